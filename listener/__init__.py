@@ -1,0 +1,1 @@
+"""Everything in Escucha that is the same for every network and every policy."""

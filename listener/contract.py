@@ -1,0 +1,124 @@
+"""The sockets: what a network, a model and a policy must offer to be plugged in.
+
+A glossary of the verbs, one meaning each:
+
+    poll      read what is new since a cursor
+    reply     answer one post, once
+    publish   say something to everybody, once
+    find_…    look whether an earlier write took effect
+    recheck   see which posts were edited or are gone
+
+A connector module in `connectors/` offers `Settings` (a pydantic model whose fields describe what the network needs,
+secrets as `SecretStr`), `FACTS` (what is true of the network before connecting) and `connect(settings) -> Connector`.
+Optional abilities are classes of their own: a read-only network simply lacks them.
+Connectors raise the five errors of `listener.errors.NetworkError` and nothing else.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from listener.types import (
+    Author,
+    Cursor,
+    Decision,
+    Facts,
+    Page,
+    Posted,
+    PublishRequest,
+    Rechecked,
+    ReplyRequest,
+    Situation,
+    Understanding,
+)
+
+
+class Connector(ABC):
+    """One account on one network (or none, where the network can be read without)."""
+
+    facts: Facts
+
+    @abstractmethod
+    def whoami(self) -> Author | None:
+        """Our own identity there, None when we read without an account. Asks the network; proves the credentials."""
+
+    @abstractmethod
+    def explain_query(self, query: str) -> str:
+        """What this network will do with `query`, in one sentence.
+
+        Raises Mistake when the query cannot be served, saying what would be.
+        """
+
+    @abstractmethod
+    def poll(self, query: str, cursor: Cursor | None) -> Page:
+        """The next page of posts for `query`, oldest page first, starting after `cursor` (None: from about now back).
+
+        Must be safe to repeat with the same cursor: pages may overlap, and the caller drops what it knows.
+        """
+
+
+class Replies(ABC):
+    """Can answer a post."""
+
+    @abstractmethod
+    def reply(self, request: ReplyRequest) -> Posted:
+        """Post the reply, once. Never repeats the request by itself.
+
+        Raises OutcomeUnknown when the request may have reached the network and no clear answer came back.
+        """
+
+    @abstractmethod
+    def find_reply(self, request: ReplyRequest, since: datetime) -> Posted | None:
+        """Our reply to that post, if it took effect at or after `since`; None when we looked and it is not there.
+
+        Raises Unavailable when it could not look, OutcomeUnknown when looking cannot tell.
+        """
+
+
+class Publishes(ABC):
+    """Can say something to everybody."""
+
+    @abstractmethod
+    def publish(self, request: PublishRequest) -> Posted:
+        """Publish the text, once; as careful as `Replies.reply`."""
+
+    @abstractmethod
+    def find_published(self, request: PublishRequest, since: datetime) -> Posted | None:
+        """Our own post with that text at or after `since`; as honest as `Replies.find_reply`."""
+
+
+class Rechecks(ABC):
+    """Can look posts up again."""
+
+    @abstractmethod
+    def recheck(self, external_ids: Sequence[str]) -> Rechecked:
+        """Those posts as they are now, and which are gone. An id in neither list could not be told this time."""
+
+
+class Classifier(Protocol):
+    """Reads language, sentiment and intents."""
+
+    @property
+    def version(self) -> str:
+        """Names the weights and the calibration; stored with every understanding."""
+
+    def classify(self, texts: Sequence[str]) -> list[Understanding]:
+        """One understanding per text, in order. Never raises for a strange text."""
+
+
+class Policy(Protocol):
+    """The company's written rules, with the guard around them."""
+
+    @property
+    def version(self) -> str:
+        """The hash of the text that rules; stored with every decision."""
+
+    @property
+    def text(self) -> str:
+        """The policy file as it was read."""
+
+    def decide(self, situation: Situation) -> Decision:
+        """What to do about one mention. Pure: the same situation gives the same decision."""

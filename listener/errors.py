@@ -1,0 +1,87 @@
+"""Every error that Escucha raises on purpose.
+
+    EscuchaError
+    ├── Mistake               a person must change something: one sentence with the next step, exit code 2
+    │   ├── ConfigProblem     the settings file or the environment
+    │   ├── PolicyProblem     the policy file
+    │   ├── NotFound          no such mention, draft, case, customer, notice, source
+    │   ├── Stale             what was approved is no longer what would be sent
+    │   └── AlreadyDone       somebody else was first
+    ├── Outage                the machine, not the person: database, disk; exit code 1
+    └── NetworkError          what a connector may raise; anything else from a connector is a bug
+        ├── RateLimited       wait `retry_after` seconds
+        ├── Unavailable       try later
+        ├── AuthFailed        a person must act; the source pauses
+        ├── Rejected          this one never again
+        └── OutcomeUnknown    a write may or may not have happened
+"""
+
+from __future__ import annotations
+
+
+class EscuchaError(Exception):
+    """Anything that Escucha raises on purpose; its text is fit to show."""
+
+
+class Mistake(EscuchaError):
+    """Something that a person must change, said in one sentence with the next step."""
+
+
+class ConfigProblem(Mistake):
+    """The settings cannot be used; `problems` holds every reason at once, one sentence each."""
+
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = problems
+        super().__init__("\n".join(problems))
+
+
+class PolicyProblem(Mistake):
+    """The policy file cannot be used; `problems` holds every reason at once, one sentence each."""
+
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = problems
+        super().__init__("\n".join(problems))
+
+
+class NotFound(Mistake):
+    """There is no such mention, draft, case, customer, notice or source."""
+
+
+class Stale(Mistake):
+    """The text, the mention or the policy changed since it was shown; look again before deciding."""
+
+
+class AlreadyDone(Mistake):
+    """Somebody else, or an earlier run, decided this already."""
+
+
+class Outage(EscuchaError):
+    """The database or the disk does not do its part; nothing was half-written."""
+
+
+class NetworkError(EscuchaError):
+    """What a connector may raise. The five kinds below say what happens next."""
+
+
+class RateLimited(NetworkError):
+    """The network asks us to wait `retry_after` seconds (None: it did not say how long)."""
+
+    def __init__(self, message: str = "the network asks us to slow down", *, retry_after: float | None = None) -> None:
+        self.retry_after = retry_after
+        super().__init__(message)
+
+
+class Unavailable(NetworkError):
+    """The network cannot be reached or answers nonsense. Nothing was written there; try later."""
+
+
+class AuthFailed(NetworkError):
+    """The network does not accept our credentials; a person must renew them."""
+
+
+class Rejected(NetworkError):
+    """The network refuses this for good: deleted, blocked, locked, too long, not allowed."""
+
+
+class OutcomeUnknown(NetworkError):
+    """A write was sent and no clear answer came back. It must not be repeated before somebody has looked."""

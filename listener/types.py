@@ -1,0 +1,496 @@
+"""The words of Escucha as types: what crosses from one file to another.
+
+All dataclasses are frozen and take keywords only. Every datetime is aware and in UTC; `utc()` refuses anything else.
+The state machines at the bottom are the only transitions there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+Cursor = Mapping[str, Any]
+
+
+def utc(moment: datetime) -> datetime:
+    """The same moment in UTC.
+
+    Raises ValueError for a naive datetime: a time without a zone is a mistake, not a default.
+    """
+    if moment.tzinfo is None:
+        raise ValueError(f"{moment!r} has no time zone")
+    return moment.astimezone(UTC)
+
+
+# --- what a network says -------------------------------------------------------------------------------------------
+
+
+class PostKind(StrEnum):
+    """How a post came to concern us."""
+
+    MENTION = "mention"  # it names our account
+    REPLY = "reply"  # it answers something we said
+    DIRECT = "direct"  # it was said to us alone
+    FOUND = "found"  # a hashtag or a search found it; its author did not address us
+
+
+class Visibility(StrEnum):
+    """How widely a post can be seen, widest first."""
+
+    PUBLIC = "public"
+    UNLISTED = "unlisted"
+    FOLLOWERS = "followers"
+    DIRECT = "direct"
+
+    def no_wider_than(self, other: Visibility) -> Visibility:
+        """Whichever of the two is seen by fewer people."""
+        order = list(Visibility)
+        return self if order.index(self) >= order.index(other) else other
+
+
+@dataclass(frozen=True, kw_only=True)
+class Author:
+    """A person's identity on one network. `external_id` is that network's own opaque string."""
+
+    external_id: str
+    handle: str
+    display_name: str = ""
+    url: str | None = None
+    followers: int | None = None
+    bot: bool = False
+    created_at: datetime | None = None
+    opted_out: bool = False  # the profile asks automatic accounts to keep away (#nobot)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Media:
+    """A picture, video or sound on a post, as a link with the description its author gave."""
+
+    kind: str
+    url: str
+    alt: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Post:
+    """One post, comment or mail as a connector read it, its text already plain (no HTML)."""
+
+    external_id: str
+    author: Author
+    text: str
+    posted_at: datetime
+    kind: PostKind = PostKind.FOUND
+    visibility: Visibility = Visibility.PUBLIC
+    url: str | None = None
+    content_warning: str = ""
+    language: str | None = None  # what the network claims; the model decides
+    edited_at: datetime | None = None
+    parent_id: str | None = None
+    thread_id: str | None = None
+    media: tuple[Media, ...] = ()
+    raw: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "posted_at", utc(self.posted_at))
+        if self.edited_at is not None:
+            object.__setattr__(self, "edited_at", utc(self.edited_at))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """One answer to a poll. Store `posts` and `cursor` together or not at all.
+
+    `more`: another page is waiting now. `retry_after`: seconds the network wants us to wait before the next call.
+    `gone`: external ids known to have been deleted. `gap`: the network's admission that something was skipped.
+    """
+
+    posts: tuple[Post, ...]
+    cursor: Cursor
+    more: bool = False
+    retry_after: float | None = None
+    gone: tuple[str, ...] = ()
+    gap: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rechecked:
+    """Which of the posts we asked about are still there (as they are now) and which are gone."""
+
+    present: tuple[Post, ...] = ()
+    gone: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplyRequest:
+    """One reply to send. `key` is the same at every attempt and unique to the draft (ASCII, at most 64 characters)."""
+
+    key: str
+    parent_id: str
+    parent_author: Author
+    parent_visibility: Visibility
+    text: str
+    language: str | None = None
+    content_warning: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishRequest:
+    """One notice to publish on one network. `key` as in `ReplyRequest`."""
+
+    key: str
+    text: str
+    language: str | None = None
+    visibility: Visibility = Visibility.PUBLIC
+
+
+@dataclass(frozen=True, kw_only=True)
+class Posted:
+    """Something of ours that is now on the network."""
+
+    external_id: str
+    url: str | None = None
+    posted_at: datetime | None = None
+
+
+class Answerable(StrEnum):
+    """Whom a network lets us answer."""
+
+    ANYONE = "anyone"
+    ADDRESSED = "addressed"  # only those who named us, quoted us, or wrote to us
+    NOBODY = "nobody"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What one network allows, in one place, with the date and page it was read from.
+
+    `limit` is counted by `count`; `address(text, handle)` gives the text exactly as a reply will be posted, so that
+    `count(address(text, handle)) <= limit` is the test. `settle_after`: how long after a write of unknown outcome a
+    look at the network is conclusive; None means that no look ever is.
+    """
+
+    network: str
+    limit: int
+    count: Callable[[str], int]
+    address: Callable[[str, str], str]
+    answerable: Answerable
+    linkable: bool  # may an account be matched to a person's record
+    direct_messages: bool
+    keyed_writes: bool
+    deletions_visible: bool
+    settle_after: timedelta | None
+    costs: Mapping[str, float] = field(default_factory=dict)  # USD per call, by name of the call
+    as_of: str = ""
+    source: str = ""
+
+
+# --- what the model says -------------------------------------------------------------------------------------------
+
+
+class Sentiment(StrEnum):
+    NEGATIVE = "negative"
+    NEUTRAL = "neutral"
+    POSITIVE = "positive"
+
+
+class Intent(StrEnum):
+    COMPLAINT = "complaint"
+    QUESTION = "question"
+    REQUEST = "request"
+    OUTAGE_REPORT = "outage_report"
+    PRAISE = "praise"
+    PURCHASE_INTEREST = "purchase_interest"
+    CANCELLATION_THREAT = "cancellation_threat"
+    SUGGESTION = "suggestion"
+    OFF_TOPIC = "off_topic"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Understanding:
+    """What a classifier made of one text. Scores are calibrated probabilities in 0..1.
+
+    `language` is ISO 639-1, or "und" when no language is likely enough. `sentiment` is None and `intents` is empty
+    where the model does not know; `intents` stands strongest first.
+    """
+
+    model_version: str
+    language: str
+    language_score: float
+    sentiment: Sentiment | None
+    sentiment_scores: Mapping[str, float]
+    intents: tuple[Intent, ...]
+    intent_scores: Mapping[str, float]
+
+
+# --- what the policy sees and says ---------------------------------------------------------------------------------
+
+
+class Mode(StrEnum):
+    AUTO = "auto"
+    MANUAL = "manual"
+
+
+class CaseMode(StrEnum):
+    """Whether every mention becomes a case or a person routes each one."""
+
+    EVERY = "every"
+    ROUTED = "routed"
+
+
+class Urgency(StrEnum):
+    """How soon somebody should look, most patient first."""
+
+    LOW = "low"
+    NORMAL = "normal"
+    HIGH = "high"
+    CRITICAL = "critical"
+
+    @property
+    def rank(self) -> int:
+        """0 for low to 3 for critical."""
+        return list(Urgency).index(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuthorView:
+    """What a policy may know about who wrote. Counts include this mention."""
+
+    handle: str
+    display_name: str = ""
+    followers: int | None = None
+    bot: bool = False
+    opted_out: bool = False
+    is_us: bool = False
+    account_age_days: int | None = None
+    mentions_last_7_days: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class CustomerView:
+    """What a policy may know about the customer behind the account."""
+
+    reference: str
+    name: str
+    tier: str = ""
+    language: str = ""
+    tags: tuple[str, ...] = ()
+    open_cases: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ThreadView:
+    """What was said around the mention before it."""
+
+    our_replies: int = 0
+    is_reply_to_us: bool = False
+    answered: bool = False  # we (or a colleague by hand) already answered this very mention
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaseView:
+    """The case a reply would quote: the one already open, or the one this decision would open."""
+
+    reference: str
+    exists: bool = False
+    team: str = ""
+    urgency: Urgency = Urgency.NORMAL
+
+
+@dataclass(frozen=True, kw_only=True)
+class SendsView:
+    """What was already sent or approved, for the guard's caps."""
+
+    to_author_last_day: int = 0
+    in_thread: int = 0
+    last_hour: int = 0
+    automatic_to_author_last_day: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Situation:
+    """Everything a policy may look at for one mention, frozen; `now` is handed in like the rest."""
+
+    now: datetime
+    mention_id: int
+    revision: int
+    network: str
+    source: str
+    kind: PostKind
+    visibility: Visibility
+    text: str
+    content_warning: str
+    url: str | None
+    posted_at: datetime
+    has_media: bool
+    understanding: Understanding
+    author: AuthorView
+    customer: CustomerView | None
+    thread: ThreadView
+    case: CaseView
+    sends: SendsView
+    facts: Facts
+    paused: bool = False
+
+
+class RuleOutcome(StrEnum):
+    MATCHED = "matched"
+    FAILED = "failed"
+    NOT_REACHED = "not reached"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RuleTrace:
+    """One rule of the policy, in order: whether it matched, else its first failing condition and what that saw."""
+
+    rule: str
+    outcome: RuleOutcome
+    condition: str = ""
+    wanted: str = ""
+    saw: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GuardTrace:
+    """One hard stop: whether it let the reply pass, only held it for a person (`holds`), or forbade it (`forbids`)."""
+
+    guard: str
+    holds: bool = False
+    forbids: bool = False
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplyPlan:
+    """A reply the policy proposes. `mode` is what remains after the guard: auto only if every guard let it pass."""
+
+    template: str
+    text: str
+    language: str
+    mode: Mode
+    length: int
+    limit: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class CasePlan:
+    """A case to open, or to update where one is already open."""
+
+    team: str
+    urgency: Urgency
+    title: str
+    tags: tuple[str, ...] = ()
+    first_response: timedelta | None = None
+    resolution: timedelta | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """What the policy says about one mention, and why.
+
+    `reply` is None where nothing is to be said; `case` is None where no case is wanted, or where a person routes
+    (`needs_routing`). `ignored` gives the reason when the mention needs nothing at all.
+    """
+
+    policy_version: str
+    reply: ReplyPlan | None
+    case: CasePlan | None
+    urgency: Urgency
+    needs_routing: bool = False
+    escalate_to: str = ""
+    tags: tuple[str, ...] = ()
+    ignored: str = ""
+    rules: tuple[RuleTrace, ...] = ()
+    guards: tuple[GuardTrace, ...] = ()
+
+
+# --- what is stored -------------------------------------------------------------------------------------------------
+
+
+class MentionState(StrEnum):
+    NEW = "new"
+    UNDERSTOOD = "understood"
+    DECIDED = "decided"
+    GONE = "gone"
+
+
+class DraftState(StrEnum):
+    PROPOSED = "proposed"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+    SENDING = "sending"
+    SENT = "sent"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+class CaseState(StrEnum):
+    OPEN = "open"
+    PENDING = "pending"
+    RESOLVED = "resolved"
+    CLOSED = "closed"
+
+
+class NoticeState(StrEnum):
+    DRAFT = "draft"
+    APPROVED = "approved"
+    PUBLISHED = "published"
+    WITHDRAWN = "withdrawn"
+
+
+class DeliveryState(StrEnum):
+    """One notice on one account."""
+
+    WAITING = "waiting"
+    SENDING = "sending"
+    SENT = "sent"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+class LinkBasis(StrEnum):
+    """Why we believe that an account belongs to a customer; `forbidden`: we must not even ask."""
+
+    SELF_DECLARED = "self_declared"
+    VERIFIED = "verified"
+    PUBLIC_EVIDENCE = "public_evidence"
+    FORBIDDEN = "forbidden"
+
+
+MENTION_MOVES: Mapping[MentionState, frozenset[MentionState]] = {
+    MentionState.NEW: frozenset({MentionState.UNDERSTOOD, MentionState.GONE}),
+    MentionState.UNDERSTOOD: frozenset({MentionState.DECIDED, MentionState.NEW, MentionState.GONE}),
+    MentionState.DECIDED: frozenset({MentionState.NEW, MentionState.GONE}),  # NEW again: it was edited
+    MentionState.GONE: frozenset(),
+}
+
+DRAFT_MOVES: Mapping[DraftState, frozenset[DraftState]] = {
+    DraftState.PROPOSED: frozenset({DraftState.APPROVED, DraftState.REJECTED, DraftState.EXPIRED}),
+    DraftState.APPROVED: frozenset({DraftState.SENDING, DraftState.PROPOSED, DraftState.REJECTED, DraftState.EXPIRED}),
+    DraftState.SENDING: frozenset({DraftState.SENT, DraftState.FAILED, DraftState.UNKNOWN, DraftState.APPROVED}),
+    DraftState.UNKNOWN: frozenset({DraftState.SENT, DraftState.FAILED, DraftState.APPROVED}),
+    DraftState.FAILED: frozenset({DraftState.PROPOSED}),  # a person wants it tried again
+    DraftState.REJECTED: frozenset(),
+    DraftState.EXPIRED: frozenset(),
+    DraftState.SENT: frozenset(),
+}
+
+CASE_MOVES: Mapping[CaseState, frozenset[CaseState]] = {
+    CaseState.OPEN: frozenset({CaseState.PENDING, CaseState.RESOLVED, CaseState.CLOSED}),
+    CaseState.PENDING: frozenset({CaseState.OPEN, CaseState.RESOLVED, CaseState.CLOSED}),
+    CaseState.RESOLVED: frozenset({CaseState.OPEN, CaseState.CLOSED}),
+    CaseState.CLOSED: frozenset({CaseState.OPEN}),
+}
+
+DELIVERY_MOVES: Mapping[DeliveryState, frozenset[DeliveryState]] = {
+    DeliveryState.WAITING: frozenset({DeliveryState.SENDING, DeliveryState.FAILED}),
+    DeliveryState.SENDING: frozenset(
+        {DeliveryState.SENT, DeliveryState.FAILED, DeliveryState.UNKNOWN, DeliveryState.WAITING}
+    ),
+    DeliveryState.UNKNOWN: frozenset({DeliveryState.SENT, DeliveryState.FAILED, DeliveryState.WAITING}),
+    DeliveryState.FAILED: frozenset({DeliveryState.WAITING}),
+    DeliveryState.SENT: frozenset(),
+}
