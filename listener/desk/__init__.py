@@ -1,0 +1,1 @@
+"""The rules of care work, pure where they can be."""

@@ -1,0 +1,258 @@
+"""The database: opened here, described in `tables.py`, read and written by one file per entity.
+
+A `Store` gives transactions; every function beside this file takes one as its first argument:
+
+    with store.write() as tx:
+        mentions.save(tx, ...)
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, cast
+from zlib import crc32
+
+import filelock
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+
+from listener.errors import Mistake, Outage
+
+Transaction = Connection
+
+SCHEMA = "0001"  # the newest step in migrations/; a test keeps this true
+BUSY_SECONDS = 30  # how long a writer waits for another one on SQLite
+
+
+class Store:
+    """One database. Safe to share between threads; each transaction belongs to one."""
+
+    def __init__(self, engine: Engine, url: URL) -> None:
+        self._engine = engine
+        self.url = url
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.url.get_backend_name() == "sqlite"
+
+    @property
+    def path(self) -> Path | None:
+        """The database file, None where there is none."""
+        return Path(self.url.database) if self.is_sqlite and self.url.database else None
+
+    @contextmanager
+    def read(self) -> Iterator[Transaction]:
+        """A consistent view. Raises Outage when the database does not answer."""
+        with _outages(self.url), self._engine.connect() as tx:
+            yield tx
+            tx.rollback()
+
+    @contextmanager
+    def write(self) -> Iterator[Transaction]:
+        """All or nothing: committed at the end, rolled back on any error.
+
+        On SQLite the write lock is taken at the start, so that what was read stays true until the commit.
+        Raises Outage when the database does not answer, is full or read-only.
+        """
+        with (
+            _outages(self.url),
+            self._engine.connect().execution_options(escucha_write=True) as tx,
+            tx.begin(),
+        ):
+            yield tx
+
+    @contextmanager
+    def sole_sender(self, account: str, *, wait: float = 0) -> Iterator[bool]:
+        """Whether we are the only process that sends on `account`, true until the block ends.
+
+        The operating system (SQLite) or the server (PostgreSQL) frees it when its holder dies, however it dies: whoever
+        holds it may therefore treat every row of that account that says `sending` as abandoned.
+        Waits up to `wait` seconds for another holder.
+        """
+        if self.is_sqlite:
+            path = self.path
+            name = f"{path.name if path else 'memory'}.{account}.sender"
+            lock_path = path.with_name(name) if path else Path(os.devnull)
+            lock = filelock.FileLock(lock_path, timeout=wait, thread_local=False)
+            try:
+                lock.acquire(poll_interval=0.02)
+            except filelock.Timeout:
+                yield False
+                return
+            try:
+                yield True
+            finally:
+                lock.release()
+            return
+        number = crc32(f"escucha sender {account}".encode())
+        with _outages(self.url), self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as link:
+            if wait:
+                link.execute(text(f"SET lock_timeout = {int(wait * 1000)}"))
+            mine = False
+            try:
+                if wait:
+                    link.execute(text("SELECT pg_advisory_lock(:n)"), {"n": number})
+                    mine = True
+                else:
+                    mine = bool(link.scalar(text("SELECT pg_try_advisory_lock(:n)"), {"n": number}))
+            except DBAPIError as error:
+                if "lock timeout" not in str(error.orig):
+                    raise
+            try:
+                yield mine
+            finally:
+                if mine:
+                    link.execute(text("SELECT pg_advisory_unlock(:n)"), {"n": number})
+
+    def schema(self) -> str | None:
+        """The newest migration this database has seen; None when it is empty."""
+        with _outages(self.url), self._engine.connect() as link:
+            if not inspect(link).has_table("alembic_version"):
+                return None
+            return cast("str | None", link.scalar(text("SELECT version_num FROM alembic_version")))
+
+    def upgrade(self) -> None:
+        """Brings the tables up to this version of Escucha; does nothing where they are."""
+        from alembic import command
+        from alembic.config import Config
+
+        config = Config()
+        config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+        with _outages(self.url), self._engine.connect().execution_options(escucha_write=True) as link, link.begin():
+            config.attributes["connection"] = link
+            command.upgrade(config, "head")
+
+    def problems(self) -> list[str]:
+        """What is wrong with the database, one sentence each; empty when all is well. Reads only."""
+        found = []
+        schema = self.schema()
+        if schema != SCHEMA:
+            found.append(
+                f"The tables are at step {schema or 'none'}, this version needs {SCHEMA}: run `escucha db upgrade`."
+            )
+        if self.is_sqlite:
+            with self.read() as tx:
+                verdict = tx.scalar(text("PRAGMA quick_check"))
+                if verdict != "ok":
+                    found.append(f"SQLite finds damage ({verdict}): restore the newest backup.")
+                broken = tx.execute(text("PRAGMA foreign_key_check")).fetchall()
+                if broken:
+                    found.append(f"{len(broken)} rows point at rows that are gone: restore the newest backup.")
+            if self.path and shutil.disk_usage(self.path.resolve().parent).free < 200 * 1024**2:
+                found.append(f"Less than 200 MB are free beside {self.path}: make room before it fills up.")
+        return found
+
+    def backup(self, target: Path) -> None:
+        """A consistent copy while others go on writing; `target` must not exist.
+
+        Raises Mistake where the copy cannot be made this way.
+        """
+        if not self.is_sqlite or not self.path:
+            raise Mistake("`db backup` copies SQLite files; for PostgreSQL use pg_dump, see docs/operations.md.")
+        if target.exists():
+            raise Mistake(f"{target} exists already; choose another name.")
+        half = target.with_name(target.name + ".part")
+        half.unlink(missing_ok=True)
+        try:
+            source = sqlite3.connect(self.path)
+            copy = sqlite3.connect(half)
+            try:
+                source.backup(copy)
+                copy.execute("PRAGMA journal_mode=DELETE")
+                verdict = copy.execute("PRAGMA quick_check").fetchone()[0]
+            finally:
+                copy.close()
+                source.close()
+            if verdict != "ok":
+                raise Outage(f"The copy of {self.path} is damaged ({verdict}); nothing was written to {target}.")
+            half.replace(target)
+        except (sqlite3.Error, OSError) as error:
+            raise Outage(f"No backup was made: {error}.") from error
+        finally:
+            half.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Gives every connection back."""
+        self._engine.dispose()
+
+
+def open(url: str) -> Store:  # `store.open(url)` reads like what it does
+    """The database at `url`, its tables made where it is empty.
+
+    Raises Mistake for an address nobody understands or tables of another version, Outage when it cannot be reached.
+    """
+    store = connect(url)
+    schema = store.schema()
+    if schema is None:
+        store.upgrade()
+    elif schema != SCHEMA:
+        store.close()
+        age = "older" if schema < SCHEMA else "newer"
+        step = "run `escucha db upgrade`" if schema < SCHEMA else "use the version of Escucha that made it"
+        raise Mistake(f"The database's tables are {age} ({schema}) than this version needs ({SCHEMA}): {step}.")
+    return store
+
+
+def connect(url: str) -> Store:
+    """The database at `url`, whatever state its tables are in. Raises Mistake for an address nobody understands."""
+    try:
+        address = make_url(url)
+        if address.get_backend_name() == "sqlite":
+            return Store(_sqlite(address), address)
+        if address.get_backend_name() == "postgresql":
+            address = address.set(drivername="postgresql+psycopg")
+            return Store(create_engine(address, pool_pre_ping=True), address)
+    except ArgumentError as error:
+        raise Mistake("database.url is not an address: write sqlite:///escucha.db or postgresql://…") from error
+    except (NoSuchModuleError, ModuleNotFoundError) as error:
+        raise Mistake("PostgreSQL needs its driver: pip install 'escucha[postgres]'.") from error
+    raise Mistake(f"database.url names {address.get_backend_name()}; Escucha knows sqlite and postgresql.")
+
+
+def _sqlite(address: URL) -> Engine:
+    if not address.database or address.database == ":memory:":
+        raise Mistake("database.url must name a file, such as sqlite:///escucha.db.")
+    folder = Path(address.database).resolve().parent
+    if not folder.is_dir():
+        raise Mistake(f"database.url points into {folder}, which does not exist: make it, or choose another place.")
+    engine = create_engine(address, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
+
+    @event.listens_for(engine, "connect")
+    def prepare(link: Any, _record: Any) -> None:
+        link.isolation_level = None  # we say BEGIN ourselves, below
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",  # `sending` must survive a power cut, or a reply could go out twice
+            "foreign_keys=ON",
+            "secure_delete=ON",  # deleted is deleted, in the file too
+            f"busy_timeout={BUSY_SECONDS * 1000}",
+        ):
+            link.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(link: Connection) -> None:
+        writes = link.get_execution_options().get("escucha_write")
+        link.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+@contextmanager
+def _outages(url: URL) -> Iterator[None]:
+    """Turns a database that does not do its part into one sentence."""
+    try:
+        yield
+    except DBAPIError as error:
+        reason = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
+        where = url.database if url.get_backend_name() == "sqlite" else url.render_as_string(hide_password=True)
+        if error.connection_invalidated or type(error).__name__ in {"OperationalError", "InterfaceError"}:
+            raise Outage(f"The database {where} does not do its part: {reason}.") from error
+        if type(error).__name__ == "DatabaseError":
+            raise Outage(f"{where} is no usable database: {reason}.") from error
+        raise

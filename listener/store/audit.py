@@ -1,0 +1,34 @@
+"""The append-only record of what people and the daemon did. Ids, states and reasons; never a post's text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert, select
+
+from listener.store import Transaction
+from listener.store import tables as t
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One thing that was done."""
+
+    at: datetime
+    by: str
+    action: str
+    subject: str
+    detail: dict[str, Any]
+
+
+def record(tx: Transaction, *, at: datetime, by: str, action: str, subject: str, **detail: Any) -> None:
+    """Adds one entry, in the transaction of what it records."""
+    tx.execute(insert(t.audit), {"at": at, "by": by, "action": action, "subject": subject, "detail": detail})
+
+
+def about(tx: Transaction, *subjects: str) -> list[Entry]:
+    """Everything done to those subjects, oldest first."""
+    rows = tx.execute(select(t.audit).where(t.audit.c.subject.in_(subjects)).order_by(t.audit.c.id))
+    return [Entry(at=r.at, by=r.by, action=r.action, subject=r.subject, detail=r.detail) for r in rows]

@@ -1,0 +1,217 @@
+"""Cases and their events. The case row is the present; `case_events` is how it came about."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, Select, func, insert, select, update
+
+from listener.errors import NotFound
+from listener.store import Transaction, audit
+from listener.store import tables as t
+from listener.store.mentions import upsert
+from listener.types import CasePlan, CaseState, Urgency
+
+LIVE = (CaseState.OPEN, CaseState.PENDING)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One work item, with whose it is. `completeness` is in percent."""
+
+    id: int
+    reference: str
+    state: CaseState
+    title: str
+    team: str
+    agent: str | None
+    urgency: Urgency
+    completeness: int
+    tags: tuple[str, ...]
+    customer_id: int | None
+    customer_reference: str | None
+    customer_name: str | None
+    account_id: int | None
+    network: str | None
+    handle: str | None
+    opened_at: datetime
+    opened_by: str
+    changed_at: datetime
+    first_response_due: datetime | None
+    first_response_at: datetime | None
+    resolution_due: datetime | None
+    resolved_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """One thing that happened to a case."""
+
+    kind: str
+    by: str
+    at: datetime
+    detail: dict[str, Any]
+
+
+def next_number(tx: Transaction, year: int) -> int:
+    """The number that `take_number` would give now. True until this transaction ends, if it is a writing one."""
+    query = select(t.case_numbers.c.last).where(t.case_numbers.c.year == year).with_for_update()
+    return (tx.scalar(query) or 0) + 1
+
+
+def take_number(tx: Transaction, year: int) -> int:
+    """The year's next number, counted."""
+    first = upsert(tx, t.case_numbers).values(year=year, last=1)
+    counted = first.on_conflict_do_update(index_elements=["year"], set_={"last": t.case_numbers.c.last + 1})
+    return int(tx.execute(counted.returning(t.case_numbers.c.last)).scalar_one())
+
+
+def add(
+    tx: Transaction,
+    *,
+    reference: str,
+    plan: CasePlan,
+    account_id: int | None,
+    customer_id: int | None,
+    by: str,
+    now: datetime,
+) -> Case:
+    """A new open case under that reference."""
+    values = {
+        "reference": reference,
+        "customer_id": customer_id,
+        "account_id": account_id,
+        "state": CaseState.OPEN.value,
+        "title": plan.title,
+        "team": plan.team,
+        "urgency_rank": plan.urgency.rank,
+        "completeness": 0,
+        "tags": list(plan.tags),
+        "opened_at": now,
+        "opened_by": by,
+        "changed_at": now,
+        "first_response_due": now + plan.first_response if plan.first_response else None,
+        "resolution_due": now + plan.resolution if plan.resolution else None,
+    }
+    case = by_id(tx, tx.execute(insert(t.cases).values(**values).returning(t.cases.c.id)).scalar_one())
+    event(tx, case, "opened", by, now, team=plan.team, urgency=plan.urgency.value, tags=list(plan.tags))
+    return case
+
+
+def change(tx: Transaction, case: Case, *, now: datetime, **columns: Any) -> bool:
+    """Writes those columns, if the case is still in the state it was read in; False when somebody moved it first."""
+    where = (t.cases.c.id == case.id, t.cases.c.state == case.state.value)
+    return bool(tx.execute(update(t.cases).where(*where).values(changed_at=now, **columns)).rowcount)
+
+
+def attach(tx: Transaction, case: Case, mention_id: int, *, why: str, by: str, now: datetime) -> None:
+    """Puts a mention into the case; harmless when it is in it already."""
+    values = {"case_id": case.id, "mention_id": mention_id, "why": why, "at": now}
+    added = tx.execute(upsert(tx, t.case_mentions).values(**values).on_conflict_do_nothing())
+    if added.rowcount:
+        event(tx, case, "mention", by, now, mention=mention_id, why=why)
+
+
+def live_case(tx: Transaction, *, account_id: int, customer_id: int | None) -> Case | None:
+    """The case that a mention of this person joins: the newest open or pending one of the customer or the account.
+
+    Locks the account's row (PostgreSQL; SQLite's writers are alone anyway), so that two posts of one person decided at
+    once open one case.
+    """
+    tx.execute(select(t.accounts.c.id).where(t.accounts.c.id == account_id).with_for_update())
+    whose = t.cases.c.account_id == account_id
+    if customer_id is not None:
+        whose = whose | (t.cases.c.customer_id == customer_id)
+    live = [state.value for state in LIVE]
+    row = tx.execute(_joined().where(whose, t.cases.c.state.in_(live)).order_by(t.cases.c.id.desc())).first()
+    return _case(row) if row else None
+
+
+def by_id(tx: Transaction, case_id: int) -> Case:
+    """The case with that row id. Raises NotFound."""
+    row = tx.execute(_joined().where(t.cases.c.id == case_id)).first()
+    if row is None:
+        raise NotFound(f"There is no case number {case_id}.")
+    return _case(row)
+
+
+def get(tx: Transaction, reference: str) -> Case:
+    """The case with that (full) reference. Raises NotFound."""
+    row = tx.execute(_joined().where(t.cases.c.reference == reference)).first()
+    if row is None:
+        raise NotFound(f"There is no case {reference}; see `escucha case list --all`.")
+    return _case(row)
+
+
+def listing(
+    tx: Transaction,
+    *,
+    states: Sequence[CaseState] = LIVE,
+    team: str | None = None,
+    agent: str | None = None,
+    customer_id: int | None = None,
+    limit: int | None = None,
+) -> list[Case]:
+    """Cases in those states, most urgent first, then oldest first."""
+    query = _joined().where(t.cases.c.state.in_([state.value for state in states]))
+    if team:
+        query = query.where(t.cases.c.team == team)
+    if agent:
+        query = query.where(t.cases.c.agent == agent)
+    if customer_id is not None:
+        query = query.where(t.cases.c.customer_id == customer_id)
+    query = query.order_by(t.cases.c.urgency_rank.desc(), t.cases.c.id).limit(limit)
+    return [_case(row) for row in tx.execute(query)]
+
+
+def of_mention(tx: Transaction, mention_id: int) -> Case | None:
+    """The case the mention is in; the newest, if it is in several."""
+    query = _joined().join(t.case_mentions, t.case_mentions.c.case_id == t.cases.c.id)
+    row = tx.execute(query.where(t.case_mentions.c.mention_id == mention_id).order_by(t.cases.c.id.desc())).first()
+    return _case(row) if row else None
+
+
+def mentions_in(tx: Transaction, case: Case) -> list[tuple[int, str, datetime]]:
+    """The case's mentions as (mention number, why it is in, since when), oldest first."""
+    query = select(t.case_mentions).where(t.case_mentions.c.case_id == case.id).order_by(t.case_mentions.c.mention_id)
+    return [(row.mention_id, row.why, row.at) for row in tx.execute(query)]
+
+
+def events_of(tx: Transaction, case: Case) -> list[Event]:
+    """What happened to it, oldest first."""
+    query = select(t.case_events).where(t.case_events.c.case_id == case.id).order_by(t.case_events.c.id)
+    return [Event(kind=row.kind, by=row.by, at=row.at, detail=row.detail) for row in tx.execute(query)]
+
+
+def open_count(tx: Transaction, customer_id: int) -> int:
+    """How many live cases the customer has."""
+    live = [state.value for state in LIVE]
+    where = (t.cases.c.customer_id == customer_id, t.cases.c.state.in_(live))
+    return int(tx.scalar(select(func.count()).select_from(t.cases).where(*where)) or 0)
+
+
+def event(tx: Transaction, case: Case, kind: str, by: str, now: datetime, **detail: Any) -> None:
+    """Adds to what happened to the case, and to the audit log (there without the details)."""
+    tx.execute(insert(t.case_events).values(case_id=case.id, kind=kind, by=by, at=now, detail=detail))
+    audit.record(tx, at=now, by=by, action=f"case.{kind}", subject=f"case {case.reference}")
+
+
+def _joined() -> Select[Any]:
+    query = select(
+        t.cases,
+        t.customers.c.reference.label("customer_reference"),
+        t.customers.c.name.label("customer_name"),
+        t.accounts.c.network,
+        t.accounts.c.handle,
+    )
+    return query.outerjoin(t.customers, t.customers.c.id == t.cases.c.customer_id).outerjoin(
+        t.accounts, t.accounts.c.id == t.cases.c.account_id
+    )
+
+
+def _case(row: Row[Any]) -> Case:
+    same = {name: getattr(row, name) for name in Case.__dataclass_fields__ if name not in ("state", "urgency", "tags")}
+    return Case(**same, state=CaseState(row.state), urgency=list(Urgency)[row.urgency_rank], tags=tuple(row.tags))

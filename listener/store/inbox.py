@@ -1,0 +1,457 @@
+"""Drafts: proposed, decided by a person or a rule, sent once.
+
+What binds an approval is the draft's `edit` number (it grows with every change of text or state by a person), the
+mention's revision and the policy version. `views` remembers what each moderator was last shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import ColumnElement, Row, Select, and_, exists, func, insert, or_, select, update
+
+from listener.errors import AlreadyDone, NotFound, Stale
+from listener.store import Transaction, audit, policies
+from listener.store import tables as t
+from listener.store.mentions import erase_drafts, upsert
+from listener.types import DRAFT_MOVES, DraftState, MentionState, Posted, ReplyPlan
+
+OPEN = (DraftState.PROPOSED, DraftState.APPROVED, DraftState.SENDING, DraftState.UNKNOWN, DraftState.FAILED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """One proposed reply. `edit`, `revision` and `policy_version` are what an approval binds."""
+
+    id: int
+    mention_id: int
+    case_reference: str | None
+    send_key: str
+    state: DraftState
+    network: str
+    account: str
+    text: str
+    language: str
+    template: str
+    length: int
+    length_limit: int
+    urgency_rank: int
+    revision: int
+    policy_version: str
+    edit: int
+    proposed_at: datetime
+    decided_by: str | None
+    decided_at: datetime | None
+    automatic: bool
+    reason: str | None
+    not_before: datetime | None
+    sending_since: datetime | None
+    sent_at: datetime | None
+    posted_id: str | None
+    posted_url: str | None
+
+
+def propose(
+    tx: Transaction,
+    *,
+    mention_id: int,
+    revision: int,
+    account: str,
+    decision_id: int | None,
+    case_id: int | None,
+    plan: ReplyPlan,
+    urgency_rank: int,
+    policy_version: str,
+    now: datetime,
+) -> int:
+    """Adds a draft for a person to decide on; gives its number."""
+    values = {
+        "mention_id": mention_id,
+        "decision_id": decision_id,
+        "case_id": case_id,
+        "send_key": uuid4().hex,
+        "state": DraftState.PROPOSED.value,
+        "account": account,
+        "text": plan.text,
+        "language": plan.language,
+        "template": plan.template,
+        "length": plan.length,
+        "length_limit": plan.limit,
+        "urgency_rank": urgency_rank,
+        "revision": revision,
+        "policy_version": policy_version,
+        "edit": 1,
+        "proposed_at": now,
+        "automatic": False,
+    }
+    draft_id = int(tx.execute(insert(t.drafts).values(**values).returning(t.drafts.c.id)).scalar_one())
+    audit.record(
+        tx,
+        at=now,
+        by="policy",
+        action="draft.proposed",
+        subject=f"draft {draft_id}",
+        mention=mention_id,
+        template=plan.template,
+        policy=policy_version,
+    )
+    return draft_id
+
+
+def get(tx: Transaction, draft_id: int) -> Draft:
+    """The draft of that number. Raises NotFound."""
+    row = tx.execute(_joined().where(t.drafts.c.id == draft_id)).first()
+    if row is None:
+        raise NotFound(f"There is no draft D{draft_id}; see `escucha inbox`.")
+    return _draft(row)
+
+
+def of_mention(tx: Transaction, mention_id: int) -> list[Draft]:
+    """Every draft for that mention, newest first."""
+    query = _joined().where(t.drafts.c.mention_id == mention_id).order_by(t.drafts.c.id.desc())
+    return [_draft(row) for row in tx.execute(query)]
+
+
+def waiting(
+    tx: Transaction,
+    *,
+    states: Sequence[DraftState] = (DraftState.PROPOSED,),
+    network: str | None = None,
+    limit: int | None = None,
+    after: int = 0,
+) -> list[Draft]:
+    """Drafts in those states, most urgent first, then oldest first. `after` leaves out that many of the first."""
+    query = _joined().where(t.drafts.c.state.in_([state.value for state in states]))
+    if network:
+        query = query.where(t.mentions.c.network == network)
+    query = query.order_by(t.drafts.c.urgency_rank.desc(), t.drafts.c.id).limit(limit).offset(after)
+    return [_draft(row) for row in tx.execute(query)]
+
+
+# --- what people do ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """What was last shown to somebody."""
+
+    actor: str
+    edit: int
+    policy_version: str
+    text: str
+    at: datetime
+
+
+def shown(tx: Transaction, draft: Draft, *, to: str, now: datetime) -> None:
+    """Remembers that `to` has this draft before their eyes, as it is now."""
+    values = {"edit": draft.edit, "policy_version": draft.policy_version, "text": draft.text, "at": now}
+    statement = upsert(tx, t.views).values(actor=to, draft_id=draft.id, **values)
+    tx.execute(statement.on_conflict_do_update(index_elements=["actor", "draft_id"], set_=values))
+
+
+def view_of(tx: Transaction, draft_id: int, actor: str) -> View | None:
+    """What `actor` was last shown of the draft."""
+    row = tx.execute(select(t.views).where(t.views.c.draft_id == draft_id, t.views.c.actor == actor)).first()
+    return _view(row) if row else None
+
+
+def looked_at_by_others(tx: Transaction, draft_id: int, *, actor: str, since: datetime) -> list[View]:
+    """Who else has had it before their eyes since then, newest first."""
+    query = select(t.views).where(t.views.c.draft_id == draft_id, t.views.c.actor != actor, t.views.c.at >= since)
+    return [_view(row) for row in tx.execute(query.order_by(t.views.c.at.desc()))]
+
+
+def _view(row: Row[Any]) -> View:
+    return View(actor=row.actor, edit=row.edit, policy_version=row.policy_version, text=row.text, at=row.at)
+
+
+def approve(
+    tx: Transaction,
+    draft: Draft,
+    *,
+    by: str,
+    now: datetime,
+    automatic: bool = False,
+    not_before: datetime | None = None,
+) -> None:
+    """Lets the draft go out exactly as `draft` has it.
+
+    Raises Stale when its text, its mention or the policy changed since it was read, AlreadyDone when somebody else
+    decided first.
+    """
+    if draft.state is not DraftState.PROPOSED:
+        raise AlreadyDone(_already(draft))
+    _still_binding(tx, draft)
+    _move(tx, draft, DraftState.APPROVED, decided_by=by, decided_at=now, automatic=automatic, not_before=not_before)
+    audit.record(
+        tx,
+        at=now,
+        by=by,
+        action="draft.approved",
+        subject=f"draft {draft.id}",
+        edit=draft.edit,
+        revision=draft.revision,
+        policy=draft.policy_version,
+        automatic=automatic,
+    )
+
+
+def _still_binding(tx: Transaction, draft: Draft) -> None:
+    current = get(tx, draft.id)
+    if current.state is not draft.state:
+        raise AlreadyDone(_already(current))
+    if current.edit != draft.edit:
+        raise Stale(f"D{draft.id} was changed by {current.decided_by or 'a colleague'} since you saw it.")
+    mention = tx.execute(select(t.mentions).where(t.mentions.c.id == draft.mention_id)).one()
+    if mention.state == MentionState.GONE:
+        raise Stale(f"M{draft.mention_id} was deleted by its author; there is nothing to answer any more.")
+    if mention.revision != draft.revision:
+        raise Stale(f"M{draft.mention_id} was edited since D{draft.id} was written; a new draft is being made.")
+    active = policies.active(tx)
+    if active and draft.policy_version != active:
+        raise Stale(f"D{draft.id} was drafted under policy {draft.policy_version}; now {active} rules.")
+
+
+def rebind(tx: Transaction, draft: Draft, *, by: str, now: datetime) -> Draft:
+    """Puts a draft that an older policy made before people again, under the policy that rules now."""
+    active = policies.active(tx) or draft.policy_version
+    _move(tx, draft, DraftState.PROPOSED, policy_version=active, decided_by=None, decided_at=None, automatic=False)
+    audit.record(
+        tx,
+        at=now,
+        by=by,
+        action="draft.shown_again",
+        subject=f"draft {draft.id}",
+        was=draft.policy_version,
+        policy=active,
+    )
+    return get(tx, draft.id)
+
+
+def edit(tx: Transaction, draft: Draft, *, text: str, length: int, by: str, now: datetime) -> Draft:
+    """Changes the words of a draft that has not gone out; it must be approved afterwards.
+
+    Raises AlreadyDone or Stale like `approve`.
+    """
+    if draft.state not in (DraftState.PROPOSED, DraftState.APPROVED):
+        raise AlreadyDone(_already(draft))
+    _move(tx, draft, DraftState.PROPOSED, text=text, length=length, decided_by=by, decided_at=now, automatic=False)
+    audit.record(tx, at=now, by=by, action="draft.edited", subject=f"draft {draft.id}", edit=draft.edit + 1)
+    return get(tx, draft.id)
+
+
+def reject(tx: Transaction, draft: Draft, *, by: str, reason: str, now: datetime) -> None:
+    """Decides that this will not be said. Raises AlreadyDone when somebody else decided first."""
+    if draft.state not in (DraftState.PROPOSED, DraftState.APPROVED):
+        raise AlreadyDone(_already(draft))
+    _move(tx, draft, DraftState.REJECTED, decided_by=by, decided_at=now, reason=reason)
+    audit.record(tx, at=now, by=by, action="draft.rejected", subject=f"draft {draft.id}", reason=reason)
+
+
+def retry(tx: Transaction, draft: Draft, *, by: str, now: datetime) -> Draft:
+    """Proposes again what the network had refused."""
+    if draft.state is not DraftState.FAILED:
+        raise AlreadyDone(_already(draft))
+    _move(tx, draft, DraftState.PROPOSED, decided_by=None, decided_at=None, reason=None, automatic=False)
+    audit.record(tx, at=now, by=by, action="draft.retried", subject=f"draft {draft.id}")
+    return get(tx, draft.id)
+
+
+def settle_by_hand(tx: Transaction, draft: Draft, *, was_sent: bool, by: str, now: datetime) -> None:
+    """A person looked at the network and says whether a reply of unknown outcome is there."""
+    if draft.state is not DraftState.UNKNOWN:
+        raise AlreadyDone(_already(draft))
+    if was_sent:
+        _move(tx, draft, DraftState.SENT, sent_at=draft.sending_since, reason=f"settled by {by}")
+        erase_if_gone(tx, draft)
+    else:
+        _move(tx, draft, DraftState.FAILED, reason=f"not on the network, says {by}")
+    audit.record(tx, at=now, by=by, action="draft.settled", subject=f"draft {draft.id}", was_sent=was_sent)
+
+
+def _already(draft: Draft) -> str:
+    who = f" by {draft.decided_by}" if draft.decided_by and draft.state is not DraftState.PROPOSED else ""
+    why = f" ({draft.reason})" if draft.reason else ""
+    return f"D{draft.id} is already {draft.state}{who}{why}."
+
+
+def _move(tx: Transaction, draft: Draft, to: DraftState, **values: Any) -> None:
+    """One step of the draft's life, won by whoever finds it still as they read it."""
+    if to is not draft.state and to not in DRAFT_MOVES[draft.state]:
+        raise ValueError(f"a draft does not go from {draft.state} to {to}")
+    columns = t.drafts.c
+    won = tx.execute(
+        update(t.drafts)
+        .where(columns.id == draft.id, columns.state == draft.state.value, columns.edit == draft.edit)
+        .values(state=to.value, edit=draft.edit + 1, **values)
+    )
+    if not won.rowcount:
+        raise AlreadyDone(_already(get(tx, draft.id)))
+
+
+# --- what the sender does ---------------------------------------------------------------------------------------------
+
+
+def paused(network: ColumnElement[str] | str) -> ColumnElement[bool]:
+    """True where the kill switch holds everything, or that network."""
+    scopes = t.pauses.c.scope
+    return exists().where(or_(scopes == "all", scopes == func.concat("network ", network)))
+
+
+def sendable(tx: Transaction, account: str, now: datetime) -> list[Draft]:
+    """Approved drafts whose time has come, most urgent first."""
+    ready = and_(t.drafts.c.state == DraftState.APPROVED.value, t.drafts.c.account == account)
+    due = or_(t.drafts.c.not_before.is_(None), t.drafts.c.not_before <= now)
+    query = _joined().where(ready, due).order_by(t.drafts.c.urgency_rank.desc(), t.drafts.c.id)
+    return [_draft(row) for row in tx.execute(query)]
+
+
+def claim(tx: Transaction, draft: Draft, now: datetime) -> bool:
+    """Writes `sending`, if the draft is still approved as read, still binding, and no switch holds it.
+
+    This must be committed before the network is called. A draft that no longer binds goes back to people.
+    """
+    try:
+        _still_binding(tx, draft)
+    except Stale as stale:
+        if draft.policy_version != (policies.active(tx) or draft.policy_version):
+            rebind(tx, draft, by="daemon", now=now)
+        else:
+            _move(tx, draft, DraftState.EXPIRED, reason=str(stale))
+            audit.record(
+                tx, at=now, by="daemon", action="draft.expired", subject=f"draft {draft.id}", reason=str(stale)
+            )
+        return False
+    except AlreadyDone:
+        return False
+    columns = t.drafts.c
+    won = tx.execute(
+        update(t.drafts)
+        .where(columns.id == draft.id, columns.state == DraftState.APPROVED.value, columns.edit == draft.edit)
+        .where(~paused(draft.network))
+        .values(state=DraftState.SENDING.value, sending_since=now)
+    )
+    if won.rowcount:
+        audit.record(tx, at=now, by="daemon", action="draft.sending", subject=f"draft {draft.id}")
+    return bool(won.rowcount)
+
+
+def abandoned(tx: Transaction, account: str, now: datetime) -> int:
+    """Turns what a dead sender left behind into `unknown`. Call it only as the account's sole sender."""
+    where = (t.drafts.c.account == account, t.drafts.c.state == DraftState.SENDING.value)
+    ids = tx.scalars(select(t.drafts.c.id).where(*where)).all()
+    tx.execute(update(t.drafts).where(*where).values(state=DraftState.UNKNOWN.value, reason="the sender died"))
+    for draft_id in ids:
+        audit.record(tx, at=now, by="daemon", action="draft.unknown", subject=f"draft {draft_id}", reason="died")
+    return len(ids)
+
+
+def unsettled(tx: Transaction, account: str) -> list[Draft]:
+    """Drafts of which nobody knows yet whether they went out, oldest first."""
+    query = _joined().where(t.drafts.c.account == account, t.drafts.c.state == DraftState.UNKNOWN.value)
+    return [_draft(row) for row in tx.execute(query.order_by(t.drafts.c.id))]
+
+
+def sent(tx: Transaction, draft: Draft, posted: Posted, now: datetime) -> None:
+    """The network has it."""
+    outcome = {"sent_at": posted.posted_at or now, "posted_id": posted.external_id, "posted_url": posted.url}
+    _outcome(tx, draft, DraftState.SENT, now, reason=None, **outcome)
+    erase_if_gone(tx, draft)
+
+
+def failed(tx: Transaction, draft: Draft, reason: str, now: datetime) -> None:
+    """The network refused it for good."""
+    _outcome(tx, draft, DraftState.FAILED, now, reason=reason)
+
+
+def unknown(tx: Transaction, draft: Draft, reason: str, now: datetime) -> None:
+    """It may or may not be there; somebody must look before anything else happens."""
+    _outcome(tx, draft, DraftState.UNKNOWN, now, reason=reason)
+
+
+def not_sent(tx: Transaction, draft: Draft, reason: str, now: datetime, *, not_before: datetime | None = None) -> None:
+    """It certainly did not go out: approved again, to be tried later."""
+    _outcome(tx, draft, DraftState.APPROVED, now, reason=reason, not_before=not_before)
+
+
+def _outcome(tx: Transaction, draft: Draft, to: DraftState, now: datetime, **values: Any) -> None:
+    states = [state.value for state, moves in DRAFT_MOVES.items() if to in moves or state is to]
+    on_their_way = (DraftState.SENDING.value, DraftState.UNKNOWN.value)
+    tx.execute(
+        update(t.drafts)
+        .where(t.drafts.c.id == draft.id, t.drafts.c.state.in_(states), t.drafts.c.state.in_(on_their_way))
+        .values(state=to.value, **values)
+    )
+    audit.record(
+        tx, at=now, by="daemon", action=f"draft.{to}", subject=f"draft {draft.id}", reason=values.get("reason")
+    )
+
+
+def erase_if_gone(tx: Transaction, draft: Draft) -> None:
+    """Empties a settled draft whose mention was deleted while it was on its way."""
+    if tx.scalar(select(t.mentions.c.state).where(t.mentions.c.id == draft.mention_id)) == MentionState.GONE:
+        erase_drafts(tx, draft.mention_id)
+
+
+# --- counts for the policy's caps ----------------------------------------------------------------------------------
+
+_SPOKEN = (DraftState.APPROVED.value, DraftState.SENDING.value, DraftState.SENT.value, DraftState.UNKNOWN.value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sends:
+    """What was sent, or is about to be, around one mention."""
+
+    to_author_last_day: int
+    automatic_to_author_last_day: int
+    in_thread: int
+    last_hour: int
+    this_mention: int
+
+
+def sends(
+    tx: Transaction, *, mention_id: int, account_id: int, network: str, thread_id: str | None, now: datetime
+) -> Sends:
+    """Counts for the guard: approved and sent replies alike, so that a burst cannot slip under a cap."""
+    spoken = t.drafts.c.state.in_(_SPOKEN)
+    when = func.coalesce(t.drafts.c.sent_at, t.drafts.c.decided_at)
+    base = select(func.count()).select_from(t.drafts.join(t.mentions, t.mentions.c.id == t.drafts.c.mention_id))
+    author = base.where(spoken, t.mentions.c.account_id == account_id, when >= now - timedelta(days=1))
+    threads = base.where(spoken, t.mentions.c.network == network, t.mentions.c.thread_id == thread_id)
+    this = base.where(spoken, t.drafts.c.mention_id == mention_id)
+    hour = base.where(spoken, t.mentions.c.network == network, when >= now - timedelta(hours=1))
+    return Sends(
+        to_author_last_day=tx.scalar(author) or 0,
+        automatic_to_author_last_day=tx.scalar(author.where(t.drafts.c.automatic)) or 0,
+        in_thread=tx.scalar(threads) or 0,
+        last_hour=tx.scalar(hour) or 0,
+        this_mention=tx.scalar(this) or 0,
+    )
+
+
+def is_ours(tx: Transaction, network: str, external_id: str | None) -> bool:
+    """Whether we wrote that post."""
+    if external_id is None:
+        return False
+    query = (
+        select(t.drafts.c.id)
+        .join(t.mentions, t.mentions.c.id == t.drafts.c.mention_id)
+        .where(t.drafts.c.posted_id == external_id, t.mentions.c.network == network)
+    )
+    return tx.scalar(query.limit(1)) is not None
+
+
+def _joined() -> Select[Any]:
+    query = select(t.drafts, t.mentions.c.network, t.cases.c.reference.label("case_reference"))
+    return query.join(t.mentions, t.mentions.c.id == t.drafts.c.mention_id).outerjoin(
+        t.cases, t.cases.c.id == t.drafts.c.case_id
+    )
+
+
+def _draft(row: Row[Any]) -> Draft:
+    values = {name: getattr(row, name) for name in Draft.__dataclass_fields__}
+    return Draft(**values | {"state": DraftState(row.state)})

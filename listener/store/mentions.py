@@ -1,0 +1,531 @@
+"""Mentions and who wrote them: stored once, revised when edited, emptied when deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, Select, Table, delete, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from listener.errors import NotFound
+from listener.store import Transaction, audit
+from listener.store import tables as t
+from listener.types import (
+    MENTION_MOVES,
+    Author,
+    Decision,
+    DraftState,
+    Intent,
+    Media,
+    MentionState,
+    Post,
+    PostKind,
+    Sentiment,
+    Understanding,
+    Visibility,
+)
+
+MAX_TEXT = 50_000  # characters kept of one post; longer than any network's limit, short of what would choke a terminal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mention:
+    """One stored post with its author. `source` is the source's name."""
+
+    id: int
+    network: str
+    external_id: str
+    source: str
+    account: str  # our account, through which it was heard
+    account_id: int
+    author: Author
+    state: MentionState
+    revision: int
+    kind: PostKind
+    visibility: Visibility
+    text: str
+    content_warning: str
+    url: str | None
+    parent_id: str | None
+    thread_id: str | None
+    media: tuple[Media, ...]
+    posted_at: datetime
+    edited_at: datetime | None
+    heard_at: datetime
+    checked_at: datetime
+    gone_at: datetime | None
+    trouble: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Saved:
+    """What a page brought: ids of mentions, and how many were known already."""
+
+    new: tuple[int, ...] = ()
+    edited: tuple[int, ...] = ()
+    repeated: int = 0
+    gone: tuple[int, ...] = ()
+
+
+def upsert(tx: Transaction, table: Table) -> postgresql.Insert | sqlite.Insert:
+    """An INSERT that knows ON CONFLICT, for whichever database this is."""
+    return postgresql.insert(table) if tx.dialect.name == "postgresql" else sqlite.insert(table)
+
+
+def save(tx: Transaction, *, source_id: int, network: str, posts: Sequence[Post], now: datetime) -> Saved:
+    """Stores posts by (network, external id): new, edited since (a new revision), or known already.
+
+    Late, repeated and out-of-order posts are harmless: an older version never replaces a newer one. An edit sends the
+    mention back to `new` and withdraws its unsent drafts.
+    """
+    new: list[int] = []
+    edited: list[int] = []
+    repeated = 0
+    ids = [post.external_id for post in posts]
+    columns = t.mentions.c
+    known = {
+        row.external_id: row
+        for row in tx.execute(select(t.mentions).where(columns.network == network, columns.external_id.in_(ids)))
+    }
+    for post in posts:
+        row = known.get(post.external_id)
+        if row is None:
+            mention_id = _add(tx, source_id, network, post, now)
+            if mention_id is None:  # another process stored it in between
+                repeated += 1
+                continue
+            new.append(mention_id)
+            known[post.external_id] = tx.execute(select(t.mentions).where(columns.id == mention_id)).one()
+        elif _is_edit(row, post):
+            _revise(tx, row, post, now)
+            edited.append(row.id)
+            known[post.external_id] = tx.execute(select(t.mentions).where(columns.id == row.id)).one()
+        else:
+            repeated += 1
+            _notice_again(tx, row, post, now)
+    return Saved(new=tuple(new), edited=tuple(edited), repeated=repeated)
+
+
+def _text(value: str) -> str:
+    """Text that every database takes: no NUL, no lone surrogate, bounded."""
+    return value[:MAX_TEXT].replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
+
+
+def _content(post: Post) -> dict[str, Any]:
+    return {
+        "text": _text(post.text),
+        "content_warning": _text(post.content_warning),
+        "url": post.url,
+        "claimed_language": (post.language or "")[:35] or None,
+        "visibility": post.visibility.value,
+        "media": [asdict(item) for item in post.media],
+        "raw": dict(post.raw),
+        "edited_at": post.edited_at,
+    }
+
+
+def _add(tx: Transaction, source_id: int, network: str, post: Post, now: datetime) -> int | None:
+    statement = upsert(tx, t.mentions).on_conflict_do_nothing().returning(t.mentions.c.id)
+    values = _content(post) | {
+        "network": network,
+        "external_id": post.external_id,
+        "source_id": source_id,
+        "account_id": _account(tx, network, post.author, now),
+        "state": MentionState.NEW.value,
+        "revision": 1,
+        "kind": post.kind.value,
+        "parent_id": post.parent_id,
+        "thread_id": post.thread_id or post.parent_id or post.external_id,
+        "posted_at": min(post.posted_at, now),  # a network's clock ahead of ours must not make a mention young forever
+        "heard_at": now,
+        "checked_at": now,
+    }
+    return tx.execute(statement.values(**values)).scalar_one_or_none()
+
+
+def _account(tx: Transaction, network: str, author: Author, now: datetime) -> int:
+    values: dict[str, Any] = {
+        "handle": _text(author.handle)[:300],
+        "display_name": _text(author.display_name)[:300],
+        "url": author.url,
+        "followers": author.followers,
+        "bot": author.bot,
+        "opted_out": author.opted_out,
+    }
+    statement = (
+        upsert(tx, t.accounts)
+        .values(
+            network=network,
+            external_id=author.external_id,
+            created_at=author.created_at,
+            first_seen_at=now,
+            **values,
+        )
+        .on_conflict_do_update(index_elements=["network", "external_id"], set_=values)
+        .returning(t.accounts.c.id)
+    )
+    return int(tx.scalar(statement) or 0)
+
+
+def _is_edit(row: Row[Any], post: Post) -> bool:
+    if row.state == MentionState.GONE:
+        return False
+    if (_text(post.text), _text(post.content_warning)) == (row.text, row.content_warning):
+        return False
+    seen, said = row.edited_at, post.edited_at
+    return seen is None or (said is not None and said >= seen)
+
+
+def _revise(tx: Transaction, row: Row[Any], post: Post, now: datetime) -> None:
+    tx.execute(
+        insert(t.revisions).values(
+            mention_id=row.id,
+            revision=row.revision,
+            text=row.text,
+            content_warning=row.content_warning,
+            replaced_at=now,
+        )
+    )
+    values = _content(post) | {
+        "revision": row.revision + 1,
+        "state": MentionState.NEW.value,
+        "checked_at": now,
+        "trouble": None,
+    }
+    tx.execute(update(t.mentions).where(t.mentions.c.id == row.id).values(**values))
+    _account(tx, row.network, post.author, now)
+    withdraw(tx, row.id, reason="the mention was edited", now=now)
+    audit.record(
+        tx, at=now, by="network", action="mention.edited", subject=f"mention {row.id}", revision=row.revision + 1
+    )
+
+
+def _notice_again(tx: Transaction, row: Row[Any], post: Post, now: datetime) -> None:
+    """A post heard twice may turn out to address us after all, and has been seen to be still there."""
+    if row.state == MentionState.GONE:
+        return
+    values: dict[str, Any] = {"checked_at": now}
+    if row.kind == PostKind.FOUND and post.kind is not PostKind.FOUND:
+        values["kind"] = post.kind.value
+    tx.execute(update(t.mentions).where(t.mentions.c.id == row.id).values(**values))
+
+
+def withdraw(tx: Transaction, mention_id: int, *, reason: str, now: datetime) -> None:
+    """Expires the mention's drafts that have not gone out."""
+    open_states = (DraftState.PROPOSED.value, DraftState.APPROVED.value)
+    where = (t.drafts.c.mention_id == mention_id, t.drafts.c.state.in_(open_states))
+    for draft_id in tx.scalars(select(t.drafts.c.id).where(*where)).all():
+        audit.record(tx, at=now, by="daemon", action="draft.expired", subject=f"draft {draft_id}", reason=reason)
+    tx.execute(
+        update(t.drafts).where(*where).values(state=DraftState.EXPIRED.value, reason=reason, edit=t.drafts.c.edit + 1)
+    )
+
+
+def erase(tx: Transaction, *, network: str, external_ids: Iterable[str], now: datetime) -> tuple[int, ...]:
+    """Deleted there is deleted here: text, raw payload, media, revisions, understanding and the drafts that quote it.
+
+    What stays is the skeleton: ids, times, states, which rules matched. Gives the ids of the mentions emptied.
+    """
+    ids = list(external_ids)
+    columns = t.mentions.c
+    where = (columns.network == network, columns.external_id.in_(ids), columns.state != MentionState.GONE.value)
+    emptied = tuple(tx.scalars(select(columns.id).where(*where)).all()) if ids else ()
+    for mention_id in emptied:
+        withdraw(tx, mention_id, reason="the mention was deleted", now=now)
+        tx.execute(
+            update(t.mentions)
+            .where(columns.id == mention_id)
+            .values(
+                state=MentionState.GONE.value,
+                gone_at=now,
+                text="",
+                content_warning="",
+                media=[],
+                raw={},
+                url=None,
+                claimed_language=None,
+                trouble=None,
+            )
+        )
+        tx.execute(delete(t.revisions).where(t.revisions.c.mention_id == mention_id))
+        tx.execute(delete(t.understandings).where(t.understandings.c.mention_id == mention_id))
+        erase_drafts(tx, mention_id)
+        for row in tx.execute(select(t.decisions).where(t.decisions.c.mention_id == mention_id)):
+            tx.execute(update(t.decisions).where(t.decisions.c.id == row.id).values(trace=_skeleton(row.trace)))
+        audit.record(tx, at=now, by="network", action="mention.deleted", subject=f"mention {mention_id}")
+    return emptied
+
+
+def erase_drafts(tx: Transaction, mention_id: int) -> None:
+    """Empties the mention's drafts, but for those on their way: their text is still needed to find them again."""
+    on_their_way = (DraftState.SENDING.value, DraftState.UNKNOWN.value)
+    quoting = select(t.drafts.c.id).where(t.drafts.c.mention_id == mention_id, t.drafts.c.state.not_in(on_their_way))
+    tx.execute(delete(t.views).where(t.views.c.draft_id.in_(quoting)))
+    tx.execute(update(t.drafts).where(t.drafts.c.id.in_(quoting)).values(text=""))
+
+
+def _skeleton(trace: dict[str, Any]) -> dict[str, Any]:
+    rules = [{"rule": rule["rule"], "outcome": rule["outcome"]} for rule in trace.get("rules", [])]
+    guards = [{key: guard[key] for key in ("guard", "holds", "forbids")} for guard in trace.get("guards", [])]
+    return {"rules": rules, "guards": guards, "erased": True}
+
+
+def awaiting(tx: Transaction, state: MentionState, limit: int) -> list[Mention]:
+    """Up to `limit` mentions in that state that no trouble holds, those that address us first, then oldest first."""
+    found = t.mentions.c.kind == PostKind.FOUND.value
+    query = _joined().where(t.mentions.c.state == state.value, t.mentions.c.trouble.is_(None))
+    return [_mention(row) for row in tx.execute(query.order_by(found, t.mentions.c.id).limit(limit))]
+
+
+def advance(tx: Transaction, mention: Mention, to: MentionState) -> bool:
+    """Moves the mention on, if it is still as it was read; False when another process or an edit was first."""
+    if to not in MENTION_MOVES[mention.state]:
+        raise ValueError(f"a mention does not go from {mention.state} to {to}")
+    columns = t.mentions.c
+    won = tx.execute(
+        update(t.mentions)
+        .where(columns.id == mention.id, columns.state == mention.state.value, columns.revision == mention.revision)
+        .values(state=to.value)
+    )
+    return bool(won.rowcount)
+
+
+def trouble(tx: Transaction, mention: Mention, *, stage: str, reason: str, now: datetime) -> None:
+    """Sets a mention aside that a stage cannot handle, so that the rest goes on; it is shown until it is edited."""
+    tx.execute(
+        update(t.mentions)
+        .where(t.mentions.c.id == mention.id, t.mentions.c.revision == mention.revision)
+        .values(trouble=f"{stage}: {reason}"[:500])
+    )
+    audit.record(tx, at=now, by="daemon", action="mention.set_aside", subject=f"mention {mention.id}", stage=stage)
+
+
+def understood(tx: Transaction, mention: Mention, understanding: Understanding, now: datetime) -> None:
+    """Keeps what the model made of this revision."""
+    tx.execute(
+        upsert(tx, t.model_versions).on_conflict_do_nothing(),
+        {"version": understanding.model_version, "first_used_at": now},
+    )
+    values = {
+        "mention_id": mention.id,
+        "revision": mention.revision,
+        "model_version": understanding.model_version,
+        "language": understanding.language,
+        "language_score": understanding.language_score,
+        "sentiment": understanding.sentiment,
+        "sentiment_scores": dict(understanding.sentiment_scores),
+        "intents": [intent.value for intent in understanding.intents],
+        "intent_scores": dict(understanding.intent_scores),
+        "at": now,
+    }
+    tx.execute(upsert(tx, t.understandings).on_conflict_do_nothing(), values)
+
+
+def understanding_of(tx: Transaction, mention_id: int) -> Understanding | None:
+    """The newest understanding of the mention's present revision; None before there is one, or after deletion."""
+    row = tx.execute(
+        select(t.understandings)
+        .join(t.mentions)
+        .where(t.mentions.c.id == mention_id, t.understandings.c.revision == t.mentions.c.revision)
+        .order_by(t.understandings.c.id.desc())
+    ).first()
+    if row is None:
+        return None
+    return Understanding(
+        model_version=row.model_version,
+        language=row.language,
+        language_score=row.language_score,
+        sentiment=Sentiment(row.sentiment) if row.sentiment else None,
+        sentiment_scores=row.sentiment_scores,
+        intents=tuple(Intent(name) for name in row.intents),
+        intent_scores=row.intent_scores,
+    )
+
+
+def decided(
+    tx: Transaction, mention: Mention, decision: Decision, *, trace: dict[str, Any], model_version: str, now: datetime
+) -> int:
+    """Keeps a decision with its trace; gives its id."""
+    statement = insert(t.decisions).values(
+        mention_id=mention.id,
+        revision=mention.revision,
+        policy_version=decision.policy_version,
+        model_version=model_version,
+        urgency=decision.urgency.value,
+        needs_routing=decision.needs_routing,
+        escalate_to=decision.escalate_to,
+        ignored=decision.ignored,
+        tags=list(decision.tags),
+        trace=trace,
+        at=now,
+    )
+    return int(tx.execute(statement.returning(t.decisions.c.id)).scalar_one())
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredDecision:
+    """A decision as it was kept; `trace` holds `rules`, `guards` and the `saw` values."""
+
+    id: int
+    revision: int
+    policy_version: str
+    model_version: str
+    urgency: str
+    needs_routing: bool
+    escalate_to: str
+    ignored: str
+    tags: tuple[str, ...]
+    trace: dict[str, Any]
+    at: datetime
+
+
+def decisions_of(tx: Transaction, mention_id: int) -> list[StoredDecision]:
+    """Every decision about the mention, newest first: one per revision."""
+    query = select(t.decisions).where(t.decisions.c.mention_id == mention_id).order_by(t.decisions.c.id.desc())
+    return [
+        StoredDecision(
+            id=row.id,
+            revision=row.revision,
+            policy_version=row.policy_version,
+            model_version=row.model_version,
+            urgency=row.urgency,
+            needs_routing=row.needs_routing,
+            escalate_to=row.escalate_to,
+            ignored=row.ignored,
+            tags=tuple(row.tags),
+            trace=row.trace,
+            at=row.at,
+        )
+        for row in tx.execute(query)
+    ]
+
+
+def get(tx: Transaction, mention_id: int) -> Mention:
+    """The mention of that number. Raises NotFound."""
+    row = tx.execute(_joined().where(t.mentions.c.id == mention_id)).first()
+    if row is None:
+        raise NotFound(f"There is no mention M{mention_id}; see `escucha inbox --all`.")
+    return _mention(row)
+
+
+def by_external_id(tx: Transaction, network: str, external_id: str) -> Mention | None:
+    """The mention the network knows by that id, None where we never heard it."""
+    where = (t.mentions.c.network == network, t.mentions.c.external_id == external_id)
+    row = tx.execute(_joined().where(*where)).first()
+    return _mention(row) if row else None
+
+
+def thread(tx: Transaction, mention: Mention) -> list[Mention]:
+    """What we heard of its thread, oldest first, itself included."""
+    where = (t.mentions.c.network == mention.network, t.mentions.c.thread_id == mention.thread_id)
+    return [_mention(row) for row in tx.execute(_joined().where(*where).order_by(t.mentions.c.posted_at))]
+
+
+def earlier_texts(tx: Transaction, mention_id: int) -> list[tuple[int, str, datetime]]:
+    """What it said before its edits: (revision, text, replaced at), oldest first."""
+    query = select(t.revisions).where(t.revisions.c.mention_id == mention_id).order_by(t.revisions.c.revision)
+    return [(row.revision, row.text, row.replaced_at) for row in tx.execute(query)]
+
+
+def by_account_since(tx: Transaction, account_id: int, since: datetime) -> int:
+    """How often the account wrote since then."""
+    where = (t.mentions.c.account_id == account_id, t.mentions.c.posted_at >= since)
+    return int(tx.scalar(select(func.count()).select_from(t.mentions).where(*where)) or 0)
+
+
+def to_recheck(
+    tx: Transaction, account: str, *, due: Sequence[tuple[timedelta, timedelta]], now: datetime, limit: int
+) -> list[str]:
+    """External ids whose turn it is to be looked up again, longest unseen first.
+
+    `due` pairs an age with how often posts up to that age are looked up.
+    """
+    columns = t.mentions.c
+    waits: ColumnElement[bool] | None = None
+    youngest = now
+    for age, every in due:
+        turn = (columns.posted_at <= youngest) & (columns.posted_at > now - age) & (columns.checked_at <= now - every)
+        waits = turn if waits is None else waits | turn
+        youngest = now - age
+    if waits is None:
+        return []
+    query = (
+        select(columns.external_id)
+        .join(t.sources, t.sources.c.id == columns.source_id)
+        .where(t.sources.c.account == account, columns.state != MentionState.GONE.value, waits)
+        .order_by(columns.checked_at)
+        .limit(limit)
+    )
+    return list(tx.scalars(query).all())
+
+
+def checked(tx: Transaction, network: str, external_ids: Sequence[str], now: datetime) -> None:
+    """Remembers that these were looked up, whatever came of it."""
+    where = (t.mentions.c.network == network, t.mentions.c.external_id.in_(external_ids))
+    tx.execute(update(t.mentions).where(*where).values(checked_at=now))
+
+
+def recent(tx: Transaction, *, limit: int, state: MentionState | None = None) -> list[Mention]:
+    """The newest mentions."""
+    query = _joined().order_by(t.mentions.c.id.desc()).limit(limit)
+    if state:
+        query = query.where(t.mentions.c.state == state.value)
+    return [_mention(row) for row in tx.execute(query)]
+
+
+def _joined() -> Select[Any]:
+    author = [
+        t.accounts.c.external_id.label("author_external_id"),
+        t.accounts.c.handle,
+        t.accounts.c.display_name,
+        t.accounts.c.url.label("author_url"),
+        t.accounts.c.followers,
+        t.accounts.c.bot,
+        t.accounts.c.opted_out,
+        t.accounts.c.created_at,
+    ]
+    ours = [t.sources.c.name.label("source_name"), t.sources.c.account.label("our_account")]
+    query = select(t.mentions, *author, *ours)
+    return query.join(t.accounts, t.accounts.c.id == t.mentions.c.account_id).join(
+        t.sources, t.sources.c.id == t.mentions.c.source_id
+    )
+
+
+def _mention(row: Row[Any]) -> Mention:
+    return Mention(
+        id=row.id,
+        network=row.network,
+        external_id=row.external_id,
+        source=row.source_name,
+        account=row.our_account,
+        account_id=row.account_id,
+        author=Author(
+            external_id=row.author_external_id,
+            handle=row.handle,
+            display_name=row.display_name,
+            url=row.author_url,
+            followers=row.followers,
+            bot=row.bot,
+            created_at=row.created_at,
+            opted_out=row.opted_out,
+        ),
+        state=MentionState(row.state),
+        revision=row.revision,
+        kind=PostKind(row.kind),
+        visibility=Visibility(row.visibility),
+        text=row.text,
+        content_warning=row.content_warning,
+        url=row.url,
+        parent_id=row.parent_id,
+        thread_id=row.thread_id,
+        media=tuple(Media(**item) for item in row.media),
+        posted_at=row.posted_at,
+        edited_at=row.edited_at,
+        heard_at=row.heard_at,
+        checked_at=row.checked_at,
+        gone_at=row.gone_at,
+        trouble=row.trouble,
+    )

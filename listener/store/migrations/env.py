@@ -1,0 +1,15 @@
+"""How Alembic reaches our database: always on a connection handed in by `Store.upgrade`."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from listener.store.tables import metadata
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    render_as_batch=True,
+)
+with context.begin_transaction():
+    context.run_migrations()

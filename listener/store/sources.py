@@ -1,0 +1,198 @@
+"""What is polled: cursors, due times, health. The settings file names the sources; this table says how they fare."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Row, and_, insert, or_, select, update
+
+from listener.errors import NotFound
+from listener.store import Transaction, audit
+from listener.store import tables as t
+from listener.types import Cursor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """One thing polled, and how it fares. `failing_since` is None while it works."""
+
+    id: int
+    name: str
+    account: str
+    network: str
+    query: str
+    every: timedelta
+    cursor: Cursor | None
+    next_poll_at: datetime
+    polled_at: datetime | None
+    succeeded_at: datetime | None
+    failures: int
+    failing_since: datetime | None
+    last_error: str | None
+    paused: str | None
+    mentions_total: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """One source as the settings file has it."""
+
+    name: str
+    account: str
+    network: str
+    query: str
+    every: timedelta
+
+
+def sync(tx: Transaction, wanted: Sequence[Wanted], now: datetime) -> None:
+    """Makes the table agree with the settings file.
+
+    A new source is due at once; one whose query or account changed forgets its cursor; one no longer named rests, with
+    everything it heard.
+    """
+    known = {row.name: row for row in tx.execute(select(t.sources))}
+    for source in wanted:
+        values: dict[str, Any] = {
+            "account": source.account,
+            "network": source.network,
+            "query": source.query,
+            "every_seconds": source.every.total_seconds(),
+            "removed": False,
+        }
+        row = known.get(source.name)
+        if row is None:
+            tx.execute(
+                insert(t.sources).values(name=source.name, next_poll_at=now, failures=0, mentions_total=0, **values)
+            )
+            continue
+        if all(getattr(row, column) == value for column, value in values.items()):
+            continue
+        if (row.query, row.account, row.network) != (source.query, source.account, source.network):
+            values |= {"cursor": None, "failures": 0, "failing_since": None, "last_error": None}
+        tx.execute(update(t.sources).where(t.sources.c.id == row.id).values(next_poll_at=now, **values))
+    names = [source.name for source in wanted]
+    tx.execute(update(t.sources).where(t.sources.c.name.not_in(names)).values(removed=True))
+
+
+def list_all(tx: Transaction) -> list[Source]:
+    """Every source that the settings name, by name."""
+    query = select(t.sources).where(t.sources.c.removed.is_(False)).order_by(t.sources.c.name)
+    return [_source(row) for row in tx.execute(query)]
+
+
+def get(tx: Transaction, name: str) -> Source:
+    """The source of that name. Raises NotFound."""
+    row = tx.execute(select(t.sources).where(t.sources.c.name == name, t.sources.c.removed.is_(False))).first()
+    if row is None:
+        raise NotFound(f"There is no source named {name!r}; see `escucha source list`.")
+    return _source(row)
+
+
+def claim_due(tx: Transaction, now: datetime, *, lease: timedelta, names: Sequence[str] = ()) -> list[Source]:
+    """The sources whose time has come (or the named ones at once), claimed so that no other poller takes them.
+
+    A claim ends with the poll's outcome or, where the poller died, after `lease`.
+    """
+    columns = t.sources.c
+    due = columns.name.in_(names) if names else and_(columns.paused.is_(None), columns.next_poll_at <= now)
+    free = or_(columns.claimed_until.is_(None), columns.claimed_until <= now, columns.claimed_until > now + 2 * lease)
+    claimed = []
+    for row in tx.execute(
+        select(t.sources).where(due, free, columns.removed.is_(False)).order_by(columns.next_poll_at)
+    ):
+        won = tx.execute(
+            update(t.sources).where(columns.id == row.id, free).values(claimed_until=now + lease, polled_at=now)
+        )
+        if won.rowcount:
+            claimed.append(_source(row))
+    return claimed
+
+
+def succeeded(
+    tx: Transaction, source: Source, *, cursor: Cursor, next_poll_at: datetime, new_mentions: int, now: datetime
+) -> None:
+    """Stores where to go on, in the transaction that stored the page."""
+    tx.execute(
+        update(t.sources)
+        .where(t.sources.c.id == source.id)
+        .values(
+            cursor=dict(cursor),
+            next_poll_at=next_poll_at,
+            succeeded_at=now,
+            failures=0,
+            failing_since=None,
+            last_error=None,
+            claimed_until=None,
+            mentions_total=t.sources.c.mentions_total + new_mentions,
+        )
+    )
+
+
+def failed(
+    tx: Transaction, source: Source, *, error: str, next_poll_at: datetime, now: datetime, pause: bool = False
+) -> None:
+    """Records a failed poll; the cursor stays. `pause`: a person must act first."""
+    values: dict[str, Any] = {
+        "next_poll_at": next_poll_at,
+        "failures": source.failures + 1,
+        "failing_since": source.failing_since or now,
+        "last_error": error,
+        "claimed_until": None,
+    }
+    if pause:
+        values["paused"] = error
+    tx.execute(update(t.sources).where(t.sources.c.id == source.id).values(**values))
+
+
+def gap(tx: Transaction, source: Source, reason: str, now: datetime) -> None:
+    """Records that the network skipped something."""
+    tx.execute(insert(t.gaps).values(source_id=source.id, noticed_at=now, reason=reason))
+
+
+def pause(tx: Transaction, name: str, *, by: str, reason: str, now: datetime) -> None:
+    """Stops polling one source. Raises NotFound."""
+    source = get(tx, name)
+    tx.execute(update(t.sources).where(t.sources.c.id == source.id).values(paused=reason or f"paused by {by}"))
+    audit.record(tx, at=now, by=by, action="source.pause", subject=f"source {name}", reason=reason)
+
+
+def resume(tx: Transaction, name: str, *, by: str, now: datetime) -> None:
+    """Polls it again, at once. Raises NotFound."""
+    source = get(tx, name)
+    values = {"paused": None, "next_poll_at": now, "failures": 0, "failing_since": None, "last_error": None}
+    tx.execute(update(t.sources).where(t.sources.c.id == source.id).values(**values))
+    audit.record(tx, at=now, by=by, action="source.resume", subject=f"source {name}")
+
+
+def gaps(tx: Transaction, since: datetime) -> list[tuple[str, datetime, str]]:
+    """Admitted gaps as (source name, when noticed, why), newest first."""
+    query = (
+        select(t.sources.c.name, t.gaps.c.noticed_at, t.gaps.c.reason)
+        .join(t.sources)
+        .where(t.gaps.c.noticed_at >= since)
+        .order_by(t.gaps.c.id.desc())
+    )
+    return [(row.name, row.noticed_at, row.reason) for row in tx.execute(query)]
+
+
+def _source(row: Row[Any]) -> Source:
+    return Source(
+        id=row.id,
+        name=row.name,
+        account=row.account,
+        network=row.network,
+        query=row.query,
+        every=timedelta(seconds=row.every_seconds),
+        cursor=row.cursor,
+        next_poll_at=row.next_poll_at,
+        polled_at=row.polled_at,
+        succeeded_at=row.succeeded_at,
+        failures=row.failures,
+        failing_since=row.failing_since,
+        last_error=row.last_error,
+        paused=row.paused,
+        mentions_total=row.mentions_total,
+    )

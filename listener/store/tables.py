@@ -1,0 +1,421 @@
+"""The tables. One row is one fact; `docs/operations.md` says how they grow.
+
+Every time is stored in UTC. JSON columns hold only what nothing joins on. The `state` columns follow the transitions of
+`listener.types`; nothing else writes them but the functions beside this file.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class Moment(TypeDecorator[datetime]):
+    """An aware datetime, kept in UTC also where the database knows no time zones (SQLite)."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value!r} has no time zone")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+BigKey = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows by itself only for INTEGER keys
+
+
+def key() -> Column[Any]:
+    """A number that the database gives."""
+    return Column("id", BigKey, primary_key=True, autoincrement=True)
+
+
+def ref(target: str, *, nullable: bool = False, index: bool = True) -> Column[Any]:
+    """A column that points at another table's id."""
+    return Column(f"{target.removesuffix('s')}_id", BigKey, ForeignKey(f"{target}.id"), nullable=nullable, index=index)
+
+
+# --- listening ------------------------------------------------------------------------------------------------------
+
+sources = Table(
+    "sources",
+    metadata,
+    key(),
+    Column("name", String(100), nullable=False, unique=True),
+    Column("account", String(100), nullable=False),
+    Column("network", String(50), nullable=False),
+    Column("query", Text, nullable=False),
+    Column("every_seconds", Float, nullable=False),
+    Column("cursor", JSON(none_as_null=True)),
+    Column("next_poll_at", Moment, nullable=False, index=True),
+    Column("polled_at", Moment),
+    Column("succeeded_at", Moment),
+    Column("failures", Integer, nullable=False, default=0),
+    Column("failing_since", Moment),
+    Column("last_error", Text),
+    Column("paused", String(200)),  # why it is paused; null: it runs
+    Column("mentions_total", Integer, nullable=False, default=0),
+    Column("claimed_until", Moment),  # one poller at a time; past: free
+    Column("removed", Boolean, nullable=False, default=False),
+)
+
+gaps = Table(
+    "gaps",
+    metadata,
+    key(),
+    ref("sources"),
+    Column("noticed_at", Moment, nullable=False),
+    Column("reason", Text, nullable=False),
+)
+
+accounts = Table(
+    "accounts",
+    metadata,
+    key(),
+    Column("network", String(50), nullable=False),
+    Column("external_id", String(300), nullable=False),
+    Column("handle", Text, nullable=False),
+    Column("display_name", Text, nullable=False, default=""),
+    Column("url", Text),
+    Column("followers", Integer),
+    Column("bot", Boolean, nullable=False, default=False),
+    Column("opted_out", Boolean, nullable=False, default=False),
+    Column("created_at", Moment),
+    Column("first_seen_at", Moment, nullable=False),
+    UniqueConstraint("network", "external_id"),
+    Index(None, "network", "handle"),
+)
+
+mentions = Table(
+    "mentions",
+    metadata,
+    key(),
+    Column("network", String(50), nullable=False),
+    Column("external_id", String(300), nullable=False),
+    ref("sources"),
+    ref("accounts"),
+    Column("state", String(20), nullable=False),
+    Column("revision", Integer, nullable=False, default=1),
+    Column("kind", String(20), nullable=False),
+    Column("visibility", String(20), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("content_warning", Text, nullable=False, default=""),
+    Column("url", Text),
+    Column("claimed_language", String(35)),
+    Column("parent_id", String(300)),
+    Column("thread_id", String(300), index=True),
+    Column("media", JSON, nullable=False),
+    Column("raw", JSON, nullable=False),
+    Column("posted_at", Moment, nullable=False, index=True),
+    Column("edited_at", Moment),
+    Column("heard_at", Moment, nullable=False),
+    Column("checked_at", Moment, nullable=False),
+    Column("gone_at", Moment),
+    Column("trouble", Text),  # why a stage could not handle it; shown, and skipped until it is edited
+    UniqueConstraint("network", "external_id"),
+    Index(None, "state", "id"),
+    Index(None, "account_id", "posted_at"),
+)
+
+revisions = Table(
+    "revisions",
+    metadata,
+    key(),
+    ref("mentions"),
+    Column("revision", Integer, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("content_warning", Text, nullable=False),
+    Column("replaced_at", Moment, nullable=False),
+    UniqueConstraint("mention_id", "revision"),
+)
+
+# --- understanding and deciding -------------------------------------------------------------------------------------
+
+model_versions = Table(
+    "model_versions",
+    metadata,
+    Column("version", String(100), primary_key=True),
+    Column("first_used_at", Moment, nullable=False),
+)
+
+policy_versions = Table(
+    "policy_versions",
+    metadata,
+    Column("version", String(100), primary_key=True),
+    Column("text", Text, nullable=False),
+    Column("first_used_at", Moment, nullable=False),
+    Column("active_since", Moment),  # null: no longer, or never, the one that rules
+)
+
+understandings = Table(
+    "understandings",
+    metadata,
+    key(),
+    ref("mentions", index=False),
+    Column("revision", Integer, nullable=False),
+    Column("model_version", String(100), nullable=False),
+    Column("language", String(10), nullable=False),
+    Column("language_score", Float, nullable=False),
+    Column("sentiment", String(20)),
+    Column("sentiment_scores", JSON, nullable=False),
+    Column("intents", JSON, nullable=False),
+    Column("intent_scores", JSON, nullable=False),
+    Column("at", Moment, nullable=False),
+    UniqueConstraint("mention_id", "revision", "model_version"),
+)
+
+decisions = Table(
+    "decisions",
+    metadata,
+    key(),
+    ref("mentions", index=False),
+    Column("revision", Integer, nullable=False),
+    Column("policy_version", String(100), nullable=False),
+    Column("model_version", String(100), nullable=False),
+    Column("urgency", String(20), nullable=False),
+    Column("needs_routing", Boolean, nullable=False),
+    Column("escalate_to", String(100), nullable=False),
+    Column("ignored", Text, nullable=False),
+    Column("tags", JSON, nullable=False),
+    Column("trace", JSON, nullable=False),  # rules, guards and the values seen
+    Column("at", Moment, nullable=False),
+    UniqueConstraint("mention_id", "revision"),
+)
+
+drafts = Table(
+    "drafts",
+    metadata,
+    key(),
+    ref("mentions"),
+    ref("decisions", nullable=True, index=False),
+    ref("cases", nullable=True),
+    Column("send_key", String(64), nullable=False, unique=True),
+    Column("state", String(20), nullable=False),
+    Column("account", String(100), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("language", String(10), nullable=False),
+    Column("template", String(100), nullable=False),
+    Column("length", Integer, nullable=False),
+    Column("length_limit", Integer, nullable=False),
+    Column("urgency_rank", Integer, nullable=False),
+    Column("revision", Integer, nullable=False),  # the mention's, that the text answers
+    Column("policy_version", String(100), nullable=False),
+    Column("edit", Integer, nullable=False, default=1),  # grows with every change of text or state by a person
+    Column("proposed_at", Moment, nullable=False),
+    Column("decided_by", String(100)),  # a person, or "rule NAME"
+    Column("decided_at", Moment),
+    Column("automatic", Boolean, nullable=False, default=False),
+    Column("reason", Text),  # why rejected, expired, failed, unknown
+    Column("not_before", Moment),
+    Column("sending_since", Moment),
+    Column("sent_at", Moment),
+    Column("posted_id", String(300)),
+    Column("posted_url", Text),
+    Index(None, "state", "urgency_rank", "id"),
+    Index(None, "account", "state"),
+)
+
+views = Table(  # what was last shown to whom, so that nobody approves what they have not read
+    "views",
+    metadata,
+    Column("actor", String(100), primary_key=True),
+    Column("draft_id", BigKey, ForeignKey("drafts.id"), primary_key=True),
+    Column("edit", Integer, nullable=False),
+    Column("policy_version", String(100), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("at", Moment, nullable=False),
+)
+
+# --- the desk ------------------------------------------------------------------------------------------------------
+
+customers = Table(
+    "customers",
+    metadata,
+    key(),
+    Column("reference", String(100), nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("email", Text),
+    Column("phone", Text),
+    Column("language", String(10), nullable=False, default=""),
+    Column("tier", String(50), nullable=False, default=""),
+    Column("tags", JSON, nullable=False),
+    Column("fields", JSON, nullable=False),
+    Column("added_at", Moment, nullable=False),
+    Column("changed_at", Moment, nullable=False),
+)
+
+links = Table(
+    "links",
+    metadata,
+    key(),
+    ref("accounts"),
+    ref("customers"),
+    Column("basis", String(30), nullable=False),
+    Column("evidence", Text, nullable=False, default=""),
+    Column("linked_by", String(100), nullable=False),
+    Column("linked_at", Moment, nullable=False),
+    Column("unlinked_by", String(100)),
+    Column("unlinked_at", Moment),
+)
+Index(
+    "uq_links_current",
+    links.c.account_id,
+    unique=True,
+    sqlite_where=links.c.unlinked_at.is_(None),
+    postgresql_where=links.c.unlinked_at.is_(None),
+)
+
+case_numbers = Table(
+    "case_numbers",
+    metadata,
+    Column("year", Integer, primary_key=True, autoincrement=False),
+    Column("last", Integer, nullable=False),
+)
+
+cases = Table(
+    "cases",
+    metadata,
+    key(),
+    Column("reference", String(40), nullable=False, unique=True),
+    ref("customers", nullable=True),
+    ref("accounts", nullable=True),
+    Column("state", String(20), nullable=False),
+    Column("title", Text, nullable=False),
+    Column("team", String(100), nullable=False),
+    Column("agent", String(100)),
+    Column("urgency_rank", Integer, nullable=False),
+    Column("completeness", Integer, nullable=False, default=0),  # percent
+    Column("tags", JSON, nullable=False),
+    Column("opened_at", Moment, nullable=False),
+    Column("opened_by", String(100), nullable=False),
+    Column("changed_at", Moment, nullable=False),
+    Column("first_response_due", Moment),
+    Column("first_response_at", Moment),
+    Column("resolution_due", Moment),
+    Column("resolved_at", Moment),
+    Index(None, "state", "urgency_rank", "id"),
+)
+
+case_mentions = Table(
+    "case_mentions",
+    metadata,
+    Column("case_id", BigKey, ForeignKey("cases.id"), primary_key=True),
+    Column("mention_id", BigKey, ForeignKey("mentions.id"), primary_key=True, index=True),
+    Column("why", Text, nullable=False),
+    Column("at", Moment, nullable=False),
+)
+
+case_events = Table(
+    "case_events",
+    metadata,
+    key(),
+    ref("cases"),
+    Column("kind", String(30), nullable=False),
+    Column("by", String(100), nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("detail", JSON, nullable=False),
+)
+
+# --- marketing -----------------------------------------------------------------------------------------------------
+
+notices = Table(
+    "notices",
+    metadata,
+    key(),
+    Column("title", Text, nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("written_by", String(100), nullable=False),
+    Column("written_at", Moment, nullable=False),
+    Column("approved_by", String(100)),
+    Column("approved_at", Moment),
+    Column("published_at", Moment),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    key(),
+    ref("notices"),
+    Column("account", String(100), nullable=False),
+    Column("network", String(50), nullable=False),
+    Column("language", String(10), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("length", Integer, nullable=False),
+    Column("length_limit", Integer, nullable=False),
+    Column("send_key", String(64), nullable=False, unique=True),
+    Column("state", String(20), nullable=False),
+    Column("sending_since", Moment),
+    Column("sent_at", Moment),
+    Column("posted_id", String(300)),
+    Column("posted_url", Text),
+    Column("reason", Text),
+    UniqueConstraint("notice_id", "account", "language"),
+    Index(None, "account", "state"),
+)
+
+# --- the switch and the record --------------------------------------------------------------------------------------
+
+pauses = Table(
+    "pauses",
+    metadata,
+    Column("scope", String(100), primary_key=True),  # "all", or "network NAME"
+    Column("by", String(100), nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("reason", Text, nullable=False, default=""),
+)
+
+daemons = Table(
+    "daemons",
+    metadata,
+    Column("id", String(100), primary_key=True),  # host:pid:start
+    Column("started_at", Moment, nullable=False),
+    Column("seen_at", Moment, nullable=False),
+    Column("version", String(50), nullable=False),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    key(),
+    Column("at", Moment, nullable=False, index=True),
+    Column("by", String(100), nullable=False),
+    Column("action", String(60), nullable=False),
+    Column("subject", String(100), nullable=False, index=True),  # "mention 12", "draft 7", "case ES-26-000001-8"
+    Column("detail", JSON, nullable=False),
+)
