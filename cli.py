@@ -1,0 +1,183 @@
+"""The `escucha` command: joins networks, policies and the listener, and mounts the command groups.
+
+Exit codes: 0 done; 1 a bug or an outage; 2 the person must change something; 3 some of several things failed.
+A command's module is imported only when that command is called, so that `escucha --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import io
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from listener.errors import EscuchaError, Mistake
+
+# name -> (module in listener.commands, what the help says), under the heading it is listed by
+COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
+    "Set up": {
+        "init": ("setup", "Write a settings file, asking a few questions."),
+        "doctor": ("setup", "Check everything and say what to do."),
+        "config": ("setup", "Show the settings as they are understood."),
+        "source": ("source", "What is listened to: add, list, check, poll, pause, resume."),
+        "policy": ("policy", "The response policy: check, show, replay, compare, activate."),
+        "db": ("db", "The database: upgrade, check, back up."),
+    },
+    "Play": {
+        "demo": ("demo", "See it work, without any account."),
+        "try": ("trying", "Preview a hashtag, a link or a file; nothing is stored."),
+    },
+    "Run": {
+        "run": ("running", "Listen, and send what is approved, until stopped."),
+        "pause": ("running", "Stop sending, at once and everywhere."),
+        "resume": ("running", "Send again."),
+        "status": ("running", "What is due, waiting and failing."),
+    },
+    "Moderate": {
+        "inbox": ("inbox", "What waits for a person."),
+        "show": ("inbox", "One mention with everything around it."),
+        "review": ("inbox", "Go through the inbox one by one."),
+        "approve": ("inbox", "Let a draft be sent."),
+        "edit": ("inbox", "Change a draft's text."),
+        "reject": ("inbox", "Decide that a draft is not sent."),
+        "explain": ("inbox", "Why a mention was decided as it was."),
+    },
+    "Care": {
+        "case": ("case", "Cases: list, show, open, assign, note, resolve, reopen, merge."),
+        "customer": ("customer", "Customers and the accounts that are theirs."),
+        "notice": ("notice", "Messages to everybody: draft, preview, approve, publish."),
+    },
+}
+
+
+def _exists(module: str) -> bool:
+    return importlib.util.find_spec(f"listener.commands.{module}") is not None
+
+
+class Escucha(click.Group):
+    """Knows every command's name and help without importing it, and ends every run with the right code."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return [name for group in COMMANDS.values() for name, (module, _) in group.items() if _exists(module)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        name = next(group[cmd_name][0] for group in COMMANDS.values() if cmd_name in group)
+        module = importlib.import_module(f"listener.commands.{name}")
+        command: click.Command = getattr(module, f"{cmd_name}_" if cmd_name == "try" else cmd_name)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        known = self.list_commands(ctx)
+        if args[0] not in known and not args[0].startswith("-"):
+            import difflib
+
+            close = difflib.get_close_matches(args[0], known, n=1)
+            ctx.fail(f"There is no command {args[0]!r}; " + (f"did you mean {close[0]}?" if close else "see --help."))
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        known = self.list_commands(ctx)
+        for heading, group in COMMANDS.items():
+            rows = [(name, text) for name, (_, text) in group.items() if name in known]
+            if rows:
+                with formatter.section(heading):
+                    formatter.write_dl(rows)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except EscuchaError as error:
+            from listener.commands.output import complain
+
+            complain(_masked(str(error)))
+            ctx.exit(2 if isinstance(error, Mistake) else 1)
+        except KeyboardInterrupt:
+            click.echo("Stopped.", err=True)
+            ctx.exit(130)
+        except BrokenPipeError:  # whoever read us had enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(0)
+
+
+def _print_version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
+    if not wanted or ctx.resilient_parsing:
+        return
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        click.echo(f"escucha {version('escucha')}")
+    except PackageNotFoundError:
+        click.echo("escucha (not installed)")
+    ctx.exit()
+
+
+@click.group(cls=Escucha, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path),
+    default="escucha.toml",
+    envvar="ESCUCHA_CONFIG",
+    show_default=True,
+    help="The settings file; also ESCUCHA_CONFIG.",
+)
+@click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=_print_version, help="And exit.")
+@click.pass_context
+def escucha(ctx: click.Context, config_path: Path) -> None:
+    """Listen to what people say about a company, and answer by its policy.
+
+    Start with `escucha try '#hashtag@mastodon.social'`, or `escucha init`.
+    """
+    import connectors
+    import policies
+    from listener.commands.app import App
+
+    given = ctx.obj if isinstance(ctx.obj, App) else None
+    app = given or App(connectors=connectors, policies=policies, config_path=config_path)
+    ctx.obj = app
+    ctx.call_on_close(app.close)
+
+
+def main() -> None:
+    """Runs the command line and ends the process."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that knows no ✓ still gets the rest
+    try:
+        escucha(prog_name="escucha")
+    except Exception as bug:  # noqa: BLE001
+        _report(bug)
+        sys.exit(1)
+
+
+def _report(bug: Exception) -> None:
+    """One sentence for the person, the traceback in a file that only they can read."""
+    import tempfile
+    import traceback
+
+    from listener.commands.output import complain
+
+    text = _masked("".join(traceback.format_exception(bug)))
+    with tempfile.NamedTemporaryFile("w", prefix="escucha-bug-", suffix=".log", delete=False, encoding="utf-8") as file:
+        file.write(text)
+    what = _masked(str(bug)).strip().partition("\n")[0]
+    complain(f"This is a bug in Escucha ({type(bug).__name__}: {what}); please report it with {file.name}.")
+
+
+def _masked(text: str) -> str:
+    """Without the secrets that the settings held, if they were read."""
+    log = sys.modules.get("listener.log")
+    return str(log.masked(text)) if log else text
+
+
+if __name__ == "__main__":
+    main()

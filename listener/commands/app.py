@@ -1,0 +1,149 @@
+"""What every command is handed: settings, database, policy, model and networks, each opened when first asked for.
+
+@click.command()
+@pass_app
+def status(app: App) -> None:
+    with app.store.read() as tx: ...
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+import click
+
+from listener.errors import NotFound
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from listener.config import Config
+    from listener.contract import Classifier, Connector, Policy
+    from listener.store import Store
+    from listener.types import Facts, Mode
+
+
+class Networks(Protocol):
+    """What `connectors` offers: the names there are, and one module by name with `Settings`, `FACTS`, `connect`."""
+
+    def available(self) -> Sequence[str]:
+        """Every network's name."""
+
+    def load(self, name: str) -> Any:
+        """That network's module, imported now."""
+
+
+class Policies(Protocol):
+    """What `policies` offers."""
+
+    def load(self, path: Path, *, mode: Mode | None = None, modes: Mapping[str, Mode] | None = None) -> Policy:
+        """The policy in that file. Raises PolicyProblem."""
+
+    def default_path(self) -> Path:
+        """The policy that rules where the settings name none."""
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(kw_only=True)
+class App:
+    """One run of the command line. Nothing is opened, imported or asked before somebody needs it."""
+
+    connectors: Networks
+    policies: Policies
+    config_path: Path = Path("escucha.toml")
+    now: Callable[[], datetime] = _now
+    _connected: dict[str, Connector] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def actor(self) -> str:
+        """Who acts, for the audit log: ESCUCHA_ACTOR, else the name on this machine."""
+        name = os.environ.get("ESCUCHA_ACTOR", "").strip()
+        if name:
+            return name
+        try:
+            return getpass.getuser()
+        except (OSError, KeyError):  # a container whose user has no name
+            return f"uid {os.getuid()}"
+
+    @cached_property
+    def config(self) -> Config:
+        """The settings. Raises ConfigProblem with every problem at once."""
+        from listener import config, log
+
+        log.start()
+        found = config.load(self.config_path, networks=self.connectors.available(), settings_of=self.settings_of)
+        log.hide(found.secrets())
+        log.start(form=found.daemon.log_format, level=found.daemon.log_level)
+        return found
+
+    @cached_property
+    def config_or_default(self) -> Config:
+        """The settings, or the defaults where there is no file: for what works without any."""
+        from listener import config, log
+
+        if self.config_path.exists():
+            return self.config
+        log.start()
+        return config.Config()
+
+    @cached_property
+    def store(self) -> Store:
+        """The database, its tables made where it is empty."""
+        from listener import store
+
+        return store.open(self.config.database.url)
+
+    @cached_property
+    def policy(self) -> Policy:
+        """The policy that the settings name, or the default one. Raises PolicyProblem."""
+        settings = self.config_or_default
+        path = settings.policy_file or self.policies.default_path()
+        return self.policies.load(path, mode=settings.policy.mode, modes=settings.policy.modes)
+
+    @cached_property
+    def classifier(self) -> Classifier:
+        """The model, loaded."""
+        from listener.model import onnx
+
+        return onnx.load()
+
+    def connector(self, account: str) -> Connector:
+        """That account of the settings, connected. Raises NotFound, Mistake or a NetworkError."""
+        if account not in self._connected:
+            accounts = self.config.accounts
+            if account not in accounts:
+                names = ", ".join(accounts) or "none"
+                raise NotFound(f"There is no account {account!r} in {self.config_path}; there is: {names}.")
+            chosen = accounts[account]
+            self._connected[account] = self.connect(chosen.network, chosen.settings)
+        return self._connected[account]
+
+    def connect(self, network: str, settings: BaseModel) -> Connector:
+        """A connection with settings that stand in no file."""
+        return cast("Connector", self.connectors.load(network).connect(settings))
+
+    def facts(self, network: str) -> Facts:
+        """What is true of a network before connecting."""
+        return cast("Facts", self.connectors.load(network).FACTS)
+
+    def settings_of(self, network: str) -> type[BaseModel]:
+        """What a network needs to be told."""
+        return cast("type[BaseModel]", self.connectors.load(network).Settings)
+
+    def close(self) -> None:
+        """Gives back what was opened."""
+        if "store" in self.__dict__:
+            self.store.close()
+
+
+pass_app = click.make_pass_decorator(App)

@@ -1,0 +1,221 @@
+"""What commands print: tables and sentences for people, JSON for programs. Everything from outside is made safe here.
+
+Nothing is ever read as markup: values become `Text` after `visible` has shown what hides in them. In `--json` the same
+characters stand as `\\uXXXX`, which is the same JSON.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from listener.escapes import visible
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.text import Text
+
+F = TypeVar("F", bound=Callable[..., Any])
+MASK = "•••"
+
+_HIDDEN_IN_JSON = re.compile("[\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
+
+
+def json_option(command: F) -> F:
+    """Adds `--json`; the command gets it as `as_json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")(command)
+
+
+class SomeFailed(click.ClickException):
+    """Some of several things failed, each already named; exit code 3."""
+
+    exit_code = 3
+
+    def show(self, file: IO[Any] | None = None) -> None:  # noqa: ARG002
+        complain(self.message)
+
+
+# --- for programs ---
+
+
+def print_json(value: Any) -> None:
+    """One JSON document: dataclasses by their fields, times in UTC with Z, durations in seconds, secrets masked."""
+    text = json.dumps(plain(value), ensure_ascii=False, indent=2)
+    click.echo(_HIDDEN_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text))
+
+
+def plain(value: Any) -> Any:  # noqa: PLR0911
+    """A value as JSON knows them. Raises TypeError for what nobody thought of."""
+    match value:
+        case None | bool() | int() | float():
+            return value
+        case Enum():
+            return plain(value.value)
+        case str():
+            return str(value)
+        case datetime():
+            return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        case timedelta():
+            seconds = value.total_seconds()
+            return int(seconds) if seconds.is_integer() else seconds
+        case Path():
+            return str(value)
+        case Mapping():
+            return {str(plain(key)): plain(inner) for key, inner in value.items()}
+        case list() | tuple():
+            return [plain(inner) for inner in value]
+        case set() | frozenset():
+            return sorted(plain(inner) for inner in value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if hasattr(value, "get_secret_value"):
+        return MASK if value.get_secret_value() else ""
+    if hasattr(type(value), "model_fields"):
+        return {name: plain(getattr(value, name)) for name in type(value).model_fields}
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+# --- for people ---
+
+
+def say(text: str = "") -> None:
+    """One line or more, as they are meant; what came from outside must have gone through `visible`, or goes here."""
+    click.echo(visible(text, lines=True))
+
+
+def complain(text: str) -> None:
+    """The same on standard error."""
+    click.echo(visible(text, lines=True), err=True)
+
+
+def heading(text: str) -> None:
+    """A title over what follows."""
+    show(styled(text, "bold"))
+
+
+def styled(value: Any, style: str = "") -> Text:
+    """One cell: shown in one line, never read as markup."""
+    from rich.text import Text
+
+    return Text(visible(_words(value)), style=style, no_wrap=True, overflow="ellipsis")
+
+
+def block(text: str, *, indent: int = 2, style: str = "") -> None:
+    """Several lines from outside, wrapped to the terminal and set in."""
+    from rich.padding import Padding
+    from rich.text import Text
+
+    show(Padding(Text(visible(text, lines=True), style=style, overflow="fold"), (0, 0, 0, indent)))
+
+
+def table(headers: Sequence[str], rows: Iterable[Sequence[Any]], *, empty: str, wide: str = "") -> None:
+    """Rows under headings, every cell clipped to one line; the column named `wide` takes the room that is left.
+
+    `empty` is said where there are no rows.
+    """
+    from rich.table import Table
+    from rich.text import Text
+
+    listed = [[cell if isinstance(cell, Text) else styled(cell) for cell in row] for row in rows]
+    if not listed:
+        say(empty)
+        return
+    grid = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", expand=bool(wide))
+    for number, header in enumerate(headers):
+        numbers = all(re.fullmatch(r"-?[\d.,]+%?", row[number].plain) for row in listed)
+        grid.add_column(
+            header.upper(),
+            no_wrap=True,
+            overflow="ellipsis",
+            justify="right" if numbers else "left",
+            ratio=1 if header == wide else None,
+        )
+    for row in listed:
+        grid.add_row(*row)
+    show(grid)
+
+
+def fields(pairs: Iterable[tuple[str, Any]]) -> None:
+    """Names and values, one pair a line, long values wrapped beside their names; empty values are left out."""
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name, value in pairs:
+        if value is None or value in ("", (), []):
+            continue
+        grid.add_row(name, value if isinstance(value, Text) else Text(visible(_words(value), lines=True)))
+    show(grid)
+
+
+def show(renderable: RenderableType) -> None:
+    """Anything of rich on standard output: colour only on a terminal, 80 columns where nobody says how many."""
+    import sys
+
+    from rich.console import Console
+
+    console = Console(file=sys.stdout, markup=False, highlight=False, emoji=False)
+    with console.capture() as captured:
+        console.print(renderable)
+    for line in captured.get().splitlines():
+        click.echo(line.rstrip())
+
+
+def clip(text: str, width: int) -> str:
+    """The text in one line of at most `width` columns, `…` where something is missing. Wide characters count two."""
+    from rich.cells import cell_len, set_cell_size
+
+    line = visible(" ".join(text.split()))
+    if cell_len(line) <= width:
+        return line
+    return set_cell_size(line, width - 1).rstrip() + "…" if width > 0 else ""
+
+
+def ago(moment: datetime | None, now: datetime) -> str:
+    """`3 min ago`, `in 2 h`, `just now`; "" for None."""
+    if moment is None:
+        return ""
+    seconds = (now - moment).total_seconds()
+    if abs(seconds) < 5:
+        return "just now"
+    words = spell(timedelta(seconds=abs(seconds)))
+    return f"{words} ago" if seconds > 0 else f"in {words}"
+
+
+def spell(length: timedelta) -> str:
+    """A length of time in its largest unit: `40 s`, `3 min`, `2 h`, `5 days`."""
+    seconds = int(length.total_seconds())
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 3600:
+        return f"{seconds // 60} min"
+    if seconds < 2 * 86400:
+        return f"{seconds // 3600} h"
+    return f"{seconds // 86400} days"
+
+
+def _words(value: Any) -> str:  # noqa: PLR0911
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "yes" if value else "no"
+        case Enum():
+            return str(value.value)
+        case datetime():
+            return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+        case timedelta():
+            return spell(value)
+        case list() | tuple():
+            return ", ".join(_words(inner) for inner in value)
+    return str(value)

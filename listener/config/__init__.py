@@ -1,0 +1,45 @@
+"""The settings: one TOML file and the environment, checked together, every problem reported at once.
+
+    escucha.toml  ─┐
+                   ├─ merged (the environment wins) ─ checked ─ Config, frozen
+    ESCUCHA_…__…  ─┘
+
+Secrets come from the environment only: `ESCUCHA_ACCOUNTS__CARE__ACCESS_TOKEN`, or the same name with `_FILE` and the
+path of a file that holds the value. Every key is described in docs/settings.md.
+"""
+
+from listener.config.reading import load
+from listener.config.shape import (
+    FILE_NAME,
+    SECTIONS,
+    Account,
+    Brand,
+    Cases,
+    Config,
+    DaemonSettings,
+    Database,
+    PolicySettings,
+    SourceSettings,
+    duration,
+    env_name,
+    is_secret,
+    password_of,
+)
+
+__all__ = [
+    "FILE_NAME",
+    "SECTIONS",
+    "Account",
+    "Brand",
+    "Cases",
+    "Config",
+    "DaemonSettings",
+    "Database",
+    "PolicySettings",
+    "SourceSettings",
+    "duration",
+    "env_name",
+    "is_secret",
+    "load",
+    "password_of",
+]

@@ -1,0 +1,334 @@
+"""Reading the settings: the file and the environment become one, each part is checked, all problems are told."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, Field, ValidationError
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+from listener.config.places import Place, places
+from listener.config.shape import (
+    PREFIX,
+    SECTIONS,
+    Account,
+    Brand,
+    Cases,
+    Config,
+    DaemonSettings,
+    Database,
+    PolicySettings,
+    SourceSettings,
+    env_name,
+    is_secret,
+    password_of,
+)
+from listener.errors import ConfigProblem
+
+
+class _Shape(BaseSettings):
+    """What may stand in the file and in the environment, before accounts and sources are joined."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter="__", enable_decoding=False, extra="forbid", frozen=True
+    )
+
+    brand: Brand = Field(default_factory=Brand)
+    database: Database = Field(default_factory=Database)
+    policy: PolicySettings = Field(default_factory=PolicySettings)
+    cases: Cases = Field(default_factory=Cases)
+    accounts: dict[str, dict[str, Any]] = {}
+    sources: tuple[SourceSettings, ...] = ()
+    daemon: DaemonSettings = Field(default_factory=DaemonSettings)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what `_Check` hands in: it merges the two places itself, to know which of them said what."""
+        return (init_settings,)
+
+
+def load(path: Path, *, networks: Sequence[str], settings_of: Callable[[str], type[BaseModel]]) -> Config:
+    """The settings in `path` with the environment over them.
+
+    `networks` are those that exist and `settings_of` gives what one of them needs. Raises ConfigProblem with every
+    problem at once, each one sentence naming the place and the next step.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigProblem([f"There is no {path}; run `escucha init`, or name the file with --config."]) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigProblem([f"{path} cannot be read ({error}); make it a readable UTF-8 text file."]) from error
+    try:
+        written = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigProblem([_syntax(path, str(error))]) from error
+    return _Check(path, places(text), written, networks, settings_of).config()
+
+
+def _syntax(path: Path, message: str) -> str:
+    line = re.search(r"at line (\d+)", message)
+    where = f"{path.name}, line {line[1]}" if line else path.name
+    return f"{where}: this is not TOML ({re.sub(r' ?[(]at .*[)]', '', message)}); mend that line."
+
+
+def _near(word: str, known: Iterable[str]) -> str:
+    """`; did you mean …?`, or what there is."""
+    known = list(known)
+    close = difflib.get_close_matches(word, known, n=1)
+    if close:
+        return f"did you mean {close[0]}?"
+    return f"there is {', '.join(sorted(known))}." if known else "there is none."
+
+
+class _Check:
+    """One reading of the settings: what was written where, and the problems found so far."""
+
+    def __init__(
+        self,
+        path: Path,
+        lines: Mapping[Place, int],
+        written: dict[str, Any],
+        networks: Sequence[str],
+        settings_of: Callable[[str], type[BaseModel]],
+    ) -> None:
+        self.path, self.lines, self.written = path, lines, written
+        self.networks, self.settings_of = networks, settings_of
+        self.problems: list[str] = []
+        self.from_env: dict[Place, str] = {}
+
+    def config(self) -> Config:
+        merged = self._merge()
+        shape = None
+        try:
+            shape = _Shape(**merged)
+        except ValidationError as error:
+            self._explain(error, ())
+        accounts = self._accounts(_table(merged.get("accounts")))
+        self._sources(merged.get("sources"), _table(merged.get("accounts")))
+        for network in _table(_table(merged.get("policy")).get("modes")):
+            if network not in self.networks:
+                self._add(("policy", "modes", network), f"is not a network; {_near(network, self.networks)}")
+        if isinstance(url := _table(self.written.get("database")).get("url"), str) and password_of(url):
+            name = env_name("database", "url")
+            self._add(("database", "url"), f"holds a password; delete the line and set {name} or {name}_FILE.")
+        if self.problems or shape is None:
+            raise ConfigProblem(self.problems)
+        return Config(
+            file=self.path,
+            brand=shape.brand,
+            database=Database(url=_anchored(shape.database.url, self.path.parent)),
+            policy=shape.policy,
+            cases=shape.cases,
+            accounts=accounts,
+            sources=shape.sources,
+            daemon=shape.daemon,
+        )
+
+    def _add(self, place: Place, sentence: str) -> None:
+        key = ".".join(str(part) for part in place if isinstance(part, str))
+        self.problems.append(f"{self._where(place)}: {key} {sentence}".replace("\n", " "))
+
+    def _where(self, place: Place) -> str:
+        if place in self.from_env:
+            return self.from_env[place]
+        for end in range(len(place), 0, -1):
+            if place[:end] in self.lines:
+                return f"{self.path.name}, line {self.lines[place[:end]]}"
+        return self.path.name
+
+    # --- the two places become one ---
+
+    def _merge(self) -> dict[str, Any]:
+        self._env_names()
+        overrides = EnvSettingsSource(_Shape)()
+        sources = overrides.pop("sources", {})
+        for section, value in overrides.items():
+            if not isinstance(value, dict):
+                self.problems.append(f"{env_name(section)}: set one key at a time, as in {env_name(section, 'key')}.")
+        overrides = {section: value for section, value in overrides.items() if isinstance(value, dict)}
+        merged = {key: value for key, value in self.written.items() if key != "sources"}
+        for section, values in overrides.items():
+            plain = self._files((section,), values, SECTIONS[section]) if section in SECTIONS else values
+            merged[section] = self._over((section,), _table(merged.get(section)), plain)
+        if "sources" in self.written or sources:
+            merged["sources"] = self._over_sources(self.written.get("sources", []), sources)
+        return merged
+
+    def _env_names(self) -> None:
+        sections = _Shape.model_fields
+        for name in sorted(name for name in os.environ if name.startswith(PREFIX)):
+            section, two, _ = name.removeprefix(PREFIX).lower().partition("__")
+            if two and section not in sections:
+                self.problems.append(f"{name}: there is no section {section}; {_near(section, sections)}")
+            elif not two and section.split("_")[0] in sections and "_" in section:
+                self.problems.append(
+                    f"{name}: write two underscores between the parts, as in {env_name('brand', 'name')}."
+                )
+
+    def _over(self, place: Place, under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+        result = dict(under)
+        for key, value in over.items():
+            if isinstance(value, dict):
+                result[key] = self._over((*place, key), _table(result.get(key)), value)
+            else:
+                result[key] = value
+                self.from_env.setdefault((*place, key), env_name(*map(str, place), key))
+        return result
+
+    def _over_sources(self, written: Any, overrides: Any) -> Any:
+        if not isinstance(overrides, dict) or not isinstance(written, list):
+            if overrides:
+                self.problems.append(
+                    f"{env_name('sources')}: name one source, as in {env_name('sources', 'name', 'every')}."
+                )
+            return written
+        result = [dict(source) if isinstance(source, dict) else source for source in written]
+        names = {_env_key(source): index for index, source in enumerate(result) if isinstance(source, dict)}
+        for name, values in overrides.items():
+            if name not in names or not isinstance(values, dict):
+                self.problems.append(f"{env_name('sources', name)}: there is no source {name}; {_near(name, names)}")
+                continue
+            for key, value in values.items():
+                result[names[name]][key] = value
+                self.from_env["sources", names[name], key] = env_name("sources", name, key)
+        return result
+
+    def _files(self, place: Place, values: dict[str, Any], model: type[BaseModel]) -> dict[str, Any]:
+        """`url_file = "/run/secrets/url"` from the environment as `url = "…"`, unless the model knows `url_file`."""
+        result: dict[str, Any] = {}
+        for key, value in values.items():
+            plain = key.removesuffix("_file")
+            if plain == key or key in model.model_fields or plain not in model.model_fields:
+                result[key] = value
+                continue
+            name = env_name(*map(str, place), key)
+            try:
+                result[plain] = Path(str(value)).read_text(encoding="utf-8").strip()
+            except (OSError, UnicodeDecodeError):
+                self.problems.append(f"{name}: {value} cannot be read; make it a readable text file.")
+            self.from_env[*place, plain] = name
+        return result
+
+    # --- each part is checked ---
+
+    def _explain(self, error: ValidationError, inside: Place) -> None:
+        for problem in error.errors(include_url=False, include_context=True):
+            place = (*inside, *problem["loc"])
+            kind, key = problem["type"], str(place[-1])
+            if kind == "extra_forbidden":
+                model = SECTIONS.get(str(place[0])) if len(place) > 1 else None
+                known = model.model_fields if model else _Shape.model_fields
+                self._add(place, f"is not a setting; {_near(key, known)}")
+            elif kind == "missing":
+                self._add(place, "is missing; add it.")
+            elif kind == "string_pattern_mismatch":
+                self._add(place, f"cannot be used; it must match {problem['ctx']['pattern']}.")
+            else:
+                self._add(place, _said(problem["msg"]))
+
+    def _accounts(self, accounts: dict[str, Any]) -> dict[str, Account]:
+        found: dict[str, Account] = {}
+        in_file = _table(self.written.get("accounts"))
+        for name, values in accounts.items():
+            if not isinstance(values, dict):
+                continue
+            place: Place = ("accounts", name)
+            network = values.get("network")
+            if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", name):
+                self._add(place, "is no account name; use lower case, digits and single underscores.")
+            elif name not in in_file and network is None:
+                variable = env_name("accounts", name, next(iter(values), "network"))
+                self.problems.append(f"{variable}: there is no account {name}; {_near(name, in_file)}")
+            elif network is None:
+                self._add((*place, "network"), f"is missing; {_near('', self.networks)}")
+            elif network not in self.networks:
+                self._add((*place, "network"), f"names no network we know; {_near(str(network), self.networks)}")
+            else:
+                account = self._account(name, str(network), values, _table(in_file.get(name)))
+                if account is not None:
+                    found[name] = account
+        return found
+
+    def _account(self, name: str, network: str, values: dict[str, Any], in_file: dict[str, Any]) -> Account | None:
+        place = ("accounts", name)
+        model = self.settings_of(network)
+        known = model.model_fields
+        before = len(self.problems)
+        from_env = {key: value for key, value in values.items() if (*place, key) in self.from_env}
+        given = {key: value for key, value in values.items() if key != "network" and key not in from_env}
+        given |= {key: value for key, value in self._files(place, from_env, model).items() if key != "network"}
+        for key in [key for key in given if key not in known]:
+            self._add((*place, key), f"is not a setting of {network}; {_near(key, known)}")
+            del given[key]
+        for key in in_file:
+            if key in known and is_secret(model, key):
+                variable = env_name(*place, key)
+                self.problems.append(
+                    f"{self._line_of((*place, key))}: accounts.{name}.{key} is a secret and must not stand in this "
+                    f"file; delete the line and set {variable} or {variable}_FILE."
+                )
+        try:
+            settings = model.model_validate(given)
+        except ValidationError as error:
+            for problem in error.errors(include_url=False):
+                key = str(problem["loc"][0]) if problem["loc"] else ""
+                if problem["type"] == "missing" and key in known:
+                    variable = env_name(*place, key)
+                    secret = is_secret(model, key)
+                    how = f"set {variable} or {variable}_FILE" if secret else f"add it under [accounts.{name}]"
+                    what = known[key].description
+                    self._add((*place, key), f"is missing{f' ({what})' if what else ''}; {how}.")
+                else:
+                    self._add((*place, *problem["loc"]), _said(problem["msg"]))
+            return None
+        return Account(name=name, network=network, settings=settings) if len(self.problems) == before else None
+
+    def _line_of(self, place: Place) -> str:
+        return f"{self.path.name}, line {self.lines[place]}" if place in self.lines else self.path.name
+
+    def _sources(self, sources: Any, accounts: dict[str, Any]) -> None:
+        seen: set[str] = set()
+        for index, source in enumerate(sources if isinstance(sources, list) else []):
+            if not isinstance(source, dict):
+                continue
+            name, account = source.get("name"), source.get("account")
+            if isinstance(name, str) and name in seen:
+                self._add(("sources", index, "name"), f"{name!r} is used twice; give each source its own name.")
+            seen.add(str(name))
+            if isinstance(account, str) and account not in accounts:
+                self._add(("sources", index, "account"), f"{account!r} is no account; {_near(account, accounts)}")
+
+
+def _said(message: str) -> str:
+    """A checker's message as the end of our sentence."""
+    return message.removeprefix("Value error, ").removeprefix("Input ").rstrip(".") + "."
+
+
+def _table(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _env_key(source: dict[str, Any]) -> str:
+    return str(source.get("name", "")).lower().replace("-", "_")
+
+
+def _anchored(url: str, folder: Path) -> str:
+    """A relative SQLite path made absolute from the settings file's folder."""
+    head, slashes, path = url.partition(":///")
+    if not head.startswith("sqlite") or not slashes or not path or path.startswith(("/", ":memory:", "file:")):
+        return url
+    return f"{head}:///{(folder.resolve() / path)}"

@@ -1,0 +1,171 @@
+"""What can be set, and what a person gets to hear about each key. docs/settings.md lists the same."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal, get_args
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+
+from listener.types import Mode
+
+FILE_NAME = "escucha.toml"
+PREFIX = "ESCUCHA_"
+
+_DURATION = re.compile(r"(?:(\d+)d)?\s*(?:(\d+)h)?\s*(?:(\d+)m)?\s*(?:(\d+)s)?")
+
+
+def duration(text: object) -> timedelta:
+    """`"90s"`, `"5m"`, `"1h30m"`, `"2d"` as a timedelta. Raises ValueError for anything else, zero included."""
+    match = _DURATION.fullmatch(text.strip()) if isinstance(text, str) else None
+    days, hours, minutes, seconds = (int(part or 0) for part in match.groups()) if match else (0, 0, 0, 0)
+    try:
+        value = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+    except OverflowError:
+        value = timedelta(0)
+    if not value:
+        raise ValueError('is not a duration; write for example "60s", "5m" or "1h30m"')
+    return value
+
+
+def _words(value: object) -> object:
+    """A list given in the environment: `a,b` or `["a", "b"]`."""
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        return json.loads(value)
+    return [word.strip() for word in value.split(",") if word.strip()]
+
+
+Duration = Annotated[timedelta, BeforeValidator(duration)]
+Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
+Language = Annotated[str, Field(pattern=r"^[a-z]{2}$")]
+Languages = Annotated[tuple[Language, ...], BeforeValidator(_words), Field(min_length=1)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Brand(_Section):
+    name: str = Field(default="", description="The company's name as people write it")
+    handles: Words = Field(default=(), description="Our own handles on every network, to recognise ourselves")
+    languages: Languages = Field(default=("es", "en"), description="Languages we answer in, the preferred one first")
+
+
+class Database(_Section):
+    url: str = Field(
+        default="sqlite:///escucha.db",
+        pattern=r"^[a-z][a-z0-9+]*://",
+        description="Where everything is kept; a relative SQLite path starts at the settings file's folder. "
+        "A url with a password comes from the environment only",
+    )
+
+
+class PolicySettings(_Section):
+    file: str = Field(
+        default="", description="The policy file, relative to the settings file; empty: the default policy"
+    )
+    mode: Mode | None = Field(
+        default=None, description="`manual` or `auto` for every network, over what the policy says"
+    )
+    modes: dict[str, Mode] = Field(
+        default={}, description='`manual` or `auto` by network, such as `{mastodon = "auto"}`'
+    )
+
+
+class Cases(_Section):
+    prefix: str = Field(default="ES", pattern=r"^[A-Z]{2,6}$", description="First letters of every case reference")
+
+
+class SourceSettings(_Section):
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", description="What we call it: lower case, digits, `-`, `_`")
+    account: str = Field(description="The account that reads it, one of `[accounts.…]`")
+    query: str = Field(default="", description="What to read, in that network's own words, such as `#brand`")
+    every: Duration = Field(default=timedelta(seconds=60), description="How often to look")
+
+
+LogFormat = Literal["auto", "lines", "json"]
+LogLevel = Literal["debug", "info", "warning"]
+
+
+class DaemonSettings(_Section):
+    tick: Duration = Field(default=timedelta(seconds=5), description="How often the daemon looks for work that is due")
+    log_format: LogFormat = Field(
+        default="auto", description="`lines` for people, `json` for machines, `auto`: by terminal"
+    )
+    log_level: LogLevel = Field(default="info", description="`debug` also shows what people wrote")
+
+
+SECTIONS: Mapping[str, type[BaseModel]] = {
+    "brand": Brand,
+    "database": Database,
+    "policy": PolicySettings,
+    "cases": Cases,
+    "sources": SourceSettings,
+    "daemon": DaemonSettings,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Account:
+    """One account of ours on one network; `settings` is that network's own model."""
+
+    name: str
+    network: str
+    settings: BaseModel
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Everything that was set. `file` is None for the defaults that need no file."""
+
+    file: Path | None = None
+    brand: Brand = field(default_factory=Brand)
+    database: Database = field(default_factory=Database)
+    policy: PolicySettings = field(default_factory=PolicySettings)
+    cases: Cases = field(default_factory=Cases)
+    accounts: Mapping[str, Account] = field(default_factory=dict)
+    sources: tuple[SourceSettings, ...] = ()
+    daemon: DaemonSettings = field(default_factory=DaemonSettings)
+
+    @property
+    def folder(self) -> Path:
+        """Where relative paths start."""
+        return self.file.parent if self.file else Path()
+
+    @property
+    def policy_file(self) -> Path | None:
+        """The policy file as a full path; None: the default policy."""
+        return self.folder / self.policy.file if self.policy.file else None
+
+    def secrets(self) -> list[str]:
+        """Every secret value, so that logs can mask them."""
+        held = (value for account in self.accounts.values() for value in dict(account.settings).values())
+        values = [value.get_secret_value() for value in held if isinstance(value, SecretStr)]
+        return [value for value in (*values, password_of(self.database.url)) if value]
+
+
+def password_of(url: str) -> str:
+    """The password inside a database url, "" when there is none."""
+    try:
+        return urlsplit(url).password or ""
+    except ValueError:
+        return ""
+
+
+def is_secret(model: type[BaseModel], key: str) -> bool:
+    """Whether `key` of a network's settings is a secret."""
+    annotation = model.model_fields[key].annotation
+    return annotation is SecretStr or SecretStr in get_args(annotation)
+
+
+def env_name(*keys: str) -> str:
+    """The environment variable that sets a key: `env_name("accounts", "care", "access_token")`."""
+    return PREFIX + "__".join(keys).upper()

@@ -1,0 +1,117 @@
+"""Logs: one sentence plus keys, readable on a terminal and JSON elsewhere, on standard error.
+
+    log = structlog.get_logger()
+    log.info("A source works again.", source=name, mentions=3)
+
+Known secrets are masked wherever they turn up. What people wrote never shows above debug: a value under one of
+`WRITTEN` becomes its length. Control and direction characters are shown as escapes: no post can steer a terminal.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterable
+from typing import Any, Literal
+
+import structlog
+from structlog.typing import EventDict, Processor
+
+from listener.escapes import visible
+
+WRITTEN = frozenset({"text", "body", "draft", "post", "raw", "title", "content", "content_warning", "display_name"})
+MASK = "•••"
+SHORTEST_SECRET = 4  # masking anything shorter would only garble the log
+
+_hidden: set[str] = set()
+
+
+def hide(secrets: Iterable[str]) -> None:
+    """Masks these values from now on, in every log line and traceback."""
+    _hidden.update(secret for secret in secrets if len(secret) >= SHORTEST_SECRET)
+
+
+def masked(text: str) -> str:
+    """The text without any known secret."""
+    for secret in sorted(_hidden, key=len, reverse=True):
+        text = text.replace(secret, MASK)
+    return text
+
+
+def start(
+    *, form: Literal["auto", "lines", "json"] = "auto", level: Literal["debug", "info", "warning"] = "info"
+) -> None:
+    """Sends our logs, and the libraries' warnings, to standard error in that form. May be called again."""
+    lines = form == "lines" or (form == "auto" and sys.stderr.isatty())
+    number = logging.getLevelNamesMapping()[level.upper()]
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        _withhold,
+        _clean,
+    ]
+    renderer: Processor = (
+        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=0, sort_keys=False)
+        if lines
+        else structlog.processors.JSONRenderer(ensure_ascii=False)
+    )
+    structlog.configure(
+        processors=[*shared, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    handler = _StandardError()
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[_foreign, *shared],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [other for other in root.handlers if not isinstance(other, _StandardError)] + [handler]
+    root.setLevel(logging.WARNING)  # below that, libraries speak of requests with everything in them
+
+
+class _StandardError(logging.Handler):
+    """Writes to whatever standard error is at that moment."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(self.format(record), file=sys.stderr)
+
+
+def _foreign(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    """Names the library a line came from."""
+    record = event.get("_record")
+    if record is not None:
+        event["library"] = record.name
+    return event
+
+
+def _withhold(_logger: Any, method: str, event: EventDict) -> EventDict:
+    """What people wrote becomes its length, above debug."""
+    if method != "debug":
+        for key in WRITTEN & event.keys():
+            event[key] = f"({len(str(event[key]))} characters)"
+    return event
+
+
+def _clean(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    for key, value in event.items():
+        if not key.startswith("_"):
+            event[key] = _cleaned(value, lines=key == "exception")
+    return event
+
+
+def _cleaned(value: Any, *, lines: bool = False) -> Any:
+    if isinstance(value, str):
+        return visible(masked(value), lines=lines)
+    if isinstance(value, dict):
+        return {_cleaned(key): _cleaned(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_cleaned(inner) for inner in value]
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    return visible(masked(str(value)))
