@@ -30,19 +30,16 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-import threading
 import time
-import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
-from enum import StrEnum
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from connectors.sandbox_world import SCAN, Fault, Person, World, author_of, bare, moment, url_of
 from listener.contract import Connector, Publishes, Rechecks, Replies
 from listener.errors import AuthFailed, Mistake, OutcomeUnknown, RateLimited, Rejected, Unavailable
 from listener.types import (
@@ -59,11 +56,11 @@ from listener.types import (
     Rechecked,
     ReplyRequest,
     Visibility,
-    utc,
 )
 
+__all__ = ["FACTS", "Fault", "Person", "Sandbox", "Settings", "World", "connect"]
+
 LIMIT = 500
-SCAN = 400  # changes read from the file at a time while looking for those a query wants
 
 
 class Settings(BaseModel):
@@ -78,7 +75,7 @@ class Settings(BaseModel):
 
 def address(text: str, handle: str) -> str:
     """The text as a reply to `handle` is posted: it begins by naming them."""
-    name = "@" + _bare(handle)
+    name = "@" + bare(handle)
     return text if text.casefold().startswith(name + " ") else f"{name} {text}"
 
 
@@ -103,9 +100,6 @@ def connect(settings: Settings) -> Sandbox:
     return Sandbox(settings)
 
 
-# --- our side -------------------------------------------------------------------------------------------------------
-
-
 class Sandbox(Connector, Replies, Publishes, Rechecks):
     """One account on the sandbox network."""
 
@@ -113,7 +107,7 @@ class Sandbox(Connector, Replies, Publishes, Rechecks):
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._handle = _bare(settings.handle)
+        self._handle = bare(settings.handle)
         self._names_us = re.compile(rf"(?<![\w@])@{re.escape(self._handle)}(?!\w)", re.IGNORECASE).search
 
     @cached_property
@@ -174,8 +168,13 @@ class Sandbox(Connector, Replies, Publishes, Rechecks):
         text = address(request.text, request.parent_author.handle)
         with self._asking("reply") as fault:
             return self._write(
-                request.key, text, fault, parent=request.parent_id, language=request.language,
-                visibility=request.parent_visibility, content_warning=request.content_warning,
+                request.key,
+                text,
+                fault,
+                parent=request.parent_id,
+                language=request.language,
+                visibility=request.parent_visibility,
+                content_warning=request.content_warning,
             )
 
     def publish(self, request: PublishRequest) -> Posted:
@@ -214,8 +213,17 @@ class Sandbox(Connector, Replies, Publishes, Rechecks):
             if fault is Fault.ANSWER_LOST:
                 raise OutcomeUnknown("the connection broke")
 
-    def _write(self, key: str, text: str, fault: Fault | None, *, parent: str | None = None, language: str | None,
-               visibility: Visibility, content_warning: str = "") -> Posted:
+    def _write(
+        self,
+        key: str,
+        text: str,
+        fault: Fault | None,
+        *,
+        parent: str | None = None,
+        language: str | None,
+        visibility: Visibility,
+        content_warning: str = "",
+    ) -> Posted:
         if len(text) > LIMIT:
             raise Rejected(f"the text has {len(text)} characters, {LIMIT} are allowed")
         with self.world.writing():
@@ -223,8 +231,13 @@ class Sandbox(Connector, Replies, Publishes, Rechecks):
                 raise Rejected("the post we would answer is gone")
             known = None if fault is Fault.KEY_FORGOTTEN else self.world.by_key(self._handle, key)
             made = known or self.world.post(
-                self._handle, text, parent=parent, language=language, visibility=visibility,
-                content_warning=content_warning, key=key,
+                self._handle,
+                text,
+                parent=parent,
+                language=language,
+                visibility=visibility,
+                content_warning=content_warning,
+                key=key,
             )
             return self._posted(self.world.rows([made])[0])
 
@@ -239,8 +252,9 @@ class Sandbox(Connector, Replies, Publishes, Rechecks):
         """Whether a post concerns the query, as it reads now or as it read before an edit."""
         if query == "mentions":
             us, names_us = self._handle, self._names_us
-            return lambda row: row["author"] != us and (
-                row["parent_author"] == us or bool(names_us(row["text"] + "\n" + row["before"]))
+            return lambda row: (
+                row["author"] != us
+                and (row["parent_author"] == us or bool(names_us(row["text"] + "\n" + row["before"])))
             )
         words = [re.compile(rf"(?<!\w){re.escape(word)}(?!\w)", re.IGNORECASE) for word in query.split()]
 
@@ -263,15 +277,15 @@ class Sandbox(Connector, Replies, Publishes, Rechecks):
             kind = PostKind.FOUND
         return Post(
             external_id=str(row["id"]),
-            author=_author(row),
+            author=author_of(row),
             text=row["text"],
-            posted_at=_moment(row["posted_at"]),
+            posted_at=moment(row["posted_at"]),
             kind=kind,
             visibility=Visibility(row["visibility"]),
-            url=_url(row),
+            url=url_of(row),
             content_warning=row["content_warning"],
             language=row["language"],
-            edited_at=_moment(row["edited_at"]) if row["edited_at"] else None,
+            edited_at=moment(row["edited_at"]) if row["edited_at"] else None,
             parent_id=str(row["parent"]) if row["parent"] else None,
             thread_id=str(row["thread"]),
             media=tuple(Media(**item) for item in json.loads(row["media"])),
@@ -280,245 +294,7 @@ class Sandbox(Connector, Replies, Publishes, Rechecks):
 
     @staticmethod
     def _posted(row: sqlite3.Row) -> Posted:
-        return Posted(external_id=str(row["id"]), url=_url(row), posted_at=_moment(row["posted_at"]))
-
-
-# --- the people's side ----------------------------------------------------------------------------------------------
-
-
-class Fault(StrEnum):
-    """What `World.fail` can break in one call. `seconds` means the wait of the first and the last two."""
-
-    RATE_LIMITED = "rate limited"
-    UNAVAILABLE = "unavailable"
-    AUTH_FAILED = "auth failed"
-    REJECTED = "rejected"
-    NEVER_ARRIVED = "never arrived"  # outcome unknown: it was lost before it was written
-    ANSWER_LOST = "answer lost"  # outcome unknown: it was written, and the answer was lost
-    KEY_FORGOTTEN = "key forgotten"  # the same key writes a second time
-    SLOW = "slow"  # waits, then works
-    SLOW_ANSWER = "slow answer"  # works, then waits
-
-
-@dataclass(frozen=True)
-class Person:
-    """Somebody on the network, who can post, edit and delete."""
-
-    world: World
-    handle: str
-
-    def post(self, text: str, parent: str | None = None, at: datetime | None = None, *,
-             visibility: Visibility = Visibility.PUBLIC, content_warning: str = "", language: str | None = None,
-             media: Sequence[Media] = ()) -> str:
-        """Says something, now or at `at`, to everybody or in answer to `parent`; gives the post's id."""
-        return self.world.post(self.handle, text, parent=parent, at=at, visibility=visibility,
-                               content_warning=content_warning, language=language, media=media)
-
-    def edit(self, post_id: str, text: str, at: datetime | None = None) -> None:
-        """Changes what one of their posts says."""
-        self.world.edit(post_id, text, at=at)
-
-    def delete(self, post_id: str) -> None:
-        """Takes one of their posts back."""
-        self.world.delete(post_id)
-
-
-_TABLES = """
-CREATE TABLE IF NOT EXISTS people (
-    handle TEXT PRIMARY KEY, name TEXT NOT NULL, followers INTEGER, bot INTEGER NOT NULL, created_at REAL,
-    opted_out INTEGER NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS posts (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, author TEXT NOT NULL REFERENCES people, text TEXT NOT NULL,
-    before TEXT NOT NULL DEFAULT '', parent INTEGER, parent_author TEXT, thread INTEGER, visibility TEXT NOT NULL,
-    content_warning TEXT NOT NULL, language TEXT, media TEXT NOT NULL, posted_at REAL NOT NULL, edited_at REAL,
-    deleted_at REAL, key TEXT, change INTEGER NOT NULL UNIQUE
-);
-CREATE INDEX IF NOT EXISTS posts_thread ON posts (thread);
-CREATE INDEX IF NOT EXISTS posts_author ON posts (author, posted_at);
-CREATE TABLE IF NOT EXISTS faults (
-    id INTEGER PRIMARY KEY, operation TEXT NOT NULL, fault TEXT NOT NULL, seconds REAL, times INTEGER NOT NULL
-);
-CREATE VIEW IF NOT EXISTS seen AS SELECT * FROM posts JOIN people ON people.handle = posts.author;
-"""
-
-
-class World:
-    """The network in the file at `path`, made if missing. Safe to share between threads and processes.
-
-    Handles are written with or without their `@` and are the same in any case. Rows come as the tables above have them,
-    times as seconds since 1970 in UTC.
-    """
-
-    def __init__(self, path: Path | str) -> None:
-        self._lock = threading.RLock()
-        self._link = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
-        weakref.finalize(self, self._link.close)
-        self._link.row_factory = sqlite3.Row
-        self._link.execute("PRAGMA journal_mode=WAL")
-        self._link.execute("PRAGMA synchronous=OFF")  # play: a power cut may take the last posts with it
-        with self._lock:
-            self._link.executescript(_TABLES)
-
-    @contextmanager
-    def writing(self) -> Iterator[None]:
-        """All or nothing, and much faster for many posts at once. The others see them when the block ends."""
-        with self._lock:
-            if self._link.in_transaction:
-                yield
-                return
-            self._link.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-            except BaseException:
-                self._link.execute("ROLLBACK")
-                raise
-            self._link.execute("COMMIT")
-
-    def person(self, handle: str, name: str = "", *, followers: int | None = None, bot: bool = False,
-               created_at: datetime | None = None, opted_out: bool = False) -> Person:
-        """Somebody of that handle, new or known; what is said here about a known person is what holds."""
-        known = Person(self, _bare(handle))
-        told = (name, followers, bot, utc(created_at).timestamp() if created_at else None, opted_out)
-        query = "INSERT OR REPLACE INTO people VALUES (?, ?, ?, ?, ?, ?)"
-        if not any(told):
-            query = "INSERT OR IGNORE INTO people VALUES (?, ?, ?, ?, ?, ?)"
-        with self.writing():
-            self._link.execute(query, (known.handle, *told))
-        return known
-
-    def author(self, handle: str) -> Author:
-        """The person as the network shows them. Raises KeyError where there is none."""
-        rows = self._all("SELECT *, handle AS author FROM people WHERE handle = ?", (_bare(handle),))
-        if not rows:
-            raise KeyError(handle)
-        return _author(rows[0])
-
-    def post(self, handle: str, text: str, *, parent: str | None = None, at: datetime | None = None,
-             visibility: Visibility = Visibility.PUBLIC, content_warning: str = "", language: str | None = None,
-             media: Sequence[Media] = (), key: str | None = None) -> str:
-        """Writes a post of a known person; gives its id. Raises IndexError for a parent that never was."""
-        with self.writing():
-            above = tuple(self.rows([parent])[0][i] for i in ("id", "author", "thread")) if parent else (None,) * 3
-            made = self._link.execute(
-                "INSERT INTO posts (author, text, parent, parent_author, thread, visibility, content_warning, "
-                "language, media, posted_at, key, change) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT COALESCE(MAX(change), 0) + 1 FROM posts))",
-                (_bare(handle), _clean(text), *above, visibility.value, _clean(content_warning), language,
-                 json.dumps([asdict(item) for item in media]) if media else "[]",
-                 utc(at).timestamp() if at else time.time(), key),
-            ).lastrowid
-            if parent is None:
-                self._link.execute("UPDATE posts SET thread = id WHERE id = ?", (made,))
-        return str(made)
-
-    def edit(self, post_id: str, text: str, *, at: datetime | None = None) -> None:
-        """Changes what a post says; it comes again in polls. Raises KeyError where it is not there."""
-        self._change(
-            "UPDATE posts SET before = before || char(10) || text, text = ?, edited_at = ?, "
-            "change = (SELECT MAX(change) + 1 FROM posts) WHERE id = ? AND deleted_at IS NULL",
-            (_clean(text), utc(at).timestamp() if at else time.time(), post_id),
-        )
-
-    def delete(self, post_id: str) -> None:
-        """Takes a post away; polls say that it is gone. Raises KeyError where it is not there."""
-        self._change(
-            "UPDATE posts SET deleted_at = ?, change = (SELECT MAX(change) + 1 FROM posts) "
-            "WHERE id = ? AND deleted_at IS NULL",
-            (time.time(), post_id),
-        )
-
-    def posts_by(self, handle: str, *, since: datetime | None = None) -> list[sqlite3.Row]:
-        """What that person posted, oldest first, deleted posts included."""
-        start = utc(since).timestamp() if since else 0.0
-        return self._all("SELECT * FROM seen WHERE author = ? AND posted_at >= ? ORDER BY id", (_bare(handle), start))
-
-    def thread(self, post_id: str) -> list[sqlite3.Row]:
-        """The conversation that post is in, oldest first, deleted posts included."""
-        query = "SELECT * FROM seen WHERE thread = (SELECT thread FROM posts WHERE id = ?) ORDER BY id"
-        return self._all(query, (post_id,))
-
-    def rows(self, post_ids: Sequence[str]) -> list[sqlite3.Row]:
-        """Those posts, as far as they ever existed."""
-        return self._all("SELECT * FROM seen WHERE id IN (SELECT value FROM json_each(?))", (_numbers(post_ids),))
-
-    def changes(self, after: int) -> list[sqlite3.Row]:
-        """The next posts written, edited or deleted after that change, in the order of their newest change."""
-        return self._all("SELECT * FROM seen WHERE change > ? ORDER BY change LIMIT ?", (after, SCAN))
-
-    def by_key(self, handle: str, key: str) -> str | None:
-        """The post that this person wrote with that key."""
-        for row in self._all("SELECT id FROM posts WHERE author = ? AND key = ?", (_bare(handle), key)):
-            return str(row["id"])
-        return None
-
-    def fail(self, operation: str, fault: Fault, times: int = 1, *, seconds: float | None = None) -> None:
-        """Breaks the next `times` calls of `operation`, a method of the connector; after earlier faults are used up."""
-        with self.writing():
-            self._link.execute("INSERT INTO faults (operation, fault, seconds, times) VALUES (?, ?, ?, ?)",
-                               (operation, fault.value, seconds, times))
-
-    def heal(self) -> None:
-        """Nothing is broken any more."""
-        with self.writing():
-            self._link.execute("DELETE FROM faults")
-
-    def next_fault(self, operation: str) -> tuple[Fault | None, float | None]:
-        """What the next call of `operation` meets, used up by asking; and its seconds."""
-        look = "SELECT * FROM faults WHERE operation = ? AND times > 0 ORDER BY id LIMIT 1"
-        if not self._all(look, (operation,)):
-            return None, None
-        with self.writing():
-            for row in self._all(look, (operation,)):
-                self._link.execute("UPDATE faults SET times = times - 1 WHERE id = ?", (row["id"],))
-                return Fault(row["fault"]), row["seconds"]
-        return None, None
-
-    def close(self) -> None:
-        """Gives the file back."""
-        self._link.close()
-
-    def _all(self, query: str, values: tuple[object, ...]) -> list[sqlite3.Row]:
-        with self._lock:
-            return self._link.execute(query, values).fetchall()
-
-    def _change(self, query: str, values: tuple[object, ...]) -> None:
-        with self.writing():
-            if not self._link.execute(query, values).rowcount:
-                raise KeyError(values[-1])
-
-
-def _bare(handle: str) -> str:
-    return handle.removeprefix("@").casefold()
-
-
-def _clean(text: str) -> str:
-    return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
-
-
-def _numbers(post_ids: Sequence[str]) -> str:
-    return json.dumps([int(i) for i in post_ids if i.isdecimal()])
-
-
-def _moment(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
-
-
-def _url(row: sqlite3.Row) -> str:
-    return f"https://sandbox.example/@{row['author']}/{row['id']}"
-
-
-def _author(row: sqlite3.Row) -> Author:
-    return Author(
-        external_id=row["author"],
-        handle=row["author"],
-        display_name=row["name"],
-        url=f"https://sandbox.example/@{row['author']}",
-        followers=row["followers"],
-        bot=bool(row["bot"]),
-        created_at=_moment(row["created_at"]) if row["created_at"] else None,
-        opted_out=bool(row["opted_out"]),
-    )
+        return Posted(external_id=str(row["id"]), url=url_of(row), posted_at=moment(row["posted_at"]))
 
 
 @contextmanager

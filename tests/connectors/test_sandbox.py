@@ -101,8 +101,9 @@ def us(tmp_path: Path, world: sandbox.World) -> Sandbox:
 
 def answer_to(us: Sandbox, post_id: str, key: str = "draft-1") -> ReplyRequest:
     (parent,) = us.recheck([post_id]).present
-    return ReplyRequest(key=key, parent_id=post_id, parent_author=parent.author,
-                        parent_visibility=parent.visibility, text="Lo miramos.")
+    return ReplyRequest(
+        key=key, parent_id=post_id, parent_author=parent.author, parent_visibility=parent.visibility, text="Lo miramos."
+    )
 
 
 def test_mentions_are_what_names_us_or_answers_us(us: Sandbox, world: sandbox.World) -> None:
@@ -115,19 +116,30 @@ def test_mentions_are_what_names_us_or_answers_us(us: Sandbox, world: sandbox.Wo
     quiet = ana.post("@marca mi número es 5", visibility=Visibility.DIRECT)
     page = us.poll("mentions", None)
     assert [(post.external_id, post.kind) for post in page.posts] == [
-        (named, PostKind.MENTION), (answer, PostKind.REPLY), (quiet, PostKind.DIRECT)
+        (named, PostKind.MENTION),
+        (answer, PostKind.REPLY),
+        (quiet, PostKind.DIRECT),
     ]
-    assert page.posts[0].author == Author(external_id="ana_ejemplo", handle="ana_ejemplo", display_name="Ana",
-                                          url="https://sandbox.example/@ana_ejemplo", followers=12)
+    assert page.posts[0].author == Author(
+        external_id="ana_ejemplo",
+        handle="ana_ejemplo",
+        display_name="Ana",
+        url="https://sandbox.example/@ana_ejemplo",
+        followers=12,
+    )
     assert page.posts[1].thread_id == ours
 
 
-@pytest.mark.parametrize(("query", "found"), [
-    ("#fibra", [0]),
-    ("fibra", [0, 1]),
-    ("FIBRA lenta", [1]),
-    ("fib", []),
-], ids=["hashtag", "word", "all words", "not a part of a word"])
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("#fibra", [0]),
+        ("fibra", [0, 1]),
+        ("FIBRA lenta", [1]),
+        ("fib", []),
+    ],
+    ids=["hashtag", "word", "all words", "not a part of a word"],
+)
 def test_searches_find_whole_words_in_public(us: Sandbox, world: sandbox.World, query: str, found: list[int]) -> None:
     ana = world.person("ana")
     ids = [ana.post("Llegó la #fibra"), ana.post("Qué lenta es la fibra")]
@@ -161,8 +173,9 @@ def test_a_deleted_post_is_reported_gone(us: Sandbox, world: sandbox.World) -> N
 def test_media_warning_language_and_time_arrive(us: Sandbox, world: sandbox.World) -> None:
     at = datetime(2026, 3, 1, 12, tzinfo=UTC)
     picture = Media(kind="image", url="https://sandbox.example/1.png", alt="una antena")
-    world.person("ana", bot=True, created_at=at).post("@marca mira", at=at, media=[picture], content_warning="enfado",
-                                                      language="es")
+    world.person("ana", bot=True, created_at=at).post(
+        "@marca mira", at=at, media=[picture], content_warning="enfado", language="es"
+    )
     (post,) = us.poll("mentions", None).posts
     assert post.media == (picture,)
     assert (post.content_warning, post.language, post.posted_at) == ("enfado", "es", at)
