@@ -1,0 +1,83 @@
+"""What we say, and when: the response policy, read from a file that people write, always with its guard.
+
+policy = policies.load(policies.default_path())
+decision = policy.decide(situation)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from listener.errors import PolicyProblem
+from listener.types import Mode
+from policies import document as documents
+from policies.evaluate import Rules
+from policies.guard import Guarded, check_text
+from policies.problems import in_order, meaning_problems, reference_problems, schema_problems
+from policies.schema import PolicyFile, json_schema
+
+__all__ = ["Guarded", "check_text", "default_path", "examples", "json_schema", "load", "load_text"]
+
+_HERE = Path(__file__).parent
+
+
+def default_path() -> Path:
+    """The sensible policy that comes with Escucha."""
+    return _HERE / "default.yaml"
+
+
+def examples() -> dict[str, Path]:
+    """The example policies by name."""
+    return {path.stem: path for path in sorted((_HERE / "examples").glob("*.yaml"))}
+
+
+def load(path: Path | str, *, mode: Mode | None = None, modes: Mapping[str, Mode] | None = None) -> Guarded:
+    """The policy in the file at `path`, with its guard.
+
+    `mode` and `modes` (by network) come from the settings and rule over the file: a network's own setting first;
+    then `mode`, where `manual` holds on every network and `auto` stands in for the file's global mode only.
+    Raises PolicyProblem with every problem at once, each `file:line: sentence`.
+    """
+    path = Path(path)
+    return load_text(documents.read_file(path), str(path), mode=mode, modes=modes)
+
+
+def load_text(
+    text: str, name: str = "policy", *, mode: Mode | None = None, modes: Mapping[str, Mode] | None = None
+) -> Guarded:
+    """The policy in `text`, as `load`; `name` stands for the file in problems."""
+    document = documents.parse(text, name)
+    problems = reference_problems(document)
+    try:
+        file = PolicyFile.model_validate(document.data)
+    except ValidationError as error:
+        raise PolicyProblem(in_order([*schema_problems(error, document), *problems])) from None
+    problems += meaning_problems(file, document)
+    if problems:
+        raise PolicyProblem(in_order(problems))
+    own = _effective(file, None, {})
+    effective = _effective(file, mode, modes or {})
+    return Guarded(Rules(file, text=text, version=_version(text, effective, own), modes=effective))
+
+
+def _effective(file: PolicyFile, mode: Mode | None, modes: Mapping[str, Mode]) -> dict[str, Mode]:
+    """The mode by network, "" for every network not named."""
+    overrides = {network.casefold(): chosen for network, chosen in modes.items()}
+    effective = {"": mode or file.mode}
+    for network in sorted({*file.networks, *overrides}):
+        written = file.networks[network].mode if network in file.networks else None
+        general = Mode.MANUAL if mode is Mode.MANUAL else written or effective[""]
+        effective[network] = overrides.get(network, general)
+    return effective
+
+
+def _version(text: str, effective: Mapping[str, Mode], own: Mapping[str, Mode]) -> str:
+    """12 hex digits that change whenever a decision could: with the text, or with settings that change a mode."""
+    changed = {network: mode for network, mode in effective.items() if own.get(network, own[""]) is not mode}
+    suffix = "\0" + json.dumps(changed, sort_keys=True) if changed else ""
+    return hashlib.sha256((text + suffix).encode("utf-8")).hexdigest()[:12]

@@ -1,0 +1,250 @@
+"""`when` blocks, compiled once into tests that say what they wanted and what they saw."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from listener.types import Situation
+from policies.amounts import Comparison, spoken
+from policies.schema import When
+from policies.words import fold, found, phrase_pattern, shown
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """A situation with its text folded once for all rules."""
+
+    situation: Situation
+    words: str
+
+    @classmethod
+    def of(cls, situation: Situation) -> Seen:
+        """What the conditions read of a situation; a content warning counts as text."""
+        return cls(situation=situation, words=fold(f"{situation.content_warning} {situation.text}"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """The first condition that did not hold."""
+
+    condition: str
+    wanted: str
+    saw: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Condition:
+    """One line of a `when`: `test` gives whether it holds and what it saw."""
+
+    name: str
+    wanted: str
+    test: Callable[[Seen], tuple[bool, str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conditions:
+    """A compiled `when` block: every condition must hold."""
+
+    conditions: tuple[Condition, ...]
+
+    def failure(self, seen: Seen) -> Failure | None:
+        """The first condition that fails, in the order of the file's keys, or None when all hold."""
+        for condition in self.conditions:
+            holds, saw = condition.test(seen)
+            if not holds:
+                return Failure(condition=condition.name, wanted=condition.wanted, saw=saw)
+        return None
+
+
+def compile_when(when: When) -> Conditions:
+    """The conditions of a `when` block, cheap ones first, nested blocks last."""
+    made: list[Condition] = []
+    for key, field in type(when).model_fields.items():
+        if key in when.model_fields_set and key not in ("all", "any", "none"):
+            name = field.alias or key
+            made.append(_MAKERS[name](name, getattr(when, key)))
+    made += [
+        _nested(f"all[{index + 1}]" if len(when.all) > 1 else "all", compile_when(block))
+        for index, block in enumerate(when.all)
+    ]
+    if when.any:
+        made.append(_any([compile_when(block) for block in when.any]))
+    if when.none:
+        made.append(_none([compile_when(block) for block in when.none]))
+    return Conditions(conditions=tuple(made))
+
+
+# --- blocks in blocks ------------------------------------------------------------------------------------------------
+
+
+def _nested(prefix: str, block: Conditions) -> Condition:
+    """The block as one condition; what it wanted is named in what it saw."""
+
+    def test(seen: Seen) -> tuple[bool, str]:
+        failure = block.failure(seen)
+        return failure is None, "" if failure is None else _said(failure)
+
+    return Condition(name=prefix, wanted=_listed(block), test=test)
+
+
+def _any(blocks: Sequence[Conditions]) -> Condition:
+    def test(seen: Seen) -> tuple[bool, str]:
+        failures = []
+        for block in blocks:
+            failure = block.failure(seen)
+            if failure is None:
+                return True, ""
+            failures.append(_said(failure))
+        return False, shown("; ".join(failures), 400)
+
+    return Condition(name="any", wanted=shown(" or ".join(map(_listed, blocks)), 400), test=test)
+
+
+def _none(blocks: Sequence[Conditions]) -> Condition:
+    def test(seen: Seen) -> tuple[bool, str]:
+        for block in blocks:
+            if block.failure(seen) is None:
+                return False, shown(_listed(block), 400)
+        return True, ""
+
+    return Condition(name="none", wanted=shown("not " + ", nor ".join(map(_listed, blocks)), 400), test=test)
+
+
+def _listed(block: Conditions) -> str:
+    return shown(" and ".join(f"{c.name}: {c.wanted}" for c in block.conditions) or "anything", 400)
+
+
+def _said(failure: Failure) -> str:
+    return f"{failure.condition}: wanted {failure.wanted}, saw {failure.saw}"
+
+
+# --- single lines ----------------------------------------------------------------------------------------------------
+
+Reader = Callable[[Situation], object]
+
+
+def _one_of(read: Reader) -> Callable[[str, Iterable[str]], Condition]:
+    """The value is one of those written."""
+
+    def make(name: str, wanted: Iterable[str]) -> Condition:
+        options = frozenset(word.casefold() for word in wanted)
+
+        def test(seen: Seen) -> tuple[bool, str]:
+            value = read(seen.situation)
+            return value is not None and str(value).casefold() in options, _shown(value)
+
+        return Condition(name=name, wanted=_either(wanted), test=test)
+
+    return make
+
+
+def _overlaps(read: Callable[[Situation], Sequence[str] | None]) -> Callable[[str, Iterable[str]], Condition]:
+    """One of the values is one of those written."""
+
+    def make(name: str, wanted: Iterable[str]) -> Condition:
+        options = frozenset(word.casefold() for word in wanted)
+
+        def test(seen: Seen) -> tuple[bool, str]:
+            values = read(seen.situation)
+            if not values:
+                return False, "unknown" if values is None else "none"
+            return any(value.casefold() in options for value in values), shown(", ".join(values), 200)
+
+        return Condition(name=name, wanted=_either(wanted), test=test)
+
+    return make
+
+
+def _is(read: Reader) -> Callable[[str, bool], Condition]:
+    def make(name: str, wanted: bool) -> Condition:
+        def test(seen: Seen) -> tuple[bool, str]:
+            value = bool(read(seen.situation))
+            return value is wanted, _shown(value)
+
+        return Condition(name=name, wanted=_shown(wanted), test=test)
+
+    return make
+
+
+def _compares(
+    read: Callable[[Situation], float | None], show: Callable[[float], str] = lambda number: f"{number:g}"
+) -> Callable[[str, Comparison], Condition]:
+    """A number compares as written; one that nobody knows does not."""
+
+    def make(name: str, wanted: Comparison) -> Condition:
+        def test(seen: Seen) -> tuple[bool, str]:
+            number = read(seen.situation)
+            if number is None:
+                return False, "unknown"
+            return wanted.holds(number), show(number)
+
+        return Condition(name=name, wanted=wanted.text, test=test)
+
+    return make
+
+
+def _contains(name: str, wanted: Sequence[str]) -> Condition:
+    pattern = phrase_pattern(wanted)
+
+    def test(seen: Seen) -> tuple[bool, str]:
+        return (True, hit) if (hit := found(pattern, seen.words)) else (False, "none of these words")
+
+    return Condition(name=name, wanted=_either(wanted), test=test)
+
+
+def _contains_all(name: str, wanted: Sequence[str]) -> Condition:
+    patterns: list[tuple[str, re.Pattern[str]]] = [(phrase, phrase_pattern([phrase])) for phrase in wanted]
+
+    def test(seen: Seen) -> tuple[bool, str]:
+        missing = [phrase for phrase, pattern in patterns if not found(pattern, seen.words)]
+        return not missing, shown(f"without {', '.join(missing)}", 200) if missing else ""
+
+    return Condition(name=name, wanted=shown("all of " + ", ".join(wanted), 200), test=test)
+
+
+def confidence(situation: Situation) -> float | None:
+    """How sure the model is of the main intent, None where it found none."""
+    understanding = situation.understanding
+    return understanding.intent_scores.get(understanding.intents[0], 0.0) if understanding.intents else None
+
+
+def _either(words: Iterable[str]) -> str:
+    return shown(" or ".join(words), 200)
+
+
+def _shown(value: object) -> str:
+    return "unknown" if value is None else shown(value, 200)
+
+
+_MAKERS: dict[str, Callable[..., Condition]] = {
+    "intents": _overlaps(lambda s: s.understanding.intents),
+    "main_intent": _one_of(lambda s: s.understanding.intents[0] if s.understanding.intents else None),
+    "sentiment": _one_of(lambda s: s.understanding.sentiment),
+    "confidence": _compares(confidence, lambda number: f"{number:.2f}"),
+    "language": _one_of(lambda s: s.understanding.language.split("-")[0]),
+    "network": _one_of(lambda s: s.network),
+    "source": _one_of(lambda s: s.source),
+    "kind": _one_of(lambda s: s.kind),
+    "visibility": _one_of(lambda s: s.visibility),
+    "age": _compares(
+        lambda s: (s.now - s.posted_at).total_seconds(), lambda seconds: spoken(timedelta(seconds=seconds))
+    ),
+    "has_media": _is(lambda s: s.has_media),
+    "text.contains": _contains,
+    "text.contains_all": _contains_all,
+    "author.handle": _one_of(lambda s: s.author.handle.lstrip("@")),
+    "author.followers": _compares(lambda s: s.author.followers),
+    "author.bot": _is(lambda s: s.author.bot),
+    "author.account_age_days": _compares(lambda s: s.author.account_age_days),
+    "author.mentions_last_7_days": _compares(lambda s: s.author.mentions_last_7_days),
+    "customer.known": _is(lambda s: s.customer is not None),
+    "customer.tier": _one_of(lambda s: (s.customer.tier or None) if s.customer else None),
+    "customer.tags": _overlaps(lambda s: s.customer.tags if s.customer else None),
+    "customer.open_cases": _compares(lambda s: s.customer.open_cases if s.customer else None),
+    "thread.is_reply_to_us": _is(lambda s: s.thread.is_reply_to_us),
+    "thread.our_replies": _compares(lambda s: s.thread.our_replies),
+    "case.exists": _is(lambda s: s.case.exists),
+}

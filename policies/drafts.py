@@ -1,0 +1,126 @@
+"""Replies in words: a checked template, in the mention's language, with the author's name made safe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import jinja2
+
+from listener.types import Facts, Situation
+from policies.names import first_name, safe_handle, safe_name
+from policies.templates import compiled, nested, parsed, quotes_case, render, variables_in
+
+# Where ("" or a network's name) → language → wordings.
+Wordings = Mapping[str, Mapping[str, Sequence[str]]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Variant:
+    """One wording, compiled. `needs_case`: it quotes a reference whether or not there is one. `signs`: by itself."""
+
+    template: jinja2.Template
+    needs_case: bool
+    signs: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """A reply in words: the language it is in, and its length as the network counts it with its address."""
+
+    text: str
+    language: str
+    length: int
+
+
+class Templates:
+    """The policy's templates, compiled once: `draft` picks the language and the wording and fills it in."""
+
+    def __init__(self, templates: Mapping[str, Wordings], *, language: str, brand: Mapping[str, str]) -> None:
+        self._templates = {
+            name: {
+                place: {code: _compile(texts) for code, texts in by_language.items()}
+                for place, by_language in w.items()
+            }
+            for name, w in templates.items()
+        }
+        self._language = language
+        self._brand = {f"brand.{key}": value for key, value in brand.items()}
+
+    def draft(self, name: str, situation: Situation, *, team: str, urgency: str, has_case: bool) -> Draft | None:
+        """The reply to this mention, or None when every wording quotes a case and there is none to quote.
+
+        Language: the mention's own, else the policy's, else English. Wording: by the mention's id, so that the same
+        mention always gets the same one; where that is too long for the network, the next that fits.
+        """
+        has_case = has_case and bool(situation.case.reference)
+        chosen = self._wordings(name, situation.network, situation.understanding.language, has_case)
+        if chosen is None:
+            return None
+        language, variants = chosen
+        context = nested(self._values(situation, language=language, team=team, urgency=urgency, has_case=has_case))
+        first: Draft | None = None
+        for step in range(len(variants)):
+            variant = variants[(situation.mention_id + step) % len(variants)]
+            text = self._signed(render(variant.template, context), variant)
+            if not text:
+                continue
+            draft = Draft(
+                text=text, language=language, length=addressed_length(text, situation.facts, situation.author.handle)
+            )
+            if draft.length <= situation.facts.limit:
+                return draft
+            first = first or draft
+        return first
+
+    def _wordings(self, name: str, network: str, spoken: str, has_case: bool) -> tuple[str, Sequence[_Variant]] | None:
+        places = self._templates[name]
+        for language in (spoken.split("-", maxsplit=1)[0].casefold(), self._language, "en"):
+            for place in (network, ""):
+                fit = [v for v in places.get(place, {}).get(language, ()) if has_case or not v.needs_case]
+                if fit:
+                    return language, fit
+        return None
+
+    def _signed(self, text: str, variant: _Variant) -> str:
+        signature = self._brand.get("brand.signature", "")
+        return f"{text} {signature}" if text and signature and not variant.signs else text
+
+    def _values(
+        self, situation: Situation, *, language: str, team: str, urgency: str, has_case: bool
+    ) -> Mapping[str, str | bool]:
+        author, customer, case = situation.author, situation.customer, situation.case
+        handle = safe_handle(author.handle)
+        name = safe_name(author.display_name) or handle
+        customer_name = safe_name(customer.name) if customer else ""
+        return {
+            "author.name": name,
+            "author.first_name": first_name(name) or handle or name,
+            "author.handle": handle,
+            "customer.known": customer is not None and bool(customer_name),
+            "customer.name": customer_name,
+            "customer.first_name": first_name(customer_name) or customer_name,
+            "case.exists": has_case and case.exists,
+            "case.reference": case.reference if has_case else "",
+            "network": situation.network,
+            "team": team,
+            "language": language,
+            "urgency": urgency,
+            **self._brand,
+        }
+
+
+def addressed_length(text: str, facts: Facts, handle: str) -> int:
+    """How long the network counts the reply, with the address it will be posted with."""
+    return facts.count(facts.address(text, handle))
+
+
+def _compile(sources: Sequence[str]) -> tuple[_Variant, ...]:
+    return tuple(
+        _Variant(
+            template=compiled(source),
+            needs_case=quotes_case(source),
+            signs="brand.signature" in variables_in(parsed(source)),
+        )
+        for source in sources
+    )

@@ -1,0 +1,57 @@
+"""Strangers' names made safe to repeat in a public reply.
+
+A display name is whatever its owner typed: line breaks, letters that turn the line around, `@` of a third person, a
+link. Repeating one must not notify, link, format or hide anything.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+MAX_NAME = 40
+
+_LINK = re.compile(r"(?:\w+:/*/\S*)|(?:\bwww\.\S*)|(?:[\w-]+(?:\.[\w-]+)*\.[^\W\d_]{2,}(?:[/?#:]\S*)?)", re.IGNORECASE)
+_EMOJI_CODE = re.compile(r":\w+:")
+_MARKUP = str.maketrans(dict.fromkeys('@#<>[](){}*_~`^|\\"/＠＃', " "))
+
+
+def safe_name(name: str) -> str:
+    """The name on one line, without invisible signs, mentions, hashtags, links and markup; at most 40 signs.
+
+    May be empty: then nothing of it was fit to repeat.
+    """
+    text = unicodedata.normalize("NFC", name[:400])
+    kept: list[str] = []
+    marks = 0
+    for sign in text:
+        category = unicodedata.category(sign)
+        if category in ("Zs", "Zl", "Zp") or sign in "\n\r\t":
+            kept.append(" ")
+        elif category[0] == "M":
+            marks += 1
+            if marks <= 2:
+                kept.append(sign)
+            continue
+        elif category[0] != "C":
+            kept.append(sign)
+        marks = 0
+    text = _LINK.sub(" ", "".join(kept))
+    text = _EMOJI_CODE.sub(" ", text).translate(_MARKUP)
+    text = " ".join(text.split())
+    if len(text) > MAX_NAME:
+        text = text[:MAX_NAME].rsplit(" ", 1)[0] if " " in text[:MAX_NAME] else text[:MAX_NAME]
+    return text.strip(" -.,;:!?'")
+
+
+def safe_handle(handle: str) -> str:
+    """The first part of a handle, which nobody is notified or linked by: `ana` for `@ana@example.social`."""
+    return safe_name(re.split(r"[@.]", handle.lstrip("@"), maxsplit=1)[0])
+
+
+def first_name(name: str) -> str:
+    """The first word of a safe name that holds a letter, or nothing."""
+    for word in name.split():
+        if any(sign.isalpha() for sign in word):
+            return "".join(sign for sign in word if unicodedata.category(sign) != "So").strip(" -.,;:!?'")
+    return ""

@@ -1,0 +1,229 @@
+"""What is wrong with a policy file, as sentences with a line each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from listener.types import CaseMode
+from policies.document import MAX_PROBLEMS, Document, Location
+from policies.personal import personal_data
+from policies.schema import NONE, PolicyFile
+from policies.templates import quotes_case
+from policies.words import shown, suggestion
+
+_KINDS = {
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "finite_number": "a number",
+    "string_type": "text",
+    "tuple_type": "a list",
+    "list_type": "a list",
+    "dict_type": "a block of `key: value` lines",
+    "model_type": "a block of `key: value` lines",
+    "model_attributes_type": "a block of `key: value` lines",
+}
+
+
+def schema_problems(error: ValidationError, document: Document) -> list[str]:
+    """A validation error as sentences, in the order of the file."""
+    # A list whose entries all failed is reported as too short as well; that is no second mistake.
+    details = [e for e in error.errors(include_url=False) if e["type"] != "too_short" or not e["input"]]
+    found = [(document.line(tuple(e["loc"])), document.problem(tuple(e["loc"]), _sentence(e))) for e in details[:1000]]
+    return [sentence for _, sentence in sorted(found, key=lambda item: item[0])]
+
+
+def reference_problems(document: Document) -> list[str]:
+    """Teams and templates that are named but do not exist. Reads the raw data, so it works beside other problems."""
+    data = document.data
+    teams, templates = _keys(data.get("teams")), _keys(data.get("templates"))
+    found: list[str] = []
+    for location, kind, name in _references(data):
+        known = teams if kind == "team" else templates
+        if name not in known:
+            found.append(document.problem(location, f"there is no {kind} `{shown(name)}`{suggestion(name, known)}"))
+    return found
+
+
+def meaning_problems(file: PolicyFile, document: Document) -> list[str]:
+    """What is well-formed and yet cannot be meant: unreachable rules, replies that cannot keep their word."""
+    return [document.problem(location, sentence) for location, sentence in _meaning(file)]
+
+
+def in_order(problems: Iterable[str]) -> list[str]:
+    """The sentences by line, at most 100 of them."""
+    unique = list(dict.fromkeys(problems))
+    unique.sort(key=lambda sentence: int(found.group(1)) if (found := re.search(r":(\d+): ", sentence)) else 0)
+    if len(unique) > MAX_PROBLEMS:
+        return [
+            *unique[:MAX_PROBLEMS],
+            f"{unique[0].split(': ', 1)[0]}: and {len(unique) - MAX_PROBLEMS} more problems",
+        ]
+    return unique
+
+
+# --- sentences -------------------------------------------------------------------------------------------------------
+
+
+def _sentence(error: ErrorDetails) -> str:
+    location, kind, given = tuple(error["loc"]), error["type"], error["input"]
+    key = shown(next((part for part in reversed(location) if isinstance(part, str)), "the policy"))
+    if kind == "policy":
+        return str(error["ctx"]["sentence"])
+    if kind == "extra_forbidden":
+        return f"`{key}` is not known here{suggestion(key, _keys_at(location[:-1]))}"
+    if kind == "missing":
+        return f"`{key}` is missing; add it"
+    if given is None:
+        return f"`{key}` has nothing after it; write its value or remove the line"
+    return f"`{key}` {_expected(error)}"
+
+
+def _expected(error: ErrorDetails) -> str:
+    """What should stand there instead of what was given, as the end of a sentence."""
+    kind, context, given = error["type"], error.get("ctx", {}), shown(error["input"])
+    if kind in ("enum", "literal_error"):
+        return f"cannot be `{given}`{suggestion(str(error['input']), _quoted(str(context['expected'])))}"
+    if kind in _KINDS:
+        return f"should be {_KINDS[kind]}, not `{given}`"
+    if kind in ("greater_than_equal", "less_than_equal"):
+        bound = f"at least {context['ge']}" if "ge" in context else f"at most {context['le']}"
+        return f"must be {bound}, not {given}; the guard can only be made stricter"
+    if kind in ("string_too_long", "string_too_short", "too_long", "too_short"):
+        bound = f"at most {context['max_length']}" if "max_length" in context else f"at least {context['min_length']}"
+        return f"must have {bound} {'characters' if kind.startswith('string') else 'entries'}; change it"
+    return f"cannot be used: {error['msg'][:1].lower()}{shown(error['msg'][1:], 120)}; change it"
+
+
+def _quoted(expected: str) -> list[str]:
+    return re.findall(r"'([^']*)'", expected)
+
+
+def _keys_at(location: Location) -> list[str]:
+    """The keys that may stand at a place of the file."""
+    kind: Any = PolicyFile
+    for part in location:
+        kind = _inside(kind, part)
+    models = [model for model in _options(kind) if isinstance(model, type) and issubclass(model, BaseModel)]
+    return [field.alias or name for model in models for name, field in model.model_fields.items()]
+
+
+def _inside(kind: Any, part: str | int) -> Any:
+    for option in _options(kind):
+        if isinstance(option, type) and issubclass(option, BaseModel):
+            for name, field in option.model_fields.items():
+                if part in (name, field.alias):
+                    return field.annotation
+        elif get_origin(option) is dict:
+            return get_args(option)[1]
+        elif get_origin(option) in (tuple, list):
+            return get_args(option)[0]
+    return None
+
+
+def _options(kind: Any) -> Iterator[Any]:
+    if get_origin(kind) is Annotated:
+        yield from _options(get_args(kind)[0])
+    elif get_origin(kind) in (Union, UnionType):
+        for option in get_args(kind):
+            yield from _options(option)
+    else:
+        yield kind
+
+
+# --- references ------------------------------------------------------------------------------------------------------
+
+
+def _keys(block: object) -> list[str]:
+    return [key.strip() for key in block] if isinstance(block, dict) else []
+
+
+def _references(data: Mapping[str, Any]) -> Iterator[tuple[Location, str, str]]:
+    """Every name that refers to something: where it stands, whether it is a team or a template, the name."""
+    if isinstance(data.get("default_team"), str):
+        yield ("default_team",), "team", data["default_team"]
+    guard = data.get("guard")
+    risk_teams = guard.get("risk_teams") if isinstance(guard, dict) else None
+    for kind, team in risk_teams.items() if isinstance(risk_teams, dict) else ():
+        if isinstance(team, str):
+            yield ("guard", "risk_teams", kind), "team", team
+    rules = data.get("rules")
+    for index, rule in enumerate(rules) if isinstance(rules, list) else ():
+        then = rule.get("then") if isinstance(rule, dict) else None
+        if not isinstance(then, dict):
+            continue
+        for key, inner, kind in (("reply", "template", "template"), ("case", "team", "team"), ("escalate", "", "team")):
+            value = then.get(key)
+            if isinstance(value, dict) and inner:
+                value = value.get(inner)
+            if isinstance(value, str) and value not in (NONE, "yes", "no"):
+                yield ("rules", index, "then", key, inner), kind, value
+
+
+# --- meaning ---------------------------------------------------------------------------------------------------------
+
+
+def _meaning(file: PolicyFile) -> Iterator[tuple[Location, str]]:
+    yield from _rule_problems(file)
+    for name, template in file.templates.items():
+        for place, by_language in template.wordings().items():
+            where: Location = ("templates", name, "networks", place) if place else ("templates", name)
+            for language, wordings in by_language.items():
+                for index, wording in enumerate(wordings):
+                    kinds = personal_data(wording, file.brand.contacts)
+                    if kinds:
+                        yield (
+                            (*where, language, index),
+                            f"this reply holds {' and '.join(kinds)}; if it is the company's own, list it under "
+                            "`brand: contacts:`, otherwise take it out",
+                        )
+        if file.language not in template.wordings()[""]:
+            yield (
+                ("templates", name),
+                f"template `{name}` has no `{file.language}`, the policy's language; add a wording in it",
+            )
+
+
+def _rule_problems(file: PolicyFile) -> Iterator[tuple[Location, str]]:
+    names: set[str] = set()
+    end = ""
+    for index, rule in enumerate(file.rules):
+        if rule.name in names:
+            yield ("rules", index, "name"), f"there are two rules `{rule.name}`; rename one, so that traces can be read"
+        names.add(rule.name)
+        if end:
+            yield (
+                ("rules", index),
+                f"rule `{rule.name}` is never reached: `{end}` above it matches everything; move it up, or give "
+                f"`{end}` conditions or `continue: true`",
+            )
+        if rule.when.is_empty and not rule.goes_on:
+            end = end or rule.name
+        reply = rule.then.reply
+        template = file.templates.get(reply.template) if reply and not reply.is_silence else None
+        if template and _may_lack_a_case(file, index):
+            everywhere = template.wordings()[""].get(file.language, ())
+            if all(quotes_case(wording) for wording in everywhere):
+                yield (
+                    ("rules", index, "then", "reply"),
+                    f"rule `{rule.name}` may open no case, but its reply quotes `case.reference`; say `case:` in the "
+                    "rule, or put the reference inside `{% if case.reference %}…{% endif %}`",
+                )
+
+
+def _may_lack_a_case(file: PolicyFile, index: int) -> bool:
+    then = file.rules[index].then
+    if then.case is not None:
+        return then.case.is_none
+    routed = file.cases is CaseMode.ROUTED or any(n.cases is CaseMode.ROUTED for n in file.networks.values())
+    return routed and then.escalate is None

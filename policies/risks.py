@@ -1,0 +1,122 @@
+"""Words of danger in Spanish and English: harm to oneself or others, minors, the law, the press.
+
+They make sure that a person looks, soon; they prove nothing. A false alarm costs a glance, so the lists lean towards
+finding. Everyday exaggeration that means nothing ("me muero de risa", "esto es la bomba") is kept out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from policies.words import found, phrase_pattern
+
+# In order of gravity: the first that is found names the team.
+RISKS: Mapping[str, tuple[str, ...]] = {
+    "self_harm": (
+        *("suicid*", "me quiero morir", "quiero morirme", "me quiero matar", "quiero matarme", "me voy a matar"),
+        *("voy a matarme", "no quiero vivir", "no quiero seguir viviendo", "quitarme la vida", "hacerme dano"),
+        *("autolesion*", "cortarme las venas", "acabar con mi vida", "terminar con mi vida"),
+        *("kill myself", "killing myself", "end my life", "ending my life", "take my own life", "want to die"),
+        *("wanna die", "don't want to live", "no reason to live", "better off dead", "self harm", "self-harm"),
+        *("hurt myself", "hurting myself", "harm myself", "harming myself"),
+    ),
+    "violence": (
+        *("te voy a matar", "os voy a matar", "los voy a matar", "las voy a matar", "lo voy a matar", "voy a mataros"),
+        *("voy a matarte", "voy a matarlos", "voy a matarlo", "voy a pegarle", "pegarle un tiro", "pegarte un tiro"),
+        *("pegarles un tiro", "pegaros un tiro", "voy a quemar", "os voy a quemar", "les voy a quemar"),
+        *("prender fuego", "prenderle fuego", "poner una bomba", "hay una bomba", "amenaza de bomba"),
+        *("amenaza de muerte", "amenazas de muerte", "se donde vives", "se donde viven", "sabemos donde vives"),
+        *("apunal*", "romperle la cara", "romperos la cara", "romperles la cara", "partirle la cara"),
+        *("partiros la cara", "va a correr sangre", "me han pegado", "me pego un empleado", "agresion sexual"),
+        *("kill you", "kill them", "kill him", "kill her", "kill you all", "kill someone", "kill everyone"),
+        *("shoot you", "shoot them", "shoot up", "mass shooting", "burn down", "burn your", "burn it down"),
+        *("blow up your", "blow up the", "bomb threat", "there is a bomb", "there's a bomb", "stab you", "stab them"),
+        *(
+            "stab someone",
+            "death threat*",
+            "know where you live",
+            "beat you up",
+            "sexual assault",
+            "sexually assaulted",
+        ),
+    ),
+    "minors": (
+        *("soy menor", "es menor de edad", "son menores de edad", "soy menor de edad", "menor no acompanad*"),
+        *("abuso de menores", "abuso infantil", "abuso sexual", "pornografia infantil", "acoso a un menor"),
+        *("i'm a minor", "i am a minor", "i'm underage", "i am underage", "unaccompanied minor", "child abuse"),
+        *("child porn*", "child exploitation", "grooming a child", "groomed"),
+    ),
+    "legal_threat": (
+        *("mi abogad*", "mis abogad*", "un abogado", "una abogada", "nuestro abogado", "los voy a demandar"),
+        *(
+            "les voy a demandar",
+            "os voy a demandar",
+            "voy a demandar*",
+            "vamos a demandar*",
+            "una demanda",
+            "demandarlos",
+        ),
+        *("demandarles", "demandaros", "voy a denunciar*", "vamos a denunciar*", "os voy a denunciar"),
+        *("los voy a denunciar", "les voy a denunciar", "he denunciado", "una denuncia", "denuncia ante", "querella*"),
+        *("defensa del consumidor", "defensa al consumidor", "proteccion al consumidor", "oficina del consumidor"),
+        *("organizacion de consumidores", "facua", "ocu", "omic", "profeco", "indecopi", "sernac", "juzgado*"),
+        *("tribunal*", "acciones legales", "medidas legales", "accion legal", "via judicial", "via legal", "burofax"),
+        *("carta documento", "nos vemos en los tribunales", "ir a juicio", "llevar a juicio", "arbitraje de consumo"),
+        *("my lawyer*", "my attorney*", "my solicitor*", "a lawyer", "an attorney", "a solicitor", "our lawyer*"),
+        *(
+            "sue you",
+            "sue them",
+            "suing",
+            "lawsuit",
+            "legal action",
+            "legal proceedings",
+            "small claims",
+            "take you to court",
+        ),
+        *("see you in court", "class action", "ombudsman", "trading standards", "consumer protection", "court order"),
+    ),
+    "press": (
+        *("periodista*", "soy reportero", "soy reportera", "la prensa", "reportaje", "medios de comunicacion"),
+        *("para un articulo", "redaccion de", "gabinete de prensa", "contactar con prensa", "programa de television"),
+        *("journalist*", "i'm a reporter", "i am a reporter", "press inquiry", "press enquiry", "press request"),
+        *("press office", "media inquiry", "media enquiry", "media request", "writing a story", "writing an article"),
+        *("for a story", "request for comment", "for the newspaper", "to the press", "go to the press", "to the media"),
+    ),
+}
+
+# A young age as people state it. "Tengo 15 años de cliente" is somebody else.
+_YOUNG = re.compile(
+    r" (?:tengo (?:[5-9]|1[0-7]) anos(?! (?:de|con|como|en|siendo|pagando|esperando|usando|aqui))"
+    r"|i (?:m|am) (?:[5-9]|1[0-7]) (?:years old|year old|yrs old|yo|anos))(?= )"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Risk:
+    """One danger that was found: its kind, as in `RISKS`, and the words that gave it away."""
+
+    kind: str
+    words: str
+
+    @property
+    def label(self) -> str:
+        """The kind as people read it."""
+        return self.kind.replace("_", " ")
+
+
+class RiskWords:
+    """The built-in words and the policy's own, compiled once."""
+
+    def __init__(self, more: Mapping[str, Sequence[str]]) -> None:
+        self._patterns = [(kind, phrase_pattern([*words, *more.get(kind, ())])) for kind, words in RISKS.items()]
+
+    def find(self, folded: str) -> tuple[Risk, ...]:
+        """Every kind of danger in a folded text, gravest first."""
+        risks = []
+        for kind, pattern in self._patterns:
+            words = found(pattern, folded) or (found(_YOUNG, folded) if kind == "minors" else "")
+            if words:
+                risks.append(Risk(kind=kind, words=words))
+        return tuple(risks)

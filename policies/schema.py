@@ -1,0 +1,444 @@
+"""The policy file as models: what may be written, and what it means.
+
+Every key that people write is here, with the sentence that an editor shows when completing it. Short forms
+(`reply: thanks`, `case: none`, one word where a list may stand) are turned into the long form before validation.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from listener.types import CaseMode, Intent, Mode, PostKind, Sentiment, Urgency, Visibility
+from policies import amounts
+from policies.templates import template_problem
+from policies.words import phrase_pattern, shown
+
+NONE = "none"
+
+
+def refuse(sentence: str) -> PydanticCustomError:
+    """A validation error whose message is the sentence, braces and all."""
+    return PydanticCustomError("policy", "{sentence}", {"sentence": sentence})
+
+
+def _sentences(convert: Any) -> Any:
+    def validate(value: object) -> object:
+        try:
+            return convert(value)
+        except ValueError as error:
+            raise refuse(str(error)) from None
+
+    return validate
+
+
+def _listed(value: object) -> object:
+    return value if isinstance(value, list | tuple) else [value]
+
+
+def _name(value: object) -> str:
+    if not isinstance(value, str) or not value.strip() or len(value) > 80 or not value.isprintable():
+        raise ValueError(f"`{shown(value)}` is not a name; write one line of text, at most 80 characters")
+    if value.strip() == NONE:
+        raise ValueError("`none` means nothing and cannot be a name; choose another")
+    return value.strip()
+
+
+def _language(value: object) -> str:
+    if not isinstance(value, str) or not value.isascii() or not value.isalpha() or not 2 <= len(value) <= 3:
+        raise ValueError(f"`{shown(value)}` is not a language; write its code, like `es` or `en`")
+    return value.lower()
+
+
+def _word(value: object) -> str:
+    if isinstance(value, bool) or not isinstance(value, str | int) or not str(value).strip() or len(str(value)) > 120:
+        raise ValueError(f"`{shown(value)}` is not a word or phrase; write one, in quotes where it needs them")
+    return str(value).strip()
+
+
+def _network(value: object) -> str:
+    return _word(value).casefold()
+
+
+def _phrase(value: object) -> str:
+    phrase = _word(value)
+    phrase_pattern([phrase])
+    return phrase
+
+
+def _wording(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"`{shown(value)}` is not a reply's text; write it in quotes")
+    problem = template_problem(value)
+    if problem:
+        raise ValueError(problem)
+    return value
+
+
+def _span(value: object) -> object:
+    return value if isinstance(value, timedelta) else amounts.duration(value)
+
+
+def _reply(value: object) -> object:
+    if isinstance(value, str):
+        return {"template": value}
+    return {"template": NONE} if value is False else value
+
+
+def _case(value: object) -> object:
+    if value is True or value == "yes":
+        return {}
+    if value is False or value == "no":
+        return {"team": NONE}
+    return {"team": value} if isinstance(value, str) else value
+
+
+def _urgency(value: object) -> str:
+    text = f"+{value}" if isinstance(value, int) and not isinstance(value, bool) else str(value).strip().casefold()
+    if text not in ("+1", "+2", *Urgency):
+        raise ValueError(
+            f'`{shown(value)}` is no urgency; write low, normal, high, critical, or "+1" to raise it a step'
+        )
+    return text
+
+
+Text = Annotated[str, Field(max_length=400)]
+Name = Annotated[str, BeforeValidator(_sentences(_name), json_schema_input_type=str)]
+Reference = Annotated[str, Field(min_length=1, max_length=80)]
+Language = Annotated[str, BeforeValidator(_sentences(_language), json_schema_input_type=str)]
+Word = Annotated[str, BeforeValidator(_sentences(_word), json_schema_input_type=str | int)]
+NetworkName = Annotated[str, BeforeValidator(_sentences(_network), json_schema_input_type=str)]
+Phrase = Annotated[str, BeforeValidator(_sentences(_phrase), json_schema_input_type=str | int)]
+Wording = Annotated[str, BeforeValidator(_sentences(_wording), json_schema_input_type=str)]
+Span = Annotated[timedelta, BeforeValidator(_sentences(_span), json_schema_input_type=str)]
+Number = Annotated[
+    amounts.Comparison, BeforeValidator(_sentences(amounts.number_comparison), json_schema_input_type=str | int | float)
+]
+Age = Annotated[
+    amounts.Comparison, BeforeValidator(_sentences(amounts.duration_comparison), json_schema_input_type=str)
+]
+Raise = Annotated[str, BeforeValidator(_sentences(_urgency), json_schema_input_type=str | int)]
+
+_ONE = Field(min_length=1)
+Words = Annotated[tuple[Word, ...], _ONE, BeforeValidator(_listed, json_schema_input_type=Word | list[Word])]
+Languages = Annotated[
+    tuple[Language, ...], _ONE, BeforeValidator(_listed, json_schema_input_type=Language | list[Language])
+]
+Phrases = Annotated[
+    tuple[Phrase, ...],
+    Field(min_length=1, max_length=500),
+    BeforeValidator(_listed, json_schema_input_type=Phrase | list[Phrase]),
+]
+Wordings = Annotated[
+    tuple[Wording, ...],
+    Field(min_length=1, max_length=50),
+    BeforeValidator(_listed, json_schema_input_type=Wording | list[Wording]),
+]
+Intents = Annotated[tuple[Intent, ...], _ONE, BeforeValidator(_listed, json_schema_input_type=Intent | list[Intent])]
+Sentiments = Annotated[
+    tuple[Sentiment, ...], _ONE, BeforeValidator(_listed, json_schema_input_type=Sentiment | list[Sentiment])
+]
+Kinds = Annotated[
+    tuple[PostKind, ...], _ONE, BeforeValidator(_listed, json_schema_input_type=PostKind | list[PostKind])
+]
+Visibilities = Annotated[
+    tuple[Visibility, ...], _ONE, BeforeValidator(_listed, json_schema_input_type=Visibility | list[Visibility])
+]
+
+
+class Block(BaseModel):
+    """A part of the file. Unknown keys are refused: a misspelt rule must not silently do nothing."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+Blocks = Annotated["tuple[When, ...]", BeforeValidator(_listed, json_schema_input_type="When | list[When]")]
+
+
+class When(Block):
+    """What must be true of a mention. All the lines of one block must hold; a list means "one of these"."""
+
+    intents: Intents | None = Field(default=None, description="One of these is among what the mention wants.")
+    main_intent: Intents | None = Field(default=None, description="One of these is what the mention wants most.")
+    sentiment: Sentiments | None = Field(default=None, description="How it sounds.")
+    confidence: Number | None = Field(
+        default=None, description='How sure the model is of the main intent, like ">= 0.8".'
+    )
+    language: Languages | None = Field(default=None, description="The language it is written in, like es.")
+    network: Words | None = Field(default=None, description="Where it was said.")
+    source: Words | None = Field(default=None, description="Which of our sources found it.")
+    kind: Kinds | None = Field(default=None, description="mention and reply address us; found was found by a search.")
+    visibility: Visibilities | None = Field(default=None, description="How widely it can be seen.")
+    age: Age | None = Field(default=None, description='How old it is, like "> 2d".')
+    has_media: bool | None = Field(default=None, description="Whether it has a picture, video or sound.")
+    text_contains: Phrases | None = Field(
+        default=None,
+        alias="text.contains",
+        description="One of these words or phrases is in it; `factur*` finds any ending.",
+    )
+    text_contains_all: Phrases | None = Field(
+        default=None, alias="text.contains_all", description="All of these are in it."
+    )
+    author_handle: Words | None = Field(default=None, alias="author.handle", description="Who wrote it.")
+    author_followers: Number | None = Field(default=None, alias="author.followers", description='Like ">= 10000".')
+    author_bot: bool | None = Field(
+        default=None, alias="author.bot", description="Whether the account says it is automatic."
+    )
+    author_account_age_days: Number | None = Field(default=None, alias="author.account_age_days")
+    author_mentions: Number | None = Field(
+        default=None,
+        alias="author.mentions_last_7_days",
+        description="How often they wrote in a week, this time included.",
+    )
+    customer_known: bool | None = Field(
+        default=None, alias="customer.known", description="Whether the account has a record."
+    )
+    customer_tier: Words | None = Field(default=None, alias="customer.tier")
+    customer_tags: Words | None = Field(
+        default=None, alias="customer.tags", description="One of these is on the record."
+    )
+    customer_open_cases: Number | None = Field(default=None, alias="customer.open_cases")
+    thread_is_reply_to_us: bool | None = Field(default=None, alias="thread.is_reply_to_us")
+    thread_our_replies: Number | None = Field(
+        default=None, alias="thread.our_replies", description="How often we spoke there."
+    )
+    case_exists: bool | None = Field(
+        default=None, alias="case.exists", description="Whether it belongs to an open case."
+    )
+    all: Blocks = Field(default=(), description="All of these blocks hold.")
+    any: Blocks = Field(default=(), description="At least one block holds.")
+    none: Blocks = Field(default=(), description="None of these blocks holds.")
+
+    @model_validator(mode="after")
+    def _says_something(self) -> When:
+        for key in self.model_fields_set:
+            if getattr(self, key) in (None, ()):
+                alias = type(self).model_fields[key].alias or key
+                raise refuse(f"`{alias}` has nothing after it; write its value or remove the line")
+        return self
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it is true of everything."""
+        return not self.model_fields_set
+
+
+class Reply(Block):
+    """Which template answers. `mode: manual` keeps a person in front of this one even where replies go out alone."""
+
+    template: Reference
+    mode: Mode | None = None
+
+    @property
+    def is_silence(self) -> bool:
+        """Whether it says, in so many words, that nothing is to be answered."""
+        return self.template == NONE
+
+
+class Case(Block):
+    """Which case the mention becomes. Without a team: the default team."""
+
+    team: Reference | None = None
+    urgency: Raise | None = None
+    tags: Words | None = None
+
+    @property
+    def is_none(self) -> bool:
+        """Whether it says, in so many words, that no case is wanted."""
+        return self.team == NONE
+
+
+class Then(Block):
+    """What a rule that matches does."""
+
+    reply: Annotated[Reply | None, BeforeValidator(_reply, json_schema_input_type=str | Reply)] = Field(
+        default=None, description="A template's name, or `none` to leave it unanswered."
+    )
+    case: Annotated[Case | None, BeforeValidator(_case, json_schema_input_type=str | bool | Case)] = Field(
+        default=None, description="A team's name, or `none` for no case."
+    )
+    urgency: Raise | None = Field(default=None, description='At least this urgent; "+1" raises it by one step.')
+    tags: Words | None = None
+    escalate: Reference | None = Field(default=None, description="The team to call in as well.")
+    ignore: Text | None = Field(
+        default=None, min_length=1, description="Needs nothing at all; the reason, for the record."
+    )
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Then:
+        if not self.model_fields_set or all(getattr(self, key) is None for key in self.model_fields_set):
+            raise refuse("`then` does nothing; say `reply`, `case`, `urgency`, `tags`, `escalate` or `ignore`")
+        if self.ignore is not None and self.model_fields_set & {"reply", "case", "escalate"}:
+            raise refuse("`ignore` means that nothing is done; remove it, or remove `reply`, `case` and `escalate`")
+        return self
+
+
+class Rule(Block):
+    """One rule. The first that matches ends the reading, unless it says `continue: true`."""
+
+    name: Name
+    because: Text = Field(default="", description="Why we do this; shown to whoever asks why.")
+    when: When = Field(default=When(), description="Left out: always.")
+    then: Then
+    goes_on: bool = Field(
+        default=False, alias="continue", description="Adds what it says, and the next rules are read too."
+    )
+
+    @model_validator(mode="after")
+    def _ends_when_ignoring(self) -> Rule:
+        if self.goes_on and self.then.ignore is not None:
+            raise refuse("a rule that ignores cannot `continue`; remove one of the two")
+        return self
+
+
+class Network(Block):
+    """What is different on one network."""
+
+    mode: Mode | None = None
+    cases: CaseMode | None = None
+
+
+class Brand(Block):
+    """Who is speaking."""
+
+    name: Annotated[str, Field(max_length=60)] = ""
+    signature: Annotated[str, Field(max_length=60)] = Field(default="", description="Ends every reply.")
+    contacts: tuple[Annotated[str, Field(min_length=6, max_length=80)], ...] = Field(
+        default=(), description="Our own addresses and numbers, which replies may name in public."
+    )
+
+
+class Team(Block):
+    """Who works cases."""
+
+    what: Text = ""
+    languages: Languages | None = None
+
+
+class ServiceLevel(Block):
+    """What is promised for one urgency."""
+
+    first_response: Span | None = Field(default=None, description="Like 15m, 4h or 2d.")
+    resolution: Span | None = None
+
+    @model_validator(mode="after")
+    def _in_order(self) -> ServiceLevel:
+        if self.first_response and self.resolution and self.first_response > self.resolution:
+            raise refuse("`first_response` is longer than `resolution`; swap or correct them")
+        return self
+
+
+class ServiceLevels(Block):
+    """What is promised, by urgency."""
+
+    low: ServiceLevel = ServiceLevel()
+    normal: ServiceLevel = ServiceLevel()
+    high: ServiceLevel = ServiceLevel()
+    critical: ServiceLevel = ServiceLevel()
+
+    def promised(self, urgency: Urgency) -> ServiceLevel:
+        """The level for that urgency."""
+        level: ServiceLevel = getattr(self, urgency.value)
+        return level
+
+
+class RiskTeams(Block):
+    """Who is called when words of danger appear; the default team where none is named."""
+
+    self_harm: Reference | None = None
+    violence: Reference | None = None
+    minors: Reference | None = None
+    legal_threat: Reference | None = None
+    press: Reference | None = None
+
+
+class RiskWords(Block):
+    """Further words of danger; the built-in ones always count."""
+
+    self_harm: Phrases = ()
+    violence: Phrases = ()
+    minors: Phrases = ()
+    legal_threat: Phrases = ()
+    press: Phrases = ()
+
+
+class Guard(Block):
+    """The hard stops. They may be made stricter here, never looser than the limits shown."""
+
+    min_confidence: float = Field(default=0.6, ge=0.5, le=1, description="Less sure than this: a person looks.")
+    max_age: Span = Field(default=timedelta(days=2), description="Older than this: a person looks. At most 7d.")
+    per_author_per_day: int = Field(default=3, ge=0, le=5, description="Replies to one author in 24 hours.")
+    per_thread: int = Field(default=2, ge=0, le=5, description="Replies in one conversation.")
+    per_hour: int = Field(default=30, ge=0, le=120, description="Replies in one hour, all together.")
+    risk_teams: RiskTeams = RiskTeams()
+    risk_words: RiskWords = RiskWords()
+
+    @field_validator("max_age")
+    @classmethod
+    def _not_longer_than_a_week(cls, span: timedelta) -> timedelta:
+        if span > timedelta(days=7):
+            raise refuse("`max_age` can be 7d at most; lower it")
+        return span
+
+
+class Template(BaseModel):
+    """The wordings of one reply by language, and by network where one needs its own."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    __pydantic_extra__: dict[str, Wordings]
+
+    networks: dict[NetworkName, dict[Language, Wordings]] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _has_languages(self) -> Template:
+        for key in self.__pydantic_extra__:
+            _sentences(_language)(key)
+        if not self.__pydantic_extra__:
+            raise refuse("this template has no wording; add one under a language, like `es:`")
+        return self
+
+    def wordings(self) -> dict[str, dict[str, tuple[str, ...]]]:
+        """Where ("" for everywhere, or a network) → language → wordings."""
+        everywhere = {code.lower(): texts for code, texts in self.__pydantic_extra__.items()}
+        return {"": everywhere, **{name: dict(texts) for name, texts in self.networks.items()}}
+
+
+class PolicyFile(Block):
+    """A response policy: what we answer, what we leave, who gets it and how soon."""
+
+    name: Name
+    description: Text = ""
+    mode: Mode = Field(
+        default=Mode.MANUAL, description="auto sends what passes every guard; manual asks a person first."
+    )
+    cases: CaseMode = Field(
+        default=CaseMode.EVERY, description="every: each mention becomes a case; routed: a person decides."
+    )
+    language: Language = Field(default="en", description="Answer in this one where a reply lacks the mention's own.")
+    networks: dict[NetworkName, Network] = Field(default_factory=dict)
+    brand: Brand = Brand()
+    teams: dict[Name, Team] = Field(min_length=1)
+    default_team: Reference
+    service_levels: ServiceLevels = ServiceLevels()
+    guard: Guard = Guard()
+    templates: dict[Name, Template] = Field(default_factory=dict)
+    rules: tuple[Rule, ...] = Field(max_length=500)
+
+    def mode_on(self, network: str) -> Mode:
+        """How replies go out on that network, as the file says it."""
+        own = self.networks.get(network)
+        return own.mode if own and own.mode else self.mode
+
+    def cases_on(self, network: str) -> CaseMode:
+        """Whether every mention there becomes a case, or a person routes."""
+        own = self.networks.get(network)
+        return own.cases if own and own.cases else self.cases
+
+
+def json_schema() -> dict[str, Any]:
+    """The published JSON Schema, for editors that complete and check a policy while it is written."""
+    schema = PolicyFile.model_json_schema(mode="validation")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "Escucha response policy"}

@@ -1,0 +1,74 @@
+"""Words and phrases found in a text whatever its accents, capitals and punctuation."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import unicodedata
+from collections.abc import Iterable
+
+
+def fold(text: str) -> str:
+    """The text as bare words: no accents, no capitals, one space between words and one at each end.
+
+    An emoji is a word of its own. `¡No tengo SEÑAL!` gives ` no tengo senal `.
+    """
+    pieces = []
+    for sign in unicodedata.normalize("NFKD", text.casefold()):
+        category = unicodedata.category(sign)
+        if category[0] in "LN":
+            pieces.append(sign)
+        elif category in ("Mn", "Me", "Cf", "Sk"):
+            continue
+        elif category == "So":
+            pieces.append(f" {sign} ")
+        else:
+            pieces.append(" ")
+    return f" {' '.join(''.join(pieces).split())} "
+
+
+def phrase_pattern(phrases: Iterable[str]) -> re.Pattern[str]:
+    """Finds any of the phrases, as whole words, in a folded text; a word may end in `*` for any ending.
+
+    Raises ValueError, in a sentence, for a phrase that could never be found. The pattern runs in linear time: literals
+    and word endings only.
+    """
+    alternatives = []
+    for phrase in phrases:
+        words = []
+        for word in phrase.split():
+            stem = word.removesuffix("*")
+            if "*" in stem:
+                raise ValueError(f"`{shown(phrase)}` has a `*` that is not at the end of a word; move it there")
+            bare = fold(stem).strip()
+            if bare:
+                words.append(re.escape(bare) + ("[^ ]*" if word.endswith("*") else ""))
+        if not words:
+            raise ValueError(f"`{shown(phrase)}` holds no word to look for; write one, in quotes where it needs them")
+        alternatives.append(" ".join(words))
+    return re.compile(f" (?:{'|'.join(alternatives)})(?= )")
+
+
+def found(pattern: re.Pattern[str], folded: str) -> str:
+    """What `pattern` finds first in the folded text, or nothing."""
+    hit = pattern.search(folded)
+    return hit.group().strip() if hit else ""
+
+
+def shown(value: object, limit: int = 60) -> str:
+    """A value as an error message or a trace can show it: one line, printable, short."""
+    text = value if isinstance(value, str) else "true" if value is True else "false" if value is False else str(value)
+    text = "".join(sign if sign.isprintable() else "�" for sign in text[: limit + 1])
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """`; did you mean …?` for the nearest known word, else `; use one of …`, ready to append to a sentence."""
+    names = sorted(set(known))
+    nearest = difflib.get_close_matches(word[:60].casefold(), names, n=1, cutoff=0.6)
+    if nearest:
+        return f"; did you mean `{nearest[0]}`?"
+    if not names:
+        return "; there is none yet: add it first"
+    listed = ", ".join(f"`{name}`" for name in names[:12])
+    return f"; use one of {listed}{' …' if len(names) > 12 else ''}"
