@@ -12,13 +12,13 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, Row, Select, and_, exists, func, insert, or_, select, update
+from sqlalchemy import Row, Select, func, insert, select, update
 
 from listener.errors import AlreadyDone, NotFound, Stale
 from listener.store import Transaction, audit, policies
 from listener.store import tables as t
 from listener.store.mentions import erase_drafts, upsert
-from listener.types import DRAFT_MOVES, DraftState, MentionState, Posted, ReplyPlan
+from listener.types import DRAFT_MOVES, DraftState, MentionState, ReplyPlan
 
 OPEN = (DraftState.PROPOSED, DraftState.APPROVED, DraftState.SENDING, DraftState.UNKNOWN, DraftState.FAILED)
 
@@ -104,16 +104,16 @@ def propose(
 
 def get(tx: Transaction, draft_id: int) -> Draft:
     """The draft of that number. Raises NotFound."""
-    row = tx.execute(_joined().where(t.drafts.c.id == draft_id)).first()
+    row = tx.execute(joined().where(t.drafts.c.id == draft_id)).first()
     if row is None:
         raise NotFound(f"There is no draft D{draft_id}; see `escucha inbox`.")
-    return _draft(row)
+    return from_row(row)
 
 
 def of_mention(tx: Transaction, mention_id: int) -> list[Draft]:
     """Every draft for that mention, newest first."""
-    query = _joined().where(t.drafts.c.mention_id == mention_id).order_by(t.drafts.c.id.desc())
-    return [_draft(row) for row in tx.execute(query)]
+    query = joined().where(t.drafts.c.mention_id == mention_id).order_by(t.drafts.c.id.desc())
+    return [from_row(row) for row in tx.execute(query)]
 
 
 def waiting(
@@ -125,11 +125,11 @@ def waiting(
     after: int = 0,
 ) -> list[Draft]:
     """Drafts in those states, most urgent first, then oldest first. `after` leaves out that many of the first."""
-    query = _joined().where(t.drafts.c.state.in_([state.value for state in states]))
+    query = joined().where(t.drafts.c.state.in_([state.value for state in states]))
     if network:
         query = query.where(t.mentions.c.network == network)
     query = query.order_by(t.drafts.c.urgency_rank.desc(), t.drafts.c.id).limit(limit).offset(after)
-    return [_draft(row) for row in tx.execute(query)]
+    return [from_row(row) for row in tx.execute(query)]
 
 
 # --- what people do ---------------------------------------------------------------------------------------------------
@@ -185,8 +185,8 @@ def approve(
     """
     if draft.state is not DraftState.PROPOSED:
         raise AlreadyDone(_already(draft))
-    _still_binding(tx, draft)
-    _move(tx, draft, DraftState.APPROVED, decided_by=by, decided_at=now, automatic=automatic, not_before=not_before)
+    check_binding(tx, draft)
+    move(tx, draft, DraftState.APPROVED, decided_by=by, decided_at=now, automatic=automatic, not_before=not_before)
     audit.record(
         tx,
         at=now,
@@ -200,7 +200,8 @@ def approve(
     )
 
 
-def _still_binding(tx: Transaction, draft: Draft) -> None:
+def check_binding(tx: Transaction, draft: Draft) -> None:
+    """Raises Stale or AlreadyDone when the draft is no longer what was read, or answers what no longer stands."""
     current = get(tx, draft.id)
     if current.state is not draft.state:
         raise AlreadyDone(_already(current))
@@ -219,7 +220,7 @@ def _still_binding(tx: Transaction, draft: Draft) -> None:
 def rebind(tx: Transaction, draft: Draft, *, by: str, now: datetime) -> Draft:
     """Puts a draft that an older policy made before people again, under the policy that rules now."""
     active = policies.active(tx) or draft.policy_version
-    _move(tx, draft, DraftState.PROPOSED, policy_version=active, decided_by=None, decided_at=None, automatic=False)
+    move(tx, draft, DraftState.PROPOSED, policy_version=active, decided_by=None, decided_at=None, automatic=False)
     audit.record(
         tx,
         at=now,
@@ -239,7 +240,7 @@ def edit(tx: Transaction, draft: Draft, *, text: str, length: int, by: str, now:
     """
     if draft.state not in (DraftState.PROPOSED, DraftState.APPROVED):
         raise AlreadyDone(_already(draft))
-    _move(tx, draft, DraftState.PROPOSED, text=text, length=length, decided_by=by, decided_at=now, automatic=False)
+    move(tx, draft, DraftState.PROPOSED, text=text, length=length, decided_by=by, decided_at=now, automatic=False)
     audit.record(tx, at=now, by=by, action="draft.edited", subject=f"draft {draft.id}", edit=draft.edit + 1)
     return get(tx, draft.id)
 
@@ -248,7 +249,7 @@ def reject(tx: Transaction, draft: Draft, *, by: str, reason: str, now: datetime
     """Decides that this will not be said. Raises AlreadyDone when somebody else decided first."""
     if draft.state not in (DraftState.PROPOSED, DraftState.APPROVED):
         raise AlreadyDone(_already(draft))
-    _move(tx, draft, DraftState.REJECTED, decided_by=by, decided_at=now, reason=reason)
+    move(tx, draft, DraftState.REJECTED, decided_by=by, decided_at=now, reason=reason)
     audit.record(tx, at=now, by=by, action="draft.rejected", subject=f"draft {draft.id}", reason=reason)
 
 
@@ -256,7 +257,7 @@ def retry(tx: Transaction, draft: Draft, *, by: str, now: datetime) -> Draft:
     """Proposes again what the network had refused."""
     if draft.state is not DraftState.FAILED:
         raise AlreadyDone(_already(draft))
-    _move(tx, draft, DraftState.PROPOSED, decided_by=None, decided_at=None, reason=None, automatic=False)
+    move(tx, draft, DraftState.PROPOSED, decided_by=None, decided_at=None, reason=None, automatic=False)
     audit.record(tx, at=now, by=by, action="draft.retried", subject=f"draft {draft.id}")
     return get(tx, draft.id)
 
@@ -266,11 +267,17 @@ def settle_by_hand(tx: Transaction, draft: Draft, *, was_sent: bool, by: str, no
     if draft.state is not DraftState.UNKNOWN:
         raise AlreadyDone(_already(draft))
     if was_sent:
-        _move(tx, draft, DraftState.SENT, sent_at=draft.sending_since, reason=f"settled by {by}")
+        move(tx, draft, DraftState.SENT, sent_at=draft.sending_since, reason=f"settled by {by}")
         erase_if_gone(tx, draft)
     else:
-        _move(tx, draft, DraftState.FAILED, reason=f"not on the network, says {by}")
+        move(tx, draft, DraftState.FAILED, reason=f"not on the network, says {by}")
     audit.record(tx, at=now, by=by, action="draft.settled", subject=f"draft {draft.id}", was_sent=was_sent)
+
+
+def erase_if_gone(tx: Transaction, draft: Draft) -> None:
+    """Empties a settled draft whose mention was deleted while it was on its way."""
+    if tx.scalar(select(t.mentions.c.state).where(t.mentions.c.id == draft.mention_id)) == MentionState.GONE:
+        erase_drafts(tx, draft.mention_id)
 
 
 def _already(draft: Draft) -> str:
@@ -279,7 +286,7 @@ def _already(draft: Draft) -> str:
     return f"D{draft.id} is already {draft.state}{who}{why}."
 
 
-def _move(tx: Transaction, draft: Draft, to: DraftState, **values: Any) -> None:
+def move(tx: Transaction, draft: Draft, to: DraftState, **values: Any) -> None:
     """One step of the draft's life, won by whoever finds it still as they read it."""
     if to is not draft.state and to not in DRAFT_MOVES[draft.state]:
         raise ValueError(f"a draft does not go from {draft.state} to {to}")
@@ -291,110 +298,6 @@ def _move(tx: Transaction, draft: Draft, to: DraftState, **values: Any) -> None:
     )
     if not won.rowcount:
         raise AlreadyDone(_already(get(tx, draft.id)))
-
-
-# --- what the sender does ---------------------------------------------------------------------------------------------
-
-
-def paused(network: ColumnElement[str] | str) -> ColumnElement[bool]:
-    """True where the kill switch holds everything, or that network."""
-    scopes = t.pauses.c.scope
-    return exists().where(or_(scopes == "all", scopes == func.concat("network ", network)))
-
-
-def sendable(tx: Transaction, account: str, now: datetime) -> list[Draft]:
-    """Approved drafts whose time has come, most urgent first."""
-    ready = and_(t.drafts.c.state == DraftState.APPROVED.value, t.drafts.c.account == account)
-    due = or_(t.drafts.c.not_before.is_(None), t.drafts.c.not_before <= now)
-    query = _joined().where(ready, due).order_by(t.drafts.c.urgency_rank.desc(), t.drafts.c.id)
-    return [_draft(row) for row in tx.execute(query)]
-
-
-def claim(tx: Transaction, draft: Draft, now: datetime) -> bool:
-    """Writes `sending`, if the draft is still approved as read, still binding, and no switch holds it.
-
-    This must be committed before the network is called. A draft that no longer binds goes back to people.
-    """
-    try:
-        _still_binding(tx, draft)
-    except Stale as stale:
-        if draft.policy_version != (policies.active(tx) or draft.policy_version):
-            rebind(tx, draft, by="daemon", now=now)
-        else:
-            _move(tx, draft, DraftState.EXPIRED, reason=str(stale))
-            audit.record(
-                tx, at=now, by="daemon", action="draft.expired", subject=f"draft {draft.id}", reason=str(stale)
-            )
-        return False
-    except AlreadyDone:
-        return False
-    columns = t.drafts.c
-    won = tx.execute(
-        update(t.drafts)
-        .where(columns.id == draft.id, columns.state == DraftState.APPROVED.value, columns.edit == draft.edit)
-        .where(~paused(draft.network))
-        .values(state=DraftState.SENDING.value, sending_since=now)
-    )
-    if won.rowcount:
-        audit.record(tx, at=now, by="daemon", action="draft.sending", subject=f"draft {draft.id}")
-    return bool(won.rowcount)
-
-
-def abandoned(tx: Transaction, account: str, now: datetime) -> int:
-    """Turns what a dead sender left behind into `unknown`. Call it only as the account's sole sender."""
-    where = (t.drafts.c.account == account, t.drafts.c.state == DraftState.SENDING.value)
-    ids = tx.scalars(select(t.drafts.c.id).where(*where)).all()
-    tx.execute(update(t.drafts).where(*where).values(state=DraftState.UNKNOWN.value, reason="the sender died"))
-    for draft_id in ids:
-        audit.record(tx, at=now, by="daemon", action="draft.unknown", subject=f"draft {draft_id}", reason="died")
-    return len(ids)
-
-
-def unsettled(tx: Transaction, account: str) -> list[Draft]:
-    """Drafts of which nobody knows yet whether they went out, oldest first."""
-    query = _joined().where(t.drafts.c.account == account, t.drafts.c.state == DraftState.UNKNOWN.value)
-    return [_draft(row) for row in tx.execute(query.order_by(t.drafts.c.id))]
-
-
-def sent(tx: Transaction, draft: Draft, posted: Posted, now: datetime) -> None:
-    """The network has it."""
-    outcome = {"sent_at": posted.posted_at or now, "posted_id": posted.external_id, "posted_url": posted.url}
-    _outcome(tx, draft, DraftState.SENT, now, reason=None, **outcome)
-    erase_if_gone(tx, draft)
-
-
-def failed(tx: Transaction, draft: Draft, reason: str, now: datetime) -> None:
-    """The network refused it for good."""
-    _outcome(tx, draft, DraftState.FAILED, now, reason=reason)
-
-
-def unknown(tx: Transaction, draft: Draft, reason: str, now: datetime) -> None:
-    """It may or may not be there; somebody must look before anything else happens."""
-    _outcome(tx, draft, DraftState.UNKNOWN, now, reason=reason)
-
-
-def not_sent(tx: Transaction, draft: Draft, reason: str, now: datetime, *, not_before: datetime | None = None) -> None:
-    """It certainly did not go out: approved again, to be tried later."""
-    _outcome(tx, draft, DraftState.APPROVED, now, reason=reason, not_before=not_before)
-
-
-def _outcome(tx: Transaction, draft: Draft, to: DraftState, now: datetime, **values: Any) -> None:
-    states = [state.value for state, moves in DRAFT_MOVES.items() if to in moves or state is to]
-    on_their_way = (DraftState.SENDING.value, DraftState.UNKNOWN.value)
-    tx.execute(
-        update(t.drafts)
-        .where(t.drafts.c.id == draft.id, t.drafts.c.state.in_(states), t.drafts.c.state.in_(on_their_way))
-        .values(state=to.value, **values)
-    )
-    audit.record(
-        tx, at=now, by="daemon", action=f"draft.{to}", subject=f"draft {draft.id}", reason=values.get("reason")
-    )
-
-
-def erase_if_gone(tx: Transaction, draft: Draft) -> None:
-    """Empties a settled draft whose mention was deleted while it was on its way."""
-    if tx.scalar(select(t.mentions.c.state).where(t.mentions.c.id == draft.mention_id)) == MentionState.GONE:
-        erase_drafts(tx, draft.mention_id)
 
 
 # --- counts for the policy's caps ----------------------------------------------------------------------------------
@@ -445,13 +348,15 @@ def is_ours(tx: Transaction, network: str, external_id: str | None) -> bool:
     return tx.scalar(query.limit(1)) is not None
 
 
-def _joined() -> Select[Any]:
+def joined() -> Select[Any]:
+    """Drafts with their network and case, for whoever reads them."""
     query = select(t.drafts, t.mentions.c.network, t.cases.c.reference.label("case_reference"))
     return query.join(t.mentions, t.mentions.c.id == t.drafts.c.mention_id).outerjoin(
         t.cases, t.cases.c.id == t.drafts.c.case_id
     )
 
 
-def _draft(row: Row[Any]) -> Draft:
+def from_row(row: Row[Any]) -> Draft:
+    """A row of `joined` as a Draft."""
     values = {name: getattr(row, name) for name in Draft.__dataclass_fields__}
     return Draft(**values | {"state": DraftState(row.state)})

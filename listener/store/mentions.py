@@ -16,15 +16,11 @@ from listener.store import tables as t
 from listener.types import (
     MENTION_MOVES,
     Author,
-    Decision,
     DraftState,
-    Intent,
     Media,
     MentionState,
     Post,
     PostKind,
-    Sentiment,
-    Understanding,
     Visibility,
 )
 
@@ -75,8 +71,10 @@ def upsert(tx: Transaction, table: Table) -> postgresql.Insert | sqlite.Insert:
     return postgresql.insert(table) if tx.dialect.name == "postgresql" else sqlite.insert(table)
 
 
-def save(tx: Transaction, *, source_id: int, network: str, posts: Sequence[Post], now: datetime) -> Saved:
+def save(tx: Transaction, *, source_id: int | None, network: str, posts: Sequence[Post], now: datetime) -> Saved:
     """Stores posts by (network, external id): new, edited since (a new revision), or known already.
+
+    Without a source (a re-check), posts that were never heard are left alone.
 
     Late, repeated and out-of-order posts are harmless: an older version never replaces a newer one. An edit sends the
     mention back to `new` and withdraws its unsent drafts.
@@ -93,6 +91,8 @@ def save(tx: Transaction, *, source_id: int, network: str, posts: Sequence[Post]
     for post in posts:
         row = known.get(post.external_id)
         if row is None:
+            if source_id is None:
+                continue
             mention_id = _add(tx, source_id, network, post, now)
             if mention_id is None:  # another process stored it in between
                 repeated += 1
@@ -303,106 +303,6 @@ def trouble(tx: Transaction, mention: Mention, *, stage: str, reason: str, now: 
     audit.record(tx, at=now, by="daemon", action="mention.set_aside", subject=f"mention {mention.id}", stage=stage)
 
 
-def understood(tx: Transaction, mention: Mention, understanding: Understanding, now: datetime) -> None:
-    """Keeps what the model made of this revision."""
-    tx.execute(
-        upsert(tx, t.model_versions).on_conflict_do_nothing(),
-        {"version": understanding.model_version, "first_used_at": now},
-    )
-    values = {
-        "mention_id": mention.id,
-        "revision": mention.revision,
-        "model_version": understanding.model_version,
-        "language": understanding.language,
-        "language_score": understanding.language_score,
-        "sentiment": understanding.sentiment,
-        "sentiment_scores": dict(understanding.sentiment_scores),
-        "intents": [intent.value for intent in understanding.intents],
-        "intent_scores": dict(understanding.intent_scores),
-        "at": now,
-    }
-    tx.execute(upsert(tx, t.understandings).on_conflict_do_nothing(), values)
-
-
-def understanding_of(tx: Transaction, mention_id: int) -> Understanding | None:
-    """The newest understanding of the mention's present revision; None before there is one, or after deletion."""
-    row = tx.execute(
-        select(t.understandings)
-        .join(t.mentions)
-        .where(t.mentions.c.id == mention_id, t.understandings.c.revision == t.mentions.c.revision)
-        .order_by(t.understandings.c.id.desc())
-    ).first()
-    if row is None:
-        return None
-    return Understanding(
-        model_version=row.model_version,
-        language=row.language,
-        language_score=row.language_score,
-        sentiment=Sentiment(row.sentiment) if row.sentiment else None,
-        sentiment_scores=row.sentiment_scores,
-        intents=tuple(Intent(name) for name in row.intents),
-        intent_scores=row.intent_scores,
-    )
-
-
-def decided(
-    tx: Transaction, mention: Mention, decision: Decision, *, trace: dict[str, Any], model_version: str, now: datetime
-) -> int:
-    """Keeps a decision with its trace; gives its id."""
-    statement = insert(t.decisions).values(
-        mention_id=mention.id,
-        revision=mention.revision,
-        policy_version=decision.policy_version,
-        model_version=model_version,
-        urgency=decision.urgency.value,
-        needs_routing=decision.needs_routing,
-        escalate_to=decision.escalate_to,
-        ignored=decision.ignored,
-        tags=list(decision.tags),
-        trace=trace,
-        at=now,
-    )
-    return int(tx.execute(statement.returning(t.decisions.c.id)).scalar_one())
-
-
-@dataclass(frozen=True, kw_only=True)
-class StoredDecision:
-    """A decision as it was kept; `trace` holds `rules`, `guards` and the `saw` values."""
-
-    id: int
-    revision: int
-    policy_version: str
-    model_version: str
-    urgency: str
-    needs_routing: bool
-    escalate_to: str
-    ignored: str
-    tags: tuple[str, ...]
-    trace: dict[str, Any]
-    at: datetime
-
-
-def decisions_of(tx: Transaction, mention_id: int) -> list[StoredDecision]:
-    """Every decision about the mention, newest first: one per revision."""
-    query = select(t.decisions).where(t.decisions.c.mention_id == mention_id).order_by(t.decisions.c.id.desc())
-    return [
-        StoredDecision(
-            id=row.id,
-            revision=row.revision,
-            policy_version=row.policy_version,
-            model_version=row.model_version,
-            urgency=row.urgency,
-            needs_routing=row.needs_routing,
-            escalate_to=row.escalate_to,
-            ignored=row.ignored,
-            tags=tuple(row.tags),
-            trace=row.trace,
-            at=row.at,
-        )
-        for row in tx.execute(query)
-    ]
-
-
 def get(tx: Transaction, mention_id: int) -> Mention:
     """The mention of that number. Raises NotFound."""
     row = tx.execute(_joined().where(t.mentions.c.id == mention_id)).first()
@@ -428,6 +328,17 @@ def earlier_texts(tx: Transaction, mention_id: int) -> list[tuple[int, str, date
     """What it said before its edits: (revision, text, replaced at), oldest first."""
     query = select(t.revisions).where(t.revisions.c.mention_id == mention_id).order_by(t.revisions.c.revision)
     return [(row.revision, row.text, row.replaced_at) for row in tx.execute(query)]
+
+
+def answered_by(tx: Transaction, network: str, external_id: str, ours: Iterable[str]) -> bool:
+    """Whether one of our accounts was heard answering that post, be it by hand on the network itself."""
+    query = (
+        select(t.mentions.c.id)
+        .join(t.accounts, t.accounts.c.id == t.mentions.c.account_id)
+        .where(t.mentions.c.network == network, t.mentions.c.parent_id == external_id)
+        .where(t.accounts.c.external_id.in_(list(ours)))
+    )
+    return tx.scalar(query.limit(1)) is not None
 
 
 def by_account_since(tx: Transaction, account_id: int, since: datetime) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, or_, select
+from sqlalchemy import ColumnElement, delete, exists, select
 
 from listener.store import Transaction, audit
 from listener.store import tables as t
@@ -50,7 +50,11 @@ def pauses(tx: Transaction) -> list[Pause]:
     return [Pause(scope=row.scope, by=row.by, at=row.at, reason=row.reason) for row in rows]
 
 
+def held(network: str) -> ColumnElement[bool]:
+    """The same as a condition, for the very statement that claims something to be sent."""
+    return exists().where(t.pauses.c.scope.in_(("all", scope_of(network))))
+
+
 def is_paused(tx: Transaction, network: str) -> bool:
     """Whether sends on that network are held."""
-    scopes = t.pauses.c.scope
-    return tx.scalar(select(scopes).where(or_(scopes == "all", scopes == scope_of(network))).limit(1)) is not None
+    return bool(tx.scalar(select(held(network))))

@@ -122,6 +122,16 @@ accounts = Table(
     Index(None, "network", "handle"),
 )
 
+identities = Table(  # our own accounts, as the networks know them
+    "identities",
+    metadata,
+    Column("account", String(100), primary_key=True),
+    Column("network", String(50), nullable=False),
+    Column("external_id", String(300), nullable=False),
+    Column("handle", Text, nullable=False),
+    Column("seen_at", Moment, nullable=False),
+)
+
 mentions = Table(
     "mentions",
     metadata,
@@ -301,6 +311,30 @@ Index(
     postgresql_where=links.c.unlinked_at.is_(None),
 )
 
+expected_links = Table(  # accounts that we were told of and have not heard yet
+    "expected_links",
+    metadata,
+    key(),
+    Column("network", String(50), nullable=False),
+    Column("handle", Text, nullable=False),  # folded: no leading @, no capitals
+    ref("customers"),
+    Column("basis", String(30), nullable=False),
+    Column("evidence", Text, nullable=False, default=""),
+    Column("linked_by", String(100), nullable=False),
+    Column("linked_at", Moment, nullable=False),
+    Column("settled_by", String(100)),  # "daemon": the account was heard and linked; else who took it back
+    Column("settled_at", Moment),
+    Index(None, "network", "handle"),
+)
+Index(
+    "uq_expected_links_current",
+    expected_links.c.network,
+    expected_links.c.handle,
+    unique=True,
+    sqlite_where=expected_links.c.settled_at.is_(None),
+    postgresql_where=expected_links.c.settled_at.is_(None),
+)
+
 case_numbers = Table(
     "case_numbers",
     metadata,
@@ -403,7 +437,7 @@ pauses = Table(
 daemons = Table(
     "daemons",
     metadata,
-    Column("id", String(100), primary_key=True),  # host:pid:start
+    Column("name", String(100), primary_key=True),  # host:pid
     Column("started_at", Moment, nullable=False),
     Column("seen_at", Moment, nullable=False),
     Column("version", String(50), nullable=False),

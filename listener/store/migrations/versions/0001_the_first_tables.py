@@ -69,11 +69,20 @@ def upgrade() -> None:
     )
     op.create_table(
         "daemons",
-        sa.Column("id", sa.String(length=100), nullable=False),
+        sa.Column("name", sa.String(length=100), nullable=False),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("version", sa.String(length=50), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_daemons")),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_daemons")),
+    )
+    op.create_table(
+        "identities",
+        sa.Column("account", sa.String(length=100), nullable=False),
+        sa.Column("network", sa.String(length=50), nullable=False),
+        sa.Column("external_id", sa.String(length=300), nullable=False),
+        sa.Column("handle", sa.Text(), nullable=False),
+        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("account", name=op.f("pk_identities")),
     )
     op.create_table(
         "model_versions",
@@ -191,6 +200,32 @@ def upgrade() -> None:
     with op.batch_alter_table("deliveries", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_deliveries_account_state"), ["account", "state"], unique=False)
         batch_op.create_index(batch_op.f("ix_deliveries_notice_id"), ["notice_id"], unique=False)
+
+    op.create_table(
+        "expected_links",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("network", sa.String(length=50), nullable=False),
+        sa.Column("handle", sa.Text(), nullable=False),
+        sa.Column("customer_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("basis", sa.String(length=30), nullable=False),
+        sa.Column("evidence", sa.Text(), nullable=False),
+        sa.Column("linked_by", sa.String(length=100), nullable=False),
+        sa.Column("linked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("settled_by", sa.String(length=100), nullable=True),
+        sa.Column("settled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["customer_id"], ["customers.id"], name=op.f("fk_expected_links_customer_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_expected_links")),
+    )
+    with op.batch_alter_table("expected_links", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_expected_links_customer_id"), ["customer_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_expected_links_network_handle"), ["network", "handle"], unique=False)
+        batch_op.create_index(
+            "uq_expected_links_current",
+            ["network", "handle"],
+            unique=True,
+            sqlite_where=sa.text("settled_at IS NULL"),
+            postgresql_where=sa.text("settled_at IS NULL"),
+        )
 
     op.create_table(
         "gaps",

@@ -1,0 +1,1 @@
+"""The stages a mention passes, one file each; `pipeline.py` puts them in order."""

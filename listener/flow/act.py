@@ -1,0 +1,281 @@
+"""act: send what was approved, once. Writes no text.
+
+For each account, as its only sender:
+
+    what a dead sender left | look for it on the network | claim one | say it | write down what came of it
+
+`sending` is committed before the network is called. A write whose outcome is unknown is looked for and, unless the look
+is conclusive, left to a person. Replies and notices go the same way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+
+from listener import budget
+from listener.contract import Connector, Publishes, Rechecks, Replies
+from listener.desk import cases as desk_cases
+from listener.errors import AuthFailed, NetworkError, OutcomeUnknown, RateLimited, Rejected
+from listener.flow import recheck
+from listener.store import Store, Transaction, mentions, notices, outbox, switch
+from listener.store.inbox import Draft
+from listener.store.notices import Delivery
+from listener.types import Posted, PublishRequest, ReplyRequest
+
+log = structlog.get_logger(__name__)
+
+CLOCK_SLACK = timedelta(minutes=10)  # how far a network's clock may be from ours when we look for a post of our own
+TROUBLED = timedelta(seconds=30)  # how long an account rests after the network was unavailable
+
+
+@dataclass(kw_only=True)
+class Acted:
+    """What one round on one account did. `hold_until`: the network wants, or needs, a rest until then."""
+
+    sent: int = 0
+    failed: int = 0
+    unknown: int = 0
+    settled: int = 0
+    busy: bool = False  # another process is this account's sender
+    hold_until: datetime | None = None
+    errors: list[str] = field(default_factory=list)
+
+
+def act(
+    store: Store,
+    connector: Connector,
+    account: str,
+    *,
+    clock: Callable[[], datetime],
+    stopping: Callable[[], bool] = lambda: False,
+    wait: float = 0,
+    kinds: tuple[str, ...] = ("reply", "notice"),
+    notice_id: int | None = None,
+    progress: Callable[[Delivery | Draft], None] = lambda _item: None,
+) -> Acted:
+    """Settles and sends for one account until nothing is due, the network asks for a rest, or `stopping()`.
+
+    Waits up to `wait` seconds for another sender of the account to finish.
+    """
+    done = Acted()
+    with store.sole_sender(account, wait=wait) as mine:
+        if not mine:
+            done.busy = True
+            return done
+        ways: list[_Way] = []
+        if "reply" in kinds and isinstance(connector, Replies):
+            ways.append(_RepliesWay(store, connector, account))
+        if "notice" in kinds and isinstance(connector, Publishes):
+            ways.append(_NoticesWay(store, connector, account, notice_id))
+        for way in ways:
+            _settle(way, clock, done)
+            _send(way, clock, stopping, progress, done)
+    return done
+
+
+class _Way:
+    """How one kind of thing goes out: where it is kept (`box`), and how the network is asked."""
+
+    box: Any  # listener.store.outbox or listener.store.notices: the same verbs
+    kind: str
+
+    def __init__(self, store: Store, connector: Any, account: str) -> None:
+        self.store = store
+        self.connector = connector
+        self.account = account
+
+    def due(self, tx: Transaction, now: datetime) -> list[Any]:
+        found: list[Any] = self.box.sendable(tx, self.account, now)
+        return found
+
+    def still_stands(self, _item: Any, _now: datetime) -> bool:
+        """Whether what it answers is still there as it was; asks the network."""
+        return True
+
+    def say(self, item: Any) -> Posted:
+        raise NotImplementedError
+
+    def look(self, item: Any, since: datetime) -> Posted | None:
+        raise NotImplementedError
+
+    def after(self, tx: Transaction, item: Any, now: datetime) -> None:
+        """What else changes when it is out."""
+
+
+class _RepliesWay(_Way):
+    box = outbox
+    kind = "reply"
+
+    def request(self, draft: Draft) -> ReplyRequest:
+        with self.store.read() as tx:
+            mention = mentions.get(tx, draft.mention_id)
+        return ReplyRequest(
+            key=draft.send_key,
+            parent_id=mention.external_id,
+            parent_author=mention.author,
+            parent_visibility=mention.visibility,
+            text=draft.text,
+            language=draft.language,
+            content_warning=mention.content_warning,
+        )
+
+    def still_stands(self, item: Draft, now: datetime) -> bool:
+        if not isinstance(self.connector, Rechecks):
+            return True
+        with self.store.read() as tx:
+            mention = mentions.get(tx, item.mention_id)
+        changed = recheck.look_again(self.store, self.connector, mention.network, [mention.external_id], now)
+        return not (changed.edited or changed.gone)
+
+    def say(self, item: Draft) -> Posted:
+        posted: Posted = self.connector.reply(self.request(item))
+        return posted
+
+    def look(self, item: Draft, since: datetime) -> Posted | None:
+        found: Posted | None = self.connector.find_reply(self.request(item), since)
+        return found
+
+    def after(self, tx: Transaction, item: Draft, now: datetime) -> None:
+        desk_cases.answered(tx, item.mention_id, now)
+
+
+class _NoticesWay(_Way):
+    box = notices
+    kind = "notice"
+
+    def __init__(self, store: Store, connector: Any, account: str, notice_id: int | None) -> None:
+        super().__init__(store, connector, account)
+        self.notice_id = notice_id
+
+    def due(self, tx: Transaction, now: datetime) -> list[Delivery]:
+        return [item for item in super().due(tx, now) if self.notice_id in (None, item.notice_id)]
+
+    @staticmethod
+    def request(delivery: Delivery) -> PublishRequest:
+        return PublishRequest(key=delivery.send_key, text=delivery.text, language=delivery.language)
+
+    def say(self, item: Delivery) -> Posted:
+        posted: Posted = self.connector.publish(self.request(item))
+        return posted
+
+    def look(self, item: Delivery, since: datetime) -> Posted | None:
+        found: Posted | None = self.connector.find_published(self.request(item), since)
+        return found
+
+
+def _settle(way: _Way, clock: Callable[[], datetime], done: Acted) -> None:
+    """Finds out what became of writes whose outcome nobody knows."""
+    with way.store.read() as tx:
+        suspects = bool(way.box.unsettled(tx, way.account)) or way.box.sending(tx, way.account)
+    if not suspects:
+        return
+    with way.store.write() as tx:
+        way.box.abandoned(tx, way.account, clock())
+    with way.store.read() as tx:
+        unsettled = way.box.unsettled(tx, way.account)
+    settle_after = way.connector.facts.settle_after
+    for item in unsettled:
+        now = clock()
+        began = item.sending_since or now
+        try:
+            found = way.look(item, began - CLOCK_SLACK)
+        except OutcomeUnknown as error:
+            done.errors.append(str(error))
+            continue
+        except NetworkError as error:
+            done.errors.append(str(error))
+            done.hold_until = now + _rest(error)
+            return
+        # A clock that was set back must not keep an unknown outcome unsettled: a start in the future counts as past.
+        conclusive = settle_after is not None and not began <= now < began + settle_after
+        if found is None and not conclusive:
+            continue
+        with way.store.write() as tx:
+            if found is not None:
+                way.box.sent(tx, item, found, now)
+                way.after(tx, item, now)
+            else:
+                way.box.not_sent(tx, item, "looked for it on the network: it is not there", now)
+        done.settled += 1
+        log.info("An unknown outcome is settled.", action="settled", kind=way.kind, id=item.id, found=bool(found))
+
+
+def _send(
+    way: _Way,
+    clock: Callable[[], datetime],
+    stopping: Callable[[], bool],
+    progress: Callable[[Any], None],
+    done: Acted,
+) -> None:
+    if done.hold_until:
+        return
+    with way.store.read() as tx:
+        due = way.due(tx, clock())
+        if due and switch.is_paused(tx, due[0].network):
+            return
+    for item in due:
+        if stopping() or done.hold_until:
+            return
+        try:
+            if not way.still_stands(item, clock()):
+                continue
+        except NetworkError as error:
+            _rest_account(done, error, clock(), way)
+            return
+        with way.store.write() as tx:
+            claimed = way.box.claim(tx, item, clock())
+        if claimed:
+            _say(way, item, clock, done)
+            progress(item)
+
+
+def _say(way: _Way, item: Any, clock: Callable[[], datetime], done: Acted) -> None:
+    """The one place where something goes out. Whatever happens, its outcome is written down."""
+    try:
+        posted = way.say(item)
+    except Rejected as error:
+        _record(way.store, way.box.failed, item, str(error), clock())
+        done.failed += 1
+        done.errors.append(str(error))
+        log.warning("The network refused it.", action="refused", kind=way.kind, id=item.id, reason=str(error))
+    except OutcomeUnknown as error:
+        _record(way.store, way.box.unknown, item, str(error), clock())
+        done.unknown += 1
+        done.errors.append(str(error))
+        log.warning("Nobody knows yet whether it went out.", action="unknown", kind=way.kind, id=item.id)
+    except NetworkError as error:  # rate limited, unavailable, not authorised: nothing was written there
+        _record(way.store, way.box.not_sent, item, str(error), clock())
+        _rest_account(done, error, clock(), way)
+    except Exception as error:
+        _record(way.store, way.box.unknown, item, f"a bug in the connector: {type(error).__name__}", clock())
+        done.unknown += 1
+        log.exception("A connector broke while writing.", action="send_bug", kind=way.kind, id=item.id)
+    else:
+        now = clock()
+        with way.store.write() as tx:
+            way.box.sent(tx, item, posted, now)
+            way.after(tx, item, now)
+        done.sent += 1
+        log.info("Sent.", action="sent", kind=way.kind, id=item.id, url=posted.url)
+
+
+def _record(store: Store, outcome: Callable[..., None], item: Any, reason: str, now: datetime) -> None:
+    with store.write() as tx:
+        outcome(tx, item, reason, now)
+
+
+def _rest_account(done: Acted, error: NetworkError, now: datetime, way: _Way) -> None:
+    done.hold_until = now + _rest(error)
+    done.errors.append(str(error))
+    log.warning("Sending rests.", action="send_rest", account=way.account, reason=str(error), until=done.hold_until)
+
+
+def _rest(error: NetworkError) -> timedelta:
+    if isinstance(error, RateLimited) and error.retry_after:
+        return budget.within_ceiling(error.retry_after)
+    return 10 * TROUBLED if isinstance(error, AuthFailed) else TROUBLED

@@ -1,0 +1,278 @@
+"""decide: gather the situation of each understood mention, ask the policy, write down what it says. Sends nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+
+from listener.contract import Policy
+from listener.desk import cases as desk_cases
+from listener.desk import customers as desk_customers
+from listener.store import Store, Transaction, cases, decisions, identities, inbox, mentions, policies, switch
+from listener.store.cases import Case
+from listener.store.customers import Customer
+from listener.store.mentions import Mention
+from listener.types import (
+    AuthorView,
+    CaseView,
+    CustomerView,
+    Decision,
+    Facts,
+    MentionState,
+    Mode,
+    Post,
+    PostKind,
+    SendsView,
+    Situation,
+    ThreadView,
+    Understanding,
+)
+
+log = structlog.get_logger(__name__)
+
+
+def decide(
+    store: Store,
+    policy: Policy,
+    *,
+    facts: Callable[[str, str], Facts],
+    case_prefix: str,
+    limit: int,
+    now: datetime,
+) -> int:
+    """Decides up to `limit` understood mentions in one transaction; gives how many.
+
+    `facts(network, account)` gives what is true of the network as that account sees it. A mention that breaks the
+    policy is set aside; the rest goes on.
+    """
+    with store.write() as tx:
+        if policies.active(tx) not in (None, policy.version):
+            return 0  # another policy rules by now: whoever holds it decides
+        batch = mentions.awaiting(tx, MentionState.UNDERSTOOD, limit)
+        for mention in batch:
+            matter = _gather(tx, mention, facts(mention.network, mention.account), case_prefix, now)
+            if matter is not None:
+                _decide_one(tx, policy, matter, now)
+    return len(batch)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Matter:
+    """One mention with all that was found about it, as it goes to the policy."""
+
+    mention: Mention
+    understanding: Understanding
+    customer: Customer | None
+    case: Case | None  # the one it would join
+    facts: Facts
+    case_prefix: str
+
+
+def _gather(tx: Transaction, mention: Mention, facts: Facts, case_prefix: str, now: datetime) -> _Matter | None:
+    understanding = decisions.understanding_of(tx, mention.id)
+    if understanding is None:
+        mentions.trouble(tx, mention, stage="decide", reason="its understanding is missing", now=now)
+        return None
+    customer = desk_customers.behind(tx, mention.account_id, mention.network, mention.author.handle, now)
+    case = cases.live_case(tx, account_id=mention.account_id, customer_id=customer.id if customer else None)
+    return _Matter(
+        mention=mention,
+        understanding=understanding,
+        customer=customer,
+        case=case,
+        facts=facts,
+        case_prefix=case_prefix,
+    )
+
+
+def _decide_one(tx: Transaction, policy: Policy, matter: _Matter, now: datetime) -> None:
+    mention = matter.mention
+    situation = _situation(tx, matter, now)
+    try:
+        decision = policy.decide(situation)
+    except Exception:
+        log.exception("A mention was set aside.", action="set_aside", stage="decide", mention=mention.id)
+        mentions.trouble(tx, mention, stage="decide", reason="the policy broke on it", now=now)
+        return
+    if not mentions.advance(tx, mention, MentionState.DECIDED):
+        return
+    _write_down(tx, matter, situation, decision)
+
+
+def _situation(tx: Transaction, matter: _Matter, now: datetime) -> Situation:
+    """Everything a policy may look at, read in the transaction that will hold the decision."""
+    mention, customer, case = matter.mention, matter.customer, matter.case
+    ours = identities.ours(tx, mention.network)
+    sends = inbox.sends(
+        tx,
+        mention_id=mention.id,
+        account_id=mention.account_id,
+        network=mention.network,
+        thread_id=mention.thread_id,
+        now=now,
+    )
+    author = mention.author
+    return Situation(
+        now=now,
+        mention_id=mention.id,
+        revision=mention.revision,
+        network=mention.network,
+        source=mention.source,
+        kind=mention.kind,
+        visibility=mention.visibility,
+        text=mention.text,
+        content_warning=mention.content_warning,
+        url=mention.url,
+        posted_at=mention.posted_at,
+        has_media=bool(mention.media),
+        understanding=matter.understanding,
+        author=AuthorView(
+            handle=author.handle,
+            display_name=author.display_name,
+            followers=author.followers,
+            bot=author.bot,
+            opted_out=author.opted_out,
+            is_us=author.external_id in ours or inbox.is_ours(tx, mention.network, mention.external_id),
+            account_age_days=(now - author.created_at).days if author.created_at else None,
+            mentions_last_7_days=mentions.by_account_since(tx, mention.account_id, now - timedelta(days=7)),
+        ),
+        customer=None
+        if customer is None
+        else CustomerView(
+            reference=customer.reference,
+            name=customer.name,
+            tier=customer.tier,
+            language=customer.language,
+            tags=customer.tags,
+            open_cases=cases.open_count(tx, customer.id),
+        ),
+        thread=ThreadView(
+            our_replies=sends.in_thread,
+            is_reply_to_us=mention.kind is PostKind.REPLY or inbox.is_ours(tx, mention.network, mention.parent_id),
+            answered=sends.this_mention > 0 or mentions.answered_by(tx, mention.network, mention.external_id, ours),
+        ),
+        case=CaseView(reference=case.reference, exists=True, team=case.team, urgency=case.urgency)
+        if case
+        else CaseView(reference=desk_cases.next_reference(tx, matter.case_prefix, now)),
+        sends=SendsView(
+            to_author_last_day=sends.to_author_last_day,
+            in_thread=sends.in_thread,
+            last_hour=sends.last_hour,
+            automatic_to_author_last_day=sends.automatic_to_author_last_day,
+        ),
+        facts=matter.facts,
+        paused=switch.is_paused(tx, mention.network),
+    )
+
+
+def first_contact(
+    post: Post, understanding: Understanding, *, now: datetime, source: str, facts: Facts, case_prefix: str
+) -> Situation:
+    """The situation of somebody we know nothing about, for a preview without a database."""
+    return Situation(
+        now=now,
+        mention_id=0,
+        revision=1,
+        network=facts.network,
+        source=source,
+        kind=post.kind,
+        visibility=post.visibility,
+        text=post.text,
+        content_warning=post.content_warning,
+        url=post.url,
+        posted_at=post.posted_at,
+        has_media=bool(post.media),
+        understanding=understanding,
+        author=AuthorView(
+            handle=post.author.handle,
+            display_name=post.author.display_name,
+            followers=post.author.followers,
+            bot=post.author.bot,
+            opted_out=post.author.opted_out,
+            account_age_days=(now - post.author.created_at).days if post.author.created_at else None,
+        ),
+        customer=None,
+        thread=ThreadView(is_reply_to_us=post.kind is PostKind.REPLY),
+        case=CaseView(reference=desk_cases.reference(case_prefix, now.year, 1)),
+        sends=SendsView(),
+        facts=facts,
+    )
+
+
+def _write_down(tx: Transaction, matter: _Matter, situation: Situation, decision: Decision) -> None:
+    mention, case, now = matter.mention, matter.case, situation.now
+    decision_id = decisions.decided(
+        tx,
+        mention,
+        decision,
+        trace=_trace(situation, decision),
+        model_version=matter.understanding.model_version,
+        now=now,
+    )
+    by = f"policy {decision.policy_version}"
+    if decision.case is not None:
+        if case is None:
+            case = desk_cases.open_case(
+                tx,
+                prefix=matter.case_prefix,
+                plan=decision.case,
+                account_id=mention.account_id,
+                customer_id=matter.customer.id if matter.customer else None,
+                by=by,
+                now=now,
+            )
+            why = "it opened the case"
+        else:
+            desk_cases.join(tx, case, decision.case, by=by, now=now)
+            why = "the same person, while their case is open"
+        cases.attach(tx, case, mention.id, why=why, by=by, now=now)
+    elif case is not None and decision.reply is None:
+        case = None  # nothing is said and nothing filed: the draftless mention stays out of the case
+    if decision.reply is not None:
+        mentions.withdraw(tx, mention.id, reason="a newer draft took its place", now=now)
+        draft_id = inbox.propose(
+            tx,
+            mention_id=mention.id,
+            revision=mention.revision,
+            account=mention.account,
+            decision_id=decision_id,
+            case_id=case.id if case else None,
+            plan=decision.reply,
+            urgency_rank=decision.urgency.rank,
+            policy_version=decision.policy_version,
+            now=now,
+        )
+        if decision.reply.mode is Mode.AUTO:
+            rule = next((trace.rule for trace in decision.rules if trace.outcome == "matched"), "policy")
+            inbox.approve(tx, inbox.get(tx, draft_id), by=f"rule {rule}", now=now, automatic=True)
+    log.info(
+        "Decided.",
+        action="decided",
+        mention=mention.id,
+        network=mention.network,
+        urgency=decision.urgency.value,
+        reply=decision.reply.mode.value if decision.reply else "none",
+        case=case.reference if case else None,
+        ignored=decision.ignored or None,
+    )
+
+
+def _trace(situation: Situation, decision: Decision) -> dict[str, Any]:
+    """What `explain` needs later. Holds values the rules saw, so a deletion empties it (`mentions.erase`)."""
+    return {
+        "rules": [asdict(rule) for rule in decision.rules],
+        "guards": [asdict(guard) for guard in decision.guards],
+        "saw": {
+            "author": asdict(situation.author),
+            "customer": asdict(situation.customer) if situation.customer else None,
+            "thread": asdict(situation.thread),
+            "case": asdict(situation.case),
+            "sends": asdict(situation.sends),
+            "kind": situation.kind,
+            "paused": situation.paused,
+        },
+    }

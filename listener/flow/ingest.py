@@ -1,0 +1,86 @@
+"""ingest: store a page with its cursor, in one transaction; or what stood in the way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+
+from listener import budget
+from listener.errors import AuthFailed, NetworkError, RateLimited, Rejected
+from listener.flow.poll import Polled
+from listener.store import Store, identities, mentions, sources
+from listener.store.mentions import Saved
+from listener.types import Page
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ingested:
+    """What one poll changed here. `more`: the network has another page waiting."""
+
+    source: str
+    saved: Saved
+    more: bool = False
+    error: str | None = None
+
+
+def ingest(store: Store, polled: Polled, now: datetime) -> Ingested:
+    """Stores what the poll brought. The cursor moves only together with the mentions it covers."""
+    if polled.page is None:
+        return _failed(store, polled, polled.error or RuntimeError("no page and no error"), now)
+    return _stored(store, polled, polled.page, now)
+
+
+def _stored(store: Store, polled: Polled, page: Page, now: datetime) -> Ingested:
+    source = polled.source
+    with store.write() as tx:
+        if polled.me:
+            identities.remember(tx, account=source.account, network=source.network, me=polled.me, now=now)
+        saved = mentions.save(tx, source_id=source.id, network=source.network, posts=page.posts, now=now)
+        gone = mentions.erase(tx, network=source.network, external_ids=page.gone, now=now)
+        if page.gap:
+            sources.gap(tx, source, page.gap, now)
+        next_poll_at = budget.next_poll(now, every=source.every, more=page.more, retry_after=page.retry_after)
+        sources.succeeded(
+            tx, source, cursor=page.cursor, next_poll_at=next_poll_at, new_mentions=len(saved.new), now=now
+        )
+    saved = Saved(new=saved.new, edited=saved.edited, repeated=saved.repeated, gone=gone)
+    if page.gap:
+        log.warning("The network skipped something.", action="gap", source=source.name, reason=page.gap)
+    if source.failures:
+        log.info("The source works again.", action="source_up", source=source.name, since=source.failing_since)
+    if saved.new or saved.edited or saved.gone:
+        log.info(
+            "Heard.",
+            action="heard",
+            source=source.name,
+            new=len(saved.new),
+            edited=len(saved.edited),
+            gone=len(saved.gone),
+        )
+    return Ingested(source=source.name, saved=saved, more=page.more)
+
+
+def _failed(store: Store, polled: Polled, error: Exception, now: datetime) -> Ingested:
+    source = polled.source
+    # Rejected: the query itself is refused, so asking again would only annoy; a person must look, as with credentials.
+    pause = isinstance(error, AuthFailed | Rejected)
+    wait = error.retry_after if isinstance(error, RateLimited) else None
+    said = str(error) if isinstance(error, NetworkError) else f"a bug in the connector: {type(error).__name__}"
+    retry_at = budget.back_off(now, failures=source.failures + 1, every=source.every, retry_after=wait)
+    with store.write() as tx:
+        sources.failed(tx, source, error=said, next_poll_at=retry_at, now=now, pause=pause)
+    if pause:
+        log.error(
+            "The source is paused until a person acts.",
+            action="source_paused",
+            source=source.name,
+            reason=said,
+            next_step=f"mend it, then: escucha source resume {source.name}",
+        )
+    elif not source.failures:
+        log.warning("The source fails.", action="source_down", source=source.name, reason=said, retry_at=retry_at)
+    return Ingested(source=source.name, saved=Saved(), error=said)

@@ -1,0 +1,188 @@
+"""The stages in order. Decides nothing itself.
+
+    sources due | poll | ingest | understand | decide | (moderator) | act
+
+Stages talk through rows, never through each other: each can stop, crash or lag behind without the others noticing.
+The daemon, the command line and the tests call these same functions.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+
+import structlog
+
+from listener import budget
+from listener.contract import Classifier, Connector, Policy, Rechecks
+from listener.errors import EscuchaError
+from listener.flow.act import Acted, act
+from listener.flow.decide import decide
+from listener.flow.ingest import Ingested, ingest
+from listener.flow.poll import Polled, poll
+from listener.flow.recheck import recheck
+from listener.flow.understand import understand
+from listener.store import Store, policies, sources
+from listener.store.sources import Source, Wanted
+from listener.types import Facts
+
+log = structlog.get_logger(__name__)
+
+BATCH = 64  # mentions understood or decided in one transaction
+POLLERS = 8  # sources waited for at once; each of one account after the other
+RECHECK_BATCH = 40
+
+
+def utc_now() -> datetime:
+    """The present moment."""
+    return datetime.now(UTC)
+
+
+class Pipeline:
+    """The stages joined to one store, one policy, one model and the accounts of the settings file.
+
+    `connect(account)` opens a connection; listening and speaking get one each, so that a slow poll delays no reply.
+    `network_facts(network)` gives what is true of a network before anything is connected.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        accounts: Mapping[str, str],
+        connect: Callable[[str], Connector],
+        network_facts: Callable[[str], Facts],
+        classifier: Callable[[], Classifier],
+        policy: Policy,
+        case_prefix: str,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self.store = store
+        self.accounts = accounts  # our account's name -> its network
+        self.policy = policy
+        self.clock = clock
+        self._connect = connect
+        self._network_facts = network_facts
+        self._classifier = classifier
+        self._case_prefix = case_prefix
+        self._connections: dict[tuple[str, str], Connector] = {}
+        self._locks = {account: threading.Lock() for account in accounts}
+        self._hold: dict[str, datetime] = {}
+        self._stop = threading.Event()
+
+    def start(self, wanted: Sequence[Wanted], *, by: str) -> None:
+        """Writes down which sources are wanted and which policy rules from now on."""
+        with self.store.write() as tx:
+            sources.sync(tx, wanted, self.clock())
+            if policies.activate(tx, version=self.policy.version, text=self.policy.text, by=by, now=self.clock()):
+                log.info("This policy rules from now on.", action="policy", version=self.policy.version)
+
+    def stop(self) -> None:
+        """Asks every stage to end after what it has in hand."""
+        self._stop.set()
+
+    def stopping(self) -> bool:
+        """Whether `stop` was called."""
+        return self._stop.is_set()
+
+    # --- the stages ---------------------------------------------------------------------------------------------------
+
+    def poll(self, names: Sequence[str] = ()) -> list[Ingested]:
+        """Polls and stores whatever is due, or the named sources at once; different accounts side by side."""
+        with self.store.write() as tx:
+            due = sources.claim_due(tx, self.clock(), lease=budget.POLL_LEASE, names=names)
+        if not due:
+            return []
+        with ThreadPoolExecutor(max_workers=min(POLLERS, len(due)), thread_name_prefix="poll") as pollers:
+            return list(pollers.map(self._poll_one, due))
+
+    def _poll_one(self, source: Source) -> Ingested:
+        with self._locks[source.account]:
+            try:
+                polled = poll(source, self._connection(source.account, "listen"))
+            except EscuchaError as error:  # it cannot even be connected
+                polled = Polled(source=source, error=error)
+        return ingest(self.store, polled, self.clock())
+
+    def understand(self) -> int:
+        """Reads one batch of new mentions; gives how many moved on."""
+        return understand(self.store, self._classifier(), limit=BATCH, now=self.clock())
+
+    def decide(self) -> int:
+        """Decides one batch of understood mentions; gives how many."""
+        return decide(
+            self.store,
+            self.policy,
+            facts=self._facts,
+            case_prefix=self._case_prefix,
+            limit=BATCH,
+            now=self.clock(),
+        )
+
+    def act(self) -> list[Acted]:
+        """Sends what is approved, account by account; an account that must rest is left in peace."""
+        done = []
+        for account in self.accounts:
+            if self.stopping() or self._hold.get(account, self.clock()) > self.clock():
+                continue
+            try:
+                connector = self._connection(account, "speak")
+            except EscuchaError as error:
+                log.warning("Cannot speak.", action="cannot_speak", account=account, reason=str(error))
+                self._hold[account] = self.clock() + budget.CEILING / 12
+                continue
+            acted = act(self.store, connector, account, clock=self.clock, stopping=self.stopping)
+            if acted.hold_until:
+                self._hold[account] = min(acted.hold_until, self.clock() + budget.CEILING)
+            done.append(acted)
+        return done
+
+    def recheck(self) -> int:
+        """Looks up again what may have been edited or deleted; gives how many mentions changed."""
+        changed = 0
+        for account, network in self.accounts.items():
+            with self._locks[account]:
+                try:
+                    connector = self._connection(account, "listen")
+                except EscuchaError:
+                    continue  # polling says so already
+                if isinstance(connector, Rechecks):
+                    saved = recheck(self.store, connector, account, network, now=self.clock(), limit=RECHECK_BATCH)
+                    changed += len(saved.edited) + len(saved.gone)
+        return changed
+
+    def digest(self) -> int:
+        """Understands and decides until nothing is left or `stop` was called; gives how many mentions were decided."""
+        decided = 0
+        while not self.stopping():
+            read, judged = self.understand(), self.decide()
+            decided += judged
+            if not read and not judged:
+                break
+        return decided
+
+    def once(self) -> list[Ingested]:
+        """One whole round: everything due is polled, page after page, read, decided and sent."""
+        heard = self.poll()
+        pages = heard
+        while any(page.more for page in pages) and not self.stopping():
+            pages = self.poll([page.source for page in pages if page.more])
+            heard += pages
+        self.digest()
+        self.act()
+        self.recheck()
+        self.digest()
+        return heard
+
+    # --- connections ------------------------------------------------------------------------------------------------
+
+    def _connection(self, account: str, role: str) -> Connector:
+        if (account, role) not in self._connections:
+            self._connections[account, role] = self._connect(account)
+        return self._connections[account, role]
+
+    def _facts(self, network: str, account: str) -> Facts:
+        connected = self._connections.get((account, "listen"))
+        return connected.facts if connected else self._network_facts(network)

@@ -1,0 +1,35 @@
+"""poll: ask one source what is new. Touches no store; a failure is a value in the result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import structlog
+
+from listener.contract import Connector
+from listener.errors import NetworkError
+from listener.store.sources import Source
+from listener.types import Author, Page
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Polled:
+    """What came of one poll: a page and who we are there, or the error that stood in the way."""
+
+    source: Source
+    page: Page | None = None
+    me: Author | None = None
+    error: Exception | None = None
+
+
+def poll(source: Source, connector: Connector) -> Polled:
+    """One page from the source's cursor on. Never raises: what is not one of our errors is a bug, logged as one."""
+    try:
+        return Polled(source=source, me=connector.whoami(), page=connector.poll(source.query, source.cursor))
+    except NetworkError as error:
+        return Polled(source=source, error=error)
+    except Exception as error:
+        log.exception("A connector broke.", action="poll_bug", source=source.name, network=source.network)
+        return Polled(source=source, error=error)

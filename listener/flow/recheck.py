@@ -1,0 +1,44 @@
+"""recheck: look known posts up again, so that an edit is re-read and what is deleted there disappears here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import structlog
+
+from listener import budget
+from listener.contract import Rechecks
+from listener.errors import NetworkError
+from listener.store import Store, mentions
+from listener.store.mentions import Saved
+
+log = structlog.get_logger(__name__)
+
+
+def look_again(store: Store, connector: Rechecks, network: str, external_ids: Sequence[str], now: datetime) -> Saved:
+    """Looks those posts up and stores what changed. Raises a NetworkError when the network did not answer."""
+    answer = connector.recheck(external_ids)
+    with store.write() as tx:
+        saved = mentions.save(tx, source_id=None, network=network, posts=answer.present, now=now)
+        gone = mentions.erase(tx, network=network, external_ids=answer.gone, now=now)
+        mentions.checked(tx, network, external_ids, now)
+    return Saved(edited=saved.edited, repeated=saved.repeated, gone=gone)
+
+
+def recheck(store: Store, connector: Rechecks, account: str, network: str, *, now: datetime, limit: int) -> Saved:
+    """Looks up whatever of the account's posts is due for it, at most `limit`. A failing network is tried later."""
+    with store.read() as tx:
+        due = mentions.to_recheck(tx, account, due=budget.RECHECKS, now=now, limit=limit)
+    if not due:
+        return Saved()
+    try:
+        saved = look_again(store, connector, network, due, now)
+    except NetworkError as error:
+        log.warning("Could not look posts up again.", action="recheck_failed", account=account, reason=str(error))
+        return Saved()
+    if saved.edited or saved.gone:
+        log.info(
+            "Changed meanwhile.", action="rechecked", account=account, edited=len(saved.edited), gone=len(saved.gone)
+        )
+    return saved

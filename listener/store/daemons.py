@@ -1,0 +1,40 @@
+"""Which daemons are running on this database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import delete, select
+
+from listener.store import Transaction
+from listener.store import tables as t
+from listener.store.mentions import upsert
+
+
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """One process, by `host:pid`, and when it last said that it lives."""
+
+    name: str
+    started_at: datetime
+    seen_at: datetime
+    version: str
+
+
+def alive(tx: Transaction, *, name: str, version: str, started_at: datetime, now: datetime) -> None:
+    """Says that this process lives."""
+    values = {"started_at": started_at, "seen_at": now, "version": version}
+    statement = upsert(tx, t.daemons).values(name=name, **values)
+    tx.execute(statement.on_conflict_do_update(index_elements=["name"], set_=values))
+
+
+def gone(tx: Transaction, name: str) -> None:
+    """Says that it stopped in good order."""
+    tx.execute(delete(t.daemons).where(t.daemons.c.name == name))
+
+
+def running(tx: Transaction) -> list[Running]:
+    """Every process that did not say good-bye, last seen first; those long unseen died."""
+    rows = tx.execute(select(t.daemons).order_by(t.daemons.c.seen_at.desc()))
+    return [Running(name=row.name, started_at=row.started_at, seen_at=row.seen_at, version=row.version) for row in rows]

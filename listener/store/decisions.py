@@ -1,0 +1,114 @@
+"""What was understood and decided about each revision of a mention."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert, select
+
+from listener.store import Transaction
+from listener.store import tables as t
+from listener.store.mentions import Mention, upsert
+from listener.types import Decision, Intent, Sentiment, Understanding
+
+
+def understood(tx: Transaction, mention: Mention, understanding: Understanding, now: datetime) -> None:
+    """Keeps what the model made of this revision."""
+    tx.execute(
+        upsert(tx, t.model_versions).on_conflict_do_nothing(),
+        {"version": understanding.model_version, "first_used_at": now},
+    )
+    values = {
+        "mention_id": mention.id,
+        "revision": mention.revision,
+        "model_version": understanding.model_version,
+        "language": understanding.language,
+        "language_score": understanding.language_score,
+        "sentiment": understanding.sentiment,
+        "sentiment_scores": dict(understanding.sentiment_scores),
+        "intents": [intent.value for intent in understanding.intents],
+        "intent_scores": dict(understanding.intent_scores),
+        "at": now,
+    }
+    tx.execute(upsert(tx, t.understandings).on_conflict_do_nothing(), values)
+
+
+def understanding_of(tx: Transaction, mention_id: int) -> Understanding | None:
+    """The newest understanding of the mention's present revision; None before there is one, or after deletion."""
+    row = tx.execute(
+        select(t.understandings)
+        .join(t.mentions)
+        .where(t.mentions.c.id == mention_id, t.understandings.c.revision == t.mentions.c.revision)
+        .order_by(t.understandings.c.id.desc())
+    ).first()
+    if row is None:
+        return None
+    return Understanding(
+        model_version=row.model_version,
+        language=row.language,
+        language_score=row.language_score,
+        sentiment=Sentiment(row.sentiment) if row.sentiment else None,
+        sentiment_scores=row.sentiment_scores,
+        intents=tuple(Intent(name) for name in row.intents),
+        intent_scores=row.intent_scores,
+    )
+
+
+def decided(
+    tx: Transaction, mention: Mention, decision: Decision, *, trace: dict[str, Any], model_version: str, now: datetime
+) -> int:
+    """Keeps a decision with its trace; gives its id."""
+    statement = insert(t.decisions).values(
+        mention_id=mention.id,
+        revision=mention.revision,
+        policy_version=decision.policy_version,
+        model_version=model_version,
+        urgency=decision.urgency.value,
+        needs_routing=decision.needs_routing,
+        escalate_to=decision.escalate_to,
+        ignored=decision.ignored,
+        tags=list(decision.tags),
+        trace=trace,
+        at=now,
+    )
+    return int(tx.execute(statement.returning(t.decisions.c.id)).scalar_one())
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredDecision:
+    """A decision as it was kept; `trace` holds `rules`, `guards` and the `saw` values."""
+
+    id: int
+    revision: int
+    policy_version: str
+    model_version: str
+    urgency: str
+    needs_routing: bool
+    escalate_to: str
+    ignored: str
+    tags: tuple[str, ...]
+    trace: dict[str, Any]
+    at: datetime
+
+
+def decisions_of(tx: Transaction, mention_id: int) -> list[StoredDecision]:
+    """Every decision about the mention, newest first: one per revision."""
+    query = select(t.decisions).where(t.decisions.c.mention_id == mention_id).order_by(t.decisions.c.id.desc())
+    return [
+        StoredDecision(
+            id=row.id,
+            revision=row.revision,
+            policy_version=row.policy_version,
+            model_version=row.model_version,
+            urgency=row.urgency,
+            needs_routing=row.needs_routing,
+            escalate_to=row.escalate_to,
+            ignored=row.ignored,
+            tags=tuple(row.tags),
+            trace=row.trace,
+            at=row.at,
+        )
+        for row in tx.execute(query)
+    ]

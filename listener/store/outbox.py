@@ -1,0 +1,105 @@
+"""Approved replies on their way out. `notices.py` offers the same verbs for deliveries; `flow/act.py` uses both."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import and_, or_, select, update
+
+from listener.errors import AlreadyDone, Stale
+from listener.store import Transaction, audit, inbox, policies, switch
+from listener.store import tables as t
+from listener.store.inbox import Draft
+from listener.types import DRAFT_MOVES, DraftState, Posted
+
+
+def sendable(tx: Transaction, account: str, now: datetime) -> list[Draft]:
+    """Approved drafts whose time has come, most urgent first."""
+    ready = and_(t.drafts.c.state == DraftState.APPROVED.value, t.drafts.c.account == account)
+    due = or_(t.drafts.c.not_before.is_(None), t.drafts.c.not_before <= now)
+    query = inbox.joined().where(ready, due).order_by(t.drafts.c.urgency_rank.desc(), t.drafts.c.id)
+    return [inbox.from_row(row) for row in tx.execute(query)]
+
+
+def claim(tx: Transaction, draft: Draft, now: datetime) -> bool:
+    """Writes `sending`, if the draft is still approved as read, still binding, and no switch holds it.
+
+    This must be committed before the network is called. A draft that no longer binds goes back to people.
+    """
+    try:
+        inbox.check_binding(tx, draft)
+    except Stale as stale:
+        if draft.policy_version != (policies.active(tx) or draft.policy_version):
+            inbox.rebind(tx, draft, by="daemon", now=now)
+        else:
+            inbox.move(tx, draft, DraftState.EXPIRED, reason=str(stale))
+            audit.record(
+                tx, at=now, by="daemon", action="draft.expired", subject=f"draft {draft.id}", reason=str(stale)
+            )
+        return False
+    except AlreadyDone:
+        return False
+    columns = t.drafts.c
+    won = tx.execute(
+        update(t.drafts)
+        .where(columns.id == draft.id, columns.state == DraftState.APPROVED.value, columns.edit == draft.edit)
+        .where(~switch.held(draft.network))
+        .values(state=DraftState.SENDING.value, sending_since=now)
+    )
+    if won.rowcount:
+        audit.record(tx, at=now, by="daemon", action="draft.sending", subject=f"draft {draft.id}")
+    return bool(won.rowcount)
+
+
+def sending(tx: Transaction, account: str) -> bool:
+    """Whether anything says `sending`."""
+    where = (t.drafts.c.account == account, t.drafts.c.state == DraftState.SENDING.value)
+    return tx.scalar(select(t.drafts.c.id).where(*where).limit(1)) is not None
+
+
+def abandoned(tx: Transaction, account: str, now: datetime) -> int:
+    """Turns what a dead sender left behind into `unknown`. Call it only as the account's sole sender."""
+    where = (t.drafts.c.account == account, t.drafts.c.state == DraftState.SENDING.value)
+    ids = tx.scalars(select(t.drafts.c.id).where(*where)).all()
+    tx.execute(update(t.drafts).where(*where).values(state=DraftState.UNKNOWN.value, reason="the sender died"))
+    for draft_id in ids:
+        audit.record(tx, at=now, by="daemon", action="draft.unknown", subject=f"draft {draft_id}", reason="died")
+    return len(ids)
+
+
+def unsettled(tx: Transaction, account: str) -> list[Draft]:
+    """Drafts of which nobody knows yet whether they went out, oldest first."""
+    query = inbox.joined().where(t.drafts.c.account == account, t.drafts.c.state == DraftState.UNKNOWN.value)
+    return [inbox.from_row(row) for row in tx.execute(query.order_by(t.drafts.c.id))]
+
+
+def sent(tx: Transaction, draft: Draft, posted: Posted, now: datetime) -> None:
+    """The network has it."""
+    outcome = {"sent_at": posted.posted_at or now, "posted_id": posted.external_id, "posted_url": posted.url}
+    _outcome(tx, draft, DraftState.SENT, now, reason=None, **outcome)
+    inbox.erase_if_gone(tx, draft)
+
+
+def failed(tx: Transaction, draft: Draft, reason: str, now: datetime) -> None:
+    """The network refused it for good."""
+    _outcome(tx, draft, DraftState.FAILED, now, reason=reason)
+
+
+def unknown(tx: Transaction, draft: Draft, reason: str, now: datetime) -> None:
+    """It may or may not be there; somebody must look before anything else happens."""
+    _outcome(tx, draft, DraftState.UNKNOWN, now, reason=reason)
+
+
+def not_sent(tx: Transaction, draft: Draft, reason: str, now: datetime) -> None:
+    """It certainly did not go out: approved again, to be tried later."""
+    _outcome(tx, draft, DraftState.APPROVED, now, reason=reason)
+
+
+def _outcome(tx: Transaction, draft: Draft, to: DraftState, now: datetime, **values: Any) -> None:
+    underway = (DraftState.SENDING, DraftState.UNKNOWN)
+    on_their_way = [state.value for state in underway if to in DRAFT_MOVES[state] or state is to]
+    where = (t.drafts.c.id == draft.id, t.drafts.c.state.in_(on_their_way))
+    tx.execute(update(t.drafts).where(*where).values(state=to.value, **values))
+    reason = values.get("reason")
+    audit.record(tx, at=now, by="daemon", action=f"draft.{to}", subject=f"draft {draft.id}", reason=reason)
