@@ -130,6 +130,19 @@ def live_case(tx: Transaction, *, account_id: int, customer_id: int | None) -> C
     return _case(row) if row else None
 
 
+def give_customer(tx: Transaction, *, account_id: int, customer_id: int, by: str, now: datetime) -> list[Case]:
+    """Says whose the account's live cases are, where nobody's yet; gives those."""
+    live = [state.value for state in LIVE]
+    where = (t.cases.c.account_id == account_id, t.cases.c.customer_id.is_(None), t.cases.c.state.in_(live))
+    ids = tx.scalars(select(t.cases.c.id).where(*where).order_by(t.cases.c.id)).all()
+    if ids:
+        tx.execute(update(t.cases).where(t.cases.c.id.in_(ids)).values(customer_id=customer_id, changed_at=now))
+    given = [by_id(tx, case_id) for case_id in ids]
+    for case in given:
+        event(tx, case, "customer", by, now, customer=case.customer_reference)
+    return given
+
+
 def by_id(tx: Transaction, case_id: int) -> Case:
     """The case with that row id. Raises NotFound."""
     row = tx.execute(_joined().where(t.cases.c.id == case_id)).first()

@@ -1,17 +1,18 @@
-"""Customers, and which accounts are theirs."""
+"""Customers: the company's records of people. Which accounts are theirs stands in `links.py`."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import ColumnElement, Row, bindparam, func, insert, or_, select, update
 
-from listener.errors import AlreadyDone, NotFound
-from listener.store import Transaction, audit
+from listener.errors import NotFound
+from listener.store import Transaction
 from listener.store import tables as t
-from listener.types import LinkBasis
+from listener.store.mentions import upsert
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,16 +33,12 @@ class Customer:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Link:
-    """One account that belongs to a customer, and why we believe so."""
+class Edit:
+    """How one record is to be: every column but the key and the times. `changed` names what differs from before."""
 
-    account_id: int
-    network: str
-    handle: str
-    basis: LinkBasis
-    evidence: str
-    linked_by: str
-    linked_at: datetime
+    reference: str
+    values: Mapping[str, Any]
+    changed: tuple[str, ...]
 
 
 def get(tx: Transaction, reference: str) -> Customer:
@@ -49,6 +46,14 @@ def get(tx: Transaction, reference: str) -> Customer:
     row = tx.execute(select(t.customers).where(t.customers.c.reference == reference)).first()
     if row is None:
         raise NotFound(f"There is no customer {reference!r}; see `escucha customer list`.")
+    return _customer(row)
+
+
+def by_id(tx: Transaction, customer_id: int) -> Customer:
+    """The customer with that row id. Raises NotFound."""
+    row = tx.execute(select(t.customers).where(t.customers.c.id == customer_id)).first()
+    if row is None:
+        raise NotFound(f"There is no customer number {customer_id}.")
     return _customer(row)
 
 
@@ -63,77 +68,70 @@ def behind(tx: Transaction, account_id: int) -> Customer | None:
     return _customer(row) if row else None
 
 
-def links_of(tx: Transaction, customer: Customer) -> list[Link]:
-    """The accounts linked to the customer now."""
-    query = (
-        select(t.links, t.accounts.c.network, t.accounts.c.handle)
-        .join(t.accounts, t.accounts.c.id == t.links.c.account_id)
-        .where(t.links.c.customer_id == customer.id, t.links.c.unlinked_at.is_(None))
-        .order_by(t.accounts.c.network, t.accounts.c.handle)
-    )
-    return [
-        Link(
-            account_id=row.account_id,
-            network=row.network,
-            handle=row.handle,
-            basis=LinkBasis(row.basis),
-            evidence=row.evidence,
-            linked_by=row.linked_by,
-            linked_at=row.linked_at,
+def known(tx: Transaction, references: Iterable[str]) -> dict[str, Customer]:
+    """Those of them that exist, by reference, locked until this transaction ends."""
+    query = select(t.customers).where(t.customers.c.reference.in_(list(references))).with_for_update()
+    return {row.reference: _customer(row) for row in tx.execute(query)}
+
+
+def write(
+    tx: Transaction, *, added: Sequence[Edit], changed: Sequence[Edit], by: str, now: datetime, source: str
+) -> None:
+    """Adds and changes records in bulk, each with its entry in the audit log (names of columns, never their values)."""
+    if added:
+        rows = [{"reference": edit.reference, **edit.values, "added_at": now, "changed_at": now} for edit in added]
+        new = upsert(tx, t.customers)
+        fresh = {name: new.excluded[name] for name in (*added[0].values, "changed_at")}
+        tx.execute(new.on_conflict_do_update(index_elements=["reference"], set_=fresh), rows)
+    if changed:
+        columns: dict[str, Any] = {name: bindparam(f"new_{name}") for name in (*changed[0].values, "changed_at")}
+        rows = [
+            {"of": edit.reference, "new_changed_at": now, **{f"new_{name}": each for name, each in edit.values.items()}}
+            for edit in changed
+        ]
+        tx.execute(update(t.customers).where(t.customers.c.reference == bindparam("of")).values(columns), rows)
+    entries: list[tuple[str, Edit, dict[str, Any]]] = [("customer.added", edit, {"source": source}) for edit in added]
+    entries += [("customer.changed", edit, {"source": source, "columns": list(edit.changed)}) for edit in changed]
+    if entries:
+        tx.execute(
+            insert(t.audit),
+            [
+                {"at": now, "by": by, "action": action, "subject": f"customer {edit.reference}", "detail": detail}
+                for action, edit, detail in entries
+            ],
         )
-        for row in tx.execute(query)
+
+
+def listing(tx: Transaction, *, search: str = "", limit: int | None = None) -> list[Customer]:
+    """Customers by reference; `search` is looked for in reference, name, e-mail, phone and tier."""
+    query = select(t.customers).where(*_matches(search)).order_by(t.customers.c.reference).limit(limit)
+    return [_customer(row) for row in tx.execute(query)]
+
+
+def count(tx: Transaction, *, search: str = "") -> int:
+    """How many `listing` would give without a limit."""
+    return int(tx.scalar(select(func.count()).select_from(t.customers).where(*_matches(search))) or 0)
+
+
+def _matches(search: str) -> list[ColumnElement[bool]]:
+    columns = t.customers.c
+    looked_at = (columns.reference, columns.name, columns.email, columns.phone, columns.tier)
+    return [
+        or_(*(func.lower(column).contains(word.lower(), autoescape=True) for column in looked_at))
+        for word in search.split()
     ]
 
 
-def account_named(tx: Transaction, network: str, handle: str) -> int:
-    """The row id of the account with that handle, as we heard it. Raises NotFound."""
-    where = (t.accounts.c.network == network, t.accounts.c.handle == handle.lstrip("@"))
-    found = tx.scalar(select(t.accounts.c.id).where(*where).order_by(t.accounts.c.id.desc()))
-    if found is None:
-        raise NotFound(f"No {network} account @{handle.lstrip('@')} was heard yet; a link needs a mention of theirs.")
-    return int(found)
-
-
-def link(
-    tx: Transaction, *, account_id: int, customer: Customer, basis: LinkBasis, evidence: str, by: str, now: datetime
-) -> None:
-    """Says that the account is the customer's. Raises AlreadyDone when it is linked to somebody."""
-    owner = behind(tx, account_id)
-    if owner is not None:
-        raise AlreadyDone(f"That account is linked to {owner.reference} already; unlink it first.")
-    tx.execute(
-        insert(t.links).values(
-            account_id=account_id,
-            customer_id=customer.id,
-            basis=basis.value,
-            evidence=evidence,
-            linked_by=by,
-            linked_at=now,
-        )
+def recent_mentions(tx: Transaction, customer: Customer, limit: int) -> list[int]:
+    """The numbers of the newest mentions from accounts linked to the customer now, newest first."""
+    query = (
+        select(t.mentions.c.id)
+        .join(t.links, t.links.c.account_id == t.mentions.c.account_id)
+        .where(t.links.c.customer_id == customer.id, t.links.c.unlinked_at.is_(None))
+        .order_by(t.mentions.c.posted_at.desc(), t.mentions.c.id.desc())
+        .limit(limit)
     )
-    audit.record(
-        tx,
-        at=now,
-        by=by,
-        action="customer.linked",
-        subject=f"customer {customer.reference}",
-        account=account_id,
-        basis=basis.value,
-    )
-
-
-def unlink(tx: Transaction, *, account_id: int, customer: Customer, by: str, now: datetime) -> None:
-    """Takes the link back; it stays on record. Raises NotFound when there is none."""
-    current = (
-        t.links.c.account_id == account_id,
-        t.links.c.customer_id == customer.id,
-        t.links.c.unlinked_at.is_(None),
-    )
-    if not tx.execute(update(t.links).where(*current).values(unlinked_at=now, unlinked_by=by)).rowcount:
-        raise NotFound(f"That account is not linked to {customer.reference}.")
-    audit.record(
-        tx, at=now, by=by, action="customer.unlinked", subject=f"customer {customer.reference}", account=account_id
-    )
+    return list(tx.scalars(query).all())
 
 
 def _customer(row: Row[Any]) -> Customer:

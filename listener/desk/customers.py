@@ -1,0 +1,137 @@
+"""Whose an account is: who may be linked, on what grounds, and what a link changes."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from datetime import datetime
+
+from listener.errors import AlreadyDone, Mistake, NotFound
+from listener.escapes import visible
+from listener.store import Transaction, cases, customers, links
+from listener.store.cases import Case
+from listener.store.customers import Customer
+from listener.store.links import Claim
+from listener.types import LinkBasis
+
+MAX_HANDLE = 300
+
+
+def behind(tx: Transaction, account_id: int, network: str, handle: str, now: datetime) -> Customer | None:
+    """The customer whose account this is, None when nobody knows.
+
+    An account that a customer was expected to have becomes a link at this moment, and its live cases become theirs.
+    """
+    customer = customers.behind(tx, account_id)
+    if customer is None:
+        customer = links.come_true(tx, account_id, network, handle, now)
+        if customer is not None:
+            cases.give_customer(tx, account_id=account_id, customer_id=customer.id, by=links.DAEMON, now=now)
+    return customer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Linked:
+    """What came of a link: whether the account was heard already, and the live cases that are the customer's now."""
+
+    heard: bool
+    cases: tuple[Case, ...] = ()
+
+
+def check_handle(handle: str) -> str:
+    """The handle without its @. Raises Mistake where it cannot be one."""
+    bare = unicodedata.normalize("NFC", handle).strip().removeprefix("@")
+    if not bare:
+        raise Mistake("The handle is empty.")
+    if len(bare) > MAX_HANDLE or any(character.isspace() for character in bare) or visible(bare) != bare:
+        raise Mistake(f"{visible(handle)[:60]!r} is no handle: it has spaces or hidden characters, or is too long.")
+    return bare
+
+
+def refusal(claim: Claim, *, network: str, linkable: bool, basis: LinkBasis, customer_id: int | None) -> str:
+    """Why this account must not be linked to that customer (None: one not added yet), "" when it may.
+
+    Where the network forbids matching people (`Facts.linkable`), only their own word counts.
+    """
+    if basis is LinkBasis.FORBIDDEN:
+        return "`forbidden` is no ground for a link"
+    if not linkable and basis is not LinkBasis.SELF_DECLARED:
+        return (
+            f"forbidden: {network} does not allow matching its people to records, "
+            "unless they told us themselves (self_declared)"
+        )
+    if claim.owner_id is not None and claim.owner_id != customer_id:
+        verb = "expected to be of" if claim.expected else "linked to"
+        return f"@{claim.handle} on {network} is {verb} customer {claim.owner}; unlink it there first"
+    return ""
+
+
+def link(
+    tx: Transaction,
+    customer: Customer,
+    *,
+    network: str,
+    handle: str,
+    basis: LinkBasis,
+    evidence: str,
+    linkable: bool,
+    by: str,
+    now: datetime,
+) -> Linked:
+    """Says that the account is the customer's: at once if it was heard, else as soon as it is.
+
+    Its live cases that are nobody's become theirs; later decisions see the customer.
+    Raises Mistake where that is forbidden, AlreadyDone where the account is somebody's.
+    """
+    bare = check_handle(handle)
+    claim = links.claims(tx, network, [bare])[links.fold(bare)]
+    why_not = refusal(claim, network=network, linkable=linkable, basis=basis, customer_id=customer.id)
+    if why_not and claim.owner_id not in (None, customer.id):
+        raise AlreadyDone(f"{why_not}.")
+    if why_not:
+        raise Mistake(f"@{bare} cannot be linked: {why_not}.")
+    if claim.owner_id == customer.id:
+        raise AlreadyDone(f"@{bare} on {network} is {customer.reference}'s already.")
+    return tie(tx, customer, claim, network=network, basis=basis, evidence=evidence, by=by, now=now)
+
+
+def tie(
+    tx: Transaction,
+    customer: Customer,
+    claim: Claim,
+    *,
+    network: str,
+    basis: LinkBasis,
+    evidence: str,
+    by: str,
+    now: datetime,
+) -> Linked:
+    """Links or expects, without asking again whether it may (`refusal` says)."""
+    if claim.account_id is None:
+        links.expect(
+            tx,
+            network=network,
+            handle=claim.handle,
+            customer=customer,
+            basis=basis,
+            evidence=evidence,
+            by=by,
+            now=now,
+        )
+        return Linked(heard=False)
+    links.add(tx, account_id=claim.account_id, customer=customer, basis=basis, evidence=evidence, by=by, now=now)
+    given = cases.give_customer(tx, account_id=claim.account_id, customer_id=customer.id, by=by, now=now)
+    return Linked(heard=True, cases=tuple(given))
+
+
+def unlink(tx: Transaction, customer: Customer, *, network: str, handle: str, by: str, now: datetime) -> list[Case]:
+    """Takes a link or an expectation back; gives the account's live cases that go on naming the customer.
+
+    Those are left as they are: what was decided with the record in view was decided, and a person says which case
+    belongs to somebody else. Raises NotFound where there is no such link.
+    """
+    bare = check_handle(handle)
+    claim = links.claims(tx, network, [bare])[links.fold(bare)]
+    if not links.remove(tx, claim=claim, network=network, customer=customer, by=by, now=now):
+        raise NotFound(f"@{bare} on {network} is not linked to {customer.reference}; see `escucha customer show`.")
+    return [case for case in cases.listing(tx, customer_id=customer.id) if case.account_id == claim.account_id]

@@ -1,0 +1,257 @@
+"""Which accounts are a customer's: links to accounts we heard, and expectations of accounts we were only told of.
+
+Neither is ever deleted: what was taken back, or came true, stays on record with who did it and when.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import urlsplit
+
+from sqlalchemy import func, insert, select, update
+
+from listener.store import Transaction, audit
+from listener.store import tables as t
+from listener.store.customers import Customer, by_id
+from listener.types import LinkBasis
+
+DAEMON = "daemon"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Link:
+    """One account that belongs to a customer, and why we believe so. `account_id` is None until it was heard."""
+
+    account_id: int | None
+    network: str
+    handle: str
+    basis: LinkBasis
+    evidence: str
+    linked_by: str
+    linked_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """What is known of one handle: the newest account that bears it, and whose it is or is expected to be."""
+
+    handle: str  # as it was asked for
+    account_id: int | None
+    owner_id: int | None
+    owner: str  # the customer's reference, "" when it is nobody's
+    expected: bool  # the owner is only expected to be
+    taken_back_from: frozenset[int]  # customers from whom a person unlinked this account, or this expectation
+
+
+def fold(handle: str) -> str:
+    """A handle as it is compared: without the leading @ and without capitals."""
+    return handle.strip().removeprefix("@").casefold()
+
+
+def names(handle: str, url: str | None) -> tuple[str, ...]:
+    """The handles, folded, by which an account may be known.
+
+    A Mastodon server calls its own people `ana`, everybody else calls them `ana@host`; their page tells the host.
+    """
+    own = fold(handle)
+    if not url or "@" in own:
+        return (own,)
+    try:
+        host = urlsplit(url).hostname
+    except ValueError:  # the network said something that is no address
+        return (own,)
+    return (own, f"{own}@{host}") if host else (own,)
+
+
+def of(tx: Transaction, customer: Customer) -> list[Link]:
+    """The accounts linked to the customer now, then those expected to be."""
+    linked = (
+        select(t.links, t.accounts.c.network, t.accounts.c.handle)
+        .join(t.accounts, t.accounts.c.id == t.links.c.account_id)
+        .where(t.links.c.customer_id == customer.id, t.links.c.unlinked_at.is_(None))
+        .order_by(t.accounts.c.network, t.accounts.c.handle)
+    )
+    expected = (
+        select(t.expected_links)
+        .where(t.expected_links.c.customer_id == customer.id, t.expected_links.c.settled_at.is_(None))
+        .order_by(t.expected_links.c.network, t.expected_links.c.handle)
+    )
+    rows = [(row, row.account_id) for row in tx.execute(linked)] + [(row, None) for row in tx.execute(expected)]
+    return [
+        Link(
+            account_id=account_id,
+            network=row.network,
+            handle=row.handle,
+            basis=LinkBasis(row.basis),
+            evidence=row.evidence,
+            linked_by=row.linked_by,
+            linked_at=row.linked_at,
+        )
+        for row, account_id in rows
+    ]
+
+
+def claims(tx: Transaction, network: str, handles: Iterable[str]) -> dict[str, Claim]:
+    """What is known of each of those handles, by the handle folded."""
+    wanted = {fold(handle): handle for handle in handles}
+    heard = _heard(tx, network, list(wanted))
+    owners = _owners(tx, list(heard.values()))
+    expected = _expected(tx, network, list(wanted))
+    taken = _taken_back(tx, network, heard, list(wanted))
+    found = {}
+    for folded, handle in wanted.items():
+        account_id = heard.get(folded)
+        linked = owners.get(account_id) if account_id is not None else None
+        owner = linked or expected.get(folded)
+        found[folded] = Claim(
+            handle=handle,
+            account_id=account_id,
+            owner_id=owner[0] if owner else None,
+            owner=owner[1] if owner else "",
+            expected=owner is not None and linked is None,
+            taken_back_from=frozenset(taken.get(folded, ())),
+        )
+    return found
+
+
+def _heard(tx: Transaction, network: str, wanted: Sequence[str]) -> dict[str, int]:
+    columns = t.accounts.c
+    local = [name.partition("@")[0] for name in wanted if "@" in name]
+    query = select(columns.id, columns.handle, columns.url).where(
+        columns.network == network, func.lower(columns.handle).in_({*wanted, *local})
+    )
+    rows = tx.execute(query.order_by(columns.id)).all()  # the newest account that bears a handle is the last to say so
+    return {name: row.id for row in rows for name in names(row.handle, row.url) if name in wanted}
+
+
+def _owners(tx: Transaction, account_ids: Sequence[int]) -> dict[int, tuple[int, str]]:
+    query = (
+        select(t.links.c.account_id, t.customers.c.id, t.customers.c.reference)
+        .join(t.customers, t.customers.c.id == t.links.c.customer_id)
+        .where(t.links.c.account_id.in_(account_ids), t.links.c.unlinked_at.is_(None))
+    )
+    return {row.account_id: (row.id, row.reference) for row in tx.execute(query)}
+
+
+def _expected(tx: Transaction, network: str, wanted: Sequence[str]) -> dict[str, tuple[int, str]]:
+    columns = t.expected_links.c
+    query = (
+        select(columns.handle, t.customers.c.id, t.customers.c.reference)
+        .join(t.customers, t.customers.c.id == columns.customer_id)
+        .where(columns.network == network, columns.handle.in_(wanted), columns.settled_at.is_(None))
+    )
+    return {row.handle: (row.id, row.reference) for row in tx.execute(query)}
+
+
+def _taken_back(tx: Transaction, network: str, heard: dict[str, int], wanted: Sequence[str]) -> dict[str, set[int]]:
+    found: dict[str, set[int]] = {}
+    by_account = {account_id: folded for folded, account_id in heard.items()}
+    ended = (t.links.c.account_id.in_(list(by_account)), t.links.c.unlinked_at.is_not(None))
+    for row in tx.execute(select(t.links.c.account_id, t.links.c.customer_id).where(*ended)):
+        found.setdefault(by_account[row.account_id], set()).add(row.customer_id)
+    columns = t.expected_links.c
+    withdrawn = (columns.network == network, columns.handle.in_(wanted), columns.settled_by != DAEMON)
+    for row in tx.execute(select(columns.handle, columns.customer_id).where(*withdrawn)):
+        found.setdefault(row.handle, set()).add(row.customer_id)
+    return found
+
+
+def add(
+    tx: Transaction, *, account_id: int, customer: Customer, basis: LinkBasis, evidence: str, by: str, now: datetime
+) -> None:
+    """Says that the account is the customer's; nobody else may have it now."""
+    tx.execute(
+        insert(t.links).values(
+            account_id=account_id,
+            customer_id=customer.id,
+            basis=basis.value,
+            evidence=evidence,
+            linked_by=by,
+            linked_at=now,
+        )
+    )
+    _record(tx, "customer.linked", customer, by, now, account=account_id, basis=basis.value)
+
+
+def expect(
+    tx: Transaction,
+    *,
+    network: str,
+    handle: str,
+    customer: Customer,
+    basis: LinkBasis,
+    evidence: str,
+    by: str,
+    now: datetime,
+) -> None:
+    """Says that the account of that name will be the customer's as soon as it is heard."""
+    tx.execute(
+        insert(t.expected_links).values(
+            network=network,
+            handle=fold(handle),
+            customer_id=customer.id,
+            basis=basis.value,
+            evidence=evidence,
+            linked_by=by,
+            linked_at=now,
+        )
+    )
+    _record(tx, "customer.link_expected", customer, by, now, network=network, basis=basis.value)
+
+
+def come_true(tx: Transaction, account_id: int, network: str, handle: str, now: datetime) -> Customer | None:
+    """Links an account that is heard to whoever expects it; None when nobody does.
+
+    The link keeps who said so, and when and why. Only where it is nobody's; the caller has looked.
+    """
+    url = tx.scalar(select(t.accounts.c.url).where(t.accounts.c.id == account_id))
+    columns = t.expected_links.c
+    where = (columns.network == network, columns.handle.in_(names(handle, url)), columns.settled_at.is_(None))
+    row = tx.execute(select(t.expected_links).where(*where).order_by(columns.id).with_for_update()).first()
+    if row is None:
+        return None
+    tx.execute(update(t.expected_links).where(columns.id == row.id).values(settled_by=DAEMON, settled_at=now))
+    customer = by_id(tx, row.customer_id)
+    tx.execute(
+        insert(t.links).values(
+            account_id=account_id,
+            customer_id=customer.id,
+            basis=row.basis,
+            evidence=row.evidence,
+            linked_by=row.linked_by,
+            linked_at=row.linked_at,
+        )
+    )
+    _record(tx, "customer.linked", customer, DAEMON, now, account=account_id, basis=row.basis, said_by=row.linked_by)
+    return customer
+
+
+def remove(tx: Transaction, *, claim: Claim, network: str, customer: Customer, by: str, now: datetime) -> bool:
+    """Takes the link, or the expectation, back; it stays on record. False when there was none."""
+    linked, waits = t.links.c, t.expected_links.c
+    ended = tx.execute(
+        update(t.links)
+        .where(linked.account_id == claim.account_id, linked.customer_id == customer.id, linked.unlinked_at.is_(None))
+        .values(unlinked_at=now, unlinked_by=by)
+    ).rowcount
+    withdrawn = tx.execute(
+        update(t.expected_links)
+        .where(
+            waits.network == network,
+            waits.handle == fold(claim.handle),
+            waits.customer_id == customer.id,
+            waits.settled_at.is_(None),
+        )
+        .values(settled_at=now, settled_by=by)
+    ).rowcount
+    if ended:
+        _record(tx, "customer.unlinked", customer, by, now, account=claim.account_id)
+    elif withdrawn:
+        _record(tx, "customer.unlinked", customer, by, now, network=network)
+    return bool(ended or withdrawn)
+
+
+def _record(tx: Transaction, action: str, customer: Customer, by: str, now: datetime, **detail: object) -> None:
+    audit.record(tx, at=now, by=by, action=action, subject=f"customer {customer.reference}", **detail)
