@@ -1,0 +1,264 @@
+"""`escucha run`, `pause`, `resume`, `status`: the daemon, its kill switch, and how things stand."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from listener.commands import output
+from listener.commands.app import App, pass_app
+from listener.errors import Mistake, Outage
+
+if TYPE_CHECKING:
+    from listener.flow.pipeline import Pipeline
+    from listener.store.sources import Source
+    from listener.store.stats import Counts
+
+DEAD_AFTER = timedelta(seconds=30)  # a daemon says every few seconds that it lives
+
+
+def start_pipeline(app: App) -> Pipeline:
+    """The stages joined to this run's settings, its sources and its policy written down.
+
+    Raises Mistake, with every problem, where something is missing.
+    """
+    from listener.flow.pipeline import Pipeline
+    from listener.store.sources import Wanted
+
+    accounts = app.config.accounts
+    pipeline = Pipeline(
+        app.store,
+        accounts={name: account.network for name, account in accounts.items()},
+        connect=lambda name: app.connect(accounts[name].network, accounts[name].settings),
+        network_facts=app.facts,
+        classifier=lambda: app.classifier,
+        policy=app.policy,
+        case_prefix=app.config.cases.prefix,
+        clock=app.now,
+    )
+    wanted = [
+        Wanted(
+            name=source.name,
+            account=source.account,
+            network=accounts[source.account].network,
+            query=source.query,
+            every=source.every,
+        )
+        for source in app.config.sources
+    ]
+    pipeline.start(wanted, by=app.actor)
+    return pipeline
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="One round: poll, read, decide, send what is approved; then end.")
+    "--once", is_flag=True, help="One round: poll what is due, read, decide, send what is approved; then end."
+)
+@pass_app
+def run(app: App, once: bool) -> None:
+    """Listen, and send what is approved, until stopped (Ctrl-C, or SIGTERM)."""
+    if not app.config.sources:
+        raise Mistake(f"{app.config_path} names no source: add one with `escucha source add`.")
+    pipeline = start_pipeline(app)
+    _ = app.classifier  # a model that cannot be loaded is said now, not at the first mention
+    if once:
+        for heard in pipeline.once():
+            saved = heard.saved
+            brought = f"{len(saved.new)} new, {len(saved.edited)} edited, {len(saved.gone)} gone"
+            output.say(f"{heard.source}: {heard.error or brought}")
+        with app.store.read() as tx:
+            from listener.store import stats
+
+            counted = stats.counts(tx)
+        output.say(f"{counted.drafts['proposed']} drafts wait in `escucha inbox`; {counted.drafts['sent']} were sent.")
+        return
+    from listener.daemon import Daemon
+
+    Daemon(pipeline, tick=app.config.daemon.tick, version=_version()).run()
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("escucha")
+    except PackageNotFoundError:
+        return "not installed"
+
+
+@click.command()
+@click.option("--network", help="Hold only this network.")
+@click.option("--reason", default="", help="Why, for whoever looks at status.")
+@click.option("--wait", default=60.0, show_default=True, help="Seconds to wait for a send that is under way.")
+@pass_app
+def pause(app: App, network: str | None, reason: str, wait: float) -> None:
+    """Stop sending, at once and in every process.
+
+    When this returns with 0, nothing more goes out: a send that was under way has ended.
+    """
+    from listener.store import switch
+
+    names = [name for name, account in app.config.accounts.items() if network in (None, account.network)]
+    if network and not names:
+        raise Mistake(f"No account of {app.config_path} is on {network!r}.")
+    with app.store.write() as tx:
+        switch.pause(tx, network=network, by=app.actor, reason=reason, now=app.now())
+    for name in names:
+        with app.store.sole_sender(name, wait=wait) as free:
+            if not free:
+                raise Outage(
+                    f"Nothing new is sent any more, but a send on {name!r} is still under way after {wait:g} s; "
+                    "look at `escucha status`."
+                )
+    output.say(f"Paused: {network or 'everything'}. Nothing is being sent. Go on with `escucha resume`.")
+
+
+@click.command()
+@click.option("--network", help="Let only this network go on.")
+@pass_app
+def resume(app: App, network: str | None) -> None:
+    """Send again."""
+    from listener.store import inbox, switch
+    from listener.types import DraftState
+
+    with app.store.write() as tx:
+        lifted = switch.resume(tx, network=network, by=app.actor, now=app.now())
+        still = switch.pauses(tx)
+        due = inbox.waiting(tx, states=(DraftState.APPROVED,))
+    if not lifted:
+        output.say(f"{network or 'Everything as a whole'} was not paused.")
+    for hold in still:
+        output.say(f"Still paused: {hold.scope} (by {hold.by}).")
+    if lifted:
+        output.say(f"Sending again. {len(due)} approved drafts go out when their turn comes.")
+
+
+@click.command()
+@output.json_option
+@pass_app
+def status(app: App, as_json: bool) -> None:
+    """How things stand: what is paused, failing, late, waiting."""
+    from listener.store import daemons, sources, stats, switch
+
+    now = app.now()
+    with app.store.read() as tx:
+        seen = {
+            "daemons": daemons.running(tx),
+            "pauses": switch.pauses(tx),
+            "sources": sources.list_all(tx),
+            "gaps": sources.gaps(tx, now - timedelta(days=7)),
+            "counts": stats.counts(tx),
+            "oldest_waiting": stats.oldest_waiting(tx),
+        }
+    troubles = _troubles(seen, now)
+    if as_json:
+        output.print_json(_as_json(seen, troubles))
+    else:
+        _print(app, seen, troubles, now)
+
+
+def _troubles(seen: dict[str, Any], now: datetime) -> list[str]:
+    """What a person should act on, most pressing first."""
+    counts: Counts = seen["counts"]
+    found = []
+    alive = [daemon for daemon in seen["daemons"] if now - daemon.seen_at < DEAD_AFTER]
+    if not alive:
+        found.append("No daemon is running: start one with `escucha run`.")
+    if len(alive) > 1:
+        names = ", ".join(daemon.name for daemon in alive)
+        found.append(f"{len(alive)} daemons run on this database ({names}): harmless, but one is enough.")
+    found += [
+        f"Sending is paused ({hold.scope}) by {hold.by}{f': {hold.reason}' if hold.reason else ''}: `escucha resume`."
+        for hold in seen["pauses"]
+    ]
+    for source in seen["sources"]:
+        if source.paused:
+            found.append(f"{source.name} is paused: {source.paused} Then: `escucha source resume {source.name}`.")
+        elif source.failing_since:
+            since = output.spell(now - source.failing_since)
+            found.append(f"{source.name} has been failing for {since}: {source.last_error}")
+    unknown = counts.drafts["unknown"] + counts.deliveries["unknown"]
+    if unknown:
+        found.append(f"{unknown} sends have an unknown outcome: `escucha inbox --state unknown`.")
+    failed = counts.drafts["failed"] + counts.deliveries["failed"]
+    if failed:
+        found.append(f"{failed} sends were refused: `escucha inbox --state failed`, `escucha notice status`.")
+    if counts.troubled:
+        found.append(f"{counts.troubled} mentions were set aside because a stage broke on them: see the log.")
+    found += [f"{name} may have missed posts: {reason}" for name, _at, reason in seen["gaps"]]
+    return found
+
+
+def _health(source: Source, now: datetime) -> str:
+    if source.paused:
+        return "paused"
+    if source.failing_since:
+        return "failing"
+    if source.succeeded_at is None:
+        return "not polled yet"
+    return "late" if now - source.next_poll_at > max(2 * source.every, timedelta(minutes=1)) else "well"
+
+
+def _print(app: App, seen: dict[str, Any], troubles: list[str], now: datetime) -> None:
+    if troubles:
+        output.heading("Needs a person")
+        for trouble in troubles:
+            output.block(f"• {trouble}", style="yellow")
+    else:
+        output.show(output.styled("All is well.", "green"))
+    output.say()
+    output.table(
+        ["source", "network", "query", "health", "last heard", "next", "mentions"],
+        [
+            [
+                source.name,
+                source.network,
+                source.query,
+                _health(source, now),
+                output.ago(source.succeeded_at, now),
+                output.ago(source.next_poll_at, now) if not source.paused else "",
+                source.mentions_total,
+            ]
+            for source in seen["sources"]
+        ],
+        empty=f"No sources yet: `escucha source add` writes one into {app.config_path}.",
+        wide="query",
+    )
+    output.say()
+    counts: Counts = seen["counts"]
+    output.fields(
+        [
+            ("mentions", _states(counts.mentions)),
+            ("drafts", _states(counts.drafts)),
+            ("cases", _states(counts.cases)),
+            ("notices", _states(counts.deliveries)),
+            ("to route", f"{counts.unrouted} mentions: `escucha inbox`" if counts.unrouted else ""),
+            *(
+                (f"{stage} since", output.ago(moment, now))
+                for stage, moment in seen["oldest_waiting"].items()
+                if now - moment > timedelta(minutes=1)
+            ),
+        ]
+    )
+
+
+def _states(counted: Any) -> str:
+    return ", ".join(f"{number} {state}" for state, number in counted.items() if number) or "none"
+
+
+def _as_json(seen: dict[str, Any], troubles: list[str]) -> dict[str, Any]:
+    return {
+        "troubles": troubles,
+        "daemons": seen["daemons"],
+        "pauses": seen["pauses"],
+        "sources": [
+            {key: value for key, value in asdict(source).items() if key not in ("id", "cursor")}
+            for source in seen["sources"]
+        ],
+        "gaps": [{"source": name, "at": at, "reason": reason} for name, at, reason in seen["gaps"]],
+        "counts": seen["counts"],
+        "oldest_waiting": seen["oldest_waiting"],
+    }
