@@ -6,13 +6,14 @@ A command's module is imported only when that command is called, so that `escuch
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import io
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import click
 
@@ -22,7 +23,7 @@ from listener.errors import EscuchaError, Mistake
 COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     "Set up": {
         "init": ("setup", "Write a settings file, asking a few questions."),
-        "doctor": ("setup", "Check everything and say what to do."),
+        "doctor": ("doctor", "Check everything and say what to do."),
         "config": ("setup", "Show the settings as they are understood."),
         "source": ("source", "What is listened to: add, list, check, poll, pause, resume."),
         "policy": ("policy", "The response policy: check, show, replay, compare, activate."),
@@ -104,8 +105,19 @@ class Escucha(click.Group):
             click.echo("Stopped.", err=True)
             ctx.exit(130)
         except BrokenPipeError:  # whoever read us had enough
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            with contextlib.suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             ctx.exit(0)
+
+
+class _Later:
+    """A module that is imported when something of it is first asked for."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, attribute: str) -> Any:
+        return getattr(importlib.import_module(self._name), attribute)
 
 
 def _print_version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
@@ -137,12 +149,12 @@ def escucha(ctx: click.Context, config_path: Path) -> None:
 
     Start with `escucha try '#hashtag@mastodon.social'`, or `escucha init`.
     """
-    import connectors
-    import policies
     from listener.commands.app import App
 
     given = ctx.obj if isinstance(ctx.obj, App) else None
-    app = given or App(connectors=connectors, policies=policies, config_path=config_path)
+    app = given or App(
+        connectors=cast(Any, _Later("connectors")), policies=cast(Any, _Later("policies")), config_path=config_path
+    )
     ctx.obj = app
     ctx.call_on_close(app.close)
 

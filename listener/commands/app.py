@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
     from listener.config import Config
     from listener.contract import Classifier, Connector, Policy
+    from listener.flow.pipeline import Pipeline
     from listener.store import Store
+    from listener.store.sources import Wanted
     from listener.types import Facts, Mode
 
 
@@ -110,6 +112,39 @@ class App:
         path = settings.policy_file or self.policies.default_path()
         return self.policies.load(path, mode=settings.policy.mode, modes=settings.policy.modes)
 
+    @property
+    def wanted(self) -> list[Wanted]:
+        """The sources that the settings name, as the database keeps them."""
+        from listener.store.sources import Wanted
+
+        settings = self.config
+        return [
+            Wanted(
+                name=source.name,
+                account=source.account,
+                network=settings.accounts[source.account].network,
+                query=source.query,
+                every=source.every,
+            )
+            for source in settings.sources
+        ]
+
+    @cached_property
+    def pipeline(self) -> Pipeline:
+        """The stages, joined to everything above; nothing is started or written by asking for it."""
+        from listener.flow.pipeline import Pipeline
+
+        return Pipeline(
+            self.store,
+            accounts={account.name: account.network for account in self.config.accounts.values()},
+            connect=self.connect_account,
+            network_facts=self.facts,
+            classifier=lambda: self.classifier,
+            policy=self.policy,
+            case_prefix=self.config.cases.prefix,
+            clock=self.now,
+        )
+
     @cached_property
     def classifier(self) -> Classifier:
         """The model, loaded."""
@@ -120,13 +155,16 @@ class App:
     def connector(self, account: str) -> Connector:
         """That account of the settings, connected. Raises NotFound, Mistake or a NetworkError."""
         if account not in self._connected:
-            accounts = self.config.accounts
-            if account not in accounts:
-                names = ", ".join(accounts) or "none"
-                raise NotFound(f"There is no account {account!r} in {self.config_path}; there is: {names}.")
-            chosen = accounts[account]
-            self._connected[account] = self.connect(chosen.network, chosen.settings)
+            self._connected[account] = self.connect_account(account)
         return self._connected[account]
+
+    def connect_account(self, account: str) -> Connector:
+        """Another connection of that account, for whoever must not wait for the first one."""
+        accounts = self.config.accounts
+        if account not in accounts:
+            names = ", ".join(accounts) or "none"
+            raise NotFound(f"There is no account {account!r} in {self.config_path}; there is: {names}.")
+        return self.connect(accounts[account].network, accounts[account].settings)
 
     def connect(self, network: str, settings: BaseModel) -> Connector:
         """A connection with settings that stand in no file."""

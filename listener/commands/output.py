@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import Enum
@@ -20,7 +21,7 @@ import click
 from listener.escapes import visible
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console, RenderableType
     from rich.text import Text
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -108,12 +109,18 @@ def styled(value: Any, style: str = "") -> Text:
     return Text(visible(_words(value)), style=style, no_wrap=True, overflow="ellipsis")
 
 
+def flowing(value: Any, style: str = "") -> Text:
+    """Words inside a line that may wrap, never read as markup."""
+    from rich.text import Text
+
+    return Text(visible(_words(value), lines=True), style=style, overflow="fold")
+
+
 def block(text: str, *, indent: int = 2, style: str = "") -> None:
     """Several lines from outside, wrapped to the terminal and set in."""
     from rich.padding import Padding
-    from rich.text import Text
 
-    show(Padding(Text(visible(text, lines=True), style=style, overflow="fold"), (0, 0, 0, indent)))
+    show(Padding(flowing(text, style), (0, 0, 0, indent)))
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[Any]], *, empty: str, wide: str = "") -> None:
@@ -152,23 +159,30 @@ def fields(pairs: Iterable[tuple[str, Any]]) -> None:
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column(overflow="fold")
     for name, value in pairs:
-        if value is None or value in ("", (), []):
+        if value is None or value in ("", (), [], {}):
             continue
-        grid.add_row(name, value if isinstance(value, Text) else Text(visible(_words(value), lines=True)))
+        grid.add_row(name, value if isinstance(value, Text) else flowing(value))
     show(grid)
 
 
 def show(renderable: RenderableType) -> None:
-    """Anything of rich on standard output: colour only on a terminal, 80 columns where nobody says how many."""
-    import sys
-
-    from rich.console import Console
-
-    console = Console(file=sys.stdout, markup=False, highlight=False, emoji=False)
-    with console.capture() as captured:
-        console.print(renderable)
+    """Anything of rich on standard output, without blanks at the ends of lines."""
+    terminal = console()
+    with terminal.capture() as captured:
+        terminal.print(renderable)
     for line in captured.get().splitlines():
         click.echo(line.rstrip())
+
+
+def console() -> Console:
+    """Where people read: colour only on a terminal, 80 columns where nobody says how many, nothing read as markup."""
+    from rich.console import Console
+
+    class Quiet(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError  # `cli.py` ends quietly
+
+    return Quiet(file=sys.stdout, markup=False, highlight=False, emoji=False)
 
 
 def clip(text: str, width: int) -> str:
@@ -218,4 +232,6 @@ def _words(value: Any) -> str:  # noqa: PLR0911
             return spell(value)
         case list() | tuple():
             return ", ".join(_words(inner) for inner in value)
-    return str(value)
+        case Mapping():
+            return ", ".join(f"{_words(key)} = {_words(inner)}" for key, inner in value.items())
+    return str(plain(value)) if hasattr(value, "get_secret_value") else str(value)

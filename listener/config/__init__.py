@@ -8,7 +8,7 @@ Secrets come from the environment only: `ESCUCHA_ACCOUNTS__CARE__ACCESS_TOKEN`, 
 path of a file that holds the value. Every key is described in docs/settings.md.
 """
 
-from listener.config.reading import load
+from listener.config.reading import check, load
 from listener.config.shape import (
     FILE_NAME,
     SECTIONS,
@@ -37,6 +37,7 @@ __all__ = [
     "Database",
     "PolicySettings",
     "SourceSettings",
+    "check",
     "duration",
     "env_name",
     "is_secret",

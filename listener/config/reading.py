@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 
 from listener.config.places import Place, places
 from listener.config.shape import (
+    PATTERNS,
     PREFIX,
     SECTIONS,
     Account,
@@ -72,6 +73,11 @@ def load(path: Path, *, networks: Sequence[str], settings_of: Callable[[str], ty
         raise ConfigProblem([f"There is no {path}; run `escucha init`, or name the file with --config."]) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigProblem([f"{path} cannot be read ({error}); make it a readable UTF-8 text file."]) from error
+    return check(text, path, networks=networks, settings_of=settings_of)
+
+
+def check(text: str, path: Path, *, networks: Sequence[str], settings_of: Callable[[str], type[BaseModel]]) -> Config:
+    """`load` for a text that is about to stand in `path`."""
     try:
         written = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -86,12 +92,12 @@ def _syntax(path: Path, message: str) -> str:
 
 
 def _near(word: str, known: Iterable[str]) -> str:
-    """`; did you mean …?`, or what there is."""
+    """`did you mean …?`, or what there is."""
     known = list(known)
     close = difflib.get_close_matches(word, known, n=1)
     if close:
         return f"did you mean {close[0]}?"
-    return f"there is {', '.join(sorted(known))}." if known else "there is none."
+    return f"choose one of: {', '.join(sorted(known))}." if known else "there is none."
 
 
 class _Check:
@@ -126,7 +132,7 @@ class _Check:
             name = env_name("database", "url")
             self._add(("database", "url"), f"holds a password; delete the line and set {name} or {name}_FILE.")
         if self.problems or shape is None:
-            raise ConfigProblem(self.problems)
+            raise ConfigProblem(sorted(self.problems, key=_line))
         return Config(
             file=self.path,
             brand=shape.brand,
@@ -176,7 +182,7 @@ class _Check:
                 self.problems.append(f"{name}: there is no section {section}; {_near(section, sections)}")
             elif not two and section.split("_")[0] in sections and "_" in section:
                 self.problems.append(
-                    f"{name}: write two underscores between the parts, as in {env_name('brand', 'name')}."
+                    f"{name}: write two underscores between the parts, as in {env_name(*section.split('_', 1))}."
                 )
 
     def _over(self, place: Place, under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
@@ -200,7 +206,8 @@ class _Check:
         names = {_env_key(source): index for index, source in enumerate(result) if isinstance(source, dict)}
         for name, values in overrides.items():
             if name not in names or not isinstance(values, dict):
-                self.problems.append(f"{env_name('sources', name)}: there is no source {name}; {_near(name, names)}")
+                variable = env_name("sources", name, *list(_table(values))[:1])
+                self.problems.append(f"{variable}: there is no source {name}; {_near(name, names)}")
                 continue
             for key, value in values.items():
                 result[names[name]][key] = value
@@ -236,7 +243,7 @@ class _Check:
             elif kind == "missing":
                 self._add(place, "is missing; add it.")
             elif kind == "string_pattern_mismatch":
-                self._add(place, f"cannot be used; it must match {problem['ctx']['pattern']}.")
+                self._add(place, f"cannot be used; write {PATTERNS[problem['ctx']['pattern']]}.")
             else:
                 self._add(place, _said(problem["msg"]))
 
@@ -295,6 +302,9 @@ class _Check:
                 else:
                     self._add((*place, *problem["loc"]), _said(problem["msg"]))
             return None
+        relative = {key: value for key, value in dict(settings).items() if isinstance(value, Path)}
+        anchored = {key: self.path.resolve().parent / value for key, value in relative.items()}
+        settings = settings.model_copy(update=anchored)
         return Account(name=name, network=network, settings=settings) if len(self.problems) == before else None
 
     def _line_of(self, place: Place) -> str:
@@ -311,6 +321,12 @@ class _Check:
             seen.add(str(name))
             if isinstance(account, str) and account not in accounts:
                 self._add(("sources", index, "account"), f"{account!r} is no account; {_near(account, accounts)}")
+
+
+def _line(problem: str) -> int:
+    """Where a problem stands in the file; the environment's come first."""
+    line = re.search(r", line (\d+): ", problem)
+    return int(line[1]) if line else 0
 
 
 def _said(message: str) -> str:

@@ -18,6 +18,14 @@ from listener.types import Mode
 FILE_NAME = "escucha.toml"
 PREFIX = "ESCUCHA_"
 
+PATTERNS = {  # what a field demands, and the same for people
+    r"^[a-z]{2}$": "two lower-case letters for each language, such as es",
+    r"^[a-z][a-z0-9+]*://": "an address such as sqlite:///escucha.db or postgresql://host/name",
+    r"^[A-Z]{2,6}$": "two to six capital letters",
+    r"^[a-z0-9][a-z0-9_-]*$": "lower-case letters, digits, - and _",
+}
+_LANGUAGE, _ADDRESS, _PREFIX, _NAME = PATTERNS
+
 _DURATION = re.compile(r"(?:(\d+)d)?\s*(?:(\d+)h)?\s*(?:(\d+)m)?\s*(?:(\d+)s)?")
 
 
@@ -45,7 +53,7 @@ def _words(value: object) -> object:
 
 Duration = Annotated[timedelta, BeforeValidator(duration)]
 Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
-Language = Annotated[str, Field(pattern=r"^[a-z]{2}$")]
+Language = Annotated[str, Field(pattern=_LANGUAGE)]
 Languages = Annotated[tuple[Language, ...], BeforeValidator(_words), Field(min_length=1)]
 
 
@@ -62,7 +70,7 @@ class Brand(_Section):
 class Database(_Section):
     url: str = Field(
         default="sqlite:///escucha.db",
-        pattern=r"^[a-z][a-z0-9+]*://",
+        pattern=_ADDRESS,
         description="Where everything is kept; a relative SQLite path starts at the settings file's folder. "
         "A url with a password comes from the environment only",
     )
@@ -81,11 +89,11 @@ class PolicySettings(_Section):
 
 
 class Cases(_Section):
-    prefix: str = Field(default="ES", pattern=r"^[A-Z]{2,6}$", description="First letters of every case reference")
+    prefix: str = Field(default="ES", pattern=_PREFIX, description="First letters of every case reference")
 
 
 class SourceSettings(_Section):
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", description="What we call it: lower case, digits, `-`, `_`")
+    name: str = Field(pattern=_NAME, description="What we call it: lower case, digits, `-`, `_`")
     account: str = Field(description="The account that reads it, one of `[accounts.…]`")
     query: str = Field(default="", description="What to read, in that network's own words, such as `#brand`")
     every: Duration = Field(default=timedelta(seconds=60), description="How often to look")

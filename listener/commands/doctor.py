@@ -1,0 +1,180 @@
+"""`escucha doctor`: looks at everything that must work, and says for each problem what to do."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from listener.commands import output
+from listener.commands.app import App, pass_app
+from listener.errors import AuthFailed, ConfigProblem, EscuchaError, RateLimited, Unavailable
+
+if TYPE_CHECKING:
+    from listener.config import Account, Config, SourceSettings
+    from listener.contract import Connector
+
+ENOUGH = 200 * 1024**2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One thing looked at. `ok` is None where it was skipped; `next_step` is empty where none is needed."""
+
+    name: str
+    ok: bool | None
+    detail: str
+    next_step: str = ""
+
+    @property
+    def network(self) -> bool:
+        """Whether it is about one account or source, so that the others may well go on."""
+        return self.name.startswith(("account ", "source "))
+
+
+@click.command()
+@click.option("--offline", is_flag=True, help="Do not ask the networks.")
+@output.json_option
+@click.pass_context
+@pass_app
+def doctor(app: App, ctx: click.Context, offline: bool, as_json: bool) -> None:
+    """Check everything and say what to do.
+
+    Ends with 0 when all is well, 3 when some accounts or sources do not work, 2 when Escucha itself could not run.
+    """
+    checks = []
+    for check in examine(app, offline=offline):
+        checks.append(check)
+        if not as_json:
+            _print(check)
+    wrong = [check for check in checks if check.ok is False]
+    if as_json:
+        output.print_json({"ok": not wrong, "checks": checks})
+    elif wrong:
+        output.say(f"\n{len(wrong)} of {len(checks)} need you.")
+    else:
+        output.say("\nAll is well; start with `escucha run`.")
+    if wrong:
+        ctx.exit(3 if all(check.network for check in wrong) else 2)
+
+
+def examine(app: App, *, offline: bool) -> Iterator[Check]:
+    """Every check, as soon as its answer is there."""
+    try:
+        settings = app.config
+    except ConfigProblem as error:
+        for problem in error.problems:
+            yield Check(name="settings", ok=False, detail=problem)
+        yield _tried("model", lambda: f"version {app.classifier.version}")
+        return
+    yield Check(name="settings", ok=True, detail=f"{settings.file} is understood")
+    if not settings.sources:
+        yield Check(
+            name="sources", ok=False, detail="Nothing is listened to.", next_step="Add one: escucha source add NETWORK"
+        )
+    yield from _database(settings)
+    yield _tried("model", lambda: f"version {app.classifier.version}")
+    yield _tried("policy", lambda: f"{settings.policy_file or 'the default policy'}, version {app.policy.version}")
+    for account in settings.accounts.values():
+        sources_of_it = [source for source in settings.sources if source.account == account.name]
+        yield from _account(app, account, sources_of_it, offline=offline)
+
+
+def _tried(name: str, look: Callable[[], str], next_step: str = "") -> Check:
+    """One check from something that raises when it is not well."""
+    try:
+        return Check(name=name, ok=True, detail=look())
+    except EscuchaError as error:
+        return Check(name=name, ok=False, detail=str(error), next_step=next_step or _advice(error))
+    except Exception as error:  # noqa: BLE001  the other checks must still be made
+        detail = f"It broke with {type(error).__name__}: {error}"
+        return Check(name=name, ok=False, detail=detail, next_step="This is a bug; please report it.")
+
+
+def _advice(error: EscuchaError) -> str:
+    match error:
+        case AuthFailed():
+            return "Renew the credentials and set them in the environment."
+        case RateLimited(retry_after=wait):
+            return f"Wait {wait:.0f} seconds and try again." if wait else "Wait a while and try again."
+        case Unavailable():
+            return "Check the address and your connection; it may also be their trouble."
+    return ""
+
+
+def _database(settings: Config) -> Iterator[Check]:
+    url = settings.database.url
+    path = Path(url.partition(":///")[2]) if url.startswith("sqlite") else None
+    if path and path.parent.is_dir() and not path.exists():
+        if not os.access(path.parent, os.W_OK):
+            step = "Let the user who runs Escucha write there."
+            yield Check(name="database", ok=False, detail=f"{path.parent} cannot be written to.", next_step=step)
+        elif shutil.disk_usage(path.parent).free < ENOUGH:
+            yield Check(
+                name="database", ok=False, detail=f"Less than 200 MB are free in {path.parent}.", next_step="Make room."
+            )
+        else:
+            yield Check(name="database", ok=True, detail=f"{path} will be made when it is first needed")
+        return
+    from listener import store
+
+    def look() -> str:
+        opened = store.connect(url)
+        try:
+            found.extend(opened.problems())
+            with opened.write():
+                pass
+        finally:
+            opened.close()
+        return str(path or "reached and writable")
+
+    found: list[str] = []
+    check = _tried("database", look)
+    for problem in found:
+        said, _, step = problem.partition(": ")
+        yield Check(name="database", ok=False, detail=said, next_step=step)
+    if not (found and check.ok):
+        yield check
+
+
+def _account(app: App, account: Account, sources: list[SourceSettings], *, offline: bool) -> Iterator[Check]:
+    name = f"account {account.name}"
+    if offline:
+        yield Check(name=name, ok=None, detail=f"{account.network}: not asked")
+        return
+    connector: Connector | None = None
+
+    def connect() -> str:
+        nonlocal connector
+        connector = app.connector(account.name)
+        me = connector.whoami()
+        if me is not None:
+            return f"{account.network}: we are {me.handle}"
+        if sources:
+            page = connector.poll(sources[0].query, None)
+            return f"{account.network}: read without an account, {len(page.posts)} posts just now"
+        return f"{account.network}: read without an account"
+
+    check = _tried(name, connect)
+    yield check
+    if connector is None:
+        return
+    for source in sources:
+        yield _tried(f"source {source.name}", partial(connector.explain_query, source.query))
+
+
+def _print(check: Check) -> None:
+    from rich.text import Text
+
+    mark, style = {True: ("✓", "green"), False: ("✗", "bold red"), None: ("–", "dim")}[check.ok]
+    output.show(
+        Text.assemble((mark, style), " ", output.flowing(check.name, "bold"), "  ", output.flowing(check.detail))
+    )
+    if check.next_step:
+        output.block(check.next_step, indent=4)
