@@ -55,8 +55,6 @@ def start_pipeline(app: App) -> Pipeline:
 
 @click.command()
 @click.option("--once", is_flag=True, help="One round: poll, read, decide, send what is approved; then end.")
-    "--once", is_flag=True, help="One round: poll what is due, read, decide, send what is approved; then end."
-)
 @pass_app
 def run(app: App, once: bool) -> None:
     """Listen, and send what is approved, until stopped (Ctrl-C, or SIGTERM)."""

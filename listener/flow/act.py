@@ -21,7 +21,6 @@ from listener import budget
 from listener.contract import Connector, Publishes, Rechecks, Replies
 from listener.desk import cases as desk_cases
 from listener.errors import AuthFailed, NetworkError, OutcomeUnknown, RateLimited, Rejected
-from listener.flow import recheck
 from listener.store import Store, Transaction, mentions, notices, outbox, switch
 from listener.store.inbox import Draft
 from listener.store.notices import Delivery
@@ -129,8 +128,11 @@ class _RepliesWay(_Way):
             return True
         with self.store.read() as tx:
             mention = mentions.get(tx, item.mention_id)
-        changed = recheck.look_again(self.store, self.connector, mention.network, [mention.external_id], now)
-        return not (changed.edited or changed.gone)
+        ids = [mention.external_id]
+        answer = self.connector.recheck(ids)
+        with self.store.write() as tx:
+            saved = mentions.rechecked(tx, network=mention.network, external_ids=ids, answer=answer, now=now)
+        return not (saved.edited or saved.gone)
 
     def say(self, item: Draft) -> Posted:
         posted: Posted = self.connector.reply(self.request(item))

@@ -9,10 +9,10 @@ import structlog
 
 from listener import budget
 from listener.errors import AuthFailed, NetworkError, RateLimited, Rejected
-from listener.flow.poll import Polled
 from listener.store import Store, identities, mentions, sources
 from listener.store.mentions import Saved
-from listener.types import Page
+from listener.store.sources import Source
+from listener.types import Author, Page
 
 log = structlog.get_logger(__name__)
 
@@ -27,18 +27,11 @@ class Ingested:
     error: str | None = None
 
 
-def ingest(store: Store, polled: Polled, now: datetime) -> Ingested:
-    """Stores what the poll brought. The cursor moves only together with the mentions it covers."""
-    if polled.page is None:
-        return _failed(store, polled, polled.error or RuntimeError("no page and no error"), now)
-    return _stored(store, polled, polled.page, now)
-
-
-def _stored(store: Store, polled: Polled, page: Page, now: datetime) -> Ingested:
-    source = polled.source
+def ingest(store: Store, source: Source, page: Page, *, me: Author | None, now: datetime) -> Ingested:
+    """Stores what a poll brought, and who we are there. The cursor moves only together with the mentions it covers."""
     with store.write() as tx:
-        if polled.me:
-            identities.remember(tx, account=source.account, network=source.network, me=polled.me, now=now)
+        if me:
+            identities.remember(tx, account=source.account, network=source.network, me=me, now=now)
         saved = mentions.save(tx, source_id=source.id, network=source.network, posts=page.posts, now=now)
         gone = mentions.erase(tx, network=source.network, external_ids=page.gone, now=now)
         if page.gap:
@@ -64,8 +57,8 @@ def _stored(store: Store, polled: Polled, page: Page, now: datetime) -> Ingested
     return Ingested(source=source.name, saved=saved, more=page.more)
 
 
-def _failed(store: Store, polled: Polled, error: Exception, now: datetime) -> Ingested:
-    source = polled.source
+def failed(store: Store, source: Source, error: Exception, now: datetime) -> Ingested:
+    """Stores what stood in a poll's way, and when to try again; the cursor stays where it was."""
     # Rejected: the query itself is refused, so asking again would only annoy; a person must look, as with credentials.
     pause = isinstance(error, AuthFailed | Rejected)
     wait = error.retry_after if isinstance(error, RateLimited) else None

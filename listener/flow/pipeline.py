@@ -20,7 +20,7 @@ from listener.contract import Classifier, Connector, Policy, Rechecks
 from listener.errors import EscuchaError
 from listener.flow.act import Acted, act
 from listener.flow.decide import decide
-from listener.flow.ingest import Ingested, ingest
+from listener.flow.ingest import Ingested, failed, ingest
 from listener.flow.poll import Polled, poll
 from listener.flow.recheck import recheck
 from listener.flow.understand import understand
@@ -104,7 +104,9 @@ class Pipeline:
                 polled = poll(source, self._connection(source.account, "listen"))
             except EscuchaError as error:  # it cannot even be connected
                 polled = Polled(source=source, error=error)
-        return ingest(self.store, polled, self.clock())
+        if polled.page is None:
+            return failed(self.store, source, polled.error or RuntimeError("no page"), self.clock())
+        return ingest(self.store, source, polled.page, me=polled.me, now=self.clock())
 
     def understand(self) -> int:
         """Reads one batch of new mentions; gives how many moved on."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 
 import structlog
@@ -16,16 +15,6 @@ from listener.store.mentions import Saved
 log = structlog.get_logger(__name__)
 
 
-def look_again(store: Store, connector: Rechecks, network: str, external_ids: Sequence[str], now: datetime) -> Saved:
-    """Looks those posts up and stores what changed. Raises a NetworkError when the network did not answer."""
-    answer = connector.recheck(external_ids)
-    with store.write() as tx:
-        saved = mentions.save(tx, source_id=None, network=network, posts=answer.present, now=now)
-        gone = mentions.erase(tx, network=network, external_ids=answer.gone, now=now)
-        mentions.checked(tx, network, external_ids, now)
-    return Saved(edited=saved.edited, repeated=saved.repeated, gone=gone)
-
-
 def recheck(store: Store, connector: Rechecks, account: str, network: str, *, now: datetime, limit: int) -> Saved:
     """Looks up whatever of the account's posts is due for it, at most `limit`. A failing network is tried later."""
     with store.read() as tx:
@@ -33,10 +22,12 @@ def recheck(store: Store, connector: Rechecks, account: str, network: str, *, no
     if not due:
         return Saved()
     try:
-        saved = look_again(store, connector, network, due, now)
+        answer = connector.recheck(due)
     except NetworkError as error:
         log.warning("Could not look posts up again.", action="recheck_failed", account=account, reason=str(error))
         return Saved()
+    with store.write() as tx:
+        saved = mentions.rechecked(tx, network=network, external_ids=due, answer=answer, now=now)
     if saved.edited or saved.gone:
         log.info(
             "Changed meanwhile.", action="rechecked", account=account, edited=len(saved.edited), gone=len(saved.gone)

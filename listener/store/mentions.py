@@ -21,6 +21,7 @@ from listener.types import (
     MentionState,
     Post,
     PostKind,
+    Rechecked,
     Visibility,
 )
 
@@ -373,10 +374,13 @@ def to_recheck(
     return list(tx.scalars(query).all())
 
 
-def checked(tx: Transaction, network: str, external_ids: Sequence[str], now: datetime) -> None:
-    """Remembers that these were looked up, whatever came of it."""
+def rechecked(tx: Transaction, *, network: str, external_ids: Sequence[str], answer: Rechecked, now: datetime) -> Saved:
+    """Stores what a look at these posts showed: edits, deletions, and that they were looked up."""
+    saved = save(tx, source_id=None, network=network, posts=answer.present, now=now)
+    gone = erase(tx, network=network, external_ids=answer.gone, now=now)
     where = (t.mentions.c.network == network, t.mentions.c.external_id.in_(external_ids))
     tx.execute(update(t.mentions).where(*where).values(checked_at=now))
+    return Saved(edited=saved.edited, repeated=saved.repeated, gone=gone)
 
 
 def recent(tx: Transaction, *, limit: int, state: MentionState | None = None) -> list[Mention]:

@@ -117,7 +117,7 @@ def succeeded(
     """Stores where to go on, in the transaction that stored the page."""
     tx.execute(
         update(t.sources)
-        .where(t.sources.c.id == source.id)
+        .where(t.sources.c.id == source.id, t.sources.c.query == source.query)  # not if it was changed meanwhile
         .values(
             cursor=dict(cursor),
             next_poll_at=next_poll_at,
