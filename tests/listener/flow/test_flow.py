@@ -1,0 +1,334 @@
+"""One mention through every stage, and what must hold on the way."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+import policies
+from connectors.sandbox import Fault
+from listener.errors import AlreadyDone, Stale
+from listener.store import audit, cases, decisions, inbox, mentions, sources, stats, switch
+from listener.types import CaseState, DraftState, MentionState
+from tests.listener.flow.world import AUTO, Escucha
+
+
+def test_a_question_is_answered_once_in_its_thread_with_its_case(escucha: Escucha) -> None:
+    post = escucha.says("@marca ¿a qué hora abren?")
+    escucha.round()
+    escucha.round()
+    ((parent, text),) = escucha.answers()
+    assert parent == post
+    draft = escucha.draft()
+    assert draft.state is DraftState.SENT
+    assert draft.case_reference
+    assert draft.case_reference in text
+    assert (draft.automatic, draft.decided_by) == (True, "rule question")
+    with escucha.store.read() as tx:
+        case = cases.get(tx, draft.case_reference)
+        assert case.first_response_at is not None
+        (decision,) = decisions.decisions_of(tx, draft.mention_id)
+    assert decision.policy_version == escucha.policy.version
+    assert [rule["outcome"] for rule in decision.trace["rules"]] == ["failed", "matched"]
+
+
+def test_a_complaint_waits_for_a_person(escucha: Escucha) -> None:
+    escucha.says("@marca todo mal")
+    escucha.round()
+    assert escucha.answers() == []
+    escucha.approve(escucha.draft())
+    escucha.round()
+    assert len(escucha.answers()) == 1
+
+
+def test_a_second_post_joins_the_open_case(escucha: Escucha) -> None:
+    escucha.says("@marca ¿horario?")
+    escucha.says("@marca ¿y los domingos?")
+    escucha.says("@marca ¿y yo?", who="beto")
+    escucha.round()
+    with escucha.store.read() as tx:
+        listed = cases.listing(tx)
+        sizes = sorted(len(cases.mentions_in(tx, case)) for case in listed)
+    assert sizes == [1, 2]
+
+
+def test_an_edit_is_read_again_and_withdraws_the_draft(escucha: Escucha) -> None:
+    post = escucha.says("@marca todo mal")
+    escucha.round()
+    first = escucha.draft()
+    escucha.network.edit(post, "@marca peor: sigue mal", at=escucha.clock())
+    escucha.round()
+    newest, oldest = sorted(escucha.drafts(), key=lambda draft: -draft.id)
+    assert (oldest.id, oldest.state, oldest.reason) == (first.id, DraftState.EXPIRED, "the mention was edited")
+    assert (newest.state, newest.revision) == (DraftState.PROPOSED, 2)
+    with escucha.store.read() as tx:
+        assert [text for _, text, _ in mentions.earlier_texts(tx, first.mention_id)] == ["@marca todo mal"]
+    with pytest.raises(AlreadyDone, match="expired"):
+        escucha.approve(escucha.drafts(DraftState.EXPIRED)[0])
+
+
+def test_an_edit_just_before_the_send_is_noticed(escucha: Escucha) -> None:
+    post = escucha.says("@marca todo mal")
+    escucha.round()
+    escucha.approve(escucha.draft())
+    escucha.network.edit(post, "@marca ya está, gracias", at=escucha.clock())
+    escucha.clock.forward(seconds=1)
+    escucha.main.act()  # no poll in between
+    assert escucha.answers() == []
+    assert escucha.draft().state is DraftState.EXPIRED
+
+
+def test_deleted_there_is_deleted_here(escucha: Escucha) -> None:
+    post = escucha.says("@marca todo mal secreto-123")
+    escucha.round()
+    draft = escucha.draft()
+    with escucha.store.write() as tx:
+        inbox.edit(tx, draft, text="sobre secreto-123", length=17, by="mod", now=escucha.clock())
+        inbox.shown(tx, inbox.get(tx, draft.id), to="mod", now=escucha.clock())
+    escucha.network.delete(post)
+    escucha.round()
+    with escucha.store.read() as tx:
+        mention = mentions.get(tx, draft.mention_id)
+        assert (mention.state, mention.text, mention.media) == (MentionState.GONE, "", ())
+        assert decisions.understanding_of(tx, mention.id) is None
+        (kept,) = decisions.decisions_of(tx, mention.id)
+        assert kept.trace["erased"] is True
+        actions = [entry.action for entry in audit.about(tx, f"mention {mention.id}", f"draft {draft.id}")]
+    assert "mention.deleted" in actions
+    escucha.store.close()
+    for file in escucha.folder.glob("escucha.db*"):
+        assert b"secreto-123" not in file.read_bytes(), file
+
+
+def test_a_post_deleted_between_approval_and_send_is_not_answered(escucha: Escucha) -> None:
+    post = escucha.says("@marca todo mal")
+    escucha.round()
+    escucha.approve(escucha.draft())
+    escucha.network.delete(post)
+    escucha.main.act()
+    assert escucha.answers() == []
+    assert escucha.draft().state is DraftState.EXPIRED
+
+
+@pytest.mark.parametrize("fault", [Fault.ANSWER_LOST, Fault.NEVER_ARRIVED])
+def test_an_unknown_outcome_is_looked_for_never_repeated_blindly(escucha: Escucha, fault: Fault) -> None:
+    escucha.network.fail("reply", fault)
+    escucha.forgets_keys()
+    escucha.says("@marca ¿horario?")
+    escucha.round()
+    assert escucha.draft().state is DraftState.UNKNOWN
+    escucha.round()
+    escucha.round()
+    assert escucha.draft().state is DraftState.SENT
+    assert len(escucha.answers()) == 1
+
+
+def test_an_outcome_no_look_can_tell_waits_for_a_person(escucha: Escucha) -> None:
+    escucha.network.fail("reply", Fault.NEVER_ARRIVED)
+    escucha.network.fail("find_reply", Fault.NEVER_ARRIVED, times=50)
+    escucha.says("@marca ¿horario?")
+    for _ in range(4):
+        escucha.round()
+    draft = escucha.draft()
+    assert draft.state is DraftState.UNKNOWN
+    with escucha.store.write() as tx:
+        inbox.settle_by_hand(tx, draft, was_sent=False, by="mod", now=escucha.clock())
+    assert escucha.draft().state is DraftState.FAILED
+
+
+@pytest.mark.parametrize(
+    ("fault", "state"),
+    [
+        (Fault.RATE_LIMITED, DraftState.APPROVED),
+        (Fault.UNAVAILABLE, DraftState.APPROVED),
+        (Fault.AUTH_FAILED, DraftState.APPROVED),
+        (Fault.REJECTED, DraftState.FAILED),
+    ],
+)
+def test_a_refused_send_is_written_down_and_the_rest_waits(escucha: Escucha, fault: Fault, state: DraftState) -> None:
+    escucha.network.fail("reply", fault, seconds=20)
+    escucha.says("@marca ¿horario?")
+    escucha.round()
+    assert escucha.draft().state is state
+    assert escucha.answers() == []
+    if state is DraftState.APPROVED:
+        escucha.main.act()
+        assert escucha.answers() == [], "the account rests first"
+        escucha.round(minutes=6)
+        assert len(escucha.answers()) == 1
+
+
+def test_pause_holds_and_resume_lets_go(escucha: Escucha) -> None:
+    with escucha.store.write() as tx:
+        switch.pause(tx, network=None, by="boss", reason="", now=escucha.clock())
+    escucha.says("@marca todo mal")
+    escucha.round()
+    escucha.approve(escucha.draft())
+    escucha.round()
+    assert escucha.answers() == []
+    with escucha.store.write() as tx:
+        assert switch.resume(tx, network=None, by="boss", now=escucha.clock())
+    escucha.round()
+    assert len(escucha.answers()) == 1
+
+
+def test_while_paused_nothing_is_approved_by_a_rule(escucha: Escucha) -> None:
+    with escucha.store.write() as tx:
+        switch.pause(tx, network="sandbox", by="boss", reason="", now=escucha.clock())
+    escucha.says("@marca ¿horario?")
+    escucha.round()
+    assert escucha.draft().state is DraftState.PROPOSED
+
+
+def test_a_new_policy_puts_approved_drafts_before_people_again(escucha: Escucha) -> None:
+    escucha.says("@marca todo mal")
+    escucha.round()
+    escucha.approve(escucha.draft())
+    newer = escucha.pipeline(policy=policies.load_text(AUTO.replace("Hola, lo", "Buenas, lo")))
+    escucha.clock.forward(seconds=1)
+    newer.act()
+    assert escucha.answers() == []
+    draft = escucha.draft()
+    assert (draft.state, draft.policy_version) == (DraftState.PROPOSED, newer.policy.version)
+    escucha.approve(draft)
+    newer.act()
+    assert len(escucha.answers()) == 1
+
+
+def test_an_approval_under_an_old_policy_is_refused_and_shown_again(escucha: Escucha) -> None:
+    escucha.says("@marca todo mal")
+    escucha.round()
+    draft = escucha.draft()
+    escucha.pipeline(policy=policies.load_text(AUTO + "# changed\n"))
+    with pytest.raises(Stale, match="policy"):
+        escucha.approve(draft)
+    with escucha.store.write() as tx:
+        shown_again = inbox.rebind(tx, draft, by="mod", now=escucha.clock())
+    escucha.approve(shown_again)
+
+
+def test_a_colleagues_edit_makes_the_other_approval_stale(escucha: Escucha) -> None:
+    escucha.says("@marca todo mal")
+    escucha.round()
+    seen = escucha.draft()
+    with escucha.store.write() as tx:
+        inbox.edit(tx, seen, text="otra cosa", length=9, by="otro", now=escucha.clock())
+    with pytest.raises(Stale, match="otro"):
+        escucha.approve(seen)
+
+
+def test_a_failing_source_backs_off_and_comes_back(escucha: Escucha) -> None:
+    escucha.network.fail("poll", Fault.UNAVAILABLE, times=2)
+    escucha.says("@marca ¿horario?")
+    escucha.round()
+    escucha.main.poll(["source-0"])
+    with escucha.store.read() as tx:
+        source = sources.get(tx, "source-0")
+    assert (source.failures, source.last_error) == (2, "the sandbox does not answer")
+    assert source.next_poll_at > escucha.clock()
+    escucha.round(minutes=2)
+    with escucha.store.read() as tx:
+        assert sources.get(tx, "source-0").failures == 0
+        assert stats.counts(tx).mentions["decided"] == 1
+
+
+def test_lost_credentials_pause_only_that_source(tmp_path_factory: pytest.TempPathFactory) -> None:
+    escucha = Escucha(tmp_path_factory.mktemp("two"), queries=("mentions", "horario"))
+    escucha.network.fail("poll", Fault.AUTH_FAILED)
+    escucha.says("@marca ¿horario?")
+    escucha.round()
+    with escucha.store.read() as tx:
+        paused = [source.name for source in sources.list_all(tx) if source.paused]
+        heard = stats.counts(tx).mentions["decided"]
+    assert (len(paused), heard) == (1, 1)
+    escucha.round(hours=2)
+    with escucha.store.read() as tx:
+        assert [source.name for source in sources.list_all(tx) if source.paused] == paused, "only a person resumes it"
+    escucha.close()
+
+
+def test_a_poisonous_mention_is_set_aside_and_the_rest_goes_on(escucha: Escucha) -> None:
+    escucha.says("@marca poison")
+    escucha.says("@marca ¿horario?", who="beto")
+    escucha.round()
+    with escucha.store.read() as tx:
+        counts = stats.counts(tx)
+        first = mentions.get(tx, 1)
+    assert (counts.troubled, counts.mentions["decided"]) == (1, 1)
+    assert first.trouble == "understand: the model cannot read it"
+
+
+def test_our_own_posts_are_never_answered(tmp_path_factory: pytest.TempPathFactory) -> None:
+    escucha = Escucha(tmp_path_factory.mktemp("own"), queries=("horario",))
+    escucha.network.person("marca")
+    escucha.network.post("marca", "nuestro horario cambia", at=escucha.clock())
+    escucha.round()
+    assert escucha.drafts() == []
+    assert len(escucha.answers()) == 1, "our own post, and nothing under it"
+    escucha.close()
+
+
+def test_two_processes_share_the_work_and_never_double(escucha: Escucha) -> None:
+    other = escucha.pipeline()
+    escucha.forgets_keys()
+    for n in range(12):
+        escucha.says(f"@marca ¿pregunta {n}?", who=f"p{n}")
+    escucha.clock.forward(seconds=11)
+    for stage in ("poll", "understand", "understand", "decide", "decide", "act", "act"):
+        getattr(escucha.main, stage)()
+        getattr(other, stage)()
+    parents = [parent for parent, _ in escucha.answers()]
+    assert len(parents) == len(set(parents)) == 12
+
+
+def test_cases_follow_their_states(escucha: Escucha) -> None:
+    escucha.says("@marca ¿horario?")
+    escucha.round()
+    from listener.desk import cases as desk
+
+    with escucha.store.write() as tx:
+        (case,) = cases.listing(tx)
+        case = desk.move(tx, case, CaseState.RESOLVED, by="mod", now=escucha.clock())
+    assert case.completeness == 100
+    escucha.says("@marca ¿otra vez?")
+    escucha.round()
+    with escucha.store.read() as tx:
+        assert len(cases.listing(tx)) == 1, "a resolved case is not joined; a new one opens"
+
+
+def test_a_repeated_page_changes_nothing(escucha: Escucha) -> None:
+    escucha.says("@marca ¿horario?")
+    escucha.round()
+    with escucha.store.write() as tx:
+        source = sources.get(tx, "source-0")
+        sources.succeeded(
+            tx, source, cursor={"change": 0}, next_poll_at=escucha.clock(), new_mentions=0, now=escucha.clock()
+        )
+    escucha.round()
+    with escucha.store.read() as tx:
+        assert stats.counts(tx).mentions["decided"] == 1
+    assert len(escucha.answers()) == 1
+
+
+def test_the_recheck_finds_what_polls_do_not_show(escucha: Escucha) -> None:
+    post = escucha.says("@marca todo mal")
+    escucha.round()
+    with escucha.store.write() as tx:
+        sources.pause(tx, "source-0", by="mod", reason="", now=escucha.clock())
+    escucha.network.delete(post)
+    escucha.clock.forward(**{"minutes": 11})
+    assert escucha.main.recheck() == 1
+    assert escucha.draft().state is DraftState.EXPIRED
+
+
+def test_an_hour_lost_by_the_clock_stalls_nothing(escucha: Escucha) -> None:
+    escucha.round()
+    escucha.clock.forward(hours=-1)
+    escucha.says("@marca ¿horario?")
+    escucha.round()
+    with escucha.store.read() as tx:
+        source = sources.get(tx, "source-0")
+    assert source.next_poll_at - escucha.clock() <= timedelta(hours=1)
+    escucha.round(hours=1, seconds=12)
+    assert len(escucha.answers()) == 1
