@@ -158,7 +158,7 @@ def _account(app: App, account: Account, sources: list[SourceSettings], *, offli
             return f"{account.network}: we are {me.handle}"
         if sources:
             page = connector.poll(sources[0].query, None)
-            return f"{account.network}: read without an account, {len(page.posts)} posts just now"
+            return f"{account.network}: read without an account, {output.counted(len(page.posts), 'post')} just now"
         return f"{account.network}: read without an account"
 
     check = _tried(name, connect)
@@ -170,11 +170,14 @@ def _account(app: App, account: Account, sources: list[SourceSettings], *, offli
 
 
 def _print(check: Check) -> None:
-    from rich.text import Text
+    from rich.table import Table
 
     mark, style = {True: ("✓", "green"), False: ("✗", "bold red"), None: ("–", "dim")}[check.ok]
-    output.show(
-        Text.assemble((mark, style), " ", output.flowing(check.name, "bold"), "  ", output.flowing(check.detail))
-    )
+    line = Table.grid(padding=(0, 2, 0, 0))
+    line.add_column(width=1)
+    line.add_column(min_width=16)
+    line.add_column(overflow="fold")
+    line.add_row(output.flowing(mark, style), output.flowing(check.name, "bold"), output.flowing(check.detail))
     if check.next_step:
-        output.block(check.next_step, indent=4)
+        line.add_row("", "", output.flowing(check.next_step))
+    output.show(line)

@@ -218,6 +218,11 @@ def spell(length: timedelta) -> str:
     return f"{seconds // 86400} days"
 
 
+def counted(number: int, thing: str) -> str:
+    """`1 text`, `2 texts`."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
 def _words(value: Any) -> str:  # noqa: PLR0911
     match value:
         case None:

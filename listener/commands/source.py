@@ -1,0 +1,197 @@
+"""`escucha source`: what is listened to. The settings file names the sources; the database knows how they fare."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from listener.commands import output
+from listener.commands.adding import add
+from listener.commands.app import App, pass_app
+from listener.errors import AlreadyDone, NetworkError, NotFound
+
+if TYPE_CHECKING:
+    from listener.config import SourceSettings
+    from listener.store.sources import Source
+
+RECENT = timedelta(days=7)
+
+
+@click.group()
+def source() -> None:
+    """What is listened to: add, list, check, poll, pause, resume."""
+
+
+source.add_command(add)
+
+
+@source.command("list")
+@output.json_option
+@pass_app
+def list_(app: App, as_json: bool) -> None:
+    """Every source, and how it fares."""
+    known = _known(app)
+    told = [_told(app, each, known.get(each.name)) for each in app.config.sources]
+    if as_json:
+        output.print_json(told)
+        return
+    now = app.now()
+    output.table(
+        ["name", "network", "query", "every", "last heard", "mentions", "state"],
+        [
+            (
+                each["name"],
+                each["network"],
+                each["query"],
+                each["every"],
+                output.ago(each["succeeded_at"], now) or "never",
+                each["mentions"],
+                output.styled(each["state"], "" if each["state"] in ("works", "new") else "bold red"),
+            )
+            for each in told
+        ],
+        empty="Nothing is listened to yet; add something with `escucha source add NETWORK`.",
+        wide="query",
+    )
+
+
+@source.command()
+@click.argument("name")
+@output.json_option
+@pass_app
+def check(app: App, name: str, as_json: bool) -> None:
+    """What a source hears, and how its last polls went."""
+    wanted = _wanted(app, name)
+    explained = app.connector(wanted.account).explain_query(wanted.query)
+    told = _told(app, wanted, _known(app).get(name)) | {"hears": explained, "gaps": _gaps(app, name)}
+    if as_json:
+        output.print_json(told)
+        return
+    gaps, now = told.pop("gaps"), app.now()
+    for key in ("polled_at", "succeeded_at", "failing_since", "next_poll_at"):
+        told[key] = output.ago(told[key], now)
+    output.fields((key.removesuffix("_at").replace("_", " "), value) for key, value in told.items())
+    if gaps:
+        output.say()
+        output.heading("The network skipped something:")
+        output.table(["when", "why"], [(output.ago(gap["at"], now), gap["reason"]) for gap in gaps], empty="")
+
+
+@source.command()
+@click.argument("name")
+@output.json_option
+@pass_app
+def poll(app: App, name: str, as_json: bool) -> None:
+    """Poll one source now and store what it brings, even while it is paused."""
+    from listener.store import sources
+
+    _wanted(app, name)
+    with app.store.write() as tx:
+        sources.sync(tx, app.wanted, app.now())
+    polled = app.pipeline.poll([name])
+    if not polled:
+        raise AlreadyDone(f"{name} is being polled by another process right now; look again in a minute.")
+    (done,) = polled
+    if done.error is not None:
+        raise NetworkError(done.error)
+    saved = done.saved
+    told = {
+        "source": name,
+        "new": len(saved.new),
+        "edited": len(saved.edited),
+        "repeated": saved.repeated,
+        "gone": len(saved.gone),
+        "more": done.more,
+    }
+    if as_json:
+        output.print_json(told)
+        return
+    counts = ", ".join(f"{told[key]} {key}" for key in ("new", "edited", "repeated", "gone"))
+    output.say(f"{name}: {counts}." + (" More is waiting: poll again, or `escucha run`." if done.more else ""))
+
+
+@source.command()
+@click.argument("name")
+@click.option("--reason", default="", help="Why, for the others.")
+@pass_app
+def pause(app: App, name: str, reason: str) -> None:
+    """Stop polling one source; what it brought stays."""
+    from listener.store import sources
+
+    _wanted(app, name)
+    with app.store.write() as tx:
+        sources.sync(tx, app.wanted, app.now())
+        sources.pause(tx, name, by=app.actor, reason=reason, now=app.now())
+    output.say(f"{name} rests; wake it with `escucha source resume {name}`.")
+
+
+@source.command()
+@click.argument("name")
+@pass_app
+def resume(app: App, name: str) -> None:
+    """Poll a paused source again, at once."""
+    from listener.store import sources
+
+    _wanted(app, name)
+    with app.store.write() as tx:
+        sources.sync(tx, app.wanted, app.now())
+        sources.resume(tx, name, by=app.actor, now=app.now())
+    output.say(f"{name} is polled again.")
+
+
+def _wanted(app: App, name: str) -> SourceSettings:
+    import difflib
+
+    named = {each.name: each for each in app.config.sources}
+    if name in named:
+        return named[name]
+    close = difflib.get_close_matches(name, named, n=1)
+    hint = f"did you mean {close[0]}?" if close else "see `escucha source list`."
+    raise NotFound(f"There is no source {name!r}; {hint}")
+
+
+def _known(app: App) -> dict[str, Source]:
+    """How the sources fare, by name; a source that was never polled is missing."""
+    from listener.store import sources
+
+    with app.store.read() as tx:
+        return {each.name: each for each in sources.list_all(tx)}
+
+
+def _gaps(app: App, name: str) -> list[dict[str, Any]]:
+    from listener.store import sources
+
+    with app.store.read() as tx:
+        found = sources.gaps(tx, app.now() - RECENT)
+    return [{"at": at, "reason": reason} for source_name, at, reason in found if source_name == name]
+
+
+def _told(app: App, wanted: SourceSettings, known: Source | None) -> dict[str, Any]:
+    """One source as `--json` shows it."""
+    return {
+        "name": wanted.name,
+        "account": wanted.account,
+        "network": app.config.accounts[wanted.account].network,
+        "query": wanted.query,
+        "every": wanted.every,
+        "state": _state(known),
+        "polled_at": known.polled_at if known else None,
+        "succeeded_at": known.succeeded_at if known else None,
+        "next_poll_at": known.next_poll_at if known else None,
+        "failing_since": known.failing_since if known else None,
+        "failures": known.failures if known else 0,
+        "last_error": known.last_error if known else None,
+        "paused": known.paused if known else None,
+        "mentions": known.mentions_total if known else 0,
+    }
+
+
+def _state(known: Source | None) -> str:
+    """`new`, `works`, `fails` or `paused`."""
+    if known is None or (known.polled_at is None and not known.paused):
+        return "new"
+    if known.paused:
+        return "paused"
+    return "fails" if known.failing_since else "works"

@@ -1,0 +1,258 @@
+"""source add, list, check, poll, pause, resume: against a server on loopback and a real database."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tomlkit
+from click.testing import Result
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors.sandbox_world import Fault, World
+from listener.commands import settings_file
+from listener.errors import Mistake
+from tests.servers.mastodon import TOKEN, MastodonServer
+
+Escucha = Callable[..., Result]
+
+START = """\
+# ours, with care
+[brand]
+name = "Marca"   # as people write it
+
+[accounts.play]
+network = "sandbox"
+world = "play.db"
+
+# what we hear
+[[sources]]
+name = "play"
+account = "play"
+query = "#marca"   # keep
+"""
+
+
+@pytest.fixture
+def server() -> Iterator[MastodonServer]:
+    with MastodonServer() as running:
+        yield running
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    world = World(tmp_path / "play.db")
+    yield world
+    world.close()
+
+
+@pytest.fixture(autouse=True)
+def _settings(escucha: Escucha) -> None:
+    Path("escucha.toml").write_text(START, encoding="utf-8")
+
+
+def written() -> Any:
+    return tomlkit.parse(Path("escucha.toml").read_text(encoding="utf-8")).unwrap()
+
+
+def told(done: Result) -> Any:
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
+# --- add ---
+
+
+def test_add_tries_and_then_writes_keeping_everything(escucha: Escucha, server: MastodonServer) -> None:
+    server.person("ana").post("sin señal \x1b[31m #marca")
+    Path("escucha.toml").chmod(0o600)
+    done = escucha("source", "add", "mastodon", "--set", f"instance={server.url}", "--query", "#marca", "--yes")
+    assert done.exit_code == 0, done.output
+    assert "reading without an account" in done.stdout
+    assert "Heard 1 post" in done.stdout
+    assert "\x1b" not in done.output
+    assert written()["accounts"]["mastodon"] == {"network": "mastodon", "instance": server.url}
+    assert written()["sources"][1] == {
+        "name": "tag-marca", "account": "mastodon", "query": "#marca", "every": "60s",
+    }  # fmt: skip
+    now = Path("escucha.toml").read_text(encoding="utf-8").splitlines()
+    assert [line for line in START.splitlines() if line not in now] == []
+    assert stat.S_IMODE(Path("escucha.toml").stat().st_mode) == 0o600
+    assert [path.name for path in Path().iterdir() if path.name.startswith(".escucha")] == []
+
+
+def test_add_asks_and_never_writes_a_secret(escucha: Escucha, server: MastodonServer) -> None:
+    answers = f"{server.url}\n{TOKEN}\nmentions\n"
+    done = escucha("source", "add", "mastodon", "--account", "care", input=answers)
+    assert done.exit_code == 0, done.output
+    assert "Where: On your server: Preferences" in " ".join(done.stdout.split())
+    assert "Connected as marca" in done.stdout
+    assert "ESCUCHA_ACCOUNTS__CARE__ACCESS_TOKEN_FILE" in done.stdout
+    assert TOKEN not in done.output
+    assert TOKEN not in Path("escucha.toml").read_text(encoding="utf-8")
+
+
+def test_add_takes_a_secret_from_the_environment(
+    escucha: Escucha, server: MastodonServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ESCUCHA_ACCOUNTS__CARE__ACCESS_TOKEN", TOKEN)
+    settings = ["--account", "care", "--set", f"instance={server.url}", "--query", "mentions"]
+    done = escucha("source", "add", "mastodon", *settings, "--yes")
+    assert done.exit_code == 0, done.output
+    assert "Connected as marca" in done.stdout
+
+
+def test_add_to_an_account_that_is_there(escucha: Escucha, world: World) -> None:
+    done = escucha("source", "add", "sandbox", "--account", "play", "--query", "mentions", "--yes")
+    assert done.exit_code == 0, done.output
+    assert list(written()["accounts"]) == ["play"]
+    assert [source["name"] for source in written()["sources"]] == ["play", "mentions"]
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["mastodn"], "did you mean 'mastodon'?"),
+        (["mastodon", "--yes"], "accounts.mastodon.instance is missing"),
+        (["mastodon", "--yes", "--set", "instance"], "has no value"),
+        (["mastodon", "--yes", "--set", "access_token=x"], "set ESCUCHA_ACCOUNTS__MASTODON__ACCESS_TOKEN instead"),
+        (["mastodon", "--yes", "--set", "instnce=x"], "instnce is no setting of this network"),
+        (["mastodon", "--yes", "--set", "instance=ftp://x", "--query", "#a"], "give the server's address"),
+        (["sandbox", "--account", "play", "--yes", "--name", "play"], "'play' is used twice"),
+        (["sandbox", "--account", "play", "--yes", "--set", "handle=@x"], "is there already"),
+        (["sandbox", "--account", "play", "--yes", "--every", "soon", "--query", "#a"], "is not a duration"),
+        (["mastodon", "--account", "play", "--yes", "--query", "#a"], "is on sandbox"),
+        (["sandbox", "--account", "Bad-Name", "--yes", "--query", "#a"], "is no account name"),
+    ],
+)
+def test_add_refuses_in_one_sentence_and_writes_nothing(escucha: Escucha, args: list[str], said: str) -> None:
+    done = escucha("source", "add", *args)
+    assert done.exit_code == 2, done.output
+    assert said in done.stderr
+    assert Path("escucha.toml").read_text(encoding="utf-8") == START
+
+
+def test_add_writes_nothing_when_the_network_refuses(escucha: Escucha, server: MastodonServer) -> None:
+    args = ["--set", f"instance={server.url}", "--query", "#marca", "--yes"]
+    server.fail("GET /api/v1/timelines", "401", times=9)
+    done = escucha("source", "add", "mastodon", *args)
+    assert done.exit_code == 1, done.output
+    assert "Nothing was written" in done.stderr
+    assert Path("escucha.toml").read_text(encoding="utf-8") == START
+    assert escucha("source", "add", "mastodon", *args, "--no-try").exit_code == 0
+
+
+def test_add_without_settings_names_the_next_step(escucha: Escucha) -> None:
+    Path("escucha.toml").unlink()
+    done = escucha("source", "add", "sandbox", "--yes")
+    assert done.exit_code == 2
+    assert "escucha init" in done.stderr
+
+
+# --- the file ---
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[brand]\nname = 'x'\n",
+        "sources = []\n[brand]\n",
+        'sources = [{name = "a", account = "b"}]\n[accounts]\nb = {network = "sandbox"}\n',
+        '[accounts.b]\nnetwork = "x"\n[daemon]\ntick = "1s"\n[accounts.c]\nnetwork = "x"\n',
+        'accounts.b.network = "x"\n',
+        "# crlf\r\n[brand]\r\nname = 'x'\r\n",
+    ],
+)
+def test_adding_to_any_shape_keeps_what_was_there(text: str) -> None:
+    before = tomlkit.parse(text).unwrap()
+    entry = {"name": "new", "account": "n", "query": "#x", "every": "60s"}
+    after = settings_file.with_source(text, account="n", account_settings={"network": "sandbox"}, source=entry)
+    found = tomlkit.parse(after).unwrap()
+    assert found["sources"] == [*before.get("sources", []), entry]
+    assert found["accounts"] == {**before.get("accounts", {}), "n": {"network": "sandbox"}}
+    assert {key: value for key, value in found.items() if key not in ("accounts", "sources")} == {
+        key: value for key, value in before.items() if key not in ("accounts", "sources")
+    }
+
+
+@pytest.mark.parametrize("text", ["sources = 5\n", "[sources]\na = 1\n", "x = \n"])
+def test_what_cannot_be_added_to_is_told(text: str) -> None:
+    with pytest.raises(Mistake, match="mend"):
+        settings_file.with_source(text, account="n", account_settings=None, source={"name": "a"})
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=["Cs"])))
+def test_quoted_is_toml(text: str) -> None:
+    assert tomlkit.parse(f"x = {settings_file.quoted(text)}").unwrap() == {"x": text}
+
+
+def test_a_link_to_the_settings_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "real.toml").write_text("a = 1\n", encoding="utf-8")
+    os.symlink(tmp_path / "real.toml", tmp_path / "link.toml")
+    settings_file.write(tmp_path / "link.toml", "a = 2\n")
+    assert (tmp_path / "link.toml").is_symlink()
+    assert (tmp_path / "real.toml").read_text(encoding="utf-8") == "a = 2\n"
+
+
+# --- list, check, poll, pause, resume ---
+
+
+def test_poll_stores_what_is_new_once(escucha: Escucha, world: World) -> None:
+    world.person("@ana").post("hola #marca")
+    first = told(escucha("source", "poll", "play", "--json"))
+    assert first == {"source": "play", "new": 1, "edited": 0, "repeated": 0, "gone": 0, "more": False}
+    assert told(escucha("source", "poll", "play", "--json"))["new"] == 0
+    assert "0 new" in escucha("source", "poll", "play").stdout
+
+
+def test_list_tells_how_each_source_fares(escucha: Escucha, world: World) -> None:
+    (new,) = told(escucha("source", "list", "--json"))
+    assert (new["name"], new["network"], new["state"], new["mentions"]) == ("play", "sandbox", "new", 0)
+    world.person("@ana").post("hola #marca")
+    escucha("source", "poll", "play")
+    (works,) = told(escucha("source", "list", "--json"))
+    assert (works["state"], works["mentions"]) == ("works", 1)
+    assert works["succeeded_at"].endswith("Z")
+    shown = escucha("source", "list").stdout
+    assert "works" in shown
+    assert max(len(line) for line in shown.splitlines()) <= 80
+
+
+def test_a_failed_poll_is_one_sentence_and_remembered(escucha: Escucha, world: World) -> None:
+    world.fail("poll", Fault.UNAVAILABLE)
+    done = escucha("source", "poll", "play")
+    assert done.exit_code == 1
+    assert "Traceback" not in done.output
+    (fails,) = told(escucha("source", "list", "--json"))
+    assert (fails["state"], fails["failures"]) == ("fails", 1)
+    assert told(escucha("source", "check", "play", "--json"))["last_error"]
+
+
+def test_pause_and_resume(escucha: Escucha, world: World) -> None:
+    assert escucha("source", "pause", "play", "--reason", "too loud").exit_code == 0
+    (paused,) = told(escucha("source", "list", "--json"))
+    assert (paused["state"], paused["paused"]) == ("paused", "too loud")
+    assert escucha("source", "resume", "play").exit_code == 0
+    (again,) = told(escucha("source", "list", "--json"))
+    assert again["paused"] is None
+
+
+def test_check_explains_the_query(escucha: Escucha, world: World) -> None:
+    found = told(escucha("source", "check", "play", "--json"))
+    assert "#marca" in found["hears"]
+    assert found["gaps"] == []
+    assert "hears" in escucha("source", "check", "play").stdout
+
+
+@pytest.mark.parametrize("command", ["check", "poll", "pause", "resume"])
+def test_an_unknown_source_is_guessed(escucha: Escucha, command: str) -> None:
+    done = escucha("source", command, "plya")
+    assert done.exit_code == 2
+    assert "did you mean play?" in done.stderr
