@@ -41,12 +41,14 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "Moderate": {
         "inbox": ("inbox", "What waits for a person."),
-        "show": ("inbox", "One mention with everything around it."),
-        "review": ("inbox", "Go through the inbox one by one."),
-        "approve": ("inbox", "Let a draft be sent."),
-        "edit": ("inbox", "Change a draft's text."),
-        "reject": ("inbox", "Decide that a draft is not sent."),
-        "explain": ("inbox", "Why a mention was decided as it was."),
+        "show": ("show", "One mention with everything around it."),
+        "review": ("review", "Go through the inbox one by one."),
+        "approve": ("answers", "Let drafts be sent."),
+        "edit": ("answers", "Change what a draft says."),
+        "reject": ("answers", "Decide that drafts are not sent."),
+        "settle": ("answers", "Say whether a reply of unknown outcome went out."),
+        "retry": ("answers", "Propose again what the network refused."),
+        "explain": ("explain", "Why a mention was decided as it was."),
     },
     "Care": {
         "case": ("case", "Cases: list, show, open, assign, note, resolve, reopen, merge."),
@@ -101,7 +103,7 @@ class Escucha(click.Group):
 
             complain(_masked(str(error)))
             ctx.exit(2 if isinstance(error, Mistake) else 1)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, click.Abort):  # Ctrl-C, also at a question; or no answer to it
             click.echo("Stopped.", err=True)
             ctx.exit(130)
         except BrokenPipeError:  # whoever read us had enough

@@ -59,6 +59,13 @@ def test_init_overwrites_only_when_told(escucha: Escucha) -> None:
     assert "# mine" not in Path("escucha.toml").read_text(encoding="utf-8")
 
 
+def test_a_question_without_an_answer_stops(escucha: Escucha) -> None:
+    done = escucha("init", input="")
+    assert done.exit_code == 130
+    assert done.stderr.endswith("Stopped.\n")
+    assert not Path("escucha.toml").exists()
+
+
 @pytest.mark.parametrize(
     ("args", "said"),
     [
