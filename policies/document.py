@@ -21,12 +21,14 @@ from policies.words import shown
 
 MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 30
-MAX_NODES = 50_000
+MAX_NODES = 20_000
 MAX_PROBLEMS = 100
 
 _LOADER: Any = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
-# Control characters, and the line breaks that only YAML counts as such.
-_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]")
+# Control characters, line breaks that only YAML counts as such, and signs that turn the order of a line around.
+_FORBIDDEN = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff\ufffe\uffff\ud800-\udfff]"
+)
 _INTEGER = re.compile(r"[-+]?\d{1,15}")
 _FLOAT = re.compile(r"[-+]?\d{1,15}\.\d{1,15}")
 
@@ -149,6 +151,7 @@ class _Reader:
                 event, f"`{shown(event.tag)}` is a YAML tag, which policies do not use; remove it (or quote text)"
             )
         if isinstance(event, yaml.ScalarEvent):
+            self._check_escapes(event)
             return event.value if event.style else _plain(event.value)
         if isinstance(event, yaml.SequenceStartEvent):
             return self._sequence(events, location)
@@ -178,6 +181,12 @@ class _Reader:
             value = self._node(next(events), events, inside)
             items.setdefault(key, value)
         return items
+
+    def _check_escapes(self, event: Any) -> None:
+        """`"\\0"` in quotes is as invisible as the sign itself."""
+        bad = _FORBIDDEN.search(event.value)
+        if bad:
+            self._stop(event, f"there is an invisible character here (U+{ord(bad.group()):04X}); remove it")
 
     def _stop(self, event: Any, sentence: str) -> None:
         self.problems.append(f"{self.name}:{event.start_mark.line + 1}: {sentence}")

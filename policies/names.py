@@ -19,9 +19,9 @@ _MARKUP = str.maketrans(dict.fromkeys('@#<>[](){}*_~`^|\\"/＠＃', " "))
 def safe_name(name: str) -> str:
     """The name on one line, without invisible signs, mentions, hashtags, links and markup; at most 40 signs.
 
-    May be empty: then nothing of it was fit to repeat.
+    Letters in fancy dress become plain ones. May be empty: then nothing of it was fit to repeat.
     """
-    text = unicodedata.normalize("NFC", name[:400])
+    text = unicodedata.normalize("NFKC", name[:400])
     kept: list[str] = []
     marks = 0
     for sign in text:

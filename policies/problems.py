@@ -12,8 +12,9 @@ from pydantic_core import ErrorDetails
 
 from listener.types import CaseMode
 from policies.document import MAX_PROBLEMS, Document, Location
+from policies.fields import NONE
 from policies.personal import personal_data
-from policies.schema import NONE, PolicyFile
+from policies.schema import PolicyFile
 from policies.templates import quotes_case
 from policies.words import shown, suggestion
 
@@ -212,8 +213,8 @@ def _rule_problems(file: PolicyFile) -> Iterator[tuple[Location, str]]:
         reply = rule.then.reply
         template = file.templates.get(reply.template) if reply and not reply.is_silence else None
         if template and _may_lack_a_case(file, index):
-            everywhere = template.wordings()[""].get(file.language, ())
-            if all(quotes_case(wording) for wording in everywhere):
+            lists = [wordings for by_language in template.wordings().values() for wordings in by_language.values()]
+            if any(all(map(quotes_case, wordings)) for wordings in lists):
                 yield (
                     ("rules", index, "then", "reply"),
                     f"rule `{rule.name}` may open no case, but its reply quotes `case.reference`; say `case:` in the "

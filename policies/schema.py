@@ -10,143 +10,32 @@ from datetime import timedelta
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
-from pydantic_core import PydanticCustomError
 
-from listener.types import CaseMode, Intent, Mode, PostKind, Sentiment, Urgency, Visibility
-from policies import amounts
-from policies.templates import template_problem
-from policies.words import phrase_pattern, shown
-
-NONE = "none"
-
-
-def refuse(sentence: str) -> PydanticCustomError:
-    """A validation error whose message is the sentence, braces and all."""
-    return PydanticCustomError("policy", "{sentence}", {"sentence": sentence})
-
-
-def _sentences(convert: Any) -> Any:
-    def validate(value: object) -> object:
-        try:
-            return convert(value)
-        except ValueError as error:
-            raise refuse(str(error)) from None
-
-    return validate
-
-
-def _listed(value: object) -> object:
-    return value if isinstance(value, list | tuple) else [value]
-
-
-def _name(value: object) -> str:
-    if not isinstance(value, str) or not value.strip() or len(value) > 80 or not value.isprintable():
-        raise ValueError(f"`{shown(value)}` is not a name; write one line of text, at most 80 characters")
-    if value.strip() == NONE:
-        raise ValueError("`none` means nothing and cannot be a name; choose another")
-    return value.strip()
-
-
-def _language(value: object) -> str:
-    if not isinstance(value, str) or not value.isascii() or not value.isalpha() or not 2 <= len(value) <= 3:
-        raise ValueError(f"`{shown(value)}` is not a language; write its code, like `es` or `en`")
-    return value.lower()
-
-
-def _word(value: object) -> str:
-    if isinstance(value, bool) or not isinstance(value, str | int) or not str(value).strip() or len(str(value)) > 120:
-        raise ValueError(f"`{shown(value)}` is not a word or phrase; write one, in quotes where it needs them")
-    return str(value).strip()
-
-
-def _network(value: object) -> str:
-    return _word(value).casefold()
-
-
-def _phrase(value: object) -> str:
-    phrase = _word(value)
-    phrase_pattern([phrase])
-    return phrase
-
-
-def _wording(value: object) -> str:
-    if not isinstance(value, str):
-        raise ValueError(f"`{shown(value)}` is not a reply's text; write it in quotes")
-    problem = template_problem(value)
-    if problem:
-        raise ValueError(problem)
-    return value
-
-
-def _span(value: object) -> object:
-    return value if isinstance(value, timedelta) else amounts.duration(value)
-
-
-def _reply(value: object) -> object:
-    if isinstance(value, str):
-        return {"template": value}
-    return {"template": NONE} if value is False else value
-
-
-def _case(value: object) -> object:
-    if value is True or value == "yes":
-        return {}
-    if value is False or value == "no":
-        return {"team": NONE}
-    return {"team": value} if isinstance(value, str) else value
-
-
-def _urgency(value: object) -> str:
-    text = f"+{value}" if isinstance(value, int) and not isinstance(value, bool) else str(value).strip().casefold()
-    if text not in ("+1", "+2", *Urgency):
-        raise ValueError(
-            f'`{shown(value)}` is no urgency; write low, normal, high, critical, or "+1" to raise it a step'
-        )
-    return text
-
-
-Text = Annotated[str, Field(max_length=400)]
-Name = Annotated[str, BeforeValidator(_sentences(_name), json_schema_input_type=str)]
-Reference = Annotated[str, Field(min_length=1, max_length=80)]
-Language = Annotated[str, BeforeValidator(_sentences(_language), json_schema_input_type=str)]
-Word = Annotated[str, BeforeValidator(_sentences(_word), json_schema_input_type=str | int)]
-NetworkName = Annotated[str, BeforeValidator(_sentences(_network), json_schema_input_type=str)]
-Phrase = Annotated[str, BeforeValidator(_sentences(_phrase), json_schema_input_type=str | int)]
-Wording = Annotated[str, BeforeValidator(_sentences(_wording), json_schema_input_type=str)]
-Span = Annotated[timedelta, BeforeValidator(_sentences(_span), json_schema_input_type=str)]
-Number = Annotated[
-    amounts.Comparison, BeforeValidator(_sentences(amounts.number_comparison), json_schema_input_type=str | int | float)
-]
-Age = Annotated[
-    amounts.Comparison, BeforeValidator(_sentences(amounts.duration_comparison), json_schema_input_type=str)
-]
-Raise = Annotated[str, BeforeValidator(_sentences(_urgency), json_schema_input_type=str | int)]
-
-_ONE = Field(min_length=1)
-Words = Annotated[tuple[Word, ...], _ONE, BeforeValidator(_listed, json_schema_input_type=Word | list[Word])]
-Languages = Annotated[
-    tuple[Language, ...], _ONE, BeforeValidator(_listed, json_schema_input_type=Language | list[Language])
-]
-Phrases = Annotated[
-    tuple[Phrase, ...],
-    Field(min_length=1, max_length=500),
-    BeforeValidator(_listed, json_schema_input_type=Phrase | list[Phrase]),
-]
-Wordings = Annotated[
-    tuple[Wording, ...],
-    Field(min_length=1, max_length=50),
-    BeforeValidator(_listed, json_schema_input_type=Wording | list[Wording]),
-]
-Intents = Annotated[tuple[Intent, ...], _ONE, BeforeValidator(_listed, json_schema_input_type=Intent | list[Intent])]
-Sentiments = Annotated[
-    tuple[Sentiment, ...], _ONE, BeforeValidator(_listed, json_schema_input_type=Sentiment | list[Sentiment])
-]
-Kinds = Annotated[
-    tuple[PostKind, ...], _ONE, BeforeValidator(_listed, json_schema_input_type=PostKind | list[PostKind])
-]
-Visibilities = Annotated[
-    tuple[Visibility, ...], _ONE, BeforeValidator(_listed, json_schema_input_type=Visibility | list[Visibility])
-]
+from listener.types import CaseMode, Mode, Urgency
+from policies.fields import (
+    NONE,
+    Age,
+    Intents,
+    Kinds,
+    Language,
+    Languages,
+    Name,
+    NetworkName,
+    Number,
+    Phrases,
+    Raise,
+    Reference,
+    Sentiments,
+    Span,
+    Text,
+    Visibilities,
+    Wordings,
+    Words,
+    language_code,
+    listed,
+    refuse,
+    sentences,
+)
 
 
 class Block(BaseModel):
@@ -155,7 +44,7 @@ class Block(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-Blocks = Annotated["tuple[When, ...]", BeforeValidator(_listed, json_schema_input_type="When | list[When]")]
+Blocks = Annotated["tuple[When, ...]", BeforeValidator(listed, json_schema_input_type="When | list[When]")]
 
 
 class When(Block):
@@ -224,6 +113,20 @@ class When(Block):
     def is_empty(self) -> bool:
         """Whether it is true of everything."""
         return not self.model_fields_set
+
+
+def _reply(value: object) -> object:
+    if isinstance(value, str):
+        return {"template": value}
+    return {"template": NONE} if value is False else value
+
+
+def _case(value: object) -> object:
+    if value is True or value == "yes":
+        return {}
+    if value is False or value == "no":
+        return {"team": NONE}
+    return {"team": value} if isinstance(value, str) else value
 
 
 class Reply(Block):
@@ -395,7 +298,7 @@ class Template(BaseModel):
     @model_validator(mode="after")
     def _has_languages(self) -> Template:
         for key in self.__pydantic_extra__:
-            _sentences(_language)(key)
+            sentences(language_code)(key)
         if not self.__pydantic_extra__:
             raise refuse("this template has no wording; add one under a language, like `es:`")
         return self

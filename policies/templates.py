@@ -7,6 +7,7 @@ loops, no calls, no assignments, and no variables but those in `VARIABLES`, each
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import jinja2
@@ -86,6 +87,7 @@ def _environment() -> _Environment:
 _ENVIRONMENT = _environment()
 
 
+@lru_cache(maxsize=2048)
 def template_problem(source: str) -> str:
     """What is wrong with a template, in one sentence with the next step; empty when nothing is."""
     if len(source) > MAX_SOURCE:
@@ -188,16 +190,19 @@ def render(template: jinja2.Template, context: Mapping[str, Any]) -> str:
     return "\n".join(line for number, line in enumerate(lines) if line or lines[number - 1])
 
 
+@lru_cache(maxsize=2048)
 def quotes_case(source: str) -> bool:
     """Whether a checked template quotes `case.reference` without asking first whether there is a case."""
     return said_unasked(parsed(source), ("case.reference",), ("case.reference", "case.exists"))
 
 
+@lru_cache(maxsize=2048)
 def parsed(source: str) -> nodes.Template:
     """The template as Jinja's tree."""
     return _ENVIRONMENT.parse(source)
 
 
+@lru_cache(maxsize=2048)
 def compiled(source: str) -> jinja2.Template:
     """A checked template, ready to render."""
     return _ENVIRONMENT.from_string(source)

@@ -1,0 +1,165 @@
+"""Each condition: when it holds, and what it says when it does not."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+import policies
+from listener.types import CaseView, CustomerView, PostKind, RuleOutcome, Visibility
+from policies.amounts import duration, duration_comparison, number_comparison, spoken
+from policies.schema import When
+from policies.words import fold, found, phrase_pattern
+from tests.policies.situations import GOLD, NOW, situation
+
+# when, the situation, whether it holds, what it saw otherwise
+CONDITIONS: list[tuple[str, dict[str, Any], bool, str]] = [
+    ("intents: praise", {}, True, ""),
+    ("intents: [complaint, question]", {}, True, ""),
+    ("intents: [complaint]", {}, False, "praise, question"),
+    ("main_intent: praise", {}, True, ""),
+    ("main_intent: question", {}, False, "praise"),
+    ("sentiment: [negative, positive]", {"sentiment": "positive"}, True, ""),
+    ("sentiment: negative", {"sentiment": None}, False, "unknown"),
+    ('confidence: ">= 0.9"', {}, True, ""),
+    ('confidence: ">= 90%"', {"score": 0.7}, False, "0.70"),
+    ("language: [es, pt]", {}, True, ""),
+    ("language: ES", {"language": "es-AR"}, True, ""),
+    ("language: en", {}, False, "es"),
+    ("network: Mastodon", {}, True, ""),
+    ("network: x", {}, False, "mastodon"),
+    ("source: brand-mentions", {}, True, ""),
+    ("kind: [mention, reply]", {}, True, ""),
+    ("kind: found", {}, False, "mention"),
+    ("visibility: direct", {"visibility": Visibility.DIRECT}, True, ""),
+    ('age: "> 2h"', {"posted_at": NOW - timedelta(hours=3)}, True, ""),
+    ('age: "> 2h"', {}, False, "10m"),
+    ("has_media: true", {"has_media": True}, True, ""),
+    ("has_media: true", {}, False, "false"),
+    ("has_media: false", {}, True, ""),
+    ("text.contains: SENAL", {}, True, ""),
+    ("text.contains: [nada, 'sin señal']", {}, True, ""),
+    ("text.contains: 'señal sin'", {}, False, "none of these words"),
+    ("text.contains: seña", {}, False, "none of these words"),
+    ("text.contains: 'sen*'", {}, True, ""),
+    ("text.contains: aviso", {"content_warning": "¡Aviso!"}, True, ""),
+    ("text.contains_all: [senal, estoy]", {}, True, ""),
+    ("text.contains_all: [senal, fibra]", {}, False, "without fibra"),
+    ("author.handle: ana", {}, True, ""),
+    ('author.followers: ">= 100"', {}, True, ""),
+    ('author.followers: ">= 10k"', {}, False, "120"),
+    ("author.followers: 120", {}, True, ""),
+    ('author.followers: "< 5"', {"author__followers": None}, False, "unknown"),
+    ("author.bot: false", {}, True, ""),
+    ('author.account_age_days: "< 7"', {"author__account_age_days": 3}, True, ""),
+    ('author.mentions_last_7_days: "> 3"', {"author__mentions_last_7_days": 3}, False, "3"),
+    ("customer.known: false", {}, True, ""),
+    ("customer.known: true", {"customer": GOLD}, True, ""),
+    ("customer.tier: [Gold, platinum]", {"customer": GOLD}, True, ""),
+    ("customer.tier: gold", {}, False, "unknown"),
+    ("customer.tags: a", {"customer": CustomerView(reference="C", name="A", tags=("b", "A"))}, True, ""),
+    ("customer.tags: a", {"customer": GOLD}, False, "none"),
+    ('customer.open_cases: ">= 1"', {"customer": GOLD}, False, "0"),
+    ('customer.open_cases: "< 1"', {}, False, "unknown"),
+    ("thread.is_reply_to_us: true", {"thread__is_reply_to_us": True}, True, ""),
+    ('thread.our_replies: ">= 1"', {}, False, "0"),
+    ("case.exists: true", {"case": CaseView(reference="R", exists=True)}, True, ""),
+    ("{intents: praise, language: es}", {}, True, ""),
+    ("all: [{intents: praise}, {language: es}]", {}, True, ""),
+    ("all: [{intents: praise}, {language: en}]", {}, False, "language: wanted en, saw es"),
+    ("any: [{language: en}, {network: mastodon}]", {}, True, ""),
+    ("any: [{language: en}, {network: x}]", {}, False, "language: wanted en, saw es; network: wanted x, saw mastodon"),
+    ("none: [{language: en}, {network: x}]", {}, True, ""),
+    ("none: {language: es}", {}, False, "language: es"),
+    ("none: {language: es, network: x}", {}, True, ""),
+    ("any: [{none: {language: es}}, {all: {language: es, any: {network: mastodon}}}]", {}, True, ""),
+]
+
+
+@pytest.mark.parametrize(
+    ("when", "given", "holds", "saw"), CONDITIONS, ids=[f"{row[0]}-{number}" for number, row in enumerate(CONDITIONS)]
+)
+def test_a_condition(when: str, given: dict[str, Any], holds: bool, saw: str) -> None:
+    block = when if when.startswith("{") else "{" + when + "}"
+    text = f"""name: one
+teams: {{care: {{}}}}
+default_team: care
+rules:
+  - name: it
+    when: {block}
+    then: {{tags: x}}
+"""
+    given = {"kind": PostKind.MENTION, **given}
+    decision = policies.load_text(text, "p.yaml").decide(situation("¡Estoy SIN señal!", "praise", "question", **given))
+    (trace,) = decision.rules
+    assert (trace.outcome is RuleOutcome.MATCHED) is holds
+    assert trace.saw == saw
+    if not holds:
+        assert trace.condition
+        assert trace.wanted
+
+
+def test_every_condition_has_a_row_here() -> None:
+    keys = {field.alias or name for name, field in When.model_fields.items()}
+    assert [key for key in keys if not any(f"{key}:" in row[0] for row in CONDITIONS)] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "folded"),
+    [
+        ("¡No tengo SEÑAL!", " no tengo senal "),
+        ("don't", " don t "),
+        ("mal😡mal", " mal 😡 mal "),
+        ("a\u200bb", " ab "),
+        ("Ⓐ STRASSE straße", " a strasse strasse "),
+        ("", "  "),
+    ],
+)
+def test_fold(text: str, folded: str) -> None:
+    assert fold(text) == folded
+
+
+def test_phrases_are_whole_words() -> None:
+    pattern = phrase_pattern(["no signal", "factur*", "😡"])
+    assert found(pattern, fold("there is No Signal!")) == "no signal"
+    assert found(pattern, fold("mis FACTURAS")) == "facturas"
+    assert found(pattern, fold("grr 😡😡")) == "😡"
+    assert found(pattern, fold("no signals, refactura")) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "span"),
+    [
+        ("15m", timedelta(minutes=15)),
+        ("4h", timedelta(hours=4)),
+        ("2d", timedelta(days=2)),
+        ("1h30m", timedelta(minutes=90)),
+        ("1w 2d", timedelta(days=9)),
+        ("45S", timedelta(seconds=45)),
+    ],
+)
+def test_duration(text: str, span: timedelta) -> None:
+    assert duration(text) == span
+
+
+@pytest.mark.parametrize("value", ["", "4", "h", "-4h", "0m", "4 hours", "999999d", 4, None, True])
+def test_no_duration(value: object) -> None:
+    with pytest.raises(ValueError, match="time span"):
+        duration(value)
+
+
+@pytest.mark.parametrize("value", ["", ">", "many", ">= x", "1e9", True, None, [1]])
+def test_no_comparison(value: object) -> None:
+    with pytest.raises(ValueError, match="comparison"):
+        number_comparison(value)
+
+
+def test_comparisons_say_what_was_written() -> None:
+    assert number_comparison(">=10k").holds(10_000)
+    assert not number_comparison("< 5").holds(5)
+    assert number_comparison(3).text == "= 3"
+    assert duration_comparison("> 2d").holds(200_000)
+    assert spoken(timedelta(days=2, hours=4, minutes=3)) == "2d 4h"
+    assert spoken(timedelta(seconds=-5)) == "0s"
