@@ -15,7 +15,16 @@ from policies.words import found, phrase_pattern
 # In order of gravity: the first that is found names the team.
 RISKS: Mapping[str, tuple[str, ...]] = {
     "self_harm": (
-        *("suicid*", "me quiero morir", "quiero morirme", "me quiero matar", "quiero matarme", "me voy a matar"),
+        *(
+            "suicid*",
+            "quiero morir",
+            "quiero morirme",
+            "pegarme un tiro",
+            "me pego un tiro",
+            "me quiero matar",
+            "quiero matarme",
+            "me voy a matar",
+        ),
         *("voy a matarme", "no quiero vivir", "no quiero seguir viviendo", "quitarme la vida", "hacerme dano"),
         *("autolesion*", "cortarme las venas", "acabar con mi vida", "terminar con mi vida"),
         *("kill myself", "killing myself", "end my life", "ending my life", "take my own life", "want to die"),
@@ -26,13 +35,23 @@ RISKS: Mapping[str, tuple[str, ...]] = {
         *("te voy a matar", "os voy a matar", "los voy a matar", "las voy a matar", "lo voy a matar", "voy a mataros"),
         *("voy a matarte", "voy a matarlos", "voy a matarlo", "voy a pegarle", "pegarle un tiro", "pegarte un tiro"),
         *("pegarles un tiro", "pegaros un tiro", "voy a quemar", "os voy a quemar", "les voy a quemar"),
-        *("prender fuego", "prenderle fuego", "poner una bomba", "hay una bomba", "amenaza de bomba"),
+        *("prender fuego", "prenderle fuego", "poner una bomba", "hay una bomba", "una bomba en", "amenaza de bomba"),
         *("amenaza de muerte", "amenazas de muerte", "se donde vives", "se donde viven", "sabemos donde vives"),
         *("apunal*", "romperle la cara", "romperos la cara", "romperles la cara", "partirle la cara"),
         *("partiros la cara", "va a correr sangre", "me han pegado", "me pego un empleado", "agresion sexual"),
         *("kill you", "kill them", "kill him", "kill her", "kill you all", "kill someone", "kill everyone"),
         *("shoot you", "shoot them", "shoot up", "mass shooting", "burn down", "burn your", "burn it down"),
-        *("blow up your", "blow up the", "bomb threat", "there is a bomb", "there's a bomb", "stab you", "stab them"),
+        *(
+            "blow up your",
+            "blow up the",
+            "bomb threat",
+            "a bomb in",
+            "a bomb on",
+            "there is a bomb",
+            "there's a bomb",
+            "stab you",
+            "stab them",
+        ),
         *(
             "stab someone",
             "death threat*",
@@ -82,7 +101,15 @@ RISKS: Mapping[str, tuple[str, ...]] = {
         *("para un articulo", "redaccion de", "gabinete de prensa", "contactar con prensa", "programa de television"),
         *("journalist*", "i'm a reporter", "i am a reporter", "press inquiry", "press enquiry", "press request"),
         *("press office", "media inquiry", "media enquiry", "media request", "writing a story", "writing an article"),
-        *("for a story", "request for comment", "for the newspaper", "to the press", "go to the press", "to the media"),
+        *(
+            "for a story",
+            "request for comment",
+            "for the newspaper",
+            "to the press",
+            "for the press",
+            "go to the press",
+            "to the media",
+        ),
     ),
 }
 
