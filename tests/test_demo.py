@@ -70,6 +70,7 @@ def test_the_summary_adds_up(played: tuple[Path, str, dict[str, Any]]) -> None:
     assert (summary["lost"], summary["duplicates"], summary["trouble"]) == (0, 0, [])
     assert summary["replies_sent"] == summary["drafts"]["sent"] > 0
     assert summary["drafts"]["proposed"] > 0, "something is left to try"
+    assert summary["drafts"]["rejected"] > 0
     assert summary["drafts"]["unknown"] == summary["drafts"]["failed"] == 0
     assert summary["notices_sent"] == 2
     assert summary["cases"]["open"] > 0
@@ -106,7 +107,7 @@ def test_what_is_left_can_be_gone_on_with(played: tuple[Path, str, dict[str, Any
 def test_it_plays_the_same_every_time(played: tuple[Path, str, dict[str, Any]]) -> None:
     _, printed, summary = played
     drafts = ", ".join(f"{number} {state}" for state, number in summary["drafts"].items() if number)
-    assert f"{summary['mentions']} mentions heard, {summary['decided']} decided" in printed
+    assert f"{summary['mentions']} mentions heard, {summary['decided']} decisions" in printed
     assert f"{sum(summary['drafts'].values())} answers drafted: {drafts}" in printed
     assert f"{summary['replies_sent']} answers and {summary['notices_sent']} notices" in printed
 

@@ -186,7 +186,7 @@ def _tell(summary: Summary, explained: int | None, waiting: int | None) -> None:
     drafts = ", ".join(f"{number} {state}" for state, number in summary.drafts.items() if number)
     say()
     heading("What happened")
-    say(f"  {summary.mentions} mentions heard, {summary.decided} decided, {sum(summary.cases.values())} cases opened")
+    say(f"  {summary.mentions} mentions heard, {summary.decided} decisions, {sum(summary.cases.values())} cases opened")
     say(f"  {sum(summary.drafts.values())} answers drafted: {drafts}")
     say(f"  {summary.replies_sent} answers and {summary.notices_sent} notices are on the network")
     say(f"  compared with the network: {summary.lost} lost, {summary.duplicates} said twice")

@@ -92,10 +92,11 @@ class Picture:
         self._show()
 
     def news(self, news: News) -> None:
-        self._rows.extend(news.rows)
-        self._events.extend(news.events)
-        self._counts = news.counts
-        self._show()
+        if news.rows or news.events or news.counts != self._counts:
+            self._rows.extend(news.rows)
+            self._events.extend(news.events)
+            self._counts = news.counts
+            self._show()
 
     def note(self, event: Event) -> None:
         self._events.append(event)
