@@ -33,6 +33,7 @@ from listener.types import (
     ReplyRequest,
     Situation,
     Understanding,
+    Visibility,
 )
 
 
@@ -119,6 +120,11 @@ class Policy(Protocol):
     @property
     def text(self) -> str:
         """The policy file as it was read."""
+
+    def review(
+        self, text: str, facts: Facts, handle: str, *, visibility: Visibility = Visibility.PUBLIC
+    ) -> tuple[str, ...]:
+        """What forbids sending this text to `handle`, one sentence each; empty when nothing does."""
 
     def decide(self, situation: Situation) -> Decision:
         """What to do about one mention. Pure: the same situation gives the same decision."""

@@ -13,44 +13,10 @@ from listener.commands.app import App, pass_app
 from listener.errors import Mistake, Outage
 
 if TYPE_CHECKING:
-    from listener.flow.pipeline import Pipeline
     from listener.store.sources import Source
     from listener.store.stats import Counts
 
 DEAD_AFTER = timedelta(seconds=30)  # a daemon says every few seconds that it lives
-
-
-def start_pipeline(app: App) -> Pipeline:
-    """The stages joined to this run's settings, its sources and its policy written down.
-
-    Raises Mistake, with every problem, where something is missing.
-    """
-    from listener.flow.pipeline import Pipeline
-    from listener.store.sources import Wanted
-
-    accounts = app.config.accounts
-    pipeline = Pipeline(
-        app.store,
-        accounts={name: account.network for name, account in accounts.items()},
-        connect=lambda name: app.connect(accounts[name].network, accounts[name].settings),
-        network_facts=app.facts,
-        classifier=lambda: app.classifier,
-        policy=app.policy,
-        case_prefix=app.config.cases.prefix,
-        clock=app.now,
-    )
-    wanted = [
-        Wanted(
-            name=source.name,
-            account=source.account,
-            network=accounts[source.account].network,
-            query=source.query,
-            every=source.every,
-        )
-        for source in app.config.sources
-    ]
-    pipeline.start(wanted, by=app.actor)
-    return pipeline
 
 
 @click.command()
@@ -60,7 +26,8 @@ def run(app: App, once: bool) -> None:
     """Listen, and send what is approved, until stopped (Ctrl-C, or SIGTERM)."""
     if not app.config.sources:
         raise Mistake(f"{app.config_path} names no source: add one with `escucha source add`.")
-    pipeline = start_pipeline(app)
+    pipeline = app.pipeline
+    pipeline.start(app.wanted, by=app.actor)
     _ = app.classifier  # a model that cannot be loaded is said now, not at the first mention
     if once:
         for heard in pipeline.once():
