@@ -1,0 +1,59 @@
+"""The networks we can talk to: one file each, imported only when it is asked for.
+
+A module is a network exactly if it defines `connect` at its top level. That is read from its source, so that listing
+the networks imports none of their libraries; files that help a network (its texts, the faults, the wire) define none.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import re
+from pathlib import Path
+from typing import Protocol, cast
+
+from pydantic import BaseModel
+
+from listener.contract import Connector
+from listener.errors import Mistake
+from listener.types import Facts
+
+_OFFERS_CONNECT = re.compile(r"^def connect\(", re.MULTILINE)
+
+
+class Network(Protocol):
+    """What a connector module offers."""
+
+    Settings: type[BaseModel]
+    FACTS: Facts
+
+    def connect(self, settings: BaseModel) -> Connector:
+        """The connector with these settings. Asks the network nothing yet."""
+
+
+def available() -> list[str]:
+    """The names of the networks in this folder, in alphabetical order. Imports none of them."""
+    return sorted(
+        path.stem
+        for path in Path(__file__).parent.glob("[a-z]*.py")
+        if _OFFERS_CONNECT.search(path.read_text(encoding="utf-8"))
+    )
+
+
+def load(name: str) -> Network:
+    """The connector module of that network.
+
+    Raises Mistake for a name we do not have, or when the library it needs is not installed.
+    """
+    names = available()
+    if name not in names:
+        near = difflib.get_close_matches(name.lower(), names, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(names)}."
+        raise Mistake(f"There is no network called {name!r}; {hint}")
+    try:
+        return cast(Network, importlib.import_module(f"{__name__}.{name}"))
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing in ("", "connectors", "listener"):
+            raise  # our own file is broken: a bug, not a mistake
+        raise Mistake(f"The network {name!r} needs the package {missing!r}; install it and try again.") from error
