@@ -1,0 +1,128 @@
+"""A `requests` session that cannot hang, wander or drown, for the libraries that let us bring our own.
+
+It never retries, never follows a redirect (a redirected write would be sent as something else, and a token would go to
+a stranger), keeps no cookies, gives up on an answer that trickles or does not end, and sends every write on a new
+connection: an idle one that the server just closed would leave us not knowing whether the write arrived.
+
+It also keeps the last answer as it came, per thread, because libraries drop what we need (the headers of a refusal)
+and some of them stumble over headers that are none of their business (`hide`).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+
+MEGABYTE = 1024 * 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What came back, whole."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class AnswerTooLarge(requests.RequestException):
+    """The answer does not end within the limit."""
+
+
+class AnswerTimeout(requests.Timeout):
+    """The answer trickles and was given up."""
+
+
+class _Adapter(HTTPAdapter):
+    """Reads share connections; every write gets one of its own. No retries: that is HTTPAdapter's default."""
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
+        if request.method in ("GET", "HEAD"):
+            return super().send(request, *args, **kwargs)
+        request.headers["Connection"] = "close"
+        return HTTPAdapter().send(request, *args, **kwargs)
+
+
+class Wire(requests.Session):
+    """The session. After each call `answer` holds what came back, or `failure` why nothing did."""
+
+    def __init__(
+        self,
+        *,
+        connect_timeout: float = 8.0,
+        read_timeout: float = 20.0,
+        deadline: float = 28.0,
+        largest: int = 16 * MEGABYTE,
+        proxies: bool = True,
+    ) -> None:
+        super().__init__()
+        self.mount("https://", _Adapter())
+        self.mount("http://", _Adapter())
+        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self.trust_env = proxies
+        self._timeout = (connect_timeout, read_timeout)
+        self._deadline = deadline
+        self._largest = largest
+        self._hidden: frozenset[str] = frozenset()
+        self._shown_body: bytes | None = None
+        self._here = threading.local()
+
+    @property
+    def answer(self) -> Answer | None:
+        """The last answer in this thread; None when the last call brought none, or none was made."""
+        return getattr(self._here, "answer", None)
+
+    @property
+    def failure(self) -> BaseException | None:
+        """Why the last call in this thread brought no answer."""
+        return getattr(self._here, "failure", None)
+
+    def hide(self, headers: Collection[str], *, show_body: bytes | None = None) -> None:
+        """Headers that the library is not to see, and what it gets to read instead of a body; `answer` keeps all."""
+        self._hidden = frozenset(name.lower() for name in headers)
+        self._shown_body = show_body
+
+    def prepare_call(self, extra: Mapping[str, str] | None = None) -> None:
+        """Forget the last answer; `extra` joins the query of the next request, where a library has no word for it."""
+        self._here.answer = self._here.failure = None
+        self._here.extra = dict(extra or {})
+
+    def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:
+        """One request, one answer, read to its end before it is handed over."""
+        extra = getattr(self._here, "extra", {})
+        self.prepare_call()
+        if extra:
+            kwargs["params"] = {**(kwargs.get("params") or {}), **extra}
+        kwargs.update(stream=True, allow_redirects=False, timeout=self._timeout)
+        ends = time.monotonic() + self._deadline
+        try:
+            response = super().request(method, url, *args, **kwargs)
+            try:
+                body = self._read(response, ends)
+            finally:
+                response.close()
+        except Exception as error:  # told by whoever asked; kept here because libraries wrap it beyond recognition
+            self._here.failure = error
+            raise
+        self._here.answer = Answer(status=response.status_code, headers=response.headers.copy(), body=body)
+        response._content = body if self._shown_body is None else self._shown_body
+        for name in [name for name in response.headers if name.lower() in self._hidden]:
+            del response.headers[name]
+        return response
+
+    def _read(self, response: requests.Response, ends: float) -> bytes:
+        body = bytearray()
+        while piece := response.raw.read1(65536, decode_content=True):
+            body += piece
+            if len(body) > self._largest:
+                raise AnswerTooLarge("the answer is too large", response=response)
+            if time.monotonic() > ends:
+                raise AnswerTimeout("the answer took too long", response=response)
+        return bytes(body)
