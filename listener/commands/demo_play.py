@@ -115,6 +115,8 @@ class Play:
                     bot=person.bot,
                     created_at=now - timedelta(days=person.days),
                 )
+            for number, name in enumerate(self.script.wave.names):
+                self.world.person(f"@{name}_ejemplo", name.capitalize(), followers=40 + 37 * number)
         records = [
             Edit(
                 reference=record.reference,
