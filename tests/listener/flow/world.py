@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 import policies
@@ -38,6 +40,15 @@ rules:
     when: {intents: [question]}
     then: {reply: answer, case: {}}
 """
+
+
+@cache
+def _fresh_database() -> bytes:
+    """An empty database with all its tables, made once."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "fresh.db"
+        stores.open(f"sqlite:///{path}").close()
+        return path.read_bytes()
 
 
 class Keywords:
@@ -84,6 +95,7 @@ class Escucha:
         self.folder = folder
         self.clock = Clock()
         self.network = World(folder / "world.db")
+        (folder / "escucha.db").write_bytes(_fresh_database())
         self.store: Store = stores.open(f"sqlite:///{folder / 'escucha.db'}")
         self.policy: Policy = policies.load_text(policy)
         self.queries = queries

@@ -1,0 +1,159 @@
+"""Lives that end with kill -9 at a chosen instant: `python -m tests.system.mortal`.
+
+Reads one life a line as JSON (`folder`, `url`, `token`, `die_at`, `later`), forks a child that lives it, and answers
+with one JSON line: how many instants it had and whether it died. An instant is just before and just after every commit,
+and just before and just after the network is asked to write.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+from sqlalchemy import event
+
+import policies
+from connectors import mastodon
+from listener import log
+from listener import store as stores
+from listener.flow.pipeline import Pipeline
+from listener.store import Store, inbox, notices
+from listener.store.notices import Variant
+from listener.store.sources import Wanted
+from listener.types import DraftState, NoticeState
+from tests.listener.flow.world import AUTO, Keywords
+
+NOTICE = "Aviso: hubo un error en las facturas y lo estamos corrigiendo."
+
+
+class Instants:
+    """Counts instants and dies at the chosen one, as from a power cut."""
+
+    def __init__(self, die_at: int | None) -> None:
+        self.passed = 0
+        self.die_at = die_at
+
+    def __call__(self, *_: Any) -> None:
+        if self.passed == self.die_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        self.passed += 1
+
+
+def watch(store: Store, connector: Any, instants: Instants) -> None:
+    """Makes every commit of the store and every write on the network an instant."""
+    event.listen(store._engine, "commit", instants)
+    write = store.write
+
+    @contextmanager
+    def watched() -> Iterator[Any]:
+        with write() as tx:
+            yield tx
+        instants()
+
+    store.write = watched  # type: ignore[method-assign]
+    for name in ("reply", "publish"):
+        setattr(connector, name, around(getattr(connector, name), instants))
+
+
+def around(call: Any, instants: Instants) -> Any:
+    def watched(*arguments: Any) -> Any:
+        instants()
+        answer = call(*arguments)
+        instants()
+        return answer
+
+    return watched
+
+
+def live(life: dict[str, Any]) -> int:
+    """One process's life: everything due is done, a moderator approves, marketing publishes. Gives its instants."""
+    folder = Path(life["folder"])
+    store = stores.open(f"sqlite:///{folder / 'escucha.db'}")
+    settings = mastodon.Settings(instance=life["url"], access_token=SecretStr(life["token"]))
+    connector = mastodon.connect(settings)
+    instants = Instants(life["die_at"])
+    watch(store, connector, instants)
+
+    def clock() -> datetime:
+        return datetime.now(UTC) + timedelta(seconds=life["later"])
+
+    pipeline = Pipeline(
+        store,
+        accounts={"care": "mastodon"},
+        connect=lambda _: connector,
+        network_facts=lambda _: mastodon.FACTS,
+        classifier=Keywords,
+        policy=policies.load_text(AUTO),
+        case_prefix="ES",
+        clock=clock,
+    )
+    wanted = Wanted(
+        name="mentions", account="care", network="mastodon", query="mentions", every=timedelta(milliseconds=1)
+    )
+    pipeline.start([wanted], by="test")
+    for _ in range(3):
+        pipeline.once()
+        moderate(store, clock())
+        announce(store, clock())
+        pipeline.act()
+    store.close()
+    return instants.passed
+
+
+def moderate(store: Store, now: datetime) -> None:
+    """Approves whatever waits."""
+    with store.read() as tx:
+        waiting = inbox.waiting(tx, states=(DraftState.PROPOSED,))
+    for draft in waiting:
+        with store.write() as tx:
+            inbox.approve(tx, draft, by="mod", now=now)
+
+
+def announce(store: Store, now: datetime) -> None:
+    """Brings one notice on its way, from wherever it stands."""
+    with store.read() as tx:
+        known = notices.listing(tx)
+    if not known:
+        variant = Variant(account="care", network="mastodon", language="es", text=NOTICE, length=len(NOTICE), limit=500)
+        with store.write() as tx:
+            notices.draft(tx, title="Facturas", variants=[variant], by="ana", now=now)
+    elif known[0].state is NoticeState.DRAFT:
+        with store.write() as tx:
+            notices.approve(tx, known[0], by="beto", now=now)
+    elif known[0].state is NoticeState.APPROVED:
+        with store.write() as tx:
+            notices.publish(tx, known[0], by="beto", now=now)
+
+
+def main() -> None:
+    """Lives as many lives as are asked for."""
+    log.start(form="json", level="warning")
+    for line in sys.stdin:
+        life = json.loads(line)
+        reader, writer = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.close(reader)
+            passed = live(life)
+            os.write(writer, json.dumps({"instants": passed}).encode())
+            os._exit(0)
+        os.close(writer)
+        with os.fdopen(reader, "rb") as answer:
+            told = answer.read()
+        _, status = os.waitpid(child, 0)
+        died = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+        failed = not died and os.waitstatus_to_exitcode(status) != 0
+        result = {"died": died, "failed": failed, "instants": json.loads(told)["instants"] if told else None}
+        print(json.dumps(result), flush=True)
+
+
+if __name__ == "__main__":
+    main()
