@@ -437,6 +437,7 @@ class CaseState(StrEnum):
 class NoticeState(StrEnum):
     DRAFT = "draft"
     APPROVED = "approved"
+    PUBLISHING = "publishing"  # somebody said so; from here the daemon goes on with it too
     PUBLISHED = "published"
     WITHDRAWN = "withdrawn"
 
@@ -483,6 +484,14 @@ CASE_MOVES: Mapping[CaseState, frozenset[CaseState]] = {
     CaseState.PENDING: frozenset({CaseState.OPEN, CaseState.RESOLVED, CaseState.CLOSED}),
     CaseState.RESOLVED: frozenset({CaseState.OPEN, CaseState.CLOSED}),
     CaseState.CLOSED: frozenset({CaseState.OPEN}),
+}
+
+NOTICE_MOVES: Mapping[NoticeState, frozenset[NoticeState]] = {
+    NoticeState.DRAFT: frozenset({NoticeState.APPROVED, NoticeState.WITHDRAWN}),
+    NoticeState.APPROVED: frozenset({NoticeState.PUBLISHING, NoticeState.WITHDRAWN}),
+    NoticeState.PUBLISHING: frozenset({NoticeState.PUBLISHED, NoticeState.WITHDRAWN}),
+    NoticeState.PUBLISHED: frozenset(),
+    NoticeState.WITHDRAWN: frozenset(),
 }
 
 DELIVERY_MOVES: Mapping[DeliveryState, frozenset[DeliveryState]] = {

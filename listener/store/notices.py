@@ -1,4 +1,9 @@
-"""Notices and their deliveries, one per account. On their way out they follow the same verbs as `outbox.py`."""
+"""Notices and their deliveries, one per account and language.
+
+Someone writes, somebody else approves, and it goes out once somebody says `publish`: approval alone sends nothing. From
+then on whoever sends for an account, a command or the daemon, goes on with what is left. On their way out deliveries
+follow the same verbs as `outbox.py`.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +18,7 @@ from sqlalchemy import Row, insert, select, update
 from listener.errors import AlreadyDone, Mistake, NotFound
 from listener.store import Transaction, audit, switch
 from listener.store import tables as t
-from listener.types import DELIVERY_MOVES, DeliveryState, NoticeState, Posted
+from listener.types import DELIVERY_MOVES, NOTICE_MOVES, DeliveryState, NoticeState, Posted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +53,8 @@ class Notice:
     written_at: datetime
     approved_by: str | None
     approved_at: datetime | None
+    published_by: str | None
+    publishing_since: datetime | None
     published_at: datetime | None
     deliveries: tuple[Delivery, ...]
 
@@ -101,58 +108,93 @@ def listing(tx: Transaction, *, limit: int | None = None) -> list[Notice]:
 
 
 def approve(tx: Transaction, notice: Notice, *, by: str, now: datetime) -> Notice:
-    """Lets the notice go out; a second person must do it. Raises Mistake for the writer, AlreadyDone when late."""
+    """Lets the notice go out once somebody publishes it. A second person must do it.
+
+    Raises Mistake for the writer, AlreadyDone when late.
+    """
     if by == notice.written_by:
         raise Mistake(f"N{notice.id} was written by {by}: somebody else must approve it.")
-    values = {"state": NoticeState.APPROVED.value, "approved_by": by, "approved_at": now}
-    where = (t.notices.c.id == notice.id, t.notices.c.state == NoticeState.DRAFT.value)
-    if not tx.execute(update(t.notices).where(*where).values(**values)).rowcount:
-        current = get(tx, notice.id)
-        raise AlreadyDone(f"N{notice.id} is already {current.state} (by {current.approved_by or current.written_by}).")
+    _move(tx, notice.id, NoticeState.APPROVED, approved_by=by, approved_at=now)
     audit.record(tx, at=now, by=by, action="notice.approved", subject=f"notice {notice.id}")
     return get(tx, notice.id)
 
 
+def publish(tx: Transaction, notice: Notice, *, by: str, now: datetime) -> Notice:
+    """Says that it goes out, from now on. Raises AlreadyDone when somebody said so, or took it back, before."""
+    _move(tx, notice.id, NoticeState.PUBLISHING, published_by=by, publishing_since=now)
+    audit.record(tx, at=now, by=by, action="notice.publishing", subject=f"notice {notice.id}")
+    return get(tx, notice.id)
+
+
 def withdraw(tx: Transaction, notice: Notice, *, by: str, now: datetime) -> Notice:
-    """Takes back a notice of which nothing has gone out. Raises AlreadyDone when something has."""
-    if any(delivery.state is not DeliveryState.WAITING for delivery in notice.deliveries):
-        raise AlreadyDone(f"Some of N{notice.id} has gone out already; publish a correction instead.")
-    where = (t.notices.c.id == notice.id, t.notices.c.state.in_((NoticeState.DRAFT, NoticeState.APPROVED)))
-    if not tx.execute(update(t.notices).where(*where).values(state=NoticeState.WITHDRAWN.value)).rowcount:
-        raise AlreadyDone(f"N{notice.id} is already {get(tx, notice.id).state}.")
+    """Stops whatever has not gone out yet; what is out, or on its way, stays out. Raises AlreadyDone when all is."""
+    _move(tx, notice.id, NoticeState.WITHDRAWN)
     audit.record(tx, at=now, by=by, action="notice.withdrawn", subject=f"notice {notice.id}")
     return get(tx, notice.id)
 
 
-def finish(tx: Transaction, notice_id: int, now: datetime) -> None:
-    """Marks the notice as published once every delivery has gone out."""
-    notice = get(tx, notice_id)
-    if notice.state is NoticeState.APPROVED and all(d.state is DeliveryState.SENT for d in notice.deliveries):
-        tx.execute(
-            update(t.notices)
-            .where(t.notices.c.id == notice_id)
-            .values(state=NoticeState.PUBLISHED.value, published_at=now)
-        )
-        audit.record(tx, at=now, by="daemon", action="notice.published", subject=f"notice {notice_id}")
-
-
 def retry(tx: Transaction, notice: Notice, *, by: str, now: datetime) -> int:
-    """Puts refused deliveries in line again; gives how many."""
+    """Puts refused deliveries of a notice that is going out in line again; gives how many."""
+    if not _publishing(tx, notice.id):
+        return 0
     where = (t.deliveries.c.notice_id == notice.id, t.deliveries.c.state == DeliveryState.FAILED.value)
-    retried = tx.execute(update(t.deliveries).where(*where).values(state=DeliveryState.WAITING.value)).rowcount
+    waiting = {"state": DeliveryState.WAITING.value, "reason": None}
+    retried = tx.execute(update(t.deliveries).where(*where).values(**waiting)).rowcount
     if retried:
         audit.record(tx, at=now, by=by, action="notice.retried", subject=f"notice {notice.id}", deliveries=retried)
     return retried
+
+
+def settle_by_hand(tx: Transaction, delivery: Delivery, *, was_sent: bool, by: str, now: datetime) -> None:
+    """A person looked at the network and says whether a delivery of unknown outcome is there.
+
+    Raises AlreadyDone where its outcome is known.
+    """
+    where = (t.deliveries.c.id == delivery.id, t.deliveries.c.state == DeliveryState.UNKNOWN.value)
+    values: dict[str, Any] = {"state": DeliveryState.FAILED.value, "reason": f"not on the network, says {by}"}
+    if was_sent:
+        values = {"state": DeliveryState.SENT.value, "sent_at": delivery.sending_since, "reason": f"settled by {by}"}
+    if not tx.execute(update(t.deliveries).where(*where).values(**values)).rowcount:
+        raise AlreadyDone(f"The outcome of N{delivery.notice_id} on {delivery.account} is known already.")
+    subject = f"notice {delivery.notice_id}"
+    audit.record(tx, at=now, by=by, action="delivery.settled", subject=subject, delivery=delivery.id, was_sent=was_sent)
+    finish(tx, delivery.notice_id, now)
+
+
+def finish(tx: Transaction, notice_id: int, now: datetime) -> None:
+    """Marks the notice as published once every delivery has gone out."""
+    if not _publishing(tx, notice_id):
+        return
+    where = (t.deliveries.c.notice_id == notice_id, t.deliveries.c.state != DeliveryState.SENT.value)
+    if tx.scalar(select(t.deliveries.c.id).where(*where).limit(1)) is None:
+        _move(tx, notice_id, NoticeState.PUBLISHED, published_at=now)
+        audit.record(tx, at=now, by="daemon", action="notice.published", subject=f"notice {notice_id}")
+
+
+def _publishing(tx: Transaction, notice_id: int) -> bool:
+    """Whether the notice is going out; true until the transaction ends, for the row is locked where rows can be."""
+    where = (t.notices.c.id == notice_id, t.notices.c.state == NoticeState.PUBLISHING.value)
+    return tx.scalar(select(t.notices.c.id).where(*where).with_for_update()) is not None
+
+
+def _move(tx: Transaction, notice_id: int, to: NoticeState, **values: Any) -> None:
+    """One step of the notice's life, from wherever it may start. Raises AlreadyDone."""
+    before = [state.value for state, steps in NOTICE_MOVES.items() if to in steps]
+    where = (t.notices.c.id == notice_id, t.notices.c.state.in_(before))
+    if not tx.execute(update(t.notices).where(*where).values(state=to.value, **values)).rowcount:
+        now = get(tx, notice_id)
+        who = {NoticeState.APPROVED: now.approved_by, NoticeState.PUBLISHING: now.published_by}.get(now.state)
+        raise AlreadyDone(f"N{notice_id} is already {now.state}{f' (by {who})' if who else ''}.")
 
 
 # --- what the sender does: the verbs of outbox.py -------------------------------------------------------------------
 
 
 def sendable(tx: Transaction, account: str, _now: datetime) -> list[Delivery]:
-    """Deliveries of approved notices that have not gone out, in order."""
+    """Deliveries of notices being published that have not gone out, in order."""
     query = select(t.deliveries).join(t.notices, t.notices.c.id == t.deliveries.c.notice_id)
     ready = (
-        t.notices.c.state == NoticeState.APPROVED.value,
+        t.notices.c.state == NoticeState.PUBLISHING.value,
         t.deliveries.c.state == DeliveryState.WAITING.value,
         t.deliveries.c.account == account,
     )
@@ -160,13 +202,21 @@ def sendable(tx: Transaction, account: str, _now: datetime) -> list[Delivery]:
 
 
 def claim(tx: Transaction, delivery: Delivery, now: datetime) -> bool:
-    """Writes `sending`, if it still waits and no switch holds it; commit before the network is called."""
+    """Writes `sending`, if it still waits, its notice is still going out and no switch holds it.
+
+    This must be committed before the network is called.
+    """
+    if not _publishing(tx, delivery.notice_id):
+        return False
     where = (t.deliveries.c.id == delivery.id, t.deliveries.c.state == DeliveryState.WAITING.value)
     won = tx.execute(
         update(t.deliveries)
         .where(*where, ~switch.held(delivery.network))
-        .values(state=DeliveryState.SENDING.value, sending_since=now)
+        .values(state=DeliveryState.SENDING.value, sending_since=now, reason=None)
     )
+    if won.rowcount:
+        subject = f"notice {delivery.notice_id}"
+        audit.record(tx, at=now, by="daemon", action="delivery.sending", subject=subject, delivery=delivery.id)
     return bool(won.rowcount)
 
 

@@ -398,7 +398,9 @@ notices = Table(
     Column("written_at", Moment, nullable=False),
     Column("approved_by", String(100)),
     Column("approved_at", Moment),
-    Column("published_at", Moment),
+    Column("published_by", String(100)),  # who said that it goes out
+    Column("publishing_since", Moment),
+    Column("published_at", Moment),  # when the last delivery was out
 )
 
 deliveries = Table(
