@@ -1,0 +1,152 @@
+"""How a notice is shown: as it will look, as it goes out, and to programs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from listener.commands import output
+from listener.escapes import visible
+from listener.types import DeliveryState, NoticeState
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from listener.commands.publishing import Left
+    from listener.store.notices import Delivery, Notice
+
+_HIDDEN = ("id", "notice_id", "send_key")
+
+
+def as_json(notice: Notice, left: Mapping[str, Left] | None = None) -> dict[str, Any]:
+    """The notice for programs; docs/notices.md lists the keys."""
+    found: dict[str, Any] = {"notice": f"N{notice.id}"}
+    found |= {name: getattr(notice, name) for name in notice.__dataclass_fields__ if name not in ("id", "deliveries")}
+    found["deliveries"] = [
+        {name: getattr(each, name) for name in each.__dataclass_fields__ if name not in _HIDDEN}
+        | ({"again_at": _again_at(each, left)} if left is not None else {})
+        for each in notice.deliveries
+    ]
+    return found
+
+
+def _again_at(delivery: Delivery, left: Mapping[str, Left]) -> Any:
+    waits = delivery.state is not DeliveryState.SENT and delivery.account in left
+    return left[delivery.account].again_at if waits else None
+
+
+def messages(notice: Notice) -> str:
+    """`4 messages on 2 accounts`."""
+    accounts = len({each.account for each in notice.deliveries})
+    many = len(notice.deliveries)
+    return f"{many} message{'s' * (many != 1)} on {accounts} account{'s' * (accounts != 1)}"
+
+
+def out(notice: Notice) -> str:
+    """`2/3`: how many are on their networks."""
+    return f"{sum(each.state is DeliveryState.SENT for each in notice.deliveries)}/{len(notice.deliveries)}"
+
+
+def where(delivery: Delivery) -> str:
+    """`care (mastodon, es)`."""
+    return f"{delivery.account} ({delivery.network}, {delivery.language})"
+
+
+def why(delivery: Delivery, left: Mapping[str, Left]) -> str:
+    """Why it is not out, and what comes next."""
+    number = f"N{delivery.notice_id}"
+    if delivery.state is DeliveryState.FAILED:
+        return f"refused: {delivery.reason}; once that is mended, `escucha notice retry {number}`"
+    held = left.get(delivery.account)
+    reason = held.reason if held else delivery.reason or "its turn has not come"
+    when = f"; worth trying again at {held.again_at:%H:%M:%S} UTC" if held and held.again_at else ""
+    if delivery.state is DeliveryState.UNKNOWN:
+        look = f"`escucha notice settle {number} {delivery.account}/{delivery.language} --there` or `--not-there`"
+        return f"nobody knows whether it is out{when}; or look there yourself, then {look}"
+    return f"waits: {reason}{when}"
+
+
+def show(notice: Notice) -> None:
+    """One panel for each message, just as it will be posted, with its length and the links in it."""
+    from rich.panel import Panel
+    from rich.text import Text
+
+    from listener.desk import notices as desk
+
+    output.heading(f"N{notice.id} {notice.title}")
+    for each in notice.deliveries:
+        text = Text(visible(each.text, lines=True), overflow="fold")
+        text.highlight_regex(r"https?://\S+|(?<!\w)[#@]\w+", "cyan")
+        counted = f"{each.length} of {each.length_limit}"
+        title = Text(f"{where(each)} · {counted}")
+        output.show(Panel(text, title=title, title_align="left", padding=(0, 1)))
+        output.fields([("links", "\n".join(desk.links(each.text))), ("names", desk.named(each.text))])
+
+
+def say_next(notice: Notice) -> None:
+    """What can be done with it now."""
+    number = f"N{notice.id}"
+    match notice.state:
+        case NoticeState.DRAFT:
+            output.say(f"A draft by {notice.written_by}. Somebody else: `escucha notice approve {number}`.")
+        case NoticeState.APPROVED:
+            output.say(f"Approved by {notice.approved_by}. Send it: `escucha notice publish {number}`.")
+        case NoticeState.PUBLISHING:
+            refused = sum(each.state is DeliveryState.FAILED for each in notice.deliveries)
+            again = f"; {refused} refused, `escucha notice retry {number}` puts those in line again" if refused else ""
+            output.say(f"Going out, {out(notice)} so far{again}. Go on: `escucha notice publish {number}`.")
+
+
+class Watcher:
+    """A line for each message that ended and each wait, over a bar where there is a terminal; silent for programs."""
+
+    def __init__(self, notice: Notice, *, quiet: bool) -> None:
+        self._quiet = quiet
+        self._progress: Progress | None = None
+        self._total = len(notice.deliveries)
+        self._done = sum(each.state is DeliveryState.SENT for each in notice.deliveries)
+        self._number = f"N{notice.id}"
+
+    def __enter__(self) -> Watcher:
+        console = output.console()
+        if self._done and not self._quiet:
+            output.say(f"{self._done} of {self._total} are out already.")
+        if console.is_terminal and not self._quiet and self._done < self._total:
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+            self._progress = Progress(*columns, console=console, transient=True)
+            self._progress.add_task(self._number, total=self._total, completed=self._done)
+            self._progress.start()
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        if self._progress:
+            self._progress.stop()
+
+    def settled(self, delivery: Delivery) -> None:
+        """One message ended well or badly."""
+        if delivery.state is DeliveryState.SENT:
+            self._say(f"✓ {where(delivery)}: {delivery.posted_url or 'out'}")
+            if self._progress:
+                self._progress.advance(self._progress.task_ids[0])
+        else:
+            self._say(f"! {where(delivery)}: {delivery.reason}")
+
+    def waits(self, account: str, pause: timedelta, reason: str) -> None:
+        """One account rests for a moment."""
+        self._say(f"… {account}: {reason}; trying again in {max(1, round(pause.total_seconds()))} s")
+
+    def _say(self, line: str) -> None:
+        if self._quiet:
+            return
+        if self._progress:
+            from rich.text import Text
+
+            self._progress.console.print(Text(visible(line)))
+        else:
+            output.say(visible(line))

@@ -1,0 +1,174 @@
+"""Publishing a notice from the command line: every account side by side, each as often as it is worth trying now.
+
+What is out is in the database before anything else happens, so a run that is killed leaves only what is missing to the
+next one.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from listener.commands.app import App
+from listener.contract import Connector, Publishes
+from listener.errors import EscuchaError
+from listener.flow.act import Acted, act
+from listener.store import Store, notices, switch
+from listener.store.notices import Delivery, Notice
+from listener.types import DeliveryState
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+PATIENCE = timedelta(seconds=60)  # the longest wait for a network while somebody sits in front of it
+TRIES = 2  # waits in a row that bring nothing before we leave it
+SPEAKERS = 8  # accounts at once
+SENDER_WAIT = 10  # seconds for another process to finish what it sends on an account
+FIRST_LOOK = timedelta(seconds=2)  # after a write of unknown outcome
+
+ENDED = (DeliveryState.SENT, DeliveryState.FAILED)
+UNDECIDED = (DeliveryState.WAITING, DeliveryState.SENDING, DeliveryState.UNKNOWN)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Left:
+    """Why something of one account is not out, and from when it is worth trying again (None: nobody knows)."""
+
+    account: str
+    reason: str
+    again_at: datetime | None = None
+
+
+class Publication:
+    """One run of `notice publish`.
+
+    `settled` hears of each delivery that ended, `waits` of each wait (account, how long, why); from any thread.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        notice: Notice,
+        *,
+        settled: Callable[[Delivery], None],
+        waits: Callable[[str, timedelta, str], None],
+    ) -> None:
+        self._app = app
+        self._store: Store = app.store
+        self._notice_id = notice.id
+        self._settled = settled
+        self._waits = waits
+        self._stop = threading.Event()
+        self._lock = threading.Lock()
+        self._told = {each.id for each in notice.deliveries if each.state in ENDED}
+        self._accounts = list(dict.fromkeys(each.account for each in notice.deliveries if each.state in UNDECIDED))
+
+    def run(self) -> dict[str, Left]:
+        """Publishes what is missing; gives, by account, why something still is."""
+        left: dict[str, Left] = {}
+        speakers: dict[str, Connector] = {}
+        for account in self._accounts:
+            try:
+                connector = self._app.connector(account)
+            except EscuchaError as error:
+                left[account] = Left(account=account, reason=str(error))
+                continue
+            if isinstance(connector, Publishes):
+                speakers[account] = connector
+            else:
+                left[account] = Left(account=account, reason=f"{connector.facts.network} cannot speak to everybody")
+        with ThreadPoolExecutor(max_workers=SPEAKERS, thread_name_prefix="publish") as executor:
+            left |= self._all(executor, speakers)
+        with self._store.write() as tx:
+            notices.finish(tx, self._notice_id, self._app.now())
+        return left
+
+    def _all(self, executor: Executor, speakers: Mapping[str, Connector]) -> dict[str, Left]:
+        runs: dict[str, Future[Left | None]] = {
+            account: executor.submit(self._account, account, connector) for account, connector in speakers.items()
+        }
+        left: dict[str, Left] = {}
+        try:
+            for account, run in runs.items():
+                try:
+                    ended = run.result()
+                except EscuchaError as error:
+                    ended = Left(account=account, reason=str(error))
+                if ended:
+                    left[account] = ended
+        except BaseException:
+            self._stop.set()  # what is being sent is finished and written down; nothing new is begun
+            for run in runs.values():
+                run.cancel()
+            raise
+        return left
+
+    def _account(self, account: str, connector: Connector) -> Left | None:
+        """Sends, and waits where a short wait may help, until nothing is undecided or it is no use."""
+        tries = 0
+        while True:
+            acted = act(
+                self._store,
+                connector,
+                account,
+                clock=self._app.now,
+                stopping=self._stop.is_set,
+                wait=SENDER_WAIT,
+                kinds=("notice",),
+                notice_id=self._notice_id,
+                progress=self._tried,
+            )
+            mine = [each for each in self._look() if each.account == account and each.state in UNDECIDED]
+            if not mine:
+                return None
+            now = self._app.now()
+            tries = 0 if acted.sent or acted.settled else tries
+            left = self._why(account, connector, mine, acted, now, first=not tries)
+            pause = left.again_at - now if left.again_at else None
+            if pause is None or pause > PATIENCE or tries == TRIES or self._stop.is_set():
+                return left
+            tries += 1
+            if pause > timedelta(0):
+                self._waits(account, pause, left.reason)
+                self._stop.wait(pause.total_seconds())
+
+    def _why(
+        self, account: str, connector: Connector, mine: list[Delivery], acted: Acted, now: datetime, *, first: bool
+    ) -> Left:
+        if acted.busy:
+            return Left(account=account, reason="another process is sending there", again_at=now)
+        if acted.hold_until:
+            reason = acted.errors[-1] if acted.errors else "the network wants a rest"
+            return Left(account=account, reason=reason, again_at=acted.hold_until)
+        unknown = [each for each in mine if each.state is DeliveryState.UNKNOWN]
+        if unknown:
+            reason = "nobody knows yet whether it is out"
+            settle_after = connector.facts.settle_after
+            if settle_after is None:
+                return Left(account=account, reason=reason, again_at=now if first else None)
+            sure_at = max((each.sending_since or now) + settle_after for each in unknown)
+            return Left(
+                account=account, reason=reason, again_at=max(now, min(sure_at, now + FIRST_LOOK) if first else sure_at)
+            )
+        with self._store.read() as tx:
+            paused = switch.is_paused(tx, mine[0].network)
+            state = notices.get(tx, self._notice_id).state
+        return Left(account=account, reason="sending is paused" if paused else f"the notice is {state}")
+
+    def _tried(self, _item: object) -> None:
+        self._look()
+
+    def _look(self) -> tuple[Delivery, ...]:
+        """The deliveries as they are now; tells of those that ended since the last look."""
+        with self._store.read() as tx:
+            deliveries = notices.get(tx, self._notice_id).deliveries
+        with self._lock:
+            for each in deliveries:
+                if each.state in ENDED and each.id not in self._told:
+                    self._told.add(each.id)
+                    self._settled(each)
+        return deliveries

@@ -1,0 +1,554 @@
+"""`escucha notice`: from the draft to every network, once, whatever happens on the way."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pexpect
+import pytest
+from click.testing import Result
+
+from connectors.sandbox import Fault, World
+from listener.commands import publishing
+from tests.servers.mastodon import MastodonServer
+
+Run = Callable[..., Result]
+ROOT = Path(__file__).parents[3]
+TEXTS = ("--title", "Corte", "--text", "es=Hay un corte.", "--text", "en=There is an outage.")
+
+
+def settings(folder: Path, *names: str) -> None:
+    accounts = "".join(
+        f'[accounts.{name}]\nnetwork = "sandbox"\nworld = "{folder / "world.db"}"\nhandle = "@{name}"\n'
+        for name in names
+    )
+    (folder / "escucha.toml").write_text(f'[brand]\nlanguages = ["es", "en"]\n{accounts}', encoding="utf-8")
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    settings(tmp_path, "care", "brand")
+    world = World(tmp_path / "world.db")
+    yield world
+    world.close()
+
+
+@pytest.fixture
+def as_person(escucha: Run, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    def run(person: str, *args: str, input: str | None = None) -> Result:
+        monkeypatch.setenv("ESCUCHA_ACTOR", person)
+        return escucha("notice", *args, input=input)
+
+    return run
+
+
+@pytest.fixture
+def approved(as_person: Run, world: World) -> World:
+    """N1 on two accounts in two languages, approved."""
+    assert as_person("marta", "draft", *TEXTS).exit_code == 0
+    assert as_person("luis", "approve", "N1", "--yes").exit_code == 0
+    return world
+
+
+def posts(world: World, *handles: str) -> list[tuple[str, str]]:
+    return [(row["author"], row["text"]) for name in handles or ("care", "brand") for row in world.posts_by(name)]
+
+
+def found(as_person: Run, number: str = "N1") -> dict[str, Any]:
+    value: dict[str, Any] = json.loads(as_person("marta", "status", number, "--json").stdout)
+    return value
+
+
+def states(as_person: Run) -> list[str]:
+    return [each["state"] for each in found(as_person)["deliveries"]]
+
+
+ALL = [("care", "Hay un corte."), ("care", "There is an outage.")]
+ALL += [("brand", "Hay un corte."), ("brand", "There is an outage.")]
+
+
+# --- the way of a notice ---
+
+
+def test_a_notice_from_draft_to_every_account(as_person: Run, world: World) -> None:
+    drafted = as_person("marta", "draft", *TEXTS)
+    assert "N1 is written down: 4 messages on 2 accounts. Nothing goes out yet." in drafted.stdout
+    assert "escucha notice preview N1" in drafted.stdout
+    preview = as_person("marta", "preview", "n1")
+    assert "care (sandbox, es) · 13 of 500" in preview.stdout
+    assert "Hay un corte." in preview.stdout
+    assert "publish N1" in as_person("luis", "approve", "1", "--yes").stdout
+    assert posts(world) == []
+    published = as_person("marta", "publish", "N1")
+    assert published.exit_code == 0, published.output
+    assert "✓ care (sandbox, es): https://sandbox.example/@care/" in published.stdout
+    assert "N1 is out: 4 messages on 2 accounts." in published.stdout
+    assert sorted(posts(world)) == sorted(ALL)
+    record = found(as_person)
+    assert record["state"] == "published"
+    assert (record["written_by"], record["approved_by"], record["published_by"]) == ("marta", "luis", "marta")
+    assert {each["state"] for each in record["deliveries"]} == {"sent"}
+    assert "4/4" in as_person("marta", "status").stdout
+    assert "https://sandbox.example" in as_person("marta", "status", "N1").stdout
+
+
+def test_approving_sends_nothing_not_even_by_the_daemon(approved: World, as_person: Run, escucha: Run) -> None:
+    settings_file = Path("escucha.toml")
+    source = '[[sources]]\nname = "s"\naccount = "care"\nquery = "mentions"\n'
+    settings_file.write_text(settings_file.read_text() + source)
+    assert escucha("run", "--once").exit_code == 0
+    assert posts(approved) == []
+    approved.fail("publish", Fault.RATE_LIMITED, times=2, seconds=3600)
+    assert as_person("marta", "publish", "N1").exit_code == 3
+    approved.heal()
+    assert escucha("run", "--once").exit_code == 0  # what somebody published, the daemon goes on with
+    assert sorted(posts(approved)) == sorted(ALL)
+
+
+def test_the_writer_cannot_approve(as_person: Run, world: World) -> None:
+    as_person("marta", "draft", *TEXTS)
+    result = as_person("marta", "approve", "N1", "--yes")
+    assert result.exit_code == 2
+    assert "somebody else must approve it" in result.stderr
+
+
+def test_without_yes_and_a_terminal_an_approval_says_what_to_do(as_person: Run, world: World) -> None:
+    as_person("marta", "draft", *TEXTS)
+    result = as_person("luis", "approve", "N1")
+    assert result.exit_code == 2
+    assert "escucha notice preview N1" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("before", "command", "words"),
+    [
+        ((), ("publish", "N1"), "not approved yet"),
+        ((("luis", "approve", "N1", "--yes"),), ("approve", "N1", "--yes"), "N1 is already approved (by luis)"),
+        ((("luis", "withdraw", "N1"),), ("approve", "N1", "--yes"), "N1 is already withdrawn"),
+        ((("luis", "withdraw", "N1"),), ("publish", "N1"), "was withdrawn; write a new one"),
+        ((), ("preview", "N9"), "There is no notice N9"),
+        ((), ("preview", "x"), "is no notice"),
+        ((), ("settle", "N1", "care/es", "--there"), "known already"),
+        ((), ("settle", "N1", "nobody", "--there"), "does not go to nobody; it goes to care/es, care/en"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_one_sentence(
+    as_person: Run, world: World, before: tuple[tuple[str, ...], ...], command: tuple[str, ...], words: str
+) -> None:
+    as_person("marta", "draft", *TEXTS)
+    for each in before:
+        assert as_person(*each).exit_code == 0
+    result = as_person("ana", *command)
+    assert result.exit_code == 2
+    assert words in result.stderr
+    assert posts(world) == []
+
+
+def test_publishing_again_posts_nothing_again(approved: World, as_person: Run) -> None:
+    as_person("marta", "publish", "N1")
+    again = as_person("marta", "publish", "N1")
+    assert again.exit_code == 0
+    assert "4 of 4 are out already." in again.stdout
+    assert len(posts(approved)) == 4
+
+
+def test_a_listing_of_nothing_says_so(as_person: Run, world: World) -> None:
+    assert "No notices yet" in as_person("marta", "status").stdout
+    assert json.loads(as_person("marta", "status", "--json").stdout) == []
+
+
+# --- drafting ---
+
+
+def test_all_problems_are_refused_at_once_and_nothing_is_stored(as_person: Run, world: World) -> None:
+    result = as_person("marta", "draft", "--text", "es=" + "x" * 512, "--on", "car", "--on", "care")
+    assert result.exit_code == 2
+    assert result.stderr.splitlines() == [
+        "There is no account 'car'; did you mean care?",
+        "It has no title; give it one with --title, for yourselves to find it by.",
+        "care (sandbox, es): 12 too long (512 of 500); shorten it, or give sandbox its own text with "
+        "--variant 'sandbox:es=…'.",
+    ]
+    assert json.loads(as_person("marta", "status", "--json").stdout) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("n.md", "# Corte\non: brand\n\n## es\nHola\n\n## sandbox:en\nHello\n"),
+        ("n.yaml", "title: Corte\non: brand\ntexts: {es: Hola}\nvariants: {sandbox: {en: Hello}}\n"),
+    ],
+)
+def test_a_file_holds_it_all(as_person: Run, world: World, name: str, text: str) -> None:
+    Path(name).write_text(text, encoding="utf-8")
+    made = json.loads(as_person("marta", "draft", "--file", name, "--json").stdout)
+    assert (made["notice"], made["title"], made["state"]) == ("N1", "Corte", "draft")
+    assert [(each["account"], each["text"]) for each in made["deliveries"]] == [("brand", "Hola"), ("brand", "Hello")]
+
+
+@pytest.mark.parametrize(("name", "words"), [("n.txt", "should end in .yaml or .md"), ("no.md", "cannot be read")])
+def test_a_file_that_cannot_be_read_is_a_mistake(as_person: Run, world: World, name: str, words: str) -> None:
+    Path("n.txt").write_text("x")
+    result = as_person("marta", "draft", "--file", name)
+    assert result.exit_code == 2
+    assert words in result.stderr
+
+
+def test_without_text_and_terminal_it_says_how_to_give_some(as_person: Run, world: World) -> None:
+    result = as_person("marta", "draft", "--title", "x")
+    assert result.exit_code == 2
+    assert "--text 'es=…'" in result.stderr
+
+
+def test_accounts_that_cannot_speak_are_left_out_or_refused(as_person: Run, tmp_path: Path) -> None:
+    settings(tmp_path, "care")
+    with (tmp_path / "escucha.toml").open("a") as file:
+        file.write('[accounts.ears]\nnetwork = "mastodon"\ninstance = "http://127.0.0.1:9"\n')
+    with MastodonServer() as server:
+        path = tmp_path / "escucha.toml"
+        path.write_text(path.read_text().replace("http://127.0.0.1:9", server.url))
+        made = as_person("marta", "draft", *TEXTS)
+        assert "Left out: ears: it reads without an account of ours." in made.stderr
+        assert "2 messages on 1 account." in made.stdout
+        refused = as_person("marta", "draft", *TEXTS, "--on", "ears")
+    assert refused.exit_code == 2
+    assert "ears: it reads without an account of ours, so it cannot speak" in refused.stderr
+
+
+def test_a_servers_own_limit_counts(as_person: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with MastodonServer(max_characters=1000) as server:
+        mastodon_settings(tmp_path, server, "care", monkeypatch=monkeypatch)
+        made = as_person("marta", "draft", "--title", "T", "--text", "es=" + "x" * 900, "--json")
+        assert made.exit_code == 0, made.output
+        assert json.loads(made.stdout)["deliveries"][0]["length_limit"] == 1000
+
+
+# --- when something is in the way ---
+
+
+def test_a_pause_is_respected_and_said(approved: World, as_person: Run, escucha: Run) -> None:
+    assert escucha("pause", "--reason", "wrong price").exit_code == 0
+    result = as_person("marta", "publish", "N1")
+    assert result.exit_code == 2
+    assert "Sending is paused (all, by luis: wrong price), so N1 stays approved" in result.stderr
+    assert posts(approved) == []
+    assert escucha("resume").exit_code == 0
+    assert as_person("marta", "publish", "N1").exit_code == 0
+
+
+def test_once_a_pause_is_said_nothing_more_goes_out(approved: World, escucha: Run, tmp_path: Path) -> None:
+    approved.fail("publish", Fault.SLOW, times=4, seconds=1)
+    child = start(tmp_path, "publish", "N1")
+    until(lambda: len(posts(approved)) >= 1)
+    assert escucha("pause").exit_code == 0
+    out = posts(approved)
+    stdout, _ = child.communicate(timeout=60)
+    assert child.returncode == 3
+    assert "sending is paused" in stdout
+    assert posts(approved) == out
+    assert len(out) < 4
+
+
+def test_a_refusal_is_named_and_can_be_tried_again(approved: World, as_person: Run) -> None:
+    approved.fail("publish", Fault.REJECTED)
+    result = as_person("marta", "publish", "N1")
+    assert result.exit_code == 3
+    assert "refused: the sandbox refuses this" in result.stdout
+    assert "1 of 4 messages of N1 are not out" in result.stderr
+    assert sorted(states(as_person)) == ["failed", "sent", "sent", "sent"]
+    assert as_person("marta", "publish", "N1").exit_code == 3  # a refusal is not repeated by itself
+    assert "1 of N1 in line again" in as_person("marta", "retry", "N1").stdout
+    assert as_person("marta", "publish", "N1").exit_code == 0
+    assert sorted(posts(approved)) == sorted(ALL)
+    assert "Nothing of N1 was refused" in as_person("marta", "retry", "N1").stdout
+
+
+@pytest.mark.parametrize("fault", [Fault.ANSWER_LOST, Fault.NEVER_ARRIVED])
+def test_an_unknown_outcome_is_settled_by_looking(approved: World, as_person: Run, fault: Fault) -> None:
+    approved.fail("publish", fault, times=3)
+    result = as_person("marta", "publish", "N1")
+    assert result.exit_code == 0, result.output
+    assert "nobody knows yet whether it is out; trying again in" in result.stdout
+    assert sorted(posts(approved)) == sorted(ALL)
+
+
+def test_a_short_rate_limit_is_waited_out(approved: World, as_person: Run) -> None:
+    approved.fail("publish", Fault.RATE_LIMITED, seconds=1)
+    result = as_person("marta", "publish", "N1")
+    assert result.exit_code == 0
+    assert "the network asks us to slow down; trying again in 1 s" in result.stdout
+    assert sorted(posts(approved)) == sorted(ALL)
+
+
+def test_a_long_rate_limit_says_when(approved: World, as_person: Run) -> None:
+    approved.fail("publish", Fault.RATE_LIMITED, times=2, seconds=600)
+    began = time.monotonic()
+    result = as_person("marta", "publish", "N1", "--json")
+    assert result.exit_code == 3
+    assert time.monotonic() - began < 10
+    record = json.loads(result.stdout)
+    assert record["state"] == "publishing"
+    assert {each["state"] for each in record["deliveries"]} == {"waiting"}
+    assert all(each["again_at"] for each in record["deliveries"])
+    approved.fail("publish", Fault.RATE_LIMITED, times=2, seconds=600)
+    assert "worth trying again at" in as_person("marta", "publish", "N1").stdout
+    assert posts(approved) == []
+
+
+def test_one_account_that_fails_does_not_hold_the_others(approved: World, as_person: Run, tmp_path: Path) -> None:
+    settings(tmp_path, "brand")
+    result = as_person("marta", "publish", "N1")
+    assert result.exit_code == 3
+    assert "✗ care (sandbox, es): waits: There is no account 'care'" in result.stdout
+    assert posts(approved, "brand") == [("brand", "Hay un corte."), ("brand", "There is an outage.")]
+
+
+def test_a_person_settles_what_looking_cannot(approved: World, as_person: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    approved.fail("publish", Fault.ANSWER_LOST, times=2)
+    approved.fail("find_published", Fault.NEVER_ARRIVED, times=50)  # looking cannot tell
+    monkeypatch.setattr(publishing, "TRIES", 0)
+    result = as_person("marta", "publish", "N1")
+    assert result.exit_code == 3
+    assert "nobody knows whether it is out" in result.stdout
+    unknown = [each for each in found(as_person)["deliveries"] if each["state"] == "unknown"]
+    assert len(unknown) == 2
+    first, second = (f"{each['account']}/{each['language']}" for each in unknown)
+    assert "Noted: it is there." in as_person("luis", "settle", "N1", first, "--there").stdout
+    assert "`escucha notice retry N1`" in as_person("luis", "settle", "N1", second, "--not-there").stdout
+    assert sorted(states(as_person)) == ["failed", "sent", "sent", "sent"]
+
+
+def test_withdrawing_stops_what_is_not_out_and_names_what_is(approved: World, as_person: Run) -> None:
+    approved.fail("publish", Fault.RATE_LIMITED, seconds=3600)
+    as_person("marta", "publish", "N1")
+    out = posts(approved)
+    assert 0 < len(out) < 4
+    result = as_person("luis", "withdraw", "N1")
+    assert result.exit_code == 0
+    assert result.stdout.count("delete it there by hand") == len(out)
+    approved.heal()
+    assert as_person("marta", "publish", "N1").exit_code == 2
+    assert posts(approved) == out
+
+
+# --- on a terminal ---
+
+
+def spawn(folder: Path, person: str, *args: str, **more: str) -> Any:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "ESCUCHA_ACTOR": person, "TERM": "xterm", **more}
+    command = ["-m", "cli", "notice", *args]
+    child = pexpect.spawn(
+        sys.executable, command, cwd=str(folder), env=environment, encoding="utf-8", timeout=60, dimensions=(40, 100)
+    )
+    return child
+
+
+def test_the_second_person_sees_exactly_what_goes_out(as_person: Run, world: World, tmp_path: Path) -> None:
+    as_person("marta", "draft", *TEXTS)
+    child = spawn(tmp_path, "luis", "approve", "N1")
+    child.expect("Hay un corte.")
+    child.expect(r"Let N1 go out like this\?")
+    child.sendline("n")
+    child.expect("N1 stays a draft")
+    child.expect(pexpect.EOF)
+    child = spawn(tmp_path, "luis", "approve", "N1")
+    child.expect(r"Let N1 go out like this\?")
+    child.sendline("y")
+    child.expect("N1 is approved")
+    child.expect(pexpect.EOF)
+    assert found(as_person)["approved_by"] == "luis"
+
+
+def test_a_terminal_shows_a_bar_over_the_outcomes(approved: World, tmp_path: Path) -> None:
+    approved.fail("publish", Fault.SLOW, times=4, seconds=0.3)
+    child = spawn(tmp_path, "marta", "publish", "N1")
+    child.expect("━")
+    child.expect("✓ ")
+    child.expect("N1 is out: 4 messages on 2 accounts.")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0
+
+
+def test_the_editor_writes_it_and_a_refused_text_is_kept(as_person: Run, world: World, tmp_path: Path) -> None:
+    editor = tmp_path / "editor"
+    editor.write_text(f"#!{sys.executable}\n" + _EDITOR)
+    editor.chmod(editor.stat().st_mode | stat.S_IXUSR)
+    child = spawn(tmp_path, "marta", "draft", EDITOR=str(editor), WORDS="x" * 600)
+    child.expect("100 too long")
+    child.expect(r"Your text is in (\S+);")
+    kept = Path(child.match[1])
+    child.expect(pexpect.EOF)
+    assert "x" * 600 in kept.read_text()
+    child = spawn(tmp_path, "marta", "draft", EDITOR=str(editor), WORDS="Hola")
+    child.expect("N1 is written down: 2 messages on 2 accounts")
+    child.expect(pexpect.EOF)
+    child = spawn(tmp_path, "marta", "draft", EDITOR="true")
+    child.expect("Nothing was written")
+    child.expect(pexpect.EOF)
+    kept.unlink()
+
+
+_EDITOR = """
+import os, sys
+page = open(sys.argv[1], encoding="utf-8").read()
+assert "## es" in page and "## en" in page
+page = page.replace("# ", "# Corte", 1).replace("## es", "## es\\n" + os.environ["WORDS"])
+open(sys.argv[1], "w", encoding="utf-8").write(page)
+os.utime(sys.argv[1], (1, 1))
+"""
+
+
+# --- killed at any moment ---
+
+
+def start(folder: Path, *args: str) -> subprocess.Popen[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "ESCUCHA_ACTOR": "marta"}
+    command = [sys.executable, "-m", "cli", "notice", *args]
+    return subprocess.Popen(
+        command, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+
+
+def kill(child: subprocess.Popen[str]) -> None:
+    child.send_signal(signal.SIGKILL)
+    child.communicate()
+
+
+def until(wanted: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not wanted():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.02)
+
+
+def finish(folder: Path) -> None:
+    for _ in range(5):
+        child = start(folder, "publish", "N1")
+        out, err = child.communicate(timeout=200)
+        if child.returncode == 0:
+            return
+    raise AssertionError(out + err)
+
+
+def test_killed_after_the_network_took_it_nothing_is_posted_twice(
+    approved: World, as_person: Run, tmp_path: Path
+) -> None:
+    approved.fail("publish", Fault.SLOW_ANSWER, times=2, seconds=60)  # accepted, and then it hangs
+    approved.fail("publish", Fault.KEY_FORGOTTEN, times=50)  # nothing but our own care prevents a second one
+    child = start(tmp_path, "publish", "N1")
+    until(lambda: len(posts(approved)) == 2)
+    kill(child)
+    assert sorted(states(as_person)) == ["sending", "sending", "waiting", "waiting"]
+    finish(tmp_path)
+    assert sorted(posts(approved)) == sorted(ALL)
+    assert found(as_person)["state"] == "published"
+
+
+def test_killed_before_the_network_took_it_nothing_is_lost(approved: World, as_person: Run, tmp_path: Path) -> None:
+    approved.fail("publish", Fault.SLOW, times=2, seconds=60)
+    child = start(tmp_path, "publish", "N1")
+    until(lambda: states(as_person).count("sending") == 2)
+    kill(child)
+    finish(tmp_path)
+    assert sorted(posts(approved)) == sorted(ALL)
+
+
+def test_stopped_by_hand_it_finishes_what_is_in_hand_and_says_how_to_go_on(
+    approved: World, as_person: Run, tmp_path: Path
+) -> None:
+    approved.fail("publish", Fault.SLOW, times=2, seconds=1)
+    child = start(tmp_path, "publish", "N1")
+    until(lambda: states(as_person).count("sending") == 2)
+    child.send_signal(signal.SIGINT)
+    _out, err = child.communicate(timeout=60)
+    assert child.returncode == 130
+    assert "`escucha notice publish N1` goes on" in err
+    assert sorted(states(as_person)) == ["sent", "sent", "waiting", "waiting"]
+    finish(tmp_path)
+    assert sorted(posts(approved)) == sorted(ALL)
+
+
+def test_two_who_publish_at_once_post_everything_once(approved: World, tmp_path: Path) -> None:
+    approved.fail("publish", Fault.SLOW, times=4, seconds=0.3)
+    children = [start(tmp_path, "publish", "N1") for _ in range(3)]
+    for child in children:
+        child.communicate(timeout=120)
+    assert [child.returncode for child in children] == [0, 0, 0]
+    assert sorted(posts(approved)) == sorted(ALL)
+
+
+@pytest.mark.slow
+def test_forty_accounts_killed_at_random_moments_get_each_message_once(as_person: Run, tmp_path: Path) -> None:
+    chance = random.Random(7)
+    names = [f"n{number}" for number in range(40)]
+    settings(tmp_path, *names)
+    world = World(tmp_path / "world.db")
+    assert as_person("marta", "draft", *TEXTS).exit_code == 0
+    assert as_person("luis", "approve", "N1", "--yes").exit_code == 0
+    for _ in range(20):
+        world.fail("publish", Fault.SLOW, times=2, seconds=0.1)
+        world.fail("publish", Fault.SLOW_ANSWER, times=2, seconds=0.1)
+    world.fail("publish", Fault.KEY_FORGOTTEN, times=500)
+    kills = 0
+    for _ in range(8):
+        before = len(posts(world, *names))
+        child = start(tmp_path, "publish", "N1")
+        wanted = before + chance.randint(1, 12)
+        until(lambda wanted=wanted, child=child: len(posts(world, *names)) >= wanted or child.poll() is not None)
+        time.sleep(chance.random() * 0.15)
+        kills += child.poll() is None
+        kill(child)
+    assert kills >= 3
+    finish(tmp_path)
+    counted = Counter(posts(world, *names))
+    assert set(counted.values()) == {1}
+    assert len(counted) == 80
+    world.close()
+
+
+# --- a server that speaks a network's own protocol ---
+
+
+def mastodon_settings(folder: Path, server: MastodonServer, *names: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = ""
+    for name in names:
+        server.person(name)
+        server.tokens[f"token-of-{name}"] = name
+        lines += f'[accounts.{name}]\nnetwork = "mastodon"\ninstance = "{server.url}"\n'
+        monkeypatch.setenv(f"ESCUCHA_ACCOUNTS__{name.upper()}__ACCESS_TOKEN", f"token-of-{name}")
+    (folder / "escucha.toml").write_text(lines, encoding="utf-8")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", ["timeout_after", "timeout_before"])
+def test_killed_while_a_mastodon_server_keeps_silent(
+    as_person: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    names = [f"m{number}" for number in range(10)]
+    with MastodonServer(forget_keys=True) as server:
+        mastodon_settings(tmp_path, server, *names, monkeypatch=monkeypatch)
+        assert as_person("marta", "draft", *TEXTS).exit_code == 0
+        assert as_person("luis", "approve", "N1", "--yes").exit_code == 0
+        server.fail("POST /api/v1/statuses", fault, times=3)
+        child = start(tmp_path, "publish", "N1")
+        until(lambda: all(each.times == 0 for each in server.faults))
+        until(lambda: states(as_person).count("sending") == 3, 30)
+        time.sleep(0.5)
+        kill(child)
+        server.heal()
+        finish(tmp_path)
+        counted = Counter((row["acct"], row["text"]) for name in names for row in server.posts_by(name))
+    assert set(counted.values()) == {1}
+    assert len(counted) == 20
