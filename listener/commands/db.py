@@ -1,0 +1,117 @@
+"""`escucha db`: bring the tables up to date, look for damage, and copy the database while it is in use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from listener.commands import output
+from listener.commands.app import App, pass_app
+from listener.errors import Mistake
+
+if TYPE_CHECKING:
+    from listener.store import Store
+
+
+@click.group()
+def db() -> None:
+    """The database: upgrade, check, back up."""
+
+
+@db.command()
+@output.json_option
+@pass_app
+def upgrade(app: App, as_json: bool) -> None:
+    """Bring the tables up to what this version needs; does nothing where they are."""
+    from listener import store
+
+    with _connected(app) as database:
+        before = database.schema()
+        if before is not None and before > store.SCHEMA:
+            raise Mistake(
+                f"The tables are newer ({before}) than this version knows ({store.SCHEMA}): "
+                "use the version of Escucha that made them."
+            )
+        database.upgrade()
+        after = database.schema()
+    if as_json:
+        output.print_json({"before": before, "after": after})
+    elif before == after:
+        output.say(f"The tables are at step {after} already; nothing to do.")
+    else:
+        output.say(f"The tables are at step {after} now (before: {before or 'none'}).")
+
+
+@db.command()
+@output.json_option
+@click.pass_context
+@pass_app
+def check(app: App, ctx: click.Context, as_json: bool) -> None:
+    """Look for what is wrong; changes nothing. Ends with 2 where something is."""
+    from listener import store
+
+    _there(app)
+    with _connected(app) as database:
+        problems = database.problems()
+        schema = database.schema()
+    if as_json:
+        output.print_json({"schema": schema, "needed": store.SCHEMA, "problems": problems})
+    elif problems:
+        for problem in problems:
+            output.say(f"• {problem}")
+    else:
+        output.say(f"All is well: the tables are at step {schema} and whole.")
+    if problems:
+        ctx.exit(2)
+
+
+@db.command()
+@click.argument("target", type=click.Path(path_type=Path), required=False)
+@output.json_option
+@pass_app
+def backup(app: App, target: Path | None, as_json: bool) -> None:
+    """Copy the database into TARGET, a new file or a folder, while it is in use.
+
+    Without TARGET the copy is put beside the database, with the time in its name. It holds people's data and whoever
+    can read it can read all: keep it as you keep the database.
+    """
+    source = _there(app)
+    with _connected(app) as database:
+        name = f"{source.stem if source else 'escucha'}-{app.now():%Y%m%d-%H%M%S}.db"
+        if target is None:
+            target = source.parent / name if source else Path(name)
+        elif target.is_dir():
+            target /= name
+        elif not target.resolve().parent.is_dir():
+            raise Mistake(f"There is no folder {target.resolve().parent}; make it, or choose another place.")
+        database.backup(target)
+    size = target.stat().st_size
+    if as_json:
+        output.print_json({"backup": target, "bytes": size})
+    else:
+        output.say(f"Copied to {target} ({size / 1024**2:.1f} MB). To go back: stop the daemon, put it in place.")
+
+
+def _there(app: App) -> Path | None:
+    """The database's file. Raises Mistake where there is none yet, for looking at it would make one."""
+    with _connected(app) as database:
+        path = database.path
+    if path is not None and not path.exists():
+        raise Mistake(f"There is no database {path} yet; `escucha run` makes it, and so does `escucha db upgrade`.")
+    return path
+
+
+@contextmanager
+def _connected(app: App) -> Iterator[Store]:
+    """The settings' database whatever state its tables are in."""
+    from listener import store
+
+    database = store.connect(app.config.database.url)
+    try:
+        yield database
+    finally:
+        database.close()

@@ -1,0 +1,169 @@
+"""`escucha db`: upgrade, check, and a backup that is whole while others write."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+from listener import store
+
+Run = Callable[..., Result]
+ROOT = Path(__file__).parents[3]
+
+# Every transaction adds one row to each of two tables: a copy in which they differ was taken in the middle of one.
+WRITER = """
+import sys
+from datetime import UTC, datetime
+from listener import store
+from listener.store import audit, switch
+database = store.open(sys.argv[1])
+print("ready", flush=True)
+number = 0
+while True:
+    number += 1
+    with database.write() as tx:
+        audit.record(tx, at=datetime.now(UTC), by="writer", action="before", subject=f"n {number}", filler="x" * 3000)
+        switch.pause(tx, network=f"n{number}", by="writer", reason="x" * 500, now=datetime.now(UTC))
+"""
+
+
+@pytest.fixture(autouse=True)
+def _settings(tmp_path: Path) -> None:
+    (tmp_path / "escucha.toml").write_text('[database]\nurl = "sqlite:///escucha.db"\n')
+
+
+def edit(path: Path, statement: str) -> None:
+    with sqlite3.connect(path) as link:
+        link.execute(statement)
+    link.close()
+
+
+def test_upgrade_makes_the_tables_and_then_has_nothing_to_do(escucha: Run) -> None:
+    first, second = escucha("db", "upgrade"), escucha("db", "upgrade")
+    assert (first.exit_code, first.output) == (0, f"The tables are at step {store.SCHEMA} now (before: none).\n")
+    assert (second.exit_code, second.output) == (0, f"The tables are at step {store.SCHEMA} already; nothing to do.\n")
+    assert json.loads(escucha("db", "upgrade", "--json").stdout) == {"before": store.SCHEMA, "after": store.SCHEMA}
+
+
+def test_tables_of_a_newer_version_are_left_alone(escucha: Run, tmp_path: Path) -> None:
+    escucha("db", "upgrade")
+    edit(tmp_path / "escucha.db", "UPDATE alembic_version SET version_num = '9999'")
+    result = escucha("db", "upgrade")
+    assert result.exit_code == 2
+    assert "newer (9999)" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["check", "backup"])
+def test_looking_for_a_database_makes_none(escucha: Run, tmp_path: Path, command: str) -> None:
+    result = escucha("db", command)
+    assert result.exit_code == 2
+    assert "There is no database" in result.stderr
+    assert not (tmp_path / "escucha.db").exists()
+
+
+def test_check_of_a_good_database(escucha: Run) -> None:
+    escucha("db", "upgrade")
+    result = escucha("db", "check")
+    assert (result.exit_code, result.output) == (0, f"All is well: the tables are at step {store.SCHEMA} and whole.\n")
+
+
+@pytest.mark.parametrize(
+    ("statement", "words"),
+    [
+        ("UPDATE alembic_version SET version_num = '0000'", "run `escucha db upgrade`"),
+        (
+            "INSERT INTO gaps (source_id, noticed_at, reason) VALUES (99, '2026-01-01', 'x')",
+            "1 rows point at rows that are gone",
+        ),
+    ],
+)
+def test_check_says_what_is_wrong_and_what_to_do(escucha: Run, tmp_path: Path, statement: str, words: str) -> None:
+    escucha("db", "upgrade")
+    edit(tmp_path / "escucha.db", statement)
+    result = escucha("db", "check")
+    assert result.exit_code == 2
+    assert words in result.stdout
+    as_json = escucha("db", "check", "--json")
+    assert as_json.exit_code == 2
+    assert words in json.loads(as_json.stdout)["problems"][0]
+
+
+def test_check_finds_damage(escucha: Run, tmp_path: Path) -> None:
+    escucha("db", "upgrade")
+    path = tmp_path / "escucha.db"
+    raw = bytearray(path.read_bytes())
+    raw[4096 * 3 : 4096 * 12] = os.urandom(4096 * 9)
+    path.write_bytes(raw)
+    result = escucha("db", "check")
+    assert result.exit_code in (1, 2)
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    assert result.output.strip()
+
+
+def test_a_backup_goes_beside_into_a_folder_or_where_it_is_told(escucha: Run, tmp_path: Path) -> None:
+    escucha("db", "upgrade")
+    (tmp_path / "copies").mkdir()
+    assert escucha("db", "backup").exit_code == 0
+    assert escucha("db", "backup", "copies").exit_code == 0
+    named = json.loads(escucha("db", "backup", "mine.db", "--json").stdout)
+    assert named == {"backup": "mine.db", "bytes": (tmp_path / "mine.db").stat().st_size}
+    assert len(list(tmp_path.glob("escucha-2*.db"))) == len(list((tmp_path / "copies").glob("escucha-2*.db"))) == 1
+
+
+@pytest.mark.parametrize(("target", "words"), [("there.db", "exists already"), ("no/where.db", "There is no folder")])
+def test_a_backup_overwrites_nothing_and_makes_no_folders(
+    escucha: Run, tmp_path: Path, target: str, words: str
+) -> None:
+    escucha("db", "upgrade")
+    (tmp_path / "there.db").write_text("precious")
+    result = escucha("db", "backup", target)
+    assert result.exit_code == 2
+    assert words in result.stderr
+    assert (tmp_path / "there.db").read_text() == "precious"
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_a_backup_is_whole_while_another_process_writes(escucha: Run, tmp_path: Path) -> None:
+    escucha("db", "upgrade")
+    address = f"sqlite:///{tmp_path / 'escucha.db'}"
+    writer = subprocess.Popen(
+        [sys.executable, "-c", WRITER, address],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "ready\n"
+        sizes = []
+        for number in range(5):
+            time.sleep(0.2)
+            copy = tmp_path / f"copy{number}.db"
+            result = escucha("db", "backup", str(copy))
+            assert result.exit_code == 0, result.output
+            link = sqlite3.connect(copy)
+            before = link.execute("SELECT COUNT(*) FROM audit WHERE action = 'before'").fetchone()[0]
+            after = link.execute("SELECT COUNT(*) FROM pauses").fetchone()[0]
+            assert link.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+            link.close()
+            assert before == after
+            sizes.append(before)
+        assert writer.poll() is None
+    finally:
+        writer.send_signal(signal.SIGKILL)
+        writer.communicate()
+    assert sizes == sorted(sizes)
+    assert len(set(sizes)) > 1  # it did go on writing
+    restored = store.open(f"sqlite:///{tmp_path / 'copy4.db'}")
+    assert restored.problems() == []
+    restored.close()
