@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select, update
@@ -9,6 +10,16 @@ from sqlalchemy import select, update
 from listener.store import Transaction, audit
 from listener.store import tables as t
 from listener.store.mentions import upsert
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ruled:
+    """One policy that rules or ruled here. `active_since` is None where another one rules."""
+
+    version: str
+    first_used_at: datetime
+    active_since: datetime | None
+    activated_by: str  # the last time
 
 
 def activate(tx: Transaction, *, version: str, text: str, by: str, now: datetime) -> bool:
@@ -31,3 +42,20 @@ def active(tx: Transaction) -> str | None:
 def text_of(tx: Transaction, version: str) -> str | None:
     """The policy file as it was under that version; None where it never ruled here."""
     return tx.scalar(select(t.policy_versions.c.text).where(t.policy_versions.c.version == version))
+
+
+def history(tx: Transaction) -> list[Ruled]:
+    """Every policy that ever ruled here, the newest first."""
+    versions = tx.execute(select(t.policy_versions).order_by(t.policy_versions.c.first_used_at.desc())).all()
+    found = []
+    for row in versions:
+        activations = [each for each in audit.about(tx, f"policy {row.version}") if each.action == "policy.activated"]
+        found.append(
+            Ruled(
+                version=row.version,
+                first_used_at=row.first_used_at,
+                active_since=row.active_since,
+                activated_by=activations[-1].by if activations else "",
+            )
+        )
+    return found

@@ -1,0 +1,201 @@
+"""`escucha policy`: check the response policy, show the one that rules, list those that ruled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+import click
+
+from listener.commands import output
+from listener.commands.app import App, pass_app
+from listener.errors import PolicyProblem
+from listener.types import Mode
+
+
+class Readable(Protocol):
+    """What a policy offers to those who show it."""
+
+    file: Any  # the policy as it was understood
+
+    @property
+    def version(self) -> str:
+        """Names it."""
+
+    @property
+    def text(self) -> str:
+        """As it was read."""
+
+    def mode_on(self, network: str) -> Mode:
+        """How replies go out on that network, settings included."""
+
+
+class Published(Protocol):
+    """What `policies` offers besides loading."""
+
+    def json_schema(self) -> dict[str, Any]:
+        """What may stand in a policy file."""
+
+
+@click.group()
+def policy() -> None:
+    """The response policy: what we answer, what we leave, who gets it."""
+
+
+@policy.command()
+@click.argument("file", type=click.Path(path_type=Path), required=False)
+@click.option("--schema", is_flag=True, help="Print the JSON Schema of a policy file, for editors, and end.")
+@output.json_option
+@click.pass_context
+@pass_app
+def check(app: App, ctx: click.Context, file: Path | None, schema: bool, as_json: bool) -> None:
+    """Say what is wrong with a policy file, with the line; else what it says, in short.
+
+    Without FILE: the one that the settings name. Ends with 2 where something is wrong.
+    """
+    if schema:
+        output.print_json(cast(Published, app.policies).json_schema())
+        return
+    path = file or _path(app)
+    try:
+        found = _load(app, path)
+    except PolicyProblem as problem:
+        if not as_json:
+            raise
+        output.print_json({"file": path, "problems": problem.problems})
+        ctx.exit(2)
+    warnings = list(_warnings(found.file))
+    if as_json:
+        output.print_json({"file": path, "problems": [], "warnings": warnings} | _summary(app, found))
+        return
+    output.say(f"{path}: all is well.")
+    _print_summary(app, found)
+    for warning in warnings:
+        output.say(f"• {warning}")
+
+
+@policy.command()
+@click.option("--text", "only_text", is_flag=True, help="Print its text alone.")
+@output.json_option
+@pass_app
+def show(app: App, only_text: bool, as_json: bool) -> None:
+    """Show the policy that rules: its version, where it is from, how replies go out, and its text."""
+    from listener.store import policies
+
+    path = _path(app)
+    found = _load(app, path)
+    active = None
+    if app.config_path.exists():
+        with app.store.read() as tx:
+            active = policies.active(tx)
+            text = policies.text_of(tx, active) if active else None
+    if active is None or text is None:
+        active, text = found.version, found.text
+    if as_json:
+        named = {"in_settings": found.version, "file": path, "modes": _modes(app, found)}
+        output.print_json({"version": active, **named, "text": text})
+        return
+    if only_text:
+        output.say(text.rstrip("\n"))
+        return
+    if active == found.version:
+        output.fields([("file", path)])
+        _print_summary(app, found)
+    else:
+        output.fields([("version", active)])
+        output.say(
+            f"The settings name another one now ({found.version}, {path}): it rules from the next `escucha run`."
+        )
+    output.say()
+    output.say(text.rstrip("\n"))
+
+
+@policy.command()
+@output.json_option
+@pass_app
+def history(app: App, as_json: bool) -> None:
+    """Every policy that ruled here, the newest first."""
+    from listener.store import policies
+
+    with app.store.read() as tx:
+        ruled = policies.history(tx)
+    if as_json:
+        output.print_json(ruled)
+        return
+    output.table(
+        ["version", "first used", "rules since", "made to rule by"],
+        [[each.version, each.first_used_at, each.active_since or "", each.activated_by] for each in ruled],
+        empty="No policy has ruled here yet; `escucha run` starts with the one that the settings name.",
+    )
+
+
+def _path(app: App) -> Path:
+    return app.config_or_default.policy_file or app.policies.default_path()
+
+
+def _load(app: App, path: Path) -> Readable:
+    settings = app.config_or_default.policy
+    return cast(Readable, app.policies.load(path, mode=settings.mode, modes=settings.modes))
+
+
+def _modes(app: App, found: Readable) -> dict[str, Mode]:
+    """How replies go out, by network; "" stands for every network not named."""
+    settings = app.config_or_default
+    connected = {account.network for account in settings.accounts.values()}
+    networks = sorted(connected | set(settings.policy.modes) | set(found.file.networks))
+    return {"": found.mode_on(""), **{network: found.mode_on(network) for network in networks}}
+
+
+def _summary(app: App, found: Readable) -> dict[str, Any]:
+    file = found.file
+    return {
+        "name": file.name,
+        "version": found.version,
+        "modes": _modes(app, found),
+        "cases": file.cases,
+        "rules": [rule.name for rule in file.rules],
+        "templates": {name: sorted(template.wordings()[""]) for name, template in file.templates.items()},
+        "teams": list(file.teams),
+    }
+
+
+def _print_summary(app: App, found: Readable) -> None:
+    file = found.file
+    everywhere, *others = _modes(app, found).items()
+    different = "".join(f", {network}: {mode}" for network, mode in others if mode is not everywhere[1])
+    languages = sorted({language for template in file.templates.values() for language in template.wordings()[""]})
+    replies = sum(1 for rule in file.rules if rule.then.reply and not rule.then.reply.is_silence)
+    output.fields(
+        [
+            ("policy", file.name),
+            ("version", found.version),
+            ("replies", f"{everywhere[1]}{different}"),
+            ("cases", file.cases),
+            ("rules", f"{len(file.rules)}, {replies} of them answer"),
+            ("templates", f"{len(file.templates)} in {', '.join(languages)}" if languages else "none"),
+            ("teams", ", ".join(file.teams)),
+        ]
+    )
+
+
+def _warnings(file: Any) -> Iterator[str]:
+    """What is allowed and yet may be an oversight, one sentence each."""
+    thens = [rule.then for rule in file.rules]
+    used = {then.reply.template for then in thens if then.reply}
+    for name in file.templates:
+        if name not in used:
+            yield f"Template {name!r} is used by no rule; remove it, or let a rule reply with it."
+    risk_teams = {getattr(file.guard.risk_teams, kind) for kind in type(file.guard.risk_teams).model_fields}
+    busy = {file.default_team} | risk_teams
+    busy |= {then.case.team for then in thens if then.case} | {then.escalate for then in thens}
+    for name in file.teams:
+        if name not in busy:
+            yield f"Team {name!r} gets nothing from any rule; people can still give it cases."
+    spoken = {language for template in file.templates.values() for language in template.wordings()[""]}
+    for name, template in file.templates.items():
+        missing = sorted(spoken - set(template.wordings()[""]))
+        if name in used and missing:
+            yield f"Template {name!r} has no wording in {', '.join(missing)}; those people get it in {file.language}."
+    if not file.rules:
+        yield "It has no rule, so nothing is ever answered."

@@ -1,0 +1,118 @@
+"""`escucha policy`: what is wrong with a file and where, what rules now, what ruled before."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+import policies
+from listener import store
+from listener.store import policies as ruled
+
+Run = Callable[..., Result]
+
+GOOD = """\
+name: Small
+default_team: care
+teams: {care: {}, lost: {}}
+language: es
+rules:
+  - name: thanks
+    when: {main_intent: praise}
+    then: {reply: thanks}
+templates:
+  thanks: {es: ¡Gracias!, en: Thanks!}
+  sorry: {es: Lo sentimos.}
+"""
+BAD = """\
+name: Small
+default_team: nobody
+teams: {care: {}}
+rule: 1
+mode: atuo
+rules: []
+"""
+
+
+def test_a_good_policy_is_summed_up_with_what_may_be_an_oversight(escucha: Run, tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").write_text(GOOD, encoding="utf-8")
+    result = escucha("policy", "check", "p.yaml")
+    assert result.exit_code == 0
+    for part in ("p.yaml: all is well.", "Small", "1, 1 of them answer", "Template 'sorry' is used by no rule"):
+        assert part in result.stdout
+    assert "Team 'lost' gets nothing" in result.stdout
+
+
+def test_every_problem_names_file_and_line(escucha: Run, tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").write_text(BAD, encoding="utf-8")
+    result = escucha("policy", "check", "p.yaml")
+    assert result.exit_code == 2
+    assert [line.split(": ")[0] for line in result.stderr.splitlines()] == ["p.yaml:2", "p.yaml:4", "p.yaml:5"]
+    as_json = escucha("policy", "check", "p.yaml", "--json")
+    assert as_json.exit_code == 2
+    assert json.loads(as_json.stdout)["problems"] == result.stderr.splitlines()
+
+
+def test_without_a_file_it_checks_the_one_of_the_settings(escucha: Run, tmp_path: Path) -> None:
+    assert "default.yaml: all is well" in escucha("policy", "check").stdout
+    (tmp_path / "p.yaml").write_text(BAD, encoding="utf-8")
+    (tmp_path / "escucha.toml").write_text('[policy]\nfile = "p.yaml"\n', encoding="utf-8")
+    assert escucha("policy", "check").exit_code == 2
+
+
+def test_a_missing_file_is_a_mistake(escucha: Run) -> None:
+    result = escucha("policy", "check", "none.yaml")
+    assert result.exit_code == 2
+    assert "no such file" in result.stderr
+
+
+@pytest.mark.parametrize("path", [policies.default_path(), *policies.examples().values()], ids=lambda path: path.stem)
+def test_the_policies_that_come_with_it_have_no_warnings(escucha: Run, path: Path) -> None:
+    found = json.loads(escucha("policy", "check", str(path), "--json").stdout)
+    assert found["problems"] == found["warnings"] == []
+    assert found["rules"]
+
+
+def test_the_schema_is_printed(escucha: Run) -> None:
+    assert json.loads(escucha("policy", "check", "--schema").stdout) == policies.json_schema()
+
+
+def test_show_gives_the_default_policy_without_any_settings(escucha: Run) -> None:
+    assert escucha("policy", "show", "--text").stdout == policies.default_path().read_text(encoding="utf-8")
+    shown = escucha("policy", "show").stdout
+    assert policies.load(policies.default_path()).version in shown
+    assert "default.yaml" in shown
+
+
+def test_show_and_history_tell_what_rules_and_what_ruled(escucha: Run, tmp_path: Path) -> None:
+    (tmp_path / "escucha.toml").write_text('[policy]\nfile = "p.yaml"\n', encoding="utf-8")
+    (tmp_path / "p.yaml").write_text(GOOD, encoding="utf-8")
+    assert "No policy has ruled here yet" in escucha("policy", "history").stdout
+    database = store.open(f"sqlite:///{tmp_path / 'escucha.db'}")
+    for number, version in enumerate(["aaa", "bbb", "aaa"]):
+        with database.write() as tx:
+            moment = datetime(2026, 3, 1 + number, tzinfo=UTC)
+            ruled.activate(tx, version=version, text=f"text of {version}", by=f"person {number}", now=moment)
+    database.close()
+
+    shown = escucha("policy", "show")
+    assert "text of aaa" in shown.stdout
+    assert "rules from the next `escucha run`" in shown.stdout
+    assert json.loads(escucha("policy", "show", "--json").stdout)["version"] == "aaa"
+    history = json.loads(escucha("policy", "history", "--json").stdout)
+    assert [(each["version"], each["active_since"], each["activated_by"]) for each in history] == [
+        ("bbb", None, "person 1"),
+        ("aaa", "2026-03-03T00:00:00Z", "person 2"),
+    ]
+    assert "bbb" in escucha("policy", "history").stdout
+
+
+def test_modes_show_what_the_settings_change(escucha: Run, tmp_path: Path) -> None:
+    (tmp_path / "escucha.toml").write_text('[policy]\nmodes = {sandbox = "auto"}\n', encoding="utf-8")
+    found = json.loads(escucha("policy", "show", "--json").stdout)
+    assert found["modes"] == {"": "manual", "sandbox": "auto"}
