@@ -1,0 +1,434 @@
+"""Mastodon, and the servers that speak its language (GoToSocial, Pleroma, Akkoma, Friendica …).
+
+Queries: `mentions` (what addresses our account), `#tag` (a public hashtag; on most servers without any account), and
+any other text is searched for where the server offers text search.
+
+    paging         done: by min_id, oldest first, so that nothing is skipped; search and a first look go back by max_id
+    gaps           done: a server files a post that reaches it late under the post's own time, behind what we have
+                   read; so a hashtag is read again from 15 minutes back each time and from some hours back every
+                   hour. Where we stop short, or a post cannot be read, Page.gap says so
+    rate limits    done: 300 requests per 5 minutes; a refusal's headers are read, and the pause after the last request
+    edits          done: `edited_at`; seen whenever a post is read again, and by recheck
+    deletions      done: recheck; only a 404 in the API's own words counts, never a proxy's page
+    language       done: what the author's client claims
+    threads        done: `in_reply_to_id`; Mastodon has no id for the whole thread
+    media          done: links with their descriptions; poll options join the text
+    auth failure   done: 401, and 403 on reading; a 403 on a write counts only if our token is refused altogether
+    length         done: the server's own limit and its URL length; 500 and 23 until it has told us
+    terms of use   done: answers are unlisted by default and never wider than the parent, #nobot is honoured. The bot
+                   flag of our own profile is for a person to set, and each server has rules of its own to be read
+
+Sources: docs.joinmastodon.org/methods/{timelines,notifications,search,statuses,accounts,instance}, /api/rate-limits
+and /api/guidelines, read July 2026; late ids: lib/mastodon/snowflake.rb of Mastodon 4.6. Mastodon.py 2.3 makes the
+requests; the answers are read as they came, since `Post.raw` is to be what the network said and the library drops the
+headers of a refusal.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+from mastodon import Mastodon, MastodonError
+from pydantic import BaseModel
+
+from connectors import faults
+from connectors.mastodon_posts import (
+    CLOCKS_DIFFER,
+    USUAL_LIMIT,
+    Unreadable,
+    find_ours,
+    is_id,
+    parent_of,
+    read_json,
+    read_limits,
+    read_time,
+    to_author,
+    to_posted,
+    to_posts,
+    visibility_name,
+)
+from connectors.mastodon_reading import PAGE, Batch, backward, forward, read_query, to_batch
+from connectors.mastodon_settings import Settings, is_loopback
+from connectors.mastodon_text import address, clean, count
+from connectors.wire import Wire
+from listener.contract import Connector, Publishes, Rechecks, Replies
+from listener.errors import AuthFailed, Mistake, NetworkError, OutcomeUnknown, RateLimited, Rejected, Unavailable
+from listener.types import (
+    Answerable,
+    Author,
+    Cursor,
+    Facts,
+    Page,
+    Posted,
+    PublishRequest,
+    Rechecked,
+    ReplyRequest,
+    Visibility,
+)
+
+__all__ = ["FACTS", "MastodonConnector", "Settings", "connect"]
+
+FACTS = Facts(
+    network="mastodon",
+    limit=USUAL_LIMIT,
+    count=count,
+    address=address,
+    answerable=Answerable.ANYONE,
+    linkable=True,
+    direct_messages=True,
+    keyed_writes=True,
+    deletions_visible=True,
+    settle_after=timedelta(seconds=60),
+    as_of="2026-07",
+    source="https://docs.joinmastodon.org/api/guidelines/ and https://docs.joinmastodon.org/methods/statuses/",
+)
+
+_LANGUAGE = re.compile(r"[a-z]{2,3}")
+_OWN_PAGES = 25  # how far back we look among our own posts: 1,000 of them
+_RECHECK_TOGETHER = 20
+_GIVE_UP_AFTER = 3  # posts in a row that could not be looked up
+_LEARN_AGAIN = timedelta(hours=1)
+# We read the answers ourselves. Mastodon.py would warn of a deprecated address that it chose itself, fail a call that
+# succeeded when it cannot read the reset time, and spend half a second on turning a page into its own types.
+_NOT_FOR_THE_LIBRARY = ("deprecation", "link", "x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset")
+
+
+def connect(settings: BaseModel) -> Connector:
+    """The connector for one server and account. Asks the network nothing yet."""
+    return MastodonConnector(cast(Settings, settings))
+
+
+class _Library(Mastodon):
+    """Mastodon.py without the question that it puts before every hashtag: the hashtag's own answer tells as much."""
+
+    def timeline_is_available(self, *_: Any, **__: Any) -> bool:
+        return True
+
+
+class MastodonConnector(Connector, Replies, Publishes, Rechecks):
+    """One account on one server. `facts` grow exact once the server has told its limits."""
+
+    def __init__(
+        self, settings: Settings, *, wire: Wire | None = None, now: Callable[[], datetime] | None = None
+    ) -> None:
+        self.facts = FACTS
+        self._settings = settings
+        self._host = urlsplit(settings.instance).netloc
+        self._token = settings.access_token.get_secret_value() if settings.access_token else None
+        self._now = now or (lambda: datetime.now(UTC))
+        self._our_id: str | None = None
+        self._learnt_at: datetime | None = None
+        self._rechecks_together = True
+        self._wire = wire or Wire(proxies=not is_loopback(urlsplit(settings.instance).hostname or ""))
+        self._wire.hide(_NOT_FOR_THE_LIBRARY, show_body=b"{}")
+        # Given a version, the library looks none up; "throw", because "wait" would sleep inside a call.
+        self._api = _Library(
+            api_base_url=settings.instance,
+            session=self._wire,
+            mastodon_version="4.6.0",
+            version_check_mode="created",
+            ratelimit_method="throw",
+            user_agent="Escucha",
+        )
+        self._api.access_token = self._token  # set here: the constructor takes a token for a file name first
+
+    # --- reading ---
+
+    def whoami(self) -> Author | None:
+        """Our account. Without a token None, once the server has shown that it is there."""
+        if self._token is None:
+            self._learnt_at = None
+            trouble = self._learn()
+            if isinstance(trouble, (RateLimited, Unavailable)):
+                raise trouble
+            return None
+        account = self._ask(self._api.account_verify_credentials, want=dict)
+        try:
+            me = to_author(account)
+        except Unreadable as error:
+            raise Unavailable(f"{self._host} answered something that is not Mastodon's") from error
+        self._our_id = me.external_id
+        self._learn()
+        return me
+
+    def explain_query(self, query: str) -> str:
+        """What will be read for `query`; Mistake when it cannot be."""
+        kind, words = read_query(query)
+        if kind == "tag":
+            return f"Posts with the public hashtag #{words}, as far as {self._host} knows of them."
+        if self._token is None:
+            raise Mistake(
+                f"{query!r} needs an account: set access_token, or listen to a public hashtag such as #telecom."
+            )
+        if kind == "mentions":
+            return f"Whatever addresses our account at {self._host}: mentions, answers and direct messages."
+        return (
+            f"A text search for “{words}” at {self._host}: finds only posts whose authors let them be searched, "
+            "and nothing at all where the server offers no text search; a hashtag finds more."
+        )
+
+    def poll(self, query: str, cursor: Cursor | None) -> Page:
+        """The next page; the cursor covers no more than what this page returns."""
+        try:
+            kind, words = read_query(query)
+        except Mistake as mistake:
+            raise Rejected(str(mistake)) from mistake
+        if self._token is None and kind != "tag":
+            raise AuthFailed(f"{self._host} shows mentions and searches only to an account: set access_token")
+        our_id = self._us() if self._token else None
+        now = self._now().timestamp()
+        if kind == "tag":
+            reading = forward(partial(self._fetch_tag, words), cursor, now=now, late=True)
+        elif kind == "mentions":
+            reading = forward(self._fetch_mentions, cursor, now=now, late=False)
+        else:
+            reading = backward(partial(self._fetch_search, words), cursor, now=now)
+        retry_after = faults.pause_after(self._wire.answer.headers, now=self._now()) if self._wire.answer else None
+        self._learn()
+        posts, broken = to_posts((item.status for item in reading.items if item.status is not None), our_id)
+        return Page(
+            posts=tuple(posts),
+            cursor=reading.cursor,
+            more=reading.more,
+            retry_after=retry_after,
+            gap=reading.gap_with(broken),
+        )
+
+    def recheck(self, external_ids: Sequence[str]) -> Rechecked:
+        """Together where the server offers that, then one by one what did not come; gone is what the API calls 404."""
+        waiting = [each for each in dict.fromkeys(external_ids) if is_id(each)]
+        found: dict[str, dict[str, Any]] = {}
+        gone: list[str] = []
+        our_id: str | None = None
+        trouble: NetworkError | None = None
+        failed_in_a_row = 0
+        try:
+            our_id = self._us() if self._token and waiting else None
+            for start in range(0, len(waiting), _RECHECK_TOGETHER):
+                found |= {str(each.get("id")): each for each in self._many(waiting[start : start + _RECHECK_TOGETHER])}
+            for external_id in [each for each in waiting if each not in found]:
+                try:
+                    status = self._ask(self._api.status, external_id, want=dict, missing=True)
+                    failed_in_a_row = 0
+                except (AuthFailed, Rejected):
+                    continue
+                except Unavailable as error:
+                    trouble, failed_in_a_row = error, failed_in_a_row + 1
+                    if failed_in_a_row == _GIVE_UP_AFTER:
+                        break
+                    continue
+                if status is None:
+                    gone.append(external_id)
+                else:
+                    found[external_id] = status
+        except (RateLimited, Unavailable) as error:  # the others could not be told this time
+            trouble = error
+        except AuthFailed:
+            return Rechecked()
+        present = [post for post in to_posts(found.values(), our_id)[0] if post.external_id in waiting]
+        if trouble is not None and not present and not gone:
+            raise trouble
+        return Rechecked(present=tuple(present), gone=tuple(gone))
+
+    # --- writing ---
+
+    def reply(self, request: ReplyRequest) -> Posted:
+        """Answer in the thread, mentioning the author, no wider than the parent and behind its content warning."""
+        if not is_id(request.parent_id):
+            raise Rejected("The post to answer has an id that no server gives")
+        text = address(request.text, request.parent_author.handle)
+        return self._post(
+            text,
+            key=request.key,
+            in_reply_to_id=request.parent_id,
+            visibility=self._settings.visibility.no_wider_than(request.parent_visibility),
+            language=request.language,
+            content_warning=self._fitting(request.content_warning, text),
+        )
+
+    def find_reply(self, request: ReplyRequest, since: datetime) -> Posted | None:
+        """Looks under the parent, then through our own posts since then."""
+        our_id, text = self._us(), address(request.text, request.parent_author.handle)
+        context = None
+        if is_id(request.parent_id):
+            context = self._ask(self._api.status_context, request.parent_id, want=dict, missing=True)
+        parents = {request.parent_id} if context is not None else {request.parent_id, ""}  # a lost parent is unset
+        below = context.get("descendants") if context else None
+        candidates = [each for each in below if isinstance(each, dict)] if isinstance(below, list) else []
+        candidates += self._own_posts(our_id, since)
+        return find_ours((each for each in candidates if parent_of(each) in parents), our_id, text, since)
+
+    def publish(self, request: PublishRequest) -> Posted:
+        """Say it to everybody, as widely as asked."""
+        text = clean(request.text).strip()
+        return self._post(text, key=request.key, visibility=request.visibility, language=request.language)
+
+    def find_published(self, request: PublishRequest, since: datetime) -> Posted | None:
+        """Looks through our own posts since then that answer nothing."""
+        our_id = self._us()
+        candidates = (each for each in self._own_posts(our_id, since) if not parent_of(each))
+        return find_ours(candidates, our_id, request.text, since)
+
+    def _post(
+        self,
+        text: str,
+        *,
+        key: str,
+        visibility: Visibility,
+        language: str | None,
+        in_reply_to_id: str | None = None,
+        content_warning: str = "",
+    ) -> Posted:
+        if self._token is None:
+            raise AuthFailed(f"Writing at {self._host} needs an account: set access_token")
+        status = self._ask(
+            self._api.status_post,
+            text,
+            want=dict,
+            writing=True,
+            in_reply_to_id=in_reply_to_id,
+            visibility=visibility_name(visibility),
+            spoiler_text=content_warning or None,
+            language=language if language and language != "und" and _LANGUAGE.fullmatch(language) else None,
+            idempotency_key=key,
+        )
+        try:
+            return to_posted(status)
+        except Unreadable as error:
+            raise OutcomeUnknown(f"{self._host} took the post and answered something that is none") from error
+
+    def _fitting(self, content_warning: str, text: str) -> str:
+        """The parent's content warning, shortened where the server would else refuse the whole for its length."""
+        warning = clean(content_warning).strip()
+        room = self.facts.limit - self.facts.count(text)
+        return warning if len(warning) <= room or room < 1 else warning[: room - 1] + "…"
+
+    def _own_posts(self, our_id: str, since: datetime) -> list[dict[str, Any]]:
+        """Our own posts, newest first, back to `since`. Unavailable when we cannot look that far."""
+        posts: list[dict[str, Any]] = []
+        oldest = None
+        for _ in range(_OWN_PAGES):
+            page = self._ask(self._api.account_statuses, our_id, max_id=oldest, limit=PAGE, exclude_reblogs=True)
+            readable = [each for each in page if isinstance(each, dict) and is_id(str(each.get("id")))]
+            posts += readable
+            times = [time for each in readable if (time := read_time(each.get("created_at")))]
+            if not page or (times and min(times) < since - CLOCKS_DIFFER):
+                return posts
+            if not readable or str(readable[-1]["id"]) == oldest:
+                break
+            oldest = str(readable[-1]["id"])
+        raise Unavailable(f"{self._host} does not let us look far enough back among our own posts")
+
+    # --- asking ---
+
+    def _ask(
+        self,
+        call: Callable[..., Any],
+        *args: Any,
+        want: type = list,
+        writing: bool = False,
+        missing: bool = False,
+        extra: Mapping[str, str] | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """One request through the library; the JSON of the answer as it came, a `want`.
+
+        `missing`: a 404 or 410 in the API's own words gives None. Any other trouble is one of the five errors.
+        """
+        self._wire.prepare_call(extra)
+        failure: BaseException | None = None
+        try:
+            call(*args, **kwargs)
+        except MastodonError as error:  # whatever it made of the answer, we look at the answer itself
+            failure = error
+        answer = self._wire.answer
+        if answer is None:
+            lost = self._wire.failure or failure or RuntimeError("no answer")
+            raise faults.of_failure(lost, where=self._host, writing=writing) from failure
+        body = read_json(answer.body)
+        if 200 <= answer.status < 300 and isinstance(body, want):
+            return body
+        said = body.get("error") if isinstance(body, dict) else None
+        said = said if isinstance(said, str) else ""
+        if missing and said and answer.status in (404, 410):
+            return None
+        if writing and answer.status == 403:  # this post, or our account altogether?
+            self._check_token()
+        secrets = [self._token] if self._token else []
+        raise faults.of_status(
+            answer.status,
+            answer.headers,
+            where=self._host,
+            writing=writing,
+            now=self._now(),
+            said=said,
+            secrets=secrets,
+        ) from failure
+
+    def _check_token(self) -> None:
+        try:
+            self._ask(self._api.account_verify_credentials, want=dict)
+        except (RateLimited, Unavailable, Rejected):
+            return
+
+    def _us(self) -> str:
+        """The id of our account, asked for once."""
+        if self._token is None:
+            raise AuthFailed(f"This needs an account at {self._host}: set access_token")
+        return self._our_id or cast(Author, self.whoami()).external_id
+
+    def _fetch_tag(self, tag: str, *, min_id: str | None = None, max_id: str | None = None) -> Batch:
+        return self._batch(self._ask(self._api.timeline_hashtag, tag, min_id=min_id, max_id=max_id, limit=PAGE))
+
+    def _fetch_mentions(self, *, min_id: str | None = None, max_id: str | None = None) -> Batch:
+        # Without include_filtered a server keeps back what its policy holds for review: by default the direct
+        # messages of everybody whom we do not follow. The library has no word for it yet.
+        extra = {"include_filtered": "true"}
+        ask = partial(self._ask, self._api.notifications, types=["mention"], limit=PAGE, extra=extra)
+        return self._batch(ask(min_id=min_id, max_id=max_id), inside="status")
+
+    def _fetch_search(self, words: str, *, min_id: str | None = None, max_id: str | None = None) -> Batch:
+        ask = partial(self._ask, self._api.search_v2, words, want=dict, resolve=False, result_type="statuses")
+        return self._batch(ask(max_id=max_id, min_id=min_id, limit=PAGE).get("statuses"))
+
+    def _batch(self, entries: object, inside: str | None = None) -> Batch:
+        try:
+            return to_batch(entries, inside)
+        except Unreadable as error:
+            raise Unavailable(f"{self._host} answered a list that is not Mastodon's") from error
+
+    def _many(self, external_ids: Sequence[str]) -> list[dict[str, Any]]:
+        """Those that the server gives together; a server older than Mastodon 4.3 gives none."""
+        if len(external_ids) < 2 or not self._rechecks_together:
+            return []
+        try:
+            statuses = self._ask(self._api.statuses, list(external_ids))
+        except (AuthFailed, Unavailable):
+            return []
+        except Rejected:
+            self._rechecks_together = False
+            return []
+        return [status for status in statuses if isinstance(status, dict)]
+
+    def _learn(self) -> NetworkError | None:
+        """The server's limits, once; after a failure again in an hour at the earliest. What went wrong, if it did."""
+        now, trouble = self._now(), None
+        if self._learnt_at is not None and now - self._learnt_at < _LEARN_AGAIN:
+            return None
+        self._learnt_at = now
+        for call in (self._api.instance_v2, self._api.instance_v1):
+            try:
+                limit, url_length = read_limits(self._ask(call, want=dict))
+            except NetworkError as error:
+                trouble = error
+                continue
+            self.facts = replace(FACTS, limit=limit, count=partial(count, url_length=url_length))
+            self._learnt_at = datetime.max.replace(tzinfo=UTC)
+            return None
+        return trouble
