@@ -5,9 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import shlex
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from listener.store.stats import Counts
 
 MARK = "# Made by `escucha demo`; the next demo in this folder writes over it."
+TICK = 0.4  # seconds between two rounds of the daemon, at speed 1
 FILES = ("escucha.toml", "escucha.db", "sandbox.db")  # and what SQLite and the sender's lock put beside them
 
 
@@ -98,7 +102,8 @@ def demo(ctx: click.Context, app: App, folder: Path, speed: float, as_json: bool
             screen=screen,
             speed=speed,
         )
-        counts = play.run().counts
+        with _daemon(inner, speed):
+            counts = play.run().counts
         verdict = demo_check.check(inner.store, world, handle=script.handle, queries=script.queries.values())
         seconds = round(time.monotonic() - began, 1)
         summary = _summary(folder, counts, verdict, seconds)
@@ -139,7 +144,7 @@ def _prepare(folder: Path) -> None:
 def _settle_in(app: App, folder: Path, script: Script) -> App:
     """The settings written, and the same command line pointed at them."""
     sources = "".join(
-        f'\n[[sources]]\nname = "{name}"\naccount = "care"\nquery = "{query}"\nevery = "5s"\n'
+        f'\n[[sources]]\nname = "{name}"\naccount = "care"\nquery = "{query}"\nevery = "1s"\n'
         for name, query in script.queries.items()
     )
     path = folder / "escucha.toml"
@@ -155,8 +160,23 @@ def _settle_in(app: App, folder: Path, script: Script) -> App:
     return App(connectors=app.connectors, policies=app.policies, config_path=path, now=app.now)
 
 
+@contextmanager
+def _daemon(app: App, speed: float) -> Iterator[None]:
+    """The daemon that `escucha run` would start, in a thread of its own until the block ends."""
+    from listener.daemon import Daemon
+
+    daemon = Daemon(app.pipeline, tick=timedelta(seconds=max(0.1, TICK / speed)), version="demo")
+    thread = threading.Thread(target=daemon.run, kwargs={"handle_signals": False}, name="daemon")
+    thread.start()
+    try:
+        yield
+    finally:
+        daemon.stop()
+        thread.join()
+
+
 def _start(app: App) -> None:
-    """The stages that `escucha run` would run with these settings. What goes wrong is shown on the screen, no log."""
+    """What `escucha run` does first with these settings. What goes wrong is shown on the screen, no log."""
     import structlog
 
     wanted = app.wanted  # reads the settings, which starts the log

@@ -1,6 +1,6 @@
 """Plays the demo's script: the people on the sandbox network, the moderator and marketing on the desk.
 
-Between the steps the pipeline's own stages run, the same that the daemon ticks.
+The daemon runs beside it, as it would anywhere; here it is only watched.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ from typing import Any
 
 from listener.commands import deciding
 from listener.commands.app import App
+from listener.commands.demo_check import check
 from listener.commands.demo_news import Event, News, Watch
 from listener.commands.demo_screen import Screen
 from listener.commands.demo_script import Script, Step
 from listener.desk import cases as desk_cases
 from listener.desk import customers as desk_customers
 from listener.desk import notices as desk_notices
-from listener.store import cases, customers, inbox, mentions, notices
+from listener.store import cases, customers, inbox, mentions, notices, sources, stats
 from listener.store.customers import Edit
 from listener.store.inbox import Draft
 from listener.store.mentions import Mention
@@ -66,16 +67,14 @@ class Play:
         return self.go_on()
 
     def go_on(self) -> News:
-        """One round of every stage; what changed goes to the screen."""
-        for polled in self.app.pipeline.poll(tuple(self.script.queries)):
-            if polled.error and polled.source not in self._failing:
-                self._failing.add(polled.source)
-                self._tell("trouble", "trouble", f"source {polled.source}: {polled.error}; it is asked again")
-            elif not polled.error and polled.source in self._failing:
-                self._failing.discard(polled.source)
-                self._tell("sent", "recovered", f"source {polled.source} works again, from where it stood")
-        self.app.pipeline.digest()
-        self.app.pipeline.act()
+        """Shows what the daemon did since the last look."""
+        with self.app.store.read() as tx:
+            failing = {source.name: source.last_error for source in sources.list_all(tx) if source.failing_since}
+        for name in failing.keys() - self._failing:
+            self._tell("trouble", "trouble", f"source {name}: {failing[name]}; it is asked again")
+        for name in self._failing - failing.keys():
+            self._tell("sent", "recovered", f"source {name} works again, from where it stood")
+        self._failing = set(failing)
         news = self.watch.look(self._now())
         self.screen.news(news)
         return news
@@ -93,15 +92,19 @@ class Play:
             if time.monotonic() > end:
                 return False
             self.go_on()
-            time.sleep(0.02)
+            time.sleep(0.05)
         return True
 
     def _busy(self) -> bool:
         """Whether something is still being read, sent or settled."""
         with self.app.store.read() as tx:
-            new = mentions.recent(tx, limit=1, state=MentionState.NEW)
+            counts = stats.counts(tx)
             publishing = any(notice.state is NoticeState.PUBLISHING for notice in notices.listing(tx))
-            return bool(new or publishing or self._failing or inbox.waiting(tx, states=UNDER_WAY, limit=1))
+            under_way = bool(inbox.waiting(tx, states=UNDER_WAY, limit=1))
+        unread = counts.mentions[MentionState.NEW] + counts.mentions[MentionState.UNDERSTOOD]
+        queries = self.script.queries.values()
+        unheard = check(self.app.store, self.world, handle=self.script.handle, queries=queries).lost
+        return bool(unheard or unread or publishing or under_way or self._failing)
 
     def _cast(self) -> None:
         """Everybody takes their place: the people there, the customers' records here."""
@@ -173,9 +176,11 @@ class Play:
         return str(ours[0]["id"]) if ours else answered
 
     def _edit(self, step: Step) -> None:
+        self._until(lambda: self._is_decided(step.edit))  # the first version was read too
         self.world.edit(self._posts[step.edit], step.say)
 
     def _delete(self, step: Step) -> None:
+        self._until(lambda: self._is_decided(step.delete))
         self.world.delete(self._posts[step.delete])
 
     def _fail(self, step: Step) -> None:
@@ -235,14 +240,14 @@ class Play:
         with self.app.store.read() as tx:
             return mentions.by_external_id(tx, NETWORK, self._posts[name])
 
+    def _is_decided(self, name: str) -> bool:
+        mention = self._mention(name)
+        return mention is not None and mention.state is MentionState.DECIDED
+
     def _draft(self, name: str) -> Draft | None:
         """The draft that waits for that post; None when the policy, having decided, proposed none."""
 
-        def decided() -> bool:
-            mention = self._mention(name)
-            return mention is not None and mention.state is MentionState.DECIDED
-
-        mention = self._mention(name) if self._until(decided) else None
+        mention = self._mention(name) if self._until(lambda: self._is_decided(name)) else None
         if mention is None:
             return None
         with self.app.store.read() as tx:
