@@ -26,7 +26,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "doctor": ("doctor", "Check everything and say what to do."),
         "config": ("setup", "Show the settings as they are understood."),
         "source": ("source", "What is listened to: add, list, check, poll, pause, resume."),
-        "policy": ("policy", "The response policy: check, show, replay, compare, activate."),
+        "policy": ("policy", "The response policy: check, show, history."),
         "db": ("db", "The database: upgrade, check, back up."),
     },
     "Play": {
@@ -51,7 +51,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "explain": ("explain", "Why a mention was decided as it was."),
     },
     "Care": {
-        "case": ("case", "Cases: list, show, open, assign, note, resolve, reopen, merge."),
+        "case": ("case", "Cases: list, show, open, assign, note, pending, resolve, reopen."),
         "customer": ("customer", "Customers and the accounts that are theirs."),
         "notice": ("notice", "Messages to everybody: draft, preview, approve, publish."),
     },

@@ -132,6 +132,7 @@ class App:
     @cached_property
     def pipeline(self) -> Pipeline:
         """The stages, joined to everything above; nothing is started or written by asking for it."""
+        from listener.flow.decide import Company
         from listener.flow.pipeline import Pipeline
 
         return Pipeline(
@@ -141,7 +142,7 @@ class App:
             network_facts=self.facts,
             classifier=lambda: self.classifier,
             policy=self.policy,
-            case_prefix=self.config.cases.prefix,
+            company=Company(case_prefix=self.config.cases.prefix, own_handles=frozenset(self.config.brand.handles)),
             clock=self.now,
         )
 

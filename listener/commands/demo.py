@@ -148,13 +148,12 @@ def _settle_in(app: App, folder: Path, script: Script) -> App:
         for name, query in script.queries.items()
     )
     path = folder / "escucha.toml"
-    world = str((folder / "sandbox.db").resolve()).replace("\\", "\\\\").replace('"', '\\"')
     path.write_text(
         f"{MARK}\n"
         "# Everybody in it is made up.\n\n"
         f'[brand]\nname = "{script.company}"\nhandles = ["{script.handle}"]\nlanguages = ["es", "en"]\n\n'
         '[database]\nurl = "sqlite:///escucha.db"\n\n'
-        f'[accounts.care]\nnetwork = "sandbox"\nworld = "{world}"\nhandle = "{script.handle}"\n{sources}',
+        f'[accounts.care]\nnetwork = "sandbox"\nworld = "sandbox.db"\nhandle = "{script.handle}"\n{sources}',
         encoding="utf-8",
     )
     return App(connectors=app.connectors, policies=app.policies, config_path=path, now=app.now)

@@ -104,7 +104,7 @@ LogLevel = Literal["debug", "info", "warning"]
 
 
 class DaemonSettings(_Section):
-    tick: Duration = Field(default=timedelta(seconds=5), description="How often the daemon looks for work that is due")
+    tick: Duration = Field(default=timedelta(seconds=1), description="How often the daemon looks for work that is due")
     log_format: LogFormat = Field(
         default="auto", description="`lines` for people, `json` for machines, `auto`: by terminal"
     )

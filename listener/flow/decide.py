@@ -35,12 +35,26 @@ from listener.types import (
 log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Company:
+    """What is the same for every decision. `own_handles` are ours beside those that the networks told us."""
+
+    case_prefix: str
+    own_handles: frozenset[str] = frozenset()
+
+    def is_ours(self, handle: str) -> bool:
+        """Whether that handle is one of ours, with or without the host that a network may leave out."""
+        name = handle.removeprefix("@").casefold()
+        ours = {own.removeprefix("@").casefold() for own in self.own_handles}
+        return name in ours or ("@" not in name and name in {own.partition("@")[0] for own in ours})
+
+
 def decide(
     store: Store,
     policy: Policy,
     *,
+    company: Company,
     facts: Callable[[str, str], Facts],
-    case_prefix: str,
     limit: int,
     now: datetime,
 ) -> int:
@@ -54,7 +68,7 @@ def decide(
             return 0  # another policy rules by now: whoever holds it decides
         batch = mentions.awaiting(tx, MentionState.UNDERSTOOD, limit)
         for mention in batch:
-            matter = _gather(tx, mention, facts(mention.network, mention.account), case_prefix, now)
+            matter = _gather(tx, mention, facts(mention.network, mention.account), company, now)
             if matter is not None:
                 _decide_one(tx, policy, matter, now)
     return len(batch)
@@ -69,10 +83,10 @@ class _Matter:
     customer: Customer | None
     case: Case | None  # the one it would join
     facts: Facts
-    case_prefix: str
+    company: Company
 
 
-def _gather(tx: Transaction, mention: Mention, facts: Facts, case_prefix: str, now: datetime) -> _Matter | None:
+def _gather(tx: Transaction, mention: Mention, facts: Facts, company: Company, now: datetime) -> _Matter | None:
     understanding = decisions.understanding_of(tx, mention.id)
     if understanding is None:
         mentions.trouble(tx, mention, stage="decide", reason="its understanding is missing", now=now)
@@ -85,7 +99,7 @@ def _gather(tx: Transaction, mention: Mention, facts: Facts, case_prefix: str, n
         customer=customer,
         case=case,
         facts=facts,
-        case_prefix=case_prefix,
+        company=company,
     )
 
 
@@ -136,7 +150,9 @@ def _situation(tx: Transaction, matter: _Matter, now: datetime) -> Situation:
             followers=author.followers,
             bot=author.bot,
             opted_out=author.opted_out,
-            is_us=author.external_id in ours or inbox.is_ours(tx, mention.network, mention.external_id),
+            is_us=author.external_id in ours
+            or matter.company.is_ours(author.handle)
+            or inbox.is_ours(tx, mention.network, mention.external_id),
             account_age_days=(now - author.created_at).days if author.created_at else None,
             mentions_last_7_days=mentions.by_account_since(tx, mention.account_id, now - timedelta(days=7)),
         ),
@@ -157,7 +173,7 @@ def _situation(tx: Transaction, matter: _Matter, now: datetime) -> Situation:
         ),
         case=CaseView(reference=case.reference, exists=True, team=case.team, urgency=case.urgency)
         if case
-        else CaseView(reference=desk_cases.next_reference(tx, matter.case_prefix, now)),
+        else CaseView(reference=desk_cases.next_reference(tx, matter.company.case_prefix, now)),
         sends=SendsView(
             to_author_last_day=sends.to_author_last_day,
             in_thread=sends.in_thread,
@@ -218,7 +234,7 @@ def _write_down(tx: Transaction, matter: _Matter, situation: Situation, decision
         if case is None:
             case = desk_cases.open_case(
                 tx,
-                prefix=matter.case_prefix,
+                prefix=matter.company.case_prefix,
                 plan=decision.case,
                 account_id=mention.account_id,
                 customer_id=matter.customer.id if matter.customer else None,

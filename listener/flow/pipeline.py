@@ -19,7 +19,7 @@ from listener import budget
 from listener.contract import Classifier, Connector, Policy, Rechecks
 from listener.errors import EscuchaError
 from listener.flow.act import Acted, act
-from listener.flow.decide import decide
+from listener.flow.decide import Company, decide
 from listener.flow.ingest import Ingested, failed, ingest
 from listener.flow.poll import Polled, poll
 from listener.flow.recheck import recheck
@@ -56,7 +56,7 @@ class Pipeline:
         network_facts: Callable[[str], Facts],
         classifier: Callable[[], Classifier],
         policy: Policy,
-        case_prefix: str,
+        company: Company,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self.store = store
@@ -66,7 +66,7 @@ class Pipeline:
         self._connect = connect
         self._network_facts = network_facts
         self._classifier = classifier
-        self._case_prefix = case_prefix
+        self._company = company
         self._connections: dict[tuple[str, str], Connector] = {}
         self._locks = {account: threading.Lock() for account in accounts}
         self._hold: dict[str, datetime] = {}
@@ -117,8 +117,8 @@ class Pipeline:
         return decide(
             self.store,
             self.policy,
+            company=self._company,
             facts=self._facts,
-            case_prefix=self._case_prefix,
             limit=BATCH,
             now=self.clock(),
         )

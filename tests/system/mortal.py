@@ -24,6 +24,7 @@ import policies
 from connectors import mastodon
 from listener import log
 from listener import store as stores
+from listener.flow.decide import Company
 from listener.flow.pipeline import Pipeline
 from listener.store import Store, inbox, notices
 from listener.store.notices import Variant
@@ -92,7 +93,7 @@ def live(life: dict[str, Any]) -> int:
         network_facts=lambda _: mastodon.FACTS,
         classifier=Keywords,
         policy=policies.load_text(AUTO),
-        case_prefix="ES",
+        company=Company(case_prefix="ES", own_handles=frozenset({"@oficial@marca.example"})),
         clock=clock,
     )
     wanted = Wanted(

@@ -263,6 +263,7 @@ def test_our_own_posts_are_never_answered(tmp_path_factory: pytest.TempPathFacto
     escucha = Escucha(tmp_path_factory.mktemp("own"), queries=("horario",))
     escucha.network.person("marca")
     escucha.network.post("marca", "nuestro horario cambia", at=escucha.clock())
+    escucha.says("otro horario, dicho por nuestra cuenta oficial", who="oficial")
     escucha.round()
     assert escucha.drafts() == []
     assert len(escucha.answers()) == 1, "our own post, and nothing under it"

@@ -14,6 +14,7 @@ from connectors import sandbox
 from connectors.sandbox import Fault, World
 from listener import store as stores
 from listener.contract import Policy
+from listener.flow.decide import Company
 from listener.flow.pipeline import Pipeline
 from listener.store import Store, inbox
 from listener.store.inbox import Draft
@@ -109,7 +110,7 @@ class Escucha:
             network_facts=lambda _: sandbox.FACTS,
             classifier=Keywords,
             policy=policy or self.policy,
-            case_prefix="ES",
+            company=Company(case_prefix="ES", own_handles=frozenset({"@oficial@marca.example"})),
             clock=clock or self.clock,
         )
         wanted = [

@@ -1,0 +1,200 @@
+"""The real `escucha run`, in processes of its own, against the local Mastodon server."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from listener.daemon import notify
+from tests.servers.mastodon import TOKEN, MastodonServer
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[2]
+UNIT = ROOT / "docs" / "escucha.service"
+POLICY = """
+name: Test
+mode: auto
+cases: every
+language: es
+default_team: care
+teams: {care: {what: everything}}
+guard: {per_author_per_day: 5, per_thread: 5, per_hour: 120, min_confidence: 0.5}
+templates:
+  answer: {es: ["Lo vemos en {{ case.reference }}."], en: ["We look into {{ case.reference }}."]}
+rules:
+  - name: everything
+    when: {network: mastodon}
+    then: {reply: answer, case: {}}
+"""
+
+
+class Company:
+    """A folder with settings for the local server, and the commands run in it."""
+
+    def __init__(self, folder: Path, server: MastodonServer) -> None:
+        self.folder = folder
+        (folder / "policy.yaml").write_text(POLICY, encoding="utf-8")
+        (folder / "escucha.toml").write_text(
+            f"""
+[policy]
+file = "policy.yaml"
+[accounts.care]
+network = "mastodon"
+instance = "{server.url}"
+[[sources]]
+name = "mentions"
+account = "care"
+query = "mentions"
+every = "1s"
+[daemon]
+tick = "1s"
+""",
+            encoding="utf-8",
+        )
+        self.environment = os.environ | {"ESCUCHA_ACCOUNTS__CARE__ACCESS_TOKEN": TOKEN, "PYTHONPATH": str(ROOT)}
+        self.daemons: list[subprocess.Popen[str]] = []
+
+    def start(self, **more: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "cli", "run"]
+        with (self.folder / "log").open("a") as log:
+            daemon = subprocess.Popen(
+                command, cwd=self.folder, env=self.environment | more, stdout=log, stderr=log, text=True
+            )
+        self.daemons.append(daemon)
+        return daemon
+
+    def __call__(self, *arguments: str, code: int = 0) -> str:
+        command = [sys.executable, "-m", "cli", *arguments]
+        done = subprocess.run(
+            command, cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=120, check=False
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout
+
+    def status(self) -> Any:
+        return json.loads(self("status", "--json"))
+
+    def log(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in (self.folder / "log").read_text().splitlines() if line.startswith("{")]
+
+
+@pytest.fixture
+def server() -> Iterator[MastodonServer]:
+    with MastodonServer() as made:
+        made.forget_keys = True
+        yield made
+
+
+@pytest.fixture
+def company(tmp_path: Path, server: MastodonServer) -> Iterator[Company]:
+    made = Company(tmp_path, server)
+    yield made
+    for daemon in made.daemons:
+        daemon.kill()
+        daemon.wait()
+
+
+def eventually(what: Callable[[], Any], *, within: float = 60) -> None:
+    """Waits until `what()` is true."""
+    until = time.monotonic() + within
+    while not what():
+        assert time.monotonic() < until, "it never happened"
+        time.sleep(0.1)
+
+
+def answered(server: MastodonServer) -> Counter[str]:
+    return Counter(row["in_reply_to_id"] for row in server.posts_by("marca"))
+
+
+def test_two_daemons_by_mistake_killed_and_stopped(company: Company, server: MastodonServer) -> None:
+    ana = server.person("ana")
+    first, second = company.start(), company.start()
+    post = ana.post("@marca no me funciona internet desde ayer")
+    eventually(lambda: answered(server)[post])
+    first.kill()
+    posts = [server.person(f"p{n}").post(f"@marca me cobraron {n} veces la factura") for n in range(5)]
+    eventually(lambda: len(answered(server)) >= 3)
+    second.kill()
+    third = company.start()
+    eventually(lambda: set(posts) <= set(answered(server)), within=120)
+    third.send_signal(signal.SIGTERM)
+    assert third.wait(30) == 0
+    assert set(answered(server).values()) == {1}
+    assert company.log()[-1]["action"] == "stopped"
+    status = company.status()
+    assert status["counts"]["drafts"]["sent"] == 6
+    assert status["counts"]["drafts"]["sending"] == 0
+
+
+def test_when_pause_returns_nothing_goes_out_any_more(company: Company, server: MastodonServer) -> None:
+    company.start()
+    for n in range(30):
+        server.person(f"p{n}").post("@marca no tengo señal")
+    eventually(lambda: len(answered(server)) >= 3)
+    company("pause", "--reason", "incident")
+    said = len(server.posts_by("marca"))
+    time.sleep(3)
+    assert len(server.posts_by("marca")) == said
+    assert said < 30, "everything was out before the pause: nothing was tested"
+    assert any("paused" in trouble for trouble in company.status()["troubles"])
+    company("resume")
+    eventually(lambda: len(company.status()["pauses"]) == 0)
+
+
+def test_one_dead_source_disturbs_no_other(company: Company, server: MastodonServer) -> None:
+    with (company.folder / "escucha.toml").open("a") as file:
+        file.write('[[sources]]\nname = "tag"\naccount = "care"\nquery = "#telecom"\nevery = "1s"\n')
+    server.fail("GET /api/v1/timelines/tag", "html", times=1000)
+    company.start()
+    post = server.person("ana").post("@marca no tengo señal")
+    eventually(lambda: answered(server)[post])
+    eventually(lambda: any(source["failures"] > 1 for source in company.status()["sources"]))
+    failing = [source["name"] for source in company.status()["sources"] if source["failing_since"]]
+    assert failing == ["tag"]
+    assert [entry["source"] for entry in company.log() if entry["action"] == "source_down"] == ["tag"], "said once"
+    server.heal()
+    company("source", "poll", "tag")
+    eventually(lambda: not any(source["failing_since"] for source in company.status()["sources"]))
+
+
+def test_systemd_hears_that_it_is_ready_alive_and_stopping(company: Company, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(60)
+        daemon = company.start(NOTIFY_SOCKET=str(tmp_path / "notify"))
+        heard = {systemd.recv(100), systemd.recv(100)}
+        assert heard == {b"WATCHDOG=1", b"READY=1"}
+        daemon.send_signal(signal.SIGINT)
+        while (said := systemd.recv(100)) != b"STOPPING=1":
+            assert said == b"WATCHDOG=1"
+        assert daemon.wait(30) == 0
+
+
+def test_nobody_to_notify_is_no_trouble(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "nobody"))
+    notify("READY=1")
+
+
+def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
+    if not shutil.which("systemd-analyze"):
+        assert not os.environ.get("CI"), "CI must have systemd-analyze"
+        pytest.skip("systemd-analyze is not here")
+    unit = tmp_path / "escucha.service"
+    text = UNIT.read_text(encoding="utf-8")
+    assert "ExecStart=/opt/escucha/bin/escucha" in text
+    unit.write_text(text.replace("/opt/escucha/bin/escucha", shutil.which("true") or ""), encoding="utf-8")
+    done = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.strip()) == (0, "")
