@@ -147,7 +147,9 @@ def _troubles(seen: dict[str, Any], now: datetime) -> list[str]:
             found.append(f"{source.name} has been failing for {since}: {source.last_error}")
     unknown = counts.drafts["unknown"] + counts.deliveries["unknown"]
     if unknown:
-        found.append(f"{unknown} sends have an unknown outcome: `escucha inbox --state unknown`.")
+        found.append(
+            f"{unknown} sends have an unknown outcome: `escucha inbox --state unknown`, `escucha notice status`."
+        )
     failed = counts.drafts["failed"] + counts.deliveries["failed"]
     if failed:
         found.append(f"{failed} sends were refused: `escucha inbox --state failed`, `escucha notice status`.")

@@ -5,11 +5,23 @@ from pathlib import Path
 
 import pytest
 
+from tests import postgres
 from tests.listener.flow.world import Escucha
 
 
-@pytest.fixture
-def escucha(tmp_path: Path) -> Iterator[Escucha]:
-    made = Escucha(tmp_path)
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    with postgres.server() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+def escucha(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Escucha]:
+    """A whole Escucha, on each of the two databases."""
+    url = None
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgres_url")
+        postgres.empty(url)
+    made = Escucha(tmp_path, url=url)
     yield made
     made.close()

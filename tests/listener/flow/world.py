@@ -92,12 +92,15 @@ class Clock:
 class Escucha:
     """One company listening to the sandbox. `pipeline()` gives a further process's worth of stages."""
 
-    def __init__(self, folder: Path, *, policy: str = AUTO, queries: Sequence[str] = ("mentions",)) -> None:
+    def __init__(
+        self, folder: Path, *, policy: str = AUTO, queries: Sequence[str] = ("mentions",), url: str | None = None
+    ) -> None:
         self.folder = folder
         self.clock = Clock()
         self.network = World(folder / "world.db")
-        (folder / "escucha.db").write_bytes(_fresh_database())
-        self.store: Store = stores.open(f"sqlite:///{folder / 'escucha.db'}")
+        if url is None:
+            (folder / "escucha.db").write_bytes(_fresh_database())
+        self.store: Store = stores.open(url or f"sqlite:///{folder / 'escucha.db'}")
         self.policy: Policy = policies.load_text(policy)
         self.queries = queries
         self.main = self.pipeline()

@@ -1,0 +1,58 @@
+"""A real PostgreSQL server for tests, started once on a socket in a folder and thrown away."""
+
+from __future__ import annotations
+
+import glob
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+
+def programs() -> Path | None:
+    """Where initdb and pg_ctl are."""
+    found = shutil.which("initdb") or next(iter(sorted(glob.glob("/usr/lib/postgresql/*/bin/initdb"))[::-1]), None)
+    return Path(found).resolve().parent if found else None
+
+
+@contextmanager
+def server() -> Iterator[str]:
+    """The url of an empty database. Skips where PostgreSQL is not installed; in CI it must be."""
+    bin_ = programs()
+    if bin_ is None:
+        assert not os.environ.get("CI"), "CI must have PostgreSQL"
+        pytest.skip("PostgreSQL is not here")
+    folder = Path(tempfile.mkdtemp(prefix="pg"))
+    as_user: list[str] = []
+    if os.geteuid() == 0:  # PostgreSQL refuses to run as root
+        shutil.chown(folder, "postgres", "postgres")
+        as_user = ["runuser", "-u", "postgres", "--"]
+
+    def run(*command: str) -> None:
+        done = subprocess.run([*as_user, *command], capture_output=True, text=True, check=False, cwd="/")
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    data = str(folder / "data")
+    run(str(bin_ / "initdb"), "-D", data, "-A", "trust", "-U", "escucha", "--no-sync", "-E", "UTF8")
+    options = f"-k {folder} -c listen_addresses='' -c fsync=off"
+    run(str(bin_ / "pg_ctl"), "-D", data, "-w", "-l", str(folder / "log"), "-o", options, "start")
+    try:
+        run(str(bin_ / "createdb"), "-h", str(folder), "-U", "escucha", "escucha")
+        yield f"postgresql://escucha@/escucha?host={folder}"
+    finally:
+        run(str(bin_ / "pg_ctl"), "-D", data, "-m", "immediate", "stop")
+        shutil.rmtree(folder)
+
+
+def empty(url: str) -> None:
+    """Takes everything out of the database."""
+    import psycopg
+
+    with psycopg.connect(url, autocommit=True) as link:
+        link.execute("DROP SCHEMA public CASCADE")
+        link.execute("CREATE SCHEMA public")
