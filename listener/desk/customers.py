@@ -48,8 +48,8 @@ def check_handle(handle: str) -> str:
     return bare
 
 
-def refusal(claim: Claim, *, network: str, linkable: bool, basis: LinkBasis, customer_id: int | None) -> str:
-    """Why this account must not be linked to that customer (None: one not added yet), "" when it may.
+def refusal(claim: Claim, *, network: str, linkable: bool, basis: LinkBasis, reference: str) -> str:
+    """Why this account must not be linked to the customer of that reference, "" when it may.
 
     Where the network forbids matching people (`Facts.linkable`), only their own word counts.
     """
@@ -60,9 +60,9 @@ def refusal(claim: Claim, *, network: str, linkable: bool, basis: LinkBasis, cus
             f"forbidden: {network} does not allow matching its people to records, "
             "unless they told us themselves (self_declared)"
         )
-    if claim.owner_id is not None and claim.owner_id != customer_id:
-        verb = "expected to be of" if claim.expected else "linked to"
-        return f"@{claim.handle} on {network} is {verb} customer {claim.owner}; unlink it there first"
+    if claim.owner not in ("", reference):
+        is_theirs = "is expected to be" if claim.expected else "is"
+        return f"it {is_theirs} customer {claim.owner}'s; unlink it there first"
     return ""
 
 
@@ -85,12 +85,11 @@ def link(
     """
     bare = check_handle(handle)
     claim = links.claims(tx, network, [bare])[links.fold(bare)]
-    why_not = refusal(claim, network=network, linkable=linkable, basis=basis, customer_id=customer.id)
-    if why_not and claim.owner_id not in (None, customer.id):
-        raise AlreadyDone(f"{why_not}.")
+    why_not = refusal(claim, network=network, linkable=linkable, basis=basis, reference=customer.reference)
     if why_not:
-        raise Mistake(f"@{bare} cannot be linked: {why_not}.")
-    if claim.owner_id == customer.id:
+        kind = AlreadyDone if claim.owner not in ("", customer.reference) else Mistake
+        raise kind(f"@{bare} on {network} cannot be linked: {why_not}.")
+    if claim.owner == customer.reference:
         raise AlreadyDone(f"@{bare} on {network} is {customer.reference}'s already.")
     return tie(tx, customer, claim, network=network, basis=basis, evidence=evidence, by=by, now=now)
 
@@ -108,16 +107,8 @@ def tie(
 ) -> Linked:
     """Links or expects, without asking again whether it may (`refusal` says)."""
     if claim.account_id is None:
-        links.expect(
-            tx,
-            network=network,
-            handle=claim.handle,
-            customer=customer,
-            basis=basis,
-            evidence=evidence,
-            by=by,
-            now=now,
-        )
+        told = [(network, claim.handle, customer)]
+        links.expect(tx, told, basis=basis, evidence=evidence, by=by, now=now)
         return Linked(heard=False)
     links.add(tx, account_id=claim.account_id, customer=customer, basis=basis, evidence=evidence, by=by, now=now)
     given = cases.give_customer(tx, account_id=claim.account_id, customer_id=customer.id, by=by, now=now)

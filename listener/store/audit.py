@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -26,6 +27,12 @@ class Entry:
 def record(tx: Transaction, *, at: datetime, by: str, action: str, subject: str, **detail: Any) -> None:
     """Adds one entry, in the transaction of what it records."""
     tx.execute(insert(t.audit), {"at": at, "by": by, "action": action, "subject": subject, "detail": detail})
+
+
+def record_all(tx: Transaction, entries: Sequence[Entry]) -> None:
+    """Adds many entries at once, for what is done in bulk."""
+    if entries:
+        tx.execute(insert(t.audit), [asdict(entry) for entry in entries])
 
 
 def about(tx: Transaction, *subjects: str) -> list[Entry]:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, bindparam, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, bindparam, func, or_, select, update
 
 from listener.errors import NotFound
-from listener.store import Transaction
+from listener.store import Transaction, audit
 from listener.store import tables as t
 from listener.store.mentions import upsert
 
@@ -90,16 +90,13 @@ def write(
             for edit in changed
         ]
         tx.execute(update(t.customers).where(t.customers.c.reference == bindparam("of")).values(columns), rows)
-    entries: list[tuple[str, Edit, dict[str, Any]]] = [("customer.added", edit, {"source": source}) for edit in added]
-    entries += [("customer.changed", edit, {"source": source, "columns": list(edit.changed)}) for edit in changed]
-    if entries:
-        tx.execute(
-            insert(t.audit),
-            [
-                {"at": now, "by": by, "action": action, "subject": f"customer {edit.reference}", "detail": detail}
-                for action, edit, detail in entries
-            ],
-        )
+    done: list[tuple[str, Edit, dict[str, Any]]] = [("customer.added", edit, {"source": source}) for edit in added]
+    done += [("customer.changed", edit, {"source": source, "columns": list(edit.changed)}) for edit in changed]
+    entries = [
+        audit.Entry(at=now, by=by, action=action, subject=f"customer {edit.reference}", detail=detail)
+        for action, edit, detail in done
+    ]
+    audit.record_all(tx, entries)
 
 
 def listing(tx: Transaction, *, search: str = "", limit: int | None = None) -> list[Customer]:

@@ -12,9 +12,11 @@ from urllib.parse import urlsplit
 
 from sqlalchemy import func, insert, select, update
 
+from listener.errors import AlreadyDone
 from listener.store import Transaction, audit
 from listener.store import tables as t
 from listener.store.customers import Customer, by_id
+from listener.store.mentions import upsert
 from listener.types import LinkBasis
 
 DAEMON = "daemon"
@@ -39,10 +41,9 @@ class Claim:
 
     handle: str  # as it was asked for
     account_id: int | None
-    owner_id: int | None
-    owner: str  # the customer's reference, "" when it is nobody's
-    expected: bool  # the owner is only expected to be
-    taken_back_from: frozenset[int]  # customers from whom a person unlinked this account, or this expectation
+    owner: str = ""  # the customer's reference, "" when it is nobody's
+    expected: bool = False  # the owner is only expected to be
+    taken_back_from: frozenset[str] = frozenset()  # customers from whom a person unlinked it
 
 
 def fold(handle: str) -> str:
@@ -104,13 +105,11 @@ def claims(tx: Transaction, network: str, handles: Iterable[str]) -> dict[str, C
     for folded, handle in wanted.items():
         account_id = heard.get(folded)
         linked = owners.get(account_id) if account_id is not None else None
-        owner = linked or expected.get(folded)
         found[folded] = Claim(
             handle=handle,
             account_id=account_id,
-            owner_id=owner[0] if owner else None,
-            owner=owner[1] if owner else "",
-            expected=owner is not None and linked is None,
+            owner=linked or expected.get(folded, ""),
+            expected=linked is None and folded in expected,
             taken_back_from=frozenset(taken.get(folded, ())),
         )
     return found
@@ -126,79 +125,87 @@ def _heard(tx: Transaction, network: str, wanted: Sequence[str]) -> dict[str, in
     return {name: row.id for row in rows for name in names(row.handle, row.url) if name in wanted}
 
 
-def _owners(tx: Transaction, account_ids: Sequence[int]) -> dict[int, tuple[int, str]]:
+def _owners(tx: Transaction, account_ids: Sequence[int]) -> dict[int, str]:
     query = (
-        select(t.links.c.account_id, t.customers.c.id, t.customers.c.reference)
+        select(t.links.c.account_id, t.customers.c.reference)
         .join(t.customers, t.customers.c.id == t.links.c.customer_id)
         .where(t.links.c.account_id.in_(account_ids), t.links.c.unlinked_at.is_(None))
     )
-    return {row.account_id: (row.id, row.reference) for row in tx.execute(query)}
+    return {row.account_id: row.reference for row in tx.execute(query)}
 
 
-def _expected(tx: Transaction, network: str, wanted: Sequence[str]) -> dict[str, tuple[int, str]]:
+def _expected(tx: Transaction, network: str, wanted: Sequence[str]) -> dict[str, str]:
     columns = t.expected_links.c
     query = (
-        select(columns.handle, t.customers.c.id, t.customers.c.reference)
+        select(columns.handle, t.customers.c.reference)
         .join(t.customers, t.customers.c.id == columns.customer_id)
         .where(columns.network == network, columns.handle.in_(wanted), columns.settled_at.is_(None))
     )
-    return {row.handle: (row.id, row.reference) for row in tx.execute(query)}
+    return {row.handle: row.reference for row in tx.execute(query)}
 
 
-def _taken_back(tx: Transaction, network: str, heard: dict[str, int], wanted: Sequence[str]) -> dict[str, set[int]]:
-    found: dict[str, set[int]] = {}
+def _taken_back(tx: Transaction, network: str, heard: dict[str, int], wanted: Sequence[str]) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
     by_account = {account_id: folded for folded, account_id in heard.items()}
-    ended = (t.links.c.account_id.in_(list(by_account)), t.links.c.unlinked_at.is_not(None))
-    for row in tx.execute(select(t.links.c.account_id, t.links.c.customer_id).where(*ended)):
-        found.setdefault(by_account[row.account_id], set()).add(row.customer_id)
+    unlinked = (
+        select(t.links.c.account_id, t.customers.c.reference)
+        .join(t.customers, t.customers.c.id == t.links.c.customer_id)
+        .where(t.links.c.account_id.in_(list(by_account)), t.links.c.unlinked_at.is_not(None))
+    )
+    for row in tx.execute(unlinked):
+        found.setdefault(by_account[row.account_id], set()).add(row.reference)
     columns = t.expected_links.c
-    withdrawn = (columns.network == network, columns.handle.in_(wanted), columns.settled_by != DAEMON)
-    for row in tx.execute(select(columns.handle, columns.customer_id).where(*withdrawn)):
-        found.setdefault(row.handle, set()).add(row.customer_id)
+    withdrawn = (
+        select(columns.handle, t.customers.c.reference)
+        .join(t.customers, t.customers.c.id == columns.customer_id)
+        .where(columns.network == network, columns.handle.in_(wanted), columns.settled_by != DAEMON)
+    )
+    for row in tx.execute(withdrawn):
+        found.setdefault(row.handle, set()).add(row.reference)
     return found
 
 
 def add(
     tx: Transaction, *, account_id: int, customer: Customer, basis: LinkBasis, evidence: str, by: str, now: datetime
 ) -> None:
-    """Says that the account is the customer's; nobody else may have it now."""
-    tx.execute(
-        insert(t.links).values(
-            account_id=account_id,
-            customer_id=customer.id,
-            basis=basis.value,
-            evidence=evidence,
-            linked_by=by,
-            linked_at=now,
-        )
-    )
+    """Says that the account is the customer's. Raises AlreadyDone when it became somebody's in between."""
+    values = {"basis": basis.value, "evidence": evidence, "linked_by": by, "linked_at": now}
+    new = upsert(tx, t.links).values(account_id=account_id, customer_id=customer.id, **values)
+    if not tx.execute(new.on_conflict_do_nothing()).rowcount:
+        raise AlreadyDone("Somebody linked that account a moment ago; look again.")
     _record(tx, "customer.linked", customer, by, now, account=account_id, basis=basis.value)
 
 
 def expect(
     tx: Transaction,
+    told: Sequence[tuple[str, str, Customer]],
     *,
-    network: str,
-    handle: str,
-    customer: Customer,
     basis: LinkBasis,
     evidence: str,
     by: str,
     now: datetime,
 ) -> None:
-    """Says that the account of that name will be the customer's as soon as it is heard."""
-    tx.execute(
-        insert(t.expected_links).values(
-            network=network,
-            handle=fold(handle),
-            customer_id=customer.id,
-            basis=basis.value,
-            evidence=evidence,
-            linked_by=by,
-            linked_at=now,
-        )
+    """Says of each (network, handle, customer) that the account will be theirs once it is heard. Raises as `add`."""
+    values = {"basis": basis.value, "evidence": evidence, "linked_by": by, "linked_at": now}
+    rows = [
+        {"network": network, "handle": fold(handle), "customer_id": customer.id, **values}
+        for network, handle, customer in told
+    ]
+    if 0 <= tx.execute(upsert(tx, t.expected_links).on_conflict_do_nothing(), rows).rowcount < len(rows):
+        raise AlreadyDone("Somebody linked one of these accounts a moment ago; look again.")
+    audit.record_all(
+        tx,
+        [
+            audit.Entry(
+                at=now,
+                by=by,
+                action="customer.link_expected",
+                subject=f"customer {customer.reference}",
+                detail={"network": network, "basis": basis.value},
+            )
+            for network, _, customer in told
+        ],
     )
-    _record(tx, "customer.link_expected", customer, by, now, network=network, basis=basis.value)
 
 
 def come_true(tx: Transaction, account_id: int, network: str, handle: str, now: datetime) -> Customer | None:
