@@ -199,6 +199,17 @@ def events_of(tx: Transaction, case: Case) -> list[Event]:
     return [Event(kind=row.kind, by=row.by, at=row.at, detail=row.detail) for row in tx.execute(query)]
 
 
+def last_event(tx: Transaction, case: Case, kind: str) -> Event | None:
+    """The newest thing of that kind that happened to it."""
+    return next((event for event in reversed(events_of(tx, case)) if event.kind == kind), None)
+
+
+def existing(tx: Transaction, references: Sequence[str]) -> list[str]:
+    """Those of them that a case bears."""
+    query = select(t.cases.c.reference).where(t.cases.c.reference.in_(references)).order_by(t.cases.c.reference)
+    return list(tx.scalars(query).all())
+
+
 def open_count(tx: Transaction, customer_id: int) -> int:
     """How many live cases the customer has."""
     live = [state.value for state in LIVE]

@@ -1,0 +1,408 @@
+"""`escucha case`: the work items, from the queue to their end."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, cast
+
+import click
+
+from listener.commands.app import App, pass_app
+from listener.commands.output import ago, block, clip, fields, heading, json_option, print_json, say, show, table
+from listener.errors import Mistake
+from listener.types import CasePlan, CaseState, Urgency
+
+if TYPE_CHECKING:
+    from listener.desk.history import Happening
+    from listener.store import Transaction
+    from listener.store.cases import Case
+    from listener.store.customers import Customer
+    from listener.store.mentions import Mention
+
+LIMIT = 50
+LONGEST_NOTE = 10_000
+
+
+@click.group()
+def case() -> None:
+    """Cases: the queue, one case in full, and what people do with it.
+
+    REF is a case's reference in any form: ES-26-000123-7, es26 123 7, 261237.
+    """
+
+
+# --- looking ---
+
+
+@case.command("list")
+@click.option("--team", metavar="TEAM", help="Only this team's.")
+@click.option("--agent", metavar="NAME", help="Only this agent's.")
+@click.option(
+    "--state",
+    "states",
+    multiple=True,
+    type=click.Choice([state.value for state in CaseState]),
+    help="Only these; may be repeated.",
+)
+@click.option("--all", "everything", is_flag=True, help="Also those that are over.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=LIMIT, show_default=True, help="How many at most.")
+@json_option
+@pass_app
+def list_(
+    app: App,
+    *,
+    team: str | None,
+    agent: str | None,
+    states: tuple[str, ...],
+    everything: bool,
+    limit: int,
+    as_json: bool,
+) -> None:
+    """What is to be done, most urgent first, then longest waiting."""
+    from listener.store import cases
+
+    if states and everything:
+        raise Mistake("Give --state or --all, not both.")
+    wanted = [CaseState(state) for state in states] or (list(CaseState) if everything else list(cases.LIVE))
+    with app.store.read() as tx:
+        found = cases.listing(tx, states=wanted, team=team, agent=agent, limit=limit + 1)
+    now = app.now()
+    listed = found[:limit]
+    if as_json:
+        print_json({"cases": [as_plain(each, now) for each in listed], "more": len(found) > limit})
+        return
+    rows = [
+        (
+            each.reference,
+            each.urgency,
+            f"{each.state} {each.completeness}%" if each.completeness else each.state,
+            each.team,
+            each.agent,
+            _due(each, now),
+            f"{who(each)}: {each.title}",
+        )
+        for each in listed
+    ]
+    headers = ("case", "urgency", "state", "team", "agent", "answer", "who and what")
+    table(headers, rows, empty="No case waits; --all shows those that are over.", wide="who and what")
+    if len(found) > limit:
+        say(f"There are more; see them with --limit {limit * 4}.")
+
+
+def _due(case: Case, now: datetime) -> Any:
+    from listener.commands.output import styled
+
+    if case.first_response_at is not None:
+        return "answered"
+    if case.first_response_due is None or case.state not in (CaseState.OPEN, CaseState.PENDING):
+        return ""
+    when = ago(case.first_response_due, now)
+    return styled(f"LATE {when.removesuffix(' ago')}", "bold red") if _late(case, now) else when
+
+
+def _late(case: Case, now: datetime) -> bool:
+    """Whether the first answer is overdue."""
+    live = case.state in (CaseState.OPEN, CaseState.PENDING)
+    return live and not case.first_response_at and bool(case.first_response_due and case.first_response_due < now)
+
+
+def who(case: Case) -> str:
+    """Whose case it is, as well as we know."""
+    return case.customer_name or (f"@{case.handle}" if case.handle else "nobody known")
+
+
+def as_plain(case: Case, now: datetime) -> dict[str, Any]:
+    """A case for programs; these keys stay."""
+    live = case.state in (CaseState.OPEN, CaseState.PENDING)
+    return {
+        "reference": case.reference,
+        "state": case.state,
+        "urgency": case.urgency,
+        "title": case.title,
+        "team": case.team,
+        "agent": case.agent,
+        "completeness": case.completeness,
+        "tags": case.tags,
+        "customer": case.customer_reference and {"reference": case.customer_reference, "name": case.customer_name},
+        "account": case.handle and {"network": case.network, "handle": case.handle},
+        "opened_at": case.opened_at,
+        "opened_by": case.opened_by,
+        "changed_at": case.changed_at,
+        "first_response_due": case.first_response_due,
+        "first_response_at": case.first_response_at,
+        "first_response_overdue": _late(case, now),
+        "resolution_due": case.resolution_due,
+        "resolved_at": case.resolved_at,
+        "resolution_overdue": live and bool(case.resolution_due and case.resolution_due < now),
+    }
+
+
+@case.command("show")
+@click.argument("ref")
+@json_option
+@pass_app
+def show_(app: App, ref: str, as_json: bool) -> None:
+    """One case: whose it is, its clocks, and all that was said and done, in order."""
+    from listener.desk import cases as desk
+    from listener.desk import history
+    from listener.store import customers
+
+    with app.store.read() as tx:
+        found = desk.find(tx, ref, app.config.cases.prefix)
+        customer = customers.by_id(tx, found.customer_id) if found.customer_id else None
+        told = history.of(tx, found)
+    if as_json:
+        print_json({**as_plain(found, app.now()), "timeline": told})
+        return
+    _print_case(found, customer, told, app.now())
+
+
+def _print_case(case: Case, customer: Customer | None, told: list[Happening], now: datetime) -> None:
+    heading(f"{case.reference}  {case.title}")
+    whose = [who(case)]
+    if customer:
+        whose = [customer.name, customer.reference, customer.tier, customer.language]
+    if case.handle and case.network:
+        whose.append(f"@{case.handle} on {case.network}")
+    late = " (LATE)" if _late(case, now) else ""
+    fields(
+        [
+            ("who", " · ".join(part for part in whose if part)),
+            ("state", f"{case.state}, {case.completeness} % complete"),
+            ("urgency", case.urgency),
+            ("team", f"{case.team}, {case.agent}" if case.agent else f"{case.team}, nobody yet"),
+            ("tags", case.tags),
+            ("opened", f"{case.opened_at:%Y-%m-%d %H:%M} UTC by {case.opened_by}"),
+            ("first answer", _clock(case.first_response_due, case.first_response_at, now) + late),
+            ("solution", _clock(case.resolution_due, case.resolved_at, now)),
+        ]
+    )
+    say()
+    for happening in told:
+        _print_happening(happening)
+
+
+def _clock(due: datetime | None, done: datetime | None, now: datetime) -> str:
+    promised = f"promised {ago(due, now)}" if due else "nothing promised"
+    if done is None:
+        return promised
+    kept = "" if due is None else (", in time" if done <= due else ", too late")
+    return f"{done:%Y-%m-%d %H:%M} UTC{kept}"
+
+
+def _print_happening(happening: Happening) -> None:
+    from listener.commands.output import styled
+
+    at = f"{happening.at:%Y-%m-%d %H:%M}"
+    match happening.kind:
+        case "said":
+            title = f"{at}  {happening.by} said on {happening.detail['network']} (M{happening.mention})"
+            text = "(deleted by its author)" if happening.gone else happening.text
+        case "answered":
+            title, text = f"{at}  we answered (approved by {happening.by})", happening.text
+        case _:
+            title, text = f"{at}  {_sentence(happening)}", happening.text
+    show(styled(title, "bold" if happening.kind in ("said", "answered") else "dim"))
+    if text:
+        block(text)
+
+
+def _sentence(happening: Happening) -> str:
+    detail, by = happening.detail, happening.by
+    sentences = {
+        "opened": f"opened by {by} for {detail.get('team')}, urgency {detail.get('urgency')}",
+        "assigned": f"given to {detail.get('agent') or detail.get('team')} by {by}",
+        "urgency": f"urgency raised from {detail.get('was')} to {detail.get('urgency')} by {by}",
+        "customer": f"found to be customer {detail.get('customer')}'s, by {by}",
+        "note": f"note by {by}" + (f", {detail['completeness']} % complete" if "completeness" in detail else ""),
+    }
+    why = f": {detail['why']}" if "why" in detail else ""
+    return sentences.get(happening.kind, f"{happening.kind} by {by}{why}")
+
+
+# --- doing ---
+
+
+@case.command("open")
+@click.argument("mention", metavar="M12")
+@click.option("--team", metavar="TEAM", help="Who is to work on it; the policy's default team otherwise.")
+@click.option(
+    "--urgency", type=click.Choice([level.value for level in Urgency]), help="The policy's own judgement otherwise."
+)
+@click.option("--title", metavar="TEXT", help="What it is about, in a few words of ours.")
+@click.option("--new", "another", is_flag=True, help="A case of its own, though they have one open.")
+@json_option
+@pass_app
+def open_(
+    app: App,
+    *,
+    mention: str,
+    team: str | None,
+    urgency: str | None,
+    title: str | None,
+    another: bool,
+    as_json: bool,
+) -> None:
+    """Route a mention by hand: into its author's open case, or a new one."""
+    from listener.desk import cases as desk
+    from listener.store import mentions
+
+    number = _mention_number(mention)
+    team = _known_team(app, team)
+    with app.store.write() as tx:
+        heard = mentions.get(tx, number)
+        plan = _plan(app, tx, heard, team=team, urgency=urgency, title=title)
+        found, opened = desk.route(
+            tx,
+            heard,
+            prefix=app.config.cases.prefix,
+            plan=plan,
+            another=another,
+            by=app.actor,
+            now=app.now(),
+        )
+    if as_json:
+        print_json({**as_plain(found, app.now()), "opened": opened})
+    elif opened:
+        say(f"{found.reference} is open for {found.team}, urgency {found.urgency}: {clip(found.title, 60)}")
+    else:
+        say(f"M{number} joins {found.reference}, which {who(found)} has open with {found.team} (--new opens another).")
+
+
+def _mention_number(typed: str) -> int:
+    """`M12`, `m12` or `12`. Raises Mistake for anything else."""
+    found = re.fullmatch(r"\s*M?0*([0-9]{1,18})\s*", typed, re.IGNORECASE)
+    if not found:
+        raise Mistake(f"{typed[:40]!r} is no mention; they look like M12, see `escucha inbox`.")
+    return int(found[1])
+
+
+def _known_team(app: App, team: str | None) -> str | None:
+    """The team, if the policy has it. Raises Mistake."""
+    teams = list(_policy_file(app).teams)
+    if team is not None and team not in teams:
+        raise Mistake(f"There is no team {team!r} in the policy; there are: {', '.join(teams)}.")
+    return team
+
+
+def _policy_file(app: App) -> Any:
+    """What the policy says about teams and promises."""
+    return cast("Any", app.policy).file
+
+
+def _plan(
+    app: App, tx: Transaction, mention: Mention, *, team: str | None, urgency: str | None, title: str | None
+) -> CasePlan:
+    """A case as the policy would open it, but for what the person says."""
+    from listener.store import decisions
+
+    policy = _policy_file(app)
+    decided = next(iter(decisions.decisions_of(tx, mention.id)), None)
+    understanding = decisions.understanding_of(tx, mention.id)
+    level = Urgency(urgency or (decided.urgency if decided else Urgency.NORMAL))
+    promised = policy.service_levels.promised(level)
+    matter = understanding.intents[0].replace("_", " ") if understanding and understanding.intents else "mention"
+    return CasePlan(
+        team=team or policy.default_team,
+        urgency=level,
+        title=_words(title, "title", 200) if title else f"{matter.capitalize()} on {mention.network}",
+        tags=decided.tags if decided else (),
+        first_response=promised.first_response,
+        resolution=promised.resolution,
+    )
+
+
+def _words(text: str, what: str, longest: int) -> str:
+    """Text that a person typed. Raises Mistake when there is none, or too much."""
+    plain = text.strip().encode("utf-8", "replace").decode().replace("\x00", "")
+    if not plain or len(plain) > longest:
+        raise Mistake(f"The {what} is empty." if not plain else f"The {what} is longer than {longest:,} characters.")
+    return plain
+
+
+@case.command("assign")
+@click.argument("ref")
+@click.option("--team", metavar="TEAM", help="The team that works on it from now on.")
+@click.option("--agent", metavar="NAME", help="The person who does; without it, the team has it.")
+@click.option("--take-over", is_flag=True, help="Even if somebody else has it.")
+@json_option
+@pass_app
+def assign(app: App, *, ref: str, team: str | None, agent: str | None, take_over: bool, as_json: bool) -> None:
+    """Give a case to a team, an agent, or both."""
+    from listener.desk import cases as desk
+
+    if not team and not agent:
+        raise Mistake("Say to whom: --team, --agent, or both.")
+    team = _known_team(app, team)
+    agent = _words(agent, "agent's name", 100) if agent else None
+    with app.store.write() as tx:
+        found = desk.find(tx, ref, app.config.cases.prefix)
+        found = desk.assign(tx, found, team=team, agent=agent, by=app.actor, now=app.now(), take_over=take_over)
+    _done(app, found, f"{found.reference} is {found.agent or found.team}'s now.", as_json)
+
+
+@case.command("note")
+@click.argument("ref")
+@click.argument("text")
+@click.option("--complete", type=click.IntRange(0, 100), help="How complete it is now, in percent.")
+@json_option
+@pass_app
+def note(app: App, *, ref: str, text: str, complete: int | None, as_json: bool) -> None:
+    """Write something down for whoever works on the case next."""
+    from listener.desk import cases as desk
+
+    words = _words(text, "note", LONGEST_NOTE)
+    with app.store.write() as tx:
+        found = desk.find(tx, ref, app.config.cases.prefix)
+        desk.note(tx, found, words, by=app.actor, now=app.now(), completeness=complete)
+        found = desk.find(tx, found.reference, app.config.cases.prefix)
+    complete_now = "" if complete is None else f", {complete} % complete"
+    _done(app, found, f"Noted in {found.reference}{complete_now}.", as_json)
+
+
+def _move(app: App, ref: str, to: CaseState, text: str | None, as_json: bool) -> None:
+    from listener.desk import cases as desk
+
+    words = _words(text, "note", LONGEST_NOTE) if text else ""
+    with app.store.write() as tx:
+        found = desk.find(tx, ref, app.config.cases.prefix)
+        found = desk.move(tx, found, to, by=app.actor, now=app.now(), note=words)
+    _done(app, found, f"{found.reference} is {found.state}.", as_json)
+
+
+def _done(app: App, case: Case, sentence: str, as_json: bool) -> None:
+    if as_json:
+        print_json(as_plain(case, app.now()))
+    else:
+        say(sentence)
+
+
+@case.command("pending")
+@click.argument("ref")
+@click.option("--note", "text", metavar="TEXT", help="What we wait for.")
+@json_option
+@pass_app
+def pending(app: App, ref: str, text: str | None, as_json: bool) -> None:
+    """We wait for the customer; it opens again by itself when they write."""
+    _move(app, ref, CaseState.PENDING, text, as_json)
+
+
+@case.command("resolve")
+@click.argument("ref")
+@click.option("--note", "text", metavar="TEXT", help="What solved it.")
+@json_option
+@pass_app
+def resolve(app: App, ref: str, text: str | None, as_json: bool) -> None:
+    """It is solved."""
+    _move(app, ref, CaseState.RESOLVED, text, as_json)
+
+
+@case.command("reopen")
+@click.argument("ref")
+@click.option("--note", "text", metavar="TEXT", help="Why.")
+@json_option
+@pass_app
+def reopen(app: App, ref: str, text: str | None, as_json: bool) -> None:
+    """It is not solved after all, or we need not wait any longer."""
+    _move(app, ref, CaseState.OPEN, text, as_json)

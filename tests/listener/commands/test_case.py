@@ -1,0 +1,247 @@
+"""`escucha case`, as people type it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from listener.store import cases, inbox
+from listener.types import DraftState, Urgency
+from tests.listener.commands.desk_world import DANGEROUS, REPLY, SAID, DeskWorld
+
+HOSTILE = "\x1b[2J\x1b]0;owned\x07 [red]x[/red] \u202egnp.exe pay\u200bpal"
+CASE_KEYS = {
+    "reference",
+    "state",
+    "urgency",
+    "title",
+    "team",
+    "agent",
+    "completeness",
+    "tags",
+    "customer",
+    "account",
+    "opened_at",
+    "opened_by",
+    "changed_at",
+    "first_response_due",
+    "first_response_at",
+    "first_response_overdue",
+    "resolution_due",
+    "resolved_at",
+    "resolution_overdue",
+}
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[DeskWorld]:
+    made = DeskWorld(tmp_path)
+    yield made
+    made.close()
+
+
+def ask(world: DeskWorld, *args: str) -> Any:
+    """The JSON that a command prints."""
+    result = world.run("case", *args, "--json")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def opened(world: DeskWorld, *args: str, who: str = "ana", said: str = SAID) -> str:
+    number = world.hears(said, who=who)
+    world.decides(number, reply=None, needs_routing=True)
+    return str(ask(world, "open", f"M{number}", *args)["reference"])
+
+
+def printed(world: DeskWorld, *args: str) -> str:
+    result = world.run("case", *args)
+    assert result.exit_code == 0, result.output
+    assert max((len(line) for line in result.stdout.splitlines()), default=0) <= 80
+    assert not DANGEROUS.search(result.stdout), repr(result.stdout)
+    return result.stdout
+
+
+def refused(world: DeskWorld, *args: str) -> str:
+    """The one sentence with which a command is refused."""
+    result = world.run("case", *args)
+    assert result.exit_code == 2, result.output
+    assert result.stdout == ""
+    assert len(result.stderr.strip().splitlines()) == 1
+    return result.stderr.strip()
+
+
+# --- opening ---
+
+
+def test_a_case_opened_by_hand_is_as_the_policy_would_open_it(world: DeskWorld) -> None:
+    number = world.hears()
+    world.decides(number, reply=None, needs_routing=True, urgency=Urgency.HIGH)
+    made = ask(world, "open", f"m{number}")
+    assert set(made) == {*CASE_KEYS, "opened"}
+    assert (made["opened"], made["team"], made["urgency"]) == (True, "care", "high")
+    assert made["title"] == "Outage report on sandbox"
+    assert made["first_response_due"] is not None
+    assert made["account"] == {"network": "sandbox", "handle": "ana"}
+    assert made["opened_by"] == "ana"
+
+
+def test_what_the_person_says_rules(world: DeskWorld) -> None:
+    number = world.hears()
+    made = ask(world, "open", str(number), "--urgency", "critical", "--title", "No signal")
+    assert (made["urgency"], made["title"]) == ("critical", "No signal")
+    assert "there are: " in refused(world, "open", str(number), "--team", "nobody")
+
+
+def test_another_mention_joins_unless_a_new_case_is_wanted(world: DeskWorld) -> None:
+    first = opened(world)
+    number = world.hears()
+    assert f"M{number} joins {first}" in " ".join(printed(world, "open", str(number)).split())
+    assert f"M{number} is in {first} already, opened by ana." in refused(world, "open", str(number))
+    assert opened(world, "--new") != first
+
+
+@pytest.mark.parametrize("typed", ["M99", "x", "D1", "M1;", "1" * 30])
+def test_a_wrong_mention_is_one_sentence(world: DeskWorld, typed: str) -> None:
+    assert "mention" in refused(world, "open", typed)
+
+
+# --- looking ---
+
+
+def test_the_queue_is_urgent_first_then_oldest_and_late_ones_are_marked(world: DeskWorld) -> None:
+    calm = opened(world, "--urgency", "low")
+    old = opened(world, "--urgency", "high", who="luis")
+    new = opened(world, "--urgency", "high", who="eva")
+    world.clock.forward(days=30)
+    listed = ask(world, "list")
+    assert [each["reference"] for each in listed["cases"]] == [old, new, calm]
+    assert set(listed["cases"][0]) == CASE_KEYS
+    assert listed["cases"][0]["first_response_overdue"] is True
+    assert listed["more"] is False
+    assert "LATE" in printed(world, "list")
+    assert "more; see them with --limit" in printed(world, "list", "--limit", "1")
+    assert ask(world, "list", "--limit", "1")["more"] is True
+
+
+def test_the_queue_can_be_narrowed(world: DeskWorld) -> None:
+    mine, other = opened(world), opened(world, who="luis")
+    world.run("case", "assign", mine, "--agent", "eva")
+    world.run("case", "resolve", other)
+    assert [each["reference"] for each in ask(world, "list", "--agent", "eva")["cases"]] == [mine]
+    assert [each["reference"] for each in ask(world, "list", "--state", "resolved")["cases"]] == [other]
+    assert len(ask(world, "list", "--all")["cases"]) == 2
+    assert len(ask(world, "list")["cases"]) == 1
+    assert ask(world, "list", "--team", "nobody")["cases"] == []
+    assert "No case waits" in printed(world, "list", "--team", "nobody")
+    assert "not both" in refused(world, "list", "--all", "--state", "open")
+
+
+def test_one_case_shows_everything_in_one_time_line(world: DeskWorld) -> None:
+    number = world.hears()
+    draft = world.decides(number, open_case=True)
+    assert draft is not None
+    world.knows("ana")
+    with world.store.read() as tx:
+        (case,) = cases.listing(tx)
+    world.clock.forward(minutes=5)
+    world.put(draft, DraftState.SENT, sent_at=world.clock(), decided_by="luis", posted_url="https://sandbox.example/r")
+    world.clock.forward(minutes=5)
+    world.run("case", "note", case.reference, "She sent her number", "--complete", "60", actor="luis")
+    shown = printed(world, "show", case.reference.lower().replace("-", ""))
+    order = ["@ana said on sandbox (M1)", "Sigo sin internet", "opened by policy for network"]
+    order += ["we answered (approved by luis)", "Hola Ana", "note by luis, 60 % complete", "She sent her number"]
+    places = [shown.index(part) for part in order]
+    assert places == sorted(places)
+    assert "open, 60 % complete" in shown
+    assert "network, nobody yet" in shown
+    told = ask(world, "show", case.reference)
+    assert set(told) == {*CASE_KEYS, "timeline"}
+    assert [each["kind"] for each in told["timeline"]] == ["said", "opened", "answered", "note"]
+    assert told["timeline"][0]["text"] == SAID
+    assert told["timeline"][2]["text"] == REPLY
+
+
+def test_what_was_deleted_is_not_shown(world: DeskWorld) -> None:
+    reference = opened(world, said="a secret")
+    world.is_deleted(1)
+    shown = printed(world, "show", reference)
+    assert "secret" not in shown
+    assert "(deleted by its author)" in shown
+    assert ask(world, "show", reference)["timeline"][0]["gone"] is True
+
+
+def test_hostile_words_are_shown_harmless(world: DeskWorld) -> None:
+    reference = opened(world, "--title", HOSTILE, said=HOSTILE)
+    world.run("case", "note", reference, HOSTILE)
+    world.run("case", "assign", reference, "--agent", HOSTILE)
+    assert "[red]x[/red]" in printed(world, "show", reference)
+    assert "\\x1b" in printed(world, "show", reference)
+    printed(world, "list")
+    raw = world.run("case", "show", reference, "--json").stdout
+    assert not re.search("[\x1b\x07\u202e\u200b]", raw)
+    assert json.loads(raw)["timeline"][0]["text"] == HOSTILE
+
+
+def test_a_slip_in_the_reference_leads_to_the_right_case(world: DeskWorld) -> None:
+    reference = opened(world)
+    wrong = reference[:-3] + str((int(reference[-3]) + 1) % 10) + reference[-2:]
+    assert f"Did you mean {reference}?" in refused(world, "show", wrong)
+    assert "they look like ES-" in refused(world, "show", "nonsense\x1b[2J")
+    assert "escucha case list" in refused(world, "show", "ES-26-000123-3")
+
+
+# --- doing ---
+
+
+def test_a_case_goes_its_way(world: DeskWorld) -> None:
+    reference = opened(world)
+    assert f"{reference} is eva's now." in printed(world, "assign", reference, "--agent", "eva")
+    assert f"{reference} is pending." in printed(world, "pending", reference, "--note", "waiting for her number")
+    assert f"{reference} is open." in printed(world, "reopen", reference)
+    assert ask(world, "resolve", reference, "--note", "new router")["completeness"] == 100
+    assert ask(world, "reopen", reference, "--note", "it failed again")["resolved_at"] is None
+    kinds = [each["kind"] for each in ask(world, "show", reference)["timeline"]]
+    assert kinds == ["said", "opened", "assigned", "pending", "reopened", "resolved", "reopened"]
+
+
+def test_who_comes_second_hears_who_was_first(world: DeskWorld) -> None:
+    reference = opened(world)
+    assert world.run("case", "resolve", reference, actor="luis").exit_code == 0
+    assert refused(world, "resolve", reference) == (
+        f"{reference} is resolved already: luis was first, at 2026-03-04 17:30 UTC."
+    )
+    assert "from there it can become closed, open" in refused(world, "pending", reference)
+    assert "reopen" in refused(world, "assign", reference, "--agent", "eva")
+    world.run("case", "reopen", reference)
+    world.run("case", "assign", reference, "--agent", "luis")
+    assert "luis has" in refused(world, "assign", reference, "--agent", "eva")
+    assert ask(world, "assign", reference, "--agent", "eva", "--take-over")["agent"] == "eva"
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (("assign", "REF"), "Say to whom"),
+        (("assign", "REF", "--team", "nobody"), "no team"),
+        (("note", "REF", "  "), "empty"),
+        (("note", "REF", "x" * 10_001), "longer than 10,000"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(world: DeskWorld, args: tuple[str, ...], said: str) -> None:
+    reference = opened(world)
+    assert said in refused(world, *(reference if arg == "REF" else arg for arg in args))
+
+
+def test_nothing_is_sent_by_working_on_cases(world: DeskWorld) -> None:
+    world.draft(open_case=True)
+    with world.store.read() as tx:
+        before = inbox.waiting(tx)
+        (case,) = cases.listing(tx)
+    world.run("case", "resolve", case.reference)
+    with world.store.read() as tx:
+        assert inbox.waiting(tx) == before
