@@ -24,6 +24,7 @@ from listener.errors import AlreadyDone, Mistake, NotFound
 from listener.store import Store, audit, cases, customers, links, mentions
 from listener.store.customers import Customer, Edit
 from listener.types import LinkBasis
+from tests import postgres
 from tests.listener.commands.desk_world import Clock, DeskWorld
 
 NETWORKS = ("mail", "mastodon", "reddit", "sandbox", "x")
@@ -643,6 +644,25 @@ def test_every_well_made_file_is_read_as_it_was_written(rows: list[list[str]], d
         sheet = spreadsheet.read(path, knows=people.knows(NETWORKS))
         told = [list(record.cells) for record in sheet.records()]
         assert told == [row for row in rows if any(cell.strip() for cell in row)]
+
+
+@pytest.mark.slow
+def test_the_same_on_postgresql(tmp_path: Path) -> None:
+    with postgres.server() as url:
+        database = stores.open(url)
+        bring = Importer(database, tmp_path, Clock())
+        file = "reference,name,x,tags\nC1,Ana,@ANA,a\nC2,Luis,@ana eva,\nC1,Zoe,@ana,b\nC3,,\n"
+        first = bring(file).tally
+        assert (first.added, first.repeated, first.rejected, first.expected, first.not_linked) == (2, 1, 1, 2, 1)
+        again = bring(file.replace("Luis", "Lu")).tally
+        assert (again.changed, again.unchanged, again.expected) == (1, 1, 0)
+        assert bring.links("C1") == ["x:ana"]
+        with database.read() as tx:
+            assert [each.name for each in customers.listing(tx, search="LU C2")] == ["Lu"]
+        with database.write() as tx:
+            desk.unlink(tx, customers.get(tx, "C1"), network="x", handle="Ana", by="eva", now=bring.now())
+        assert bring(file).tally.not_linked == 1
+        database.close()
 
 
 @pytest.mark.slow
