@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import random
 from datetime import datetime, timedelta
 
 CEILING = timedelta(hours=1)  # no header, clock or streak of failures keeps us away for longer
-POLL_LEASE = timedelta(minutes=5)  # a poller that has not come back by then is taken for dead
+POLL_LEASE = timedelta(minutes=1)  # a poller that has not come back by then is taken for dead; two at once do no harm
 
 # Up to this age a post is looked up again this often. Edits and deletions come mostly early; a network that must be
 # followed within 24 hours (platform rules of 2026) is.
@@ -39,6 +40,6 @@ def back_off(
 
 def within_ceiling(seconds: float | None) -> timedelta:
     """A wait that a network asked for, kept between nothing and the ceiling however absurd it is."""
-    if seconds is None or seconds != seconds or seconds <= 0:
+    if seconds is None or math.isnan(seconds) or seconds <= 0:
         return timedelta(0)
     return min(timedelta(seconds=min(seconds, CEILING.total_seconds())), CEILING)

@@ -41,6 +41,10 @@ class Connector(ABC):
     """One account on one network (or none, where the network can be read without)."""
 
     facts: Facts
+    """What is true here. A server's own limits are in it from the first `whoami` or `poll` on."""
+
+    speaks: bool = True
+    """Whether this account may write here at all: False where we only read, without credentials."""
 
     @abstractmethod
     def whoami(self) -> Author | None:
@@ -75,7 +79,7 @@ class Replies(ABC):
     def find_reply(self, request: ReplyRequest, since: datetime) -> Posted | None:
         """Our reply to that post, if it took effect at or after `since`; None when we looked and it is not there.
 
-        Raises Unavailable when it could not look, OutcomeUnknown when looking cannot tell.
+        Raises OutcomeUnknown when looking cannot tell, another NetworkError when it could not look this time.
         """
 
 

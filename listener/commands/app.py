@@ -167,6 +167,15 @@ class App:
             raise NotFound(f"There is no account {account!r} in {self.config_path}; there is: {names}.")
         return self.connect(accounts[account].network, accounts[account].settings)
 
+    def why_mute(self, account: str) -> str:
+        """Why nothing can be sent on an account that only reads, and how that is changed."""
+        from listener.config import env_name, is_secret
+
+        model = type(self.config.accounts[account].settings)
+        secrets = [env_name("accounts", account, key) for key in model.model_fields if is_secret(model, key)]
+        step = f"set {' and '.join(secrets)}" if secrets else "use another account"
+        return f"The account {account} only reads; to answer through it, {step} (see docs/settings.md)."
+
     def connect(self, network: str, settings: BaseModel) -> Connector:
         """A connection with settings that stand in no file."""
         return cast("Connector", self.connectors.load(network).connect(settings))

@@ -27,8 +27,11 @@ class Hashtag:
 
     @property
     def instance(self) -> str:
-        """As the server's address."""
-        return self.server if "://" in self.server else f"https://{self.server}"
+        """As the server's address; a server on this very machine is asked without TLS."""
+        if "://" in self.server:
+            return self.server
+        host = self.server.partition(":")[0]
+        return f"http://{self.server}" if host in ("localhost", "127.0.0.1") else f"https://{self.server}"
 
     def __str__(self) -> str:
         return f"#{self.tag}@{self.server}"

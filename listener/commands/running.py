@@ -106,7 +106,8 @@ def resume(app: App, network: str | None) -> None:
 @pass_app
 def status(app: App, as_json: bool) -> None:
     """How things stand: what is paused, failing, late, waiting."""
-    from listener.store import daemons, sources, stats, switch
+    from listener.store import daemons, inbox, sources, stats, switch
+    from listener.types import DraftState
 
     now = app.now()
     with app.store.read() as tx:
@@ -118,7 +119,9 @@ def status(app: App, as_json: bool) -> None:
             "counts": stats.counts(tx),
             "oldest_waiting": stats.oldest_waiting(tx),
         }
-    troubles = _troubles(seen, now)
+        approved = inbox.waiting(tx, states=(DraftState.APPROVED,))
+    mute = {name for name in {draft.account for draft in approved} if not app.connector(name).speaks}
+    troubles = [*_troubles(seen, now), *(app.why_mute(name) for name in sorted(mute))]
     if as_json:
         output.print_json(_as_json(seen, troubles))
     else:

@@ -96,7 +96,9 @@ class SourceSettings(_Section):
     name: str = Field(pattern=_NAME, description="What we call it: lower case, digits, `-`, `_`")
     account: str = Field(description="The account that reads it, one of `[accounts.…]`")
     query: str = Field(default="", description="What to read, in that network's own words, such as `#brand`")
-    every: Duration = Field(default=timedelta(seconds=60), description="How often to look")
+    every: Duration = Field(
+        default=timedelta(seconds=60), le=timedelta(days=1), description="How often to look; a day at most"
+    )
 
 
 LogFormat = Literal["auto", "lines", "json"]

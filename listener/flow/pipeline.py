@@ -127,7 +127,7 @@ class Pipeline:
         """Sends what is approved, account by account; an account that must rest is left in peace."""
         done = []
         for account in self.accounts:
-            if self.stopping() or self._hold.get(account, self.clock()) > self.clock():
+            if self.stopping() or self._rests(account):
                 continue
             try:
                 connector = self._connection(account, "speak")
@@ -135,11 +135,18 @@ class Pipeline:
                 log.warning("Cannot speak.", action="cannot_speak", account=account, reason=str(error))
                 self._hold[account] = self.clock() + budget.CEILING / 12
                 continue
+            if not connector.speaks:
+                continue
             acted = act(self.store, connector, account, clock=self.clock, stopping=self.stopping)
             if acted.hold_until:
                 self._hold[account] = min(acted.hold_until, self.clock() + budget.CEILING)
             done.append(acted)
         return done
+
+    def _rests(self, account: str) -> bool:
+        """Whether the account is left in peace; a clock that was set back must not make that last."""
+        until, now = self._hold.get(account), self.clock()
+        return until is not None and now < until <= now + budget.CEILING
 
     def recheck(self) -> int:
         """Looks up again what may have been edited or deleted; gives how many mentions changed."""

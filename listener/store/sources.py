@@ -94,10 +94,13 @@ def get(tx: Transaction, name: str) -> Source:
 def claim_due(tx: Transaction, now: datetime, *, lease: timedelta, names: Sequence[str] = ()) -> list[Source]:
     """The sources whose time has come (or the named ones at once), claimed so that no other poller takes them.
 
-    A claim ends with the poll's outcome or, where the poller died, after `lease`.
+    A claim ends with the poll's outcome or, where the poller died, after `lease`. Times that only a clock set back
+    can explain count as past.
     """
     columns = t.sources.c
-    due = columns.name.in_(names) if names else and_(columns.paused.is_(None), columns.next_poll_at <= now)
+    absurd = now + timedelta(days=1, hours=1)  # no interval is longer than a day, no back-off than an hour
+    timely = or_(columns.next_poll_at <= now, columns.next_poll_at > absurd)
+    due = columns.name.in_(names) if names else and_(columns.paused.is_(None), timely)
     free = or_(columns.claimed_until.is_(None), columns.claimed_until <= now, columns.claimed_until > now + 2 * lease)
     claimed = []
     for row in tx.execute(
