@@ -1,19 +1,19 @@
 """Every error that Escucha raises on purpose.
 
-    EscuchaError
-    ├── Mistake               a person must change something: one sentence with the next step, exit code 2
-    │   ├── ConfigProblem     the settings file or the environment
-    │   ├── PolicyProblem     the policy file
-    │   ├── NotFound          no such mention, draft, case, customer, notice, source
-    │   ├── Stale             what was approved is no longer what would be sent
-    │   └── AlreadyDone       somebody else was first
-    ├── Outage                the machine, not the person: database, disk; exit code 1
-    └── NetworkError          what a connector may raise; anything else from a connector is a bug
-        ├── RateLimited       wait `retry_after` seconds
-        ├── Unavailable       try later
-        ├── AuthFailed        a person must act; the source pauses
-        ├── Rejected          this one never again
-        └── OutcomeUnknown    a write may or may not have happened
+EscuchaError
+├── Mistake               a person must change something: one sentence with the next step, exit code 2
+│   ├── ConfigProblem     the settings file or the environment
+│   ├── PolicyProblem     the policy file
+│   ├── NotFound          no such mention, draft, case, customer, notice, source
+│   ├── Stale             what was approved is no longer what would be sent
+│   └── AlreadyDone       somebody else was first
+├── Outage                the machine, not the person: database, disk; exit code 1
+└── NetworkError          what a connector may raise; anything else from a connector is a bug
+    ├── RateLimited       wait `retry_after` seconds
+    ├── Unavailable       try later
+    ├── AuthFailed        a person must act; the source pauses
+    ├── Rejected          this one never again
+    └── OutcomeUnknown    a write may or may not have happened
 """
 
 from __future__ import annotations
