@@ -253,6 +253,16 @@ def reject(tx: Transaction, draft: Draft, *, by: str, reason: str, now: datetime
     audit.record(tx, at=now, by=by, action="draft.rejected", subject=f"draft {draft.id}", reason=reason)
 
 
+def take_back(tx: Transaction, draft: Draft, *, by: str, now: datetime) -> Draft:
+    """Undoes an approval that has not gone out. Raises AlreadyDone when the sender or somebody else was first."""
+    if draft.state is not DraftState.APPROVED:
+        raise AlreadyDone(_already(draft))
+    undone = {"decided_by": None, "decided_at": None, "automatic": False, "not_before": None}
+    move(tx, draft, DraftState.PROPOSED, **undone)
+    audit.record(tx, at=now, by=by, action="draft.taken_back", subject=f"draft {draft.id}")
+    return get(tx, draft.id)
+
+
 def retry(tx: Transaction, draft: Draft, *, by: str, now: datetime) -> Draft:
     """Proposes again what the network had refused."""
     if draft.state is not DraftState.FAILED:

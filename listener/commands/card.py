@@ -1,0 +1,125 @@
+"""Everything around one draft or mention, gathered for a person; `drawing.py` puts it on the screen."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from listener.commands.output import clip
+from listener.desk import cases as desk
+from listener.errors import Mistake, NotFound
+from listener.store import Transaction, cases, customers, decisions, inbox, mentions, policies, switch, waiting
+from listener.store.cases import Case
+from listener.store.customers import Customer
+from listener.store.decisions import StoredDecision
+from listener.store.inbox import Draft, View
+from listener.store.mentions import Mention
+from listener.store.waiting import Said
+from listener.types import MentionState, Understanding, Urgency
+
+LOOKING = timedelta(minutes=2)  # so long a colleague counts as having it before their eyes
+BEFORE = 3  # things said in the thread before
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """What there is to know about one mention; `draft` is the one looked at, `drafts` are all, newest first."""
+
+    mention: Mention
+    draft: Draft | None
+    drafts: tuple[Draft, ...]
+    decision: StoredDecision | None
+    understanding: Understanding | None
+    customer: Customer | None
+    open_cases: int
+    case: Case | None
+    before: tuple[Said, ...]
+    earlier: tuple[tuple[int, str, datetime], ...]  # revision, text, replaced at
+    others: tuple[View, ...]
+    policy_now: str | None
+    paused: bool
+
+    @property
+    def urgency(self) -> Urgency:
+        """How soon somebody should look."""
+        if self.draft:
+            return list(Urgency)[self.draft.urgency_rank]
+        return Urgency(self.decision.urgency) if self.decision else Urgency.NORMAL
+
+    @property
+    def gone(self) -> bool:
+        """Whether its author deleted it."""
+        return self.mention.state is MentionState.GONE
+
+
+def of_draft(tx: Transaction, draft: Draft, *, actor: str, now: datetime, before: int = BEFORE) -> Card:
+    """Everything around one draft."""
+    return _gather(tx, mentions.get(tx, draft.mention_id), draft, actor=actor, now=now, before=before)
+
+
+def of_mention(tx: Transaction, mention: Mention, *, actor: str, now: datetime, before: int = BEFORE) -> Card:
+    """Everything around one mention, with the draft that waits or, where none does, the newest."""
+    drafts = inbox.of_mention(tx, mention.id)
+    chosen = next((draft for draft in drafts if draft.state in inbox.OPEN), drafts[0] if drafts else None)
+    return _gather(tx, mention, chosen, actor=actor, now=now, before=before)
+
+
+def _gather(tx: Transaction, mention: Mention, draft: Draft | None, *, actor: str, now: datetime, before: int) -> Card:
+    made = decisions.decisions_of(tx, mention.id)
+    if draft:
+        made = [decision for decision in made if decision.revision == draft.revision] or made
+    customer = customers.behind(tx, mention.account_id)
+    others = inbox.looked_at_by_others(tx, draft.id, actor=actor, since=now - LOOKING) if draft else []
+    return Card(
+        mention=mention,
+        draft=draft,
+        drafts=tuple(inbox.of_mention(tx, mention.id)),
+        decision=made[0] if made else None,
+        understanding=decisions.understanding_of(tx, mention.id),
+        customer=customer,
+        open_cases=cases.open_count(tx, customer.id) if customer else 0,
+        case=cases.of_mention(tx, mention.id),
+        before=tuple(waiting.said_before(tx, mention, limit=before)),
+        earlier=tuple(mentions.earlier_texts(tx, mention.id)),
+        others=tuple(others),
+        policy_now=policies.active(tx),
+        paused=switch.is_paused(tx, mention.network),
+    )
+
+
+# --- what a person types -------------------------------------------------------------------------------------------
+
+
+def draft_number(typed: str) -> int:
+    """`D7`, `d7` or `7`. Raises Mistake for anything else."""
+    return _number(typed, "D", optional=True)
+
+
+def find(tx: Transaction, typed: str, *, prefix: str, actor: str, now: datetime, before: int = BEFORE) -> Card:
+    """The card that `D7`, `M12` or a case reference names; a case by its mention that waits, else its newest.
+
+    Raises NotFound, or Mistake for what is none of these.
+    """
+    letter = typed.strip()[:1].upper()
+    if letter == "D" and typed.strip()[1:].isdigit():
+        return of_draft(tx, inbox.get(tx, _number(typed, "D")), actor=actor, now=now, before=before)
+    if letter == "M" and typed.strip()[1:].isdigit():
+        return of_mention(tx, mentions.get(tx, _number(typed, "M")), actor=actor, now=now, before=before)
+    if typed.strip().isdigit() and len(typed.strip()) < 8:
+        number = typed.strip()
+        raise Mistake(f"Write D{number} for the draft or M{number} for the mention of that number.")
+    case = cases.get(tx, desk.parse_reference(typed, prefix))
+    inside = [number for number, _, _ in cases.mentions_in(tx, case)]
+    if not inside:
+        raise NotFound(f"{case.reference} holds no mention; see `escucha case show {case.reference}`.")
+    waits = [number for number in inside if any(d.state in inbox.OPEN for d in inbox.of_mention(tx, number))]
+    return of_mention(tx, mentions.get(tx, (waits or inside)[-1]), actor=actor, now=now, before=before)
+
+
+def _number(typed: str, letter: str, *, optional: bool = False) -> int:
+    found = re.fullmatch(rf"\s*({letter})?0*([0-9]{{1,18}})\s*", typed, re.IGNORECASE)
+    if not found or not (found[1] or optional):
+        what = "draft" if letter == "D" else "mention"
+        raise Mistake(f"{clip(typed[:400], 40)} is no {what}; they look like {letter}7, see `escucha inbox`.")
+    return int(found[2])

@@ -1,0 +1,200 @@
+"""What a moderator does with one draft; `review` and the single commands do it through here.
+
+An approval holds for what was on the screen: `remember` writes down what was shown, after it was shown, and an approval
+is given to exactly the `Draft` that was drawn.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Protocol, cast
+
+import click
+
+from listener.commands import card as cards
+from listener.commands import drawing
+from listener.commands.app import App
+from listener.commands.drawing import MAX_WORDS
+from listener.commands.output import clip, console
+from listener.errors import AlreadyDone, Mistake, Stale
+from listener.escapes import visible
+from listener.store import inbox, mentions, policies
+from listener.store.inbox import Draft
+from listener.store.mentions import Mention
+from listener.types import DraftState, Facts, Visibility
+
+GRACE = timedelta(seconds=10)  # from an approval in a review to its sending, so that it can be taken back
+
+
+class Reviews(Protocol):
+    """A policy that also reads what a person wrote."""
+
+    def review(self, text: str, facts: Facts, handle: str, *, visibility: Visibility) -> tuple[str, ...]:
+        """Why the reply must not be sent, one sentence each."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Brought:
+    """A draft to be looked at; `old_policy` wrote it, where the policy has changed since."""
+
+    draft: Draft
+    old_policy: str | None = None
+
+
+def bring(app: App, number: int) -> Brought:
+    """The draft as it is now; one that an older policy wrote is bound to the policy that rules, to be read again."""
+    with app.store.read() as tx:
+        draft, active = inbox.get(tx, number), policies.active(tx)
+    if draft.state is not DraftState.PROPOSED or active in (None, draft.policy_version):
+        return Brought(draft=draft)
+    try:
+        with app.store.write() as tx:
+            return Brought(draft=inbox.rebind(tx, draft, by=app.actor, now=app.now()), old_policy=draft.policy_version)
+    except AlreadyDone:  # somebody was at it in this very moment
+        with app.store.read() as tx:
+            return Brought(draft=inbox.get(tx, number), old_policy=draft.policy_version)
+
+
+def put_up(app: App, draft: Draft, *, changed_from: str | None = None) -> None:
+    """Shows the draft in full on one card and remembers that it was shown."""
+    now, screen = app.now(), console()
+    with app.store.read() as tx:
+        card = cards.of_draft(tx, draft, actor=app.actor, now=now)
+    screen.print(drawing.draw(card, now=now, console=screen, changed_from=changed_from))
+    sys.stdout.flush()
+    remember(app, draft)
+
+
+def remember(app: App, *drafts: Draft) -> None:
+    """Writes down that these were shown, as they are here.
+
+    What was erased or reworded in between is left out: it must not come back through this door.
+    """
+    with app.store.write() as tx:
+        for draft in drafts:
+            if draft.text and inbox.get(tx, draft.id).text == draft.text:
+                inbox.shown(tx, draft, to=app.actor, now=app.now())
+
+
+def last_seen(app: App, draft: Draft) -> inbox.View | None:
+    """What this person was last shown of it."""
+    with app.store.read() as tx:
+        return inbox.view_of(tx, draft.id, app.actor)
+
+
+def approve(app: App, draft: Draft, *, wait: timedelta | None = None) -> Draft:
+    """Lets exactly this go out, `wait` from now at the earliest.
+
+    Raises Mistake when it is longer than the network takes, Stale or AlreadyDone when it is no longer what was shown.
+    """
+    now = app.now()
+    if draft.state is DraftState.PROPOSED and draft.length > draft.length_limit:
+        over = draft.length - draft.length_limit
+        raise Mistake(f"D{draft.id} is {over:,} longer than {draft.network} takes; edit it first.")
+    if len(draft.text) > MAX_WORDS:
+        raise Mistake(f"D{draft.id} has {len(draft.text):,} characters, too many to be shown in full; edit it first.")
+    with app.store.write() as tx:
+        inbox.approve(tx, draft, by=app.actor, now=now, not_before=now + wait if wait else None)
+        return inbox.get(tx, draft.id)
+
+
+def take_back(app: App, number: int, edit: int) -> bool:
+    """Puts an approval of ours before people again; False when it was sent or changed since that `edit`."""
+    with app.store.write() as tx:
+        draft = inbox.get(tx, number)
+        if draft.state is not DraftState.APPROVED or draft.edit != edit:
+            return False
+        inbox.take_back(tx, draft, by=app.actor, now=app.now())
+        return True
+
+
+def reword(app: App, draft: Draft, text: str) -> Draft:
+    """The draft with other words, proposed again.
+
+    Raises Mistake with every reason why they cannot be sent, Stale when somebody else was at it meanwhile.
+    """
+    with app.store.read() as tx:
+        mention = mentions.get(tx, draft.mention_id)
+    if draft.state not in (DraftState.PROPOSED, DraftState.APPROVED):
+        raise AlreadyDone(f"D{draft.id} is {draft.state}; only what has not gone out can be edited.")
+    text = tidy(text)
+    length = check_words(app, draft, mention, text)
+    try:
+        with app.store.write() as tx:
+            current = inbox.get(tx, draft.id)
+            if current.edit != draft.edit or current.text != draft.text:
+                raise Stale(f"{who_changed(current)} while you wrote; your words were not kept in it.")
+            return inbox.edit(tx, draft, text=text, length=length, by=app.actor, now=app.now())
+    except AlreadyDone as error:
+        raise Stale(f"{error} Your words were not kept in it.") from error
+
+
+def check_words(app: App, draft: Draft, mention: Mention, text: str) -> int:
+    """The length of the reply with that text, as the network counts it. Raises Mistake with all that forbids it."""
+    if len(text) > MAX_WORDS:
+        raise Mistake(f"That is {len(text):,} characters; a reply has at most {MAX_WORDS:,}.")
+    if visible(text, lines=True) != text:
+        lines = zip(visible(text, lines=True).split("\n"), text.split("\n"), strict=True)
+        hidden = next(shown for shown, line in lines if shown != line)
+        raise Mistake(f"There are characters in it that nobody can see; take them out: {clip(hidden, 60)}")
+    facts, handle = app.facts(draft.network), mention.author.handle
+    reviewer = cast(Reviews, app.policy)
+    sentences = reviewer.review(text, facts, handle, visibility=mention.visibility)
+    if sentences:
+        raise Mistake("\n".join(sentences))
+    length = facts.count(facts.address(text, handle))
+    if length > draft.length_limit:
+        raise Mistake(f"That is {length:,} long with the name before it, and {draft.length_limit:,} is the limit.")
+    return length
+
+
+def tidy(text: str) -> str:
+    """What an editor gave back, without the line ends and blanks that no one meant."""
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").expandtabs(4).split("\n")
+    return "\n".join(line.rstrip() for line in lines).strip("\n")
+
+
+def who_changed(draft: Draft) -> str:
+    """`D7 was edited by luis`, `D7 was approved by ana`, for a draft that is not as somebody saw it."""
+    who = f" by {draft.decided_by}" if draft.decided_by else ""
+    if draft.state is DraftState.PROPOSED:
+        return f"D{draft.id} was {'edited' if draft.decided_by else 'changed'}{who}"
+    why = f" ({draft.reason})" if draft.reason else ""
+    return f"D{draft.id} is {draft.state}{who}{why}"
+
+
+def write_in_editor(text: str) -> str | None:
+    """What the person made of the text in $EDITOR; None when they left it as it was or gave up.
+
+    Raises Mistake when the editor does not run.
+    """
+
+    def leave_it_to_the_editor(*_: Any) -> None:
+        """Ctrl-C belongs to the editor while it runs; a handler of our own is not inherited by it."""
+
+    before = signal.signal(signal.SIGINT, leave_it_to_the_editor)
+    try:
+        written = click.edit(text, extension=".txt", require_save=True)
+    except click.ClickException as error:
+        raise Mistake(f"The editor did not run ({error.message}); set EDITOR, or use `escucha edit --text`.") from error
+    except UnicodeError as error:
+        raise Mistake("What the editor wrote is not UTF-8 text; nothing was changed.") from error
+    except ValueError as error:  # quotes in EDITOR that do not close
+        raise Mistake(f"EDITOR cannot be understood ({error}); set it to the name of an editor.") from error
+    finally:
+        signal.signal(signal.SIGINT, before)
+    return None if written is None or tidy(written) == tidy(text) else tidy(written)
+
+
+def draft_called(app: App, typed: str) -> Draft:
+    """The draft that was typed. Raises Mistake or NotFound, saying which drafts a mention has where one was typed."""
+    if typed.strip()[:1].upper() == "M" and typed.strip()[1:].isdigit():
+        with app.store.read() as tx:
+            drafts = inbox.of_mention(tx, int(typed.strip()[1:][:18]))
+        names = ", ".join(f"D{draft.id} ({draft.state})" for draft in drafts[:5]) or "none"
+        raise Mistake(f"{typed.strip()} is a mention; its drafts: {names}.")
+    with app.store.read() as tx:
+        return inbox.get(tx, cards.draft_number(typed))

@@ -1,0 +1,284 @@
+"""How a card looks: who, what was said, how urgent, what we would say, and why; readable in five seconds."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+
+from rich.console import Console, Group
+from rich.table import Table
+from rich.text import Text
+
+from listener.commands.card import Card
+from listener.commands.output import ago, clip, spell
+from listener.escapes import visible
+from listener.store.inbox import Draft
+from listener.types import DraftState, PostKind, RuleOutcome, Urgency
+
+WIDEST = 100  # columns; longer lines are hard to read
+MAX_WORDS = 50_000  # characters of a text; rich would take minutes for a megabyte
+MAX_LABEL = 400  # characters of a name, an address, a reason
+STYLES = {Urgency.CRITICAL: "bold red", Urgency.HIGH: "yellow", Urgency.NORMAL: "", Urgency.LOW: "dim"}
+HOW = {
+    PostKind.MENTION: "named us",
+    PostKind.REPLY: "answered us",
+    PostKind.DIRECT: "wrote to us alone",
+    PostKind.FOUND: "did not address us",
+}
+
+
+def draw(
+    card: Card,
+    *,
+    now: datetime,
+    console: Console,
+    said_lines: int | None = None,
+    progress: str = "",
+    changed_from: str | None = None,
+) -> Group:
+    """The card, at most `WIDEST` columns wide.
+
+    `said_lines`: so many lines of what they said, None for all; our own reply always stands in full. `changed_from`:
+    the reply as this person last saw it, to mark what differs.
+    """
+    width = min(console.width, WIDEST)
+    grid = Table.grid(padding=(0, 1, 0, 0))
+    grid.add_column(width=6, style="dim", no_wrap=True)
+    grid.add_column(width=width - 8, overflow="fold")
+    brief = said_lines is not None
+    for name, lines in (
+        ("who", [_who(card, width - 8)]),
+        ("before", _before(card, now, width - 8)),
+        ("said", _said(card, now, console, width - 8, said_lines)),
+        ("means", [_means(card)]),
+        ("reply", _reply(card, now, changed_from)),
+        ("why", _why(card, brief)),
+        ("case", _case(card, now)),
+        ("note", _notes(card)),
+    ):
+        if any(lines):
+            if name in ("said", "reply", "why"):
+                grid.add_row("", "")
+            grid.add_row(name, Group(*(line for line in lines if line)))
+    return Group(_title(card, now, width, progress), Text("─" * width, style="dim"), grid)
+
+
+def changes(old: str, new: str) -> Text:
+    """The words of both texts in one, `[-gone-]` and `{+come+}` marked."""
+    from difflib import SequenceMatcher
+
+    text = Text(overflow="fold")
+    a, b = (re.findall(r"\s+|[^\s]+", visible(side, lines=True)) for side in (old, new))
+    if len(a) + len(b) > 6000:  # comparing word by word would take long
+        return text.append("[-" + "".join(a) + "-]", "red strike").append("\n{+" + "".join(b) + "+}", "green")
+    for kind, i, j, k, m in SequenceMatcher(None, a, b, autojunk=False).get_opcodes():
+        if kind == "equal":
+            text.append("".join(a[i:j]))
+            continue
+        if i < j:
+            text.append("[-" + "".join(a[i:j]) + "-]", "red strike")
+        if k < m:
+            text.append("{+" + "".join(b[k:m]) + "+}", "bold green")
+    return text
+
+
+def words(text: str, style: str = "") -> list[Text]:
+    """Several lines, safe to print, at most `MAX_WORDS` characters; in pieces, because rich is slow on long texts."""
+    lines = visible(text[:MAX_WORDS].strip("\n"), lines=True).split("\n")
+    short = [line[at : at + 4000] for line in lines for at in range(0, len(line) or 1, 4000)]
+    return [Text("\n".join(short[at : at + 50]), style=style, overflow="fold") for at in range(0, len(short), 50)]
+
+
+def name_of(handle: str, network: str) -> str:
+    """`@ana`; a mail address stays what it is."""
+    handle = label(handle)
+    return handle if network == "mail" else "@" + handle.removeprefix("@")
+
+
+def standing(draft: Draft, now: datetime) -> str:
+    """Where a draft stands: `approved by ana 2 min ago`."""
+    who = f" by {draft.decided_by}" if draft.decided_by else ""
+    match draft.state:
+        case DraftState.PROPOSED:
+            edited = f"edited by {draft.decided_by}" if draft.decided_by else "proposed"
+            return f"{edited} {ago(draft.decided_at or draft.proposed_at, now)}"
+        case DraftState.APPROVED:
+            later = draft.not_before and draft.not_before > now
+            due = f", goes out {ago(draft.not_before, now)}" if later else ", goes out next"
+            return f"approved{who} {ago(draft.decided_at, now)}{due}"
+        case DraftState.SENDING:
+            return f"being sent since {ago(draft.sending_since, now)}"
+        case DraftState.SENT:
+            return f"sent {ago(draft.sent_at, now)}, approved{who}"
+        case DraftState.UNKNOWN:
+            return f"perhaps sent {ago(draft.sending_since, now)}; nobody knows"
+    return f"{draft.state}{who} {ago(draft.decided_at, now)}".strip()
+
+
+def _title(card: Card, now: datetime, width: int, progress: str) -> Table:
+    grid = Table.grid(expand=False)
+    grid.add_column(width=width - len(progress) - 1, no_wrap=True, overflow="ellipsis")
+    grid.add_column(width=len(progress), no_wrap=True, justify="right", style="dim")
+    mention = card.mention
+    left = Text(f"D{card.draft.id}" if card.draft else f"M{mention.id}", style="bold")
+    left.append(f"  {card.urgency}", STYLES[card.urgency] or "not bold")
+    left.append(f"  {mention.network} · {HOW[mention.kind]} {ago(mention.posted_at, now)}", "not bold")
+    if card.draft:
+        left.append(f" · M{mention.id}", "not bold dim")
+    grid.add_row(left, progress)
+    return grid
+
+
+def _who(card: Card, width: int) -> Text:
+    author, text = card.mention.author, Text(overflow="fold")
+    if author.display_name.strip():
+        text.append(clip(author.display_name[:MAX_LABEL], width // 2) + "  ", "bold")
+    text.append(clip(name_of(author.handle, card.mention.network), width))
+    if author.bot:
+        text.append(" · automatic account", "yellow")
+    if author.opted_out:
+        text.append(" · asks automatic accounts to keep away", "yellow")
+    if author.followers is not None and author.followers >= 1000:
+        text.append(f" · {author.followers:,} followers")
+    if card.customer:
+        tier = f", {card.customer.tier}" if card.customer.tier else ""
+        text.append(" · " + label(f"customer {card.customer.reference}{tier}"), "cyan")
+    if card.open_cases:
+        text.append(f" · {card.open_cases} open case{'s' if card.open_cases > 1 else ''}")
+    return text
+
+
+def _before(card: Card, now: datetime, width: int) -> list[Text]:
+    lines = []
+    for one in card.before:
+        who = "we" if one.ours else clip(name_of(one.handle, card.mention.network), 18)
+        lead = f"{spell(max(now - one.at, timedelta(0))):>7}  {who}: "
+        lines.append(Text(lead + clip(one.text[:2000], max(width - len(lead), 10)), style="dim"))
+    return lines
+
+
+def _said(card: Card, now: datetime, console: Console, width: int, limit: int | None) -> list[Text]:
+    mention = card.mention
+    if card.gone:
+        when = ago(mention.gone_at, now)
+        return [Text(f"Deleted by its author {when}; what it said is erased here too.", style="dim italic")]
+    lines = []
+    if mention.content_warning.strip():
+        lines.append(Text(f"content warning: {clip(mention.content_warning[:2000], width - 17)}", style="yellow"))
+    if limit is None:
+        lines += words(mention.text)
+    else:
+        text = mention.text[: limit * width * 2]
+        wrapped = Text(visible(text.strip("\n"), lines=True)).wrap(console, width, overflow="fold")
+        hidden = len(wrapped) > limit or len(text) < len(mention.text)
+        lines += wrapped[: limit - 1 if hidden else limit]
+        if hidden:
+            lines.append(Text(f"… {len(mention.text):,} characters in all: m shows them", style="dim"))
+    if not mention.text.strip():
+        lines.append(Text("(no words)", style="dim"))
+    for item in mention.media[:4] if limit is not None else mention.media:
+        alt = f" “{clip(item.alt[:2000], width if limit is None else width // 2)}”" if item.alt.strip() else ""
+        lines.append(Text(f"[{label(item.kind)}]{alt} {label(item.url)}", style="dim", overflow="fold"))
+    if limit is not None and len(mention.media) > 4:
+        lines.append(Text(f"and {len(mention.media) - 4} more", style="dim"))
+    if card.earlier:
+        _, old, when_replaced = card.earlier[-1]
+        lines.append(Text(f"edited {ago(when_replaced, now)}; it said before: {clip(old[:2000], width)}", style="dim"))
+    return lines
+
+
+def _means(card: Card) -> Text | None:
+    found = card.understanding
+    if found is None:
+        return None if card.gone else Text("not understood yet", style="dim")
+    parts = [f"{label(intent).replace('_', ' ')} {_percent(found.intent_scores, intent)}" for intent in found.intents]
+    parts.append(f"{found.sentiment} {_percent(found.sentiment_scores, found.sentiment)}" if found.sentiment else "")
+    words = " · ".join(part for part in parts if part) or "the model is not sure what it means"
+    return Text(f"{words} · {label(found.language)}")
+
+
+def _percent(scores: object, name: str) -> str:
+    value = scores.get(name) if isinstance(scores, dict) else None
+    return f"{value:.0%}" if isinstance(value, (int, float)) and value == value else "?"  # noqa: PLR0124
+
+
+def _reply(card: Card, now: datetime, changed_from: str | None) -> list[Text]:
+    draft = card.draft
+    if draft is None:
+        return [Text("none", style="dim")]
+    if not draft.text:
+        return [Text(f"{standing(draft, now)}; its words were erased", style="dim")]
+    if changed_from is not None and changed_from != draft.text:
+        body = [changes(changed_from[:MAX_WORDS], draft.text[:MAX_WORDS])]
+    else:
+        body = words(draft.text, style="bold")
+    over = draft.length - draft.length_limit
+    length = f"{draft.length:,} of {draft.length_limit:,}"
+    facts = Text(f"{length} · {label(draft.language)} · {label(draft.template)}", style="dim")
+    if over > 0:
+        facts = Text(f"{length}: {over:,} too long; edit it · {label(draft.template)}", style="red")
+    lines = [*body, facts]
+    if draft.state is not DraftState.PROPOSED or draft.decided_by:
+        lines.append(Text(label(standing(draft, now)), style="dim", overflow="fold"))
+    if draft.reason and draft.state is not DraftState.PROPOSED:
+        lines.append(Text(label(draft.reason), style="dim", overflow="fold"))
+    if draft.posted_url:
+        lines.append(Text(label(draft.posted_url), style="dim", overflow="fold"))
+    return lines
+
+
+def _why(card: Card, brief: bool) -> list[Text]:
+    if card.decision is None:
+        return []
+    trace = card.decision.trace
+    rules = [rule for rule in trace.get("rules", ()) if rule.get("outcome") == RuleOutcome.MATCHED]
+    guards = [guard for guard in trace.get("guards", ()) if guard.get("holds") or guard.get("forbids")]
+    lines = []
+    for rule in rules[:3] if brief else rules:
+        because = f": {label(rule['wanted'])}" if rule.get("wanted") else ""
+        lines.append(Text(f"{label(rule.get('rule', ''))}{because}", overflow="fold"))
+    if not rules:
+        lines.append(Text("no rule matched", style="dim"))
+    for guard in guards[:3] if brief else guards:
+        verb = "forbidden" if guard.get("forbids") else "held for a person"
+        lines.append(Text(f"{verb}: {label(guard.get('reason') or guard.get('guard', ''))}", style="yellow"))
+    if card.decision.ignored:
+        lines.append(Text(f"ignored: {label(card.decision.ignored)}", style="dim"))
+    if card.decision.escalate_to:
+        lines.append(Text(f"escalated to {label(card.decision.escalate_to)}", style="yellow"))
+    return lines
+
+
+def _notes(card: Card) -> list[Text]:
+    """What somebody must know before deciding."""
+    notes = []
+    if card.decision and card.decision.needs_routing and card.case is None and not card.gone:
+        notes.append("a person has to say which team it is for: `escucha case open`")
+    if card.mention.trouble:
+        notes.append(f"set aside: {card.mention.trouble}")
+    waits = card.draft is not None and card.draft.state is DraftState.PROPOSED
+    if card.draft and waits and card.policy_now not in (None, card.draft.policy_version):
+        notes.append(f"policy {card.draft.policy_version} wrote this; {card.policy_now} rules now")
+    notes += [f"{view.actor} is looking at this too" for view in card.others[:3]]
+    if card.paused:
+        notes.append("sending is paused; what is approved waits")
+    return [Text(label(note), style="yellow", overflow="fold") for note in notes]
+
+
+def _case(card: Card, now: datetime) -> list[Text]:
+    if card.case is None:
+        return []
+    case = card.case
+    parts: list[Text] = [Text(f"{case.reference} {case.state} · {label(case.team)}")]
+    if case.agent:
+        parts[0].append(f", {label(case.agent)}")
+    due = case.first_response_due
+    if due and case.first_response_at is None:
+        late = due < now
+        parts[0].append(f" · first answer {'was ' if late else ''}due {ago(due, now)}", "red" if late else "")
+    return parts
+
+
+def label(text: str) -> str:
+    """Something short from outside, in one line."""
+    return visible(" ".join(str(text)[: MAX_LABEL + 1].split()))[:MAX_LABEL]

@@ -1,0 +1,277 @@
+"""`explain`: why a mention was decided as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import click
+from rich.cells import set_cell_size
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from listener.commands import card as cards
+from listener.commands.app import App, pass_app
+from listener.commands.card import Card
+from listener.commands.drawing import WIDEST
+from listener.commands.keys import case_keys, decision_keys, draft_keys, mention_keys, understanding_keys
+from listener.commands.output import ago, clip, console, json_option, plain, print_json
+from listener.store import audit, decisions
+from listener.store.audit import Entry
+from listener.store.decisions import StoredDecision
+from listener.types import RuleOutcome
+
+BAR = 20  # columns of a full bar
+MARKS = {
+    RuleOutcome.MATCHED: ("✓", "green"),
+    RuleOutcome.FAILED: ("✗", "red"),
+    RuleOutcome.NOT_REACHED: ("·", "dim"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reasons:
+    """A card with what led to it. `made` are all decisions about the mention, newest first."""
+
+    card: Card
+    made: tuple[StoredDecision, ...]
+    history: tuple[Entry, ...]
+
+
+@click.command()
+@click.argument("what", metavar="M12|D7|CASE")
+@json_option
+@pass_app
+def explain(app: App, what: str, as_json: bool) -> None:
+    """Why a mention was decided as it was: every rule, every guard, the model's scores, who did what when."""
+    reasons = gather(app, what)
+    if as_json:
+        print_json(_plain(reasons))
+    else:
+        screen = console()
+        screen.print(draw(reasons, app=app, width=min(screen.width, WIDEST)))
+
+
+def gather(app: App, what: str) -> Reasons:
+    """All that is on record about what `D7`, `M12` or a case reference names."""
+    with app.store.read() as tx:
+        card = cards.find(tx, what, prefix=app.config.cases.prefix, actor=app.actor, now=app.now(), before=0)
+        subjects = [f"mention {card.mention.id}", *(f"draft {draft.id}" for draft in card.drafts)]
+        if card.case:
+            subjects.append(f"case {card.case.reference}")
+        return Reasons(
+            card=card,
+            made=tuple(decisions.decisions_of(tx, card.mention.id)),
+            history=tuple(audit.about(tx, *subjects)),
+        )
+
+
+# --- for people ------------------------------------------------------------------------------------------------------
+
+
+def draw(reasons: Reasons, *, app: App, width: int) -> Group:
+    """The reasons, at most `width` columns wide."""
+    card, now = reasons.card, app.now()
+    name = f"D{card.draft.id} on M{card.mention.id}" if card.draft else f"M{card.mention.id}"
+    title = Text.assemble((f"Why {name}", "bold"), f" is as it is · {card.mention.network} · {card.urgency}")
+    parts: list[Any] = [title, Text("─" * width, style="dim")]
+    if card.gone:
+        parts += [
+            Text(
+                f"Its author deleted it {ago(card.mention.gone_at, now)}. Text, scores and drafts are erased here too; "
+                "what stays is which rules spoke, and who did what when.",
+                style="yellow",
+                overflow="fold",
+            ),
+            Text(),
+        ]
+    decision = card.decision
+    if decision is None:
+        parts.append(Text("The policy has not spoken about it yet.", style="dim"))
+    else:
+        parts += [_verdict(card, decision), Text(), Text("Rules, in order", style="bold"), _rules(decision)]
+        parts += [Text(), Text("Guards", style="bold"), _guards(decision)]
+    if card.understanding:
+        parts += [Text(), Text("Model", style="bold"), _scores(card)]
+    if saw := (decision.trace.get("saw") if decision else None):
+        parts += [Text(), Text("What the policy knew", style="bold"), _saw(saw, width)]
+    if len(reasons.made) > 1:
+        parts += [Text(), Text("Decided before", style="bold")]
+        parts += [
+            Text(f"  {_moment(old)}  revision {old.revision}, policy {_one_line(old.policy_version, 20)}")
+            for old in reasons.made
+            if decision is None or old.id != decision.id
+        ]
+    parts += [Text(), Text("Who did what when (UTC)", style="bold"), _history(reasons.history, width)]
+    return Group(*parts)
+
+
+def _verdict(card: Card, decision: StoredDecision) -> Table:
+    rules_now = card.policy_now in (None, decision.policy_version)
+    standing = "" if rules_now else f", no longer in force: {card.policy_now} rules now"
+    replies = [f"D{d.id} {d.state} from {d.template}" for d in card.drafts if d.revision == decision.revision]
+    rows: list[tuple[str, str]] = [
+        ("policy", f"{decision.policy_version}{standing or ', in force'}; decided {_moment(decision)} UTC"),
+        ("model", decision.model_version),
+        ("reply", ", ".join(replies) or "none"),
+        ("case", f"{card.case.reference} {card.case.state}, {card.case.team}" if card.case else ""),
+        ("ignored", decision.ignored),
+        ("escalated", f"to {decision.escalate_to}" if decision.escalate_to else ""),
+        ("routing", "left to a person" if decision.needs_routing else ""),
+        ("tags", ", ".join(decision.tags)),
+    ]
+    return _grid([(Text(name, style="dim"), Text(_one_line(value))) for name, value in rows if value])
+
+
+def _rules(decision: StoredDecision) -> Table | Text:
+    lines = []
+    for rule in decision.trace.get("rules", ()):
+        mark, style = MARKS.get(rule.get("outcome"), ("?", ""))
+        text = Text(overflow="fold")
+        match rule.get("outcome"):
+            case RuleOutcome.MATCHED:
+                text.append(_one_line(rule.get("wanted") or "matched"), "green")
+            case RuleOutcome.FAILED:
+                text.append(f"{_one_line(rule.get('condition', ''))}: " if rule.get("condition") else "did not match")
+                if rule.get("condition"):
+                    text.append("wanted ", "dim").append(_one_line(rule.get("wanted", "")))
+                    text.append(", saw ", "dim").append(_one_line(rule.get("saw", "")) or "nothing")
+            case _:
+                text.append("not reached", "dim")
+        lines.append((Text(f"{mark} {clip(rule.get('rule', '')[:400], 26)}", style=style), text))
+    return _grid(lines) if lines else Text("  no rules", style="dim")
+
+
+def _guards(decision: StoredDecision) -> Table | Text:
+    lines = []
+    for guard in decision.trace.get("guards", ()):
+        if guard.get("forbids"):
+            mark, style, verb = "✗", "red", "forbade the reply"
+        elif guard.get("holds"):
+            mark, style, verb = "!", "yellow", "held it for a person"
+        else:
+            mark, style, verb = "✓", "dim", "let it pass"
+        reason = _one_line(guard.get("reason", ""))
+        lines.append(
+            (
+                Text(f"{mark} {clip(guard.get('guard', '')[:400], 26)}", style=style),
+                Text(f"{verb}: {reason}" if reason else verb, style=style, overflow="fold"),
+            )
+        )
+    return _grid(lines) if lines else Text("  none was asked", style="dim")
+
+
+def _scores(card: Card) -> Group:
+    found = card.understanding
+    assert found is not None
+    lines = []
+    for scores, chosen in (
+        (found.sentiment_scores, {found.sentiment}),
+        (found.intent_scores, set(found.intents)),
+    ):
+        for name, score in sorted(scores.items(), key=lambda pair: -_number(pair[1])):
+            style = "" if name in chosen else "dim"
+            label = clip(str(name)[:400].replace("_", " "), 22)
+            lines.append(Text(f"  {label:<22} {_number(score):5.2f}  ", style=style).append(_bar(score), "cyan"))
+        lines.append(Text())
+    language = f"  language {_one_line(found.language, 20)}, {_number(found.language_score):.2f} sure"
+    return Group(*lines, Text(f"{language}; model {_one_line(found.model_version, 60)}"))
+
+
+def _bar(score: object) -> str:
+    eighths = round(max(0.0, min(1.0, _number(score))) * BAR * 8)
+    return "█" * (eighths // 8) + ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")[eighths % 8]
+
+
+def _number(score: object) -> float:
+    """A score that can be drawn: what is no number counts as 0."""
+    return float(score) if isinstance(score, (int, float)) and score == score else 0.0  # noqa: PLR0124
+
+
+def _saw(saw: object, width: int) -> Group:
+    lines = []
+    for name, value in saw.items() if isinstance(saw, Mapping) else ():
+        told = _told(value) if isinstance(value, Mapping) else _plain_value(value) if value else ""
+        if told:
+            lines.append(Text(f"  {clip(str(name)[:400], 10):<10} {_one_line(told, width * 3)}", style="dim"))
+    return Group(*lines)
+
+
+def _told(values: Mapping[str, Any]) -> str:
+    """`reason wrong facts, edit 2`: what says something among the values."""
+    told = {key: value for key, value in values.items() if value not in (None, "", [], False)}
+    return ", ".join(f"{key.replace('_', ' ')} {_plain_value(value)}" for key, value in told.items())
+
+
+def _plain_value(value: object) -> str:
+    return "yes" if value is True else ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _history(entries: tuple[Entry, ...], width: int) -> Group:
+    lines = []
+    for entry in entries:
+        subject = entry.subject.replace("draft ", "D").replace("mention ", "M").removeprefix("case ")
+        action = entry.action.rpartition(".")[2].replace("_", " ")
+        line = Text(f"  {entry.at:%Y-%m-%d %H:%M:%S}  ", no_wrap=True, overflow="ellipsis")
+        line.append(_padded(entry.by, 18)).append(_padded(action, 13)).append(_one_line(subject, 24))
+        line.append("  " + _one_line(_told(plain(entry.detail))), "dim")
+        line.truncate(width, overflow="ellipsis")
+        lines.append(line)
+    return Group(*lines) if lines else Group(Text("  nothing yet", style="dim"))
+
+
+def _padded(words: str, width: int) -> str:
+    return set_cell_size(_one_line(words, width - 1), width)
+
+
+def _moment(decision: StoredDecision) -> str:
+    return f"{decision.at:%Y-%m-%d %H:%M:%S}"
+
+
+def _grid(rows: list[tuple[Text, Text]]) -> Table:
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name, value in rows:
+        grid.add_row(Text("  ").append_text(name), value)
+    return grid
+
+
+def _one_line(value: object, width: int = 400) -> str:
+    return clip(str(value)[: width * 2], width) if value is not None else ""
+
+
+# --- for programs ----------------------------------------------------------------------------------------------------
+
+
+def _plain(reasons: Reasons) -> dict[str, Any]:
+    """The keys that docs/moderators.md promises."""
+    card = reasons.card
+    trace: Mapping[str, Any] = card.decision.trace if card.decision else {}
+    return {
+        "mention": mention_keys(card.mention),
+        "deleted": card.gone,
+        "draft": draft_keys(card.draft) if card.draft else None,
+        "drafts": [draft_keys(draft) for draft in card.drafts],
+        "understanding": understanding_keys(card.understanding),
+        "decision": decision_keys(card.decision),
+        "policy_now": card.policy_now,
+        "policy_in_force": card.decision is not None and card.policy_now in (None, card.decision.policy_version),
+        "rules": list(trace.get("rules", ())),
+        "guards": list(trace.get("guards", ())),
+        "saw": trace.get("saw", {}),
+        "case": case_keys(card.case),
+        "decisions": [decision_keys(decision) for decision in reasons.made],
+        "history": [
+            {
+                "at": entry.at,
+                "by": entry.by,
+                "action": entry.action,
+                "subject": entry.subject,
+                "detail": plain(entry.detail),
+            }
+            for entry in reasons.history
+        ],
+    }

@@ -1,0 +1,236 @@
+"""`inbox`: what waits for a person, most urgent first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import click
+from rich.console import Group
+from rich.text import Text
+
+from listener.commands.app import App, pass_app
+from listener.commands.drawing import STYLES, WIDEST, name_of
+from listener.commands.keys import draft_keys
+from listener.commands.output import clip, console, heading, json_option, print_json, say, show, spell
+from listener.store import policies, switch, waiting
+from listener.store.waiting import Heard, Waiting
+from listener.types import DraftState, Urgency
+
+LIMIT = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """Everything `inbox` says. `total` counts the drafts in `drafts` without the limit."""
+
+    drafts: Sequence[Waiting]
+    total: int
+    to_route: Sequence[Heard]
+    failed: Sequence[Waiting]
+    unknown: Sequence[Waiting]
+    set_aside: Sequence[Heard]
+    undrafted: Sequence[Heard]
+    policy: str | None
+    pauses: Sequence[switch.Pause]
+
+
+@click.command()
+@click.option("--network", help="Only this network.")
+@click.option(
+    "--state",
+    "states",
+    multiple=True,
+    type=click.Choice([state.value for state in DraftState]),
+    help="Drafts in this state instead of those that wait; may be repeated.",
+)
+@click.option("--mine", is_flag=True, help="Only drafts whose case is assigned to me.")
+@click.option("--limit", type=click.IntRange(1, 100_000), default=LIMIT, show_default=True, help="At most so many.")
+@click.option("--all", "everything", is_flag=True, help="Every draft ever made, and mentions without one.")
+@json_option
+@pass_app
+def inbox(  # noqa: PLR0917
+    app: App,
+    network: str | None,
+    states: tuple[str, ...],
+    mine: bool,
+    limit: int,
+    everything: bool,
+    as_json: bool,
+) -> None:
+    """What waits for a person, most urgent first."""
+    chosen = tuple(map(DraftState, states)) or (tuple(DraftState) if everything else (DraftState.PROPOSED,))
+    listing = _read(
+        app,
+        network=network,
+        states=chosen,
+        agent=app.actor if mine else None,
+        limit=None if everything else limit,
+        besides=not states and not mine,
+        undrafted=everything,
+    )
+    if as_json:
+        print_json(_plain(listing, app.now()))
+    else:
+        _print(listing, app.now(), waiting_only=chosen == (DraftState.PROPOSED,))
+
+
+def _read(
+    app: App,
+    *,
+    network: str | None,
+    states: tuple[DraftState, ...],
+    agent: str | None,
+    limit: int | None,
+    besides: bool,
+    undrafted: bool,
+) -> Listing:
+    with app.store.read() as tx:
+        apart = besides and not undrafted  # with --all they stand among the drafts
+        return Listing(
+            drafts=waiting.drafts(tx, states=states, network=network, agent=agent, limit=limit),
+            total=waiting.count(tx, states=states, network=network, agent=agent),
+            to_route=waiting.to_route(tx, network=network, limit=limit) if besides else (),
+            failed=waiting.drafts(tx, states=(DraftState.FAILED,), network=network, limit=limit) if apart else (),
+            unknown=waiting.drafts(tx, states=(DraftState.UNKNOWN,), network=network, limit=limit) if apart else (),
+            set_aside=waiting.set_aside(tx, network=network, limit=limit) if besides else (),
+            undrafted=waiting.undrafted(tx, network=network, limit=1000) if undrafted else (),
+            policy=policies.active(tx),
+            pauses=switch.pauses(tx),
+        )
+
+
+# --- for people ------------------------------------------------------------------------------------------------------
+
+
+def _print(listing: Listing, now: datetime, *, waiting_only: bool) -> None:
+    width = min(console().width, WIDEST)
+    for pause in listing.pauses:
+        what = "Sending" if pause.scope == "all" else f"Sending on {pause.scope.removeprefix('network ')}"
+        why = f": {pause.reason}" if pause.reason else ""
+        show(Text(clip(f"{what} is paused by {pause.by}{why}", width), style="yellow"))
+    for waits in listing.drafts:
+        show(_lines(waits, now, width))
+    if not listing.drafts:
+        say("No draft waits for a person." if waiting_only else "There is no such draft.")
+    elif listing.total > len(listing.drafts):
+        say(f"\n{len(listing.drafts)} of {listing.total} shown; --all shows every one.")
+    _heard("These need a team (escucha case open M…)", listing.to_route, now, width)
+    _outcomes("Nobody knows whether these went out (look there, then escucha settle D…)", listing.unknown, now, width)
+    _outcomes("The network refused these (escucha retry D…)", listing.failed, now, width)
+    _heard("These could not be handled", listing.set_aside, now, width)
+    _heard("Heard, and no reply proposed", listing.undrafted, now, width)
+    if listing.drafts and waiting_only:
+        say("\nescucha review goes through them one by one; escucha show D… shows one.")
+
+
+def _lines(waits: Waiting, now: datetime, width: int) -> Group:
+    """One draft in two lines: whose and how urgent; what they said, and what we would say."""
+    draft = waits.draft
+    urgency = list(Urgency)[draft.urgency_rank]
+    state = "" if draft.state is DraftState.PROPOSED else f" · {draft.state}"
+    first = Text(no_wrap=True, overflow="ellipsis")
+    first.append(f"{'D' + str(draft.id):<7}", "bold")
+    first.append(f"{urgency:<10}", STYLES[urgency])
+    first.append(f"{_age(waits.posted_at, now):<9}{clip(draft.network, 10):<11}")
+    first.append(clip(name_of(waits.handle, draft.network), 28))
+    if waits.customer_reference:
+        first.append(" · " + clip(waits.customer_tier or "customer", 20), "cyan")
+    first.append(state, "yellow")
+    first.truncate(width, overflow="ellipsis")
+    half = (width - 7 - 3) // 2
+    said = "(deleted by its author)" if waits.gone else waits.mention_text
+    second = Text(" " * 7, no_wrap=True, overflow="ellipsis")
+    second.append(clip(said[:2000], half), "dim")
+    second.append(" → ", "dim")
+    second.append(clip(draft.text[:2000] or "(erased)", half))
+    second.truncate(width, overflow="ellipsis")
+    return Group(first, second)
+
+
+def _heard(title: str, listed: Sequence[Heard], now: datetime, width: int) -> None:
+    if not listed:
+        return
+    say()
+    heading(title)
+    for heard in listed:
+        line = Text(no_wrap=True, overflow="ellipsis")
+        line.append(f"{'M' + str(heard.mention_id):<7}", "bold")
+        line.append(f"{heard.urgency or '':<10}", STYLES[heard.urgency] if heard.urgency else "")
+        line.append(f"{_age(heard.posted_at, now):<9}{clip(heard.network, 10):<11}")
+        line.append(clip(name_of(heard.handle, heard.network), 20) + "  ")
+        why = f" ({clip(heard.why[:500], 40)})" if heard.why else ""
+        line.append(clip(heard.text[:2000] or "(deleted)", max(width - line.cell_len - len(why), 12)), "dim")
+        line.append(why, "dim")
+        line.truncate(width, overflow="ellipsis")
+        show(line)
+
+
+def _outcomes(title: str, listed: Sequence[Waiting], now: datetime, width: int) -> None:
+    if not listed:
+        return
+    say()
+    heading(title)
+    for waits in listed:
+        line = Text(no_wrap=True, overflow="ellipsis")
+        line.append(f"{'D' + str(waits.draft.id):<7}", "bold")
+        since = waits.draft.sending_since or waits.draft.proposed_at
+        line.append(f"{_age(since, now):<9}{clip(waits.draft.network, 10):<11}")
+        line.append(clip(name_of(waits.handle, waits.draft.network), 20) + "  ")
+        line.append(clip((waits.draft.reason or waits.draft.text)[:500], max(width - line.cell_len, 12)), "dim")
+        show(line)
+
+
+def _age(moment: datetime, now: datetime) -> str:
+    return spell(max(now - moment, timedelta(0)))
+
+
+# --- for programs ----------------------------------------------------------------------------------------------------
+
+
+def _plain(listing: Listing, now: datetime) -> dict[str, Any]:
+    """The keys that docs/moderators.md promises."""
+    return {
+        "total": listing.total,
+        "policy": listing.policy,
+        "paused": [pause.scope for pause in listing.pauses],
+        "drafts": [_draft(waits, now) for waits in listing.drafts],
+        "to_route": [_mention(heard) for heard in listing.to_route],
+        "unknown": [_draft(waits, now) for waits in listing.unknown],
+        "failed": [_draft(waits, now) for waits in listing.failed],
+        "set_aside": [_mention(heard) for heard in listing.set_aside],
+        "without_draft": [_mention(heard) for heard in listing.undrafted],
+    }
+
+
+def _draft(waits: Waiting, now: datetime) -> dict[str, Any]:
+    draft = waits.draft
+    customer = {
+        "reference": waits.customer_reference,
+        "name": waits.customer_name,
+        "tier": waits.customer_tier,
+    }
+    return draft_keys(draft) | {
+        "age_seconds": int(max(now - waits.posted_at, timedelta(0)).total_seconds()),
+        "posted_at": waits.posted_at,
+        "author": {"handle": waits.handle, "display_name": waits.display_name},
+        "customer": customer if waits.customer_reference else None,
+        "mention_text": waits.mention_text,
+        "mention_url": waits.mention_url,
+        "mention_deleted": waits.gone,
+    }
+
+
+def _mention(heard: Heard) -> dict[str, Any]:
+    return {
+        "mention": f"M{heard.mention_id}",
+        "network": heard.network,
+        "author": {"handle": heard.handle, "display_name": heard.display_name},
+        "text": heard.text,
+        "url": heard.url,
+        "posted_at": heard.posted_at,
+        "urgency": heard.urgency,
+        "why": heard.why,
+    }

@@ -1,0 +1,73 @@
+"""`show`: one mention, draft or case on one screen."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from listener.commands import card as cards
+from listener.commands import deciding, drawing
+from listener.commands.app import App, pass_app
+from listener.commands.card import Card
+from listener.commands.keys import case_keys, decision_keys, draft_keys, mention_keys, understanding_keys
+from listener.commands.output import console, fields, json_option, print_json, say
+from listener.types import DraftState
+
+THREAD = 20  # things said before, where there is room to scroll
+
+
+@click.command()
+@click.argument("what", metavar="M12|D7|CASE")
+@json_option
+@pass_app
+def show(app: App, what: str, as_json: bool) -> None:
+    """One mention with everything around it, by its number, a draft's, or a case's reference."""
+    now = app.now()
+    with app.store.read() as tx:
+        card = cards.find(tx, what, prefix=app.config.cases.prefix, actor=app.actor, now=now, before=THREAD)
+    if as_json:
+        print_json(_plain(card))
+        return
+    screen = console()
+    screen.print(drawing.draw(card, now=now, console=screen))
+    say()
+    mention = card.mention
+    fields(
+        [
+            ("posted", mention.posted_at),
+            ("heard", f"by {mention.source}, {mention.heard_at:%Y-%m-%d %H:%M:%S} UTC"),
+            ("seen by", mention.visibility),
+            ("link", drawing.label(mention.url or "")),
+            ("drafts", ", ".join(f"D{draft.id} {draft.state}" for draft in card.drafts)),
+            ("edits", f"{len(card.earlier)}; now revision {mention.revision}" if card.earlier else ""),
+        ]
+    )
+    sys.stdout.flush()
+    draft = card.draft
+    if draft is None:
+        return
+    deciding.remember(app, draft)
+    if draft.state is DraftState.PROPOSED:
+        say(f"\nescucha approve D{draft.id} · edit D{draft.id} · reject D{draft.id} · explain D{draft.id}")
+
+
+def _plain(card: Card) -> dict[str, Any]:
+    customer = card.customer
+    return {
+        "mention": mention_keys(card.mention),
+        "draft": draft_keys(card.draft) if card.draft else None,
+        "drafts": [draft_keys(draft) for draft in card.drafts],
+        "before": [{"ours": one.ours, "handle": one.handle, "text": one.text, "at": one.at} for one in card.before],
+        "earlier": [{"revision": number, "text": text, "replaced_at": at} for number, text, at in card.earlier],
+        "understanding": understanding_keys(card.understanding),
+        "decision": decision_keys(card.decision),
+        "customer": {"reference": customer.reference, "name": customer.name, "tier": customer.tier}
+        if customer
+        else None,
+        "open_cases": card.open_cases,
+        "case": case_keys(card.case),
+        "policy_now": card.policy_now,
+        "paused": card.paused,
+    }

@@ -1,0 +1,227 @@
+"""What waits for a person, read for the moderators' lists; `inbox.py` is where they decide. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, func, select
+
+from listener.store import Transaction, identities
+from listener.store import tables as t
+from listener.store.inbox import Draft, from_row, joined
+from listener.store.mentions import Mention
+from listener.types import DraftState, MentionState, Urgency
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waiting:
+    """One draft with what a list says about it. `customer_…` are None where the account is linked to nobody."""
+
+    draft: Draft
+    handle: str
+    display_name: str
+    mention_text: str
+    mention_url: str | None
+    posted_at: datetime
+    gone: bool
+    customer_reference: str | None
+    customer_name: str | None
+    customer_tier: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Heard:
+    """One mention without a draft, and why it stands in the list."""
+
+    mention_id: int
+    network: str
+    handle: str
+    display_name: str
+    text: str
+    url: str | None
+    posted_at: datetime
+    urgency: Urgency | None
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Said:
+    """One thing said in a thread: by us (`ours`), or by whoever `handle` is."""
+
+    ours: bool
+    handle: str
+    text: str
+    at: datetime
+
+
+def drafts(
+    tx: Transaction,
+    *,
+    states: Sequence[DraftState] = (DraftState.PROPOSED,),
+    network: str | None = None,
+    agent: str | None = None,
+    limit: int | None = None,
+) -> list[Waiting]:
+    """Drafts in those states, most urgent first, then oldest first; `agent`: only those whose case is that person's."""
+    more = [
+        t.accounts.c.handle,
+        t.accounts.c.display_name,
+        t.mentions.c.text.label("mention_text"),
+        t.mentions.c.url.label("mention_url"),
+        t.mentions.c.posted_at,
+        t.mentions.c.state.label("mention_state"),
+        t.customers.c.reference.label("customer_reference"),
+        t.customers.c.name.label("customer_name"),
+        t.customers.c.tier.label("customer_tier"),
+    ]
+    current = and_(t.links.c.account_id == t.accounts.c.id, t.links.c.unlinked_at.is_(None))
+    query = (
+        joined()
+        .add_columns(*more)
+        .join(t.accounts, t.accounts.c.id == t.mentions.c.account_id)
+        .outerjoin(t.links, current)
+        .outerjoin(t.customers, t.customers.c.id == t.links.c.customer_id)
+        .where(*_those(states, network, agent))
+    )
+    same = [name for name in Waiting.__dataclass_fields__ if name not in ("draft", "gone")]
+    return [
+        Waiting(
+            draft=from_row(row),
+            gone=row.mention_state == MentionState.GONE,
+            **{name: getattr(row, name) for name in same},
+        )
+        for row in tx.execute(query.order_by(t.drafts.c.urgency_rank.desc(), t.drafts.c.id).limit(limit))
+    ]
+
+
+def count(
+    tx: Transaction,
+    *,
+    states: Sequence[DraftState] = (DraftState.PROPOSED,),
+    network: str | None = None,
+    agent: str | None = None,
+) -> int:
+    """How many drafts `drafts` would give without a limit."""
+    query = joined().with_only_columns(func.count()).where(*_those(states, network, agent))
+    return int(tx.scalar(query) or 0)
+
+
+def queue(tx: Transaction, *, network: str | None = None, least: Urgency = Urgency.LOW) -> list[int]:
+    """The numbers of the proposed drafts, of that urgency at least, in the order in which to look at them."""
+    where = (*_those((DraftState.PROPOSED,), network, None), t.drafts.c.urgency_rank >= least.rank)
+    query = joined().with_only_columns(t.drafts.c.id).where(*where)
+    return list(tx.scalars(query.order_by(t.drafts.c.urgency_rank.desc(), t.drafts.c.id)))
+
+
+def alike(tx: Transaction, draft: Draft) -> list[int]:
+    """The other proposed drafts on that network from the same template in the same language, oldest first."""
+    same = (
+        t.drafts.c.template == draft.template,
+        t.drafts.c.language == draft.language,
+        t.drafts.c.id != draft.id,
+        *_those((DraftState.PROPOSED,), draft.network, None),
+    )
+    return list(tx.scalars(joined().with_only_columns(t.drafts.c.id).where(*same).order_by(t.drafts.c.id)))
+
+
+def _those(states: Sequence[DraftState], network: str | None, agent: str | None) -> list[ColumnElement[bool]]:
+    where: list[ColumnElement[bool]] = [t.drafts.c.state.in_([state.value for state in states])]
+    if network:
+        where.append(t.mentions.c.network == network)
+    if agent:
+        where.append(t.cases.c.agent == agent)
+    return where
+
+
+def to_route(tx: Transaction, *, network: str | None = None, limit: int | None = None) -> list[Heard]:
+    """Mentions that the policy leaves to a person to route and nobody has put into a case yet, oldest first."""
+    in_a_case = select(t.case_mentions.c.case_id).where(t.case_mentions.c.mention_id == t.mentions.c.id).exists()
+    why = t.decisions.c.escalate_to
+    query = _heard(network, why).where(
+        t.decisions.c.needs_routing, t.mentions.c.state == MentionState.DECIDED.value, ~in_a_case
+    )
+    return _all_heard(tx, query.order_by(t.mentions.c.id).limit(limit))
+
+
+def set_aside(tx: Transaction, *, network: str | None = None, limit: int | None = None) -> list[Heard]:
+    """Mentions that a stage could not handle, oldest first, with what it said."""
+    query = _heard(network, t.mentions.c.trouble).where(
+        t.mentions.c.trouble.is_not(None), t.mentions.c.state != MentionState.GONE.value
+    )
+    return _all_heard(tx, query.order_by(t.mentions.c.id).limit(limit))
+
+
+def undrafted(tx: Transaction, *, network: str | None = None, limit: int | None = None) -> list[Heard]:
+    """Mentions for which no reply was ever proposed, newest first, with why the policy ignored them where it did."""
+    drafted = select(t.drafts.c.id).where(t.drafts.c.mention_id == t.mentions.c.id).exists()
+    query = _heard(network, t.decisions.c.ignored).where(~drafted)
+    return _all_heard(tx, query.order_by(t.mentions.c.id.desc()).limit(limit))
+
+
+def _heard(network: str | None, why: ColumnElement[Any]) -> Select[Any]:
+    mine = [
+        t.mentions.c.id.label("mention_id"),
+        t.mentions.c.network,
+        t.mentions.c.text,
+        t.mentions.c.url,
+        t.mentions.c.posted_at,
+        t.accounts.c.handle,
+        t.accounts.c.display_name,
+        t.decisions.c.urgency,
+        why.label("why"),
+    ]
+    decided = and_(t.decisions.c.mention_id == t.mentions.c.id, t.decisions.c.revision == t.mentions.c.revision)
+    query = select(*mine).join(t.accounts, t.accounts.c.id == t.mentions.c.account_id).outerjoin(t.decisions, decided)
+    return query.where(t.mentions.c.network == network) if network else query
+
+
+def _all_heard(tx: Transaction, query: Select[Any]) -> list[Heard]:
+    same = [name for name in Heard.__dataclass_fields__ if name not in ("urgency", "why")]
+    return [
+        Heard(
+            urgency=Urgency(row.urgency) if row.urgency else None,
+            why=row.why or "",
+            **{name: getattr(row, name) for name in same},
+        )
+        for row in tx.execute(query)
+    ]
+
+
+def said_before(tx: Transaction, mention: Mention, *, limit: int) -> list[Said]:
+    """The last things said in the thread before the mention, by anybody and by us, oldest first."""
+    same = (t.mentions.c.network == mention.network, t.mentions.c.thread_id == mention.thread_id)
+    theirs = (
+        select(
+            t.accounts.c.handle,
+            t.accounts.c.external_id.label("author_id"),
+            t.mentions.c.external_id,
+            t.mentions.c.text,
+            t.mentions.c.posted_at,
+        )
+        .join(t.accounts, t.accounts.c.id == t.mentions.c.account_id)
+        .where(*same, t.mentions.c.id != mention.id, t.mentions.c.posted_at <= mention.posted_at)
+        .where(t.mentions.c.state != MentionState.GONE.value)
+        .order_by(t.mentions.c.posted_at.desc(), t.mentions.c.id.desc())
+        .limit(limit)
+    )
+    ours = (
+        select(t.drafts.c.text, t.drafts.c.sent_at, t.drafts.c.posted_id)
+        .join(t.mentions, t.mentions.c.id == t.drafts.c.mention_id)
+        .where(*same, t.drafts.c.state == DraftState.SENT.value, t.drafts.c.mention_id != mention.id)
+        .where(t.drafts.c.sent_at <= mention.posted_at, t.drafts.c.text != "")
+        .order_by(t.drafts.c.sent_at.desc())
+        .limit(limit)
+    )
+    us = identities.ours(tx, mention.network)
+    heard = tx.execute(theirs).all()
+    known = {row.external_id for row in heard}  # our own reply may have been heard like anybody's
+    said = [Said(ours=row.author_id in us, handle=row.handle, text=row.text, at=row.posted_at) for row in heard]
+    said += [
+        Said(ours=True, handle="", text=row.text, at=row.sent_at)
+        for row in tx.execute(ours)
+        if row.posted_id not in known
+    ]
+    return sorted(said, key=lambda one: one.at)[-limit:]

@@ -1,0 +1,387 @@
+"""review on a real terminal of 80 columns: one key per choice, and nothing by accident."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pexpect
+import pytest
+
+from listener.commands import deciding
+from listener.commands.review import KEYS, MORE_KEYS, READING
+from listener.store import inbox
+from listener.types import DraftState, Urgency
+from tests.listener.commands.desk_world import DANGEROUS, REPLY, Clock, DeskWorld
+
+ROOT = Path(__file__).parents[3]
+pytestmark = pytest.mark.slow
+BAR = "q.{0,12} quit"  # the last thing drawn of a card, styles in between
+STYLING = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]|\x1b[()][0-9A-B]|\x1b[=>]")
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[DeskWorld]:
+    world = DeskWorld(tmp_path, clock=Clock(datetime.now(UTC)))
+    yield world
+    world.close()
+
+
+class Moderator:
+    """Somebody in front of a terminal."""
+
+    def __init__(self, desk: DeskWorld, *args: str, actor: str = "ana", editor: str = "true", lines: int = 24) -> None:
+        environment = {
+            **os.environ,
+            "ESCUCHA_ACTOR": actor,
+            "PYTHONPATH": str(ROOT),
+            "TERM": "xterm-256color",
+            "EDITOR": editor,
+            "VISUAL": editor,
+            "PYTHONWARNINGS": "default",
+        }
+        environment.pop("COLUMNS", None)
+        self.terminal = pexpect.spawn(
+            sys.executable,
+            [str(ROOT / "cli.py"), "review", *args],
+            cwd=str(desk.folder),
+            env=environment,
+            dimensions=(lines, 80),
+            encoding="utf-8",
+            timeout=20,
+        )
+        self.terminal.delayafterterminate = 2
+
+    def sees(self, *words: str) -> str:
+        """Waits for these, in order; gives what stood there up to the last, without colours."""
+        text = ""
+        for word in words:
+            self.terminal.expect(word)
+            text += self.terminal.before + self.terminal.after
+        return STYLING.sub("", text)
+
+    def card(self, *words: str, then: str = "") -> str:
+        """Waits for a card, with `then` under it, and reads it."""
+        text = self.sees(*words, BAR, *([then] if then else []))
+        time.sleep(READING + 0.3)
+        return text
+
+    def press(self, keys: str) -> None:
+        self.terminal.send(keys)
+
+    def leaves(self) -> tuple[str, int | None]:
+        """Everything until the end, and the exit code."""
+        self.terminal.expect(pexpect.EOF)
+        self.terminal.close()
+        return STYLING.sub("", self.terminal.before), self.terminal.exitstatus
+
+
+@pytest.fixture
+def sits_down(desk: DeskWorld) -> Iterator[Callable[..., Moderator]]:
+    people: list[Moderator] = []
+
+    def sit(*args: str, **more: object) -> Moderator:
+        people.append(Moderator(desk, *args, **more))  # type: ignore[arg-type]
+        return people[-1]
+
+    yield sit
+    for person in people:
+        person.terminal.close(force=True)
+
+
+Sits = Callable[..., Moderator]
+
+
+def _eventually(true: Callable[[], bool]) -> None:
+    end = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_without_a_terminal_it_says_how(desk: DeskWorld) -> None:
+    done = desk.run("review")
+    assert done.exit_code == 2
+    assert "escucha inbox --json" in done.stderr
+
+
+def test_an_empty_inbox_needs_no_key(desk: DeskWorld, sits_down: Sits) -> None:
+    text, code = sits_down().leaves()
+    assert "No draft waits" in text
+    assert code == 0
+
+
+def test_what_matters_fits_one_screen_of_80_by_24(desk: DeskWorld, sits_down: Sits) -> None:
+    mention = desk.hears(warning="enfado", thread="t")
+    desk.decides(mention, open_case=True, urgency=Urgency.CRITICAL)
+    desk.knows("ana")
+    desk.draft()
+    ana = sits_down()
+    card = ana.card("critical")
+    rows = card.replace("\r", "").split("\n")
+    assert len(rows) <= 24
+    assert max(map(len, rows)) <= 80
+    for words in ("1 of 2", "Ana García", "gold", "Sigo sin internet", "Hola Ana", "held for a person", "ES-26-"):
+        assert words in card
+    ana.press("q")
+    assert ana.leaves()[1] == 0
+
+
+def test_approve_skip_reject_undo_and_the_count(desk: DeskWorld, sits_down: Sits) -> None:
+    one, two, three = (desk.draft(f"Respuesta {n}", template=f"t{n}") for n in range(3))
+    ana = sits_down()
+    ana.card("1 of 3", "Respuesta 0")
+    ana.press("a")
+    ana.card("2 of 3", "Respuesta 1", then="D1 approved; u takes it back")
+    approved = desk.now_is(one)
+    assert (approved.state, approved.decided_by) == (DraftState.APPROVED, "ana")
+    assert approved.not_before
+    assert approved.decided_at
+    assert approved.not_before - approved.decided_at == deciding.GRACE
+    ana.press("u")
+    ana.card("1 of 3", "Respuesta 0", then="D1 taken back")
+    assert desk.now_is(one).state is DraftState.PROPOSED
+    ana.press("s")
+    ana.card("2 of 3", "Respuesta 1")
+    ana.press("r")
+    ana.sees("wrong facts", "goes back")
+    ana.press("z")
+    ana.sees("Not rejected")
+    ana.press("r")
+    ana.sees("wrong facts", "goes back")
+    ana.press("2")
+    ana.card("3 of 3", "Respuesta 2", then="D2 rejected: wrong tone")
+    ana.press("r")
+    ana.sees("wrong facts", "goes back")
+    ana.press("6")
+    ana.sees("> ")
+    ana.press("porque sí\r")
+    ana.sees("Nothing waits but the 1 you skipped", "q quits")
+    assert (desk.now_is(two).reason, desk.now_is(three).reason) == ("wrong tone", "porque sí")
+    time.sleep(0.2)
+    ana.press("s")
+    ana.card("3 of 3", "Respuesta 0")
+    ana.press("q")
+    text, code = ana.leaves()
+    assert "0 approved, 2 rejected, 0 skipped; 1 wait." in text
+    assert code == 0
+
+
+def test_what_went_out_cannot_be_taken_back(desk: DeskWorld, sits_down: Sits) -> None:
+    draft = desk.draft()
+    desk.draft()
+    ana = sits_down()
+    ana.card("1 of 2")
+    ana.press("a")
+    ana.card("2 of 2")
+    desk.put(draft, DraftState.SENDING)
+    ana.press("u")
+    ana.card(then="could not be taken back")
+    assert desk.now_is(draft).state is DraftState.SENDING
+
+
+def test_wrong_keys_typed_ahead_keys_and_held_keys_decide_nothing(desk: DeskWorld, sits_down: Sits) -> None:
+    for n in range(4):
+        desk.draft(f"Respuesta {n}", template=f"t{n}")
+    ana = sits_down()
+    ana.press("aaaaaaaa")  # before there is anything to see
+    ana.sees("1 of 4", BAR)
+    for keys in ("\x1b[A", "\r", " ", "z", "aaa", "áéí", "\x1a", "1"):
+        time.sleep(0.15)
+        ana.press(keys)
+    time.sleep(0.5)
+    assert desk.states() == {"proposed"}
+    for _ in range(60):  # held down: the first counts, its repetitions do not
+        ana.press("a")
+        time.sleep(0.03)
+    time.sleep(1)
+    assert sum(state == "approved" for state in desk.all_states()) <= 1
+
+
+def test_a_colleague_who_was_quicker_wins_and_is_named(desk: DeskWorld, sits_down: Sits) -> None:
+    one = desk.draft("Respuesta 0")
+    two = desk.draft("Respuesta 1", template="other")
+    ana = sits_down()
+    ana.card("Respuesta 0")
+    desk.run("reject", f"D{one.id}", "--reason", "no", actor="luis")
+    ana.press("a")
+    ana.card("Respuesta 1", then=r"D1 is rejected by luis \(no\), while you looked")
+    desk.run("edit", f"D{two.id}", "--text", "Respuesta mejor", actor="luis")
+    ana.press("a")
+    card = ana.card(then="edited by luis while you looked")
+    assert "Respuesta [-1-]{+mejor+}" in card
+    assert "luis is looking at this too" in card
+    assert desk.now_is(two).state is DraftState.PROPOSED
+    ana.press("a")
+    ana.sees("Nothing more waits")
+    assert desk.now_is(two).decided_by == "ana"
+
+
+def test_a_deleted_mention_leaves_the_screen(desk: DeskWorld, sits_down: Sits) -> None:
+    draft = desk.draft()
+    ana = sits_down()
+    ana.card("Hola Ana")
+    desk.is_deleted(draft.mention_id)
+    ana.press("a")
+    ana.sees("Nothing more waits", "expired")
+    assert desk.now_is(draft).state is DraftState.EXPIRED
+
+
+def test_a_new_policy_is_said_once_and_read_again(desk: DeskWorld, sits_down: Sits) -> None:
+    draft = desk.draft()
+    desk.new_policy("p2")
+    ana = sits_down()
+    ana.card("Hola Ana", then="policy changed since this was written")
+    desk.new_policy("p3")
+    ana.press("a")
+    ana.card("Hola Ana", then="p2 wrote it")
+    ana.press("a")
+    ana.sees("Nothing more waits")
+    now = desk.now_is(draft)
+    assert (now.state, now.policy_version) == (DraftState.APPROVED, "p3")
+
+
+def test_edit_checks_keeps_the_words_and_asks_again(desk: DeskWorld, sits_down: Sits, tmp_path: Path) -> None:
+    draft = desk.draft()
+    script = tmp_path / "editor.py"
+    script.write_text(
+        "import sys, pathlib\nfile = pathlib.Path(sys.argv[1])\nold = file.read_text()\n"
+        "file.write_text('x' * 600 if 'xxx' not in old else 'Hola, corto.\\n')\n"
+    )
+    ana = sits_down(editor=f"{sys.executable} {script}")
+    ana.card("Hola Ana")
+    ana.press("e")
+    ana.card("Hola Ana", then="longer than the network takes")
+    assert desk.now_is(draft).text == REPLY
+    ana.press("e")
+    ana.card("Hola, corto", then="a approves these words")
+    assert desk.now_is(draft).state is DraftState.PROPOSED
+    ana.press("a")
+    ana.sees("Nothing more waits")
+    assert desk.now_is(draft).state is DraftState.APPROVED
+
+
+def test_an_editor_that_is_missing_is_a_sentence(desk: DeskWorld, sits_down: Sits) -> None:
+    desk.draft()
+    ana = sits_down(editor="/no/such/editor")
+    ana.card("Hola Ana")
+    ana.press("e")
+    ana.card(then="The editor did not run")
+
+
+def test_alike_are_read_in_full_before_all_go(desk: DeskWorld, sits_down: Sits) -> None:
+    drafts = [desk.draft(f"Gracias, persona {n}.", who=f"p{n}") for n in range(3)]
+    other = desk.draft("Otra cosa", template="other")
+    too_long = desk.draft("Gracias " * 80)
+    ana = sits_down()
+    ana.card("persona 0", "A approves this and 3 more")
+    ana.press("A")
+    ana.sees("persona 0", "persona 1", "persona 2", "type 3 and Enter", "> ")
+    ana.press("y\r")
+    ana.card("persona 0", then="None was approved")
+    assert desk.states() == {"proposed"}
+    ana.press("A")
+    ana.sees("type 3 and Enter", "> ")
+    desk.run("reject", f"D{drafts[2].id}", "--reason", "no", actor="luis")
+    ana.press("3\r")
+    ana.card("Otra cosa", then="already rejected")
+    ana.sees("2 approved; u takes all of them back")
+    assert [desk.now_is(draft).state for draft in drafts] == ["approved", "approved", "rejected"]
+    assert {desk.now_is(draft).state for draft in (other, too_long)} == {DraftState.PROPOSED}
+    assert all(desk.view(draft) for draft in drafts)
+    ana.press("u")
+    ana.card("persona 0", then="D1, D2 taken back")
+    assert desk.now_is(drafts[1]).state is DraftState.PROPOSED
+
+
+def test_explain_help_message_and_address(desk: DeskWorld, sits_down: Sits) -> None:
+    desk.decides(desk.hears("palabra " * 400 + "FINAL"))
+    ana = sits_down()
+    ana.card("press|m shows them")
+    ana.press("m")
+    ana.sees("palabra", "Any key shows more")
+    ana.press(" ")
+    ana.sees("FINAL", "Any key")
+    ana.press("q")
+    ana.card("Hola Ana")
+    ana.press("x")
+    ana.sees("Rules, in order", "Any key shows more")
+    ana.press("q")
+    ana.card("Hola Ana")
+    ana.press("?")
+    ana.sees("Ctrl-C does the same", "Any key goes back")
+    ana.press(" ")
+    ana.card("Hola Ana")
+    ana.press("o")
+    ana.sees("https://sandbox.example/p/1")
+    assert desk.states() == {"proposed"}
+
+
+@pytest.mark.parametrize("how", ["ctrl-c", "ctrl-d", "term", "hangup", "q"])
+def test_however_it_is_left_nothing_is_half_done(desk: DeskWorld, sits_down: Sits, how: str) -> None:
+    one, two = desk.draft(), desk.draft(template="other")
+    ana = sits_down()
+    ana.card("1 of 2")
+    ana.press("a")
+    ana.card("2 of 2")
+    if how == "term":
+        ana.terminal.kill(signal.SIGTERM)
+    elif how == "hangup":
+        ana.terminal.close()
+    else:
+        ana.press({"ctrl-c": "\x03", "ctrl-d": "\x04", "q": "q"}[how])
+    if how != "hangup":
+        text, code = ana.leaves()
+        assert "1 approved, 0 rejected, 0 skipped; 1 wait." in text
+        assert code == 0
+    _eventually(lambda: not ana.terminal.isalive())
+    assert (desk.now_is(one).state, desk.now_is(two).state) == (DraftState.APPROVED, DraftState.PROPOSED)
+    with desk.store.write() as tx:  # nobody holds the database
+        inbox.reject(tx, two, by="luis", reason="no", now=desk.clock())
+
+
+def test_two_moderators_go_through_one_inbox(desk: DeskWorld, sits_down: Sits) -> None:
+    drafts = [desk.draft(f"Respuesta {n}", template=f"t{n}") for n in range(3)]
+    ana, luis = sits_down(), sits_down(actor="luis")
+    ana.card("Respuesta 0")
+    luis.card("Respuesta 0")
+    ana.press("a")
+    ana.card("Respuesta 1")
+    luis.press("a")
+    luis.card("Respuesta 1", then="D1 is approved by ana")
+    luis.press("a")
+    luis.card("Respuesta 2")
+    ana.press("a")
+    ana.card("Respuesta 2", then="D2 is approved by luis")
+    assert [desk.now_is(draft).decided_by for draft in drafts] == ["ana", "luis", None]
+
+
+def test_hostile_words_stay_words(desk: DeskWorld, sits_down: Sits) -> None:
+    evil = "\x1b[2J\x1b]0;owned\x07[bold]x[/bold]\u202egnirts\x9b31m\x08"
+    mention = desk.hears(evil, who=evil, name=evil, warning=evil, url="javascript:alert(1)")
+    desk.decides(mention, reply=evil)
+    desk.draft(evil)
+    ana = sits_down("--browser")
+    card = ana.card("1 of 2")
+    assert not DANGEROUS.search(card.replace("\r", ""))
+    assert "[bold]x[/bold]" in card
+    for key in ("x", "m", "o", "A"):
+        ana.press(key)
+        time.sleep(0.5)
+        ana.press("q" if key in "xm" else "\r")
+        time.sleep(0.5)
+    ana.press("\x03")
+    text, _ = ana.leaves()
+    assert not DANGEROUS.search(text.replace("\r", ""))
+
+
+def test_every_key_is_in_the_docs() -> None:
+    page = (ROOT / "docs" / "moderators.md").read_text(encoding="utf-8")
+    for key in KEYS | MORE_KEYS:
+        assert f"| `{key}` |" in page
