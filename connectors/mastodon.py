@@ -43,8 +43,11 @@ from connectors.mastodon_posts import (
     USUAL_LIMIT,
     Unreadable,
     find_ours,
+    full_id,
     is_id,
+    own_id,
     parent_of,
+    read_id,
     read_json,
     read_limits,
     read_time,
@@ -118,11 +121,12 @@ class MastodonConnector(Connector, Replies, Publishes, Rechecks):
         self, settings: Settings, *, wire: Wire | None = None, now: Callable[[], datetime] | None = None
     ) -> None:
         self.facts = FACTS
+        self.speaks = bool(settings.access_token)
         self._settings = settings
         self._host = urlsplit(settings.instance).netloc
         self._token = settings.access_token.get_secret_value() if settings.access_token else None
         self._now = now or (lambda: datetime.now(UTC))
-        self._our_id: str | None = None
+        self._our_id: str | None = None  # as our server knows it
         self._learnt_at: datetime | None = None
         self._rechecks_together = True
         self._wire = wire or Wire(proxies=not is_loopback(urlsplit(settings.instance).hostname or ""))
@@ -150,10 +154,9 @@ class MastodonConnector(Connector, Replies, Publishes, Rechecks):
             return None
         account = self._ask(self._api.account_verify_credentials, want=dict)
         try:
-            me = to_author(account)
+            me, self._our_id = to_author(account, self._host), read_id(account)
         except Unreadable as error:
             raise Unavailable(f"{self._host} answered something that is not Mastodon's") from error
-        self._our_id = me.external_id
         self._learn()
         return me
 
@@ -191,7 +194,8 @@ class MastodonConnector(Connector, Replies, Publishes, Rechecks):
             reading = backward(partial(self._fetch_search, words), cursor, now=now)
         retry_after = faults.pause_after(self._wire.answer.headers, now=self._now()) if self._wire.answer else None
         self._learn()
-        posts, broken = to_posts((item.status for item in reading.items if item.status is not None), our_id)
+        statuses = (item.status for item in reading.items if item.status is not None)
+        posts, broken = to_posts(statuses, self._host, our_id)
         return Page(
             posts=tuple(posts),
             cursor=reading.cursor,
@@ -201,8 +205,11 @@ class MastodonConnector(Connector, Replies, Publishes, Rechecks):
         )
 
     def recheck(self, external_ids: Sequence[str]) -> Rechecked:
-        """Together where the server offers that, then one by one what did not come; gone is what the API calls 404."""
-        waiting = [each for each in dict.fromkeys(external_ids) if is_id(each)]
+        """Together where the server offers that, then one by one what did not come; gone is what the API calls 404.
+
+        Of another server's posts it tells nothing.
+        """
+        waiting = [own for each in dict.fromkeys(external_ids) if (own := own_id(self._host, each))]
         found: dict[str, dict[str, Any]] = {}
         gone: list[str] = []
         our_id: str | None = None
@@ -212,9 +219,9 @@ class MastodonConnector(Connector, Replies, Publishes, Rechecks):
             our_id = self._us() if self._token and waiting else None
             for start in range(0, len(waiting), _RECHECK_TOGETHER):
                 found |= {str(each.get("id")): each for each in self._many(waiting[start : start + _RECHECK_TOGETHER])}
-            for external_id in [each for each in waiting if each not in found]:
+            for own in [each for each in waiting if each not in found]:
                 try:
-                    status = self._ask(self._api.status, external_id, want=dict, missing=True)
+                    status = self._ask(self._api.status, own, want=dict, missing=True)
                     failed_in_a_row = 0
                 except (AuthFailed, Rejected):
                     continue
@@ -224,14 +231,15 @@ class MastodonConnector(Connector, Replies, Publishes, Rechecks):
                         break
                     continue
                 if status is None:
-                    gone.append(external_id)
+                    gone.append(full_id(self._host, own))
                 else:
-                    found[external_id] = status
+                    found[own] = status
         except (RateLimited, Unavailable) as error:  # the others could not be told this time
             trouble = error
         except AuthFailed:
             return Rechecked()
-        present = [post for post in to_posts(found.values(), our_id)[0] if post.external_id in waiting]
+        posts, _ = to_posts(found.values(), self._host, our_id)
+        present = [post for post in posts if post.external_id in external_ids]
         if trouble is not None and not present and not gone:
             raise trouble
         return Rechecked(present=tuple(present), gone=tuple(gone))
@@ -240,13 +248,14 @@ class MastodonConnector(Connector, Replies, Publishes, Rechecks):
 
     def reply(self, request: ReplyRequest) -> Posted:
         """Answer in the thread, mentioning the author, no wider than the parent and behind its content warning."""
-        if not is_id(request.parent_id):
-            raise Rejected("The post to answer has an id that no server gives")
+        parent = own_id(self._host, request.parent_id)
+        if parent is None:
+            raise Rejected(f"The post to answer is not one of {self._host}, where this account is")
         text = address(request.text, request.parent_author.handle)
         return self._post(
             text,
             key=request.key,
-            in_reply_to_id=request.parent_id,
+            in_reply_to_id=parent,
             visibility=self._settings.visibility.no_wider_than(request.parent_visibility),
             language=request.language,
             content_warning=self._fitting(request.content_warning, text),
@@ -254,15 +263,17 @@ class MastodonConnector(Connector, Replies, Publishes, Rechecks):
 
     def find_reply(self, request: ReplyRequest, since: datetime) -> Posted | None:
         """Looks under the parent, then through our own posts since then."""
+        parent = own_id(self._host, request.parent_id)
+        if parent is None:  # `reply` refuses it before anything is sent
+            return None
         our_id, text = self._us(), address(request.text, request.parent_author.handle)
-        context = None
-        if is_id(request.parent_id):
-            context = self._ask(self._api.status_context, request.parent_id, want=dict, missing=True)
-        parents = {request.parent_id} if context is not None else {request.parent_id, ""}  # a lost parent is unset
+        context = self._ask(self._api.status_context, parent, want=dict, missing=True)
+        parents = {parent} if context is not None else {parent, ""}  # a lost parent is unset
         below = context.get("descendants") if context else None
         candidates = [each for each in below if isinstance(each, dict)] if isinstance(below, list) else []
         candidates += self._own_posts(our_id, since)
-        return find_ours((each for each in candidates if parent_of(each) in parents), our_id, text, since)
+        candidates = [each for each in candidates if parent_of(each) in parents]
+        return find_ours(candidates, self._host, our_id, text, since)
 
     def publish(self, request: PublishRequest) -> Posted:
         """Say it to everybody, as widely as asked."""
@@ -273,7 +284,7 @@ class MastodonConnector(Connector, Replies, Publishes, Rechecks):
         """Looks through our own posts since then that answer nothing."""
         our_id = self._us()
         candidates = (each for each in self._own_posts(our_id, since) if not parent_of(each))
-        return find_ours(candidates, our_id, request.text, since)
+        return find_ours(candidates, self._host, our_id, request.text, since)
 
     def _post(
         self,
@@ -299,7 +310,7 @@ class MastodonConnector(Connector, Replies, Publishes, Rechecks):
             idempotency_key=key,
         )
         try:
-            return to_posted(status)
+            return to_posted(status, self._host)
         except Unreadable as error:
             raise OutcomeUnknown(f"{self._host} took the post and answered something that is none") from error
 
@@ -378,10 +389,12 @@ class MastodonConnector(Connector, Replies, Publishes, Rechecks):
             return
 
     def _us(self) -> str:
-        """The id of our account, asked for once."""
+        """The id of our account as the server knows it, asked for once."""
         if self._token is None:
             raise AuthFailed(f"This needs an account at {self._host}: set access_token")
-        return self._our_id or cast(Author, self.whoami()).external_id
+        if self._our_id is None:
+            self.whoami()
+        return cast(str, self._our_id)
 
     def _fetch_tag(self, tag: str, *, min_id: str | None = None, max_id: str | None = None) -> Batch:
         return self._batch(self._ask(self._api.timeline_hashtag, tag, min_id=min_id, max_id=max_id, limit=PAGE))

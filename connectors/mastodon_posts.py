@@ -2,6 +2,9 @@
 
 Entities: docs.joinmastodon.org/entities/{Account,Status,Poll,MediaAttachment} (July 2026). Servers that are not
 Mastodon leave out half of it, so everything but id, author and time may be missing; without those it is `Unreadable`.
+
+An id is unique on its own server only. So what leaves the connector says whose it is, `mastodon.social/114999`
+(`full_id`), and what comes in is split again (`own_id`); before the server, and in cursors, ids stay as they are.
 """
 
 from __future__ import annotations
@@ -62,6 +65,17 @@ def read_id(entity: Mapping[str, Any], name: str = "id") -> str:
     return value
 
 
+def full_id(host: str, own: str) -> str:
+    """The id as everybody but that server knows it."""
+    return f"{host}/{own}"
+
+
+def own_id(host: str, full: str) -> str | None:
+    """The id as that server knows it; None where it is another server's, or no id."""
+    whose, _, own = full.rpartition("/")
+    return own if whose == host and is_id(own) else None
+
+
 def read_time(value: object) -> datetime | None:
     """An ISO 8601 time in UTC; None when there is none."""
     if not isinstance(value, str):
@@ -86,11 +100,11 @@ def parent_of(status: Mapping[str, Any]) -> str:
     return str(status.get("in_reply_to_id") or "")
 
 
-def to_author(account: Mapping[str, Any]) -> Author:
+def to_author(account: Mapping[str, Any], host: str) -> Author:
     """The account as Author. `handle` is `acct`: user, or user@host, as the server writes it."""
     followers = account.get("followers_count")
     return Author(
-        external_id=read_id(account),
+        external_id=full_id(host, read_id(account)),
         handle=_text(account, "acct") or _text(account, "username"),
         display_name=_text(account, "display_name"),
         url=_text(account, "url") or None,
@@ -101,7 +115,7 @@ def to_author(account: Mapping[str, Any]) -> Author:
     )
 
 
-def to_post(status: Mapping[str, Any], our_id: str | None) -> Post:
+def to_post(status: Mapping[str, Any], host: str, our_id: str | None) -> Post:
     """The status as Post; `our_id` (None: we have no account) decides whether it addresses us."""
     account, posted_at = status.get("account"), read_time(status.get("created_at"))
     if not isinstance(account, dict) or posted_at is None:
@@ -109,8 +123,8 @@ def to_post(status: Mapping[str, Any], our_id: str | None) -> Post:
     visibility = _VISIBILITY.get(_text(status, "visibility") or "public", Visibility.FOLLOWERS)
     mentions = _dicts(status, "mentions")
     return Post(
-        external_id=read_id(status),
-        author=to_author(account),
+        external_id=full_id(host, read_id(status)),
+        author=to_author(account, host),
         text=_full_text(status, mentions),
         posted_at=posted_at,
         kind=_kind(status, mentions, visibility, our_id),
@@ -119,34 +133,36 @@ def to_post(status: Mapping[str, Any], our_id: str | None) -> Post:
         content_warning=_text(status, "spoiler_text"),
         language=_text(status, "language").lower() or None,
         edited_at=read_time(status.get("edited_at")),
-        parent_id=read_id(status, "in_reply_to_id") if status.get("in_reply_to_id") else None,
+        parent_id=full_id(host, read_id(status, "in_reply_to_id")) if status.get("in_reply_to_id") else None,
         media=tuple(_media(each) for each in _dicts(status, "media_attachments")),
         raw=status,
     )
 
 
-def to_posts(statuses: Iterable[Any], our_id: str | None) -> tuple[list[Post], int]:
+def to_posts(statuses: Iterable[Any], host: str, our_id: str | None) -> tuple[list[Post], int]:
     """The posts, and how many could not be read."""
     posts, broken = [], 0
     for status in statuses:
         try:
-            posts.append(to_post(status, our_id))
+            posts.append(to_post(status, host, our_id))
         except (Unreadable, AttributeError):
             broken += 1
     return posts, broken
 
 
-def to_posted(status: Mapping[str, Any]) -> Posted:
+def to_posted(status: Mapping[str, Any], host: str) -> Posted:
     """A status of ours as what is now on the network."""
     url = status.get("url")
     return Posted(
-        external_id=read_id(status),
+        external_id=full_id(host, read_id(status)),
         url=url if isinstance(url, str) else None,
         posted_at=read_time(status.get("created_at")),
     )
 
 
-def find_ours(candidates: Iterable[Mapping[str, Any]], our_id: str, text: str, since: datetime) -> Posted | None:
+def find_ours(
+    candidates: Iterable[Mapping[str, Any]], host: str, our_id: str, text: str, since: datetime
+) -> Posted | None:
     """Which of these is ours and says `text`. OutcomeUnknown where one was edited, so that it may have said it."""
     edited = False
     for status in candidates:
@@ -156,7 +172,7 @@ def find_ours(candidates: Iterable[Mapping[str, Any]], our_id: str, text: str, s
         if posted_at is None or posted_at < since - CLOCKS_DIFFER:
             continue
         if same_words(to_text(str(status.get("content"))), text):
-            return to_posted(status)
+            return to_posted(status, host)
         edited = edited or bool(status.get("edited_at"))
     if edited:
         raise OutcomeUnknown("A post of ours from that time was edited since; it may be the one")

@@ -10,6 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from listener.types import Visibility
 
+_USUAL_PORTS = {"https": 443, "http": 80}
+_LONGEST = 171  # of server and port: with an id of 128 behind it, all fits into the 300 characters that a store keeps
+
 
 class Settings(BaseModel):
     """One account on one server, or none where only public hashtags are to be read."""
@@ -51,7 +54,11 @@ class Settings(BaseModel):
         if parts.scheme == "http" and not is_loopback(parts.hostname):
             raise ValueError("the address must begin with https://, or the token would travel in the open")
         host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-        return f"{parts.scheme}://{host}{f':{port}' if port else ''}"
+        if port and port != _USUAL_PORTS[parts.scheme]:
+            host = f"{host}:{port}"
+        if len(host) > _LONGEST:
+            raise ValueError(f"the address is longer than {_LONGEST} characters")
+        return f"{parts.scheme}://{host}"
 
     @field_validator("access_token")
     @classmethod

@@ -9,13 +9,17 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from pydantic import SecretStr, ValidationError
 
+import policies
 from connectors.mastodon import FACTS, MastodonConnector, Settings, connect
+from connectors.mastodon_posts import full_id, own_id
 from connectors.mastodon_text import count
 from connectors.wire import Wire
+from listener import store as stores
 from listener.contract import Connector
 from listener.errors import (
     AuthFailed,
@@ -26,9 +30,15 @@ from listener.errors import (
     Rejected,
     Unavailable,
 )
+from listener.flow.decide import Company
+from listener.flow.pipeline import Pipeline
+from listener.store import identities, inbox, mentions
+from listener.store.sources import Wanted
 from listener.types import (
     Author,
     Cursor,
+    DraftState,
+    MentionState,
     Page,
     PostKind,
     PublishRequest,
@@ -36,6 +46,7 @@ from listener.types import (
     Visibility,
 )
 from tests.connectors.conformance import Conformance, Fault, Ours, World, only_new, read_all
+from tests.listener.flow.world import AUTO, Keywords
 from tests.servers.mastodon import BRAND, TOKEN, MastodonServer
 
 TAG = "telecom"
@@ -83,6 +94,21 @@ def waiting_for(kind: str) -> float:
     return QUICK if kind in NEVER_ANSWERED else PATIENT
 
 
+def full(url: str, own: str) -> str:
+    """The id as the connector gives it."""
+    return f"{urlsplit(url).netloc}/{own}"
+
+
+def own(full_id: str) -> str:
+    """The id as its server knows it."""
+    return full_id.rpartition("/")[2]
+
+
+def said(server: MastodonServer, text: str, *, who: str = "ana", **more: Any) -> str:
+    """Somebody posts; gives the id as the connector gives it."""
+    return full(server.url, server.person(who).post(text, **more))
+
+
 class MastodonWorld(World):
     """People on a local server."""
 
@@ -110,18 +136,20 @@ class MastodonWorld(World):
         late: timedelta = timedelta(0),
     ) -> str:
         text = f"{f'@{BRAND} ' if to_us else ''}{text} #{TAG}"
-        return self.server.person(who).post(text, in_reply_to_id=reply_to, late=late)
+        parent = own(reply_to) if reply_to else None
+        return full(self.server.url, self.server.person(who).post(text, in_reply_to_id=parent, late=late))
 
     def edit(self, external_id: str, text: str) -> None:
-        self.server.edit_status(external_id, f"{text} #{TAG}")
+        self.server.edit_status(own(external_id), f"{text} #{TAG}")
 
     def delete(self, external_id: str) -> None:
-        self.server.delete_status(external_id)
+        self.server.delete_status(own(external_id))
 
     def ours(self) -> list[Ours]:
         return [
-            Ours(external_id=row["id"], parent_id=row["in_reply_to_id"], text=row["text"])
+            Ours(external_id=full(self.server.url, row["id"]), parent_id=parent, text=row["text"])
             for row in self.server.posts_by(BRAND)
+            for parent in [row["in_reply_to_id"] and full(self.server.url, row["in_reply_to_id"])]
         ]
 
     def fail(self, fault: Fault, *, writes: bool = False, times: int = 1) -> None:
@@ -135,7 +163,7 @@ class MastodonWorld(World):
 
     @property
     def our_id(self) -> str:
-        return self.server.person(BRAND).id
+        return full(self.server.url, self.server.person(BRAND).id)
 
 
 @pytest.fixture
@@ -164,11 +192,11 @@ class TestNotMastodon(Conformance):
         return MastodonWorld(other_server)
 
 
-def request_for(parent: str, *, text: str = "Lo miramos.", handle: str = "ana", **more: Any) -> ReplyRequest:
+def request_for(url: str, parent: str, *, text: str = "Lo miramos.", handle: str = "ana", **more: Any) -> ReplyRequest:
     given: dict[str, Any] = {
         "key": "draft-1",
-        "parent_id": parent,
-        "parent_author": Author(external_id="1", handle=handle),
+        "parent_id": full(url, parent),
+        "parent_author": Author(external_id=full(url, "1"), handle=handle),
         "parent_visibility": Visibility.PUBLIC,
         "text": text,
         "language": "es",
@@ -188,6 +216,7 @@ def request_for(parent: str, *, text: str = "Lo miramos.", handle: str = "ana", 
         ("http://127.0.0.1:3000", "http://127.0.0.1:3000"),
         ("http://localhost:3000", "http://localhost:3000"),
         ("http://[::1]:3000", "http://[::1]:3000"),
+        ("https://Mastodon.Example:443", "https://mastodon.example"),
     ],
 )
 def test_an_address_is_read(given: str, read: str) -> None:
@@ -205,6 +234,7 @@ def test_an_address_is_read(given: str, read: str) -> None:
         "ftp://mastodon.example",
         "https://",
         "https://mastodon.example:port",
+        f"https://{'a' * 172}",
         "",
     ],
 )
@@ -246,6 +276,7 @@ def test_a_token_is_never_taken_for_a_file_name(server: MastodonServer, tmp_path
 def test_a_public_hashtag_needs_no_account(server: MastodonServer) -> None:
     server.person("ana").post("hola @marca #telecom")
     connector = connected(server, token=None)
+    assert not connector.speaks
     assert connector.whoami() is None
     (post,) = connector.poll("#telecom", None).posts
     assert post.kind is PostKind.FOUND
@@ -260,15 +291,15 @@ def test_mentions_and_searches_need_one(server: MastodonServer, query: str) -> N
     with pytest.raises(AuthFailed):
         connector.poll(query, None)
     with pytest.raises(AuthFailed):
-        connector.reply(request_for("1"))
+        connector.reply(request_for(server.url, "1"))
     with pytest.raises(AuthFailed):
-        connector.find_reply(request_for("1"), datetime.now(UTC))
+        connector.find_reply(request_for(server.url, "1"), datetime.now(UTC))
     assert server.requests == []
 
 
 def test_posts_can_be_looked_up_without_one(server: MastodonServer) -> None:
-    here, gone = server.person("ana").post("uno"), server.person("ana").post("dos")
-    server.delete_status(gone)
+    here, gone = said(server, "uno"), said(server, "dos")
+    server.delete_status(own(gone))
     rechecked = connected(server, token=None).recheck([here, gone])
     assert [post.external_id for post in rechecked.present] == [here]
     assert rechecked.gone == (gone,)
@@ -298,17 +329,17 @@ def test_a_hashtag_elsewhere_is_told_where_to_listen(server: MastodonServer) -> 
 
 
 def test_hashtags_may_hold_any_letter(server: MastodonServer) -> None:
-    post = server.person("ana").post("se fue la luz #avería2026")
+    post = said(server, "se fue la luz #avería2026")
     assert [each.external_id for each in connected(server).poll("#avería2026", None).posts] == [post]
 
 
 def test_a_search_finds_text_and_overlaps(server: MastodonServer) -> None:
     connector = connected(server)
-    old = [server.person("ana").post(f"corte de fibra {n}") for n in range(3)]
+    old = [said(server, f"corte de fibra {n}") for n in range(3)]
     server.person("ana").post("otra cosa")
     first = connector.poll("corte fibra", None)
     assert [post.external_id for post in first.posts] == old
-    new = [server.person("luis").post(f"corte de fibra, otra vez {n}") for n in range(90)]
+    new = [said(server, f"corte de fibra, otra vez {n}", who="luis") for n in range(90)]
     second = connector.poll("corte fibra", first.cursor)
     assert only_new(list(second.posts), set(old)) == new
     assert second.gap is None
@@ -338,7 +369,7 @@ def test_a_search_that_cannot_be_read_back_in_full_says_so(server: MastodonServe
 
 
 def test_direct_messages_held_back_by_the_servers_policy_are_read(server: MastodonServer) -> None:
-    post = server.person("ana").post("@marca mi número de cliente es 123", visibility="direct")
+    post = said(server, "@marca mi número de cliente es 123", visibility="direct")
     (read,) = connected(server).poll("mentions", None).posts
     assert read.external_id == post
     assert read.kind is PostKind.DIRECT
@@ -347,9 +378,9 @@ def test_direct_messages_held_back_by_the_servers_policy_are_read(server: Mastod
 
 def test_mentions_are_read_in_the_order_they_arrive_however_late(server: MastodonServer) -> None:
     connector = connected(server)
-    first = server.person("ana").post("@marca uno")
+    first = said(server, "@marca uno")
     _, cursor = read_all(connector, "mentions", None)
-    late = server.person("ana").post("@marca dos", late=timedelta(days=3))
+    late = said(server, "@marca dos", late=timedelta(days=3))
     posts, _ = read_all(connector, "mentions", cursor)
     assert only_new(posts, {first}) == [late]
 
@@ -373,7 +404,7 @@ def test_a_post_hours_late_is_read_by_the_hourly_sweep(server: MastodonServer) -
         server.person("ana").post(f"hace {hours} horas #telecom", late=timedelta(hours=hours))
     posts, cursor = read_all(connector, "#telecom", None)
     known = {post.external_id for post in posts}
-    late = server.person("luis").post("mi servidor estuvo caído #telecom", late=timedelta(hours=4))
+    late = said(server, "mi servidor estuvo caído #telecom", late=timedelta(hours=4))
     posts, cursor = read_all(connector, "#telecom", cursor)
     assert only_new(posts, known) == []
     clock.ahead = timedelta(minutes=61)
@@ -400,7 +431,7 @@ def test_a_backlog_is_read_page_by_page_and_survives_a_restart(server: MastodonS
     server.person("ana").post("antes #telecom", late=timedelta(hours=30))
     _, cursor = read_all(connected(server, now=clock), "#telecom", None)
     clock.ahead = timedelta(hours=2)
-    wanted = [server.person("ana").post(f"{n} #telecom") for n in range(170)]
+    wanted = [said(server, f"{n} #telecom") for n in range(170)]
     seen: list[str] = []
     for _ in range(20):
         page = connected(server, now=clock).poll("#telecom", cursor)  # a new process every time
@@ -424,10 +455,10 @@ def test_the_first_look_goes_back_a_day_and_at_most_some_pages(server: MastodonS
 def test_a_server_that_gives_ten_at_a_time_is_read_in_full(server: MastodonServer, monkeypatch: Any) -> None:
     monkeypatch.setattr("connectors.mastodon.PAGE", 10)  # as if the server cut our limit down
     connector = connected(server)
-    wanted = [server.person("ana").post(f"{n} #telecom") for n in range(35)]
+    wanted = [said(server, f"{n} #telecom") for n in range(35)]
     posts, cursor = read_all(connector, "#telecom", None)
     assert only_new(posts, set()) == wanted
-    more = [server.person("ana").post(f"más {n} #telecom") for n in range(35)]
+    more = [said(server, f"más {n} #telecom") for n in range(35)]
     posts, _ = read_all(connector, "#telecom", cursor)
     assert only_new(posts, set(wanted)) == more
 
@@ -438,7 +469,7 @@ def test_a_server_that_ignores_min_id_does_not_keep_us_busy(server: MastodonServ
         server.person("ana").post(f"{n} #telecom", late=timedelta(hours=1))
     page = connector.poll("#telecom", None)
     newest = page.posts[-1].raw
-    cursor: Cursor = {**page.cursor, "at": page.posts[-1].external_id}
+    cursor: Cursor = {**page.cursor, "at": own(page.posts[-1].external_id)}
     server.fail("GET /api/v1/timelines", "wrong_type", times=5, body=[newest] * 25)
     assert not connector.poll("#telecom", cursor).more
 
@@ -476,8 +507,9 @@ def test_everything_a_status_says_is_kept(server: MastodonServer) -> None:
     assert post.author.handle == "ana"
     assert post.author.followers == 12
     assert post.author.created_at is not None
-    assert post.url == f"{server.url}/@ana/{post.external_id}"
-    assert post.raw["id"] == post.external_id
+    assert post.url == f"{server.url}/@ana/{own(post.external_id)}"
+    assert post.external_id == full(server.url, post.raw["id"])
+    assert post.author.external_id == full(server.url, server.person("ana").id)
     assert post.edited_at is None
 
 
@@ -530,7 +562,7 @@ def test_who_does_not_want_bots_is_known(
 def test_one_broken_post_does_not_hide_the_others_and_is_admitted(server: MastodonServer) -> None:
     server.person("ana").post("roto #telecom", more={"account": None})
     server.person("ana").post("sin id #telecom", more={"id": "../../etc/passwd"})
-    good = server.person("ana").post("entero #telecom")
+    good = said(server, "entero #telecom")
     page = connected(server).poll("#telecom", None)
     assert [post.external_id for post in page.posts] == [good]
     assert page.gap is not None
@@ -543,17 +575,17 @@ def test_a_local_author_is_known_by_id_whatever_the_handle(other_server: Mastodo
     (post,) = connector.poll("#telecom", None).posts
     assert post.kind is PostKind.MENTION
     assert post.author.handle == "ana@pruebas.example"
-    posted = connector.reply(request_for(post.external_id, handle=post.author.handle))
-    since = datetime.now(UTC) - timedelta(seconds=5)
-    found = connector.find_reply(request_for(post.external_id, handle=post.author.handle), since)
+    request = request_for(other_server.url, own(post.external_id), handle=post.author.handle)
+    posted = connector.reply(request)
+    found = connector.find_reply(request, datetime.now(UTC) - timedelta(seconds=5))
     assert found is not None
     assert found.external_id == posted.external_id
 
 
 def test_numbers_for_ids_are_opaque_strings_too(server: MastodonServer) -> None:
     post = read_one(server, more={"id": 12345678901234567890, "in_reply_to_id": 7})
-    assert post.external_id == "12345678901234567890"
-    assert post.parent_id == "7"
+    assert post.external_id == full(server.url, "12345678901234567890")
+    assert post.parent_id == full(server.url, "7")
 
 
 # --- writing --------------------------------------------------------------------------------------------------------
@@ -577,13 +609,13 @@ def test_an_answer_is_never_wider_than_its_parent(
     names = {"public": "public", "unlisted": "unlisted", "followers": "private", "direct": "direct"}
     post = server.person("ana").post("@marca hola", visibility=names[parent])
     connector = connected(server, **({"visibility": wish} if wish else {}))
-    connector.reply(request_for(post, parent_visibility=parent))
+    connector.reply(request_for(server.url, post, parent_visibility=parent))
     assert server.posts_by(BRAND)[0]["visibility"] == said
 
 
 def test_an_answer_carries_key_language_warning_and_mention(server: MastodonServer) -> None:
     post = server.person("ana").post("@marca hola", spoiler_text="factura")
-    connected(server).reply(request_for(post, content_warning="factura", key="draft-77"))
+    connected(server).reply(request_for(server.url, post, content_warning="factura", key="draft-77"))
     (row,) = server.posts_by(BRAND)
     assert (row["text"], row["language"], row["spoiler_text"]) == ("@ana Lo miramos.", "es", "factura")
     assert server.requests[-1].headers["idempotency-key"] == "draft-77"
@@ -592,47 +624,47 @@ def test_an_answer_carries_key_language_warning_and_mention(server: MastodonServ
 
 def test_whom_the_text_mentions_already_is_not_mentioned_twice(server: MastodonServer) -> None:
     post = server.person("ana").post("@marca hola")
-    connected(server).reply(request_for(post, text="Hola, @Ana, lo miramos."))
+    connected(server).reply(request_for(server.url, post, text="Hola, @Ana, lo miramos."))
     assert server.posts_by(BRAND)[0]["text"] == "Hola, @Ana, lo miramos."
 
 
 @pytest.mark.parametrize("language", ["und", "es-MX", "", None, "x'; --"])
 def test_a_language_that_is_none_is_not_claimed(server: MastodonServer, language: str | None) -> None:
     post = server.person("ana").post("@marca hola")
-    connected(server).reply(request_for(post, language=language))
+    connected(server).reply(request_for(server.url, post, language=language))
     assert "language" not in server.requests[-1].form
 
 
 def test_a_long_content_warning_does_not_stop_the_answer(server: MastodonServer) -> None:
     post = server.person("ana").post("@marca hola", spoiler_text="x" * 300)
     connector = connected(server)
-    connector.reply(request_for(post, text="a" * 400, content_warning="x" * 300))
+    connector.reply(request_for(server.url, post, text="a" * 400, content_warning="x" * 300))
     (row,) = server.posts_by(BRAND)
     assert row["spoiler_text"] == "x" * 94 + "…"
 
 
 def test_a_parent_id_that_is_a_path_is_rejected_unasked(server: MastodonServer) -> None:
     with pytest.raises(Rejected):
-        connected(server).reply(request_for("../accounts/1"))
+        connected(server).reply(request_for(server.url, "../accounts/1"))
     assert server.requests == []
 
 
 @pytest.mark.parametrize("kind", ["timeout_after", "cut_after", "500_after", "truncated", "huge", "slow", "wrong_type"])
 def test_a_write_that_took_effect_unseen_is_unknown_then_found(server: MastodonServer, kind: str) -> None:
     post = server.person("ana").post("@marca hola")
-    connector, request, since = connected(server), request_for(post), datetime.now(UTC)
+    connector, request, since = connected(server), request_for(server.url, post), datetime.now(UTC)
     server.fail(POST, kind)
     with pytest.raises(OutcomeUnknown):
         connected(server, wait=waiting_for(kind)).reply(request)
     found = connector.find_reply(request, since)
     assert found is not None
-    assert [found.external_id] == [row["id"] for row in server.posts_by(BRAND)]
+    assert [own(found.external_id)] == [row["id"] for row in server.posts_by(BRAND)]
 
 
 @pytest.mark.parametrize("kind", ["timeout_before", "cut_before", "500", "502", "503", "408", "html"])
 def test_a_write_without_effect_and_answer_is_unknown_then_not_found(server: MastodonServer, kind: str) -> None:
     post = server.person("ana").post("@marca hola")
-    connector, request, since = connected(server), request_for(post), datetime.now(UTC)
+    connector, request, since = connected(server), request_for(server.url, post), datetime.now(UTC)
     server.fail(POST, kind)
     with pytest.raises(OutcomeUnknown):
         connected(server, wait=waiting_for(kind)).reply(request)
@@ -663,7 +695,7 @@ def test_what_a_refused_write_means(
     post = server.person("ana").post("@marca hola")
     server.fail(POST, kind, **options)
     with pytest.raises(error) as caught:
-        connected(server).reply(request_for(post))
+        connected(server).reply(request_for(server.url, post))
     assert type(caught.value) is error
     assert TOKEN not in str(caught.value)
     assert sum(seen.method == "POST" for seen in server.requests) == 1
@@ -674,17 +706,17 @@ def test_a_write_refused_with_403_asks_whether_it_is_us(server: MastodonServer) 
     connector = connected(server)
     server.fail(POST, "403", times=2)
     with pytest.raises(Rejected, match="not allowed"):
-        connector.reply(request_for(post))
+        connector.reply(request_for(server.url, post))
     server.fail("GET /api/v1/accounts/verify_credentials", "403")
     with pytest.raises(AuthFailed):
-        connector.reply(request_for(post))
+        connector.reply(request_for(server.url, post))
 
 
 def test_the_servers_own_reason_is_passed_on_in_one_safe_line(server: MastodonServer) -> None:
     post = server.person("ana").post("@marca hola")
     server.fail(POST, "422", error=f"No puede ser:\n\x1b[31m token={TOKEN} " + "x" * 900)
     with pytest.raises(Rejected) as caught:
-        connected(server).reply(request_for(post))
+        connected(server).reply(request_for(server.url, post))
     message = str(caught.value)
     assert "No puede ser:" in message
     assert TOKEN not in message
@@ -702,13 +734,13 @@ def test_nothing_listens_there() -> None:
     with pytest.raises(Unavailable):
         connector.poll("#telecom", None)
     with pytest.raises(Unavailable):  # nothing reached it, so nothing can have been written
-        connector.reply(request_for("1"))
+        connector.reply(request_for(url, "1"))
 
 
 def test_a_server_that_ignores_keys_is_why_we_look_first(server: MastodonServer) -> None:
     server.forget_keys = True
     post = server.person("ana").post("@marca hola")
-    connector, request, since = connected(server), request_for(post), datetime.now(UTC)
+    connector, request, since = connected(server), request_for(server.url, post), datetime.now(UTC)
     server.fail(POST, "cut_after")
     with pytest.raises(OutcomeUnknown):
         connector.reply(request)
@@ -721,7 +753,7 @@ def test_a_server_that_ignores_keys_is_why_we_look_first(server: MastodonServer)
 
 def test_our_answer_is_found_among_many_others(server: MastodonServer) -> None:
     post = server.person("ana").post("@marca hola")
-    connector, request, since = connected(server), request_for(post), datetime.now(UTC)
+    connector, request, since = connected(server), request_for(server.url, post), datetime.now(UTC)
     posted = connector.reply(request)
     for n in range(95):
         server.person(BRAND).post(f"otra cosa {n}")
@@ -734,7 +766,7 @@ def test_our_answer_is_found_among_many_others(server: MastodonServer) -> None:
 
 def test_it_is_found_although_the_parent_is_gone(server: MastodonServer) -> None:
     post = server.person("ana").post("@marca hola")
-    connector, request, since = connected(server), request_for(post), datetime.now(UTC)
+    connector, request, since = connected(server), request_for(server.url, post), datetime.now(UTC)
     server.fail(POST, "cut_after")
     with pytest.raises(OutcomeUnknown):
         connector.reply(request)
@@ -745,22 +777,22 @@ def test_it_is_found_although_the_parent_is_gone(server: MastodonServer) -> None
 def test_the_same_words_under_another_post_are_not_it(server: MastodonServer) -> None:
     one, two = server.person("ana").post("@marca uno"), server.person("ana").post("@marca dos")
     connector, since = connected(server), datetime.now(UTC)
-    connector.reply(request_for(one))
-    assert connector.find_reply(request_for(two, key="draft-2"), since) is None
+    connector.reply(request_for(server.url, one))
+    assert connector.find_reply(request_for(server.url, two, key="draft-2"), since) is None
 
 
 def test_somebody_elses_or_an_older_answer_is_not_it(server: MastodonServer) -> None:
     post = server.person("ana").post("@marca hola", late=timedelta(hours=2))
     server.person("impostor").reply(post, "@ana Lo miramos.")
     server.person(BRAND).reply(post, "@ana Lo miramos.", late=timedelta(hours=1))
-    assert connected(server).find_reply(request_for(post), datetime.now(UTC)) is None
+    assert connected(server).find_reply(request_for(server.url, post), datetime.now(UTC)) is None
 
 
 def test_an_answer_edited_since_cannot_be_told(server: MastodonServer) -> None:
     post = server.person("ana").post("@marca hola")
-    connector, request, since = connected(server), request_for(post), datetime.now(UTC)
+    connector, request, since = connected(server), request_for(server.url, post), datetime.now(UTC)
     posted = connector.reply(request)
-    server.edit_status(posted.external_id, "@ana Corregido por una compañera.")
+    server.edit_status(own(posted.external_id), "@ana Corregido por una compañera.")
     with pytest.raises(OutcomeUnknown):
         connector.find_reply(request, since)
 
@@ -782,7 +814,7 @@ def test_not_being_able_to_look_is_never_a_no(
     post = server.person("ana").post("@marca hola")
     server.fail(f"GET .*{route}", kind)
     with pytest.raises(error):
-        connected(server, wait=waiting_for(kind)).find_reply(request_for(post), datetime.now(UTC))
+        connected(server, wait=waiting_for(kind)).find_reply(request_for(server.url, post), datetime.now(UTC))
 
 
 def test_not_reaching_back_far_enough_is_never_a_no(server: MastodonServer, monkeypatch: Any) -> None:
@@ -796,7 +828,7 @@ def test_not_reaching_back_far_enough_is_never_a_no(server: MastodonServer, monk
 def test_a_notice_is_as_public_as_asked_and_not_taken_for_an_answer(server: MastodonServer) -> None:
     connector, since = connected(server), datetime.now(UTC)
     post = server.person("ana").post("@marca hola")
-    connector.reply(request_for(post, text="Avería resuelta"))
+    connector.reply(request_for(server.url, post, text="Avería resuelta"))
     request = PublishRequest(key="n", text="Avería resuelta", visibility=Visibility.PUBLIC)
     assert connector.find_published(request, since) is None
     connector.publish(request)
@@ -855,18 +887,18 @@ def test_a_redirect_is_not_followed_with_our_token(server: MastodonServer, other
             connected(server).poll("#telecom", None)
         server.fail(POST, "redirect", to=f"{other_server.url}/api/v1/statuses", status=status)
         with pytest.raises((Unavailable, OutcomeUnknown)):
-            connected(server).reply(request_for(post))
+            connected(server).reply(request_for(server.url, post))
     assert other_server.requests == []
 
 
 def test_nonsense_in_the_headers_spoils_nothing(server: MastodonServer) -> None:
-    post = server.person("ana").post("@marca hola #telecom")
+    post = said(server, "@marca hola #telecom")
     server.fail("GET|POST", "bad_headers", times=10)
     connector = connected(server)
     page = connector.poll("#telecom", None)
     assert [each.external_id for each in page.posts] == [post]
     assert page.retry_after is None
-    connector.reply(request_for(post))
+    connector.reply(request_for(server.url, own(post)))
     assert len(server.posts_by(BRAND)) == 1
 
 
@@ -905,27 +937,27 @@ def test_a_text_with_half_characters_passes(server: MastodonServer) -> None:
 
 
 def test_many_are_looked_up_together(server: MastodonServer) -> None:
-    ids = [server.person("ana").post(f"{n}") for n in range(45)]
-    server.delete_status(ids[7])
+    ids = [said(server, f"{n}") for n in range(45)]
+    server.delete_status(own(ids[7]))
     connector = connected(server)
     connector.whoami()
     before = len(server.requests)
-    rechecked = connector.recheck([*ids, ids[0], "no/such/../id"])
+    rechecked = connector.recheck([*ids, ids[0], full(server.url, "no/such/../id")])
     assert rechecked.gone == (ids[7],)
     assert {post.external_id for post in rechecked.present} == set(ids) - {ids[7]}
     assert len(server.requests) - before == 4
 
 
 def test_a_server_that_cannot_do_that_is_asked_one_by_one(other_server: MastodonServer) -> None:
-    ids = [other_server.person("ana").post(f"{n}") for n in range(3)]
-    other_server.delete_status(ids[1])
+    ids = [said(other_server, f"{n}") for n in range(3)]
+    other_server.delete_status(own(ids[1]))
     rechecked = connected(other_server).recheck(ids)
     assert rechecked.gone == (ids[1],)
     assert [post.external_id for post in rechecked.present] == [ids[0], ids[2]]
 
 
 def test_a_proxys_404_deletes_nothing(server: MastodonServer) -> None:
-    ids = [server.person("ana").post(f"{n}") for n in range(3)]
+    ids = [said(server, f"{n}") for n in range(3)]
     server.fail("GET /api/v1/statuses", "html", times=50, status=404)
     with pytest.raises(Unavailable):
         connected(server).recheck(ids)
@@ -933,10 +965,10 @@ def test_a_proxys_404_deletes_nothing(server: MastodonServer) -> None:
 
 @pytest.mark.parametrize("kind", ["401", "403", "422", "500", "timeout_before"])
 def test_one_that_cannot_be_told_does_not_hold_up_the_rest(server: MastodonServer, kind: str) -> None:
-    ids = [server.person("ana").post(f"{n}") for n in range(3)]
-    server.delete_status(ids[2])
+    ids = [said(server, f"{n}") for n in range(3)]
+    server.delete_status(own(ids[2]))
     server.fail("GET /api/v1/statuses$", "404")
-    server.fail(f"GET /api/v1/statuses/{ids[0]}", kind)
+    server.fail(f"GET /api/v1/statuses/{own(ids[0])}", kind)
     rechecked = connected(server, wait=2 if kind in NEVER_ANSWERED else PATIENT).recheck(ids)
     assert [post.external_id for post in rechecked.present] == [ids[1]]
     assert rechecked.gone == (ids[2],)
@@ -948,7 +980,7 @@ def test_a_dead_server_is_not_asked_for_every_single_post(server: MastodonServer
     before = len(server.requests)
     server.fail("GET /api/v1/statuses", "503", times=100)
     with pytest.raises(Unavailable):
-        connector.recheck([str(n) for n in range(1, 61)])
+        connector.recheck([full(server.url, str(n)) for n in range(1, 61)])
     assert len(server.requests) - before < 10
 
 
@@ -1016,15 +1048,104 @@ def test_what_we_count_as_fitting_fits(server: MastodonServer, text: str) -> Non
     connector = connected(server)
     while connector.facts.count(connector.facts.address(text, "ana")) > connector.facts.limit:
         text = text[:-1]
-    connector.reply(request_for(post, text=text))
+    connector.reply(request_for(server.url, post, text=text))
     assert count(text) <= 500
+
+
+# --- two servers ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def twins(monkeypatch: Any) -> Iterator[tuple[MastodonServer, MastodonServer]]:
+    """Two servers on which another person's post has the same id, and everybody's account too."""
+
+    def count_up(server: MastodonServer, _moment: float) -> int:
+        server._order += 1
+        return server._order
+
+    monkeypatch.setattr(MastodonServer, "_next_order", count_up)
+    with MastodonServer() as one, MastodonServer() as two:
+        assert one.person(BRAND).id == two.person(BRAND).id
+        assert one.person("ana").post("@marca ¿horario?") == two.person("beto").post("@marca todo mal")
+        yield one, two
+
+
+def test_what_has_the_same_id_on_two_servers_is_kept_apart(
+    twins: tuple[MastodonServer, MastodonServer], tmp_path: Any
+) -> None:
+    one, two = twins
+    connectors = {"one": connected(one), "two": connected(two)}
+    store = stores.open(f"sqlite:///{tmp_path / 'escucha.db'}")
+    pipeline = Pipeline(
+        store,
+        accounts=dict.fromkeys(connectors, "mastodon"),
+        connect=connectors.__getitem__,
+        network_facts=lambda _: FACTS,
+        classifier=Keywords,
+        policy=policies.load_text(AUTO),
+        company=Company(case_prefix="ES", own_handles=frozenset()),
+        clock=lambda: datetime.now(UTC),
+    )
+    every = timedelta(milliseconds=1)
+    sources = [
+        Wanted(name=name, account=name, network="mastodon", query="mentions", every=every) for name in connectors
+    ]
+    pipeline.start(sources, by="test")
+    pipeline.once()
+    with store.write() as tx:
+        (manual,) = inbox.waiting(tx, states=(DraftState.PROPOSED,))
+        inbox.approve(tx, manual, by="mod", now=datetime.now(UTC))
+    pipeline.once()
+    with store.read() as tx:
+        heard = {mention.account: mention for mention in mentions.recent(tx, limit=10)}
+        sent = {draft.account: draft.posted_id for draft in inbox.waiting(tx, states=(DraftState.SENT,))}
+        us = identities.ours(tx, "mastodon")
+    for name, server, who in [("one", one, "ana"), ("two", two, "beto")]:
+        assert heard[name].author.handle == who
+        (answer,) = server.posts_by(BRAND)
+        assert full(server.url, answer["in_reply_to_id"]) == heard[name].external_id
+        assert full(server.url, answer["id"]) == sent[name]
+        assert full(server.url, server.person(BRAND).id) in us
+    assert own(heard["one"].external_id) == own(heard["two"].external_id)
+    two.delete_status(own(heard["two"].external_id))
+    both = [mention.external_id for mention in heard.values()]
+    for connector in connectors.values():
+        rechecked = connector.recheck(both)
+        with store.write() as tx:
+            mentions.rechecked(tx, network="mastodon", external_ids=both, answer=rechecked, now=datetime.now(UTC))
+    with store.read() as tx:
+        states = {mention.account: mention.state for mention in mentions.recent(tx, limit=10)}
+    store.close()
+    assert states == {"one": MentionState.DECIDED, "two": MentionState.GONE}
+
+
+@pytest.mark.parametrize("parent", ["{other}/{id}", "{id}", "/{id}", "{own}/", "{own}/x/{id}", "{own}/..", ""])
+def test_a_post_that_is_not_this_servers_is_left_alone(server: MastodonServer, parent: str) -> None:
+    number = server.person("ana").post("@marca hola")
+    parent = parent.format(other="otra.example", own=urlsplit(server.url).netloc, id=number)
+    connector, request = connected(server), request_for(server.url, number, parent_id=parent)
+    with pytest.raises(Rejected, match="not one of 127"):
+        connector.reply(request)
+    assert connector.find_reply(request, datetime.now(UTC)) is None
+    rechecked = connector.recheck([parent])
+    assert (rechecked.present, rechecked.gone) == ((), ())
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("url", ["mastodon.example", "http://127.0.0.1:3000", "https://" + "a" * 171])
+def test_an_id_goes_out_and_comes_back_in_and_fits_the_store(url: str) -> None:
+    host = urlsplit(Settings(instance=url).instance).netloc
+    longest = "7" * 128
+    assert own_id(host, full_id(host, longest)) == longest
+    assert len(full_id(host, longest)) <= 300
+    assert own_id("otra.example", full_id(host, longest)) is None
 
 
 # --- one connector, many threads ------------------------------------------------------------------------------------
 
 
 def test_threads_do_not_see_each_others_answers(server: MastodonServer) -> None:
-    ids = {f"tag{n}x": server.person("ana").post(f"hola #tag{n}x") for n in range(8)}
+    ids = {f"tag{n}x": said(server, f"hola #tag{n}x") for n in range(8)}
     connector = connected(server)
     got: dict[str, Page] = {}
 

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -66,17 +67,18 @@ def check_the_books(folder: Path, server: MastodonServer, posts: dict[str, str],
     assert all(times == 1 for times in parents.values()), f"said twice: {parents}"
     assert answered <= set(parents) <= set(posts.values())
     assert [row["text"] for row in said if not row["in_reply_to_id"]] == [NOTICE]
+    host = urlsplit(server.url).netloc
     store = stores.open(f"sqlite:///{folder / 'escucha.db'}")
     with store.read() as tx:
         for post in posts.values():
-            assert mentions.by_external_id(tx, "mastodon", post), "lost"
+            assert mentions.by_external_id(tx, "mastodon", f"{host}/{post}"), "lost"
         sent = inbox.waiting(tx, states=(DraftState.SENT,))
         counts = stats.counts(tx)
         (notice,) = notices.listing(tx)
     store.close()
-    assert {draft.posted_id for draft in sent} == {row["id"] for row in said if row["in_reply_to_id"]}
+    assert {draft.posted_id for draft in sent} == {f"{host}/{row['id']}" for row in said if row["in_reply_to_id"]}
     assert notice.state is NoticeState.PUBLISHED
-    assert notice.deliveries[0].posted_id in {row["id"] for row in said}
+    assert notice.deliveries[0].posted_id in {f"{host}/{row['id']}" for row in said}
     assert sum(counts.drafts.values()) == counts.drafts["sent"] + counts.drafts["expired"]
     assert counts.cases["open"] == 3, "one case for each of them"
 
