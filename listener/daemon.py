@@ -5,6 +5,7 @@ APScheduler only ticks: when a source is due stands in its row, so a restart for
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import socket
@@ -42,6 +43,8 @@ class Daemon:
 
     def run(self, *, handle_signals: bool = True, until: Callable[[], bool] = lambda: False) -> None:
         """Ticks until `stop`, a signal, or `until()`; then finishes what is in hand and leaves nothing half-done."""
+        # A stage that outlasts its tick is no news: the next tick finds it still at work and leaves it alone.
+        logging.getLogger("apscheduler").setLevel(logging.ERROR)
         if handle_signals:
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, self._on_signal)

@@ -26,7 +26,7 @@ def visible(text: str, *, lines: bool = False) -> str:
     """The text with every hidden or commanding character as an escape; `lines` keeps line breaks and tabs."""
     if lines:
         text = text.replace("\r\n", "\n").expandtabs(4)
-    flags = {match.start(): match.end() for match in _TAGGED_FLAG.finditer(text)}
+    in_a_flag = {at for match in _TAGGED_FLAG.finditer(text) for at in range(match.start() + 1, match.end())}
 
     def shown(match: re.Match[str]) -> str:
         character, at = match[0], match.start()
@@ -34,7 +34,7 @@ def visible(text: str, *, lines: bool = False) -> str:
             return character
         if character in _JOINERS and _joins(text, at):
             return character
-        if any(start < at < end for start, end in flags.items()):
+        if at in in_a_flag:
             return character
         if character == "\u00ad":
             return ""  # a soft hyphen says only where a line may break

@@ -60,7 +60,7 @@ def start(
     structlog.configure(
         processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
+        logger_factory=lambda *_: structlog.WriteLogger(sys.stderr),
         cache_logger_on_first_use=False,
     )
     handler = _StandardError()
@@ -79,7 +79,7 @@ class _StandardError(logging.Handler):
     """Writes to whatever standard error is at that moment."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        print(self.format(record), file=sys.stderr)
+        sys.stderr.write(self.format(record) + "\n")  # in one piece: threads write side by side
 
 
 def _foreign(_logger: Any, _method: str, event: EventDict) -> EventDict:

@@ -10,7 +10,7 @@ import signal
 import sys
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Protocol, cast
+from typing import Any
 
 import click
 
@@ -24,16 +24,9 @@ from listener.escapes import visible
 from listener.store import inbox, mentions, policies
 from listener.store.inbox import Draft
 from listener.store.mentions import Mention
-from listener.types import DraftState, Facts, Visibility
+from listener.types import DraftState
 
 GRACE = timedelta(seconds=10)  # from an approval in a review to its sending, so that it can be taken back
-
-
-class Reviews(Protocol):
-    """A policy that also reads what a person wrote."""
-
-    def review(self, text: str, facts: Facts, handle: str, *, visibility: Visibility) -> tuple[str, ...]:
-        """Why the reply must not be sent, one sentence each."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,12 +81,15 @@ def last_seen(app: App, draft: Draft) -> inbox.View | None:
 def approve(app: App, draft: Draft, *, wait: timedelta | None = None) -> Draft:
     """Lets exactly this go out, `wait` from now at the earliest.
 
-    Raises Mistake when it is longer than the network takes, Stale or AlreadyDone when it is no longer what was shown.
+    Raises Mistake when it is longer than the network takes or the account only reads, Stale or AlreadyDone when it is
+    no longer what was shown.
     """
     now = app.now()
     if draft.state is DraftState.PROPOSED and draft.length > draft.length_limit:
         over = draft.length - draft.length_limit
         raise Mistake(f"D{draft.id} is {over:,} longer than {draft.network} takes; edit it first.")
+    if not app.connector(draft.account).speaks:
+        raise Mistake(f"D{draft.id} cannot go out. {app.why_mute(draft.account)}")
     if len(draft.text) > MAX_WORDS:
         raise Mistake(f"D{draft.id} has {len(draft.text):,} characters, too many to be shown in full; edit it first.")
     with app.store.write() as tx:
@@ -141,8 +137,7 @@ def check_words(app: App, draft: Draft, mention: Mention, text: str) -> int:
         hidden = next(shown for shown, line in lines if shown != line)
         raise Mistake(f"There are characters in it that nobody can see; take them out: {clip(hidden, 60)}")
     facts, handle = app.facts(draft.network), mention.author.handle
-    reviewer = cast(Reviews, app.policy)
-    sentences = reviewer.review(text, facts, handle, visibility=mention.visibility)
+    sentences = app.policy.review(text, facts, handle, visibility=mention.visibility)
     if sentences:
         raise Mistake("\n".join(sentences))
     length = facts.count(facts.address(text, handle))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -25,6 +25,7 @@ from listener.types import (
     Visibility,
 )
 
+MAX_ID = 300  # characters of an id or a name, as wide as their columns
 MAX_TEXT = 50_000  # characters kept of one post; longer than any network's limit, short of what would choke a terminal
 
 
@@ -83,6 +84,7 @@ def save(tx: Transaction, *, source_id: int | None, network: str, posts: Sequenc
     new: list[int] = []
     edited: list[int] = []
     repeated = 0
+    posts = [_storable(post) for post in posts]
     ids = [post.external_id for post in posts]
     columns = t.mentions.c
     known = {
@@ -115,12 +117,38 @@ def _text(value: str) -> str:
     return value[:MAX_TEXT].replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
 
 
+def _id(value: str | None) -> str | None:
+    return _text(value)[:MAX_ID] if value is not None else None
+
+
+def _storable(post: Post) -> Post:
+    """The post with every text as a database takes it; `raw` and `media` are kept as JSON, which escapes."""
+    author = replace(
+        post.author,
+        external_id=_text(post.author.external_id)[:MAX_ID],
+        handle=_text(post.author.handle)[:MAX_ID],
+        display_name=_text(post.author.display_name)[:MAX_ID],
+        url=_text(post.author.url) if post.author.url else None,
+    )
+    return replace(
+        post,
+        external_id=_text(post.external_id)[:MAX_ID],
+        author=author,
+        text=_text(post.text),
+        content_warning=_text(post.content_warning),
+        url=_text(post.url) if post.url else None,
+        language=_text(post.language)[:35] if post.language else None,
+        parent_id=_id(post.parent_id),
+        thread_id=_id(post.thread_id),
+    )
+
+
 def _content(post: Post) -> dict[str, Any]:
     return {
-        "text": _text(post.text),
-        "content_warning": _text(post.content_warning),
+        "text": post.text,
+        "content_warning": post.content_warning,
         "url": post.url,
-        "claimed_language": (post.language or "")[:35] or None,
+        "claimed_language": post.language,
         "visibility": post.visibility.value,
         "media": [asdict(item) for item in post.media],
         "raw": dict(post.raw),
@@ -149,8 +177,8 @@ def _add(tx: Transaction, source_id: int, network: str, post: Post, now: datetim
 
 def _account(tx: Transaction, network: str, author: Author, now: datetime) -> int:
     values: dict[str, Any] = {
-        "handle": _text(author.handle)[:300],
-        "display_name": _text(author.display_name)[:300],
+        "handle": author.handle,
+        "display_name": author.display_name,
         "url": author.url,
         "followers": author.followers,
         "bot": author.bot,
@@ -174,7 +202,7 @@ def _account(tx: Transaction, network: str, author: Author, now: datetime) -> in
 def _is_edit(row: Row[Any], post: Post) -> bool:
     if row.state == MentionState.GONE:
         return False
-    if (_text(post.text), _text(post.content_warning)) == (row.text, row.content_warning):
+    if (post.text, post.content_warning) == (row.text, row.content_warning):
         return False
     seen, said = row.edited_at, post.edited_at
     return seen is None or (said is not None and said >= seen)

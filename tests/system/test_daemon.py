@@ -24,6 +24,7 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 UNIT = ROOT / "docs" / "escucha.service"
+QUESTION = "@marca ¿cuánto cuesta el plan de fibra?"  # the model is sure about this one
 POLICY = """
 name: Test
 mode: auto
@@ -122,10 +123,10 @@ def answered(server: MastodonServer) -> Counter[str]:
 def test_two_daemons_by_mistake_killed_and_stopped(company: Company, server: MastodonServer) -> None:
     ana = server.person("ana")
     first, second = company.start(), company.start()
-    post = ana.post("@marca no me funciona internet desde ayer")
+    post = ana.post(QUESTION)
     eventually(lambda: answered(server)[post])
     first.kill()
-    posts = [server.person(f"p{n}").post(f"@marca me cobraron {n} veces la factura") for n in range(5)]
+    posts = [server.person(f"p{n}").post(QUESTION) for n in range(5)]
     eventually(lambda: len(answered(server)) >= 3)
     second.kill()
     third = company.start()
@@ -140,15 +141,16 @@ def test_two_daemons_by_mistake_killed_and_stopped(company: Company, server: Mas
 
 
 def test_when_pause_returns_nothing_goes_out_any_more(company: Company, server: MastodonServer) -> None:
+    server.fail("POST /api/v1/statuses", "slow", times=1000, pause=0.0005)
     company.start()
-    for n in range(30):
-        server.person(f"p{n}").post("@marca no tengo señal")
+    for n in range(100):
+        server.person(f"p{n}").post(QUESTION)
     eventually(lambda: len(answered(server)) >= 3)
     company("pause", "--reason", "incident")
     said = len(server.posts_by("marca"))
     time.sleep(3)
     assert len(server.posts_by("marca")) == said
-    assert said < 30, "everything was out before the pause: nothing was tested"
+    assert said < 100, "everything was out before the pause: nothing was tested"
     assert any("paused" in trouble for trouble in company.status()["troubles"])
     company("resume")
     eventually(lambda: len(company.status()["pauses"]) == 0)
@@ -159,7 +161,7 @@ def test_one_dead_source_disturbs_no_other(company: Company, server: MastodonSer
         file.write('[[sources]]\nname = "tag"\naccount = "care"\nquery = "#telecom"\nevery = "1s"\n')
     server.fail("GET /api/v1/timelines/tag", "html", times=1000)
     company.start()
-    post = server.person("ana").post("@marca no tengo señal")
+    post = server.person("ana").post(QUESTION)
     eventually(lambda: answered(server)[post])
     eventually(lambda: any(source["failures"] > 1 for source in company.status()["sources"]))
     failing = [source["name"] for source in company.status()["sources"] if source["failing_since"]]

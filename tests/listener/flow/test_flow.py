@@ -10,7 +10,7 @@ import policies
 from connectors.sandbox import Fault
 from listener.errors import AlreadyDone, Stale
 from listener.store import audit, cases, decisions, inbox, mentions, sources, stats, switch
-from listener.types import CaseState, DraftState, MentionState
+from listener.types import Author, CaseState, DraftState, Media, MentionState, Post
 from tests.listener.flow.world import AUTO, Escucha
 
 
@@ -333,3 +333,29 @@ def test_an_hour_lost_by_the_clock_stalls_nothing(escucha: Escucha) -> None:
     assert source.next_poll_at - escucha.clock() <= timedelta(hours=1)
     escucha.round(hours=1, seconds=12)
     assert len(escucha.answers()) == 1
+
+
+def test_what_no_database_takes_is_stored_all_the_same(escucha: Escucha) -> None:
+    bad = "\x00\ud800\u202e" + "x" * 400
+    author = Author(external_id=bad, handle=bad, display_name=bad, url=f"https://x.example/{bad}")
+    post = Post(
+        external_id=f"id{bad}",
+        author=author,
+        text=f"¿horario? {bad}" + "y" * 1_000_000,
+        posted_at=escucha.clock(),
+        url=f"https://x.example/{bad}",
+        content_warning=bad,
+        language=bad,
+        parent_id=bad,
+        thread_id=bad,
+        media=(Media(kind=bad, url=bad, alt=bad),),
+        raw={bad: [bad]},
+    )
+    for _ in range(2):
+        with escucha.store.write() as tx:
+            source = sources.get(tx, "source-0")
+            saved = mentions.save(tx, source_id=source.id, network="sandbox", posts=[post], now=escucha.clock())
+    assert (saved.new, saved.edited, saved.repeated) == ((), (), 1), "the second time it is known, and no edit"
+    escucha.main.digest()
+    with escucha.store.read() as tx:
+        assert mentions.get(tx, 1).state is MentionState.DECIDED
