@@ -264,8 +264,8 @@ class MastodonConnector(Connector, Replies, Publishes, Rechecks):
     def find_reply(self, request: ReplyRequest, since: datetime) -> Posted | None:
         """Looks under the parent, then through our own posts since then."""
         parent = own_id(self._host, request.parent_id)
-        if parent is None:  # `reply` refuses it before anything is sent
-            return None
+        if parent is None:
+            raise OutcomeUnknown(f"the post is of another server than {self._host}, where a reply cannot be looked for")
         our_id, text = self._us(), address(request.text, request.parent_author.handle)
         context = self._ask(self._api.status_context, parent, want=dict, missing=True)
         parents = {parent} if context is not None else {parent, ""}  # a lost parent is unset

@@ -109,7 +109,7 @@ def _hear_link(app: App, link: str) -> Heard:
     connector = _connector(app, f"{parts.scheme}://{parts.netloc}")
     if not isinstance(connector, Rechecks):
         raise Mistake("That network cannot look up a single post; try a hashtag or a file.")
-    found = connector.recheck([number[1]])
+    found = connector.recheck([f"{parts.netloc.lower()}/{number[1]}"])
     if not found.present:
         raise Mistake(f"{parts.hostname} shows no such post; it may be private, deleted, or kept from strangers.")
     return Heard(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -39,8 +41,11 @@ def tell(url: str, what: str, **form: Any) -> Any:
 
 def test_it_keeps_its_state_through_a_kill(tmp_path: Path) -> None:
     state = str(tmp_path / "mastodon.jsonl")
-    with running("--state", state) as (url, _):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    with running("--state", state, "--port", port) as (url, _):
         parent = tell(url, "post", who="ana", text="@marca hola #telecom")["id"]
+        parent = f"{urlsplit(url).netloc}/{parent}"
         tell(url, "fault", route="POST /api/v1/statuses", kind="cut_after")
         connector = MastodonConnector(Settings.model_validate({"instance": url, "access_token": TOKEN}))
         request = ReplyRequest(
@@ -53,7 +58,7 @@ def test_it_keeps_its_state_through_a_kill(tmp_path: Path) -> None:
         since = datetime.now(UTC)
         with pytest.raises(OutcomeUnknown):
             connector.reply(request)
-    with running("--state", state) as (url, _):
+    with running("--state", state, "--port", port) as (url, _):
         connector = MastodonConnector(Settings.model_validate({"instance": url, "access_token": TOKEN}))
         assert [post.external_id for post in connector.poll("mentions", None).posts] == [parent]
         found = connector.find_reply(request, since)
@@ -71,8 +76,8 @@ def test_playing_with_it_takes_one_command() -> None:
         assert TOKEN in told
         page = MastodonConnector(Settings(instance=url)).poll("#telecom", None)
         assert len(page.posts) == len(SAMPLES)
-        tell(url, "edit", id=page.posts[0].external_id, text="ya está #telecom")
-        tell(url, "delete", id=page.posts[1].external_id)
+        tell(url, "edit", id=page.posts[0].external_id.rpartition("/")[2], text="ya está #telecom")
+        tell(url, "delete", id=page.posts[1].external_id.rpartition("/")[2])
         posts = MastodonConnector(Settings(instance=url)).poll("#telecom", None).posts
         assert len(posts) == len(SAMPLES) - 1
         assert posts[0].text == "ya está #telecom"

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from click.testing import Result
@@ -55,7 +56,7 @@ def test_it_reads_well(escucha: Escucha, server: MastodonServer) -> None:
 def test_a_link_to_a_post(escucha: Escucha, server: MastodonServer) -> None:
     number = server.person("ana").post("la factura está mal @marca")
     found = told(escucha("try", f"{server.url}/@ana/{number}", "--json"))
-    assert [post["post"]["external_id"] for post in found["posts"]] == [number]
+    assert [post["post"]["external_id"] for post in found["posts"]] == [f"{urlsplit(server.url).netloc}/{number}"]
 
 
 @pytest.mark.parametrize(
