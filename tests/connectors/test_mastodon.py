@@ -1126,7 +1126,8 @@ def test_a_post_that_is_not_this_servers_is_left_alone(server: MastodonServer, p
     connector, request = connected(server), request_for(server.url, number, parent_id=parent)
     with pytest.raises(Rejected, match="not one of 127"):
         connector.reply(request)
-    assert connector.find_reply(request, datetime.now(UTC)) is None
+    with pytest.raises(OutcomeUnknown, match="another server"):
+        connector.find_reply(request, datetime.now(UTC))
     rechecked = connector.recheck([parent])
     assert (rechecked.present, rechecked.gone) == ((), ())
     assert server.requests == []
