@@ -11,8 +11,8 @@ demo: $(VENV)/.runtime ## see the main job done, in half a minute
 install: $(VENV)/.runtime ## what `escucha` needs to run, pinned
 
 test: $(VENV)/.dev ## every test, the fast ones first
-	$(BIN)/python -m pytest -q -m "not slow"
-	$(BIN)/python -m pytest -q -m slow
+	$(BIN)/python -m pytest -q -n auto -m "not slow"
+	$(BIN)/python -m pytest -q -n auto -m slow
 
 check: $(VENV)/.dev ## style, types, who imports whom
 	$(BIN)/ruff check .

@@ -6,17 +6,19 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import structlog
 
 from listener.contract import Policy
 from listener.desk import cases as desk_cases
 from listener.desk import customers as desk_customers
-from listener.store import Store, Transaction, cases, decisions, identities, inbox, mentions, policies, switch
+from listener.store import Store, Transaction, cases, decisions, erasing, identities, inbox, mentions, policies, switch
 from listener.store.cases import Case
 from listener.store.customers import Customer
 from listener.store.mentions import Mention
 from listener.types import (
+    Author,
     AuthorView,
     CaseView,
     CustomerView,
@@ -42,11 +44,12 @@ class Company:
     case_prefix: str
     own_handles: frozenset[str] = frozenset()
 
-    def is_ours(self, handle: str) -> bool:
-        """Whether that handle is one of ours, with or without the host that a network may leave out."""
-        name = handle.removeprefix("@").casefold()
-        ours = {own.removeprefix("@").casefold() for own in self.own_handles}
-        return name in ours or ("@" not in name and name in {own.partition("@")[0] for own in ours})
+    def is_ours(self, author: Author) -> bool:
+        """Whether the author is one of us: by the full name where ours has a host, or anybody could borrow half of it."""
+        names = {author.handle.removeprefix("@").casefold()}
+        if "@" not in author.handle and author.url:
+            names.add(f"{author.handle.removeprefix('@').casefold()}@{urlsplit(author.url).netloc.casefold()}")
+        return not names.isdisjoint(own.removeprefix("@").casefold() for own in self.own_handles)
 
 
 def decide(
@@ -151,7 +154,7 @@ def _situation(tx: Transaction, matter: _Matter, now: datetime) -> Situation:
             bot=author.bot,
             opted_out=author.opted_out,
             is_us=author.external_id in ours
-            or matter.company.is_ours(author.handle)
+            or matter.company.is_ours(author)
             or inbox.is_ours(tx, mention.network, mention.external_id),
             account_age_days=(now - author.created_at).days if author.created_at else None,
             mentions_last_7_days=mentions.by_account_since(tx, mention.account_id, now - timedelta(days=7)),
@@ -249,7 +252,7 @@ def _write_down(tx: Transaction, matter: _Matter, situation: Situation, decision
     elif case is not None and decision.reply is None:
         case = None  # nothing is said and nothing filed: the draftless mention stays out of the case
     if decision.reply is not None:
-        mentions.withdraw(tx, mention.id, reason="a newer draft took its place", now=now)
+        erasing.withdraw(tx, mention.id, reason="a newer draft took its place", now=now)
         draft_id = inbox.propose(
             tx,
             mention_id=mention.id,

@@ -9,7 +9,7 @@ import structlog
 
 from listener import budget
 from listener.errors import AuthFailed, NetworkError, RateLimited, Rejected
-from listener.store import Store, identities, mentions, sources
+from listener.store import Store, erasing, identities, mentions, sources
 from listener.store.mentions import Saved
 from listener.store.sources import Source
 from listener.types import Author, Page
@@ -33,7 +33,7 @@ def ingest(store: Store, source: Source, page: Page, *, me: Author | None, now: 
         if me:
             identities.remember(tx, account=source.account, network=source.network, me=me, now=now)
         saved = mentions.save(tx, source_id=source.id, network=source.network, posts=page.posts, now=now)
-        gone = mentions.erase(tx, network=source.network, external_ids=page.gone, now=now)
+        gone = erasing.erase(tx, network=source.network, external_ids=page.gone, now=now)
         if page.gap:
             sources.gap(tx, source, page.gap, now)
         next_poll_at = budget.next_poll(now, every=source.every, more=page.more, retry_after=page.retry_after)

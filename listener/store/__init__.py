@@ -18,7 +18,8 @@ from typing import Any, cast
 from zlib import crc32
 
 import filelock
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy import Connection, Engine, Table, create_engine, event, inspect, text
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
@@ -180,6 +181,11 @@ class Store:
     def close(self) -> None:
         """Gives every connection back."""
         self._engine.dispose()
+
+
+def upsert(tx: Transaction, table: Table) -> postgresql.Insert | sqlite.Insert:
+    """An INSERT that knows ON CONFLICT, for whichever database this is."""
+    return postgresql.insert(table) if tx.dialect.name == "postgresql" else sqlite.insert(table)
 
 
 def open(url: str) -> Store:  # `store.open(url)` reads like what it does

@@ -10,9 +10,8 @@ from typing import Any
 from sqlalchemy import Row, Select, func, insert, select, update
 
 from listener.errors import NotFound
-from listener.store import Transaction, audit
+from listener.store import Transaction, audit, upsert
 from listener.store import tables as t
-from listener.store.mentions import upsert
 from listener.types import CasePlan, CaseState, Urgency
 
 LIVE = (CaseState.OPEN, CaseState.PENDING)

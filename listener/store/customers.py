@@ -10,9 +10,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, bindparam, func, or_, select, update
 
 from listener.errors import NotFound
-from listener.store import Transaction, audit
+from listener.store import Transaction, audit, upsert
 from listener.store import tables as t
-from listener.store.mentions import upsert
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,9 +7,8 @@ from datetime import datetime
 
 from sqlalchemy import delete, select
 
-from listener.store import Transaction
+from listener.store import Transaction, upsert
 from listener.store import tables as t
-from listener.store.mentions import upsert
 
 
 @dataclass(frozen=True, kw_only=True)

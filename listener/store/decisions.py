@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlalchemy import insert, select
 
-from listener.store import Transaction
+from listener.store import Transaction, upsert
 from listener.store import tables as t
-from listener.store.mentions import Mention, upsert
+from listener.store.mentions import Mention
 from listener.types import Decision, Intent, Sentiment, Understanding
 
 

@@ -6,9 +6,8 @@ from datetime import datetime
 
 from sqlalchemy import select
 
-from listener.store import Transaction
+from listener.store import Transaction, upsert
 from listener.store import tables as t
-from listener.store.mentions import upsert
 from listener.types import Author
 
 

@@ -15,9 +15,9 @@ from uuid import uuid4
 from sqlalchemy import Row, Select, func, insert, select, update
 
 from listener.errors import AlreadyDone, NotFound, Stale
-from listener.store import Transaction, audit, policies
+from listener.store import Transaction, audit, policies, upsert
 from listener.store import tables as t
-from listener.store.mentions import erase_drafts, upsert
+from listener.store.erasing import erase_drafts
 from listener.types import DRAFT_MOVES, DraftState, MentionState, ReplyPlan
 
 OPEN = (DraftState.PROPOSED, DraftState.APPROVED, DraftState.SENDING, DraftState.UNKNOWN, DraftState.FAILED)

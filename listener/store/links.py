@@ -13,10 +13,9 @@ from urllib.parse import urlsplit
 from sqlalchemy import func, insert, select, update
 
 from listener.errors import AlreadyDone
-from listener.store import Transaction, audit
+from listener.store import Transaction, audit, upsert
 from listener.store import tables as t
 from listener.store.customers import Customer, by_id
-from listener.store.mentions import upsert
 from listener.types import LinkBasis
 
 DAEMON = "daemon"

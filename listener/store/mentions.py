@@ -7,16 +7,14 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, Table, delete, func, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import ColumnElement, Row, Select, func, insert, select, update
 
 from listener.errors import NotFound
-from listener.store import Transaction, audit
+from listener.store import Transaction, audit, erasing, upsert
 from listener.store import tables as t
 from listener.types import (
     MENTION_MOVES,
     Author,
-    DraftState,
     Media,
     MentionState,
     Post,
@@ -66,11 +64,6 @@ class Saved:
     edited: tuple[int, ...] = ()
     repeated: int = 0
     gone: tuple[int, ...] = ()
-
-
-def upsert(tx: Transaction, table: Table) -> postgresql.Insert | sqlite.Insert:
-    """An INSERT that knows ON CONFLICT, for whichever database this is."""
-    return postgresql.insert(table) if tx.dialect.name == "postgresql" else sqlite.insert(table)
 
 
 def save(tx: Transaction, *, source_id: int | None, network: str, posts: Sequence[Post], now: datetime) -> Saved:
@@ -226,7 +219,7 @@ def _revise(tx: Transaction, row: Row[Any], post: Post, now: datetime) -> None:
     }
     tx.execute(update(t.mentions).where(t.mentions.c.id == row.id).values(**values))
     _account(tx, row.network, post.author, now)
-    withdraw(tx, row.id, reason="the mention was edited", now=now)
+    erasing.withdraw(tx, row.id, reason="the mention was edited", now=now)
     audit.record(
         tx, at=now, by="network", action="mention.edited", subject=f"mention {row.id}", revision=row.revision + 1
     )
@@ -240,66 +233,6 @@ def _notice_again(tx: Transaction, row: Row[Any], post: Post, now: datetime) -> 
     if row.kind == PostKind.FOUND and post.kind is not PostKind.FOUND:
         values["kind"] = post.kind.value
     tx.execute(update(t.mentions).where(t.mentions.c.id == row.id).values(**values))
-
-
-def withdraw(tx: Transaction, mention_id: int, *, reason: str, now: datetime) -> None:
-    """Expires the mention's drafts that have not gone out."""
-    open_states = (DraftState.PROPOSED.value, DraftState.APPROVED.value)
-    where = (t.drafts.c.mention_id == mention_id, t.drafts.c.state.in_(open_states))
-    for draft_id in tx.scalars(select(t.drafts.c.id).where(*where)).all():
-        audit.record(tx, at=now, by="daemon", action="draft.expired", subject=f"draft {draft_id}", reason=reason)
-    tx.execute(
-        update(t.drafts).where(*where).values(state=DraftState.EXPIRED.value, reason=reason, edit=t.drafts.c.edit + 1)
-    )
-
-
-def erase(tx: Transaction, *, network: str, external_ids: Iterable[str], now: datetime) -> tuple[int, ...]:
-    """Deleted there is deleted here: text, raw payload, media, revisions, understanding and the drafts that quote it.
-
-    What stays is the skeleton: ids, times, states, which rules matched. Gives the ids of the mentions emptied.
-    """
-    ids = list(external_ids)
-    columns = t.mentions.c
-    where = (columns.network == network, columns.external_id.in_(ids), columns.state != MentionState.GONE.value)
-    emptied = tuple(tx.scalars(select(columns.id).where(*where)).all()) if ids else ()
-    for mention_id in emptied:
-        withdraw(tx, mention_id, reason="the mention was deleted", now=now)
-        tx.execute(
-            update(t.mentions)
-            .where(columns.id == mention_id)
-            .values(
-                state=MentionState.GONE.value,
-                gone_at=now,
-                text="",
-                content_warning="",
-                media=[],
-                raw={},
-                url=None,
-                claimed_language=None,
-                trouble=None,
-            )
-        )
-        tx.execute(delete(t.revisions).where(t.revisions.c.mention_id == mention_id))
-        tx.execute(delete(t.understandings).where(t.understandings.c.mention_id == mention_id))
-        erase_drafts(tx, mention_id)
-        for row in tx.execute(select(t.decisions).where(t.decisions.c.mention_id == mention_id)):
-            tx.execute(update(t.decisions).where(t.decisions.c.id == row.id).values(trace=_skeleton(row.trace)))
-        audit.record(tx, at=now, by="network", action="mention.deleted", subject=f"mention {mention_id}")
-    return emptied
-
-
-def erase_drafts(tx: Transaction, mention_id: int) -> None:
-    """Empties the mention's drafts, but for those on their way: their text is still needed to find them again."""
-    on_their_way = (DraftState.SENDING.value, DraftState.UNKNOWN.value)
-    quoting = select(t.drafts.c.id).where(t.drafts.c.mention_id == mention_id, t.drafts.c.state.not_in(on_their_way))
-    tx.execute(delete(t.views).where(t.views.c.draft_id.in_(quoting)))
-    tx.execute(update(t.drafts).where(t.drafts.c.id.in_(quoting)).values(text=""))
-
-
-def _skeleton(trace: dict[str, Any]) -> dict[str, Any]:
-    rules = [{"rule": rule["rule"], "outcome": rule["outcome"]} for rule in trace.get("rules", [])]
-    guards = [{key: guard[key] for key in ("guard", "holds", "forbids")} for guard in trace.get("guards", [])]
-    return {"rules": rules, "guards": guards, "erased": True}
 
 
 def awaiting(tx: Transaction, state: MentionState, limit: int) -> list[Mention]:
@@ -405,7 +338,7 @@ def to_recheck(
 def rechecked(tx: Transaction, *, network: str, external_ids: Sequence[str], answer: Rechecked, now: datetime) -> Saved:
     """Stores what a look at these posts showed: edits, deletions, and that they were looked up."""
     saved = save(tx, source_id=None, network=network, posts=answer.present, now=now)
-    gone = erase(tx, network=network, external_ids=answer.gone, now=now)
+    gone = erasing.erase(tx, network=network, external_ids=answer.gone, now=now)
     where = (t.mentions.c.network == network, t.mentions.c.external_id.in_(external_ids))
     tx.execute(update(t.mentions).where(*where).values(checked_at=now))
     return Saved(edited=saved.edited, repeated=saved.repeated, gone=gone)

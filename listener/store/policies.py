@@ -7,9 +7,8 @@ from datetime import datetime
 
 from sqlalchemy import select, update
 
-from listener.store import Transaction, audit
+from listener.store import Transaction, audit, upsert
 from listener.store import tables as t
-from listener.store.mentions import upsert
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -93,7 +93,7 @@ def live(life: dict[str, Any]) -> int:
         network_facts=lambda _: mastodon.FACTS,
         classifier=Keywords,
         policy=policies.load_text(AUTO),
-        company=Company(case_prefix="ES", own_handles=frozenset({"@oficial@marca.example"})),
+        company=Company(case_prefix="ES", own_handles=frozenset({"@oficial@sandbox.example"})),
         clock=clock,
     )
     wanted = Wanted(

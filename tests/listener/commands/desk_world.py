@@ -18,7 +18,7 @@ from connectors.sandbox import FACTS
 from listener import store as stores
 from listener.commands.app import App
 from listener.desk import cases as desk
-from listener.store import Store, Transaction, cases, decisions, inbox, mentions, policies, sources, tables
+from listener.store import Store, Transaction, cases, decisions, erasing, inbox, mentions, policies, sources, tables
 from listener.store.inbox import Draft
 from listener.store.sources import Wanted
 from listener.types import (
@@ -237,7 +237,7 @@ class DeskWorld:
         """The author deletes the post."""
         with self.store.write() as tx:
             gone = mentions.get(tx, mention_id).external_id
-            mentions.erase(tx, network="sandbox", external_ids=[gone], now=self.clock())
+            erasing.erase(tx, network="sandbox", external_ids=[gone], now=self.clock())
 
     def new_policy(self, version: str = "p2") -> None:
         with self.store.write() as tx:

@@ -9,6 +9,7 @@ import pytest
 import policies
 from connectors.sandbox import Fault
 from listener.errors import AlreadyDone, Stale
+from listener.flow.decide import Company
 from listener.store import audit, cases, decisions, inbox, mentions, sources, stats, switch
 from listener.types import Author, CaseState, DraftState, Media, MentionState, Post
 from tests.listener.flow.world import AUTO, Escucha
@@ -268,6 +269,22 @@ def test_our_own_posts_are_never_answered(tmp_path_factory: pytest.TempPathFacto
     assert escucha.drafts() == []
     assert len(escucha.answers()) == 1, "our own post, and nothing under it"
     escucha.close()
+
+
+@pytest.mark.parametrize(
+    ("handle", "url", "ours"),
+    [
+        pytest.param("marca@uno.example", None, True, id="the full name"),
+        pytest.param("Marca", "https://uno.example/@Marca", True, id="the short name at home"),
+        pytest.param("marca", "https://otro.example/@marca", False, id="the short name elsewhere"),
+        pytest.param("marca@otro.example", "https://otro.example/@marca", False, id="another host"),
+        pytest.param("marca", None, False, id="a short name from nowhere"),
+        pytest.param("corta", "https://otro.example/@corta", True, id="our own short name, as written"),
+    ],
+)
+def test_nobody_passes_for_us_with_half_a_name(handle: str, url: str | None, ours: bool) -> None:
+    company = Company(case_prefix="ES", own_handles=frozenset({"@marca@uno.example", "@corta"}))
+    assert company.is_ours(Author(external_id="1", handle=handle, url=url)) is ours
 
 
 def test_two_processes_share_the_work_and_never_double(escucha: Escucha) -> None:

@@ -113,7 +113,7 @@ class Escucha:
             network_facts=lambda _: sandbox.FACTS,
             classifier=Keywords,
             policy=policy or self.policy,
-            company=Company(case_prefix="ES", own_handles=frozenset({"@oficial@marca.example"})),
+            company=Company(case_prefix="ES", own_handles=frozenset({"@oficial@sandbox.example"})),
             clock=clock or self.clock,
         )
         wanted = [
