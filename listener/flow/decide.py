@@ -45,7 +45,7 @@ class Company:
     own_handles: frozenset[str] = frozenset()
 
     def is_ours(self, author: Author) -> bool:
-        """Whether the author is one of us: by the full name where ours has a host, or anybody could borrow half of it."""
+        """Whether the author is one of us, by the full name where ours has a host: half of it anybody could borrow."""
         names = {author.handle.removeprefix("@").casefold()}
         if "@" not in author.handle and author.url:
             names.add(f"{author.handle.removeprefix('@').casefold()}@{urlsplit(author.url).netloc.casefold()}")
