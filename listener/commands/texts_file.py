@@ -14,6 +14,7 @@ from typing import Any
 from listener.errors import Mistake
 from listener.types import Author, Post, PostKind
 
+MAX_CELL = 131_072  # characters; longer than any post
 KINDS = (".txt", ".csv", ".jsonl")
 
 
@@ -59,6 +60,7 @@ def _rows(path: Path, file: io.TextIOBase) -> Iterator[tuple[str, str]]:
 
 
 def _csv(path: Path, file: io.TextIOBase) -> Iterator[dict[str, Any]]:
+    csv.field_size_limit(MAX_CELL)  # the module keeps one limit for the whole process
     reader = csv.DictReader(file)
     try:
         columns = reader.fieldnames or []

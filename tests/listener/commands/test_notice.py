@@ -248,7 +248,7 @@ def test_a_pause_is_respected_and_said(approved: World, as_person: Run, escucha:
 
 
 def test_once_a_pause_is_said_nothing_more_goes_out(approved: World, escucha: Run, tmp_path: Path) -> None:
-    approved.fail("publish", Fault.SLOW, times=4, seconds=1)
+    approved.fail("publish", Fault.SLOW, times=4, seconds=4)
     child = start(tmp_path, "publish", "N1")
     until(lambda: len(posts(approved)) >= 1)
     assert escucha("pause").exit_code == 0
