@@ -10,6 +10,7 @@ is conclusive, left to a person. Replies and notices go the same way.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -77,7 +78,7 @@ def act(
     return done
 
 
-class _Way:
+class _Way(ABC):
     """How one kind of thing goes out: where it is kept (`box`), and how the network is asked."""
 
     box: Any  # listener.store.outbox or listener.store.notices: the same verbs
@@ -96,14 +97,17 @@ class _Way:
         """Whether what it answers is still there as it was; asks the network."""
         return True
 
+    @abstractmethod
     def say(self, item: Any) -> Posted:
-        raise NotImplementedError
+        """Asks the network to post it, once."""
 
+    @abstractmethod
     def look(self, item: Any, since: datetime) -> Posted | None:
-        raise NotImplementedError
+        """Whether it is on the network already."""
 
-    def after(self, tx: Transaction, item: Any, now: datetime) -> None:
+    def after(self, _tx: Transaction, _item: Any, _now: datetime) -> None:
         """What else changes when it is out."""
+        return
 
 
 class _RepliesWay(_Way):
@@ -142,8 +146,8 @@ class _RepliesWay(_Way):
         found: Posted | None = self.connector.find_reply(self.request(item), since)
         return found
 
-    def after(self, tx: Transaction, item: Draft, now: datetime) -> None:
-        desk_cases.answered(tx, item.mention_id, now)
+    def after(self, _tx: Transaction, _item: Draft, _now: datetime) -> None:
+        desk_cases.answered(_tx, _item.mention_id, _now)
 
 
 class _NoticesWay(_Way):
