@@ -15,6 +15,13 @@ _LINK = re.compile(r"(?:\w+:/*/\S*)|(?:\bwww\.\S*)|(?:[\w-]+(?:\.[\w-]+)*\.[^\W\
 _EMOJI_CODE = re.compile(r":\w+:")
 _MARKUP = str.maketrans(dict.fromkeys('@#<>[](){}*_~`^|\\"/＠＃', " "))
 
+# As `_folded` leaves them; `da` is what becomes of `Dª`.
+_TITLE = re.compile(
+    r"don|dona|d|dna|da|sr|sra|srta|senor|senora|senorita|dr|dra|doctor|doctora|mr|mrs|ms|mx|miss|mister|sir|madam"
+    r"|prof|profa|profesor|profesora|professor|lic|ing|arq"
+)
+_JOINING = re.compile(r"de|del|la|las|los|y|e|and")
+
 
 def safe_name(name: str) -> str:
     """The name on one line, without invisible signs, mentions, hashtags, links and markup; at most 40 signs.
@@ -50,8 +57,26 @@ def safe_handle(handle: str) -> str:
 
 
 def first_name(name: str) -> str:
-    """The first word of a safe name that holds a letter, or nothing."""
-    for word in name.split():
-        if any(sign.isalpha() for sign in word):
-            return "".join(sign for sign in word if unicodedata.category(sign) != "So").strip(" -.,;:!?'")
-    return ""
+    """The first word of a safe name that holds a letter and is no title: `Concepción` for `Doña Concepción`.
+
+    A name of nothing but titles is given whole; may be empty, as the name may.
+    """
+    words = [word for word in map(_bare, name.split()) if any(sign.isalpha() for sign in word)]
+    titled = False
+    for word in words:
+        key = _folded(word)
+        if _TITLE.fullmatch(key):
+            titled = True
+        elif not (titled and _JOINING.fullmatch(key)):  # `Sr. y Sra. Pérez`, `Sra. de Pérez`
+            return word
+    return " ".join(words)
+
+
+def _bare(word: str) -> str:
+    return "".join(sign for sign in word if unicodedata.category(sign) != "So").strip(" -.,;:!?'")
+
+
+def _folded(word: str) -> str:
+    """Without dots, accents and capitals: `dna` for `Dña.`."""
+    plain = unicodedata.normalize("NFKD", word.casefold().replace(".", ""))
+    return "".join(sign for sign in plain if not unicodedata.combining(sign))

@@ -240,6 +240,46 @@ def test_first_name(name: str, expected: str) -> None:
     assert first_name(name) == expected
 
 
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("Doña Concepción", "Concepción"),
+        ("DOÑA CONCEPCIÓN", "CONCEPCIÓN"),
+        ("Dona Concepción Ruiz", "Concepción"),
+        ("don José", "José"),
+        ("D. José", "José"),
+        ("Dña. Pilar", "Pilar"),
+        ("Dª Pilar", "Pilar"),
+        ("D.ª Pilar", "Pilar"),
+        ("Sr. Pérez", "Pérez"),
+        ("Sra Pérez", "Pérez"),
+        ("Srta. Ana", "Ana"),
+        ("Prof. Dr. Hans Meyer", "Hans"),
+        ("Dra. 🌻 Eva", "Eva"),
+        ("Mr & Mrs Smith", "Smith"),
+        ("Sr. y Sra. de Pérez", "Pérez"),
+        ("Ms. Lee", "Lee"),
+        ("miss Piggy", "Piggy"),
+        ("Sir Ian", "Ian"),
+        ("Doña", "Doña"),
+        ("Sr. Dr.", "Sr Dr"),
+        ("Doña 🌻", "Doña"),
+        ("Donato Díaz", "Donato"),
+        ("Dora", "Dora"),
+        ("La Maga", "La"),
+    ],
+)
+def test_a_title_is_no_first_name(name: str, expected: str) -> None:
+    assert first_name(safe_name(name)) == expected
+
+
+def test_nobody_is_called_by_a_title_in_a_reply() -> None:
+    policy = policies.load_text(TEXT.replace("author.name", "author.first_name"), "words.yaml")
+    text = said(policy.decide(situation("hola", author__display_name="Doña Concepción")))
+    assert "Concepción" in text
+    assert "Doña" not in text
+
+
 @given(st.text(max_size=200))
 def test_no_name_can_notify_link_or_hide(name: str) -> None:
     safe = safe_name(name)
