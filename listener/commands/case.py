@@ -7,9 +7,25 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
 import click
+from rich.text import Text
 
 from listener.commands.app import App, pass_app
-from listener.commands.output import ago, block, clip, fields, heading, json_option, print_json, say, show, table
+from listener.commands.drawing import STYLES, WIDEST
+from listener.commands.output import (
+    SomeFailed,
+    ago,
+    block,
+    clip,
+    complain,
+    console,
+    fields,
+    heading,
+    json_option,
+    print_json,
+    say,
+    show,
+    styled,
+)
 from listener.errors import Mistake
 from listener.types import CasePlan, CaseState, Urgency
 
@@ -22,6 +38,7 @@ if TYPE_CHECKING:
 
 LIMIT = 50
 LONGEST_NOTE = 10_000
+LONGEST_NAME = 12  # columns of a team's or an agent's name in the queue
 
 
 @click.group()
@@ -67,38 +84,65 @@ def list_(
     wanted = [CaseState(state) for state in states] or (list(CaseState) if everything else list(cases.LIVE))
     with app.store.read() as tx:
         found = cases.listing(tx, states=wanted, team=team, agent=agent, limit=limit + 1)
+        listed = found[:limit]
+        words = cases.last_words(tx, listed)
     now = app.now()
-    listed = found[:limit]
     if as_json:
         print_json({"cases": [as_plain(each, now) for each in listed], "more": len(found) > limit})
         return
-    rows = [
-        (
-            each.reference,
-            each.urgency,
-            f"{each.state} {each.completeness}%" if each.completeness else each.state,
-            each.team,
-            each.agent,
-            _due(each, now),
-            f"{who(each)}: {each.title}",
-        )
-        for each in listed
-    ]
-    headers = ("case", "urgency", "state", "team", "agent", "answer", "who and what")
-    table(headers, rows, empty="No case waits; --all shows those that are over.", wide="who and what")
+    _print_queue(listed, words, now)
     if len(found) > limit:
         say(f"There are more; see them with --limit {limit * 4}.")
 
 
-def _due(case: Case, now: datetime) -> Any:
-    from listener.commands.output import styled
+def _print_queue(listed: list[Case], words: dict[int, str], now: datetime) -> None:
+    """Two lines a case: how it stands; whose it is and what they last said."""
+    if not listed:
+        say("No case waits; --all shows those that are over.")
+        return
+    width = min(console().width, WIDEST)
+    headers = [styled(header, "bold") for header in ("CASE", "URGENCY", "STATE", "TEAM", "AGENT", "ANSWER", "ABOUT")]
+    rows = [headers, *(_cells(each, now) for each in listed)]
+    columns = [list(column) for column in zip(*rows, strict=True) if any(cell.plain for cell in column[1:])]
+    for column in columns[:-1]:
+        room = max(cell.cell_len for cell in column) + 2
+        for cell in column:
+            cell.pad_right(room - cell.cell_len)
+    for number, cells in enumerate(zip(*columns, strict=True)):
+        line = Text.assemble(*cells, no_wrap=True, overflow="ellipsis")
+        line.truncate(width, overflow="ellipsis")
+        show(line)
+        if number:
+            show(_said(listed[number - 1], words, width))
 
+
+def _cells(case: Case, now: datetime) -> list[Text]:
+    return [
+        styled(case.reference, "bold"),
+        styled(case.urgency, STYLES[case.urgency]),
+        styled(f"{case.state} {case.completeness}%" if case.completeness else case.state),
+        styled(clip(case.team, LONGEST_NAME)),
+        styled(clip(case.agent or "", LONGEST_NAME)),
+        _due(case, now),
+        styled(clip(case.title, WIDEST)),
+    ]
+
+
+def _said(case: Case, words: dict[int, str], width: int) -> Text:
+    line = styled("    " + clip(who(case), 24))
+    if said := words.get(case.id):
+        line.append(": ")
+        line.append(clip(said[:2000], width - line.cell_len), "dim")
+    return line
+
+
+def _due(case: Case, now: datetime) -> Text:
     if case.first_response_at is not None:
-        return "answered"
+        return styled("answered")
     if case.first_response_due is None or case.state not in (CaseState.OPEN, CaseState.PENDING):
-        return ""
+        return styled("")
     when = ago(case.first_response_due, now)
-    return styled(f"LATE {when.removesuffix(' ago')}", "bold red") if _late(case, now) else when
+    return styled(f"LATE {when.removesuffix(' ago')}", "bold red") if _late(case, now) else styled(when)
 
 
 def _late(case: Case, now: datetime) -> bool:
@@ -192,8 +236,6 @@ def _clock(due: datetime | None, done: datetime | None, now: datetime) -> str:
 
 
 def _print_happening(happening: Happening) -> None:
-    from listener.commands.output import styled
-
     at = f"{happening.at:%Y-%m-%d %H:%M}"
     match happening.kind:
         case "said":
@@ -225,7 +267,7 @@ def _sentence(happening: Happening) -> str:
 
 
 @case.command("open")
-@click.argument("mention", metavar="M12")
+@click.argument("mentions", nargs=-1, required=True, metavar="M12 [M15 …]")
 @click.option("--team", metavar="TEAM", help="Who is to work on it; the policy's default team otherwise.")
 @click.option(
     "--urgency", type=click.Choice([level.value for level in Urgency]), help="The policy's own judgement otherwise."
@@ -237,37 +279,69 @@ def _sentence(happening: Happening) -> str:
 def open_(
     app: App,
     *,
-    mention: str,
+    mentions: tuple[str, ...],
     team: str | None,
     urgency: str | None,
     title: str | None,
     another: bool,
     as_json: bool,
 ) -> None:
-    """Route a mention by hand: into its author's open case, or a new one."""
+    """Route mentions by hand: each into its author's open case, or a new one.
+
+    Where some of several cannot be routed, each is named, the rest are done, and the exit code is 3.
+    """
+    team = _known_team(app, team)
+
+    def one(mention: str) -> dict[str, Any]:
+        number = _mention_number(mention)
+        found, opened = _route(app, number, team=team, urgency=urgency, title=title, another=another)
+        if not as_json:
+            say(_routed(number, found, opened))
+        return {**as_plain(found, app.now()), "opened": opened}
+
+    names = list(dict.fromkeys(name.strip().upper() for name in mentions))
+    if len(names) == 1:
+        routed = one(names[0])
+        if as_json:
+            print_json(routed)
+        return
+    done, failed = [], []
+    for name in names:
+        try:
+            done.append({"mention": name, **one(name)})
+        except Mistake as error:
+            complain(str(error))
+            failed.append(clip(name, 20))
+    if as_json:
+        print_json({"cases": done, "failed": failed})
+    if failed:
+        raise SomeFailed(f"{len(failed)} of {len(names)} not done: {', '.join(failed)}.")
+
+
+def _routed(number: int, case: Case, opened: bool) -> str:
+    if opened:
+        return f"{case.reference} is open for {case.team}, urgency {case.urgency}: {clip(case.title, 60)}"
+    return f"M{number} joins {case.reference}, which {who(case)} has open with {case.team} (--new opens another)."
+
+
+def _route(
+    app: App, number: int, *, team: str | None, urgency: str | None, title: str | None, another: bool
+) -> tuple[Case, bool]:
+    """Puts one mention into a case; gives it, and whether it was opened now."""
     from listener.desk import cases as desk
     from listener.store import mentions
 
-    number = _mention_number(mention)
-    team = _known_team(app, team)
     with app.store.write() as tx:
         heard = mentions.get(tx, number)
-        plan = _plan(app, tx, heard, team=team, urgency=urgency, title=title)
-        found, opened = desk.route(
+        return desk.route(
             tx,
             heard,
             prefix=app.config.cases.prefix,
-            plan=plan,
+            plan=_plan(app, tx, heard, team=team, urgency=urgency, title=title),
             another=another,
             by=app.actor,
             now=app.now(),
         )
-    if as_json:
-        print_json({**as_plain(found, app.now()), "opened": opened})
-    elif opened:
-        say(f"{found.reference} is open for {found.team}, urgency {found.urgency}: {clip(found.title, 60)}")
-    else:
-        say(f"M{number} joins {found.reference}, which {who(found)} has open with {found.team} (--new opens another).")
 
 
 def _mention_number(typed: str) -> int:

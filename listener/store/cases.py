@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, Select, func, insert, select, update
 
 from listener.errors import NotFound
 from listener.store import Transaction, audit, upsert
 from listener.store import tables as t
-from listener.types import CasePlan, CaseState, Urgency
+from listener.types import CasePlan, CaseState, MentionState, Urgency
 
 LIVE = (CaseState.OPEN, CaseState.PENDING)
 
@@ -192,6 +192,20 @@ def mentions_in(tx: Transaction, case: Case) -> list[tuple[int, str, datetime]]:
     return [(row.mention_id, row.why, row.at) for row in tx.execute(query)]
 
 
+def last_words(tx: Transaction, found: Sequence[Case]) -> dict[int, str]:
+    """What the newest mention of each case says, by the case's id; nothing of what its author deleted."""
+    newest = (
+        select(t.case_mentions.c.case_id, func.max(t.case_mentions.c.mention_id).label("mention_id"))
+        .join(t.mentions, t.mentions.c.id == t.case_mentions.c.mention_id)
+        .where(t.case_mentions.c.case_id.in_([case.id for case in found]))
+        .where(t.mentions.c.state != MentionState.GONE.value)
+        .group_by(t.case_mentions.c.case_id)
+        .subquery()
+    )
+    query = select(newest.c.case_id, t.mentions.c.text).join(newest, newest.c.mention_id == t.mentions.c.id)
+    return {row.case_id: row.text for row in tx.execute(query)}
+
+
 def events_of(tx: Transaction, case: Case) -> list[Event]:
     """What happened to it, oldest first."""
     query = select(t.case_events).where(t.case_events.c.case_id == case.id).order_by(t.case_events.c.id)
@@ -211,9 +225,23 @@ def existing(tx: Transaction, references: Sequence[str]) -> list[str]:
 
 def open_count(tx: Transaction, customer_id: int) -> int:
     """How many live cases the customer has."""
-    live = [state.value for state in LIVE]
-    where = (t.cases.c.customer_id == customer_id, t.cases.c.state.in_(live))
-    return int(tx.scalar(select(func.count()).select_from(t.cases).where(*where)) or 0)
+    return _live_count(tx, t.cases.c.customer_id == customer_id)
+
+
+def overdue(tx: Transaction, now: datetime) -> int:
+    """How many live cases are past their promised first answer."""
+    late = (t.cases.c.first_response_at.is_(None), t.cases.c.first_response_due < now)
+    return _live_count(tx, *late)
+
+
+def unattended(tx: Transaction) -> int:
+    """How many live critical cases no agent has."""
+    return _live_count(tx, t.cases.c.urgency_rank == Urgency.CRITICAL.rank, t.cases.c.agent.is_(None))
+
+
+def _live_count(tx: Transaction, *where: ColumnElement[bool]) -> int:
+    live = t.cases.c.state.in_([state.value for state in LIVE])
+    return int(tx.scalar(select(func.count()).select_from(t.cases).where(live, *where)) or 0)
 
 
 def event(tx: Transaction, case: Case, kind: str, by: str, now: datetime, **detail: Any) -> None:

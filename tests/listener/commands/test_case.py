@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.cells import cell_len
 
 from listener.store import cases, inbox
 from listener.types import DraftState, Urgency
@@ -105,6 +106,32 @@ def test_another_mention_joins_unless_a_new_case_is_wanted(world: DeskWorld) -> 
     assert opened(world, "--new") != first
 
 
+def test_several_mentions_are_routed_by_one_command(world: DeskWorld) -> None:
+    first, second = world.hears(), world.hears(who="luis")
+    shown = printed(world, "open", f"M{first}", f"m{second}", f"M{second}")
+    assert shown.count(" is open for care") == 2
+    third, fourth = world.hears(who="eva"), world.hears(who="eva")
+    told = ask(world, "open", f"M{third}", f"M{fourth}")
+    assert told["failed"] == []
+    assert [each["mention"] for each in told["cases"]] == [f"M{third}", f"M{fourth}"]
+    assert [each["opened"] for each in told["cases"]] == [True, False]
+    assert set(told["cases"][0]) == {*CASE_KEYS, "opened", "mention"}
+
+
+def test_where_some_cannot_be_routed_the_rest_are(world: DeskWorld) -> None:
+    taken = world.hears()
+    world.run("case", "open", f"M{taken}")
+    free = world.hears(who="luis")
+    result = world.run("case", "open", f"M{taken}", "nonsense", f"M{free}", "M99")
+    assert result.exit_code == 3
+    assert "is open for care" in result.stdout
+    assert f"M{taken} is in ES-26-" in result.stderr
+    assert f"3 of 4 not done: M{taken}, NONSENSE, M99." in result.stderr
+    result = world.run("case", "open", f"M{taken}", f"M{free}", "--json")
+    assert result.exit_code == 3
+    assert json.loads(result.stdout) == {"cases": [], "failed": [f"M{taken}", f"M{free}"]}
+
+
 @pytest.mark.parametrize("typed", ["M99", "x", "D1", "M1;", "1" * 30])
 def test_a_wrong_mention_is_one_sentence(world: DeskWorld, typed: str) -> None:
     assert "mention" in refused(world, "open", typed)
@@ -126,6 +153,34 @@ def test_the_queue_is_urgent_first_then_oldest_and_late_ones_are_marked(world: D
     assert "LATE" in printed(world, "list")
     assert "more; see them with --limit" in printed(world, "list", "--limit", "1")
     assert ask(world, "list", "--limit", "1")["more"] is True
+
+
+def test_the_queue_says_what_each_case_is_about(world: DeskWorld) -> None:
+    reference = opened(world, "--urgency", "critical", "--title", "No signal in the north")
+    world.decides(world.hears("Ahora tampoco hay teléfono en casa"), reply=None, needs_routing=True)
+    world.run("case", "open", "M2")
+    heading, first, second = printed(world, "list").splitlines()
+    assert heading.split() == ["CASE", "URGENCY", "STATE", "TEAM", "ANSWER", "ABOUT"]
+    assert first.startswith(f"{reference}  critical  open   care  in ")
+    assert "No signal in the north" in first
+    assert second == "    @ana: Ahora tampoco hay teléfono en casa"
+    world.is_deleted(2)
+    assert "@ana: Sigo sin internet" in printed(world, "list")
+    world.is_deleted(1)
+    assert printed(world, "list").splitlines()[2] == "    @ana"
+    world.run("case", "assign", reference, "--agent", "eva")
+    assert printed(world, "list").splitlines()[0].split()[4] == "AGENT"
+
+
+def test_the_queue_fits_whatever_names_there_are(world: DeskWorld) -> None:
+    reference = opened(world, "--urgency", "critical", "--title", "漢" * 150, said="漢" * 300)
+    world.run("case", "assign", reference, "--agent", "Maximiliana of the second floor")
+    world.run("case", "note", reference, "so far", "--complete", "60")
+    world.run("case", "pending", reference)
+    world.clock.forward(days=30)
+    shown = printed(world, "list")
+    assert "LATE" in shown
+    assert all(cell_len(line) <= 80 for line in shown.splitlines())
 
 
 def test_the_queue_can_be_narrowed(world: DeskWorld) -> None:
