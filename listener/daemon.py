@@ -10,8 +10,10 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -27,6 +29,8 @@ log = structlog.get_logger(__name__)
 
 RECHECK_EVERY = timedelta(seconds=60)
 ALIVE_EVERY = timedelta(seconds=5)
+LOOK_EVERY = 0.2  # seconds between two looks whether to stop
+JUMP = 2.0  # seconds by which the clock may drift between two looks before it has jumped
 
 
 class Daemon:
@@ -41,35 +45,64 @@ class Daemon:
         self._stopped = threading.Event()
         self._trouble: dict[str, str] = {}
 
-    def run(self, *, handle_signals: bool = True, until: Callable[[], bool] = lambda: False) -> None:
-        """Ticks until `stop`, a signal, or `until()`; then finishes what is in hand and leaves nothing half-done."""
+    def run(self, *, handle_signals: bool = True) -> None:
+        """Ticks until `stop` or a signal; then finishes what is in hand and leaves nothing half-done."""
         # A stage that outlasts its tick is no news: the next tick finds it still at work and leaves it alone.
         logging.getLogger("apscheduler").setLevel(logging.ERROR)
         if handle_signals:
-            for number in (signal.SIGTERM, signal.SIGINT):
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
                 signal.signal(number, self._on_signal)
-        scheduler = BackgroundScheduler(
-            executors={"default": ThreadPoolExecutor(4)},
-            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
-            timezone="UTC",
-        )
-        for stage in ("poll", "digest", "act"):
-            self._every(scheduler, stage, self._tick, getattr(self._pipeline, stage))
-        self._every(scheduler, "recheck", RECHECK_EVERY, self._pipeline.recheck)
-        self._every(scheduler, "alive", ALIVE_EVERY, self._alive)
-        self._alive()
+        scheduler = self._scheduler()
         scheduler.start()
         notify("READY=1")
         log.info("Listening.", action="started", daemon=self.name, accounts=len(self._pipeline.accounts))
+        drift, fed = time.time() - time.monotonic(), 0.0
         try:
-            while not self._stopped.wait(0.2) and not until():
-                pass
+            while not self._stopped.wait(LOOK_EVERY):
+                if abs(time.time() - time.monotonic() - drift) > JUMP:
+                    drift = time.time() - time.monotonic()
+                    self._clock_jumped(scheduler)
+                if time.monotonic() - fed > ALIVE_EVERY.total_seconds():
+                    fed = time.monotonic()
+                    notify("WATCHDOG=1")
         finally:
             notify("STOPPING=1")
             self._pipeline.stop()
             scheduler.shutdown(wait=True)  # what is being sent is finished and written down
             self._farewell()
             log.info("Stopped; nothing is half-done.", action="stopped", daemon=self.name)
+
+    def _scheduler(self) -> BackgroundScheduler:
+        """One job for each stage; where it waits for a network one for each account, so that none waits for another."""
+        jobs: dict[str, tuple[timedelta, Callable[[], Any]]] = {
+            "digest": (self._tick, self._pipeline.digest),
+            "alive": (ALIVE_EVERY, self._alive),
+        }
+        for account in self._pipeline.accounts:
+            jobs[f"poll {account}"] = self._tick, partial(self._pipeline.poll, account=account)
+            jobs[f"act {account}"] = self._tick, partial(self._pipeline.act, account=account)
+            jobs[f"recheck {account}"] = RECHECK_EVERY, partial(self._pipeline.recheck, account=account)
+        scheduler = BackgroundScheduler(
+            executors={"default": ThreadPoolExecutor(len(jobs))},
+            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+            timezone="UTC",
+        )
+        for name, (every, work) in jobs.items():
+            scheduler.add_job(
+                self._guarded,
+                "interval",
+                args=(name, work),
+                seconds=every.total_seconds(),
+                id=name,
+                next_run_time=self._pipeline.clock(),
+            )
+        return scheduler
+
+    def _clock_jumped(self, scheduler: BackgroundScheduler) -> None:
+        """The scheduler plans by the wall clock; one that was set back must not make it wait for the old time."""
+        log.warning("The clock jumped.", action="clock_jump")
+        for job in scheduler.get_jobs():
+            job.modify(next_run_time=datetime.now(UTC))
 
     def stop(self) -> None:
         """Asks `run` to end."""
@@ -80,16 +113,6 @@ class Daemon:
         # Only flags are set here: a handler that logs or locks could meet itself in the middle of either.
         self.stop()
 
-    def _every(self, scheduler: BackgroundScheduler, name: str, every: timedelta, work: Callable[[], Any]) -> None:
-        scheduler.add_job(
-            self._guarded,
-            "interval",
-            args=(name, work),
-            seconds=every.total_seconds(),
-            id=name,
-            next_run_time=self._pipeline.clock(),
-        )
-
     def _guarded(self, name: str, work: Callable[[], Any]) -> None:
         """One tick of one stage. A database that is away is logged once going down and once coming back."""
         try:
@@ -98,8 +121,10 @@ class Daemon:
             if self._trouble.get(name) != str(error):
                 log.error("A stage waits.", action="stage_down", stage=name, reason=str(error))
             self._trouble[name] = str(error)
-        except Exception:
-            log.exception("A stage broke; it goes on at the next tick.", action="stage_bug", stage=name)
+        except Exception as bug:
+            if self._trouble.get(name) != repr(bug):
+                log.exception("A stage broke; it goes on at the next tick.", action="stage_bug", stage=name)
+            self._trouble[name] = repr(bug)
         else:
             if self._trouble.pop(name, None):
                 log.info("The stage works again.", action="stage_up", stage=name)
@@ -109,7 +134,6 @@ class Daemon:
             daemons.alive(
                 tx, name=self.name, version=self._version, started_at=self._started_at, now=self._pipeline.clock()
             )
-        notify("WATCHDOG=1")
 
     def _farewell(self) -> None:
         try:

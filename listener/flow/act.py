@@ -30,6 +30,7 @@ from listener.types import Posted, PublishRequest, ReplyRequest
 log = structlog.get_logger(__name__)
 
 CLOCK_SLACK = timedelta(minutes=10)  # how far a network's clock may be from ours when we look for a post of our own
+FIRST_LOOKS = timedelta(seconds=2)  # between the first looks for a post of ours
 TROUBLED = timedelta(seconds=30)  # how long an account rests after the network was unavailable
 
 
@@ -188,6 +189,10 @@ def _settle(way: _Way, clock: Callable[[], datetime], done: Acted) -> None:
     for item in unsettled:
         now = clock()
         began = item.sending_since or now
+        if not _time_to_look(began, item.looked_at, now):
+            continue
+        with way.store.write() as tx:
+            way.box.looked(tx, item, now)
         try:
             found = way.look(item, began - CLOCK_SLACK)
         except OutcomeUnknown as error:
@@ -211,6 +216,18 @@ def _settle(way: _Way, clock: Callable[[], datetime], done: Acted) -> None:
         log.info("An unknown outcome is settled.", action="settled", kind=way.kind, id=item.id, found=bool(found))
 
 
+def _time_to_look(began: datetime, looked_at: datetime | None, now: datetime) -> bool:
+    """Whether to look again: at once, then after waits that double, from seconds up to the ceiling.
+
+    Looking costs requests of the same allowance that listening lives on. Times that only a clock set back explains
+    count as past.
+    """
+    if looked_at is None or now < looked_at:
+        return True
+    wait = min(max(looked_at - began, FIRST_LOOKS), budget.CEILING)
+    return now - looked_at >= wait
+
+
 def _send(
     way: _Way,
     clock: Callable[[], datetime],
@@ -231,7 +248,7 @@ def _send(
             if not way.still_stands(item, clock()):
                 continue
         except NetworkError as error:
-            _rest_account(done, error, clock(), way)
+            _rest_account(done, error, clock())
             return
         with way.store.write() as tx:
             claimed = way.box.claim(tx, item, clock())
@@ -256,7 +273,7 @@ def _say(way: _Way, item: Any, clock: Callable[[], datetime], done: Acted) -> No
         log.warning("Nobody knows yet whether it went out.", action="unknown", kind=way.kind, id=item.id)
     except NetworkError as error:  # rate limited, unavailable, not authorised: nothing was written there
         _record(way.store, way.box.not_sent, item, str(error), clock())
-        _rest_account(done, error, clock(), way)
+        _rest_account(done, error, clock())
     except Exception as error:
         _record(way.store, way.box.unknown, item, f"a bug in the connector: {type(error).__name__}", clock())
         done.unknown += 1
@@ -275,10 +292,9 @@ def _record(store: Store, outcome: Callable[..., None], item: Any, reason: str, 
         outcome(tx, item, reason, now)
 
 
-def _rest_account(done: Acted, error: NetworkError, now: datetime, way: _Way) -> None:
+def _rest_account(done: Acted, error: NetworkError, now: datetime) -> None:
     done.hold_until = now + _rest(error)
     done.errors.append(str(error))
-    log.warning("Sending rests.", action="send_rest", account=way.account, reason=str(error), until=done.hold_until)
 
 
 def _rest(error: NetworkError) -> timedelta:

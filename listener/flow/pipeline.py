@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import structlog
 
@@ -33,6 +33,9 @@ log = structlog.get_logger(__name__)
 BATCH = 64  # mentions understood or decided in one transaction
 POLLERS = 8  # sources waited for at once; each of one account after the other
 RECHECK_BATCH = 40
+REST = timedelta(
+    seconds=15
+)  # doubled for the first rest of an account that cannot send, and again for each further one
 
 
 def utc_now() -> datetime:
@@ -70,6 +73,7 @@ class Pipeline:
         self._connections: dict[tuple[str, str], Connector] = {}
         self._locks = {account: threading.Lock() for account in accounts}
         self._hold: dict[str, datetime] = {}
+        self._failures: dict[str, int] = {}
         self._stop = threading.Event()
 
     def start(self, wanted: Sequence[Wanted], *, by: str) -> None:
@@ -89,10 +93,10 @@ class Pipeline:
 
     # --- the stages ---------------------------------------------------------------------------------------------------
 
-    def poll(self, names: Sequence[str] = ()) -> list[Ingested]:
-        """Polls and stores whatever is due, or the named sources at once; different accounts side by side."""
+    def poll(self, names: Sequence[str] = (), *, account: str | None = None) -> list[Ingested]:
+        """Polls and stores whatever is due, or the named sources at once; only that account's, if one is given."""
         with self.store.write() as tx:
-            due = sources.claim_due(tx, self.clock(), lease=budget.POLL_LEASE, names=names)
+            due = sources.claim_due(tx, self.clock(), lease=budget.POLL_LEASE, names=names, account=account)
         if not due:
             return []
         with ThreadPoolExecutor(max_workers=min(POLLERS, len(due)), thread_name_prefix="poll") as pollers:
@@ -123,42 +127,53 @@ class Pipeline:
             now=self.clock(),
         )
 
-    def act(self) -> list[Acted]:
-        """Sends what is approved, account by account; an account that must rest is left in peace."""
+    def act(self, *, account: str | None = None) -> list[Acted]:
+        """Sends what is approved, on every account or on one; an account that must rest is left in peace."""
         done = []
-        for account in self.accounts:
-            if self.stopping() or self._rests(account):
+        for name in self.accounts if account is None else (account,):
+            if self.stopping() or self._rests(name):
                 continue
             try:
-                connector = self._connection(account, "speak")
+                connector = self._connection(name, "speak")
             except EscuchaError as error:
-                log.warning("Cannot speak.", action="cannot_speak", account=account, reason=str(error))
-                self._hold[account] = self.clock() + budget.CEILING / 12
+                self._rest(name, str(error), self.clock())
                 continue
             if not connector.speaks:
                 continue
-            acted = act(self.store, connector, account, clock=self.clock, stopping=self.stopping)
+            acted = act(self.store, connector, name, clock=self.clock, stopping=self.stopping)
             if acted.hold_until:
-                self._hold[account] = min(acted.hold_until, self.clock() + budget.CEILING)
+                self._rest(name, acted.errors[-1], acted.hold_until)
+            elif not acted.busy and self._failures.pop(name, 0):
+                log.info("Sending works again.", action="send_up", account=name)
             done.append(acted)
         return done
+
+    def _rest(self, account: str, reason: str, until: datetime) -> None:
+        """Leaves the account in peace, longer each time in a row; said once when it begins."""
+        failures = self._failures[account] = self._failures.get(account, 0) + 1
+        longer = budget.back_off(self.clock(), failures=failures, every=REST)
+        self._hold[account] = min(max(until, longer), self.clock() + budget.CEILING)
+        if failures == 1:
+            log.warning("Sending rests.", action="send_rest", account=account, reason=reason, until=self._hold[account])
 
     def _rests(self, account: str) -> bool:
         """Whether the account is left in peace; a clock that was set back must not make that last."""
         until, now = self._hold.get(account), self.clock()
         return until is not None and now < until <= now + budget.CEILING
 
-    def recheck(self) -> int:
+    def recheck(self, *, account: str | None = None) -> int:
         """Looks up again what may have been edited or deleted; gives how many mentions changed."""
         changed = 0
-        for account, network in self.accounts.items():
-            with self._locks[account]:
+        for name in self.accounts if account is None else (account,):
+            with self._locks[name]:
                 try:
-                    connector = self._connection(account, "listen")
+                    connector = self._connection(name, "listen")
                 except EscuchaError:
                     continue  # polling says so already
                 if isinstance(connector, Rechecks):
-                    saved = recheck(self.store, connector, account, network, now=self.clock(), limit=RECHECK_BATCH)
+                    saved = recheck(
+                        self.store, connector, name, self.accounts[name], now=self.clock(), limit=RECHECK_BATCH
+                    )
                     changed += len(saved.edited) + len(saved.gone)
         return changed
 

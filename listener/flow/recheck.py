@@ -24,7 +24,7 @@ def recheck(store: Store, connector: Rechecks, account: str, network: str, *, no
     try:
         answer = connector.recheck(due)
     except NetworkError as error:
-        log.warning("Could not look posts up again.", action="recheck_failed", account=account, reason=str(error))
+        log.debug("Could not look posts up again.", action="recheck_failed", account=account, reason=str(error))
         return Saved()
     with store.write() as tx:
         saved = mentions.rechecked(tx, network=network, external_ids=due, answer=answer, now=now)

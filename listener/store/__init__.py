@@ -11,8 +11,9 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
 from zlib import crc32
@@ -86,6 +87,11 @@ class Store:
             except filelock.Timeout:
                 yield False
                 return
+            except OSError as error:
+                raise Outage(
+                    f"{lock_path} cannot be locked ({error.strerror}), so nothing is sent: let the user who runs "
+                    "Escucha write it, or delete it."
+                ) from error
             try:
                 yield True
             finally:
@@ -122,12 +128,19 @@ class Store:
         """Brings the tables up to this version of Escucha; does nothing where they are."""
         from alembic import command
         from alembic.config import Config
+        from alembic.util import CommandError
 
         config = Config()
         config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
         with _outages(self.url), self._engine.connect().execution_options(escucha_write=True) as link, link.begin():
             config.attributes["connection"] = link
-            command.upgrade(config, "head")
+            try:
+                command.upgrade(config, "head")
+            except CommandError as error:
+                raise Mistake(
+                    f"The tables are of no version that can be upgraded ({error}): restore a backup, or use the "
+                    "version of Escucha that made them."
+                ) from error
 
     def problems(self) -> list[str]:
         """What is wrong with the database, one sentence each; empty when all is well. Reads only."""
@@ -161,6 +174,7 @@ class Store:
         half = target.with_name(target.name + ".part")
         half.unlink(missing_ok=True)
         try:
+            _make_private(half)
             source = sqlite3.connect(self.path)
             copy = sqlite3.connect(half)
             try:
@@ -227,6 +241,8 @@ def _sqlite(address: URL) -> Engine:
     folder = Path(address.database).resolve().parent
     if not folder.is_dir():
         raise Mistake(f"database.url points into {folder}, which does not exist: make it, or choose another place.")
+    with suppress(OSError):  # whoever may not make it is told so when it is opened
+        _make_private(Path(address.database))
     engine = create_engine(address, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
 
     @event.listens_for(engine, "connect")
@@ -247,6 +263,17 @@ def _sqlite(address: URL) -> Engine:
         link.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
+
+
+def _make_private(path: Path) -> None:
+    """An empty file that only we can read; in a folder that hands its group down (setgid), the group too.
+
+    SQLite gives the files beside a database the database's own permissions.
+    """
+    shared = path.resolve().parent.stat().st_mode & stat.S_ISGID
+    if not path.exists():
+        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+        path.chmod(0o660 if shared else 0o600)
 
 
 @contextmanager

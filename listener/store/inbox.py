@@ -50,6 +50,7 @@ class Draft:
     reason: str | None
     not_before: datetime | None
     sending_since: datetime | None
+    looked_at: datetime | None
     sent_at: datetime | None
     posted_id: str | None
     posted_url: str | None
@@ -165,6 +166,12 @@ def looked_at_by_others(tx: Transaction, draft_id: int, *, actor: str, since: da
     return [_view(row) for row in tx.execute(query.order_by(t.views.c.at.desc()))]
 
 
+def looked_at(tx: Transaction, *, but_by: str, since: datetime) -> set[int]:
+    """The numbers of all drafts that anybody else has had before their eyes since then."""
+    query = select(t.views.c.draft_id).where(t.views.c.actor != but_by, t.views.c.at >= since)
+    return set(tx.scalars(query))
+
+
 def _view(row: Row[Any]) -> View:
     return View(actor=row.actor, edit=row.edit, policy_version=row.policy_version, text=row.text, at=row.at)
 
@@ -218,9 +225,15 @@ def check_binding(tx: Transaction, draft: Draft) -> None:
 
 
 def rebind(tx: Transaction, draft: Draft, *, by: str, now: datetime) -> Draft:
-    """Puts a draft that an older policy made before people again, under the policy that rules now."""
+    """Puts a draft that an older policy made before people again, under the policy that rules now.
+
+    Whoever edited it while it waited is still named; whoever approved it has not approved it under this policy.
+    """
     active = policies.active(tx) or draft.policy_version
-    move(tx, draft, DraftState.PROPOSED, policy_version=active, decided_by=None, decided_at=None, automatic=False)
+    undone: dict[str, Any] = {"decided_by": None, "decided_at": None, "automatic": False}
+    if draft.state is DraftState.PROPOSED:
+        undone = {}
+    move(tx, draft, DraftState.PROPOSED, policy_version=active, **undone)
     audit.record(
         tx,
         at=now,
@@ -254,13 +267,28 @@ def reject(tx: Transaction, draft: Draft, *, by: str, reason: str, now: datetime
 
 
 def take_back(tx: Transaction, draft: Draft, *, by: str, now: datetime) -> Draft:
-    """Undoes an approval that has not gone out. Raises AlreadyDone when the sender or somebody else was first."""
-    if draft.state is not DraftState.APPROVED:
+    """Undoes an approval that has not gone out, or a rejection.
+
+    Raises AlreadyDone when the sender or somebody else was first, Stale when there is nothing left to answer with it.
+    """
+    if draft.state not in (DraftState.APPROVED, DraftState.REJECTED):
         raise AlreadyDone(_already(draft))
-    undone = {"decided_by": None, "decided_at": None, "automatic": False, "not_before": None}
+    if draft.state is DraftState.REJECTED:
+        _check_revivable(tx, draft)
+    undone = {"decided_by": None, "decided_at": None, "automatic": False, "not_before": None, "reason": None}
     move(tx, draft, DraftState.PROPOSED, **undone)
-    audit.record(tx, at=now, by=by, action="draft.taken_back", subject=f"draft {draft.id}")
+    audit.record(tx, at=now, by=by, action="draft.taken_back", subject=f"draft {draft.id}", was=draft.state.value)
     return get(tx, draft.id)
+
+
+def _check_revivable(tx: Transaction, draft: Draft) -> None:
+    """Raises Stale when what a rejected draft answered has changed, is gone, or is answered by another draft."""
+    mention = tx.execute(select(t.mentions).where(t.mentions.c.id == draft.mention_id)).one()
+    if mention.state == MentionState.GONE or mention.revision != draft.revision or not draft.text:
+        raise Stale(f"M{draft.mention_id} was edited or deleted since D{draft.id} was rejected.")
+    others = [one for one in of_mention(tx, draft.mention_id) if one.id != draft.id]
+    if other := next((one for one in others if one.state in OPEN or one.state is DraftState.SENT), None):
+        raise Stale(f"D{other.id} answers M{draft.mention_id} since D{draft.id} was rejected.")
 
 
 def retry(tx: Transaction, draft: Draft, *, by: str, now: datetime) -> Draft:

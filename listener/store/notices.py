@@ -36,6 +36,7 @@ class Delivery:
     send_key: str
     state: DeliveryState
     sending_since: datetime | None
+    looked_at: datetime | None
     sent_at: datetime | None
     posted_id: str | None
     posted_url: str | None
@@ -239,6 +240,11 @@ def unsettled(tx: Transaction, account: str) -> list[Delivery]:
     """Deliveries of which nobody knows yet whether they went out."""
     where = (t.deliveries.c.account == account, t.deliveries.c.state == DeliveryState.UNKNOWN.value)
     return [_delivery(row) for row in tx.execute(select(t.deliveries).where(*where).order_by(t.deliveries.c.id))]
+
+
+def looked(tx: Transaction, delivery: Delivery, now: datetime) -> None:
+    """Remembers that the network was searched for it."""
+    tx.execute(update(t.deliveries).where(t.deliveries.c.id == delivery.id).values(looked_at=now))
 
 
 def sent(tx: Transaction, delivery: Delivery, posted: Posted, now: datetime) -> None:

@@ -45,7 +45,7 @@ def claim(tx: Transaction, draft: Draft, now: datetime) -> bool:
         update(t.drafts)
         .where(columns.id == draft.id, columns.state == DraftState.APPROVED.value, columns.edit == draft.edit)
         .where(~switch.held(draft.network))
-        .values(state=DraftState.SENDING.value, sending_since=now)
+        .values(state=DraftState.SENDING.value, sending_since=now, looked_at=None)
     )
     if won.rowcount:
         audit.record(tx, at=now, by="daemon", action="draft.sending", subject=f"draft {draft.id}")
@@ -72,6 +72,11 @@ def unsettled(tx: Transaction, account: str) -> list[Draft]:
     """Drafts of which nobody knows yet whether they went out, oldest first."""
     query = inbox.joined().where(t.drafts.c.account == account, t.drafts.c.state == DraftState.UNKNOWN.value)
     return [inbox.from_row(row) for row in tx.execute(query.order_by(t.drafts.c.id))]
+
+
+def looked(tx: Transaction, draft: Draft, now: datetime) -> None:
+    """Remembers that the network was searched for it."""
+    tx.execute(update(t.drafts).where(t.drafts.c.id == draft.id).values(looked_at=now))
 
 
 def sent(tx: Transaction, draft: Draft, posted: Posted, now: datetime) -> None:

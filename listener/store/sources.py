@@ -91,7 +91,9 @@ def get(tx: Transaction, name: str) -> Source:
     return _source(row)
 
 
-def claim_due(tx: Transaction, now: datetime, *, lease: timedelta, names: Sequence[str] = ()) -> list[Source]:
+def claim_due(
+    tx: Transaction, now: datetime, *, lease: timedelta, names: Sequence[str] = (), account: str | None = None
+) -> list[Source]:
     """The sources whose time has come (or the named ones at once), claimed so that no other poller takes them.
 
     A claim ends with the poll's outcome or, where the poller died, after `lease`. Times that only a clock set back
@@ -101,6 +103,8 @@ def claim_due(tx: Transaction, now: datetime, *, lease: timedelta, names: Sequen
     absurd = now + timedelta(days=1, hours=1)  # no interval is longer than a day, no back-off than an hour
     timely = or_(columns.next_poll_at <= now, columns.next_poll_at > absurd)
     due = columns.name.in_(names) if names else and_(columns.paused.is_(None), timely)
+    if account is not None:
+        due = and_(due, columns.account == account)
     free = or_(columns.claimed_until.is_(None), columns.claimed_until <= now, columns.claimed_until > now + 2 * lease)
     claimed = []
     for row in tx.execute(

@@ -254,6 +254,7 @@ drafts = Table(
     Column("reason", Text),  # why rejected, expired, failed, unknown
     Column("not_before", Moment),
     Column("sending_since", Moment),
+    Column("looked_at", Moment),  # when the network was last searched for it
     Column("sent_at", Moment),
     Column("posted_id", String(300)),
     Column("posted_url", Text),
@@ -417,6 +418,7 @@ deliveries = Table(
     Column("send_key", String(64), nullable=False, unique=True),
     Column("state", String(20), nullable=False),
     Column("sending_since", Moment),
+    Column("looked_at", Moment),  # when the network was last searched for it
     Column("sent_at", Moment),
     Column("posted_id", String(300)),
     Column("posted_url", Text),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, select
+from sqlalchemy import ColumnElement, Select, and_, case, func, select
 
 from listener.store import Transaction, identities
 from listener.store import tables as t
@@ -116,15 +116,23 @@ def queue(tx: Transaction, *, network: str | None = None, least: Urgency = Urgen
     return list(tx.scalars(query.order_by(t.drafts.c.urgency_rank.desc(), t.drafts.c.id)))
 
 
-def alike(tx: Transaction, draft: Draft) -> list[int]:
-    """The other proposed drafts on that network from the same template in the same language, oldest first."""
+def alike(
+    tx: Transaction, draft: Draft, *, least: Urgency = Urgency.LOW
+) -> list[tuple[int, dict[str, Any], str]]:
+    """The proposed drafts on that network from the same template in the same language, the draft itself first.
+
+    Each is its number, the trace of the decision that made it, and the team that this called in.
+    """
     same = (
         t.drafts.c.template == draft.template,
         t.drafts.c.language == draft.language,
-        t.drafts.c.id != draft.id,
+        t.drafts.c.urgency_rank >= least.rank,
         *_those((DraftState.PROPOSED,), draft.network, None),
     )
-    return list(tx.scalars(joined().with_only_columns(t.drafts.c.id).where(*same).order_by(t.drafts.c.id)))
+    columns = (t.drafts.c.id, t.decisions.c.trace, t.decisions.c.escalate_to)
+    query = joined().with_only_columns(*columns).outerjoin(t.decisions, t.decisions.c.id == t.drafts.c.decision_id)
+    query = query.where(*same).order_by(t.drafts.c.id != draft.id, t.drafts.c.id)
+    return [(row.id, row.trace or {}, row.escalate_to or "") for row in tx.execute(query)]
 
 
 def _those(states: Sequence[DraftState], network: str | None, agent: str | None) -> list[ColumnElement[bool]]:
@@ -137,21 +145,47 @@ def _those(states: Sequence[DraftState], network: str | None, agent: str | None)
 
 
 def to_route(tx: Transaction, *, network: str | None = None, limit: int | None = None) -> list[Heard]:
-    """Mentions that the policy leaves to a person to route and nobody has put into a case yet, oldest first."""
-    in_a_case = select(t.case_mentions.c.case_id).where(t.case_mentions.c.mention_id == t.mentions.c.id).exists()
-    why = t.decisions.c.escalate_to
-    query = _heard(network, why).where(
-        t.decisions.c.needs_routing, t.mentions.c.state == MentionState.DECIDED.value, ~in_a_case
-    )
-    return _all_heard(tx, query.order_by(t.mentions.c.id).limit(limit))
+    """Mentions that the policy leaves to a person to route and nobody has put into a case yet, most urgent first."""
+    return _all_heard(tx, _to_route(network).order_by(*_MOST_URGENT).limit(limit))
 
 
 def set_aside(tx: Transaction, *, network: str | None = None, limit: int | None = None) -> list[Heard]:
-    """Mentions that a stage could not handle, oldest first, with what it said."""
-    query = _heard(network, t.mentions.c.trouble).where(
+    """Mentions that a stage could not handle, most urgent first, with what it said."""
+    return _all_heard(tx, _set_aside(network).order_by(*_MOST_URGENT).limit(limit))
+
+
+def how_many_to_route(tx: Transaction, *, network: str | None = None) -> int:
+    """How many `to_route` would give without a limit."""
+    return int(tx.scalar(_to_route(network).with_only_columns(func.count(t.mentions.c.id.distinct()))) or 0)
+
+
+def how_many_set_aside(tx: Transaction, *, network: str | None = None) -> int:
+    """How many `set_aside` would give without a limit."""
+    return int(tx.scalar(_set_aside(network).with_only_columns(func.count(t.mentions.c.id.distinct()))) or 0)
+
+
+def networks(tx: Transaction) -> set[str]:
+    """Those that anything was heard on."""
+    return set(tx.scalars(select(t.mentions.c.network).distinct()))
+
+
+_MOST_URGENT = (
+    case({urgency.value: -urgency.rank for urgency in Urgency}, value=t.decisions.c.urgency, else_=1),
+    t.mentions.c.id,
+)
+
+
+def _to_route(network: str | None) -> Select[Any]:
+    in_a_case = select(t.case_mentions.c.case_id).where(t.case_mentions.c.mention_id == t.mentions.c.id).exists()
+    return _heard(network, t.decisions.c.escalate_to).where(
+        t.decisions.c.needs_routing, t.mentions.c.state == MentionState.DECIDED.value, ~in_a_case
+    )
+
+
+def _set_aside(network: str | None) -> Select[Any]:
+    return _heard(network, t.mentions.c.trouble).where(
         t.mentions.c.trouble.is_not(None), t.mentions.c.state != MentionState.GONE.value
     )
-    return _all_heard(tx, query.order_by(t.mentions.c.id).limit(limit))
 
 
 def undrafted(tx: Transaction, *, network: str | None = None, limit: int | None = None) -> list[Heard]:
