@@ -38,7 +38,9 @@ def run(app: App, once: bool) -> None:
             from listener.store import stats
 
             counted = stats.counts(tx)
-        output.say(f"{counted.drafts['proposed']} drafts wait in `escucha inbox`; {counted.drafts['sent']} were sent.")
+        waiting, sent = counted.drafts["proposed"], counted.drafts["sent"]
+        wait, were = "waits" if waiting == 1 else "wait", "was" if sent == 1 else "were"
+        output.say(f"{output.counted(waiting, 'draft')} {wait} in `escucha inbox`; {sent} {were} sent.")
         return
     from listener.daemon import Daemon
 
@@ -93,12 +95,15 @@ def resume(app: App, network: str | None) -> None:
         lifted = switch.resume(tx, network=network, by=app.actor, now=app.now())
         still = switch.pauses(tx)
         due = inbox.waiting(tx, states=(DraftState.APPROVED,))
+    held = {hold.scope for hold in still}
+    free = [draft for draft in due if switch.scope_of(draft.network) not in held]
     if not lifted:
         output.say(f"{network or 'Everything as a whole'} was not paused.")
     for hold in still:
         output.say(f"Still paused: {hold.scope} (by {hold.by}).")
-    if lifted:
-        output.say(f"Sending again. {len(due)} approved drafts go out when their turn comes.")
+    if lifted and switch.scope_of(None) not in held:
+        go, their = ("goes", "its") if len(free) == 1 else ("go", "their")
+        output.say(f"Sending again. {output.counted(len(free), 'approved draft')} {go} out when {their} turn comes.")
 
 
 @click.command()
@@ -106,7 +111,7 @@ def resume(app: App, network: str | None) -> None:
 @pass_app
 def status(app: App, as_json: bool) -> None:
     """How things stand: what is paused, failing, late, waiting."""
-    from listener.store import daemons, inbox, sources, stats, switch
+    from listener.store import cases, daemons, inbox, sources, stats, switch
     from listener.types import DraftState
 
     now = app.now()
@@ -117,11 +122,12 @@ def status(app: App, as_json: bool) -> None:
             "sources": sources.list_all(tx),
             "gaps": sources.gaps(tx, now - timedelta(days=7)),
             "counts": stats.counts(tx),
+            "cases_overdue": cases.overdue(tx, now),
+            "critical_without_agent": cases.unattended(tx),
             "oldest_waiting": stats.oldest_waiting(tx),
         }
         approved = inbox.waiting(tx, states=(DraftState.APPROVED,))
-    mute = {name for name in {draft.account for draft in approved} if not app.connector(name).speaks}
-    troubles = [*_troubles(seen, now), *(app.why_mute(name) for name in sorted(mute))]
+    troubles = [*_troubles(seen, now), *_stuck(app, {draft.account for draft in approved})]
     if as_json:
         output.print_json(_as_json(seen, troubles))
     else:
@@ -142,6 +148,7 @@ def _troubles(seen: dict[str, Any], now: datetime) -> list[str]:
         f"Sending is paused ({hold.scope}) by {hold.by}{f': {hold.reason}' if hold.reason else ''}: `escucha resume`."
         for hold in seen["pauses"]
     ]
+    found += _untended(seen)
     for source in seen["sources"]:
         if source.paused:
             found.append(f"{source.name} is paused: {source.paused} Then: `escucha source resume {source.name}`.")
@@ -159,6 +166,35 @@ def _troubles(seen: dict[str, Any], now: datetime) -> list[str]:
     if counts.troubled:
         found.append(f"{counts.troubled} mentions were set aside because a stage broke on them: see the log.")
     found += [f"{name} may have missed posts: {reason}" for name, _at, reason in seen["gaps"]]
+    return found
+
+
+def _stuck(app: App, accounts: set[str]) -> list[str]:
+    """The accounts through which nothing approved can go out, and why."""
+    found = []
+    for name in sorted(accounts):
+        if name not in app.config.accounts:
+            found.append(f"Approved drafts wait for the account {name}, which {app.config_path} no longer names.")
+        elif not app.connector(name).speaks:
+            found.append(app.why_mute(name))
+    return found
+
+
+def _untended(seen: dict[str, Any]) -> list[str]:
+    """The people who wait for one of ours."""
+    late, critical, unrouted = seen["cases_overdue"], seen["critical_without_agent"], seen["counts"].unrouted
+    found = []
+    if critical:
+        have = "has" if critical == 1 else "have"
+        found.append(
+            f"{output.counted(critical, 'critical case')} {have} no agent: `escucha case assign REF --agent NAME`."
+        )
+    if late:
+        past = "is past its" if late == 1 else "are past their"
+        found.append(f"{output.counted(late, 'case')} {past} promised first answer: `escucha case list`.")
+    if unrouted:
+        wait = "waits" if unrouted == 1 else "wait"
+        found.append(f"{output.counted(unrouted, 'mention')} {wait} to be routed: `escucha inbox`.")
     return found
 
 
@@ -205,7 +241,6 @@ def _print(app: App, seen: dict[str, Any], troubles: list[str], now: datetime) -
             ("drafts", _states(counts.drafts)),
             ("cases", _states(counts.cases)),
             ("notices", _states(counts.deliveries)),
-            ("to route", f"{counts.unrouted} mentions: `escucha inbox`" if counts.unrouted else ""),
             *(
                 (f"{stage} since", output.ago(moment, now))
                 for stage, moment in seen["oldest_waiting"].items()
@@ -230,5 +265,7 @@ def _as_json(seen: dict[str, Any], troubles: list[str]) -> dict[str, Any]:
         ],
         "gaps": [{"source": name, "at": at, "reason": reason} for name, at, reason in seen["gaps"]],
         "counts": seen["counts"],
+        "cases_overdue": seen["cases_overdue"],
+        "critical_without_agent": seen["critical_without_agent"],
         "oldest_waiting": seen["oldest_waiting"],
     }

@@ -1,0 +1,338 @@
+"""run --once, status, pause, resume: on the sandbox network, and on a database in every sad state."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from importlib import metadata
+from pathlib import Path
+from unittest.mock import create_autospec
+
+import pytest
+from click.testing import Result
+
+from connectors.sandbox_world import Fault, World
+from listener import daemon
+from listener.commands import running
+from listener.store import daemons, sources, tables
+from listener.store.sources import Wanted
+from listener.types import DraftState, Urgency
+from tests.listener.commands.desk_world import DANGEROUS, SETTINGS, DeskWorld
+
+Escucha = Callable[..., Result]
+
+HOSTILE = "\x1b[2J [red]x[/red] \u202egnp.exe"
+LISTENING = """\
+[accounts.care]
+network = "sandbox"
+world = "world.db"
+
+[[sources]]
+name = "tag"
+account = "care"
+query = "#marca"
+
+[[sources]]
+name = "names"
+account = "care"
+query = "mentions"
+"""
+ONLY_READS = """
+[accounts.public]
+network = "mastodon"
+instance = "https://mastodon.example"
+"""
+
+
+@pytest.fixture
+def network(escucha: Escucha) -> Iterator[World]:
+    """Two sources on one sandbox account, and its network."""
+    Path("escucha.toml").write_text(LISTENING, encoding="utf-8")
+    world = World("world.db")
+    yield world
+    world.close()
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[DeskWorld]:
+    """A database with a clock of its own and a daemon that lives."""
+    made = DeskWorld(tmp_path)
+    lives(made, "host:1")
+    yield made
+    made.close()
+
+
+def lives(desk: DeskWorld, name: str) -> None:
+    now = desk.clock()
+    with desk.store.write() as tx:
+        daemons.alive(tx, name=name, version="1", started_at=now, now=now)
+
+
+def heard(desk: DeskWorld) -> None:
+    """The source was just polled."""
+    with desk.store.write() as tx:
+        source, now = sources.get(tx, "tag"), desk.clock()
+        sources.succeeded(tx, source, cursor={}, next_poll_at=now + timedelta(minutes=1), new_mentions=0, now=now)
+
+
+def fine(done: Result) -> str:
+    """What it printed, on one line."""
+    assert done.exit_code == 0, done.output
+    assert not DANGEROUS.search(done.stdout), repr(done.stdout)
+    return " ".join(done.stdout.split())
+
+
+def troubles(desk: DeskWorld) -> list[str]:
+    """What needs a person; the words for people say the same."""
+    done = desk.run("status", "--json")
+    assert done.exit_code == 0, done.output
+    told: list[str] = json.loads(done.stdout)["troubles"]
+    shown = fine(desk.run("status"))
+    assert ("All is well." in shown) == (not told)
+    assert all("".join(trouble.split()) in "".join(shown.split()) for trouble in told)
+    return told
+
+
+# --- run ---
+
+
+def test_run_without_sources_says_what_to_do(escucha: Escucha) -> None:
+    Path("escucha.toml").write_text("", encoding="utf-8")
+    for args in (("run",), ("run", "--once")):
+        done = escucha(*args)
+        assert done.exit_code == 2
+        assert "names no source: add one with `escucha source add`" in done.stderr
+        assert done.stdout == ""
+
+
+def test_one_round_says_what_came_of_it(escucha: Escucha, network: World) -> None:
+    post = network.person("ana").post("sigo sin internet #marca")
+    shown = fine(escucha("run", "--once"))
+    assert "tag: 1 new, 0 edited, 0 gone" in shown
+    assert "names: 0 new, 0 edited, 0 gone" in shown
+    assert "1 draft waits in `escucha inbox`; 0 were sent." in shown
+    network.delete(post)
+    assert "1 gone" in fine(escucha("source", "poll", "tag"))
+
+
+def test_one_round_names_the_source_that_fails_and_goes_on(escucha: Escucha, network: World) -> None:
+    network.fail("poll", Fault.UNAVAILABLE, times=1)
+    shown = fine(escucha("run", "--once"))
+    assert shown.count("0 new, 0 edited, 0 gone") == 1
+    assert "0 drafts wait" in shown
+
+
+def test_run_hands_over_to_the_daemon(escucha: Escucha, network: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = create_autospec(daemon.Daemon)
+    monkeypatch.setattr(daemon, "Daemon", made)
+    assert fine(escucha("run")) == ""
+    made.return_value.run.assert_called_once_with()
+
+
+# --- status ---
+
+
+def test_status_before_anything_is_there(escucha: Escucha) -> None:
+    assert "run `escucha init`" in escucha("status").stderr
+    Path("escucha.toml").write_text("", encoding="utf-8")
+    shown = fine(escucha("status"))
+    assert "No daemon is running: start one with `escucha run`." in shown
+    assert "No sources yet" in shown
+
+
+def test_all_is_well_when_it_is(desk: DeskWorld) -> None:
+    heard(desk)
+    assert troubles(desk) == []
+    assert "well just now in 60 s" in fine(desk.run("status")) or "well just now in 1 min" in fine(desk.run("status"))
+
+
+def test_status_for_programs_keeps_its_keys(desk: DeskWorld) -> None:
+    told = json.loads(desk.run("status", "--json").stdout)
+    assert set(told) == {
+        "troubles",
+        "daemons",
+        "pauses",
+        "sources",
+        "gaps",
+        "counts",
+        "cases_overdue",
+        "critical_without_agent",
+        "oldest_waiting",
+    }
+    assert set(told["counts"]) == {
+        "mentions",
+        "drafts",
+        "cases",
+        "deliveries",
+        "decided",
+        "automatic",
+        "troubled",
+        "unrouted",
+    }
+    assert set(told["counts"]["drafts"]) == {state.value for state in DraftState}
+    assert set(told["daemons"][0]) == {"name", "started_at", "seen_at", "version"}
+    (source,) = told["sources"]
+    assert source["name"] == "tag"
+    assert {"query", "every", "failing_since", "last_error", "paused", "next_poll_at"} <= set(source)
+    assert not {"id", "cursor"} & set(source)
+
+
+def test_people_who_wait_are_no_good_sign(desk: DeskWorld) -> None:
+    desk.decides(desk.hears(), open_case=True, urgency=Urgency.CRITICAL)
+    desk.decides(desk.hears(who="luis"), reply=None, needs_routing=True)
+    assert troubles(desk) == [
+        "1 critical case has no agent: `escucha case assign REF --agent NAME`.",
+        "1 mention waits to be routed: `escucha inbox`.",
+    ]
+    desk.clock.forward(hours=3)
+    lives(desk, "host:1")
+    desk.decides(desk.hears(who="eva"), open_case=True, urgency=Urgency.CRITICAL)
+    desk.decides(desk.hears(who="leo"), reply=None, needs_routing=True)
+    assert troubles(desk) == [
+        "2 critical cases have no agent: `escucha case assign REF --agent NAME`.",
+        "1 case is past its promised first answer: `escucha case list`.",
+        "2 mentions wait to be routed: `escucha inbox`.",
+    ]
+    told = json.loads(desk.run("status", "--json").stdout)
+    assert (told["cases_overdue"], told["critical_without_agent"], told["counts"]["unrouted"]) == (1, 2, 2)
+
+
+def test_nobody_is_sought_for_what_is_done(desk: DeskWorld) -> None:
+    for who in ("ana", "luis", "eva"):
+        desk.decides(desk.hears(who=who), open_case=True, urgency=Urgency.CRITICAL)
+    with desk.store.write() as tx:
+        numbers = [row.reference for row in tx.execute(tables.cases.select().order_by(tables.cases.c.id))]
+        tx.execute(tables.cases.update().where(tables.cases.c.id == 1).values(first_response_at=desk.clock()))
+    assert desk.run("case", "resolve", numbers[1]).exit_code == 0
+    desk.run("case", "assign", numbers[0], "--agent", "eva")
+    desk.run("case", "assign", numbers[2], "--agent", "eva")
+    assert troubles(desk) == []
+    desk.clock.forward(days=1)
+    lives(desk, "host:1")
+    assert troubles(desk) == ["1 case is past its promised first answer: `escucha case list`."]
+
+
+def test_no_daemon_one_and_two(desk: DeskWorld) -> None:
+    lives(desk, "host:2")
+    (said,) = troubles(desk)
+    assert said.startswith("2 daemons run on this database (host:")
+    desk.clock.forward(seconds=31)
+    assert troubles(desk) == ["No daemon is running: start one with `escucha run`."]
+
+
+def test_sources_that_fail_and_that_are_paused(desk: DeskWorld) -> None:
+    with desk.store.write() as tx:
+        source = sources.get(tx, "tag")
+        extra = Wanted(name="held", account="care", network="sandbox", query="x", every=timedelta(minutes=1))
+        sources.sync(tx, [_wanted(source), extra], desk.clock())
+        sources.failed(tx, source, error=HOSTILE, next_poll_at=desk.clock(), now=desk.clock() - timedelta(hours=3))
+        sources.pause(tx, "held", by="ana", reason="too loud.", now=desk.clock())
+        sources.gap(tx, source, "300 posts were too old.", desk.clock())
+    told = json.loads(desk.run("status", "--json").stdout)["troubles"]
+    assert told == [
+        "held is paused: too loud. Then: `escucha source resume held`.",
+        f"tag has been failing for 3 h: {HOSTILE}",
+        "tag may have missed posts: 300 posts were too old.",
+    ]
+    shown = fine(desk.run("status"))
+    assert "held sandbox x paused" in shown
+    assert "tag sandbox #marca failing" in shown
+    assert "\\x1b[2J [red]x[/red]" in shown
+
+
+def _wanted(source: sources.Source) -> Wanted:
+    return Wanted(
+        name=source.name, account=source.account, network=source.network, query=source.query, every=source.every
+    )
+
+
+def test_a_source_nobody_asks_is_late(desk: DeskWorld) -> None:
+    heard(desk)
+    desk.clock.forward(minutes=10)
+    assert "tag sandbox #marca late" in fine(desk.run("status"))
+
+
+def test_sends_that_went_wrong(desk: DeskWorld) -> None:
+    desk.put(desk.draft(), DraftState.UNKNOWN)
+    desk.put(desk.draft(who="luis"), DraftState.FAILED)
+    with desk.store.write() as tx:
+        tx.execute(tables.mentions.update().where(tables.mentions.c.id == 1).values(trouble="it broke"))
+    unknown, failed, aside = troubles(desk)
+    assert unknown.startswith("1 sends have an unknown outcome: `escucha inbox --state unknown`")
+    assert failed.startswith("1 sends were refused: `escucha inbox --state failed`")
+    assert "set aside" in aside
+
+
+def test_what_is_approved_and_cannot_go_out(desk: DeskWorld) -> None:
+    (desk.folder / "escucha.toml").write_text(SETTINGS + ONLY_READS, encoding="utf-8")
+    draft = desk.draft()
+    desk.put(draft, DraftState.APPROVED)
+    assert troubles(desk) == []
+    desk.put(draft, DraftState.APPROVED, account="public")
+    (said,) = troubles(desk)
+    assert said.startswith("The account public only reads; to answer through it, set ESCUCHA_ACCOUNTS__PUBLIC__")
+    desk.put(draft, DraftState.APPROVED, account="former")
+    (said,) = troubles(desk)
+    assert said.startswith("Approved drafts wait for the account former, which ")
+    assert said.endswith("escucha.toml no longer names.")
+
+
+def test_how_long_a_stage_lets_wait(desk: DeskWorld) -> None:
+    desk.hears()
+    desk.clock.forward(hours=1)
+    lives(desk, "host:1")
+    assert "new since 60 min ago" in fine(desk.run("status")) or "new since 1 h ago" in fine(desk.run("status"))
+
+
+# --- pause and resume ---
+
+
+def test_pause_and_resume_say_what_holds(desk: DeskWorld) -> None:
+    shown = fine(desk.run("pause", "--reason", "we said too much", actor="luis"))
+    assert shown == "Paused: everything. Nothing is being sent. Go on with `escucha resume`."
+    assert troubles(desk) == ["Sending is paused (all) by luis: we said too much: `escucha resume`."]
+    desk.put(desk.draft(), DraftState.APPROVED)
+    assert fine(desk.run("resume")) == "Sending again. 1 approved draft goes out when its turn comes."
+    assert troubles(desk) == []
+    assert fine(desk.run("resume")) == "Everything as a whole was not paused."
+
+
+def test_one_network_can_be_held(desk: DeskWorld) -> None:
+    assert "Paused: sandbox." in fine(desk.run("pause", "--network", "sandbox"))
+    assert fine(desk.run("resume")) == "Everything as a whole was not paused. Still paused: network sandbox (by ana)."
+    desk.run("pause")
+    assert fine(desk.run("resume", "--network", "sandbox")) == "Still paused: all (by ana)."
+    assert "Paused: sandbox." in fine(desk.run("pause", "--network", "sandbox"))
+    desk.put(desk.draft(), DraftState.APPROVED)
+    shown = fine(desk.run("resume"))
+    assert shown.startswith("Still paused: network sandbox (by ana). Sending again. 0 approved drafts go out")
+    assert fine(desk.run("resume", "--network", "sandbox")).startswith("Sending again. 1 approved draft goes out")
+
+
+def test_an_unknown_network_holds_nothing(desk: DeskWorld) -> None:
+    done = desk.run("pause", "--network", "mastodn")
+    assert done.exit_code == 2
+    assert "is on 'mastodn'" in done.stderr
+    assert troubles(desk) == []
+    assert fine(desk.run("resume", "--network", "mastodn")) == "mastodn was not paused."
+
+
+def test_a_send_under_way_is_waited_for(desk: DeskWorld) -> None:
+    with desk.store.sole_sender("care") as free:
+        assert free
+        done = desk.run("pause", "--wait", "0.1")
+    assert done.exit_code == 1
+    assert "Nothing new is sent any more, but a send on 'care' is still under way after 0.1 s" in " ".join(
+        done.stderr.split()
+    )
+    assert "Sending is paused (all) by ana: `escucha resume`." in troubles(desk)
+
+
+def test_the_version_is_said_even_where_nothing_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> str:
+        raise metadata.PackageNotFoundError(name)
+
+    assert running._version()
+    monkeypatch.setattr(metadata, "version", missing)
+    assert running._version() == "not installed"
