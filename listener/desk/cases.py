@@ -34,7 +34,7 @@ def parse_reference(text: str, prefix: str) -> str:
     Raises Mistake when it cannot be one, or when its check digit shows a slip.
     """
     digits = _digits(text, prefix)
-    if damm.calc_check_digit(digits[:-1]) != digits[-1]:
+    if not _fits(digits):
         raise Mistake(f"{text!r} has a slip in it: the check digit does not fit. Compare it with the original.")
     return _written(prefix, digits)
 
@@ -48,7 +48,12 @@ def _digits(text: str, prefix: str) -> str:
     if not found or len(text) > 100:
         raise Mistake(f"{text[:60]!r} is no case reference; they look like {reference(prefix, 26, 123)}.")
     year, number, check = found.groups()
-    return f"{year}{int(number):06d}{check}"
+    return f"{year}{number:0>6}{check}"
+
+
+def _fits(digits: str) -> bool:
+    """Whether that is how a reference is written. A longer number has no zero in front: one was swapped there."""
+    return damm.is_valid(digits) and (len(digits) == 9 or digits[2] != "0")
 
 
 def _written(prefix: str, digits: str) -> str:
@@ -77,7 +82,7 @@ def one_slip_away(digits: str) -> list[str]:
     """Every valid reference (its digits) that differs by one digit or by one swap of neighbours."""
     slips = {digits[:at] + digit + digits[at + 1 :] for at in range(len(digits)) for digit in "0123456789"}
     slips |= {digits[:at] + digits[at + 1] + digits[at] + digits[at + 2 :] for at in range(len(digits) - 1)}
-    return sorted(slip for slip in slips - {digits} if damm.is_valid(slip))
+    return sorted(slip for slip in slips - {digits} if _fits(slip))
 
 
 def check_move(state: CaseState, to: CaseState, label: str) -> None:

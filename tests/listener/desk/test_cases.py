@@ -65,6 +65,14 @@ def test_two_neighbours_in_the_wrong_order_are_always_noticed(reference: str, da
         desk.parse_reference(f"ES-{swapped[:2]}-{swapped[2:-1]}-{swapped[-1]}", "ES")
 
 
+@pytest.mark.parametrize("typed", ["ES-01-0000000-{}", "01 0000000 {}"])
+def test_no_zero_is_dropped_where_a_swap_may_have_put_it(typed: str) -> None:
+    check = desk.reference("ES", 2000, 1_000_000)[-1]
+    with pytest.raises(Mistake, match="slip"):
+        desk.parse_reference(typed.format(check), "ES")
+    assert f"001000000{check}" in desk.one_slip_away(f"010000000{check}")
+
+
 @given(st.text())
 def test_anything_else_is_one_sentence(text: str) -> None:
     try:
