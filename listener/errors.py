@@ -51,6 +51,10 @@ class Stale(Mistake):
     """The text, the mention or the policy changed since it was shown; look again before deciding."""
 
 
+class OtherPolicy(Stale):
+    """The draft was made under a policy that no longer rules."""
+
+
 class AlreadyDone(Mistake):
     """Somebody else, or an earlier run, decided this already."""
 

@@ -64,6 +64,10 @@ class Author:
     created_at: datetime | None = None
     opted_out: bool = False  # the profile asks automatic accounts to keep away (#nobot)
 
+    def __post_init__(self) -> None:
+        if self.created_at is not None:
+            object.__setattr__(self, "created_at", utc(self.created_at))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Media:
@@ -464,7 +468,8 @@ class LinkBasis(StrEnum):
 MENTION_MOVES: Mapping[MentionState, frozenset[MentionState]] = {
     MentionState.NEW: frozenset({MentionState.UNDERSTOOD, MentionState.GONE}),
     MentionState.UNDERSTOOD: frozenset({MentionState.DECIDED, MentionState.NEW, MentionState.GONE}),
-    MentionState.DECIDED: frozenset({MentionState.NEW, MentionState.GONE}),  # NEW again: it was edited
+    # NEW again: it was edited; UNDERSTOOD again: what was decided no longer serves, be it addressed to us after all
+    MentionState.DECIDED: frozenset({MentionState.NEW, MentionState.UNDERSTOOD, MentionState.GONE}),
     MentionState.GONE: frozenset(),
 }
 
@@ -474,7 +479,7 @@ DRAFT_MOVES: Mapping[DraftState, frozenset[DraftState]] = {
     DraftState.SENDING: frozenset({DraftState.SENT, DraftState.FAILED, DraftState.UNKNOWN, DraftState.APPROVED}),
     DraftState.UNKNOWN: frozenset({DraftState.SENT, DraftState.FAILED, DraftState.APPROVED}),
     DraftState.FAILED: frozenset({DraftState.PROPOSED}),  # a person wants it tried again
-    DraftState.REJECTED: frozenset(),
+    DraftState.REJECTED: frozenset({DraftState.PROPOSED}),  # the person takes it back
     DraftState.EXPIRED: frozenset(),
     DraftState.SENT: frozenset(),
 }

@@ -17,7 +17,7 @@ import structlog
 
 from listener import budget
 from listener.contract import Classifier, Connector, Policy, Rechecks
-from listener.errors import EscuchaError
+from listener.errors import EscuchaError, Outage
 from listener.flow.act import Acted, act
 from listener.flow.decide import Company, decide
 from listener.flow.ingest import Ingested, failed, ingest
@@ -108,9 +108,18 @@ class Pipeline:
                 polled = poll(source, self._connection(source.account, "listen"))
             except EscuchaError as error:  # it cannot even be connected
                 polled = Polled(source=source, error=error)
+            except Exception as error:
+                log.exception("A connector broke.", action="connect_bug", source=source.name)
+                polled = Polled(source=source, error=error)
         if polled.page is None:
             return failed(self.store, source, polled.error or RuntimeError("no page"), self.clock())
-        return ingest(self.store, source, polled.page, me=polled.me, now=self.clock())
+        try:
+            return ingest(self.store, source, polled.page, me=polled.me, now=self.clock())
+        except Outage:
+            raise
+        except Exception as error:
+            log.exception("A page could not be stored.", action="ingest_bug", source=source.name)
+            return failed(self.store, source, error, self.clock())
 
     def understand(self) -> int:
         """Reads one batch of new mentions; gives how many moved on."""
@@ -135,12 +144,18 @@ class Pipeline:
                 continue
             try:
                 connector = self._connection(name, "speak")
+                if not connector.speaks:
+                    continue
+                acted = act(self.store, connector, name, clock=self.clock, stopping=self.stopping)
+            except Outage:
+                raise
             except EscuchaError as error:
                 self._rest(name, str(error), self.clock())
                 continue
-            if not connector.speaks:
+            except Exception as error:
+                log.exception("A connector broke.", action="act_bug", account=name)
+                self._rest(name, f"a bug: {type(error).__name__}", self.clock())
                 continue
-            acted = act(self.store, connector, name, clock=self.clock, stopping=self.stopping)
             if acted.hold_until:
                 self._rest(name, acted.errors[-1], acted.hold_until)
             elif not acted.busy and self._failures.pop(name, 0):
@@ -168,13 +183,17 @@ class Pipeline:
             with self._locks[name]:
                 try:
                     connector = self._connection(name, "listen")
+                    if isinstance(connector, Rechecks):
+                        saved = recheck(
+                            self.store, connector, name, self.accounts[name], now=self.clock(), limit=RECHECK_BATCH
+                        )
+                        changed += len(saved.edited) + len(saved.gone)
+                except Outage:
+                    raise
                 except EscuchaError:
                     continue  # polling says so already
-                if isinstance(connector, Rechecks):
-                    saved = recheck(
-                        self.store, connector, name, self.accounts[name], now=self.clock(), limit=RECHECK_BATCH
-                    )
-                    changed += len(saved.edited) + len(saved.gone)
+                except Exception:
+                    log.exception("A connector broke.", action="recheck_bug", account=name)
         return changed
 
     def digest(self) -> int:

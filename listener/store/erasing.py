@@ -32,7 +32,8 @@ def erase(tx: Transaction, *, network: str, external_ids: Iterable[str], now: da
     ids = list(external_ids)
     columns = t.mentions.c
     where = (columns.network == network, columns.external_id.in_(ids), columns.state != MentionState.GONE.value)
-    emptied = tuple(tx.scalars(select(columns.id).where(*where)).all()) if ids else ()
+    locked = select(columns.id).where(*where).order_by(columns.id).with_for_update()
+    emptied = tuple(tx.scalars(locked).all()) if ids else ()
     for mention_id in emptied:
         withdraw(tx, mention_id, reason="the mention was deleted", now=now)
         tx.execute(

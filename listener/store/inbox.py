@@ -14,10 +14,11 @@ from uuid import uuid4
 
 from sqlalchemy import Row, Select, func, insert, select, update
 
-from listener.errors import AlreadyDone, NotFound, Stale
+from listener.errors import AlreadyDone, NotFound, OtherPolicy, Stale
 from listener.store import Transaction, audit, policies, upsert
 from listener.store import tables as t
 from listener.store.erasing import erase_drafts
+from listener.store.mentions import decide_again
 from listener.types import DRAFT_MOVES, DraftState, MentionState, ReplyPlan
 
 OPEN = (DraftState.PROPOSED, DraftState.APPROVED, DraftState.SENDING, DraftState.UNKNOWN, DraftState.FAILED)
@@ -221,7 +222,7 @@ def check_binding(tx: Transaction, draft: Draft) -> None:
         raise Stale(f"M{draft.mention_id} was edited since D{draft.id} was written; a new draft is being made.")
     active = policies.active(tx)
     if active and draft.policy_version != active:
-        raise Stale(f"D{draft.id} was drafted under policy {draft.policy_version}; now {active} rules.")
+        raise OtherPolicy(f"D{draft.id} was drafted under policy {draft.policy_version}; now {active} rules.")
 
 
 def rebind(tx: Transaction, draft: Draft, *, by: str, now: datetime) -> Draft:
@@ -306,10 +307,20 @@ def settle_by_hand(tx: Transaction, draft: Draft, *, was_sent: bool, by: str, no
         raise AlreadyDone(_already(draft))
     if was_sent:
         move(tx, draft, DraftState.SENT, sent_at=draft.sending_since, reason=f"settled by {by}")
-        erase_if_gone(tx, draft)
     else:
         move(tx, draft, DraftState.FAILED, reason=f"not on the network, says {by}")
+        outdated(tx, draft)
+    erase_if_gone(tx, draft)
     audit.record(tx, at=now, by=by, action="draft.settled", subject=f"draft {draft.id}", was_sent=was_sent)
+
+
+def outdated(tx: Transaction, draft: Draft) -> None:
+    """A draft that will not go out answers an older wording: the newer one is put before the policy once more.
+
+    While the draft was on its way the policy had to take the mention for answered.
+    """
+    if tx.scalar(select(t.mentions.c.revision).where(t.mentions.c.id == draft.mention_id)) != draft.revision:
+        decide_again(tx, draft.mention_id)
 
 
 def erase_if_gone(tx: Transaction, draft: Draft) -> None:

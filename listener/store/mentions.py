@@ -23,6 +23,7 @@ from listener.types import (
     Visibility,
 )
 
+MAX_COUNT = 2_000_000_000  # as much as an integer column holds everywhere
 MAX_ID = 300  # characters of an id or a name, as wide as their columns
 MAX_TEXT = 50_000  # characters kept of one post; longer than any network's limit, short of what would choke a terminal
 
@@ -80,10 +81,9 @@ def save(tx: Transaction, *, source_id: int | None, network: str, posts: Sequenc
     posts = [_storable(post) for post in posts]
     ids = [post.external_id for post in posts]
     columns = t.mentions.c
-    known = {
-        row.external_id: row
-        for row in tx.execute(select(t.mentions).where(columns.network == network, columns.external_id.in_(ids)))
-    }
+    # Locked, so that an edit and a deletion heard at once cannot undo each other (on SQLite writers are alone anyway).
+    locked = select(t.mentions).where(columns.network == network, columns.external_id.in_(ids))
+    known = {row.external_id: row for row in tx.execute(locked.order_by(columns.id).with_for_update())}
     for post in posts:
         row = known.get(post.external_id)
         if row is None:
@@ -101,7 +101,7 @@ def save(tx: Transaction, *, source_id: int | None, network: str, posts: Sequenc
             known[post.external_id] = tx.execute(select(t.mentions).where(columns.id == row.id)).one()
         else:
             repeated += 1
-            _notice_again(tx, row, post, now)
+            _notice_again(tx, row, post, source_id, now)
     return Saved(new=tuple(new), edited=tuple(edited), repeated=repeated)
 
 
@@ -122,6 +122,7 @@ def _storable(post: Post) -> Post:
         handle=_text(post.author.handle)[:MAX_ID],
         display_name=_text(post.author.display_name)[:MAX_ID],
         url=_text(post.author.url) if post.author.url else None,
+        followers=None if post.author.followers is None else min(max(post.author.followers, 0), MAX_COUNT),
     )
     return replace(
         post,
@@ -225,14 +226,25 @@ def _revise(tx: Transaction, row: Row[Any], post: Post, now: datetime) -> None:
     )
 
 
-def _notice_again(tx: Transaction, row: Row[Any], post: Post, now: datetime) -> None:
-    """A post heard twice may turn out to address us after all, and has been seen to be still there."""
+def _notice_again(tx: Transaction, row: Row[Any], post: Post, source_id: int | None, now: datetime) -> None:
+    """A post heard twice has been seen to be still there, and may turn out to address us after all.
+
+    Then it belongs to the source, and so to the account, that it addresses, and is decided once more.
+    """
     if row.state == MentionState.GONE:
         return
-    values: dict[str, Any] = {"checked_at": now}
-    if row.kind == PostKind.FOUND and post.kind is not PostKind.FOUND:
-        values["kind"] = post.kind.value
-    tx.execute(update(t.mentions).where(t.mentions.c.id == row.id).values(**values))
+    columns = t.mentions.c
+    tx.execute(update(t.mentions).where(columns.id == row.id).values(checked_at=now))
+    if row.kind == PostKind.FOUND and post.kind is not PostKind.FOUND and source_id is not None:
+        tx.execute(update(t.mentions).where(columns.id == row.id).values(kind=post.kind.value, source_id=source_id))
+        erasing.withdraw(tx, row.id, reason="it turned out to address us", now=now)
+        decide_again(tx, row.id)
+
+
+def decide_again(tx: Transaction, mention_id: int) -> None:
+    """Puts a decided mention before the policy once more: what was decided no longer serves."""
+    decided = (t.mentions.c.id == mention_id, t.mentions.c.state == MentionState.DECIDED.value)
+    tx.execute(update(t.mentions).where(*decided).values(state=MentionState.UNDERSTOOD.value))
 
 
 def awaiting(tx: Transaction, state: MentionState, limit: int) -> list[Mention]:

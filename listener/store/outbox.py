@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import and_, or_, select, update
 
-from listener.errors import AlreadyDone, Stale
-from listener.store import Transaction, audit, inbox, policies, switch
+from listener.errors import AlreadyDone, OtherPolicy, Stale
+from listener.store import Transaction, audit, inbox, switch
 from listener.store import tables as t
 from listener.store.inbox import Draft
 from listener.types import DRAFT_MOVES, DraftState, Posted
@@ -29,11 +29,14 @@ def claim(tx: Transaction, draft: Draft, now: datetime) -> bool:
     """
     try:
         inbox.check_binding(tx, draft)
+    except OtherPolicy:
+        inbox.rebind(tx, draft, by="daemon", now=now)
+        return False
     except Stale as stale:
-        if draft.policy_version != (policies.active(tx) or draft.policy_version):
-            inbox.rebind(tx, draft, by="daemon", now=now)
-        else:
+        if inbox.get(tx, draft.id).edit == draft.edit:  # its mention changed; else a colleague has it in hand
             inbox.move(tx, draft, DraftState.EXPIRED, reason=str(stale))
+            inbox.outdated(tx, draft)
+            inbox.erase_if_gone(tx, draft)
             audit.record(
                 tx, at=now, by="daemon", action="draft.expired", subject=f"draft {draft.id}", reason=str(stale)
             )
@@ -83,12 +86,12 @@ def sent(tx: Transaction, draft: Draft, posted: Posted, now: datetime) -> None:
     """The network has it."""
     outcome = {"sent_at": posted.posted_at or now, "posted_id": posted.external_id, "posted_url": posted.url}
     _outcome(tx, draft, DraftState.SENT, now, reason=None, **outcome)
-    inbox.erase_if_gone(tx, draft)
 
 
 def failed(tx: Transaction, draft: Draft, reason: str, now: datetime) -> None:
     """The network refused it for good."""
     _outcome(tx, draft, DraftState.FAILED, now, reason=reason)
+    inbox.outdated(tx, draft)
 
 
 def unknown(tx: Transaction, draft: Draft, reason: str, now: datetime) -> None:
@@ -106,5 +109,7 @@ def _outcome(tx: Transaction, draft: Draft, to: DraftState, now: datetime, **val
     on_their_way = [state.value for state in underway if to in DRAFT_MOVES[state] or state is to]
     where = (t.drafts.c.id == draft.id, t.drafts.c.state.in_(on_their_way))
     tx.execute(update(t.drafts).where(*where).values(state=to.value, **values))
+    if to in (DraftState.SENT, DraftState.FAILED):
+        inbox.erase_if_gone(tx, draft)
     reason = values.get("reason")
     audit.record(tx, at=now, by="daemon", action=f"draft.{to}", subject=f"draft {draft.id}", reason=reason)

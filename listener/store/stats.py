@@ -21,7 +21,7 @@ class Counts:
     drafts: Mapping[str, int]
     cases: Mapping[str, int]
     deliveries: Mapping[str, int]
-    decided: int  # decisions taken, one per revision of a mention
+    decided: int  # decisions taken; a mention that was edited has several
     automatic: int  # drafts that a rule approved
     troubled: int  # mentions set aside because a stage broke on them
     unrouted: int  # decided mentions that a person must still route to a case
@@ -31,7 +31,7 @@ def counts(tx: Transaction) -> Counts:
     """Counts everything."""
     in_a_case = select(t.case_mentions.c.mention_id).where(t.case_mentions.c.mention_id == t.mentions.c.id).exists()
     unrouted = (
-        select(func.count())
+        select(func.count(t.mentions.c.id.distinct()))
         .select_from(t.decisions.join(t.mentions, t.mentions.c.id == t.decisions.c.mention_id))
         .where(
             t.decisions.c.needs_routing,

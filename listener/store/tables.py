@@ -161,6 +161,8 @@ mentions = Table(
     UniqueConstraint("network", "external_id"),
     Index(None, "state", "id"),
     Index(None, "account_id", "posted_at"),
+    Index(None, "network", "parent_id"),
+    Index(None, "source_id", "checked_at"),
 )
 
 revisions = Table(
@@ -225,7 +227,7 @@ decisions = Table(
     Column("tags", JSON, nullable=False),
     Column("trace", JSON, nullable=False),  # rules, guards and the values seen
     Column("at", Moment, nullable=False),
-    UniqueConstraint("mention_id", "revision"),
+    Index(None, "mention_id", "revision"),
 )
 
 drafts = Table(
@@ -256,7 +258,7 @@ drafts = Table(
     Column("sending_since", Moment),
     Column("looked_at", Moment),  # when the network was last searched for it
     Column("sent_at", Moment),
-    Column("posted_id", String(300)),
+    Column("posted_id", String(300), index=True),
     Column("posted_url", Text),
     Index(None, "state", "urgency_rank", "id"),
     Index(None, "account", "state"),

@@ -172,6 +172,8 @@ class Everything(RuleBasedStateMachine):
             return
         said = Counter(row["key"] for row in self.escucha.network.posts_by("marca"))
         assert all(times == 1 for times in said.values()), said
+        parents = Counter(row["parent"] for row in self.escucha.network.posts_by("marca"))
+        assert all(times == 1 for times in parents.values()), parents
 
     def teardown(self) -> None:
         if not hasattr(self, "escucha"):

@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 import pytest
 
 import policies
+from connectors import sandbox
 from connectors.sandbox import Fault
 from listener.errors import AlreadyDone, Stale
 from listener.flow.decide import Company
-from listener.store import audit, cases, decisions, inbox, mentions, sources, stats, switch
-from listener.types import Author, CaseState, DraftState, Media, MentionState, Post
-from tests.listener.flow.world import AUTO, Escucha
+from listener.flow.pipeline import Pipeline
+from listener.store import audit, cases, decisions, inbox, mentions, outbox, sources, stats, switch
+from listener.store.sources import Wanted
+from listener.types import (
+    Author,
+    CaseState,
+    Cursor,
+    DraftState,
+    Media,
+    MentionState,
+    Page,
+    Post,
+    PostKind,
+    Rechecked,
+)
+from tests.listener.flow.world import AUTO, Escucha, Keywords
 
 
 def test_a_question_is_answered_once_in_its_thread_with_its_case(escucha: Escucha) -> None:
@@ -376,3 +392,163 @@ def test_what_no_database_takes_is_stored_all_the_same(escucha: Escucha) -> None
     escucha.main.digest()
     with escucha.store.read() as tx:
         assert mentions.get(tx, 1).state is MentionState.DECIDED
+
+
+@pytest.mark.parametrize("fault", [Fault.NEVER_ARRIVED, Fault.RATE_LIMITED, Fault.REJECTED])
+def test_who_edits_while_a_reply_is_on_its_way_is_not_forgotten(escucha: Escucha, fault: Fault) -> None:
+    post = escucha.says("@marca ¿horario?")
+    escucha.clock.forward(seconds=11)
+    escucha.main.poll()
+    escucha.main.digest()
+    (draft,) = escucha.drafts(DraftState.APPROVED)
+    with escucha.store.write() as tx:
+        assert outbox.claim(tx, draft, escucha.clock())
+    escucha.network.edit(post, "@marca ¿horario del domingo?", at=escucha.clock())
+    escucha.clock.forward(seconds=11)
+    escucha.main.poll()
+    escucha.main.digest()  # decided while the old answer is under way
+    with escucha.store.write() as tx:
+        if fault is Fault.NEVER_ARRIVED:
+            outbox.unknown(tx, draft, "lost", escucha.clock())
+        elif fault is Fault.RATE_LIMITED:
+            outbox.not_sent(tx, draft, "slow down", escucha.clock())
+        else:
+            outbox.failed(tx, draft, "no", escucha.clock())
+    for _ in range(4):
+        escucha.round(minutes=2)
+    assert [draft.revision for draft in escucha.drafts(DraftState.SENT)] == [2]
+    assert len(escucha.answers()) == 1
+
+
+def test_a_post_that_turns_out_to_address_us_is_decided_again(tmp_path_factory: pytest.TempPathFactory) -> None:
+    escucha = Escucha(tmp_path_factory.mktemp("again"), queries=("horario", "mentions"))
+    escucha.says("@marca horario gracias")
+    escucha.clock.forward(seconds=11)
+    escucha.main.poll(["source-0"])
+    with escucha.store.write() as tx:
+        mention = mentions.get(tx, 1)
+        post = Post(
+            external_id=mention.external_id, author=mention.author, text=mention.text, posted_at=mention.posted_at
+        )
+        tx.exec_driver_sql("UPDATE mentions SET kind = 'found'")
+    escucha.main.digest()
+    for _ in range(2):
+        with escucha.store.write() as tx:
+            source = sources.get(tx, "source-1")
+            mentions.save(
+                tx,
+                source_id=source.id,
+                network="sandbox",
+                posts=[replace(post, kind=PostKind.MENTION)],
+                now=escucha.clock(),
+            )
+    with escucha.store.read() as tx:
+        mention = mentions.get(tx, 1)
+    assert (mention.state, mention.kind, mention.source) == (MentionState.UNDERSTOOD, PostKind.MENTION, "source-1")
+    escucha.main.digest()
+    with escucha.store.read() as tx:
+        assert len(decisions.decisions_of(tx, 1)) == 2
+    escucha.close()
+
+
+def test_a_draft_that_fails_after_the_deletion_is_emptied_too(escucha: Escucha) -> None:
+    post = escucha.says("@marca todo mal")
+    escucha.round()
+    escucha.approve(escucha.draft())
+    (draft,) = escucha.drafts(DraftState.APPROVED)
+    with escucha.store.write() as tx:
+        inbox.shown(tx, draft, to="mod", now=escucha.clock())
+        outbox.claim(tx, draft, escucha.clock())
+    escucha.network.delete(post)
+    escucha.clock.forward(seconds=11)
+    escucha.main.poll()
+    assert escucha.draft().text, "still needed to look for it"
+    with escucha.store.write() as tx:
+        outbox.failed(tx, draft, "it is gone", escucha.clock())
+        assert inbox.view_of(tx, draft.id, "mod") is None
+    assert (escucha.draft().state, escucha.draft().text) == (DraftState.FAILED, "")
+
+
+def test_a_colleagues_rewording_while_the_sender_is_busy_is_no_bug(escucha: Escucha) -> None:
+    escucha.says("@marca todo mal")
+    escucha.round()
+    escucha.approve(escucha.draft())
+    (stale,) = escucha.drafts(DraftState.APPROVED)
+    with escucha.store.write() as tx:
+        inbox.edit(tx, stale, text="otra cosa", length=9, by="otro", now=escucha.clock())
+    escucha.approve(escucha.draft())
+    with escucha.store.write() as tx:
+        assert not outbox.claim(tx, stale, escucha.clock())
+    assert escucha.draft().state is DraftState.APPROVED
+
+
+class _Broken(sandbox.Sandbox):
+    """A connector with a bug in every ability."""
+
+    def poll(self, query: str, cursor: Cursor | None) -> Page:
+        raise KeyError("poll")
+
+    def recheck(self, external_ids: Sequence[str]) -> Rechecked:
+        raise KeyError("recheck")
+
+
+def test_a_bug_in_one_connector_stops_no_other_account(escucha: Escucha) -> None:
+    world = sandbox.Settings(world=escucha.folder / "world.db")
+    both = Pipeline(
+        escucha.store,
+        accounts={"broken": "sandbox", "care": "sandbox"},
+        connect=lambda name: _Broken(world) if name == "broken" else sandbox.connect(world),
+        network_facts=lambda _: sandbox.FACTS,
+        classifier=Keywords,
+        policy=escucha.policy,
+        company=Company(case_prefix="ES"),
+        clock=escucha.clock,
+    )
+    wanted = [
+        Wanted(name=name, account=name, network="sandbox", query="mentions", every=timedelta(seconds=10))
+        for name in ("broken", "care")
+    ]
+    both.start(wanted, by="test")
+    escucha.says("@marca ¿horario?")
+    escucha.clock.forward(seconds=11)
+    both.once()
+    assert len(escucha.answers()) == 1
+    with escucha.store.read() as tx:
+        assert sources.get(tx, "broken").last_error == "a bug in the connector: KeyError"
+        assert sources.get(tx, "care").failures == 0
+
+
+def test_a_page_that_cannot_be_stored_is_a_failure_of_its_source(escucha: Escucha) -> None:
+    class Strange(sandbox.Sandbox):
+        def poll(self, query: str, cursor: Cursor | None) -> Page:
+            page = super().poll(query, cursor)
+            return replace(page, posts=tuple(replace(post, text=7) for post in page.posts))  # type: ignore[arg-type]
+
+    settings = sandbox.Settings(world=escucha.folder / "world.db")
+    strange = Pipeline(
+        escucha.store,
+        accounts={"care": "sandbox"},
+        connect=lambda _: Strange(settings),
+        network_facts=lambda _: sandbox.FACTS,
+        classifier=Keywords,
+        policy=escucha.policy,
+        company=Company(case_prefix="ES"),
+        clock=escucha.clock,
+    )
+    escucha.says("@marca ¿horario?")
+    escucha.clock.forward(seconds=11)
+    strange.poll()
+    with escucha.store.read() as tx:
+        assert sources.get(tx, "source-0").failures == 1
+    escucha.round(minutes=5)
+    assert len(escucha.answers()) == 1, "nothing of it was lost"
+
+
+def test_absurd_counts_are_kept_within_what_a_column_holds(escucha: Escucha) -> None:
+    author = Author(external_id="1", handle="x", followers=10**30)
+    post = Post(external_id="1", author=author, text="hola", posted_at=escucha.clock())
+    with escucha.store.write() as tx:
+        source = sources.get(tx, "source-0")
+        mentions.save(tx, source_id=source.id, network="sandbox", posts=[post], now=escucha.clock())
+    with pytest.raises(ValueError, match="no time zone"):
+        Author(external_id="1", handle="x", created_at=datetime(2026, 1, 1))  # noqa: DTZ001

@@ -301,8 +301,10 @@ def upgrade() -> None:
     with op.batch_alter_table("mentions", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_mentions_account_id"), ["account_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_mentions_account_id_posted_at"), ["account_id", "posted_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_mentions_network_parent_id"), ["network", "parent_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_mentions_posted_at"), ["posted_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_mentions_source_id"), ["source_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_mentions_source_id_checked_at"), ["source_id", "checked_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_mentions_state_id"), ["state", "id"], unique=False)
         batch_op.create_index(batch_op.f("ix_mentions_thread_id"), ["thread_id"], unique=False)
 
@@ -349,8 +351,10 @@ def upgrade() -> None:
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["mention_id"], ["mentions.id"], name=op.f("fk_decisions_mention_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_decisions")),
-        sa.UniqueConstraint("mention_id", "revision", name=op.f("uq_decisions_mention_id_revision")),
     )
+    with op.batch_alter_table("decisions", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_decisions_mention_id_revision"), ["mention_id", "revision"], unique=False)
+
     op.create_table(
         "revisions",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
@@ -424,6 +428,7 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_drafts_account_state"), ["account", "state"], unique=False)
         batch_op.create_index(batch_op.f("ix_drafts_case_id"), ["case_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_drafts_mention_id"), ["mention_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_drafts_posted_id"), ["posted_id"], unique=False)
         batch_op.create_index(
             batch_op.f("ix_drafts_state_urgency_rank_id"), ["state", "urgency_rank", "id"], unique=False
         )
