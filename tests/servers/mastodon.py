@@ -247,7 +247,7 @@ class MastodonServer:
     def fail(self, route: str, kind: str, *, times: int = 1, **options: Any) -> None:
         """The next `times` requests that match go wrong in that way."""
         with self.lock:
-            self.faults.append(Fault(re.compile(route), str(kind), times, options))
+            self.faults.append(Fault(re.compile(route), str(kind), int(times), options))
 
     def heal(self) -> None:
         """Nothing goes wrong any more."""
