@@ -1,26 +1,32 @@
-"""Several drafts of one template at once: each is read in full before all are approved."""
+"""Several drafts of one template at once: as many as one screen holds, each read in full before all are approved.
+
+What is dangerous is not among them: a reply held for words of danger or for personal data, or for which a team was
+called in, is decided on its own card.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Container
 from dataclasses import dataclass
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.padding import Padding
+from rich.segment import Segment, Segments
 from rich.text import Text
 
 from listener.commands import deciding
 from listener.commands.app import App
-from listener.commands.drawing import MAX_WORDS, STYLES, WIDEST, name_of
+from listener.commands.drawing import MAX_WORDS, STYLES, WIDEST, held_by, label, name_of
 from listener.commands.keyboard import Keyboard
 from listener.commands.output import clip
 from listener.errors import Mistake
 from listener.escapes import visible
-from listener.store import mentions, waiting
+from listener.store import Transaction, mentions, waiting
 from listener.store.inbox import Draft
 from listener.types import DraftState, Urgency
 
 AT_ONCE = 10  # drafts, at most: they must be read
+GRAVE = ("risk", "personal_data")  # guards whose drafts are read one at a time
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,27 +37,52 @@ class Done:
     problems: tuple[str, ...] = ()
 
 
-def offer(app: App, draft: Draft, *, screen: Console, keyboard: Keyboard, leave_out: Container[int]) -> Done | None:
+def others(tx: Transaction, draft: Draft, *, least: Urgency, leave_out: Container[int]) -> dict[int, list[str]]:
+    """The drafts like it that may be approved with it, itself first, each with why it was held; empty where it may not.
+
+    `least`: only those of that urgency at least.
+    """
+    found = {}
+    for number, trace, team in waiting.alike(tx, draft, least=least):
+        stops = held_by(trace)
+        if number in leave_out or team or any(stop.get("guard") in GRAVE for stop in stops):
+            continue
+        found[number] = [label(stop.get("reason") or stop.get("guard", "")) for stop in stops]
+    return found if draft.id in found else {}
+
+
+def offer(
+    app: App, draft: Draft, *, screen: Console, keyboard: Keyboard, least: Urgency, leave_out: Container[int]
+) -> Done | None:
     """Shows the draft and those like it, all in full, and approves exactly these if the person types how many.
 
-    None where there is no other that could go out.
+    None where there is no other that could go out, or that fits the screen beside it.
     """
     with app.store.read() as tx:
-        others = [number for number in waiting.alike(tx, draft) if number not in leave_out]
-    brought = [deciding.bring(app, number).draft for number in others[: AT_ONCE - 1]]
-    fit = [one for one in (draft, *brought) if one.state is DraftState.PROPOSED and _fits(one)]
+        held = others(tx, draft, least=least, leave_out=leave_out)
+    fit: list[Draft] = []
+    lines: list[list[Segment]] = []
+    width = min(screen.width, WIDEST)
+    for number in list(held)[:AT_ONCE]:
+        one = draft if number == draft.id else deciding.bring(app, number).draft
+        if one.state is not DraftState.PROPOSED or not _fits(one):
+            continue
+        drawn = screen.render_lines(
+            _drawn(app, one, held[number], width), screen.options.update(width=width), pad=False
+        )
+        if len(lines) + len(drawn) > screen.height - 4:  # two for the question, one for the answer
+            break
+        lines += drawn
+        fit.append(one)
     if len(fit) < 2 or fit[0].id != draft.id:
         return None
     screen.clear()
-    for one in fit:
-        _draw(app, one, screen)
+    for line in lines:
+        screen.print(Segments([*line, Segment.line()]), end="")
     deciding.remember(app, *fit)
-    more = f" (of {len(others) + 1})" if len(others) + 1 > len(fit) else ""
-    screen.print(
-        Text(
-            f"All {len(fit)}{more} go out as they stand here: type {len(fit)} and Enter. Anything else: none.", "yellow"
-        )
-    )
+    more = f" (of {len(held)})" if len(held) > len(fit) else ""
+    question = f"All {len(fit)}{more} go out as they stand here: type {len(fit)} and Enter. Anything else: none."
+    screen.print(Text(question, "yellow"), width=width)
     if keyboard.line().strip() != str(len(fit)):
         return Done()
     approved, problems = [], []
@@ -67,14 +98,14 @@ def _fits(draft: Draft) -> bool:
     return draft.length <= draft.length_limit and len(draft.text) <= MAX_WORDS
 
 
-def _draw(app: App, draft: Draft, screen: Console) -> None:
+def _drawn(app: App, draft: Draft, held: list[str], width: int) -> Group:
     with app.store.read() as tx:
         mention = mentions.get(tx, draft.mention_id)
-    width = min(screen.width, WIDEST)
     urgency = list(Urgency)[draft.urgency_rank]
-    lead = Text(f"D{draft.id}", style="bold").append(f"  {urgency}  ", STYLES[urgency] or "not bold")
+    lead = Text(f"D{draft.id}", style="bold", no_wrap=True, overflow="ellipsis")
+    lead.append(f"  {urgency}  ", STYLES[urgency] or "not bold")
     lead.append(clip(name_of(mention.author.handle, mention.network), 30) + "  ", "not bold")
     lead.append(clip(mention.text[:2000], max(width - lead.cell_len, 20)), "not bold dim")
-    screen.print(lead, no_wrap=True, overflow="ellipsis")
     words = Text(visible(draft.text, lines=True), style="bold", overflow="fold")
-    screen.print(Padding(words, (0, 0, 1, 4)), width=width)
+    why = [Padding(Text(f"held for a person: {reason}", "yellow", overflow="fold"), (0, 0, 0, 4)) for reason in held]
+    return Group(lead, Padding(words, (0, 0, 0, 4)), *why, Text())

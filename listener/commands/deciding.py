@@ -10,6 +10,7 @@ import signal
 import sys
 from dataclasses import dataclass
 from datetime import timedelta
+from difflib import get_close_matches
 from typing import Any
 
 import click
@@ -21,12 +22,29 @@ from listener.commands.drawing import MAX_WORDS
 from listener.commands.output import clip, console
 from listener.errors import AlreadyDone, Mistake, Stale
 from listener.escapes import visible
-from listener.store import inbox, mentions, policies
+from listener.store import inbox, mentions, policies, waiting
 from listener.store.inbox import Draft
 from listener.store.mentions import Mention
 from listener.types import DraftState
 
 GRACE = timedelta(seconds=10)  # from an approval in a review to its sending, so that it can be taken back
+
+
+def check_network(app: App, name: str | None) -> None:
+    """Raises Mistake for a network that no account is on and nothing was ever heard on."""
+    if name is None:
+        return
+    with app.store.read() as tx:
+        known = sorted(waiting.networks(tx) | {account.network for account in app.config.accounts.values()})
+    if name not in known:
+        close = get_close_matches(name, known, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"there is: {', '.join(known) or 'none'}."
+        raise Mistake(f"There is no network {clip(name, 40)!r} here; {hint}")
+
+
+def nothing_waits(elsewhere: int) -> str:
+    """The sentence for an empty inbox; `elsewhere`: so many wait that a filter leaves out."""
+    return f"No draft waits here; {elsewhere} elsewhere." if elsewhere else "No draft waits for a person."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,13 +116,16 @@ def approve(app: App, draft: Draft, *, wait: timedelta | None = None) -> Draft:
 
 
 def take_back(app: App, number: int, edit: int) -> bool:
-    """Puts an approval of ours before people again; False when it was sent or changed since that `edit`."""
-    with app.store.write() as tx:
-        draft = inbox.get(tx, number)
-        if draft.state is not DraftState.APPROVED or draft.edit != edit:
-            return False
-        inbox.take_back(tx, draft, by=app.actor, now=app.now())
-        return True
+    """Puts what we approved or rejected before people again; False when it was sent or changed since that `edit`."""
+    try:
+        with app.store.write() as tx:
+            draft = inbox.get(tx, number)
+            if draft.edit != edit:
+                return False
+            inbox.take_back(tx, draft, by=app.actor, now=app.now())
+    except (AlreadyDone, Stale):
+        return False
+    return True
 
 
 def reword(app: App, draft: Draft, text: str) -> Draft:

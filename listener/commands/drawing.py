@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from rich.console import Console, Group
 from rich.table import Table
@@ -27,37 +30,55 @@ HOW = {
 }
 
 
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """How much of a card is drawn. `said`: so many lines of what they said, None for all of it and of the rules."""
+
+    said: int | None = None
+    before: bool = True  # what was said in the thread before
+    rules: int = 3
+    because: bool = True  # what the rules say of themselves
+    facts: bool = True  # what the model makes of it, how long the reply is, and air
+
+
+FULL = Shape()
+SHAPES = (  # what gives way first where the screen is small; our own reply always stands in full
+    *(Shape(said=lines) for lines in (16, 10, 6)),
+    Shape(said=6, before=False),
+    Shape(said=6, before=False, rules=1),
+    Shape(said=6, before=False, rules=1, because=False),
+    *(Shape(said=lines, before=False, rules=1, because=False, facts=False) for lines in (6, 3)),
+)
+
+
 def draw(
     card: Card,
     *,
     now: datetime,
     console: Console,
-    said_lines: int | None = None,
+    shape: Shape = FULL,
     progress: str = "",
     changed_from: str | None = None,
 ) -> Group:
-    """The card, at most `WIDEST` columns wide.
-
-    `said_lines`: so many lines of what they said, None for all; our own reply always stands in full. `changed_from`:
-    the reply as this person last saw it, to mark what differs.
+    """The card, at most `WIDEST` columns wide. `changed_from`: the reply as this person last saw it, to mark what
+    differs.
     """
     width = min(console.width, WIDEST)
     grid = Table.grid(padding=(0, 1, 0, 0))
     grid.add_column(width=6, style="dim", no_wrap=True)
     grid.add_column(width=width - 8, overflow="fold")
-    brief = said_lines is not None
     for name, lines in (
         ("who", [_who(card, width - 8)]),
-        ("before", _before(card, now, width - 8)),
-        ("said", _said(card, now, console, width - 8, said_lines)),
-        ("means", [_means(card)]),
-        ("reply", _reply(card, now, changed_from)),
-        ("why", _why(card, brief)),
+        ("before", _before(card, now, width - 8) if shape.before else []),
+        ("said", _said(card, now, console, width - 8, shape.said)),
+        ("means", [_means(card)] if shape.facts else []),
+        ("reply", _reply(card, now, changed_from, facts=shape.facts)),
+        ("why", _why(card, shape)),
         ("case", _case(card, now)),
         ("note", _notes(card)),
     ):
         if any(lines):
-            if name in ("said", "reply", "why"):
+            if shape.facts and name in ("said", "reply", "why"):
                 grid.add_row("", "")
             grid.add_row(name, Group(*(line for line in lines if line)))
     return Group(_title(card, now, width, progress), Text("─" * width, style="dim"), grid)
@@ -202,7 +223,7 @@ def _percent(scores: object, name: str) -> str:
     return f"{value:.0%}" if isinstance(value, (int, float)) and value == value else "?"  # noqa: PLR0124
 
 
-def _reply(card: Card, now: datetime, changed_from: str | None) -> list[Text]:
+def _reply(card: Card, now: datetime, changed_from: str | None, *, facts: bool) -> list[Text]:
     draft = card.draft
     if draft is None:
         return [Text("none", style="dim")]
@@ -214,10 +235,11 @@ def _reply(card: Card, now: datetime, changed_from: str | None) -> list[Text]:
         body = words(draft.text, style="bold")
     over = draft.length - draft.length_limit
     length = f"{draft.length:,} of {draft.length_limit:,}"
-    facts = Text(f"{length} · {label(draft.language)} · {label(draft.template)}", style="dim")
+    lines = body
     if over > 0:
-        facts = Text(f"{length}: {over:,} too long; edit it · {label(draft.template)}", style="red")
-    lines = [*body, facts]
+        lines.append(Text(f"{length}: {over:,} too long; edit it · {label(draft.template)}", style="red"))
+    elif facts:
+        lines.append(Text(f"{length} · {label(draft.language)} · {label(draft.template)}", style="dim"))
     if draft.state is not DraftState.PROPOSED or draft.decided_by:
         lines.append(Text(label(standing(draft, now)), style="dim", overflow="fold"))
     if draft.reason and draft.state is not DraftState.PROPOSED:
@@ -227,26 +249,38 @@ def _reply(card: Card, now: datetime, changed_from: str | None) -> list[Text]:
     return lines
 
 
-def _why(card: Card, brief: bool) -> list[Text]:
+def _why(card: Card, shape: Shape) -> list[Text]:
     if card.decision is None:
         return []
-    trace = card.decision.trace
+    trace, brief = card.decision.trace, shape.said is not None
     rules = [rule for rule in trace.get("rules", ()) if rule.get("outcome") == RuleOutcome.MATCHED]
-    guards = [guard for guard in trace.get("guards", ()) if guard.get("holds") or guard.get("forbids")]
+    rules = rules[-1:] + rules[:-1]  # the last that matched is the one that decided
+    shown = rules[: shape.rules] if brief else rules
     lines = []
-    for rule in rules[:3] if brief else rules:
-        because = f": {label(rule['wanted'])}" if rule.get("wanted") else ""
+    for rule in shown:
+        because = f": {label(rule['wanted'])}" if rule.get("wanted") and shape.because else ""
         lines.append(Text(f"{label(rule.get('rule', ''))}{because}", overflow="fold"))
+    if len(rules) > len(shown):
+        lines[-1].append(f" · and {len(rules) - len(shown)} more", "dim")
     if not rules:
         lines.append(Text("no rule matched", style="dim"))
-    for guard in guards[:3] if brief else guards:
+    stops = held_by(trace)
+    for guard in stops[:3] if brief else stops:
         verb = "forbidden" if guard.get("forbids") else "held for a person"
         lines.append(Text(f"{verb}: {label(guard.get('reason') or guard.get('guard', ''))}", style="yellow"))
+    if brief and len(stops) > 3:
+        lines.append(Text(f"and {len(stops) - 3} more: x shows them", style="yellow"))
     if card.decision.ignored:
         lines.append(Text(f"ignored: {label(card.decision.ignored)}", style="dim"))
     if card.decision.escalate_to:
         lines.append(Text(f"escalated to {label(card.decision.escalate_to)}", style="yellow"))
     return lines
+
+
+def held_by(trace: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """The guards that held or forbade the reply, in order, but what is dangerous first."""
+    stops = [guard for guard in trace.get("guards", ()) if guard.get("holds") or guard.get("forbids")]
+    return sorted(stops, key=lambda guard: guard.get("guard") != "risk")
 
 
 def _notes(card: Card) -> list[Text]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,6 +11,7 @@ import click
 from rich.console import Group
 from rich.text import Text
 
+from listener.commands import deciding
 from listener.commands.app import App, pass_app
 from listener.commands.drawing import STYLES, WIDEST, name_of
 from listener.commands.keys import draft_keys
@@ -24,7 +25,7 @@ LIMIT = 20
 
 @dataclass(frozen=True, kw_only=True)
 class Listing:
-    """Everything `inbox` says. `total` counts the drafts in `drafts` without the limit."""
+    """Everything `inbox` says. `total` counts the drafts in `drafts` without the limit, `totals` the other lists."""
 
     drafts: Sequence[Waiting]
     total: int
@@ -33,6 +34,8 @@ class Listing:
     unknown: Sequence[Waiting]
     set_aside: Sequence[Heard]
     undrafted: Sequence[Heard]
+    totals: Mapping[str, int]
+    elsewhere: int  # drafts that would wait without the filters
     policy: str | None
     pauses: Sequence[switch.Pause]
 
@@ -87,6 +90,7 @@ def _read(
     besides: bool,
     undrafted: bool,
 ) -> Listing:
+    deciding.check_network(app, network)
     with app.store.read() as tx:
         apart = besides and not undrafted  # with --all they stand among the drafts
         return Listing(
@@ -97,6 +101,14 @@ def _read(
             unknown=waiting.drafts(tx, states=(DraftState.UNKNOWN,), network=network, limit=limit) if apart else (),
             set_aside=waiting.set_aside(tx, network=network, limit=limit) if besides else (),
             undrafted=waiting.undrafted(tx, network=network, limit=1000) if undrafted else (),
+            totals={
+                "to_route": waiting.how_many_to_route(tx, network=network) if besides else 0,
+                "unknown": waiting.count(tx, states=(DraftState.UNKNOWN,), network=network) if apart else 0,
+                "failed": waiting.count(tx, states=(DraftState.FAILED,), network=network) if apart else 0,
+                "set_aside": waiting.how_many_set_aside(tx, network=network) if besides else 0,
+                "without_draft": waiting.how_many_undrafted(tx, network=network) if undrafted else 0,
+            },
+            elsewhere=waiting.count(tx) if network or agent else 0,
             policy=policies.active(tx),
             pauses=switch.pauses(tx),
         )
@@ -114,14 +126,16 @@ def _print(listing: Listing, now: datetime, *, waiting_only: bool) -> None:
     for waits in listing.drafts:
         show(_lines(waits, now, width))
     if not listing.drafts:
-        say("No draft waits for a person." if waiting_only else "There is no such draft.")
+        say(deciding.nothing_waits(listing.elsewhere) if waiting_only else "There is no such draft.")
     elif listing.total > len(listing.drafts):
         say(f"\n{len(listing.drafts)} of {listing.total} shown; --all shows every one.")
-    _heard("These need a team (escucha case open M…)", listing.to_route, now, width)
-    _outcomes("Nobody knows whether these went out (look there, then escucha settle D…)", listing.unknown, now, width)
-    _outcomes("The network refused these (escucha retry D…)", listing.failed, now, width)
-    _heard("These could not be handled", listing.set_aside, now, width)
-    _heard("Heard, and no reply proposed", listing.undrafted, now, width)
+    totals = listing.totals
+    _heard("These need a team (escucha case open M…)", listing.to_route, totals["to_route"], now, width)
+    unknown = "Nobody knows whether these went out (look there, then escucha settle D…)"
+    _outcomes(unknown, listing.unknown, totals["unknown"], now, width)
+    _outcomes("The network refused these (escucha retry D…)", listing.failed, totals["failed"], now, width)
+    _heard("These could not be handled", listing.set_aside, totals["set_aside"], now, width)
+    _heard("Heard, and no reply proposed", listing.undrafted, totals["without_draft"], now, width)
     if listing.drafts and waiting_only:
         say("\nescucha review goes through them one by one; escucha show D… shows one.")
 
@@ -150,7 +164,7 @@ def _lines(waits: Waiting, now: datetime, width: int) -> Group:
     return Group(first, second)
 
 
-def _heard(title: str, listed: Sequence[Heard], now: datetime, width: int) -> None:
+def _heard(title: str, listed: Sequence[Heard], total: int, now: datetime, width: int) -> None:
     if not listed:
         return
     say()
@@ -166,9 +180,10 @@ def _heard(title: str, listed: Sequence[Heard], now: datetime, width: int) -> No
         line.append(why, "dim")
         line.truncate(width, overflow="ellipsis")
         show(line)
+    _left_out(len(listed), total)
 
 
-def _outcomes(title: str, listed: Sequence[Waiting], now: datetime, width: int) -> None:
+def _outcomes(title: str, listed: Sequence[Waiting], total: int, now: datetime, width: int) -> None:
     if not listed:
         return
     say()
@@ -181,6 +196,12 @@ def _outcomes(title: str, listed: Sequence[Waiting], now: datetime, width: int) 
         line.append(clip(name_of(waits.handle, waits.draft.network), 20) + "  ")
         line.append(clip((waits.draft.reason or waits.draft.text)[:500], max(width - line.cell_len, 12)), "dim")
         show(line)
+    _left_out(len(listed), total)
+
+
+def _left_out(shown: int, total: int) -> None:
+    if total > shown:
+        say(f"{shown} of {total} shown.")
 
 
 def _age(moment: datetime, now: datetime) -> str:
@@ -194,6 +215,7 @@ def _plain(listing: Listing, now: datetime) -> dict[str, Any]:
     """The keys that docs/moderators.md promises."""
     return {
         "total": listing.total,
+        "totals": dict(listing.totals),
         "policy": listing.policy,
         "paused": [pause.scope for pause in listing.pauses],
         "drafts": [_draft(waits, now) for waits in listing.drafts],

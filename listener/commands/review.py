@@ -24,16 +24,18 @@ from listener.commands import card as cards
 from listener.commands.answers import tidy_reason
 from listener.commands.app import App, pass_app
 from listener.commands.card import Card
-from listener.commands.drawing import WIDEST, changes, draw, words
+from listener.commands.drawing import WIDEST, changes, words
 from listener.commands.keyboard import Keyboard, leaving_on_signals
-from listener.commands.output import console, say
+from listener.commands.output import block, console, say
+from listener.commands.sheet import Sheet
 from listener.errors import AlreadyDone, Mistake, Stale
 from listener.escapes import visible
-from listener.store import inbox, waiting
+from listener.store import Transaction, inbox, mentions, waiting
 from listener.store.inbox import Draft
-from listener.types import DraftState, Urgency
+from listener.types import DraftState, MentionState, Urgency
 
 READING = 0.7  # seconds that a draft stands before `a` counts; longer than a keyboard waits before it repeats a key
+MOST_NEWS = 5  # lines of news under a card; what is longer has a screen of its own
 REPEAT = 0.25  # seconds between two presses of a key that is not held down
 
 KEYS = {
@@ -43,13 +45,14 @@ KEYS = {
     "s": ("skip", "Leave it to somebody else, or for later."),
     "x": ("explain", "Every rule and guard, the scores, who did what."),
     "o": ("open", "Where to read it on the network."),
-    "u": ("undo", "Take back the last approval, if it has not gone out."),
+    "u": ("undo", "Take back the last thing decided, if it has not gone out."),
     "?": ("help", "This."),
     "q": ("quit", "Ctrl-C does the same. What is decided stays decided."),
 }
 MORE_KEYS = {
     "A": ("all alike", "Approve those of the same template, after reading them."),
     "m": ("message", "All of it, where it is long."),
+    "space": ("more", "The next page, where one draft fills several; a counts after the last."),
 }
 REASONS = {
     "1": "wrong facts",
@@ -72,6 +75,7 @@ def review(app: App, network: str | None, urgent: bool, browser: bool) -> None:
             "`review` reads single keys and needs a terminal; in a script use `escucha inbox --json`, "
             "then `escucha approve` or `escucha reject`."
         )
+    deciding.check_network(app, network)
     least = Urgency.HIGH if urgent else Urgency.LOW
     with leaving_on_signals(), Keyboard() as keyboard:
         Review(app=app, keyboard=keyboard, network=network, least=least, browser=browser).run()
@@ -91,8 +95,10 @@ class Review:
     least: Urgency
     browser: bool
     passed: dict[int, str] = field(default_factory=dict)  # number -> approved, rejected, skipped
-    approvals: list[list[tuple[int, int]]] = field(default_factory=list)  # what `u` takes back: (number, edit)
-    unsaved: dict[int, str] = field(default_factory=dict)  # words that could not be kept yet
+    done: list[list[tuple[int, int]]] = field(default_factory=list)  # what `u` takes back: (number, edit)
+    unsaved: dict[int, str] = field(default_factory=dict)  # words that could not be kept, by the draft they are for
+    policies: set[str] = field(default_factory=set)  # those of which it was said that they are new
+    sheet: Sheet | None = None  # what stands on the screen
     again: int | None = None  # the draft to show next, whatever the order
     news: list[RenderableType] = field(default_factory=list)  # what the last key did
     left: int = 0
@@ -105,7 +111,8 @@ class Review:
         """Until nothing waits or the person leaves."""
         try:
             if self._next() is None:
-                say("No draft waits for a person.")
+                with self.app.store.read() as tx:
+                    say(deciding.nothing_waits(waiting.count(tx)))
                 return
             while True:
                 number = self._next()
@@ -118,13 +125,18 @@ class Review:
                 self._goodbye()
 
     def _next(self) -> int | None:
-        with self.app.store.read() as tx:
+        app = self.app
+        with app.store.read() as tx:
             listed = waiting.queue(tx, network=self.network, least=self.least)
-        left = [number for number in listed if number not in self.passed]
-        self.left = len(left)
-        again, self.again = self.again, None
-        if again is not None and again in left:
-            return again
+            taken = inbox.looked_at(tx, but_by=app.actor, since=app.now() - cards.LOOKING)
+            left = [number for number in listed if number not in self.passed]
+            self.left = len(left)
+            again, self.again = self.again, None
+            if again is not None and again in left:
+                return again
+            if again is not None and again not in self.passed:
+                self._tell(f"{deciding.who_changed(inbox.get(tx, again))}, while you looked.")
+        left.sort(key=lambda number: number in taken)  # two people do not read the same one
         return left[0] if left else None
 
     # --- one draft ---
@@ -133,24 +145,41 @@ class Review:
         brought = deciding.bring(self.app, number)
         draft = brought.draft
         if draft.state is not DraftState.PROPOSED:  # a colleague was quicker
+            self._tell(f"{deciding.who_changed(draft)}, just now.")
             return
         view = deciding.last_seen(self.app, draft)
-        changed_from = view.text if view and view.text != draft.text else None
-        if brought.old_policy:
-            self._tell(f"The policy changed since this was written ({brought.old_policy} wrote it): read it once more.")
-        card = self._draw(draft, changed_from)
-        deciding.remember(self.app, draft)
+        if brought.old_policy and draft.policy_version not in self.policies:
+            self.policies.add(draft.policy_version)
+            self._tell(
+                f"The policy changed since this was written ({brought.old_policy} wrote it): read it once more, "
+                "and whatever else is as old; this is said once."
+            )
+        sheet = self._draw(draft, view.text if view and view.text != draft.text else None)
+        remembered = False
         ready = time.monotonic() + READING
         while True:
+            if sheet.read and not remembered:
+                deciding.remember(self.app, draft)
+                remembered = True
             key = self._key()
+            if key == " ":
+                if sheet.turn():
+                    sheet.show()
+                    ready = time.monotonic() + READING
+                else:
+                    self._answer("All of it stands here.", "dim")
+                continue
             if key == "a":
+                if not sheet.read:
+                    self._answer("There is more of it to read first: space shows it.")
+                    continue
                 if (now := time.monotonic()) < ready:
                     ready = max(ready, now + REPEAT)
                     self._answer("That was too quick to be read; press a again.")
                     continue
                 decided = self._approve(draft)
             else:
-                decided = self._other(key, card, draft)
+                decided = self._other(key, sheet.card, draft)
             if decided:
                 return
 
@@ -198,11 +227,16 @@ class Review:
             self._answer(str(error))
             return False
         self.passed[draft.id] = "approved"
-        self.approvals.append([(approved.id, approved.edit)])
+        self.done.append([(approved.id, approved.edit)])
         self._tell(f"D{draft.id} approved; u takes it back.", "green")
         return True
 
     def _edit(self, draft: Draft) -> bool:
+        with self.app.store.read() as tx:
+            current = inbox.get(tx, draft.id)
+        if (current.state, current.edit, current.text) != (draft.state, draft.edit, draft.text):
+            self._changed(draft, Stale(f"{deciding.who_changed(current)}."))
+            return True
         mine = self.unsaved.get(draft.id, draft.text)
         self.again = draft.id
         try:
@@ -214,7 +248,7 @@ class Review:
             self.unsaved[draft.id] = written or mine
             fresh = deciding.reword(self.app, draft, written or mine)
         except (Stale, AlreadyDone) as error:
-            self._tell(f"{error} Press e to go on with them.")
+            self._changed(draft, error)
             return True
         except Mistake as error:
             more = " Press e to go on with your words." if draft.id in self.unsaved else ""
@@ -228,9 +262,13 @@ class Review:
     def _reject(self, draft: Draft) -> bool:
         listed = [f"{key} {reason}" for key, reason in REASONS.items()]
         self._answer(
-            "Why?  " + "   ".join(listed[:3]) + "\n      " + "   ".join([*listed[3:], "6 in your words"]), "bold"
+            "Why?  "
+            + "   ".join(listed[:3])
+            + "\n      "
+            + "   ".join([*listed[3:], "6 in your words"])
+            + "\n      Any other key goes back.",
+            "bold",
         )
-        self._answer("Any other key goes back.", "dim")
         key = self._key()
         reason = REASONS.get(key, "")
         if key == "6":
@@ -245,6 +283,7 @@ class Review:
             self._changed(draft, error)
             return True
         self.passed[draft.id] = "rejected"
+        self.done.append([(draft.id, draft.edit + 1)])
         self._tell(f"D{draft.id} rejected: {reason}.", "green")
         return True
 
@@ -252,32 +291,56 @@ class Review:
         """Somebody else was at the draft that stood here: says what they did; what still waits is shown afresh."""
         with self.app.store.read() as tx:
             fresh = inbox.get(tx, draft.id)
+            edited = self._edited_since(tx, draft) if fresh.state is DraftState.EXPIRED else None
         if fresh.state is not DraftState.PROPOSED:
+            self.again = None
             self._tell(f"{deciding.who_changed(fresh)}, while you looked.")
-            if fresh.text and fresh.text != draft.text:
-                self.news.append(Padding(changes(draft.text, fresh.text), (0, 0, 0, 7)))
+            if edited:
+                self._tell_more("What they changed:", edited)
+            elif fresh.text and fresh.text != draft.text:
+                self._tell_more("What it says now:", changes(draft.text, fresh.text))
+            if draft.id in self.unsaved:
+                self._hand_back(draft.id)
             return
         self.again = draft.id
         if fresh.text != draft.text:
             self._tell(f"{deciding.who_changed(fresh)} while you looked; what changed is marked above.")
+        elif fresh.policy_version != draft.policy_version:
+            self._tell(f"Policy {fresh.policy_version} rules since; read it once more.")
         else:
             self._tell(f"{error} Read it once more.")
+        if draft.id in self.unsaved:
+            self._tell("Your words were not kept in it; press e to go on with them.")
+
+    @staticmethod
+    def _edited_since(tx: Transaction, draft: Draft) -> Text | None:
+        """What the author of the mention changed since the draft was written."""
+        mention = mentions.get(tx, draft.mention_id)
+        if mention.revision == draft.revision or mention.state is MentionState.GONE:
+            return None
+        before = [text for revision, text, _ in mentions.earlier_texts(tx, mention.id) if revision == draft.revision]
+        return changes(before[0], mention.text) if before else None
+
+    def _hand_back(self, number: int) -> None:
+        """Words whose draft is gone: shown now, and when the person leaves; never put into another draft."""
+        self._page(Group(*self.news, Text(f"\nWhat you wrote for D{number}:\n"), *words(self.unsaved[number])), None)
+        self._tell(f"What you wrote for D{number} is printed again when you leave.")
 
     def _undo(self, here: int) -> bool:
-        if not self.approvals:
+        if not self.done:
             self._answer("There is nothing to take back.", "dim")
             return False
         back: list[int] = []
         late: list[int] = []
-        for number, edit in self.approvals.pop():
+        for number, edit in self.done.pop():
             (back if deciding.take_back(self.app, number, edit) else late).append(number)
         for number in back:
             self.passed.pop(number, None)
-        self.again = back[0] if back else here
+        self.again = back[0] if back else here or None
         if back:
             self._tell(f"{_names(back)} taken back; nothing was sent.", "green")
         if late:
-            self._tell(f"{_names(late)} could not be taken back: sent, or decided by somebody else.")
+            self._tell(f"{_names(late)} could not be taken back: sent, changed, or decided by somebody else.")
         return True
 
     def _open(self, card: Card) -> None:
@@ -290,16 +353,20 @@ class Review:
             click.launch(url)
 
     def _approve_alike(self, draft: Draft) -> bool:
-        done = alike.offer(self.app, draft, screen=self.screen, keyboard=self.keyboard, leave_out=self.passed)
+        done = alike.offer(
+            self.app, draft, screen=self.screen, keyboard=self.keyboard, least=self.least, leave_out=self.passed
+        )
         if done is None:
-            self._answer("There is no other like it that could go out.", "dim")
+            self._answer(
+                "There is nothing that could go out together with this: it is read and decided by itself.", "dim"
+            )
             return False
-        self.again = draft.id
+        self.again = draft.id if draft.id not in {one.id for one in done.approved} else None
         for problem in done.problems:
             self._tell(problem)
         self.passed |= {one.id: "approved" for one in done.approved}
         if done.approved:
-            self.approvals.append([(one.id, one.edit) for one in done.approved])
+            self.done.append([(one.id, one.edit) for one in done.approved])
             self._tell(f"{len(done.approved)} approved; u takes all of them back.", "green")
         else:
             self._tell("None was approved.", "dim")
@@ -311,50 +378,57 @@ class Review:
     def _width(self) -> int:
         return min(self.screen.width, WIDEST)
 
-    def _draw(self, draft: Draft, changed_from: str | None) -> Card:
+    def _draw(self, draft: Draft, changed_from: str | None) -> Sheet:
         app, now = self.app, self.app.now()
         with app.store.read() as tx:
             card = cards.of_draft(tx, draft, actor=app.actor, now=now)
-            others = sum(number not in self.passed for number in waiting.alike(tx, draft))
-        place = len(self.passed) + 1
-        drawn = Group()
-        for lines in (16, 10, 6, 3):
-            drawn = draw(
-                card,
-                now=now,
-                console=self.screen,
-                said_lines=lines,
-                progress=f"{place} of {len(self.passed) + self.left}",
-                changed_from=changed_from,
-            )
-            if len(self.screen.render_lines(drawn)) <= self.screen.height - 4 - len(self.news):
-                break
-        self.screen.clear()
-        self.screen.print(drawn)
-        if others:
-            self._answer(f"A approves this and {others} more like it, after showing them.", "dim")
-        self._bar()
-        for one in self.news:
-            self.screen.print(one, width=self._width)
+            others = len(alike.others(tx, draft, least=self.least, leave_out=self.passed)) - 1
+        bar: list[RenderableType] = [Text("─" * self._width, style="dim"), self._keys()]
+        if others > 0:
+            bar.insert(0, Text(f"A approves this and {others} more like it, after showing them.", style="dim"))
+        self.sheet = Sheet(
+            screen=self.screen,
+            card=card,
+            now=now,
+            bar=bar,
+            progress=f"{len(self.passed) + 1} of {len(self.passed) + self.left}",
+            changed_from=changed_from,
+        )
+        self.sheet.show(*self.news)
         self.news = []
-        return card
+        return self.sheet
 
-    def _bar(self) -> None:
-        bar = Text(no_wrap=True)
+    @staticmethod
+    def _keys() -> Text:
+        bar = Text(no_wrap=True, overflow="ellipsis")
         for key, (word, _) in KEYS.items():
             bar.append(key, "bold").append(f" {'why' if key == 'x' else word}  ", "dim")
-        self.screen.print(Text("─" * self._width, style="dim"))
-        self.screen.print(bar)
+        return bar
 
     def _tell(self, news: str, style: str = "yellow") -> None:
         """Something to stand under the next card."""
         self.news.append(Text(visible(news, lines=True), style=style))
 
-    def _answer(self, answer: str, style: str = "yellow") -> None:
-        """Something to stand under this card."""
-        self.screen.print(Text(visible(answer, lines=True), style=style), width=self._width)
+    def _tell_more(self, news: str, more: RenderableType) -> None:
+        """The same with something of any length: what is long is shown at once, on a screen of its own."""
+        if len(self.screen.render_lines(more, self.screen.options.update(width=self._width))) > MOST_NEWS:
+            self._page(Group(*self.news, Text(news), more), None)
+            return
+        self._tell(news)
+        self.news.append(Padding(more, (0, 0, 0, 7)))
 
-    def _page(self, content: RenderableType, back_to: int) -> None:
+    def _answer(self, answer: str, style: str = "yellow") -> None:
+        """Something to stand under this card, in place of what stood there."""
+        text = Text(visible(answer, lines=True), style=style)
+        if self.sheet:
+            self.sheet.show(text)
+        else:
+            self._print(text)
+
+    def _print(self, text: Text) -> None:
+        self.screen.print(text, width=self._width)
+
+    def _page(self, content: RenderableType, back_to: int | None) -> None:
         """Something longer, a screen at a time; then the draft again."""
         self.again = back_to
         lines = self.screen.render_lines(content, self.screen.options.update(width=self._width), pad=False)
@@ -364,7 +438,7 @@ class Review:
             for line in lines[start : start + room]:
                 self.screen.print(Segments([*line, Segment.line()]), end="")
             more = start + room < len(lines)
-            self._answer("\nAny key shows more, q goes back." if more else "\nAny key goes back.", "dim")
+            self._print(Text("\nAny key shows more, q goes back." if more else "\nAny key goes back.", style="dim"))
             if self._key() == "q":
                 return
 
@@ -377,6 +451,7 @@ class Review:
 
     def _at_the_end(self) -> None:
         skipped = sum(how == "skipped" for how in self.passed.values())
+        self.sheet = None
         self.screen.clear()
         self._answer("Nothing more waits." if not skipped else f"Nothing waits but the {skipped} you skipped.", "bold")
         self._answer(self._sum(), "dim")
@@ -384,8 +459,8 @@ class Review:
             self.screen.print(one, width=self._width)
         self.news = []
         keys = ["q quits", "any other key looks for new ones"]
-        if self.approvals:
-            keys.insert(0, "u takes the last approval back")
+        if self.done:
+            keys.insert(0, "u takes the last decision back")
         if skipped:
             keys.insert(0, "s shows what you skipped")
         self._answer(", ".join(keys) + ".", "dim")
@@ -405,6 +480,9 @@ class Review:
         with self.app.store.read() as tx:
             left = len(waiting.queue(tx, network=self.network, least=self.least))
             unknown = waiting.count(tx, states=(DraftState.UNKNOWN,), network=self.network)
+        for number, written in self.unsaved.items():
+            say(f"\nWhat you wrote for D{number}, which was not kept:")
+            block(written)
         say(f"\n{self._sum()}; {left} wait.")
         if unknown:
             say(f"Nobody knows whether {unknown} went out: escucha inbox --state unknown")
@@ -417,6 +495,6 @@ def _names(numbers: list[int]) -> str:
 def _help() -> Text:
     text = Text()
     for key, (word, meaning) in (KEYS | MORE_KEYS).items():
-        text.append(f"  {key}  ", "bold").append(f"{word:<11}{meaning}\n")
+        text.append(f"  {key:<7}", "bold").append(f"{word:<11}{meaning}\n")
     text.append("\nAny other key does nothing. What is pressed before a draft is on the screen is forgotten.", "dim")
     return text

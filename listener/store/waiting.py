@@ -116,9 +116,7 @@ def queue(tx: Transaction, *, network: str | None = None, least: Urgency = Urgen
     return list(tx.scalars(query.order_by(t.drafts.c.urgency_rank.desc(), t.drafts.c.id)))
 
 
-def alike(
-    tx: Transaction, draft: Draft, *, least: Urgency = Urgency.LOW
-) -> list[tuple[int, dict[str, Any], str]]:
+def alike(tx: Transaction, draft: Draft, *, least: Urgency = Urgency.LOW) -> list[tuple[int, dict[str, Any], str]]:
     """The proposed drafts on that network from the same template in the same language, the draft itself first.
 
     Each is its number, the trace of the decision that made it, and the team that this called in.
@@ -164,6 +162,11 @@ def how_many_set_aside(tx: Transaction, *, network: str | None = None) -> int:
     return int(tx.scalar(_set_aside(network).with_only_columns(func.count(t.mentions.c.id.distinct()))) or 0)
 
 
+def how_many_undrafted(tx: Transaction, *, network: str | None = None) -> int:
+    """How many `undrafted` would give without a limit."""
+    return int(tx.scalar(_undrafted(network).with_only_columns(func.count(t.mentions.c.id.distinct()))) or 0)
+
+
 def networks(tx: Transaction) -> set[str]:
     """Those that anything was heard on."""
     return set(tx.scalars(select(t.mentions.c.network).distinct()))
@@ -190,9 +193,12 @@ def _set_aside(network: str | None) -> Select[Any]:
 
 def undrafted(tx: Transaction, *, network: str | None = None, limit: int | None = None) -> list[Heard]:
     """Mentions for which no reply was ever proposed, newest first, with why the policy ignored them where it did."""
+    return _all_heard(tx, _undrafted(network).order_by(t.mentions.c.id.desc()).limit(limit))
+
+
+def _undrafted(network: str | None) -> Select[Any]:
     drafted = select(t.drafts.c.id).where(t.drafts.c.mention_id == t.mentions.c.id).exists()
-    query = _heard(network, t.decisions.c.ignored).where(~drafted)
-    return _all_heard(tx, query.order_by(t.mentions.c.id.desc()).limit(limit))
+    return _heard(network, t.decisions.c.ignored).where(~drafted)
 
 
 def _heard(network: str | None, why: ColumnElement[Any]) -> Select[Any]:

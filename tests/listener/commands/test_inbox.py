@@ -63,14 +63,32 @@ def test_filters_and_limit(desk: DeskWorld) -> None:
         desk.draft()
     desk.decides(desk.hears(who="mia"), open_case=True)
     assert "2 of 4 shown" in desk.run("inbox", "--limit", "2").stdout
-    assert desk.run("inbox", "--network", "other").stdout == "No draft waits for a person.\n"
-    assert desk.run("inbox", "--mine").stdout == "No draft waits for a person.\n"
+    assert desk.run("inbox", "--mine").stdout == "No draft waits here; 4 elsewhere.\n"
     desk.assign_all("ana")
     assert "@mia" in desk.run("inbox", "--mine").stdout
     desk.run("approve", "D1", "--yes")
     assert "D1 " in desk.run("inbox", "--state", "approved").stdout
     assert "D1 " not in desk.run("inbox").stdout
     assert "D1 " in desk.run("inbox", "--all").stdout
+
+
+def test_a_network_that_is_mistyped_is_no_empty_inbox(desk: DeskWorld) -> None:
+    desk.draft()
+    for typed, hint in (("sandbax", "did you mean sandbox?"), ("mail", "there is: sandbox.")):
+        refused = desk.run("inbox", "--network", typed)
+        assert refused.exit_code == 2
+        assert hint in refused.stderr
+    assert "D1 " in desk.run("inbox", "--network", "sandbox").stdout
+
+
+def test_what_needs_a_team_comes_most_urgent_first_and_says_how_many(desk: DeskWorld) -> None:
+    for urgency in (Urgency.LOW, Urgency.NORMAL, Urgency.CRITICAL, Urgency.HIGH):
+        desk.decides(desk.hears(), reply=None, needs_routing=True, urgency=urgency)
+    told = desk.run("inbox", "--limit", "3").stdout
+    assert [told.index(name) for name in ("M3 ", "M4 ", "M2 ")] == sorted(map(told.index, ("M3 ", "M4 ", "M2 ")))
+    assert "M1 " not in told
+    assert "3 of 4 shown." in told
+    assert json.loads(desk.run("inbox", "--json", "--limit", "3").stdout)["totals"]["to_route"] == 4
 
 
 def test_all_also_lists_what_got_no_draft(desk: DeskWorld) -> None:
@@ -316,6 +334,33 @@ def test_reject_keeps_the_reason_and_stops_an_approval(desk: DeskWorld) -> None:
     assert desk.run("reject", "D1", "--reason", "again").exit_code == 2
     assert desk.run("reject", "D1").exit_code == 2
     assert desk.run("reject", "D1", "--reason", "  ").exit_code == 2
+
+
+def test_a_rejection_can_be_taken_back_while_it_still_answers_something(desk: DeskWorld) -> None:
+    draft, other = desk.draft(), desk.decides(desk.hears(external_id="x1"))
+    assert other
+    app = _app(desk, "ana")
+    for one in (draft, other):
+        with desk.store.write() as tx:
+            inbox.reject(tx, one, by="ana", reason="no", now=desk.clock())
+    assert not deciding.take_back(app, draft.id, draft.edit)
+    assert deciding.take_back(app, draft.id, draft.edit + 1)
+    again = desk.now_is(draft)
+    assert (again.state, again.reason, again.decided_by) == (DraftState.PROPOSED, None, None)
+    desk.clock.forward(seconds=5)
+    desk.hears("Ya anda, gracias", external_id="x1")
+    assert not deciding.take_back(app, other.id, other.edit + 1)
+    assert desk.now_is(other).state is DraftState.REJECTED
+    app.close()
+
+
+def test_a_new_policy_still_names_who_edited_it(desk: DeskWorld) -> None:
+    draft = desk.draft()
+    desk.run("edit", "D1", "--text", "Hola, ya está.", actor="luis")
+    desk.new_policy("p2")
+    app = _app(desk, "ana")
+    assert deciding.bring(app, draft.id).draft.decided_by == "luis"
+    app.close()
 
 
 def test_a_person_settles_what_nobody_knows(desk: DeskWorld) -> None:

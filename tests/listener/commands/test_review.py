@@ -17,8 +17,8 @@ import pytest
 from listener.commands import deciding
 from listener.commands.review import KEYS, MORE_KEYS, READING
 from listener.store import inbox
-from listener.types import DraftState, Urgency
-from tests.listener.commands.desk_world import DANGEROUS, REPLY, Clock, DeskWorld
+from listener.types import DraftState, GuardTrace, RuleOutcome, RuleTrace, Urgency
+from tests.listener.commands.desk_world import DANGEROUS, GUARDS, REPLY, Clock, DeskWorld
 
 ROOT = Path(__file__).parents[3]
 pytestmark = pytest.mark.slow
@@ -131,6 +131,158 @@ def test_what_matters_fits_one_screen_of_80_by_24(desk: DeskWorld, sits_down: Si
         assert words in card
     ana.press("q")
     assert ana.leaves()[1] == 0
+
+
+REASON = "somebody who writes about this waits for nobody and is answered by a person of the team that knows"
+MANY_RULES = tuple(RuleTrace(rule=f"rule-{n}", outcome=RuleOutcome.MATCHED, wanted=f"{REASON} {n}") for n in range(6))
+MANY_GUARDS = (*(GuardTrace(guard=f"g{n}", holds=True, reason=f"{REASON} g{n}") for n in range(4)), *GUARDS)
+
+
+def _serious(desk: DeskWorld, reply: str) -> None:
+    for n in range(3):
+        desk.decides(desk.hears(f"antes {n}", minutes_ago=60 + n, thread="t"), reply=None)
+    mention = desk.hears("palabra " * 200, warning="enfado", thread="t")
+    desk.decides(mention, reply=reply, rules=MANY_RULES, guards=MANY_GUARDS, open_case=True, urgency=Urgency.CRITICAL)
+    desk.knows("ana")
+
+
+def _screen(text: str) -> list[str]:
+    return text.replace("\r", "").split("\n")
+
+
+def test_a_serious_draft_never_scrolls_off_a_small_screen(desk: DeskWorld, sits_down: Sits) -> None:
+    _serious(desk, "Principio. " + "Hola Ana, lo vemos. " * 18 + "Final.")
+    ana = sits_down()
+    card = ana.card("critical")
+    assert len(_screen(card)) <= 24
+    for words in ("1 of 1", "Ana García", "palabra", "Principio.", "Final.", "rule-5", "and 5 more", "abogado"):
+        assert words in card
+    assert "antes" not in card
+    for _ in range(12):  # however often a wrong key is pressed
+        ana.press("z")
+        again = ana.card("critical", then="shows the keys")
+        assert len(_screen(again)) <= 24
+    ana.press("a")
+    ana.sees("Nothing more waits")
+
+
+def test_what_fills_several_screens_counts_after_the_last(desk: DeskWorld, sits_down: Sits) -> None:
+    _serious(desk, "Principio. " + "Hola.\n" * 30 + "Final.")
+    ana = sits_down()
+    first = ana.card("critical", "Principio")
+    assert len(_screen(first)) <= 24
+    assert "Final." not in first
+    assert desk.view(desk_draft(desk)) is None
+    ana.press("a")
+    ana.card("critical", then="space shows it")
+    for _ in range(6):
+        ana.press(" ")
+        page = ana.card("critical")
+        assert len(_screen(page)) <= 24
+        if "That was all of it" in page:
+            break
+    assert desk.view(desk_draft(desk))
+    ana.press("a")
+    ana.sees("Nothing more waits")
+    assert desk.states() == {"approved"}
+
+
+def desk_draft(desk: DeskWorld) -> inbox.Draft:
+    """The only draft there is."""
+    with desk.store.read() as tx:
+        return inbox.get(tx, 1)
+
+
+def test_undo_takes_back_the_last_thing_done_be_it_a_rejection(desk: DeskWorld, sits_down: Sits) -> None:
+    one, two = desk.draft("Respuesta 0"), desk.draft("Respuesta 1", template="other")
+    desk.draft("Respuesta 2", template="third")
+    ana = sits_down()
+    ana.card("Respuesta 0")
+    ana.press("a")
+    ana.card("Respuesta 1")
+    ana.press("r")
+    ana.sees("wrong facts", "goes back")
+    ana.press("1")
+    ana.card("Respuesta 2", then="D2 rejected")
+    ana.press("u")
+    ana.card("Respuesta 1", then="D2 taken back")
+    assert (desk.now_is(one).state, desk.now_is(two).state) == (DraftState.APPROVED, DraftState.PROPOSED)
+    ana.press("u")
+    ana.card("Respuesta 0", then="D1 taken back")
+    assert desk.states() == {"proposed"}
+
+
+def test_words_for_a_draft_that_is_gone_are_handed_back(desk: DeskWorld, sits_down: Sits, tmp_path: Path) -> None:
+    one = desk.draft("Respuesta 0")
+    two = desk.draft("Respuesta 1", template="other")
+    script = tmp_path / "editor.py"
+    script.write_text(
+        "import sys, time, pathlib\nfile = pathlib.Path(sys.argv[1])\n"
+        "file.write_text(file.read_text().replace('Respuesta', 'Mis palabras'))\n"
+        f"pathlib.Path({str(tmp_path / 'open')!r}).touch()\n"
+        f"end = time.monotonic() + 20\n"
+        f"while not pathlib.Path({str(tmp_path / 'go')!r}).exists() and time.monotonic() < end: time.sleep(0.05)\n"
+    )
+    ana = sits_down(editor=f"{sys.executable} {script}")
+    ana.card("Respuesta 0")
+    ana.press("e")
+    _eventually((tmp_path / "open").exists)
+    desk.run("reject", f"D{one.id}", "--reason", "no", actor="luis")
+    (tmp_path / "go").touch()
+    ana.sees(
+        r"rejected by luis \(no\), while you looked", "What you wrote for D1", "Mis palabras 0", "Any key goes back"
+    )
+    ana.press(" ")
+    ana.card("Respuesta 1", then="printed again when you leave")
+    ana.press("e")
+    card = ana.card("Mis palabras", then="a approves these words")
+    assert "Mis palabras 0" not in card
+    assert desk.now_is(two).text == "Mis palabras 1"
+    ana.press("q")
+    text, _ = ana.leaves()
+    assert "What you wrote for D1" in text
+    assert "Mis palabras 0" in text
+
+
+def test_a_draft_that_has_just_gone_is_not_edited_silently(desk: DeskWorld, sits_down: Sits) -> None:
+    one = desk.draft("Respuesta 0")
+    desk.draft("Respuesta 1", template="other")
+    ana = sits_down(editor="/no/such/editor")
+    ana.card("Respuesta 0")
+    desk.run("reject", f"D{one.id}", "--reason", "no", actor="luis")
+    ana.press("e")
+    ana.card("Respuesta 1", then=r"D1 is rejected by luis \(no\), while you looked")
+
+
+def test_what_the_author_changed_is_shown(desk: DeskWorld, sits_down: Sits) -> None:
+    assert desk.decides(desk.hears("No anda nada", external_id="x1"))
+    ana = sits_down()
+    ana.card("No anda nada")
+    desk.clock.forward(seconds=5)
+    desk.hears("Ya anda todo", external_id="x1")
+    ana.press("a")
+    text = ana.sees("Nothing more waits", "What they changed:", "looks for new")
+    assert re.search(r"\[-No-\]\{\+Ya\+\} anda \[-nada-\]\{\+todo\+\}", text)
+
+
+def test_a_new_policy_is_said_once_a_run(desk: DeskWorld, sits_down: Sits) -> None:
+    desk.draft("Respuesta 0")
+    desk.draft("Respuesta 1", template="other")
+    desk.new_policy("p2")
+    ana = sits_down()
+    ana.card("Respuesta 0", then="policy changed since this was written")
+    ana.press("s")
+    ana.card("Respuesta 1", then="D1 skipped")
+    ana.press("q")
+    assert "policy changed" not in ana.leaves()[0]
+
+
+def test_what_a_network_or_a_filter_leaves_out_is_said(desk: DeskWorld, sits_down: Sits) -> None:
+    desk.draft(urgency=Urgency.LOW)
+    assert "No draft waits here; 1 elsewhere." in sits_down("--urgent").leaves()[0]
+    text, code = sits_down("--network", "sandbax").leaves()
+    assert "did you mean sandbox?" in text
+    assert code == 2
 
 
 def test_approve_skip_reject_undo_and_the_count(desk: DeskWorld, sits_down: Sits) -> None:
@@ -276,13 +428,18 @@ def test_an_editor_that_is_missing_is_a_sentence(desk: DeskWorld, sits_down: Sit
 
 
 def test_alike_are_read_in_full_before_all_go(desk: DeskWorld, sits_down: Sits) -> None:
-    drafts = [desk.draft(f"Gracias, persona {n}.", who=f"p{n}") for n in range(3)]
+    held = (GuardTrace(guard="age", holds=True, reason="it is three days old"),)
+    drafts = [desk.draft(f"Gracias, persona {n}.", who=f"p{n}", guards=held) for n in range(3)]
+    grave = desk.draft("Gracias, abogado")  # held for words of danger
+    low = desk.draft("Gracias, luego", guards=(), urgency=Urgency.NORMAL)
     other = desk.draft("Otra cosa", template="other")
-    too_long = desk.draft("Gracias " * 80)
-    ana = sits_down()
+    too_long = desk.draft("Gracias " * 80, guards=())
+    ana = sits_down("--urgent")
     ana.card("persona 0", "A approves this and 3 more")
     ana.press("A")
-    ana.sees("persona 0", "persona 1", "persona 2", "type 3 and Enter", "> ")
+    text = ana.sees("persona 0", "it is three days old", "persona 1", "persona 2", "type 3 and Enter", "> ")
+    assert "abogado" not in text
+    assert "luego" not in text
     ana.press("y\r")
     ana.card("persona 0", then="None was approved")
     assert desk.states() == {"proposed"}
@@ -290,14 +447,26 @@ def test_alike_are_read_in_full_before_all_go(desk: DeskWorld, sits_down: Sits) 
     ana.sees("type 3 and Enter", "> ")
     desk.run("reject", f"D{drafts[2].id}", "--reason", "no", actor="luis")
     ana.press("3\r")
-    ana.card("Otra cosa", then="already rejected")
+    ana.card("abogado", then="already rejected")
     ana.sees("2 approved; u takes all of them back")
     assert [desk.now_is(draft).state for draft in drafts] == ["approved", "approved", "rejected"]
-    assert {desk.now_is(draft).state for draft in (other, too_long)} == {DraftState.PROPOSED}
+    assert {desk.now_is(draft).state for draft in (other, too_long, grave, low)} == {DraftState.PROPOSED}
     assert all(desk.view(draft) for draft in drafts)
     ana.press("u")
     ana.card("persona 0", then="D1, D2 taken back")
     assert desk.now_is(drafts[1]).state is DraftState.PROPOSED
+
+
+def test_only_as_many_alike_as_one_screen_holds(desk: DeskWorld, sits_down: Sits) -> None:
+    for n in range(12):
+        desk.draft(f"Gracias, persona {n}.\n" + "Hola.\n" * 3 + "Adiós.", who=f"p{n}", guards=())
+    ana = sits_down()
+    ana.card("persona 0", "A approves this and 11 more")
+    ana.press("A")
+    text = ana.sees("persona 0", r"All 2 \(of 12\) go out", "> ")
+    assert len(_screen(text)) <= 24
+    ana.press("2\r")
+    ana.card("persona 2", then="2 approved")
 
 
 def test_explain_help_message_and_address(desk: DeskWorld, sits_down: Sits) -> None:
@@ -348,18 +517,19 @@ def test_however_it_is_left_nothing_is_half_done(desk: DeskWorld, sits_down: Sit
 
 def test_two_moderators_go_through_one_inbox(desk: DeskWorld, sits_down: Sits) -> None:
     drafts = [desk.draft(f"Respuesta {n}", template=f"t{n}") for n in range(3)]
-    ana, luis = sits_down(), sits_down(actor="luis")
+    ana = sits_down()
     ana.card("Respuesta 0")
-    luis.card("Respuesta 0")
+    luis = sits_down(actor="luis")
+    luis.card("Respuesta 1")  # ana reads the first
     ana.press("a")
-    ana.card("Respuesta 1")
+    ana.card("Respuesta 2", then="D1 approved")
     luis.press("a")
-    luis.card("Respuesta 1", then="D1 is approved by ana")
+    luis.card("Respuesta 2", then="D2 approved")  # there is no other
     luis.press("a")
-    luis.card("Respuesta 2")
+    luis.sees("Nothing more waits")
     ana.press("a")
-    ana.card("Respuesta 2", then="D2 is approved by luis")
-    assert [desk.now_is(draft).decided_by for draft in drafts] == ["ana", "luis", None]
+    ana.sees("Nothing more waits", "D3 is approved by luis")
+    assert [desk.now_is(draft).decided_by for draft in drafts] == ["ana", "luis", "luis"]
 
 
 def test_hostile_words_stay_words(desk: DeskWorld, sits_down: Sits) -> None:
