@@ -13,9 +13,11 @@ from listener.commands.app import App, pass_app
 from listener.errors import Mistake, Outage
 
 if TYPE_CHECKING:
+    from listener.store.inbox import Draft
     from listener.store.sources import Source
     from listener.store.stats import Counts
 
+LATE_AFTER = timedelta(minutes=5)  # an approved draft goes out within seconds; later something is in its way
 DEAD_AFTER = timedelta(seconds=30)  # a daemon says every few seconds that it lives
 
 
@@ -30,21 +32,38 @@ def run(app: App, once: bool) -> None:
     pipeline.start(app.wanted, by=app.actor)
     _ = app.classifier  # a model that cannot be loaded is said now, not at the first mention
     if once:
-        for heard in pipeline.once():
-            saved = heard.saved
-            brought = f"{len(saved.new)} new, {len(saved.edited)} edited, {len(saved.gone)} gone"
-            output.say(f"{heard.source}: {heard.error or brought}")
-        with app.store.read() as tx:
-            from listener.store import stats
-
-            counted = stats.counts(tx)
-        waiting, sent = counted.drafts["proposed"], counted.drafts["sent"]
-        wait, were = "waits" if waiting == 1 else "wait", "was" if sent == 1 else "were"
-        output.say(f"{output.counted(waiting, 'draft')} {wait} in `escucha inbox`; {sent} {were} sent.")
+        _one_round(app)
         return
     from listener.daemon import Daemon
 
     Daemon(pipeline, tick=app.config.daemon.tick, version=_version()).run()
+
+
+def _one_round(app: App) -> None:
+    """Looks at every source that is not paused, be it due or not, and says what came of it."""
+    from listener.store import sources, stats
+
+    with app.store.read() as tx:
+        listening = [source.name for source in sources.list_all(tx) if not source.paused]
+    done = app.pipeline.once(listening)
+    failed = 0
+    for name in listening:
+        pages = [page for page in done.heard if page.source == name]
+        error = next((page.error for page in pages if page.error), None)
+        failed += error is not None
+        new, edited, gone = (
+            sum(len(getattr(page.saved, kind)) for page in pages) for kind in ("new", "edited", "gone")
+        )
+        busy = "another process is looking at it now"
+        output.say(f"{name}: {error or (f'{new} new, {edited} edited, {gone} gone' if pages else busy)}")
+    with app.store.read() as tx:
+        waiting = stats.counts(tx).drafts["proposed"]
+    wait, was = "waits" if waiting == 1 else "wait", "was" if done.sent == 1 else "were"
+    output.say(f"{output.counted(waiting, 'draft')} {wait} in `escucha inbox`; {done.sent} {was} sent now.")
+    if failed == len(listening) > 0:
+        raise Outage("No source could be read; look at `escucha status`.")
+    if failed:
+        raise output.SomeFailed(f"{output.counted(failed, 'source')} could not be read; look at `escucha status`.")
 
 
 def _version() -> str:
@@ -127,7 +146,7 @@ def status(app: App, as_json: bool) -> None:
             "oldest_waiting": stats.oldest_waiting(tx),
         }
         approved = inbox.waiting(tx, states=(DraftState.APPROVED,))
-    troubles = [*_troubles(seen, now), *_stuck(app, {draft.account for draft in approved})]
+    troubles = [*_troubles(seen, now), *_stuck(app, {draft.account for draft in approved}), *_late(approved, now)]
     if as_json:
         output.print_json(_as_json(seen, troubles))
     else:
@@ -138,8 +157,15 @@ def _troubles(seen: dict[str, Any], now: datetime) -> list[str]:
     """What a person should act on, most pressing first."""
     counts: Counts = seen["counts"]
     found = []
-    alive = [daemon for daemon in seen["daemons"] if now - daemon.seen_at < DEAD_AFTER]
-    if not alive:
+    alive = [daemon for daemon in seen["daemons"] if abs(now - daemon.seen_at) < DEAD_AFTER]
+    silent = [daemon for daemon in seen["daemons"] if daemon not in alive]
+    if not alive and silent:
+        last = silent[0]
+        found.append(
+            f"The daemon {last.name} was last heard {output.ago(last.seen_at, now)}: it died, hangs, or cannot write "
+            "its database. See its log, and `escucha doctor`."
+        )
+    elif not alive:
         found.append("No daemon is running: start one with `escucha run`.")
     if len(alive) > 1:
         names = ", ".join(daemon.name for daemon in alive)
@@ -151,7 +177,8 @@ def _troubles(seen: dict[str, Any], now: datetime) -> list[str]:
     found += _untended(seen)
     for source in seen["sources"]:
         if source.paused:
-            found.append(f"{source.name} is paused: {source.paused} Then: `escucha source resume {source.name}`.")
+            why = source.paused.rstrip(".")
+            found.append(f"{source.name} is paused: {why}. Then: `escucha source resume {source.name}`.")
         elif source.failing_since:
             since = output.spell(now - source.failing_since)
             found.append(f"{source.name} has been failing for {since}: {source.last_error}")
@@ -178,6 +205,18 @@ def _stuck(app: App, accounts: set[str]) -> list[str]:
         elif not app.connector(name).speaks:
             found.append(app.why_mute(name))
     return found
+
+
+def _late(approved: list[Draft], now: datetime) -> list[str]:
+    """What was approved a while ago and has not gone out, and what stood in its way."""
+    late = [draft for draft in approved if draft.decided_at and now - draft.decided_at > LATE_AFTER]
+    if not late:
+        return []
+    reason = next((draft.reason for draft in late if draft.reason), "")
+    wait = "waits" if len(late) == 1 else "wait"
+    since = output.spell(now - min(draft.decided_at for draft in late if draft.decided_at))
+    why = f": {reason}" if reason else ""
+    return [f"{output.counted(len(late), 'approved draft')} {wait} to go out since {since}{why}."]
 
 
 def _untended(seen: dict[str, Any]) -> list[str]:
@@ -237,6 +276,7 @@ def _print(app: App, seen: dict[str, Any], troubles: list[str], now: datetime) -
     counts: Counts = seen["counts"]
     output.fields(
         [
+            ("database", app.store.url.render_as_string(hide_password=True)),
             ("mentions", _states(counts.mentions)),
             ("drafts", _states(counts.drafts)),
             ("cases", _states(counts.cases)),

@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -41,6 +42,14 @@ REST = timedelta(
 def utc_now() -> datetime:
     """The present moment."""
     return datetime.now(UTC)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Round:
+    """What one round brought, page by page, and how many replies and notices it sent."""
+
+    heard: tuple[Ingested, ...]
+    sent: int
 
 
 class Pipeline:
@@ -206,18 +215,18 @@ class Pipeline:
                 break
         return decided
 
-    def once(self) -> list[Ingested]:
-        """One whole round: everything due is polled, page after page, read, decided and sent."""
-        heard = self.poll()
+    def once(self, names: Sequence[str] = ()) -> Round:
+        """One whole round: what is due, or the named sources, is polled page after page, read, decided and sent."""
+        heard = self.poll(names)
         pages = heard
         while any(page.more for page in pages) and not self.stopping():
             pages = self.poll([page.source for page in pages if page.more])
             heard += pages
         self.digest()
-        self.act()
+        acted = self.act()
         self.recheck()
         self.digest()
-        return heard
+        return Round(heard=tuple(heard), sent=sum(each.sent for each in acted))
 
     # --- connections ------------------------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import delete, select
 
@@ -22,7 +22,8 @@ class Running:
 
 
 def alive(tx: Transaction, *, name: str, version: str, started_at: datetime, now: datetime) -> None:
-    """Says that this process lives."""
+    """Says that this process lives; rows of processes that died are forgotten after a day."""
+    tx.execute(delete(t.daemons).where(t.daemons.c.seen_at < now - timedelta(days=1)))
     values = {"started_at": started_at, "seen_at": now, "version": version}
     statement = upsert(tx, t.daemons).values(name=name, **values)
     tx.execute(statement.on_conflict_do_update(index_elements=["name"], set_=values))
