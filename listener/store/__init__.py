@@ -99,18 +99,7 @@ class Store:
             return
         number = crc32(f"escucha sender {account}".encode())
         with _outages(self.url), self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as link:
-            if wait:
-                link.execute(text(f"SET lock_timeout = {int(wait * 1000)}"))
-            mine = False
-            try:
-                if wait:
-                    link.execute(text("SELECT pg_advisory_lock(:n)"), {"n": number})
-                    mine = True
-                else:
-                    mine = bool(link.scalar(text("SELECT pg_try_advisory_lock(:n)"), {"n": number}))
-            except DBAPIError as error:
-                if "lock timeout" not in str(error.orig):
-                    raise
+            mine = _take(link, number, wait)
             try:
                 yield mine
             finally:
@@ -195,6 +184,22 @@ class Store:
     def close(self) -> None:
         """Gives every connection back."""
         self._engine.dispose()
+
+
+def _take(link: Connection, number: int, wait: float) -> bool:
+    """Whether that advisory lock is ours now (PostgreSQL), after waiting up to `wait` seconds for another holder."""
+    if not wait:
+        return bool(link.scalar(text("SELECT pg_try_advisory_lock(:n)"), {"n": number}))
+    link.execute(text(f"SET lock_timeout = {max(1, int(wait * 1000))}"))  # 0 would mean for ever
+    try:
+        link.execute(text("SELECT pg_advisory_lock(:n)"), {"n": number})
+    except DBAPIError as error:
+        if "lock timeout" not in str(error.orig):
+            raise
+        return False
+    finally:
+        link.execute(text("RESET lock_timeout"))  # the connection goes back to the pool, for others
+    return True
 
 
 def upsert(tx: Transaction, table: Table) -> postgresql.Insert | sqlite.Insert:

@@ -56,9 +56,10 @@ class Event:
 
 
 def next_number(tx: Transaction, year: int) -> int:
-    """The number that `take_number` would give now. True until this transaction ends, if it is a writing one."""
+    """The number that `take_number` would give in this writing transaction; nobody else gets it before its end."""
+    tx.execute(upsert(tx, t.case_numbers).values(year=year, last=0).on_conflict_do_nothing())  # a row to lock
     query = select(t.case_numbers.c.last).where(t.case_numbers.c.year == year).with_for_update()
-    return (tx.scalar(query) or 0) + 1
+    return int(tx.execute(query).scalar_one()) + 1
 
 
 def take_number(tx: Transaction, year: int) -> int:
@@ -117,12 +118,14 @@ def attach(tx: Transaction, case: Case, mention_id: int, *, why: str, by: str, n
 def live_case(tx: Transaction, *, account_id: int, customer_id: int | None) -> Case | None:
     """The case that a mention of this person joins: the newest open or pending one of the customer or the account.
 
-    Locks the account's row (PostgreSQL; SQLite's writers are alone anyway), so that two posts of one person decided at
-    once open one case.
+    Locks the rows of the account and the customer (PostgreSQL; SQLite's writers are alone anyway), so that two posts of
+    one person decided at once open one case, be they from two accounts.
     """
     tx.execute(select(t.accounts.c.id).where(t.accounts.c.id == account_id).with_for_update())
     whose = t.cases.c.account_id == account_id
     if customer_id is not None:
+        # `key_share`: links and cases may go on pointing at the customer meanwhile
+        tx.execute(select(t.customers.c.id).where(t.customers.c.id == customer_id).with_for_update(key_share=True))
         whose = whose | (t.cases.c.customer_id == customer_id)
     live = [state.value for state in LIVE]
     row = tx.execute(_joined().where(whose, t.cases.c.state.in_(live)).order_by(t.cases.c.id.desc())).first()

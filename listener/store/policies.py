@@ -23,6 +23,8 @@ class Ruled:
 
 def activate(tx: Transaction, *, version: str, text: str, by: str, now: datetime) -> bool:
     """Makes that policy the one that rules, its text kept for good; False when it ruled already."""
+    if tx.dialect.name == "postgresql":  # one at a time: two at once would leave two that rule
+        tx.exec_driver_sql("LOCK TABLE policy_versions IN SHARE ROW EXCLUSIVE MODE")
     if active(tx) == version:
         return False
     tx.execute(update(t.policy_versions).values(active_since=None))
