@@ -175,6 +175,10 @@ def of_failure(error: BaseException, *, where: str, writing: bool) -> NetworkErr
         story = "its name cannot be found"
     elif any("Certificate" in name or "SSL" in name for name in names):
         story = "no secure connection to it is possible"
+    elif "ConnectionRefusedError" in names:
+        story = "nothing listens there, or it refuses"
+    elif "NewConnectionError" in names:  # urllib3 counts it among those that took too long
+        story = "it cannot be reached"
     elif any("Timeout" in name for name in names):
         story = "it did not answer in time"
     elif names & _NEVER_SENT:

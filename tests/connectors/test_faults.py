@@ -182,6 +182,29 @@ def test_what_a_lost_connection_means(error: Exception, writing: type[NetworkErr
     assert type(faults.of_failure(error, where="red.example", writing=True)) is writing
 
 
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (wrapped(urllib3.exceptions.NewConnectionError(CONNECTION, "no route")), "it cannot be reached"),
+        (ConnectionRefusedError(), "nothing listens there, or it refuses"),
+        (wrapped(urllib3.exceptions.ConnectTimeoutError(CONNECTION, "slow")), "it did not answer in time"),
+        (wrapped(urllib3.exceptions.NameResolutionError("red.example", CONNECTION, socket.gaierror())),
+         "its name cannot be found"),
+    ],
+)  # fmt: skip
+def test_a_lost_connection_is_told_as_what_it_is(error: Exception, told: str) -> None:
+    assert str(faults.of_failure(error, where="red.example", writing=False)) == f"No answer from red.example: {told}"
+
+
+def test_a_port_where_nothing_listens_is_told_as_that() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with pytest.raises(requests.ConnectionError) as refused:
+        requests.get(f"http://127.0.0.1:{port}/", timeout=5)
+    assert "nothing listens there" in str(faults.of_failure(refused.value, where="here", writing=False))
+
+
 def test_what_else_was_being_handled_does_not_make_a_lost_write_look_unsent() -> None:
     try:
         try:
