@@ -1,4 +1,4 @@
-# Two commands for newcomers: `make demo` and `make test`. Everything lands in .venv; nothing else is touched.
+# Two commands for newcomers: `make demo` and `make test`. They write .venv and demo; nothing else is touched.
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
@@ -35,11 +35,13 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.runtime: $(VENV)/bin/python requirements.lock pyproject.toml
+	@echo "Installing into $(VENV) (a few minutes, once) …"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/bin/python requirements-dev.lock pyproject.toml
+	@echo "Installing into $(VENV) (a few minutes, once) …"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@ $(VENV)/.runtime

@@ -22,7 +22,7 @@ _OFFERS_CONNECT = re.compile(r"^def connect\(", re.MULTILINE)
 
 
 class Network(Protocol):
-    """What a connector module offers."""
+    """What a connector module offers; `QUERIES` too, where it says in a few words what can be listened to."""
 
     Settings: type[BaseModel]
     FACTS: Facts

@@ -75,7 +75,9 @@ from listener.types import (
     Visibility,
 )
 
-__all__ = ["FACTS", "MastodonConnector", "Settings", "connect"]
+__all__ = ["FACTS", "QUERIES", "MastodonConnector", "Settings", "connect"]
+
+QUERIES = "mentions, a #hashtag, or words to search for"
 
 FACTS = Facts(
     network="mastodon",
@@ -167,7 +169,7 @@ class MastodonConnector(Connector, Replies, Publishes, Rechecks):
             return f"Posts with the public hashtag #{words}, as far as {self._host} knows of them."
         if self._token is None:
             raise Mistake(
-                f"{query!r} needs an account: set access_token, or listen to a public hashtag such as #telecom."
+                f"{query!r} needs an account: access_token is missing (a public hashtag such as #telecom needs none)."
             )
         if kind == "mentions":
             return f"Whatever addresses our account at {self._host}: mentions, answers and direct messages."
@@ -183,7 +185,7 @@ class MastodonConnector(Connector, Replies, Publishes, Rechecks):
         except Mistake as mistake:
             raise Rejected(str(mistake)) from mistake
         if self._token is None and kind != "tag":
-            raise AuthFailed(f"{self._host} shows mentions and searches only to an account: set access_token")
+            raise AuthFailed(f"{self._host} shows mentions and searches only to an account: access_token is missing")
         our_id = self._us() if self._token else None
         now = self._now().timestamp()
         if kind == "tag":
@@ -297,7 +299,7 @@ class MastodonConnector(Connector, Replies, Publishes, Rechecks):
         content_warning: str = "",
     ) -> Posted:
         if self._token is None:
-            raise AuthFailed(f"Writing at {self._host} needs an account: set access_token")
+            raise AuthFailed(f"Writing at {self._host} needs an account: access_token is missing")
         status = self._ask(
             self._api.status_post,
             text,
@@ -391,7 +393,7 @@ class MastodonConnector(Connector, Replies, Publishes, Rechecks):
     def _us(self) -> str:
         """The id of our account as the server knows it, asked for once."""
         if self._token is None:
-            raise AuthFailed(f"This needs an account at {self._host}: set access_token")
+            raise AuthFailed(f"This needs an account at {self._host}: access_token is missing")
         if self._our_id is None:
             self.whoami()
         return cast(str, self._our_id)

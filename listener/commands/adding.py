@@ -5,13 +5,14 @@ network's settings | ask | the file as it would be | check | connect and poll on
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from listener.commands import output, settings_file
+from listener.commands import asking, output, settings_file
 from listener.commands.app import App, pass_app
 from listener.commands.setup import source_name
 from listener.errors import ConfigProblem, EscuchaError, Mistake, NetworkError
@@ -21,10 +22,14 @@ if TYPE_CHECKING:
 
     from listener.config import Config, SourceSettings
 
+MENTIONS = "mentions"  # what addresses our account, on every network that has it
+
 
 @click.command()
 @click.argument("network")
-@click.option("--account", help="An account of the settings, or the name of a new one. [default: the network's name]")
+@click.option(
+    "--account", help="An account of the settings, or the name of a new one. [default: the one of that network]"
+)
 @click.option("--query", help="What to listen to, in that network's own words, such as '#brand'.")
 @click.option("--name", help="What to call it. [default: from the query]")
 @click.option("--every", default="60s", show_default=True, help="How often to look.")
@@ -52,27 +57,33 @@ def add(
 
     model = app.settings_of(network)
     before = settings_file.read(app.config_path)
-    account = account or network
+    accounts, sources = _there(before)
+    account = _account(accounts, network, account, given, ask=not yes)
     secrets = [key for key in model.model_fields if config.is_secret(model, key)]
     settings = None
-    if not _has_account(before, account):
+    if account not in accounts:
         chosen = _chosen(given, model, secrets, account)
-        _ask_settings(model, chosen, secrets, account, ask=not yes)
+        _ask_settings(model, list(model.model_fields), chosen, secrets, account, ask=not yes)
         settings = {"network": network, **chosen}
     elif given:
         raise Mistake(
             f"The account {account} is there already; change it in {app.config_path}, or choose another name."
         )
+    elif accounts[account] == network:
+        _ask_settings(model, secrets, {}, secrets, account, ask=not yes)
+    else:
+        raise Mistake(f"The account {account} is on {accounts[account]}; name another with --account.")
+    kinds = str(getattr(app.connectors.load(network), "QUERIES", ""))
     if query is None:
-        query = "" if yes else click.prompt("What to listen to, such as #brand", type=str)
-    name = name or source_name(query.strip())
-    entry = {"name": name, "account": account, "query": query.strip(), "every": every}
+        query = "" if yes else _ask_query(kinds, ours=any(_is_set(account, key) for key in secrets))
+    query = _query(kinds, query)
+    name = name or source_name(query)
+    _refuse_twice(sources, name=name, account=account, query=query)
+    entry = {"name": name, "account": account, "query": query, "every": every}
     after = settings_file.with_source(before, account=account, account_settings=settings, source=entry)
     planned = config.check(after, app.config_path, networks=app.connectors.available(), settings_of=app.settings_of)
     _hide(planned)
     source = next(each for each in planned.sources if each.name == name)
-    if planned.accounts[account].network != network:
-        raise Mistake(f"The account {account} is on {planned.accounts[account].network}; name another with --account.")
     if not untried:
         _try(app, planned, source)
     if settings_file.read(app.config_path) != before:
@@ -84,14 +95,87 @@ def add(
     _say_secrets(planned, account, secrets)
 
 
-def _has_account(text: str, account: str) -> bool:
+def _there(text: str) -> tuple[dict[str, str], list[dict[str, Any]]]:
+    """The accounts of the file with their networks, and its sources."""
     import tomllib
 
     try:
-        accounts = tomllib.loads(text).get("accounts", {})
+        written = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigProblem([f"The settings file is not TOML ({error}); mend it first."]) from error
-    return isinstance(accounts, dict) and account in accounts
+    accounts, sources = written.get("accounts"), written.get("sources")
+    return (
+        {name: str(each.get("network", "")) for name, each in accounts.items() if isinstance(each, dict)}
+        if isinstance(accounts, dict)
+        else {},
+        [each for each in sources if isinstance(each, dict)] if isinstance(sources, list) else [],
+    )
+
+
+def _account(accounts: Mapping[str, str], network: str, named: str | None, given: Iterable[str], *, ask: bool) -> str:
+    """Which account listens: the one that was named, else the one there is on that network, else a new one.
+
+    What `--set` says is for a new account.
+    """
+    if named is not None:
+        close = difflib.get_close_matches(named, accounts, n=1)
+        if named not in accounts and close and not given:
+            raise Mistake(
+                f"There is no account {named!r}; did you mean {close[0]}? A new one needs its settings with --set."
+            )
+        return named
+    there = [] if given else [name for name, its_network in accounts.items() if its_network == network]
+    if len(there) < 2:
+        return there[0] if there else network
+    if not ask:
+        raise Mistake(f"There are several accounts on {network}; name one with --account: {', '.join(there)}.")
+
+    def read(answer: str) -> str:
+        if answer.strip() not in there:
+            raise Mistake(f"Choose one of: {', '.join(there)}.")
+        return answer.strip()
+
+    return asking.ask(f"Which account ({', '.join(there)})", read, default=there[0])
+
+
+def _ask_query(kinds: str, *, ours: bool) -> str:
+    """What to listen to; with an account of our own, whatever addresses it is the likeliest."""
+    question = f"What to listen to: {kinds}" if kinds else "What to listen to, such as #brand"
+    return asking.ask(
+        question, lambda answer: _query(kinds, answer), default=MENTIONS if ours and MENTIONS in kinds else None
+    )
+
+
+def _query(kinds: str, query: str) -> str:
+    """The query without blanks around it. Raises Mistake for what nearly is `mentions`, and would be searched for."""
+    query = query.strip()
+    if (
+        MENTIONS in kinds
+        and query.lower() != MENTIONS
+        and difflib.get_close_matches(query.lower(), [MENTIONS], cutoff=0.8)
+    ):
+        raise Mistake(f"{query!r} would be searched for as a word; did you mean {MENTIONS}?")
+    return query
+
+
+def _refuse_twice(sources: Iterable[Mapping[str, Any]], *, name: str, account: str, query: str) -> None:
+    for each in sources:
+        if each.get("name") != name:
+            continue
+        if (each.get("account"), each.get("query")) == (account, query):
+            raise Mistake(f"{query or name} is listened to already, by the source {name}.")
+        raise Mistake(
+            f"There is a source {name} already, which listens to {each.get('query')} on {each.get('account')}; "
+            "give this one another name with --name."
+        )
+
+
+def _is_set(account: str, key: str) -> bool:
+    """Whether the environment holds that setting, or the file that has it."""
+    from listener import config
+
+    variable = config.env_name("accounts", account, key)
+    return bool(os.environ.get(variable) or os.environ.get(f"{variable}_FILE"))
 
 
 def _chosen(given: Iterable[str], model: type[BaseModel], secrets: list[str], account: str) -> dict[str, Any]:
@@ -114,12 +198,19 @@ def _chosen(given: Iterable[str], model: type[BaseModel], secrets: list[str], ac
 
 
 def _ask_settings(
-    model: type[BaseModel], chosen: dict[str, Any], secrets: list[str], account: str, *, ask: bool
+    model: type[BaseModel],
+    keys: Iterable[str],
+    chosen: dict[str, Any],
+    secrets: list[str],
+    account: str,
+    *,
+    ask: bool,
 ) -> None:
     """Asks for what is still missing; a secret goes into this process's environment, and nowhere else."""
     from listener import config
 
-    for key, field in model.model_fields.items():
+    for key in keys:
+        field = model.model_fields[key]
         variable = config.env_name("accounts", account, key)
         if key in chosen or variable in os.environ or f"{variable}_FILE" in os.environ:
             continue
@@ -133,8 +224,9 @@ def _ask_settings(
             output.say(f"  Where: {where}")
         if secret:
             optional = not field.is_required()
-            value = click.prompt(
-                f"{key} (hidden{', empty for none' if optional else ''})",
+            value = asking.ask(
+                f"{key} (hidden, just to try{'; empty for none' if optional else ''})",
+                asking.fitting(model, key),
                 hide_input=True,
                 default="" if optional else None,
                 show_default=False,
@@ -142,7 +234,7 @@ def _ask_settings(
             if value:
                 os.environ[variable] = value
         else:
-            chosen[key] = click.prompt(key, type=str).strip()
+            chosen[key] = asking.ask(key, asking.fitting(model, key))
 
 
 def _hide(planned: Config) -> None:
@@ -164,7 +256,7 @@ def _try(app: App, planned: Config, source: SourceSettings) -> None:
     except EscuchaError as error:
         hint = " Or write it anyway with --no-try." if isinstance(error, NetworkError) else ""
         output.complain(f"Nothing was written.{hint}")
-        raise
+        raise asking.completed(error, source.account, account.settings) from None
     newest = max(page.posts, key=lambda post: post.posted_at, default=None)
     if newest is None:
         output.say("✓ Polled once; nothing to hear just now")

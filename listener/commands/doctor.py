@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from listener.commands import output
+from listener.commands import asking, output
 from listener.commands.app import App, pass_app
 from listener.errors import AuthFailed, ConfigProblem, EscuchaError, RateLimited, Unavailable
 
@@ -161,12 +161,18 @@ def _account(app: App, account: Account, sources: list[SourceSettings], *, offli
             return f"{account.network}: read without an account, {output.counted(len(page.posts), 'post')} just now"
         return f"{account.network}: read without an account"
 
-    check = _tried(name, connect)
+    check = _named(_tried(name, connect), account)
     yield check
     if connector is None:
         return
     for source in sources:
-        yield _tried(f"source {source.name}", partial(connector.explain_query, source.query))
+        yield _named(_tried(f"source {source.name}", partial(connector.explain_query, source.query)), account)
+
+
+def _named(check: Check, account: Account) -> Check:
+    """The check, saying also which variable holds a secret that it finds missing."""
+    where = "" if check.ok else asking.where_from(account.name, account.settings, check.detail)
+    return replace(check, next_step=where) if where else check
 
 
 def _print(check: Check) -> None:

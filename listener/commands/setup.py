@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from listener.commands import hashtag, output, settings_file
+from listener.commands import asking, hashtag, output, settings_file
 from listener.commands.app import App, pass_app
 from listener.errors import Mistake
 
@@ -69,14 +69,14 @@ def init(app: App, *, brand: str | None, listen: str | None, language: str | Non
     if not path.resolve().parent.is_dir():
         raise Mistake(f"There is no folder {path.resolve().parent}; make it first.")
     if brand is None:
-        brand = "" if yes else click.prompt("The company's name, as people write it", type=str)
+        brand = "" if yes else asking.ask("The company's name, as people write it", asking.named("its name"))
     brand = brand.strip()
     suggested = hashtag.of_brand(brand)
     if listen is None:
-        listen = str(suggested) if yes else click.prompt("A hashtag to listen to, and where", default=str(suggested))
+        listen = str(suggested) if yes else _ask_hashtag(suggested)
     wanted = hashtag.read(listen)
     if language is None:
-        language = "es" if yes else click.prompt("The language most people write to you in", default="es")
+        language = "es" if yes else asking.ask("The language most people write to you in", _language, default="es")
     text = filled(brand=brand, wanted=wanted, language=_language(language))
     settings_file.write(path, text)
     output.say(f"Wrote {path}: it listens to {wanted}, and sends nothing without your approval.")
@@ -106,6 +106,13 @@ def source_name(query: str) -> str:
     """A name for what is listened to: `#Marca` becomes `tag-marca`."""
     letters = "".join(c if c.isascii() and c.isalnum() else "-" for c in query.lower()).strip("-")
     return ("tag-" if query.startswith("#") else "") + (letters[:40].rstrip("-") or "listen")
+
+
+def _ask_hashtag(suggested: hashtag.Hashtag) -> str:
+    def read(answer: str) -> str:
+        return str(hashtag.read(answer))
+
+    return asking.ask("A hashtag to listen to, and where", read, default=str(suggested))
 
 
 def _language(text: str) -> str:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from listener.commands import output
+from listener.commands import asking, output
 from listener.commands.adding import add
 from listener.commands.app import App, pass_app
-from listener.errors import AlreadyDone, NetworkError, NotFound
+from listener.errors import AlreadyDone, EscuchaError, NetworkError, NotFound
 
 if TYPE_CHECKING:
     from listener.config import SourceSettings
@@ -64,7 +64,10 @@ def list_(app: App, as_json: bool) -> None:
 def check(app: App, name: str, as_json: bool) -> None:
     """What a source hears, and how its last polls went."""
     wanted = _wanted(app, name)
-    explained = app.connector(wanted.account).explain_query(wanted.query)
+    try:
+        explained = app.connector(wanted.account).explain_query(wanted.query)
+    except EscuchaError as error:
+        raise asking.completed(error, wanted.account, app.config.accounts[wanted.account].settings) from None
     told = _told(app, wanted, _known(app).get(name)) | {"hears": explained, "gaps": _gaps(app, name)}
     if as_json:
         output.print_json(told)
@@ -87,7 +90,7 @@ def poll(app: App, name: str, as_json: bool) -> None:
     """Poll one source now and store what it brings, even while it is paused."""
     from listener.store import sources
 
-    _wanted(app, name)
+    wanted = _wanted(app, name)
     with app.store.write() as tx:
         sources.sync(tx, app.wanted, app.now())
     polled = app.pipeline.poll([name])
@@ -95,7 +98,8 @@ def poll(app: App, name: str, as_json: bool) -> None:
         raise AlreadyDone(f"{name} is being polled by another process right now; look again in a minute.")
     (done,) = polled
     if done.error is not None:
-        raise NetworkError(done.error)
+        settings = app.config.accounts[wanted.account].settings
+        raise asking.completed(NetworkError(done.error), wanted.account, settings)
     saved = done.saved
     told = {
         "source": name,

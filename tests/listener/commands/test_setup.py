@@ -49,6 +49,16 @@ def test_init_asks_for_little(escucha: Escucha) -> None:
     assert "#marca@mastodon.social" in done.output
 
 
+def test_init_asks_again_after_a_wrong_answer(escucha: Escucha) -> None:
+    done = escucha("init", input=" \nMarca\ntwo words\n#fibra@mas.to\nspanish\nen\n")
+    assert done.exit_code == 0, done.output
+    assert done.output.count("The company's name") == 2
+    assert "'two words' is no hashtag" in done.output
+    assert "'spanish' is no language code" in done.output
+    written = tomllib.loads(Path("escucha.toml").read_text(encoding="utf-8"))
+    assert (written["sources"][0]["query"], written["brand"]["languages"]) == ("#fibra", ["en", "es"])
+
+
 def test_init_overwrites_only_when_told(escucha: Escucha) -> None:
     Path("escucha.toml").write_text("# mine\n", encoding="utf-8")
     refused = escucha("init", "--yes")

@@ -115,6 +115,61 @@ def test_add_to_an_account_that_is_there(escucha: Escucha, world: World) -> None
     assert [source["name"] for source in written()["sources"]] == ["play", "mentions"]
 
 
+PUBLIC = """
+[accounts.public]
+network = "mastodon"
+instance = "{url}"
+"""
+
+
+def test_add_uses_the_account_there_is_and_asks_for_its_token(escucha: Escucha, server: MastodonServer) -> None:
+    Path("escucha.toml").write_text(START + PUBLIC.format(url=server.url), encoding="utf-8")
+    done = escucha("source", "add", "mastodon", input=f"{TOKEN}\nmention\n\n")
+    assert done.exit_code == 0, done.output
+    assert "What to listen to: mentions, a #hashtag, or words to search for [mentions]" in done.stdout
+    assert "did you mean mentions?" in done.output
+    assert "Connected as marca" in done.stdout
+    assert "ESCUCHA_ACCOUNTS__PUBLIC__ACCESS_TOKEN " in done.stdout
+    assert list(written()["accounts"]) == ["play", "public"]
+    assert written()["sources"][1] == {"name": "mentions", "account": "public", "query": "mentions", "every": "60s"}
+    assert TOKEN not in done.output + Path("escucha.toml").read_text(encoding="utf-8")
+
+
+def test_add_asks_which_of_several_accounts(escucha: Escucha, server: MastodonServer) -> None:
+    two = PUBLIC + PUBLIC.replace("public", "second")
+    Path("escucha.toml").write_text(START + two.format(url=server.url), encoding="utf-8")
+    refused = escucha("source", "add", "mastodon", "--query", "#a", "--yes")
+    assert refused.exit_code == 2
+    assert "name one with --account: public, second" in refused.stderr
+    done = escucha("source", "add", "mastodon", "--query", "#a", input="third\nsecond\n\n")
+    assert done.exit_code == 0, done.output
+    assert written()["sources"][1]["account"] == "second"
+
+
+def test_add_asks_again_after_a_wrong_answer(escucha: Escucha, server: MastodonServer) -> None:
+    done = escucha("source", "add", "mastodon", "--query", "#a", input=f"ftp://x\n{server.url}\nto ken\n\n")
+    assert done.exit_code == 0, done.output
+    assert "Give the server's address" in done.output
+    assert "holds a blank" in done.output
+    assert written()["accounts"]["mastodon"]["instance"] == server.url
+
+
+@pytest.mark.parametrize("command", [["source", "check", "ours"], ["source", "poll", "ours"], ["doctor"]])
+def test_a_missing_token_is_named_by_its_variable(escucha: Escucha, server: MastodonServer, command: list[str]) -> None:
+    ours = '[[sources]]\nname = "ours"\naccount = "public"\nquery = "mentions"\n'
+    Path("escucha.toml").write_text(START + ours + PUBLIC.format(url=server.url), encoding="utf-8")
+    said = " ".join(escucha(*command).output.split())
+    assert "access_token is missing" in said
+    assert "set ESCUCHA_ACCOUNTS__PUBLIC__ACCESS_TOKEN or ESCUCHA_ACCOUNTS__PUBLIC__ACCESS_TOKEN_FILE" in said
+
+
+def test_add_names_the_variable_of_a_missing_token(escucha: Escucha, server: MastodonServer) -> None:
+    Path("escucha.toml").write_text(START + PUBLIC.format(url=server.url), encoding="utf-8")
+    done = escucha("source", "add", "mastodon", "--query", "mentions", "--yes")
+    assert done.exit_code == 2
+    assert "set ESCUCHA_ACCOUNTS__PUBLIC__ACCESS_TOKEN or" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("args", "said"),
     [
@@ -124,7 +179,13 @@ def test_add_to_an_account_that_is_there(escucha: Escucha, world: World) -> None
         (["mastodon", "--yes", "--set", "access_token=x"], "set ESCUCHA_ACCOUNTS__MASTODON__ACCESS_TOKEN instead"),
         (["mastodon", "--yes", "--set", "instnce=x"], "instnce is no setting of this network"),
         (["mastodon", "--yes", "--set", "instance=ftp://x", "--query", "#a"], "give the server's address"),
-        (["sandbox", "--account", "play", "--yes", "--name", "play"], "'play' is used twice"),
+        (
+            ["sandbox", "--account", "play", "--yes", "--name", "play"],
+            "There is a source play already, which listens to #marca",
+        ),
+        (["sandbox", "--account", "play", "--yes", "--query", "#marca", "--name", "play"], "is listened to already"),
+        (["sandbox", "--account", "plya", "--yes", "--query", "#a"], "no account 'plya'; did you mean play?"),
+        (["mastodon", "--yes", "--set", "instance=https://x.example", "--query", "mention"], "did you mean mentions?"),
         (["sandbox", "--account", "play", "--yes", "--set", "handle=@x"], "is there already"),
         (["sandbox", "--account", "play", "--yes", "--every", "soon", "--query", "#a"], "is not a duration"),
         (["mastodon", "--account", "play", "--yes", "--query", "#a"], "is on sandbox"),
