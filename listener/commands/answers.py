@@ -10,8 +10,9 @@ import click
 from listener.commands import deciding
 from listener.commands.app import App, pass_app
 from listener.commands.output import SomeFailed, block, clip, complain, say
+from listener.commands.running import DEAD_AFTER
 from listener.errors import AlreadyDone, Mistake, Stale
-from listener.store import inbox, mentions, switch
+from listener.store import daemons, inbox, mentions, switch
 from listener.store.inbox import Draft
 from listener.types import DraftState
 
@@ -197,8 +198,12 @@ def _approve(app: App, draft: Draft, *, yes: bool) -> None:
 
 
 def _held(app: App, draft: Draft) -> str:
+    """Why it does not go out within seconds; empty where it does."""
     with app.store.read() as tx:
-        return "; sending is paused, so it waits" if switch.is_paused(tx, draft.network) else ""
+        if switch.is_paused(tx, draft.network):
+            return "; sending is paused, so it waits"
+        alive = any(abs(app.now() - daemon.seen_at) < DEAD_AFTER for daemon in daemons.running(tx))
+    return "" if alive else "; it goes out when `escucha run` runs"
 
 
 def _confirm(question: str, *, default: bool = False) -> bool:

@@ -22,7 +22,7 @@ from listener import store as stores
 from listener.commands import deciding
 from listener.commands.app import App
 from listener.errors import AlreadyDone, Stale
-from listener.store import inbox, switch
+from listener.store import daemons, inbox, switch
 from listener.types import DraftState, Media, RuleOutcome, RuleTrace, Urgency
 from tests.listener.commands.desk_world import DANGEROUS, REPLY, DeskWorld
 
@@ -185,9 +185,18 @@ def test_what_was_seen_is_approved_without_a_question(desk: DeskWorld) -> None:
     draft = desk.draft()
     desk.run("show", "D1")
     done = desk.run("approve", "d1")
-    assert (done.exit_code, done.stdout) == (0, "D1 is approved.\n")
+    assert (done.exit_code, done.stdout) == (0, "D1 is approved; it goes out when `escucha run` runs.\n")
     now = desk.now_is(draft)
     assert (now.state, now.decided_by) == (DraftState.APPROVED, "ana")
+
+
+def test_while_a_daemon_runs_an_approval_promises_nothing_else(desk: DeskWorld) -> None:
+    desk.draft()
+    desk.run("show", "D1")
+    now = desk.clock()
+    with desk.store.write() as tx:
+        daemons.alive(tx, name="here:1", version="1", started_at=now, now=now)
+    assert desk.run("approve", "D1").stdout == "D1 is approved.\n"
 
 
 @pytest.mark.parametrize(("answer", "state"), [("y\n", "approved"), ("n\n", "proposed"), ("", "proposed")])
