@@ -14,8 +14,8 @@ import pytest
 
 from connectors import sandbox
 from listener import store
-from listener.commands import demo_check, demo_script
-from listener.store import inbox
+from listener.commands import demo, demo_check, demo_script
+from listener.store import decisions, inbox, mentions
 from listener.types import DraftState
 
 ROOT = Path(__file__).parent.parent
@@ -101,6 +101,40 @@ def test_what_is_left_can_be_gone_on_with(played: tuple[Path, str, dict[str, Any
         assert inbox.get(tx, draft.id).state is DraftState.SENT
         assert len(inbox.waiting(tx, states=(DraftState.SENT,))) == summary["replies_sent"] + 1
     opened.close()
+
+
+@pytest.mark.slow
+def test_the_valued_customer_is_known_from_her_first_post(played: tuple[Path, str, dict[str, Any]]) -> None:
+    opened = store.open(f"sqlite:///{played[0]}/demo/escucha.db")
+    with opened.read() as tx:
+        hello = mentions.by_external_id(tx, "sandbox", "2")
+        assert hello is not None
+        decided = decisions.decisions_of(tx, hello.id)
+    opened.close()
+    assert "roaming" in hello.text
+    assert [decision.urgency for decision in decided] == ["high"]
+
+
+@pytest.mark.parametrize(("on_path", "made"), [(True, True), (False, True), (False, False)])
+def test_the_commands_to_try_can_be_typed_as_they_stand(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    on_path: bool,
+    made: bool,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    binaries = tmp_path / ".venv" / "bin"
+    binaries.mkdir(parents=True)
+    if made:
+        (binaries / "activate").touch()
+    monkeypatch.setattr(demo.sys, "executable", str(binaries / "python"))
+    monkeypatch.setattr(demo.shutil, "which", lambda name: f"/usr/bin/{name}" if on_path else None)
+    numbers = dict.fromkeys(("mentions", "decided", "replies_sent", "notices_sent", "duplicates", "lost"), 0)
+    summary = demo.Summary(folder=Path("demo"), drafts={}, cases={}, trouble=(), seconds=1.0, **numbers)
+    demo._tell(summary, 1, 1)
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    assert (". .venv/bin/activate" in lines) is (made and not on_path)
 
 
 @pytest.mark.slow

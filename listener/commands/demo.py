@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import shlex
+import shutil
+import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -224,6 +226,14 @@ def _tell(summary: Summary, explained: int | None, waiting: int | None) -> None:
         ("run --once", "... and send it"),
         ("status", "how things stand"),
     ]
+    activate = Path(sys.executable).with_name("activate")
+    if shutil.which("escucha") is None and activate.is_file():
+        say(f"  . {shlex.quote(_from_here(activate))}")
     for command, why in tries:
         if command:
             say(f"  {escucha} {command.ljust(13)}  # {why}")
+
+
+def _from_here(path: Path) -> str:
+    """The path as one would type it in this folder."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
