@@ -128,8 +128,8 @@ def test_the_commands_to_try_can_be_typed_as_they_stand(
     binaries.mkdir(parents=True)
     if made:
         (binaries / "activate").touch()
-    monkeypatch.setattr(demo.sys, "executable", str(binaries / "python"))
-    monkeypatch.setattr(demo.shutil, "which", lambda name: f"/usr/bin/{name}" if on_path else None)
+    monkeypatch.setattr(sys, "executable", str(binaries / "python"))
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}" if on_path else None)
     numbers = dict.fromkeys(("mentions", "decided", "replies_sent", "notices_sent", "duplicates", "lost"), 0)
     summary = demo.Summary(folder=Path("demo"), drafts={}, cases={}, trouble=(), seconds=1.0, **numbers)
     demo._tell(summary, 1, 1)
