@@ -126,7 +126,7 @@ def sentiment_scores(card: Card, language: str, out: Floats) -> dict[Sentiment, 
     """Calibrated probabilities that sum to 1."""
     scale = card.sentiment_scale(language)
     shifted = (out.astype(np.float64) + [scale.shift[label] for label in Sentiment]) / scale.temperature
-    powers = np.exp(shifted - shifted.max())
+    powers = np.exp(shifted - np.max(shifted))
     return dict(zip(Sentiment, (powers / powers.sum()).tolist(), strict=True))
 
 
