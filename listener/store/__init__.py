@@ -107,7 +107,9 @@ class Store:
                     link.execute(text("SELECT pg_advisory_unlock(:n)"), {"n": number})
 
     def schema(self) -> str | None:
-        """The newest migration this database has seen; None when it is empty."""
+        """The newest migration this database has seen; None when it is empty, or not there yet."""
+        if self.path and not self.path.exists():
+            return None
         with _outages(self.url), self._engine.connect() as link:
             if not inspect(link).has_table("alembic_version"):
                 return None
@@ -119,6 +121,7 @@ class Store:
         from alembic.config import Config
         from alembic.util import CommandError
 
+        self._make_file()
         config = Config()
         config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
         with _outages(self.url), self._engine.connect().execution_options(escucha_write=True) as link, link.begin():
@@ -130,6 +133,12 @@ class Store:
                     f"The tables are of no version that can be upgraded ({error}): restore a backup, or use the "
                     "version of Escucha that made them."
                 ) from error
+
+    def _make_file(self) -> None:
+        """The SQLite file, readable for us alone from its first moment; whoever may not make it hears so on opening."""
+        if self.path:
+            with suppress(OSError):
+                _make_private(self.path)
 
     def problems(self) -> list[str]:
         """What is wrong with the database, one sentence each; empty when all is well. Reads only."""
@@ -246,8 +255,6 @@ def _sqlite(address: URL) -> Engine:
     folder = Path(address.database).resolve().parent
     if not folder.is_dir():
         raise Mistake(f"database.url points into {folder}, which does not exist: make it, or choose another place.")
-    with suppress(OSError):  # whoever may not make it is told so when it is opened
-        _make_private(Path(address.database))
     engine = create_engine(address, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
 
     @event.listens_for(engine, "connect")

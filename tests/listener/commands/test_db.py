@@ -167,3 +167,19 @@ def test_a_backup_is_whole_while_another_process_writes(escucha: Run, tmp_path: 
     restored = store.open(f"sqlite:///{tmp_path / 'copy4.db'}")
     assert restored.problems() == []
     restored.close()
+
+
+def test_the_database_and_its_copies_are_for_their_owner_alone(escucha: Run, tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        escucha("db", "upgrade")
+        assert escucha("db", "backup", "copy.db").exit_code == 0
+    finally:
+        os.umask(before)
+    assert [(tmp_path / name).stat().st_mode & 0o777 for name in ("escucha.db", "copy.db")] == [0o600, 0o600]
+
+
+def test_in_a_folder_that_hands_its_group_down_the_group_may_write(escucha: Run, tmp_path: Path) -> None:
+    tmp_path.chmod(0o2770)
+    escucha("db", "upgrade")
+    assert (tmp_path / "escucha.db").stat().st_mode & 0o777 == 0o660
