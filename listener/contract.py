@@ -7,6 +7,7 @@ A glossary of the verbs, one meaning each:
     publish   say something to everybody, once
     find_…    look whether an earlier write took effect
     recheck   see which posts were edited or are gone
+    stream    hear what is new as it is said; polling stays the net under it
 
 A connector module in `connectors/` offers `Settings` (a pydantic model whose fields describe what the network needs,
 secrets as `SecretStr`), `FACTS` (what is true of the network before connecting) and `connect(settings) -> Connector`.
@@ -17,12 +18,13 @@ Connectors raise the five errors of `listener.errors.NetworkError` and nothing e
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Protocol
 
 from listener.types import (
     Author,
+    Charge,
     Cursor,
     Decision,
     Facts,
@@ -101,6 +103,35 @@ class Rechecks(ABC):
     @abstractmethod
     def recheck(self, external_ids: Sequence[str]) -> Rechecked:
         """Those posts as they are now, and which are gone. An id in neither list could not be told this time."""
+
+
+class Streams(ABC):
+    """Can tell what is new as it is said."""
+
+    @abstractmethod
+    def streams(self, query: str) -> bool:
+        """Whether there is a stream for this query."""
+
+    @abstractmethod
+    def stream(self, query: str, cursor: Cursor | None) -> Iterator[Page]:
+        """Pages as they come, without end; closing the iterator closes the connection.
+
+        Gives an empty page whenever nothing came for `BEAT`, so that its reader can stop. A page without a cursor
+        leaves the source's own where it is, so that the next poll reads the same posts again; `more` asks for such a
+        poll at once. Raises a NetworkError when the stream ends or falls silent for longer than the network's own
+        heartbeat explains: the reader opens a new one, and a poll fills the hole.
+        """
+
+
+BEAT = 5.0  # seconds after which a stream says that it is there
+
+
+class Metered(ABC):
+    """Costs money."""
+
+    @abstractmethod
+    def charges(self) -> tuple[Charge, ...]:
+        """What the calls since the last time have cost, and forgets them. Failed calls that cost nothing are none."""
 
 
 class Classifier(Protocol):

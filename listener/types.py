@@ -90,6 +90,10 @@ class Post:
     visibility: Visibility = Visibility.PUBLIC
     url: str | None = None
     content_warning: str = ""
+    quoted: str = (
+        ""  # what its author only repeated (a quoted mail, a signature): kept and shown, not read by the model
+    )
+    unanswerable: str = ""  # why the network takes no answer to this one ("the thread is locked"); empty: it may be
     language: str | None = None  # what the network claims; the model decides
     edited_at: datetime | None = None
     parent_id: str | None = None
@@ -105,14 +109,15 @@ class Post:
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """One answer to a poll. Store `posts` and `cursor` together or not at all.
+    """One answer to a poll, or what a stream brought. Store `posts` and `cursor` together or not at all.
 
-    `more`: another page is waiting now. `retry_after`: seconds the network wants us to wait before the next call.
-    `gone`: external ids known to have been deleted. `gap`: the network's admission that something was skipped.
+    `cursor` None (in a stream only): the source's own cursor stays where it is. `more`: another page is waiting now.
+    `retry_after`: seconds the network wants us to wait before the next call. `gone`: external ids known to have been
+    deleted. `gap`: the network's admission that something was skipped.
     """
 
     posts: tuple[Post, ...]
-    cursor: Cursor
+    cursor: Cursor | None
     more: bool = False
     retry_after: float | None = None
     gone: tuple[str, ...] = ()
@@ -128,8 +133,21 @@ class Rechecked:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Attachment:
+    """A picture to post, with its description for those who do not see it. `content_type` such as `image/png`."""
+
+    name: str
+    content_type: str
+    data: bytes = field(repr=False)
+    alt: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class ReplyRequest:
-    """One reply to send. `key` is the same at every attempt and unique to the draft (ASCII, at most 64 characters)."""
+    """One reply to send. `key` is the same at every attempt and unique to the draft (ASCII, at most 64 characters).
+
+    `parent_raw` is the parent's `Post.raw` as it was last stored.
+    """
 
     key: str
     parent_id: str
@@ -138,16 +156,32 @@ class ReplyRequest:
     text: str
     language: str | None = None
     content_warning: str = ""
+    parent_raw: Mapping[str, Any] = field(default_factory=dict)
+    media: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class PublishRequest:
-    """One notice to publish on one network. `key` as in `ReplyRequest`."""
+    """One notice to publish on one network. `key` as in `ReplyRequest`.
+
+    `after`: the external id of our own post that this one continues, where `Facts.threads`.
+    """
 
     key: str
     text: str
     language: str | None = None
     visibility: Visibility = Visibility.PUBLIC
+    media: tuple[Attachment, ...] = ()
+    after: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Charge:
+    """What calls have cost: how many `units` of which `call` (a key of `Facts.costs`), and the sum in USD."""
+
+    call: str
+    units: int
+    usd: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,12 +202,25 @@ class Answerable(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Images:
+    """Which pictures one post may carry: how many, of which types, how large (bytes), described how long."""
+
+    count: int
+    types: tuple[str, ...]
+    bytes: int
+    alt: int  # characters
+
+
+@dataclass(frozen=True, kw_only=True)
 class Facts:
     """What one network allows, in one place, with the date and page it was read from.
 
     `limit` is counted by `count`; `address(text, handle)` gives the text exactly as a reply will be posted, so that
     `count(address(text, handle)) <= limit` is the test. `settle_after`: how long after a write of unknown outcome a
     look at the network is conclusive; None means that no look ever is.
+    `rechecks`: up to which age a post is looked up again how often, where the network's rules ask for other times than
+    the usual ones. `keep`: how old a post may grow here before its content goes, where what we no longer look up must
+    not be kept. `opens_case`: whatever comes in opens a case unless the policy says otherwise (a mailbox).
     """
 
     network: str
@@ -186,7 +233,12 @@ class Facts:
     keyed_writes: bool
     deletions_visible: bool
     settle_after: timedelta | None
-    costs: Mapping[str, float] = field(default_factory=dict)  # USD per call, by name of the call
+    costs: Mapping[str, float] = field(default_factory=dict)  # USD per unit, by name of the call
+    images: Images | None = None  # None: a post of ours carries none
+    threads: bool = False  # whether a notice may go on in further posts
+    rechecks: tuple[tuple[timedelta, timedelta], ...] = ()
+    keep: timedelta | None = None
+    opens_case: bool = False
     as_of: str = ""
     source: str = ""
 
@@ -336,6 +388,7 @@ class Situation:
     case: CaseView
     sends: SendsView
     facts: Facts
+    unanswerable: str = ""  # why the network takes no answer to this one
     paused: bool = False
 
 

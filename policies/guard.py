@@ -6,7 +6,7 @@ of the trace.
 
     own_post              our own words                                               forbids
     author                automatic accounts; those who ask them to keep away         forbids
-    answerable            whom the network does not let us answer                     forbids
+    answerable            whom, and what, the network does not let us answer          forbids
     answered              what was answered already                                   forbids
     paused                somebody stopped everything                                 holds
     per_author_per_day, per_thread, per_hour                                          holds
@@ -173,6 +173,8 @@ def _author(about: _Case) -> _Stop:
 
 def _answerable(about: _Case) -> _Stop:
     facts, kind = about.situation.facts, about.situation.kind
+    if about.situation.unanswerable:
+        return "forbids", f"{facts.network} takes no answer here: {about.situation.unanswerable}"
     if facts.answerable is Answerable.NOBODY:
         return "forbids", f"{facts.network} lets us answer nobody"
     if facts.answerable is Answerable.ADDRESSED and kind is PostKind.FOUND:

@@ -118,6 +118,7 @@ class _RepliesWay(_Way):
     def request(self, draft: Draft) -> ReplyRequest:
         with self.store.read() as tx:
             mention = mentions.get(tx, draft.mention_id)
+            raw = mentions.raw(tx, draft.mention_id)
         return ReplyRequest(
             key=draft.send_key,
             parent_id=mention.external_id,
@@ -126,6 +127,7 @@ class _RepliesWay(_Way):
             text=draft.text,
             language=draft.language,
             content_warning=mention.content_warning,
+            parent_raw=raw,
         )
 
     def still_stands(self, item: Draft, now: datetime) -> bool:

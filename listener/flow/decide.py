@@ -184,6 +184,7 @@ def _situation(tx: Transaction, matter: _Matter, now: datetime) -> Situation:
             automatic_to_author_last_day=sends.automatic_to_author_last_day,
         ),
         facts=matter.facts,
+        unanswerable=mention.unanswerable,
         paused=switch.is_paused(tx, mention.network),
     )
 
@@ -219,6 +220,7 @@ def first_contact(
         case=CaseView(reference=desk_cases.reference(case_prefix, now.year, 1)),
         sends=SendsView(),
         facts=facts,
+        unanswerable=post.unanswerable,
     )
 
 
@@ -292,6 +294,7 @@ def _trace(situation: Situation, decision: Decision) -> dict[str, Any]:
             "case": asdict(situation.case),
             "sends": asdict(situation.sends),
             "kind": situation.kind,
+            "unanswerable": situation.unanswerable,
             "paused": situation.paused,
         },
     }

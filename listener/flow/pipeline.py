@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from listener import budget
-from listener.contract import Classifier, Connector, Policy, Rechecks
+from listener.contract import Classifier, Connector, Policy
 from listener.errors import EscuchaError, Outage
 from listener.flow.act import Acted, act
 from listener.flow.decide import Company, decide
@@ -192,11 +192,10 @@ class Pipeline:
             with self._locks[name]:
                 try:
                     connector = self._connection(name, "listen")
-                    if isinstance(connector, Rechecks):
-                        saved = recheck(
-                            self.store, connector, name, self.accounts[name], now=self.clock(), limit=RECHECK_BATCH
-                        )
-                        changed += len(saved.edited) + len(saved.gone)
+                    saved = recheck(
+                        self.store, connector, name, self.accounts[name], now=self.clock(), limit=RECHECK_BATCH
+                    )
+                    changed += len(saved.edited) + len(saved.gone)
                 except Outage:
                     raise
                 except EscuchaError:

@@ -7,7 +7,7 @@ from datetime import datetime
 import structlog
 
 from listener import budget
-from listener.contract import Rechecks
+from listener.contract import Connector, Rechecks
 from listener.errors import NetworkError
 from listener.store import Store, mentions
 from listener.store.mentions import Saved
@@ -15,10 +15,13 @@ from listener.store.mentions import Saved
 log = structlog.get_logger(__name__)
 
 
-def recheck(store: Store, connector: Rechecks, account: str, network: str, *, now: datetime, limit: int) -> Saved:
+def recheck(store: Store, connector: Connector, account: str, network: str, *, now: datetime, limit: int) -> Saved:
     """Looks up whatever of the account's posts is due for it, at most `limit`. A failing network is tried later."""
+    if not isinstance(connector, Rechecks):
+        return Saved()
+    schedule = connector.facts.rechecks or budget.RECHECKS
     with store.read() as tx:
-        due = mentions.to_recheck(tx, account, due=budget.RECHECKS, now=now, limit=limit)
+        due = mentions.to_recheck(tx, account, due=schedule, now=now, limit=limit)
     if not due:
         return Saved()
     try:

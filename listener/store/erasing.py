@@ -44,6 +44,7 @@ def erase(tx: Transaction, *, network: str, external_ids: Iterable[str], now: da
                 gone_at=now,
                 text="",
                 content_warning="",
+                quoted="",
                 media=[],
                 raw={},
                 url=None,

@@ -45,6 +45,8 @@ class Mention:
     visibility: Visibility
     text: str
     content_warning: str
+    quoted: str
+    unanswerable: str
     url: str | None
     parent_id: str | None
     thread_id: str | None
@@ -130,6 +132,8 @@ def _storable(post: Post) -> Post:
         author=author,
         text=_text(post.text),
         content_warning=_text(post.content_warning),
+        quoted=_text(post.quoted),
+        unanswerable=_text(post.unanswerable)[:MAX_ID],
         url=_text(post.url) if post.url else None,
         language=_text(post.language)[:35] if post.language else None,
         parent_id=_id(post.parent_id),
@@ -141,6 +145,8 @@ def _content(post: Post) -> dict[str, Any]:
     return {
         "text": post.text,
         "content_warning": post.content_warning,
+        "quoted": post.quoted,
+        "unanswerable": post.unanswerable,
         "url": post.url,
         "claimed_language": post.language,
         "visibility": post.visibility.value,
@@ -234,7 +240,8 @@ def _notice_again(tx: Transaction, row: Row[Any], post: Post, source_id: int | N
     if row.state == MentionState.GONE:
         return
     columns = t.mentions.c
-    tx.execute(update(t.mentions).where(columns.id == row.id).values(checked_at=now))
+    as_it_is = {"checked_at": now, "unanswerable": post.unanswerable}
+    tx.execute(update(t.mentions).where(columns.id == row.id).values(**as_it_is))
     if row.kind == PostKind.FOUND and post.kind is not PostKind.FOUND and source_id is not None:
         tx.execute(update(t.mentions).where(columns.id == row.id).values(kind=post.kind.value, source_id=source_id))
         erasing.withdraw(tx, row.id, reason="it turned out to address us", now=now)
@@ -283,6 +290,11 @@ def get(tx: Transaction, mention_id: int) -> Mention:
     if row is None:
         raise NotFound(f"There is no mention M{mention_id}; see `escucha inbox --all`.")
     return _mention(row)
+
+
+def raw(tx: Transaction, mention_id: int) -> dict[str, Any]:
+    """What the network said about it, as it was last stored; empty where there is no such mention any more."""
+    return dict(tx.scalar(select(t.mentions.c.raw).where(t.mentions.c.id == mention_id)) or {})
 
 
 def by_external_id(tx: Transaction, network: str, external_id: str) -> Mention | None:
@@ -406,6 +418,8 @@ def _mention(row: Row[Any]) -> Mention:
         visibility=Visibility(row.visibility),
         text=row.text,
         content_warning=row.content_warning,
+        quoted=row.quoted,
+        unanswerable=row.unanswerable,
         url=row.url,
         parent_id=row.parent_id,
         thread_id=row.thread_id,

@@ -119,14 +119,15 @@ def claim_due(
 
 
 def succeeded(
-    tx: Transaction, source: Source, *, cursor: Cursor, next_poll_at: datetime, new_mentions: int, now: datetime
+    tx: Transaction, source: Source, *, cursor: Cursor | None, next_poll_at: datetime, new_mentions: int, now: datetime
 ) -> None:
     """Stores where to go on, in the transaction that stored the page."""
+    moved = {} if cursor is None else {"cursor": dict(cursor)}
     tx.execute(
         update(t.sources)
         .where(t.sources.c.id == source.id, t.sources.c.query == source.query)  # not if it was changed meanwhile
         .values(
-            cursor=dict(cursor),
+            **moved,
             next_poll_at=next_poll_at,
             succeeded_at=now,
             failures=0,

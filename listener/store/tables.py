@@ -14,12 +14,14 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Date,
     DateTime,
     Dialect,
     Float,
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -92,6 +94,9 @@ sources = Table(
     Column("paused", String(200)),  # why it is paused; null: it runs
     Column("mentions_total", Integer, nullable=False, default=0),
     Column("claimed_until", Moment),  # one poller at a time; past: free
+    Column("streaming_since", Moment),  # null: there is no stream, or it is down
+    Column("stream_down_since", Moment),
+    Column("stream_error", Text),
     Column("removed", Boolean, nullable=False, default=False),
 )
 
@@ -102,6 +107,16 @@ gaps = Table(
     ref("sources"),
     Column("noticed_at", Moment, nullable=False),
     Column("reason", Text, nullable=False),
+)
+
+spending = Table(  # what the networks' calls have cost, a row for each account, UTC day and kind of call
+    "spending",
+    metadata,
+    Column("account", String(100), primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("call", String(50), primary_key=True),
+    Column("units", Integer, nullable=False),
+    Column("usd", Float, nullable=False),
 )
 
 accounts = Table(
@@ -146,6 +161,8 @@ mentions = Table(
     Column("visibility", String(20), nullable=False),
     Column("text", Text, nullable=False),
     Column("content_warning", Text, nullable=False, default=""),
+    Column("quoted", Text, nullable=False, default=""),
+    Column("unanswerable", Text, nullable=False, default=""),
     Column("url", Text),
     Column("claimed_language", String(35)),
     Column("parent_id", String(300)),
@@ -417,6 +434,7 @@ deliveries = Table(
     Column("text", Text, nullable=False),
     Column("length", Integer, nullable=False),
     Column("length_limit", Integer, nullable=False),
+    Column("part", Integer, nullable=False, default=1),  # of a thread; each part waits for the one before it
     Column("send_key", String(64), nullable=False, unique=True),
     Column("state", String(20), nullable=False),
     Column("sending_since", Moment),
@@ -425,8 +443,22 @@ deliveries = Table(
     Column("posted_id", String(300)),
     Column("posted_url", Text),
     Column("reason", Text),
-    UniqueConstraint("notice_id", "account", "language"),
+    UniqueConstraint("notice_id", "account", "language", "part"),
     Index(None, "account", "state"),
+)
+
+# --- pictures that go out ------------------------------------------------------------------------------------------
+
+attachments = Table(
+    "attachments",
+    metadata,
+    key(),
+    ref("drafts", nullable=True),
+    ref("notices", nullable=True),
+    Column("name", Text, nullable=False),
+    Column("content_type", String(100), nullable=False),
+    Column("data", LargeBinary, nullable=False),
+    Column("alt", JSON, nullable=False),  # the description, by language
 )
 
 # --- the switch and the record --------------------------------------------------------------------------------------

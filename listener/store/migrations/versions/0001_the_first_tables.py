@@ -138,6 +138,9 @@ def upgrade() -> None:
         sa.Column("paused", sa.String(length=200), nullable=True),
         sa.Column("mentions_total", sa.Integer(), nullable=False),
         sa.Column("claimed_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("streaming_since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("stream_down_since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("stream_error", sa.Text(), nullable=True),
         sa.Column("removed", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_sources")),
         sa.UniqueConstraint("name", name=op.f("uq_sources_name")),
@@ -145,6 +148,15 @@ def upgrade() -> None:
     with op.batch_alter_table("sources", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_sources_next_poll_at"), ["next_poll_at"], unique=False)
 
+    op.create_table(
+        "spending",
+        sa.Column("account", sa.String(length=100), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("call", sa.String(length=50), nullable=False),
+        sa.Column("units", sa.Integer(), nullable=False),
+        sa.Column("usd", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("account", "day", "call", name=op.f("pk_spending")),
+    )
     op.create_table(
         "cases",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
@@ -187,6 +199,7 @@ def upgrade() -> None:
         sa.Column("text", sa.Text(), nullable=False),
         sa.Column("length", sa.Integer(), nullable=False),
         sa.Column("length_limit", sa.Integer(), nullable=False),
+        sa.Column("part", sa.Integer(), nullable=False),
         sa.Column("send_key", sa.String(length=64), nullable=False),
         sa.Column("state", sa.String(length=20), nullable=False),
         sa.Column("sending_since", sa.DateTime(timezone=True), nullable=True),
@@ -197,7 +210,9 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(["notice_id"], ["notices.id"], name=op.f("fk_deliveries_notice_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_deliveries")),
-        sa.UniqueConstraint("notice_id", "account", "language", name=op.f("uq_deliveries_notice_id_account_language")),
+        sa.UniqueConstraint(
+            "notice_id", "account", "language", "part", name=op.f("uq_deliveries_notice_id_account_language_part")
+        ),
         sa.UniqueConstraint("send_key", name=op.f("uq_deliveries_send_key")),
     )
     with op.batch_alter_table("deliveries", schema=None) as batch_op:
@@ -281,6 +296,8 @@ def upgrade() -> None:
         sa.Column("visibility", sa.String(length=20), nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
         sa.Column("content_warning", sa.Text(), nullable=False),
+        sa.Column("quoted", sa.Text(), nullable=False),
+        sa.Column("unanswerable", sa.Text(), nullable=False),
         sa.Column("url", sa.Text(), nullable=True),
         sa.Column("claimed_language", sa.String(length=35), nullable=True),
         sa.Column("parent_id", sa.String(length=300), nullable=True),
@@ -432,6 +449,23 @@ def upgrade() -> None:
         batch_op.create_index(
             batch_op.f("ix_drafts_state_urgency_rank_id"), ["state", "urgency_rank", "id"], unique=False
         )
+
+    op.create_table(
+        "attachments",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("draft_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("notice_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("content_type", sa.String(length=100), nullable=False),
+        sa.Column("data", sa.LargeBinary(), nullable=False),
+        sa.Column("alt", sa.JSON(), nullable=False),
+        sa.ForeignKeyConstraint(["draft_id"], ["drafts.id"], name=op.f("fk_attachments_draft_id")),
+        sa.ForeignKeyConstraint(["notice_id"], ["notices.id"], name=op.f("fk_attachments_notice_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_attachments")),
+    )
+    with op.batch_alter_table("attachments", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_attachments_draft_id"), ["draft_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_attachments_notice_id"), ["notice_id"], unique=False)
 
     op.create_table(
         "views",
