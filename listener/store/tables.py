@@ -93,6 +93,7 @@ sources = Table(
     Column("last_error", Text),
     Column("paused", String(200)),  # why it is paused; null: it runs
     Column("mentions_total", Integer, nullable=False, default=0),
+    Column("poll_usd", Float, nullable=False, default=0.0),  # what a poll has lately cost
     Column("claimed_until", Moment),  # one poller at a time; past: free
     Column("streaming_since", Moment),  # null: there is no stream, or it is down
     Column("stream_down_since", Moment),
@@ -179,7 +180,14 @@ mentions = Table(
     Index(None, "state", "id"),
     Index(None, "account_id", "posted_at"),
     Index(None, "network", "parent_id"),
-    Index(None, "source_id", "checked_at"),
+)
+Index(  # what is to be looked up again, or is too old to be kept; what is gone needs neither
+    "ix_mentions_still_here",
+    mentions.c.source_id,
+    mentions.c.posted_at,
+    mentions.c.checked_at,
+    sqlite_where=mentions.c.gone_at.is_(None),
+    postgresql_where=mentions.c.gone_at.is_(None),
 )
 
 revisions = Table(

@@ -137,6 +137,7 @@ def upgrade() -> None:
         sa.Column("last_error", sa.Text(), nullable=True),
         sa.Column("paused", sa.String(length=200), nullable=True),
         sa.Column("mentions_total", sa.Integer(), nullable=False),
+        sa.Column("poll_usd", sa.Float(), nullable=False),
         sa.Column("claimed_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("streaming_since", sa.DateTime(timezone=True), nullable=True),
         sa.Column("stream_down_since", sa.DateTime(timezone=True), nullable=True),
@@ -321,8 +322,14 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_mentions_network_parent_id"), ["network", "parent_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_mentions_posted_at"), ["posted_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_mentions_source_id"), ["source_id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_mentions_source_id_checked_at"), ["source_id", "checked_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_mentions_state_id"), ["state", "id"], unique=False)
+        batch_op.create_index(
+            "ix_mentions_still_here",
+            ["source_id", "posted_at", "checked_at"],
+            unique=False,
+            sqlite_where=sa.text("gone_at IS NULL"),
+            postgresql_where=sa.text("gone_at IS NULL"),
+        )
         batch_op.create_index(batch_op.f("ix_mentions_thread_id"), ["thread_id"], unique=False)
 
     op.create_table(
