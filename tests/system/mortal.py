@@ -1,29 +1,37 @@
-"""Lives that end with kill -9 at a chosen instant: `python -m tests.system.mortal`.
+"""Lives that end with kill -9 at a chosen instant: `python -m tests.system.mortal`. Knows no network.
 
-Reads one life a line as JSON (`folder`, `url`, `token`, `die_at`, `later`), forks a child that lives it, and answers
-with one JSON line: how many instants it had and whether it died. An instant is just before and just after every commit,
-and just before and just after the network is asked to write.
+Reads one life a line as JSON, forks a child that lives it, and answers with one JSON line: whether it died, how many
+instants it had, and at which of them the network was about to be asked to write (`writes`). An instant is just before
+and just after every commit, and just before and just after the network is asked to write.
+
+A life is `folder` (where the store is), `network` (a module in `connectors/`), `settings` (for that module's
+`Settings`), `query` (what to listen to), `die_at` (an instant, null: none), `later` (seconds that the clock is ahead),
+`publishes` (whether marketing says something too) and `connect` (empty, or `package.module:function` that makes the
+connector from the settings, where settings alone do not lead to a server on loopback).
+
+What a test needs to do so is in `tests/system/kill.py`: one small class per network.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from pydantic import SecretStr
 from sqlalchemy import event
 
+import connectors
 import policies
-from connectors import mastodon
 from listener import log
 from listener import store as stores
+from listener.contract import Connector
 from listener.flow.decide import Company
 from listener.flow.pipeline import Pipeline
 from listener.store import Store, inbox, notices
@@ -41,6 +49,7 @@ class Instants:
     def __init__(self, die_at: int | None) -> None:
         self.passed = 0
         self.die_at = die_at
+        self.writes: list[int] = []
 
     def __call__(self, *_: Any) -> None:
         if self.passed == self.die_at:
@@ -61,11 +70,13 @@ def watch(store: Store, connector: Any, instants: Instants) -> None:
 
     store.write = watched  # type: ignore[method-assign]
     for name in ("reply", "publish"):
-        setattr(connector, name, around(getattr(connector, name), instants))
+        if hasattr(connector, name):
+            setattr(connector, name, around(getattr(connector, name), instants))
 
 
 def around(call: Any, instants: Instants) -> Any:
     def watched(*arguments: Any) -> Any:
+        instants.writes.append(instants.passed)
         instants()
         answer = call(*arguments)
         instants()
@@ -74,12 +85,20 @@ def around(call: Any, instants: Instants) -> Any:
     return watched
 
 
-def live(life: dict[str, Any]) -> int:
-    """One process's life: everything due is done, a moderator approves, marketing publishes. Gives its instants."""
-    folder = Path(life["folder"])
+def maker(life: dict[str, Any]) -> Callable[[], Connector]:
+    """What makes the connector of that life. Imports its library, so that only the first life pays for it."""
+    network = connectors.load(life["network"])
+    settings = network.Settings.model_validate(life["settings"])
+    module, _, name = (life["connect"] or f"connectors.{life['network']}:connect").partition(":")
+    connect = getattr(importlib.import_module(module), name)
+    return lambda: connect(settings)
+
+
+def live(life: dict[str, Any], make: Callable[[], Connector]) -> Instants:
+    """One process's life: everything due is done, a moderator approves, marketing publishes."""
+    folder, network = Path(life["folder"]), life["network"]
     store = stores.open(f"sqlite:///{folder / 'escucha.db'}")
-    settings = mastodon.Settings(instance=life["url"], access_token=SecretStr(life["token"]))
-    connector = mastodon.connect(settings)
+    connector = make()
     instants = Instants(life["die_at"])
     watch(store, connector, instants)
 
@@ -88,25 +107,26 @@ def live(life: dict[str, Any]) -> int:
 
     pipeline = Pipeline(
         store,
-        accounts={"care": "mastodon"},
+        accounts={"care": network},
         connect=lambda _: connector,
-        network_facts=lambda _: mastodon.FACTS,
+        network_facts=lambda _: connectors.load(network).FACTS,
         classifier=Keywords,
         policy=policies.load_text(AUTO),
         company=Company(case_prefix="ES", own_handles=frozenset({"@oficial@sandbox.example"})),
         clock=clock,
     )
     wanted = Wanted(
-        name="mentions", account="care", network="mastodon", query="mentions", every=timedelta(milliseconds=1)
+        name="mentions", account="care", network=network, query=life["query"], every=timedelta(milliseconds=1)
     )
     pipeline.start([wanted], by="test")
     for _ in range(3):
         pipeline.once()
         moderate(store, clock())
-        announce(store, clock())
+        if life["publishes"]:
+            announce(store, network, clock())
         pipeline.act()
     store.close()
-    return instants.passed
+    return instants
 
 
 def moderate(store: Store, now: datetime) -> None:
@@ -118,12 +138,12 @@ def moderate(store: Store, now: datetime) -> None:
             inbox.approve(tx, draft, by="mod", now=now)
 
 
-def announce(store: Store, now: datetime) -> None:
+def announce(store: Store, network: str, now: datetime) -> None:
     """Brings one notice on its way, from wherever it stands."""
     with store.read() as tx:
         known = notices.listing(tx)
     if not known:
-        variant = Variant(account="care", network="mastodon", language="es", text=NOTICE, length=len(NOTICE), limit=500)
+        variant = Variant(account="care", network=network, language="es", text=NOTICE, length=len(NOTICE), limit=500)
         with store.write() as tx:
             notices.draft(tx, title="Facturas", variants=[variant], by="ana", now=now)
     elif known[0].state is NoticeState.DRAFT:
@@ -139,21 +159,21 @@ def main() -> None:
     log.start(form="json", level="warning")
     for line in sys.stdin:
         life = json.loads(line)
+        make = maker(life)
         reader, writer = os.pipe()
         child = os.fork()
         if child == 0:
             os.close(reader)
-            passed = live(life)
-            os.write(writer, json.dumps({"instants": passed}).encode())
+            instants = live(life, make)
+            os.write(writer, json.dumps({"instants": instants.passed, "writes": instants.writes}).encode())
             os._exit(0)
         os.close(writer)
         with os.fdopen(reader, "rb") as answer:
-            told = answer.read()
+            told = json.loads(answer.read() or b"{}")
         _, status = os.waitpid(child, 0)
         died = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
         failed = not died and os.waitstatus_to_exitcode(status) != 0
-        result = {"died": died, "failed": failed, "instants": json.loads(told)["instants"] if told else None}
-        print(json.dumps(result), flush=True)
+        print(json.dumps({"died": died, "failed": failed, "instants": None, "writes": []} | told), flush=True)
 
 
 if __name__ == "__main__":
