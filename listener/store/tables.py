@@ -443,6 +443,7 @@ deliveries = Table(
     Column("length", Integer, nullable=False),
     Column("length_limit", Integer, nullable=False),
     Column("part", Integer, nullable=False, default=1),  # of a thread; each part waits for the one before it
+    Column("images", Boolean, nullable=False, default=False),  # whether the notice's pictures go with this one
     Column("send_key", String(64), nullable=False, unique=True),
     Column("state", String(20), nullable=False),
     Column("sending_since", Moment),

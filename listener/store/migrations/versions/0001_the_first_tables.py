@@ -201,6 +201,7 @@ def upgrade() -> None:
         sa.Column("length", sa.Integer(), nullable=False),
         sa.Column("length_limit", sa.Integer(), nullable=False),
         sa.Column("part", sa.Integer(), nullable=False),
+        sa.Column("images", sa.Boolean(), nullable=False),
         sa.Column("send_key", sa.String(length=64), nullable=False),
         sa.Column("state", sa.String(length=20), nullable=False),
         sa.Column("sending_since", sa.DateTime(timezone=True), nullable=True),
