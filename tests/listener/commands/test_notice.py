@@ -438,7 +438,7 @@ def until(wanted: Callable[[], bool], seconds: float = 60) -> None:
 
 def finish(folder: Path) -> None:
     """Publishes until everything is out: what nobody knows of is looked for again after a while, and then said."""
-    deadline = time.monotonic() + 200
+    deadline = time.monotonic() + 300
     while time.monotonic() < deadline:
         child = start(folder, "publish", "N1")
         out, err = child.communicate(timeout=200)
@@ -532,6 +532,7 @@ def test_killed_while_a_mastodon_server_keeps_silent(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_forty_accounts_killed_at_random_moments_get_each_message_once(
     as_person: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
