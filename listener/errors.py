@@ -4,6 +4,7 @@ EscuchaError
 ├── Mistake               a person must change something: one sentence with the next step, exit code 2
 │   ├── ConfigProblem     the settings file or the environment
 │   ├── PolicyProblem     the policy file
+│   ├── TermsProblem      the terms of a query
 │   ├── NotFound          no such mention, draft, case, customer, notice, source
 │   ├── Stale             what was approved is no longer what would be sent
 │   └── AlreadyDone       somebody else was first
@@ -41,6 +42,15 @@ class PolicyProblem(Mistake):
     def __init__(self, problems: list[str]) -> None:
         self.problems = problems
         super().__init__("\n".join(problems))
+
+
+class TermsProblem(Mistake):
+    """Terms that cannot be read; `text` is what was read and `column` the place in it, from 1."""
+
+    def __init__(self, sentence: str, *, text: str, column: int) -> None:
+        self.text = text
+        self.column = column
+        super().__init__(sentence)
 
 
 class NotFound(Mistake):
