@@ -147,7 +147,8 @@ def of_status(  # noqa: PLR0911 - a table of statuses reads best as one
     """The error for an answer that is no success, or a success that makes no sense.
 
     `where` names the network to a person. `said` is the reason in the network's own words; empty when the answer did
-    not come from its API at all (a proxy's page): then a 403 or 404 means nothing and we try later.
+    not come from its API at all (a proxy's page): then a 403 or 404 means nothing, and least of all that nothing was
+    written.
     """
     reason = f": “{one_line(said, secrets=secrets)}”" if said else ""
     unclear = OutcomeUnknown if writing else Unavailable
@@ -158,7 +159,7 @@ def of_status(  # noqa: PLR0911 - a table of statuses reads best as one
     if status == 402:
         return AuthFailed(f"{where} wants to be paid before it answers (402){reason}")
     if status in (403, 404, 410) and not said:
-        return Unavailable(f"{where} answered {status} with something that is not its API")
+        return unclear(f"{where} answered {status} with something that is not its API")
     if status == 403 and not writing:
         return AuthFailed(f"{where} does not let our account read this (403){reason}")
     if status in (301, 307, 308, 425):

@@ -684,8 +684,8 @@ def test_a_write_without_effect_and_answer_is_unknown_then_not_found(server: Mas
         ("429_bare", {}, RateLimited),
         ("redirect", {"to": "/elsewhere", "status": 308}, Unavailable),
         ("redirect", {"to": "/elsewhere", "status": 303}, OutcomeUnknown),
-        ("html", {"status": 403}, Unavailable),
-        ("html", {"status": 404}, Unavailable),
+        ("html", {"status": 403}, OutcomeUnknown),
+        ("html", {"status": 404}, OutcomeUnknown),
         ("html", {"status": 502}, OutcomeUnknown),
     ],
 )
