@@ -151,6 +151,18 @@ def holds(
             return has(expression)
 
 
+def plain(expression: Expression, *, positive: bool = True) -> Expression:
+    """The same with every Not directly before a leaf."""
+    match expression:
+        case And(parts) | Or(parts):
+            inner = [plain(part, positive=positive) for part in parts]
+            return both(inner) if isinstance(expression, And) == positive else either(inner)
+        case Not(part):
+            return plain(part, positive=not positive)
+        case _:
+            return expression if positive else Not(expression)
+
+
 def is_endless(expression: Expression) -> bool:
     """Whether it can be true of a post that has nothing of what is looked for: `-a`, `lang:es`, `a OR -b`."""
     return holds(expression, lambda _: False)

@@ -11,44 +11,55 @@ split, then ` | ` and every `#hashtag` and `@mention` whole. None of `#`, `@` an
 from __future__ import annotations
 
 import unicodedata
+from functools import lru_cache
 
 import regex
 
-# Marks over and under Latin, Greek and Cyrillic letters, Hebrew points, Arabic vowel signs. Not those of other scripts:
-# there a mark is a vowel or another consonant.
-_MARKS = regex.compile(
-    r"[\u0300-\u036f\u0591-\u05bd\u05bf-\u05c7\u064b-\u065f\u0670\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+"
+# Marks over and under Latin, Greek and Cyrillic letters, Hebrew points, Arabic vowel signs, the Arabic lengthener. In
+# other scripts a mark is a vowel or makes another consonant, and stays.
+_MARKS = (
+    r"\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f"
+    r"\u0591-\u05bd\u05bf-\u05c7"
+    r"\u0640\u064b-\u065f\u0670"
 )
-_INVISIBLE = regex.compile(r"[\p{Cf}\u034f\ufe00-\ufe0f\U0001f3fb-\U0001f3ff\U000e0100-\U000e01ef\u0640]+")
-_PLAIN = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ħ": "h", "ı": "i", "æ": "ae", "œ": "oe"})
-_HAS_PLAIN = regex.compile("[łøđħıæœ]")
+_UNSEEN = r"\p{Cf}\p{Variation_Selector}\u034f\U0001f3fb-\U0001f3ff"  # these last: colours of skin
+_DROPPED = regex.compile(rf"[{_MARKS}{_UNSEEN}]+")
+_PLAIN = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ħ": "h", "ı": "i", "æ": "ae", "œ": "oe", "⁄": "/"})
+_TRADE = str.maketrans({"™": " ", "℠": " "})  # else they would become letters of the name before them
 
-_SPACELESS = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\u30fc"
-_TOKEN = regex.compile(
-    rf"(?V1)[[\p{{L}}\p{{N}}\p{{M}}]--[{_SPACELESS}]]+|[{_SPACELESS}]\p{{M}}*|[\p{{S}}--\p{{ASCII}}]"
+_IN_WORD = regex.compile(r"[\p{L}\p{N}\p{M}]")
+_ALONE = regex.compile(
+    r"(?V1)[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\u30fc[\p{S}--\p{ASCII}]]"
 )
 
 _WORD = r"[\p{L}\p{N}\p{M}_]"
-_NOT_AFTER = r"(?<![\p{L}\p{N}\p{M}_@＠/.+&#＃-])"
+_AFTER = r"[\p{L}\p{N}\p{M}_@＠/.+&#＃-]"  # an address, a link, an entity: what follows there is no hashtag or mention
 TAG = rf"{_WORD}(?:[\p{{L}}\p{{N}}\p{{M}}_·\u200c]{{0,98}}{_WORD})?"
 HANDLE = rf"{_WORD}(?:[\p{{L}}\p{{N}}\p{{M}}_.-]{{0,126}}{_WORD})?"
-_HASHTAG = regex.compile(rf"{_NOT_AFTER}[#＃]({TAG})")
-_MENTION = regex.compile(rf"{_NOT_AFTER}(?:[@＠]({HANDLE})(?:[@＠]({HANDLE}))?|/?u/([\w-]{{3,32}}))")
+_HASHTAG = regex.compile(rf"[#＃](?<!{_AFTER}[#＃])({TAG})")
+_MENTION = regex.compile(rf"[@＠](?<!{_AFTER}[@＠])({HANDLE})(?:[@＠]({HANDLE}))?")
+_USER = regex.compile(rf"u/(?<![\w@.+&#-]u/)(?<!{_AFTER}/u/)([\w-]{{3,32}})")  # Reddit's way: u/name, /u/name
 _SEAM = regex.compile(
     r"(?<=[\p{Ll}\p{N}])(?=\p{Lu})|(?<=\p{Lu})(?=\p{Lu}\p{Ll})|(?<=\p{L})(?=\p{N})|(?<=\p{N})(?=\p{L})"
 )
 
 
+class _Table(dict[int, str]):
+    """For `str.translate`: each character is folded when it is met for the first time."""
+
+    def __init__(self, *, spaced: bool) -> None:
+        super().__init__()
+        self._spaced = spaced
+
+    def __missing__(self, code: int) -> str:
+        folded = _folded(chr(code))
+        self[code] = "".join(map(_placed, folded)) if self._spaced else folded
+        return self[code]
+
+
 def letters(text: str) -> str:
     """The text without case, accents, width and invisible characters; whatever is no letter stays."""
-    if text.isascii():
-        return text.lower()
-    text = _INVISIBLE.sub("", text).replace("™", " ").replace("℠", " ")
-    text = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
-    text = _MARKS.sub("", text.replace("n\u0303", "ñ"))
-    if _HAS_PLAIN.search(text):
-        text = text.translate(_PLAIN)
-    return unicodedata.normalize("NFC", text)
+    return text.lower() if text.isascii() else _composed(text).translate(_LETTERS)
 
 
 def words(text: str) -> str:
@@ -63,16 +74,19 @@ def words(text: str) -> str:
 
 
 def form(text: str) -> str:
-    """The form of a text that `needle…` can be looked for in."""
+    """The form of a text that a term can be looked for in."""
     whole = words(text)
-    if not ("#" in text or "@" in text or "u/" in text or "＃" in text or "＠" in text):
-        return f" {whole} "
-    signs = [f"#{letters(found[1])}" for found in _HASHTAG.finditer(text)]
-    split = words(_HASHTAG.sub(_split, text)) if signs else whole
-    for found in _MENTION.finditer(text):
-        name, host = found[1] or found[3], found[2]
-        signs += (f"@{each}" for each in names(f"{name}@{host}" if host else name))
-    halves = f" {whole} | {split} " if split != whole else f" {whole} "
+    halves, signs = f" {whole} ", list[str]()
+    if "#" in text or "＃" in text:
+        tags = _HASHTAG.findall(text)
+        signs = [f"#{letters(tag)}" for tag in tags]
+        if any(_apart(tag) != tag.replace("_", " ") for tag in tags):
+            halves = f" {whole} | {words(_HASHTAG.sub(lambda found: f' {_apart(found[1])}', text))} "
+    if "@" in text or "＠" in text:
+        for name, host in _MENTION.findall(text):
+            signs += (f"@{each}" for each in names(f"{name}@{host}" if host else name))
+    if "u/" in text:
+        signs += (f"@{letters(name)}" for name in _USER.findall(text))
     return f"{halves}| {' '.join(signs)} " if signs else halves
 
 
@@ -83,13 +97,35 @@ def names(handle: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(each for each in (whole, name, name.partition(".")[0]) if each))
 
 
+def _composed(text: str) -> str:
+    return unicodedata.normalize("NFKC", text.translate(_TRADE) if "™" in text or "℠" in text else text)
+
+
+def _folded(character: str) -> str:
+    """One character without case and accents: nothing, itself, or the few letters that it stands for."""
+    apart = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", character).casefold())
+    bare = _DROPPED.sub("", apart.replace("n\u0303", "ñ")).translate(_PLAIN)
+    return unicodedata.normalize("NFC", bare)
+
+
+def _placed(character: str) -> str:
+    """A folded character as a part of a word, a word of its own, or a space."""
+    if _ALONE.match(character):
+        return f" {character} "
+    return character if _IN_WORD.match(character) else " "
+
+
 def _words(text: str) -> str:
-    return " ".join(_TOKEN.findall(letters(text)))
+    return " ".join(_composed(text).translate(_SPACED).split())
 
 
-def _split(found: regex.Match[str]) -> str:
-    return " " + _SEAM.sub(" ", unicodedata.normalize("NFC", found[1])).replace("_", " ")
+@lru_cache(maxsize=10_000)
+def _apart(tag: str) -> str:
+    """`IberiaExpress_2026` as `Iberia Express 2026`; the few tags that everybody uses are split once."""
+    return _SEAM.sub(" ", unicodedata.normalize("NFC", tag)).replace("_", " ")
 
+
+_LETTERS, _SPACED = _Table(spaced=False), _Table(spaced=True)
 
 # Most of what is said in Western languages fits Latin-1, where one pass over the bytes does the same as `_words`. What
 # folds to anything but one sign, one space or nothing is `_OTHER`, and has the text read the long way.
@@ -98,11 +134,10 @@ _SOFT_HYPHEN = b"\xad"
 
 
 def _latin(character: str) -> int:
-    folded = _words(character)
-    if not folded:
+    folded = _SPACED[ord(character)]
+    if not folded.strip():
         return ord(" ")
-    single = len(folded) == 1 and folded.isalnum() and ord(folded) < 256
-    return ord(folded) if single else _OTHER[0]
+    return ord(folded) if len(folded) == 1 and ord(folded) < 256 else _OTHER[0]
 
 
 _LATIN = bytes(_latin(chr(code)) for code in range(256))

@@ -22,9 +22,11 @@ from listener.terms.expression import (
     Word,
     holds,
     leaves,
+    plain,
 )
 
 _NONE: frozenset[str] = frozenset()
+_Hit = tuple[str, tuple[str, ...]]  # a needle, and the names of the terms that it touches
 
 
 @dataclass(frozen=True)
@@ -69,28 +71,33 @@ class Matcher:
             looked_for = [leaf for leaf in leaves(each.expression) if not isinstance(leaf, From | Language)]
             for leaf in looked_for:
                 touches.setdefault(needle(leaf), [])
-            for anchor in anchors(each.expression):
+            for anchor in anchors(plain(each.expression)):
                 into = self._by_author if isinstance(anchor, From) else touches
                 into.setdefault(needle(anchor), []).append(name)
-        self._automaton = ahocorasick.Automaton()
-        for key, names in touches.items():
-            self._automaton.add_word(key, (key, tuple(names)))
-        self._automaton.make_automaton()
+        self._automaton = _automaton({key: (key, tuple(names)) for key, names in touches.items()})
 
     def matching(self, text: str, *, language: str | None = None, author: str = "") -> frozenset[str]:
         """The names of all terms that match such a post."""
-        found, touched = set[str](), set[str]()
-        if len(self._automaton):
-            for _, (key, terms) in self._automaton.iter(folding.form(text)):
-                found.add(key)
-                touched.update(terms)
-        if self._by_author and author:
-            for name in folding.names(author):
-                touched.update(self._by_author.get(name, ()))
+        hits = [hit for _, hit in self._automaton.iter(folding.form(text))] if self._automaton else []
+        names = folding.names(author) if hits or self._by_author else ()
+        touched = {term for _, terms in hits for term in terms}
+        for name in names:
+            touched.update(self._by_author.get(name, ()))
         if not touched:
             return _NONE
-        names = folding.names(author)
+        found = {key for key, _ in hits}
         return frozenset(name for name in touched if self._terms[name].holds(found, names, language=language))
+
+
+def _automaton(hits: Mapping[str, _Hit]) -> ahocorasick.Automaton | None:
+    """Finds all of these at once; None where there is nothing to find, since it cannot be made of nothing."""
+    if not hits:
+        return None
+    automaton = ahocorasick.Automaton()
+    for key, hit in hits.items():
+        automaton.add_word(key, hit)
+    automaton.make_automaton()
+    return automaton
 
 
 def needle(leaf: Leaf) -> str:
@@ -109,17 +116,17 @@ def needle(leaf: Leaf) -> str:
 
 
 def anchors(expression: Expression) -> frozenset[Leaf]:
-    """Leaves one of which is there whenever the expression holds; empty where nothing need be there."""
+    """Leaves one of which is there whenever the expression, a `plain` one, holds; empty where nothing need be there."""
     match expression:
         case And(parts):
             return max((anchors(part) for part in parts), key=_rarity)
         case Or(parts):
             each = [anchors(part) for part in parts]
-            return frozenset().union(*each) if all(each) else frozenset()
+            return frozenset[Leaf]().union(*each) if all(each) else frozenset()
         case Not() | Language():
             return frozenset()
-        case _:
-            return frozenset((expression,))
+        case leaf:
+            return frozenset((leaf,))
 
 
 def _rarity(leaves: frozenset[Leaf]) -> tuple[bool, int]:

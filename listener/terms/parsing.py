@@ -111,7 +111,7 @@ class _Reader:
             token = self.peek()
             if self._is(token, "AND"):
                 if not parts:
-                    raise self.problem(token, 'nothing stands before AND; remove it, or write "AND" for the word.')
+                    raise self._missing(token)
                 self.next()
             elif parts and (token.kind in (")", "end") or self._is(token, "OR")):
                 return both(parts)
@@ -136,18 +136,20 @@ class _Reader:
             if self.next().kind != ")":
                 raise self.problem(token, "this ( is never closed; add the ) that is missing.")
             return inside
-        if token.kind == ")":
-            before = self.tokens[self.at - 2] if self.at > 1 else token
-            if before.kind == "(":
-                raise self.problem(before, "there is nothing between these parentheses; fill or remove them.")
-            raise self.problem(token, "something is missing before this ).")
-        if token.kind == "end" or self._is(token, "OR"):
-            before = self.tokens[self.at - 2] if self.at > 1 else token
-            at = token if token.kind != "end" else self.tokens[max(len(self.tokens) - 2, 0)]
-            if before.kind == "(" and token.kind == "end":
-                raise self.problem(at, "this ( is never closed; add the ) that is missing.")
-            raise self.problem(at, f"something is missing {'before' if token.kind != 'end' else 'after'} {at.text}.")
+        if token.kind in (")", "end") or self._is(token, "OR"):
+            raise self._missing(token)
         return self._phrase(token) if token.kind == "phrase" else self._leaf(token)
+
+    def _missing(self, token: _Token) -> TermsProblem:
+        """What to say of a token that stands where something to look for should."""
+        before = next((each for each in reversed(self.tokens) if each.column < token.column), None)
+        if before is None or (before.kind == "(" and token.kind == "word"):
+            return self.problem(token, f"nothing stands before {token.text}; remove it, or add what is missing.")
+        if before.kind == "(" and token.kind == ")":
+            return self.problem(before, "there is nothing between these parentheses; fill or remove them.")
+        if before.kind == "(":
+            return self.problem(before, "this ( is never closed; add the ) that is missing.")
+        return self.problem(before, f"nothing follows {before.text}; remove it, or add what is missing.")
 
     # --- leaves ---
 

@@ -5,7 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from listener.terms import folding
-from listener.terms.expression import And, Expression, Handle, Not, Or, Phrase, Tag, Word, both, either, is_endless
+from listener.terms.expression import (
+    And,
+    Expression,
+    Handle,
+    Not,
+    Or,
+    Phrase,
+    Tag,
+    Word,
+    both,
+    either,
+    is_endless,
+    plain,
+)
 
 Can = Callable[[Expression], bool]
 
@@ -17,20 +30,8 @@ def widest(expression: Expression, can: Can) -> Expression | None:
     it may also refuse what is too long or too deep. A Not stands before leaves only. None when nothing is left to look
     for: the network cannot be asked. Where it knows no tags, handles or phrases, their words stand for them.
     """
-    found = _widened(_plain(expression), can)
+    found = _widened(plain(expression), can)
     return None if found is None or is_endless(found) else found
-
-
-def _plain(expression: Expression, *, positive: bool = True) -> Expression:
-    """The same with every Not directly before a leaf."""
-    match expression:
-        case And(parts) | Or(parts):
-            inner = [_plain(part, positive=positive) for part in parts]
-            return both(inner) if isinstance(expression, And) == positive else either(inner)
-        case Not(part):
-            return _plain(part, positive=not positive)
-        case _:
-            return expression if positive else Not(expression)
 
 
 def _widened(expression: Expression, can: Can) -> Expression | None:
@@ -43,20 +44,28 @@ def _widened(expression: Expression, can: Can) -> Expression | None:
             if len(known) == len(inner) and _can(choice := either(known), can):
                 return choice
             return _as_many(_in_each(parts), can)
-        case _ if can(expression):
-            return expression
-        case Phrase(text):
-            words = tuple[Expression, ...](Word(each) for each in text.split() if folding.words(each))
-            return _as_many(words, can) if len(words) > 1 else None
-        case Tag(text) | Handle(text):  # who wrote #iberia wrote the word iberia
-            return _widened(Word(text), can)
+        case Not(leaf):
+            return expression if can(leaf) and can(expression) else None
+        case leaf:
+            return leaf if can(leaf) else _as_many(_said(leaf), can)
+
+
+def _said(leaf: Expression) -> tuple[Expression, ...]:
+    """Words that stand in whatever has this leaf: who wrote #iberia wrote the word iberia."""
+    match leaf:
+        case Phrase(text) if len(folding.words(text).split()) > 1:
+            return tuple(Word(each) for each in folding.words(text).split())
+        case Tag(text) | Handle(text):
+            return (Word(text),)
         case _:
-            return None
+            return ()
 
 
 def _as_many(parts: tuple[Expression, ...], can: Can) -> Expression | None:
     """As many of these at once as can be, first those that must be there, then those that must not."""
     inner = [each for part in parts if (each := _widened(part, can)) is not None]
+    if not inner or _can(both(inner), can):
+        return both(inner) if inner else None
     found: list[Expression] = []
     for each in sorted(inner, key=is_endless):
         if _can(both([*found, each]), can):
