@@ -19,7 +19,7 @@ Checklist
     deletions       done: in Page.gone, and in `recheck`
     language        done: what `Person.post(language=…)` claims
     threads         done: parent_id and thread_id (the first post's id)
-    media           done: links and descriptions
+    media           done: links and descriptions; ours carry pictures too, and World.pictures gives them back
     auth failure    done: Fault.AUTH_FAILED
     length          done: 500 code points with the address; longer is Rejected
     terms of use    exempt: nobody else's network
@@ -44,9 +44,11 @@ from listener.contract import Connector, Publishes, Rechecks, Replies
 from listener.errors import AuthFailed, Mistake, OutcomeUnknown, RateLimited, Rejected, Unavailable
 from listener.types import (
     Answerable,
+    Attachment,
     Author,
     Cursor,
     Facts,
+    Images,
     Media,
     Page,
     Post,
@@ -61,6 +63,12 @@ from listener.types import (
 __all__ = ["FACTS", "Fault", "Person", "Sandbox", "Settings", "World", "connect"]
 
 LIMIT = 500
+IMAGES = Images(
+    count=4,
+    types=("image/jpeg", "image/png", "image/gif", "image/webp"),
+    bytes=8 * 1024 * 1024,
+    alt=1500,
+)
 
 
 class Settings(BaseModel):
@@ -90,6 +98,8 @@ FACTS = Facts(
     keyed_writes=True,
     deletions_visible=True,
     settle_after=timedelta(seconds=1),
+    images=IMAGES,
+    threads=True,
     as_of="2026-01-01",
     source="connectors/sandbox.py",
 )
@@ -166,11 +176,13 @@ class Sandbox(Connector, Replies, Publishes, Rechecks):
 
     def reply(self, request: ReplyRequest) -> Posted:
         text = address(request.text, request.parent_author.handle)
+        self._upload(request.media)
         with self._asking("reply") as fault:
             return self._write(
                 request.key,
                 text,
                 fault,
+                media=request.media,
                 parent=request.parent_id,
                 language=request.language,
                 visibility=request.parent_visibility,
@@ -178,9 +190,16 @@ class Sandbox(Connector, Replies, Publishes, Rechecks):
             )
 
     def publish(self, request: PublishRequest) -> Posted:
+        self._upload(request.media)
         with self._asking("publish") as fault:
             return self._write(
-                request.key, request.text, fault, language=request.language, visibility=request.visibility
+                request.key,
+                request.text,
+                fault,
+                media=request.media,
+                parent=request.after,
+                language=request.language,
+                visibility=request.visibility,
             )
 
     def find_reply(self, request: ReplyRequest, since: datetime) -> Posted | None:
@@ -213,12 +232,30 @@ class Sandbox(Connector, Replies, Publishes, Rechecks):
             if fault is Fault.ANSWER_LOST:
                 raise OutcomeUnknown("the connection broke")
 
+    def _upload(self, media: Sequence[Attachment]) -> None:
+        """Hands the pictures over, before anything is said: World.fail("upload", …) breaks it."""
+        if not media:
+            return
+        try:
+            with self._asking("upload"):
+                taken = len(media) <= IMAGES.count and all(
+                    each.content_type in IMAGES.types
+                    and len(each.data) <= IMAGES.bytes
+                    and 0 < len(each.alt) <= IMAGES.alt
+                    for each in media
+                )
+        except OutcomeUnknown as error:
+            raise Unavailable("the pictures did not arrive") from error
+        if not taken:
+            raise Rejected("the sandbox takes no such pictures")
+
     def _write(
         self,
         key: str,
         text: str,
         fault: Fault | None,
         *,
+        media: Sequence[Attachment] = (),
         parent: str | None = None,
         language: str | None,
         visibility: Visibility,
@@ -237,6 +274,7 @@ class Sandbox(Connector, Replies, Publishes, Rechecks):
                 language=language,
                 visibility=visibility,
                 content_warning=content_warning,
+                pictures=media,
                 key=key,
             )
             return self._posted(self.world.rows([made])[0])

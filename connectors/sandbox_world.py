@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 
-from listener.types import Author, Media, Visibility, utc
+from listener.types import Attachment, Author, Media, Visibility, utc
 
 SCAN = 400  # changes read from the file at a time while looking for those a query wants
 
@@ -86,6 +86,9 @@ CREATE TABLE IF NOT EXISTS posts (
     before TEXT NOT NULL DEFAULT '', parent INTEGER, parent_author TEXT, thread INTEGER, visibility TEXT NOT NULL,
     content_warning TEXT NOT NULL, language TEXT, media TEXT NOT NULL, posted_at REAL NOT NULL, edited_at REAL,
     deleted_at REAL, key TEXT, change INTEGER NOT NULL UNIQUE
+);
+CREATE TABLE IF NOT EXISTS pictures (
+    post INTEGER NOT NULL, name TEXT NOT NULL, content_type TEXT NOT NULL, data BLOB NOT NULL, alt TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS posts_thread ON posts (thread);
 CREATE INDEX IF NOT EXISTS posts_author ON posts (author, posted_at);
@@ -166,9 +169,17 @@ class World:
         content_warning: str = "",
         language: str | None = None,
         media: Sequence[Media] = (),
+        pictures: Sequence[Attachment] = (),
         key: str | None = None,
     ) -> str:
-        """Writes a post of a known person; gives its id. Raises IndexError for a parent that never was."""
+        """Writes a post of a known person; gives its id. Raises IndexError for a parent that never was.
+
+        `pictures` join `media` as links, and are kept.
+        """
+        shown = [
+            Media(kind="image", url=f"https://sandbox.example/media/{each.name}", alt=each.alt) for each in pictures
+        ]
+        media = [*media, *shown]
         with self.writing():
             above = tuple(self.rows([parent])[0][i] for i in ("id", "author", "thread")) if parent else (None,) * 3
             made = self._link.execute(
@@ -189,6 +200,9 @@ class World:
             ).lastrowid
             if parent is None:
                 self._link.execute("UPDATE posts SET thread = id WHERE id = ?", (made,))
+            for each in pictures:
+                kept = (made, each.name, each.content_type, each.data, each.alt)
+                self._link.execute("INSERT INTO pictures VALUES (?, ?, ?, ?, ?)", kept)
         return str(made)
 
     def edit(self, post_id: str, text: str, *, at: datetime | None = None) -> None:
@@ -216,6 +230,14 @@ class World:
         """The conversation that post is in, oldest first, deleted posts included."""
         query = "SELECT * FROM seen WHERE thread = (SELECT thread FROM posts WHERE id = ?) ORDER BY id"
         return self._all(query, (post_id,))
+
+    def pictures(self, post_id: str) -> list[Attachment]:
+        """The pictures that we posted with it, in order."""
+        rows = self._all("SELECT * FROM pictures WHERE post = ? ORDER BY rowid", (post_id,))
+        return [
+            Attachment(name=row["name"], content_type=row["content_type"], data=row["data"], alt=row["alt"])
+            for row in rows
+        ]
 
     def rows(self, post_ids: Sequence[str]) -> list[sqlite3.Row]:
         """Those posts, as far as they ever existed."""

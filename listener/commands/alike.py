@@ -14,14 +14,14 @@ from rich.padding import Padding
 from rich.segment import Segment, Segments
 from rich.text import Text
 
-from listener.commands import deciding
+from listener.commands import attaching, deciding
 from listener.commands.app import App
 from listener.commands.drawing import MAX_WORDS, STYLES, WIDEST, held_by, label, name_of
 from listener.commands.keyboard import Keyboard
 from listener.commands.output import clip
 from listener.errors import Mistake
 from listener.escapes import visible
-from listener.store import Transaction, mentions, waiting
+from listener.store import Transaction, attachments, mentions, waiting
 from listener.store.inbox import Draft
 from listener.types import DraftState, Urgency
 
@@ -101,11 +101,13 @@ def _fits(draft: Draft) -> bool:
 def _drawn(app: App, draft: Draft, held: list[str], width: int) -> Group:
     with app.store.read() as tx:
         mention = mentions.get(tx, draft.mention_id)
+        images = attachments.of_draft(tx, draft.id)
     urgency = list(Urgency)[draft.urgency_rank]
     lead = Text(f"D{draft.id}", style="bold", no_wrap=True, overflow="ellipsis")
     lead.append(f"  {urgency}  ", STYLES[urgency] or "not bold")
     lead.append(clip(name_of(mention.author.handle, mention.network), 30) + "  ", "not bold")
     lead.append(clip(mention.text[:2000], max(width - lead.cell_len, 20)), "not bold dim")
-    words = Text(visible(draft.text, lines=True), style="bold", overflow="fold")
+    said = [visible(draft.text, lines=True), *(f"with {attaching.line(image)}" for image in images)]
+    words = Text("\n".join(said), style="bold", overflow="fold")
     why = [Padding(Text(f"held for a person: {reason}", "yellow", overflow="fold"), (0, 0, 0, 4)) for reason in held]
     return Group(lead, Padding(words, (0, 0, 0, 4)), *why, Text())

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import click
 
-from listener.commands import deciding
+from listener.commands import attaching, deciding
 from listener.commands.app import App, pass_app
 from listener.commands.output import SomeFailed, block, clip, complain, say
 from listener.commands.running import DEAD_AFTER
@@ -39,15 +40,29 @@ def approve(app: App, drafts: tuple[str, ...], yes: bool) -> None:
 @click.command()
 @click.argument("draft", metavar="D7")
 @click.option("--text", help="The new words; - reads them from standard input. Without it, $EDITOR opens.")
+@click.option(
+    "--image", "files", multiple=True, type=click.Path(path_type=Path), metavar="FILE", help="A picture to go with it."
+)
+@click.option(
+    "--alt", "alts", multiple=True, metavar="TEXT", help="What the picture shows, for those who cannot see it."
+)
+@click.option("--no-image", is_flag=True, help="Take its pictures away.")
 @pass_app
-def edit(app: App, draft: str, text: str | None) -> None:
-    """Change what a draft says. It must be approved afterwards."""
+def edit(
+    app: App, draft: str, *, text: str | None, files: tuple[Path, ...], alts: tuple[str, ...], no_image: bool
+) -> None:
+    """Change what a draft says, or the pictures that go with it. It must be approved afterwards.
+
+    --image may be repeated, each with its --alt; what it had before is replaced. Where and when a picture was taken,
+    and with what, is taken out of it.
+    """
     current = deciding.draft_called(app, draft)
     if current.state not in (DraftState.PROPOSED, DraftState.APPROVED):
         raise AlreadyDone(f"{deciding.who_changed(current)}; only what has not gone out can be edited.")
-    if text is not None:
-        words = sys.stdin.read() if text == "-" else text
-        fresh = _reword(app, current, words)
+    if files or alts or no_image:
+        fresh = _with_pictures(app, current, text=text, files=files, alts=alts, no_image=no_image)
+    elif text is not None:
+        fresh = _reword(app, current, _words(text))
     else:
         if not sys.stdin.isatty():
             raise Mistake(f"An editor needs a terminal; without one, write `escucha edit D{current.id} --text '…'`.")
@@ -77,6 +92,27 @@ def _edit_until_it_may_be_sent(app: App, draft: Draft) -> Draft | None:
                 _give_back(written)
                 return None
             words = written
+
+
+def _words(text: str) -> str:
+    return sys.stdin.read() if text == "-" else text
+
+
+def _with_pictures(
+    app: App, draft: Draft, *, text: str | None, files: Sequence[Path], alts: Sequence[str], no_image: bool
+) -> Draft:
+    if files and no_image:
+        raise Mistake("Give --image or --no-image, not both; --image takes the place of what was there.")
+    if not files and not no_image:
+        raise Mistake("--alt describes a picture; name its file with --image FILE.")
+    if no_image and alts:
+        raise Mistake("--alt describes a picture, and --no-image takes it away; give one of them.")
+    if no_image and not draft.images and text is None:
+        raise Mistake(f"D{draft.id} has no picture.")
+    with app.store.read() as tx:
+        mention = mentions.get(tx, draft.mention_id)
+    images = attaching.for_draft(app, draft, mention, files=files, alts=alts) if files else []
+    return deciding.reword(app, draft, draft.text if text is None else _words(text), images=images)
 
 
 def _reword(app: App, draft: Draft, words: str) -> Draft:
@@ -182,7 +218,10 @@ def _approve(app: App, draft: Draft, *, yes: bool) -> None:
     if (view.edit, view.policy_version, view.text) != (draft.edit, draft.policy_version, draft.text):
         deciding.put_up(app, draft, changed_from=view.text)
         if view.text == draft.text:
-            raise Stale(f"D{draft.id} was decided and put back since you saw it; approve it again if it still stands.")
+            raise Stale(
+                f"D{draft.id} was decided and put back, or its pictures were changed, since you saw it; approve it "
+                "again if it still stands."
+            )
         raise Stale(f"{deciding.who_changed(draft)} since you saw it, as marked above; approve it again to send it so.")
     try:
         deciding.approve(app, draft)

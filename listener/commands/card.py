@@ -9,7 +9,19 @@ from datetime import datetime, timedelta
 from listener.commands.output import clip
 from listener.desk import cases as desk
 from listener.errors import Mistake, NotFound
-from listener.store import Transaction, cases, customers, decisions, inbox, mentions, policies, switch, waiting
+from listener.store import (
+    Transaction,
+    attachments,
+    cases,
+    customers,
+    decisions,
+    inbox,
+    mentions,
+    policies,
+    switch,
+    waiting,
+)
+from listener.store.attachments import Image
 from listener.store.cases import Case
 from listener.store.customers import Customer
 from listener.store.decisions import StoredDecision
@@ -24,10 +36,14 @@ BEFORE = 3  # things said in the thread before
 
 @dataclass(frozen=True, kw_only=True)
 class Card:
-    """What there is to know about one mention; `draft` is the one looked at, `drafts` are all, newest first."""
+    """What there is to know about one mention; `draft` is the one looked at, `drafts` are all, newest first.
+
+    `images` are the pictures that go out with `draft`.
+    """
 
     mention: Mention
     draft: Draft | None
+    images: tuple[Image, ...]
     drafts: tuple[Draft, ...]
     decision: StoredDecision | None
     understanding: Understanding | None
@@ -74,6 +90,7 @@ def _gather(tx: Transaction, mention: Mention, draft: Draft | None, *, actor: st
     return Card(
         mention=mention,
         draft=draft,
+        images=attachments.of_draft(tx, draft.id) if draft else (),
         drafts=tuple(inbox.of_mention(tx, mention.id)),
         decision=made[0] if made else None,
         understanding=decisions.understanding_of(tx, mention.id),

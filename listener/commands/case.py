@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 from rich.text import Text
 
+from listener.commands import attaching
 from listener.commands.app import App, pass_app
-from listener.commands.drawing import STYLES, WIDEST
+from listener.commands.drawing import STYLES, WIDEST, media_line
 from listener.commands.output import (
     SomeFailed,
     ago,
@@ -248,6 +249,10 @@ def _print_happening(happening: Happening) -> None:
     show(styled(title, "bold" if happening.kind in ("said", "answered") else "dim"))
     if text:
         block(text)
+    for item in happening.media:
+        block(media_line(item).plain)
+    for image in happening.images:
+        block(f"with {attaching.line(image)}")
 
 
 def _sentence(happening: Happening) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from difflib import get_close_matches
@@ -23,6 +24,7 @@ from listener.commands.output import clip, console
 from listener.errors import AlreadyDone, Mistake, Stale
 from listener.escapes import visible
 from listener.store import inbox, mentions, policies, waiting
+from listener.store.attachments import NewImage
 from listener.store.inbox import Draft
 from listener.store.mentions import Mention
 from listener.types import DraftState
@@ -128,8 +130,8 @@ def take_back(app: App, number: int, edit: int) -> bool:
     return True
 
 
-def reword(app: App, draft: Draft, text: str) -> Draft:
-    """The draft with other words, proposed again.
+def reword(app: App, draft: Draft, text: str, *, images: Sequence[NewImage] | None = None) -> Draft:
+    """The draft with other words, proposed again; with these pictures, where `images` is not None.
 
     Raises Mistake with every reason why they cannot be sent, Stale when somebody else was at it meanwhile.
     """
@@ -144,7 +146,7 @@ def reword(app: App, draft: Draft, text: str) -> Draft:
             current = inbox.get(tx, draft.id)
             if current.edit != draft.edit or current.text != draft.text:
                 raise Stale(f"{who_changed(current)} while you wrote; your words were not kept in it.")
-            return inbox.edit(tx, draft, text=text, length=length, by=app.actor, now=app.now())
+            return inbox.edit(tx, draft, text=text, length=length, by=app.actor, now=app.now(), images=images)
     except AlreadyDone as error:
         raise Stale(f"{error} Your words were not kept in it.") from error
 

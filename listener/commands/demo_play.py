@@ -20,6 +20,7 @@ from listener.commands.demo_script import Script, Step
 from listener.desk import cases as desk_cases
 from listener.desk import customers as desk_customers
 from listener.desk import notices as desk_notices
+from listener.desk.notice_pages import Written
 from listener.store import cases, customers, inbox, mentions, notices, sources, stats
 from listener.store.customers import Edit
 from listener.store.inbox import Draft
@@ -257,7 +258,7 @@ class Play:
     # --- marketing ---
 
     def _notice(self, step: Step) -> None:
-        written = desk_notices.Written(title=step.notice, texts={("", "es"): step.es, ("", "en"): step.en})
+        written = Written(title=step.notice, texts={("", "es"): step.es, ("", "en"): step.en})
         planned = desk_notices.plan(written, [desk_notices.Outlet(account=ACCOUNT, facts=self.sandbox.FACTS)])
         with self.app.store.write() as tx:
             notice = notices.draft(tx, title=written.title, variants=planned, by=MARKETING, now=self._now())

@@ -12,10 +12,13 @@ from pathlib import Path
 
 import click
 
+from listener.commands import attaching
 from listener.commands.app import App
 from listener.contract import Connector, Publishes
-from listener.desk import notices as desk
-from listener.desk.notices import Outlet, Written
+from listener.desk import notice_pages
+from listener.desk.notice_pages import Written
+from listener.desk.notices import Outlet
+from listener.desk.pictures import Picture
 from listener.errors import EscuchaError, Mistake, NetworkError
 
 MAX_BYTES = 256 * 1024
@@ -23,30 +26,39 @@ ASKERS = 8  # accounts asked at once who we are there
 
 
 def read_file(path: Path) -> Written:
-    """The notice in a `.yaml`, `.yml` or `.md` file. Raises Mistake when it is none of these or cannot be read."""
-    readers = {".yaml": desk.from_yaml, ".yml": desk.from_yaml, ".md": desk.from_markdown}
+    """The notice in a `.yaml`, `.yml` or `.md` file; pictures that it names are looked for beside it.
+
+    Raises Mistake when it is none of these or cannot be read.
+    """
+    readers = {".yaml": notice_pages.from_yaml, ".yml": notice_pages.from_yaml, ".md": notice_pages.from_markdown}
     if path.suffix.lower() not in readers:
         raise Mistake(f"{path} should end in .yaml or .md, so that it is clear how to read it; see docs/notices.md.")
     try:
         if path.stat().st_size > MAX_BYTES:
             raise Mistake(f"{path} is larger than a notice can be; name another file.")
-        return readers[path.suffix.lower()](path.read_text(encoding="utf-8"), str(path))
+        written = readers[path.suffix.lower()](path.read_text(encoding="utf-8"), str(path))
     except (OSError, UnicodeDecodeError) as error:
         raise Mistake(f"{path} cannot be read ({error}); make it a readable UTF-8 text file.") from error
+    return replace(written, images=tuple(replace(each, file=str(path.parent / each.file)) for each in written.images))
+
+
+def pictures(written: Written) -> tuple[list[Picture], list[str]]:
+    """The pictures that the notice names, and a sentence for each that cannot be read."""
+    return attaching.read_all([Path(each.file) for each in written.images])
 
 
 def write_in_editor(app: App, title: str, accounts: Sequence[str]) -> Written:
     """Opens $EDITOR with an empty page. Raises Mistake when nothing is written or there is no terminal."""
     if not sys.stdin.isatty() or not sys.stdout.isatty():
         raise Mistake("It says nothing yet; give it text with --text 'es=…', or a file with --file.")
-    page = desk.sheet(title, app.config.brand.languages, accounts)
+    page = notice_pages.sheet(title, app.config.brand.languages, accounts)
     try:
         text = click.edit(page, extension=".md", require_save=True)
     except click.ClickException as error:
         raise Mistake(
             f"The editor could not be used ({error.message}); set EDITOR, or use --text or --file."
         ) from error
-    written = desk.from_markdown(text or "", "notice.md")
+    written = notice_pages.from_markdown(text or "", "notice.md")
     if not written.texts and not written.problems:
         raise Mistake("Nothing was written, so there is no notice.")
     return written
@@ -55,6 +67,11 @@ def write_in_editor(app: App, title: str, accounts: Sequence[str]) -> Written:
 def keep(written: Written) -> Path:
     """Puts a notice that was refused into a file, so that nobody has to write it again."""
     lines = [f"# {written.title}\n", f"on: {', '.join(written.accounts)}\n" if written.accounts else ""]
+    for image in written.images:
+        lines.append(f"image: {Path(image.file).absolute()}\n")
+        lines += [f"alt {language}: {alt}\n" for language, alt in image.alt.items()]
+    if written.without_images:
+        lines.append(f"no image on: {', '.join(written.without_images)}\n")
     lines += [
         f"## {f'{where}:' if where else ''}{code}\n{text.strip()}\n" for (where, code), text in written.texts.items()
     ]
@@ -118,6 +135,8 @@ def joined(options: Written, page: Written | None) -> Written:
         page,
         title=options.title or page.title,
         texts={**page.texts, **options.texts},
+        images=options.images or page.images,
+        without_images=options.without_images or page.without_images,
         languages={**page.languages, **options.languages},
         problems=(*page.problems, *options.problems),
     )

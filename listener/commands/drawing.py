@@ -12,14 +12,17 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
+from listener.commands import attaching
 from listener.commands.card import Card
-from listener.commands.output import ago, clip, spell
+from listener.commands.output import ago, clip, counted, spell
 from listener.escapes import visible
 from listener.store.inbox import Draft
-from listener.types import DraftState, PostKind, RuleOutcome, Urgency
+from listener.store.mentions import Mention
+from listener.types import DraftState, Media, PostKind, RuleOutcome, Urgency
 
 WIDEST = 100  # columns; longer lines are hard to read
 MAX_WORDS = 50_000  # characters of a text; rich would take minutes for a megabyte
+ALL_MEDIA = 20  # pictures and videos of one mention that are shown
 MAX_LABEL = 400  # characters of a name, an address, a reason
 STYLES = {Urgency.CRITICAL: "bold red", Urgency.HIGH: "yellow", Urgency.NORMAL: "", Urgency.LOW: "dim"}
 HOW = {
@@ -110,6 +113,22 @@ def words(text: str, style: str = "") -> list[Text]:
     return [Text("\n".join(short[at : at + 50]), style=style, overflow="fold") for at in range(0, len(short), 50)]
 
 
+def media_line(item: Media, width: int | None = None) -> Text:
+    """`[image] “what it shows” https://…`: in one line of `width` columns, in full where there is none."""
+    alt = (
+        f"“{clip(item.alt[:2000], 2000 if width is None else width // 2)}”" if item.alt.strip() else "(no description)"
+    )
+    told = f"[{label(item.kind)}] {alt} {label(item.url) or '(no link)'}"
+    return Text(told if width is None else clip(told, width), style="dim", overflow="fold")
+
+
+def quoted(mention: Mention) -> list[Text]:
+    """What its author only repeated, safe to print; empty where that is nothing."""
+    if not mention.quoted.strip():
+        return []
+    return [Text("It repeats:", style="dim"), *words(mention.quoted, style="dim")]
+
+
 def name_of(handle: str, network: str) -> str:
     """`@ana`; a mail address stays what it is."""
     handle = label(handle)
@@ -197,11 +216,14 @@ def _said(card: Card, now: datetime, console: Console, width: int, limit: int | 
             lines.append(Text(f"… {len(mention.text):,} characters in all: m shows them", style="dim"))
     if not mention.text.strip():
         lines.append(Text("(no words)", style="dim"))
-    for item in mention.media[:4] if limit is not None else mention.media:
-        alt = f" “{clip(item.alt[:2000], width if limit is None else width // 2)}”" if item.alt.strip() else ""
-        lines.append(Text(f"[{label(item.kind)}]{alt} {label(item.url)}", style="dim", overflow="fold"))
-    if limit is not None and len(mention.media) > 4:
-        lines.append(Text(f"and {len(mention.media) - 4} more", style="dim"))
+    most = ALL_MEDIA if limit is None else 4 if limit > 6 else 2
+    lines += [media_line(item, None if limit is None else width) for item in mention.media[:most]]
+    if len(mention.media) > most:
+        lines.append(Text(f"and {len(mention.media) - most} more", style="dim"))
+    if mention.quoted.strip():
+        how = "`show --quoted` shows it" if limit is None else "m shows it"
+        repeated = counted(len(mention.quoted.strip().splitlines()), "line")
+        lines.append(Text(f"and {repeated} that it only repeats: {how}", style="dim"))
     if card.earlier:
         _, old, when_replaced = card.earlier[-1]
         lines.append(Text(f"edited {ago(when_replaced, now)}; it said before: {clip(old[:2000], width)}", style="dim"))
@@ -225,6 +247,8 @@ def _percent(scores: object, name: str) -> str:
 
 def _reply(card: Card, now: datetime, changed_from: str | None, *, facts: bool) -> list[Text]:
     draft = card.draft
+    if draft is None and card.mention.unanswerable:
+        return [Text(f"none: {label(card.mention.unanswerable)}", style="yellow", overflow="fold")]
     if draft is None:
         return [Text("none", style="dim")]
     if not draft.text:
@@ -236,6 +260,7 @@ def _reply(card: Card, now: datetime, changed_from: str | None, *, facts: bool) 
     over = draft.length - draft.length_limit
     length = f"{draft.length:,} of {draft.length_limit:,}"
     lines = body
+    lines += [Text(f"with {attaching.line(image)}", style="bold", overflow="fold") for image in card.images]
     if over > 0:
         lines.append(Text(f"{length}: {over:,} too long; edit it · {label(draft.template)}", style="red"))
     elif facts:

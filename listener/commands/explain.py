@@ -15,7 +15,7 @@ from rich.text import Text
 from listener.commands import card as cards
 from listener.commands.app import App, pass_app
 from listener.commands.card import Card
-from listener.commands.drawing import WIDEST
+from listener.commands.drawing import ALL_MEDIA, WIDEST, media_line
 from listener.commands.keys import case_keys, decision_keys, draft_keys, mention_keys, understanding_keys
 from listener.commands.output import ago, clip, console, json_option, plain, print_json
 from listener.store import audit, decisions
@@ -87,6 +87,8 @@ def draw(reasons: Reasons, *, app: App, width: int) -> Group:
             ),
             Text(),
         ]
+    if card.mention.media:
+        parts += [Text("Pictures and video", style="bold"), *map(media_line, card.mention.media[:ALL_MEDIA]), Text()]
     decision = card.decision
     if decision is None:
         parts.append(Text("The policy has not spoken about it yet.", style="dim"))
@@ -116,6 +118,7 @@ def _verdict(card: Card, decision: StoredDecision) -> Table:
         ("policy", f"{decision.policy_version}{standing or ', in force'}; decided {_moment(decision)} UTC"),
         ("model", decision.model_version),
         ("reply", ", ".join(replies) or "none"),
+        ("no answer", card.mention.unanswerable),
         ("case", f"{card.case.reference} {card.case.state}, {card.case.team}" if card.case else ""),
         ("ignored", decision.ignored),
         ("escalated", f"to {decision.escalate_to}" if decision.escalate_to else ""),

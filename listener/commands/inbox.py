@@ -13,12 +13,12 @@ from rich.text import Text
 
 from listener.commands import deciding
 from listener.commands.app import App, pass_app
-from listener.commands.drawing import STYLES, WIDEST, name_of
-from listener.commands.keys import draft_keys
+from listener.commands.drawing import STYLES, WIDEST, label, name_of
+from listener.commands.keys import draft_keys, media_keys
 from listener.commands.output import clip, console, heading, json_option, print_json, say, show, spell
 from listener.store import policies, switch, waiting
 from listener.store.waiting import Heard, Waiting
-from listener.types import DraftState, Urgency
+from listener.types import DraftState, Media, Urgency
 
 LIMIT = 20
 
@@ -155,13 +155,22 @@ def _lines(waits: Waiting, now: datetime, width: int) -> Group:
     first.append(state, "yellow")
     first.truncate(width, overflow="ellipsis")
     half = (width - 7 - 3) // 2
-    said = "(deleted by its author)" if waits.gone else waits.mention_text
+    said = "(deleted by its author)" if waits.gone else _marked(waits.mention_text, waits.mention_media)
     second = Text(" " * 7, no_wrap=True, overflow="ellipsis")
-    second.append(clip(said[:2000], half), "dim")
+    second.append(clip(said, half), "dim")
     second.append(" → ", "dim")
-    second.append(clip(draft.text[:2000] or "(erased)", half))
+    with_picture = "[picture] " if draft.images == 1 else f"[{draft.images} pictures] " if draft.images else ""
+    second.append(clip(with_picture + draft.text[:2000] or "(erased)", half))
     second.truncate(width, overflow="ellipsis")
     return Group(first, second)
+
+
+def _marked(text: str, media: Sequence[Media]) -> str:
+    """What they said, led by a mark for what they showed: `[image]`, `[video +2]`."""
+    if not media:
+        return text[:2000]
+    more = f" +{len(media) - 1}" if len(media) > 1 else ""
+    return f"[{label(media[0].kind)[:12]}{more}] {text[:2000]}"
 
 
 def _heard(title: str, listed: Sequence[Heard], total: int, now: datetime, width: int) -> None:
@@ -176,7 +185,9 @@ def _heard(title: str, listed: Sequence[Heard], total: int, now: datetime, width
         line.append(f"{_age(heard.posted_at, now):<9}{clip(heard.network, 10):<11}")
         line.append(clip(name_of(heard.handle, heard.network), 20) + "  ")
         why = f" ({clip(heard.why[:500], 40)})" if heard.why else ""
-        line.append(clip(heard.text[:2000] or "(deleted)", max(width - line.cell_len - len(why), 12)), "dim")
+        line.append(
+            clip(_marked(heard.text, heard.media) or "(deleted)", max(width - line.cell_len - len(why), 12)), "dim"
+        )
         line.append(why, "dim")
         line.truncate(width, overflow="ellipsis")
         show(line)
@@ -240,6 +251,7 @@ def _draft(waits: Waiting, now: datetime) -> dict[str, Any]:
         "author": {"handle": waits.handle, "display_name": waits.display_name},
         "customer": customer if waits.customer_reference else None,
         "mention_text": waits.mention_text,
+        "mention_media": media_keys(waits.mention_media),
         "mention_url": waits.mention_url,
         "mention_deleted": waits.gone,
     }
@@ -251,6 +263,7 @@ def _mention(heard: Heard) -> dict[str, Any]:
         "network": heard.network,
         "author": {"handle": heard.handle, "display_name": heard.display_name},
         "text": heard.text,
+        "media": media_keys(heard.media),
         "url": heard.url,
         "posted_at": heard.posted_at,
         "urgency": heard.urgency,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from listener.store.cases import Case
 from listener.store.decisions import StoredDecision
 from listener.store.inbox import Draft
 from listener.store.mentions import Mention
-from listener.types import Understanding, Urgency
+from listener.types import Media, Understanding, Urgency
 
 
 def draft_keys(draft: Draft) -> dict[str, Any]:
@@ -35,6 +36,7 @@ def draft_keys(draft: Draft) -> dict[str, Any]:
         "reason": draft.reason,
         "sent_at": draft.sent_at,
         "posted_url": draft.posted_url,
+        "images": draft.images,
     }
 
 
@@ -60,7 +62,9 @@ def mention_keys(mention: Mention) -> dict[str, Any]:
         },
         "text": mention.text,
         "content_warning": mention.content_warning,
-        "media": [{"kind": item.kind, "url": item.url, "alt": item.alt} for item in mention.media],
+        "quoted": mention.quoted,
+        "unanswerable": mention.unanswerable,
+        "media": media_keys(mention.media),
         "url": mention.url,
         "posted_at": mention.posted_at,
         "edited_at": mention.edited_at,
@@ -68,6 +72,11 @@ def mention_keys(mention: Mention) -> dict[str, Any]:
         "deleted_at": mention.gone_at,
         "trouble": mention.trouble,
     }
+
+
+def media_keys(media: Iterable[Media]) -> list[dict[str, str]]:
+    """The pictures, videos and sounds on a mention; `alt` is empty where its author described none."""
+    return [{"kind": item.kind, "url": item.url, "alt": item.alt} for item in media]
 
 
 def understanding_keys(found: Understanding | None) -> dict[str, Any] | None:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from listener.commands import output
+from listener.commands import attaching, output
 from listener.escapes import visible
 from listener.types import DeliveryState, NoticeState
 
@@ -17,13 +17,15 @@ if TYPE_CHECKING:
     from listener.commands.publishing import Left
     from listener.store.notices import Delivery, Notice
 
-_HIDDEN = ("id", "notice_id", "send_key")
+_HIDDEN = ("id", "notice_id", "send_key", "behind")
 
 
 def as_json(notice: Notice, left: Mapping[str, Left] | None = None) -> dict[str, Any]:
     """The notice for programs; docs/notices.md lists the keys."""
     found: dict[str, Any] = {"notice": f"N{notice.id}"}
-    found |= {name: getattr(notice, name) for name in notice.__dataclass_fields__ if name not in ("id", "deliveries")}
+    elsewhere = ("id", "images", "deliveries")
+    found |= {name: getattr(notice, name) for name in notice.__dataclass_fields__ if name not in elsewhere}
+    found["images"] = [attaching.image_keys(image) for image in notice.images]
     found["deliveries"] = [
         {name: getattr(each, name) for name in each.__dataclass_fields__ if name not in _HIDDEN}
         | ({"again_at": _again_at(each, left)} if left is not None else {})
@@ -49,9 +51,29 @@ def out(notice: Notice) -> str:
     return f"{sum(each.state is DeliveryState.SENT for each in notice.deliveries)}/{len(notice.deliveries)}"
 
 
+def tongue(delivery: Delivery) -> str:
+    """`es`, or `es, part 2 of 3`."""
+    part = f", part {delivery.part} of {delivery.parts}" if delivery.parts > 1 else ""
+    return f"{delivery.language}{part}"
+
+
 def where(delivery: Delivery) -> str:
-    """`care (mastodon, es)`."""
-    return f"{delivery.account} ({delivery.network}, {delivery.language})"
+    """`care (mastodon, es)`, or `care (mastodon, es, part 2 of 3)`."""
+    return f"{delivery.account} ({delivery.network}, {tongue(delivery)})"
+
+
+def place(delivery: Delivery) -> str:
+    """Where it is, or why it is nowhere."""
+    waits = delivery.state is DeliveryState.WAITING
+    return delivery.posted_url or (_behind(delivery) if waits else "") or delivery.reason or ""
+
+
+def _behind(delivery: Delivery) -> str:
+    """What a part of a thread waits for; empty where nothing stands before it."""
+    if delivery.behind is None:
+        return ""
+    before = {DeliveryState.FAILED: ", which was refused", DeliveryState.UNKNOWN: ", of which nobody knows"}
+    return f"waits for part {delivery.part - 1}{before.get(delivery.behind, '')}"
 
 
 def why(delivery: Delivery, left: Mapping[str, Left]) -> str:
@@ -59,6 +81,8 @@ def why(delivery: Delivery, left: Mapping[str, Left]) -> str:
     number = f"N{delivery.notice_id}"
     if delivery.state is DeliveryState.FAILED:
         return f"refused: {delivery.reason}; once that is mended, `escucha notice retry {number}`"
+    if delivery.state is DeliveryState.WAITING and delivery.behind:
+        return _behind(delivery)
     held = left.get(delivery.account)
     reason = held.reason if held else delivery.reason or "its turn has not come"
     when = f"; worth trying again at {held.again_at:%H:%M:%S} UTC" if held and held.again_at else ""
@@ -82,7 +106,9 @@ def show(notice: Notice) -> None:
         counted = f"{each.length} of {each.length_limit}"
         title = Text(f"{where(each)} · {counted}")
         output.show(Panel(text, title=title, title_align="left", padding=(0, 1)))
-        output.fields([("links", "\n".join(desk.links(each.text))), ("names", desk.named(each.text))])
+        images = "\n".join(attaching.line(image, each.language) for image in notice.images if each.images)
+        named = desk.named(each.text)
+        output.fields([("picture", images), ("links", "\n".join(desk.links(each.text))), ("names", named)])
 
 
 def say_next(notice: Notice) -> None:

@@ -154,6 +154,8 @@ class Publication:
             return Left(
                 account=account, reason=reason, again_at=max(now, min(sure_at, now + FIRST_LOOK) if first else sure_at)
             )
+        if all(each.behind for each in mine):
+            return Left(account=account, reason="the part before it was refused")
         with self._store.read() as tx:
             paused = switch.is_paused(tx, mine[0].network)
             state = notices.get(tx, self._notice_id).state

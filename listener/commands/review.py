@@ -24,7 +24,7 @@ from listener.commands import card as cards
 from listener.commands.answers import tidy_reason
 from listener.commands.app import App, pass_app
 from listener.commands.card import Card
-from listener.commands.drawing import WIDEST, changes, words
+from listener.commands.drawing import WIDEST, changes, media_line, quoted, words
 from listener.commands.keyboard import Keyboard, leaving_on_signals
 from listener.commands.output import block, console, say
 from listener.commands.sheet import Sheet
@@ -51,7 +51,7 @@ KEYS = {
 }
 MORE_KEYS = {
     "A": ("all alike", "Approve those of the same template, after reading them."),
-    "m": ("message", "All of it, where it is long."),
+    "m": ("message", "All of it, with its pictures and what it quotes."),
     "space": ("more", "The next page, where one draft fills several; a counts after the last."),
 }
 REASONS = {
@@ -200,7 +200,8 @@ class Review:
                 )
                 return True
             case "m":
-                self._page(Group(*words(card.mention.text)), draft.id)
+                said = card.mention
+                self._page(Group(*words(said.text), *map(media_line, said.media), *quoted(said)), draft.id)
                 return True
             case "o":
                 self._open(card)

@@ -6,10 +6,12 @@ import sys
 from typing import Any
 
 import click
+from rich.text import Text
 
 from listener.commands import card as cards
 from listener.commands import deciding, drawing
 from listener.commands.app import App, pass_app
+from listener.commands.attaching import image_keys
 from listener.commands.card import Card
 from listener.commands.keys import case_keys, decision_keys, draft_keys, mention_keys, understanding_keys
 from listener.commands.output import console, fields, json_option, print_json, say
@@ -20,9 +22,10 @@ THREAD = 20  # things said before, where there is room to scroll
 
 @click.command()
 @click.argument("what", metavar="M12|D7|CASE")
+@click.option("--quoted", is_flag=True, help="Also what its author only repeated: a quoted mail, a signature.")
 @json_option
 @pass_app
-def show(app: App, what: str, as_json: bool) -> None:
+def show(app: App, what: str, quoted: bool, as_json: bool) -> None:
     """One mention with everything around it, by its number, a draft's, or a case's reference."""
     now = app.now()
     with app.store.read() as tx:
@@ -44,6 +47,10 @@ def show(app: App, what: str, as_json: bool) -> None:
             ("edits", f"{len(card.earlier)}; now revision {mention.revision}" if card.earlier else ""),
         ]
     )
+    if quoted:
+        say()
+        for part in drawing.quoted(mention) or [Text("It repeats nothing.", style="dim")]:
+            screen.print(part)
     sys.stdout.flush()
     draft = card.draft
     if draft is None:
@@ -58,6 +65,7 @@ def _plain(card: Card) -> dict[str, Any]:
     return {
         "mention": mention_keys(card.mention),
         "draft": draft_keys(card.draft) if card.draft else None,
+        "images": [image_keys(image) for image in card.images],
         "drafts": [draft_keys(draft) for draft in card.drafts],
         "before": [{"ours": one.ours, "handle": one.handle, "text": one.text, "at": one.at} for one in card.before],
         "earlier": [{"revision": number, "text": text, "replaced_at": at} for number, text, at in card.earlier],

@@ -6,16 +6,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from listener.store import Transaction, cases, inbox, mentions
+from listener.store import Transaction, attachments, cases, inbox, mentions
+from listener.store.attachments import Image
 from listener.store.cases import Case, Event
-from listener.types import DraftState, MentionState
+from listener.types import DraftState, Media, MentionState
 
 TOLD_ELSEWHERE = {"mention", "first_response"}  # the mention and the reply stand in the time line themselves
 
 
 @dataclass(frozen=True, kw_only=True)
 class Happening:
-    """One thing in the life of a case. `kind` is `said`, `answered`, or an event's; `text` is in their or our words."""
+    """One thing in the life of a case. `kind` is `said`, `answered`, or an event's; `text` is in their or our words.
+
+    `media` is what they showed, `images` what we did.
+    """
 
     at: datetime
     kind: str
@@ -24,6 +28,8 @@ class Happening:
     mention: int | None = None
     url: str | None = None
     gone: bool = False  # deleted by its author, so there is no text
+    media: tuple[Media, ...] = ()
+    images: tuple[Image, ...] = ()
     detail: dict[str, Any]
 
 
@@ -41,6 +47,7 @@ def of(tx: Transaction, case: Case) -> list[Happening]:
                 mention=number,
                 url=mention.url,
                 gone=mention.state is MentionState.GONE,
+                media=mention.media,
                 detail={"network": mention.network, "why": why, "content_warning": mention.content_warning},
             )
         )
@@ -52,6 +59,7 @@ def of(tx: Transaction, case: Case) -> list[Happening]:
                 text=draft.text,
                 mention=number,
                 url=draft.posted_url,
+                images=attachments.of_draft(tx, draft.id),
                 detail={"network": draft.network, "draft": draft.id},
             )
             for draft in inbox.of_mention(tx, number)

@@ -1,42 +1,29 @@
-"""How a notice is written, and what goes where. Pure: texts in, texts and problems out.
+"""What of a notice goes where, and whether it can. Pure: texts in, texts and problems out.
 
 A notice has one text for each language, and others for the accounts or networks that need their own. Every account gets
-every language, unless `languages` says which; each account and language is one delivery.
+every language, unless `languages` says which; each account and language is one delivery. Where a line `---` divides a
+text, its parts follow each other as a thread, each a delivery of its own. Pictures go with the first part.
 """
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
+from listener.desk import pictures as desk_pictures
+from listener.desk.notice_pages import Named, Place, Written, near, spoken
+from listener.desk.pictures import Picture
 from listener.errors import Mistake
 from listener.store.notices import Variant
 from listener.types import Facts
 
 MAX_TITLE = 200
 
-_LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z]{2,4})?")
-_HEAD = re.compile(r"(?:([a-z0-9_-]+)[:\s]\s*)?([a-z]{2,3}(?:-[A-Za-z]{2,4})?)")  # es, or mastodon:es
-_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _UNSENDABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+_NEXT_PART = re.compile(r"^[ \t]*---[ \t]*$", re.MULTILINE)
 _LINK = re.compile(r"https?://[^\s<>\"“”«»]+")
 _NAMED = re.compile(r"(?<![\w@/.])@\w[\w.-]*(?:@[\w.-]+\w)?")
-
-Place = tuple[str, str]  # an account, a network or "" for everywhere; and a language
-
-
-@dataclass(frozen=True, kw_only=True)
-class Written:
-    """A notice as somebody wrote it. `accounts` empty: all that can publish. `problems`: what could not be read."""
-
-    title: str = ""
-    accounts: tuple[str, ...] = ()
-    texts: Mapping[Place, str] = field(default_factory=dict)
-    languages: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by account; "" for every other one
-    problems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +42,11 @@ def number(text: str) -> int:
     return int(found[1])
 
 
+def parts_of(text: str) -> list[str]:
+    """The parts of a thread, which a line `---` divides; one where there is none."""
+    return [part.strip() for part in _NEXT_PART.split(text)]
+
+
 def links(text: str) -> list[str]:
     """Every link in the text, in order, each once."""
     return list(dict.fromkeys(found.rstrip(".,;:!?)]}'…") for found in _LINK.findall(text)))
@@ -65,131 +57,16 @@ def named(text: str) -> list[str]:
     return list(dict.fromkeys(found.rstrip(".-") for found in _NAMED.findall(_LINK.sub(" ", text))))
 
 
-# --- reading what was written ----------------------------------------------------------------------------------------
-
-
-def from_options(title: str, texts: Sequence[str], variants: Sequence[str], languages: Sequence[str]) -> Written:
-    """What stood on the command line: `es=…`, `mastodon:es=…`, and `es,en` or `care=es`."""
-    found: dict[Place, str] = {}
-    problems: list[str] = []
-    for option, given in [*(("--text", each) for each in texts), *(("--variant", each) for each in variants)]:
-        head, equals, text = given.partition("=")
-        place = _place(head) if equals else None
-        if place is None or bool(place[0]) is not (option == "--variant"):
-            example = "es=…" if option == "--text" else "mastodon:es=…"
-            problems.append(f"{option} {head!r} cannot be read; write {option} '{example}'.")
-        elif place in found:
-            problems.append(f"{option} gives {spoken(place)} twice; leave one out.")
-        else:
-            found[place] = text
-    chosen: dict[str, tuple[str, ...]] = {}
-    for given in languages:
-        account, equals, codes = given.rpartition("=")
-        chosen[account.strip()] = _codes(codes, "--languages", problems)
-    return Written(title=title, texts=found, languages=chosen, problems=tuple(problems))
-
-
-def from_markdown(text: str, name: str) -> Written:
-    """A page such as `sheet` gives: a title after `#`, perhaps `on: care, brand`, and a text under each `## es`."""
-    title = ""
-    accounts: tuple[str, ...] = ()
-    texts: dict[Place, str] = {}
-    problems: list[str] = []
-    place: Place | None = None
-    before_texts = True
-    blank = _COMMENT.sub(lambda comment: "\n" * comment[0].count("\n"), text.lstrip("\ufeff").replace("\r\n", "\n"))
-    for at, line in enumerate(blank.split("\n"), 1):
-        if re.match(r"##\s", line):
-            before_texts, place = False, _place(line[2:])
-            if place is None:
-                problems.append(
-                    f"{name}:{at}: {line[2:].strip()!r} is no language; write `## es`, or `## mastodon:es`."
-                )
-            elif place in texts:
-                problems.append(f"{name}:{at}: {spoken(place)} stands here twice; leave one out.")
-            else:
-                texts[place] = ""
-        elif place is not None:
-            texts[place] += line + "\n"
-        elif before_texts and re.match(r"#(\s|$)", line) and not title:
-            title = line[1:].strip()
-        elif before_texts and (found := re.fullmatch(r"on:(.*)", line.strip(), re.IGNORECASE)):
-            accounts = tuple(part.strip() for part in found[1].split(",") if part.strip())
-        elif before_texts and line.strip():
-            problems.append(f"{name}:{at}: this line belongs to no language; put `## es` above it.")
-    filled = {place: text for place, text in texts.items() if text.strip()}
-    return Written(title=title, accounts=accounts, texts=filled, problems=tuple(problems))
-
-
-def from_yaml(text: str, name: str) -> Written:
-    """The same as YAML: `title`, `on`, `texts`, `variants` and `languages`. Every value is taken as text."""
-    import yaml
-
-    class Loader(yaml.BaseLoader):
-        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-            seen: set[str] = set()
-            for key, _ in node.value:
-                if key.value in seen:
-                    problems.append(
-                        f"{name}:{key.start_mark.line + 1}: `{key.value}` stands here twice; leave one out."
-                    )
-                seen.add(key.value)
-            return super().construct_mapping(node, deep)
-
-    problems: list[str] = []
-    try:
-        data = yaml.load(text, Loader=Loader)  # noqa: S506  # makes nothing but text, lists, mappings
-    except (yaml.YAMLError, RecursionError, TypeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line = mark.line + 1 if mark else 1
-        what = getattr(error, "problem", None) or "it cannot be read"
-        return Written(problems=(f"{name}:{line}: this is not YAML ({what}); check indentation and quotes.",))
-    if not isinstance(data, dict):
-        return Written(problems=(f"{name}: a notice is a mapping that starts with `title:`; see docs/notices.md.",))
-    known = ("title", "on", "texts", "variants", "languages")
-    problems += [f"{name}: `{key}` is not known here; {_near(key, known)}" for key in data if key not in known]
-    texts = _texts(data.get("texts"), "", f"{name}: texts", problems)
-    variants = data.get("variants") or {}
-    if not isinstance(variants, dict):
-        problems.append(f"{name}: variants should hold a block for each account or network.")
-        variants = {}
-    for where, block in variants.items():
-        texts |= _texts(block, where, f"{name}: variants.{where}", problems)
-    title = data.get("title", "")
-    if not isinstance(title, str):
-        problems.append(f"{name}: title should be one line of text.")
-    languages = data.get("languages") or {}
-    by_account = languages if isinstance(languages, dict) else {"": languages}
-    return Written(
-        title=title if isinstance(title, str) else "",
-        accounts=_words(data.get("on"), f"{name}: on", problems),
-        texts=texts,
-        languages={
-            account: _codes(",".join(_words(codes, f"{name}: languages", problems)), f"{name}: languages", problems)
-            for account, codes in by_account.items()
-        },
-        problems=tuple(problems),
-    )
-
-
-def sheet(title: str, languages: Iterable[str], accounts: Iterable[str]) -> str:
-    """An empty page to write a notice on; `from_markdown` reads it."""
-    heads = "\n\n\n".join(f"## {language}" for language in languages)
-    return (
-        f"# {title}\n\n"
-        "<!-- The title stands above, after the #; it is for yourselves. Write one text under each language; a\n"
-        "heading such as `## mastodon:es` gives a network, or an account, its own. Leave all empty to stop. -->\n\n"
-        f"on: {', '.join(accounts)}\n\n{heads}\n\n"
-    )
-
-
 # --- what goes where -------------------------------------------------------------------------------------------------
 
 
-def plan(written: Written, outlets: Sequence[Outlet], problems: Sequence[str] = ()) -> list[Variant]:
-    """One text for each account and language, each counted as its network counts.
+def plan(
+    written: Written, outlets: Sequence[Outlet], problems: Sequence[str] = (), pictures: Sequence[Picture] = ()
+) -> list[Variant]:
+    """One text for each account and language, or each of its parts, counted as its network counts.
 
-    Raises Mistake with every problem at once, those handed in among them, one sentence a line.
+    `pictures` are those that `written` names, in its order. Raises Mistake with every problem at once, those handed in
+    among them, one sentence a line.
     """
     found = [*problems, *written.problems, *_title_problems(written.title)]
     texts = {place: text.replace("\r\n", "\n").strip() for place, text in written.texts.items()}
@@ -198,10 +75,18 @@ def plan(written: Written, outlets: Sequence[Outlet], problems: Sequence[str] = 
     accounts = {outlet.account for outlet in outlets}
     for account in chosen:
         if account and account not in accounts:
-            found.append(f"languages: {account!r} is none of the accounts it goes to; {_near(account, accounts)}")
+            found.append(f"languages: {account!r} is none of the accounts it goes to; {near(account, accounts)}")
+    places = accounts | {outlet.facts.network for outlet in outlets}
+    for where in written.without_images:
+        if where not in places and outlets:
+            found.append(f"no image on: {where!r} is no account it goes to, nor its network; {near(where, places)}")
     variants: list[Variant] = []
     for outlet in outlets:
-        variants += _for_outlet(outlet, texts, chosen.get(outlet.account, chosen.get("")), found)
+        mine = _for_outlet(outlet, texts, chosen.get(outlet.account, chosen.get("")), found)
+        if written.images and not {outlet.account, outlet.facts.network} & set(written.without_images):
+            found += _picture_problems(written.images, pictures, outlet, [each.language for each in mine])
+            mine = [replace(each, images=each.part == 1) for each in mine]
+        variants += mine
     if found:
         raise Mistake("\n".join(dict.fromkeys(found)))
     return variants
@@ -218,21 +103,68 @@ def _for_outlet(
         if not found:
             problems.append(f"{account}: there is no text in {language}; add --text '{language}=…'.")
             continue
-        length, limit = outlet.facts.count(found[0]), outlet.facts.limit
-        if length > limit:
+        parts = parts_of(found[0])
+        if len(parts) > 1 and not outlet.facts.threads:
             problems.append(
-                f"{account} ({network}, {language}): {length - limit} too long ({length} of {limit}); shorten it, or "
+                f"{account} ({network}, {language}): {network} knows no threads, and this text has {len(parts)} parts; "
                 f"give {network} its own text with --variant '{network}:{language}=…'."
             )
-        twin = next((each.language for each in variants if each.text == found[0]), None)
-        if twin:
-            problems.append(f"{account}: the texts in {twin} and {language} are the same; one of them is enough.")
-        variants.append(
-            Variant(account=account, network=network, language=language, text=found[0], length=length, limit=limit)
-        )
-    if not variants and texts and not wanted:
+            continue
+        for part, text in enumerate(parts, 1):
+            length, limit = outlet.facts.count(text), outlet.facts.limit
+            where = f"{account} ({network}, {language}{f', part {part}' if len(parts) > 1 else ''})"
+            if length > limit:
+                problems.append(
+                    f"{where}: {length - limit} too long ({length} of {limit}); shorten it, or "
+                    f"give {network} its own text with --variant '{network}:{language}=…'."
+                )
+            if twin := next((each for each in variants if each.text == text), None):
+                problems.append(_twins(account, twin, language, part, len(parts)))
+            variants.append(
+                Variant(
+                    account=account,
+                    network=network,
+                    language=language,
+                    text=text,
+                    length=length,
+                    limit=limit,
+                    part=part,
+                )
+            )
+    if not offered and texts and not wanted:
         problems.append(f"{account}: none of the texts is for it; add one for everywhere, such as --text 'es=…'.")
     return variants
+
+
+def _twins(account: str, twin: Variant, language: str, part: int, parts: int) -> str:
+    """Two messages with the same words could not be told apart when one of them has to be looked for."""
+    if parts == 1 and twin.part == 1:
+        return f"{account}: the texts in {twin.language} and {language} are the same; one of them is enough."
+    return (
+        f"{account}: part {twin.part} in {twin.language} and part {part} in {language} are the same; say it once, or "
+        "in other words."
+    )
+
+
+def _picture_problems(
+    files: Sequence[Named], pictures: Sequence[Picture], outlet: Outlet, languages: Iterable[str]
+) -> list[str]:
+    """Why the pictures cannot go out there as they are."""
+    account, images = outlet.account, outlet.facts.images
+    where = f"{account} ({outlet.facts.network})"
+    if images is None:
+        return [f"{where} takes no pictures; leave them out there with --no-image-on {account}."]
+    found = desk_pictures.misfits(pictures, images, where)
+    for each in files:
+        for language in dict.fromkeys(languages):
+            if not each.alt.get(language, "").strip():
+                found.append(
+                    f"{each.file} has no description in {language}, for those who cannot see it; say what it shows "
+                    f"with --alt '{language}=…'."
+                )
+            else:
+                found += desk_pictures.misdescribed(each.file, each.alt[language], images, where)
+    return found
 
 
 def _title_problems(title: str) -> list[str]:
@@ -250,66 +182,16 @@ def _text_problems(texts: Mapping[Place, str], outlets: Sequence[Outlet]) -> lis
     found = []
     for (where, language), text in texts.items():
         if where not in places and outlets:
-            near = _near(where, places - {""})
-            found.append(f"{where!r} is no account it goes to, nor the network of one; {near}")
+            hint = near(where, places - {""})
+            found.append(f"{where!r} is no account it goes to, nor the network of one; {hint}")
         if not text:
             found.append(f"{spoken((where, language)).capitalize()} is empty; write it, or leave it out.")
+        elif not all(parts_of(text)):
+            found.append(
+                f"{spoken((where, language)).capitalize()} has an empty part; write it, or take a line `---` out."
+            )
         elif bad := _UNSENDABLE.search(text):
             found.append(
                 f"{spoken((where, language)).capitalize()} holds {bad[0]!r}, which nobody can read; remove it."
             )
     return found
-
-
-# --- small readings --------------------------------------------------------------------------------------------------
-
-
-def spoken(place: Place) -> str:
-    """`the text in es`, `the text for mastodon in es`."""
-    where, language = place
-    return f"the text for {where} in {language}" if where else f"the text in {language}"
-
-
-def _place(head: str) -> Place | None:
-    found = _HEAD.fullmatch(head.strip())
-    return (found[1] or "", found[2]) if found else None
-
-
-def _codes(given: str, where: str, problems: list[str]) -> tuple[str, ...]:
-    codes = tuple(dict.fromkeys(code.strip() for code in given.split(",") if code.strip()))
-    problems += [
-        f"{where}: {code!r} is no language; write es or en." for code in codes if not _LANGUAGE.fullmatch(code)
-    ]
-    return tuple(code for code in codes if _LANGUAGE.fullmatch(code))
-
-
-def _texts(block: object, where: str, name: str, problems: list[str]) -> dict[Place, str]:
-    if not isinstance(block, dict):
-        if block:
-            problems.append(f"{name} should hold a text for each language, such as `es: …`.")
-        return {}
-    found: dict[Place, str] = {}
-    for language, text in block.items():
-        if not _LANGUAGE.fullmatch(str(language)):
-            problems.append(f"{name}: {language!r} is no language; write es or en.")
-        elif not isinstance(text, str):
-            problems.append(f"{name}.{language} should be text; put it in quotes or after a `|`.")
-        else:
-            found[where, str(language)] = text
-    return found
-
-
-def _words(value: object, name: str, problems: list[str]) -> tuple[str, ...]:
-    if isinstance(value, str):
-        return tuple(part.strip() for part in value.split(",") if part.strip())
-    if isinstance(value, list) and all(isinstance(each, str) for each in value):
-        return tuple(value)
-    if value is not None:
-        problems.append(f"{name} should be a list of words.")
-    return ()
-
-
-def _near(word: str, known: Iterable[str]) -> str:
-    known = sorted(known)
-    close = difflib.get_close_matches(word, known, n=1)
-    return f"did you mean {close[0]}?" if close else f"choose from: {', '.join(known) or 'none'}."

@@ -22,7 +22,7 @@ from listener import budget
 from listener.contract import Connector, Publishes, Rechecks, Replies
 from listener.desk import cases as desk_cases
 from listener.errors import AuthFailed, NetworkError, OutcomeUnknown, RateLimited, Rejected
-from listener.store import Store, Transaction, mentions, notices, outbox, switch
+from listener.store import Store, Transaction, attachments, mentions, notices, outbox, switch
 from listener.store.inbox import Draft
 from listener.store.notices import Delivery
 from listener.types import Posted, PublishRequest, ReplyRequest
@@ -119,6 +119,7 @@ class _RepliesWay(_Way):
         with self.store.read() as tx:
             mention = mentions.get(tx, draft.mention_id)
             raw = mentions.raw(tx, draft.mention_id)
+            media = attachments.to_send(tx, draft_id=draft.id, language=draft.language) if draft.images else ()
         return ReplyRequest(
             key=draft.send_key,
             parent_id=mention.external_id,
@@ -128,6 +129,7 @@ class _RepliesWay(_Way):
             language=draft.language,
             content_warning=mention.content_warning,
             parent_raw=raw,
+            media=media,
         )
 
     def still_stands(self, item: Draft, now: datetime) -> bool:
@@ -164,9 +166,16 @@ class _NoticesWay(_Way):
     def due(self, tx: Transaction, now: datetime) -> list[Delivery]:
         return [item for item in super().due(tx, now) if self.notice_id in (None, item.notice_id)]
 
-    @staticmethod
-    def request(delivery: Delivery) -> PublishRequest:
-        return PublishRequest(key=delivery.send_key, text=delivery.text, language=delivery.language)
+    def request(self, delivery: Delivery) -> PublishRequest:
+        number, language = delivery.notice_id, delivery.language
+        with self.store.read() as tx:
+            return PublishRequest(
+                key=delivery.send_key,
+                text=delivery.text,
+                language=language,
+                media=attachments.to_send(tx, notice_id=number, language=language) if delivery.images else (),
+                after=notices.after(tx, delivery),
+            )
 
     def say(self, item: Delivery) -> Posted:
         posted: Posted = self.connector.publish(self.request(item))

@@ -15,8 +15,9 @@ from uuid import uuid4
 from sqlalchemy import Row, Select, func, insert, select, update
 
 from listener.errors import AlreadyDone, NotFound, OtherPolicy, Stale
-from listener.store import Transaction, audit, policies, upsert
+from listener.store import Transaction, attachments, audit, policies, upsert
 from listener.store import tables as t
+from listener.store.attachments import NewImage
 from listener.store.erasing import erase_drafts
 from listener.store.mentions import decide_again
 from listener.types import DRAFT_MOVES, DraftState, MentionState, ReplyPlan
@@ -26,7 +27,10 @@ OPEN = (DraftState.PROPOSED, DraftState.APPROVED, DraftState.SENDING, DraftState
 
 @dataclass(frozen=True, kw_only=True)
 class Draft:
-    """One proposed reply. `edit`, `revision` and `policy_version` are what an approval binds."""
+    """One proposed reply. `edit`, `revision` and `policy_version` are what an approval binds.
+
+    `images`: how many pictures go with it; they change only together with `edit`.
+    """
 
     id: int
     mention_id: int
@@ -55,6 +59,7 @@ class Draft:
     sent_at: datetime | None
     posted_id: str | None
     posted_url: str | None
+    images: int
 
 
 def propose(
@@ -247,15 +252,27 @@ def rebind(tx: Transaction, draft: Draft, *, by: str, now: datetime) -> Draft:
     return get(tx, draft.id)
 
 
-def edit(tx: Transaction, draft: Draft, *, text: str, length: int, by: str, now: datetime) -> Draft:
-    """Changes the words of a draft that has not gone out; it must be approved afterwards.
+def edit(
+    tx: Transaction,
+    draft: Draft,
+    *,
+    text: str,
+    length: int,
+    by: str,
+    now: datetime,
+    images: Sequence[NewImage] | None = None,
+) -> Draft:
+    """Changes the words of a draft that has not gone out, and its pictures unless `images` is None.
 
-    Raises AlreadyDone or Stale like `approve`.
+    It must be approved afterwards. Raises AlreadyDone or Stale like `approve`.
     """
     if draft.state not in (DraftState.PROPOSED, DraftState.APPROVED):
         raise AlreadyDone(_already(draft))
     move(tx, draft, DraftState.PROPOSED, text=text, length=length, decided_by=by, decided_at=now, automatic=False)
-    audit.record(tx, at=now, by=by, action="draft.edited", subject=f"draft {draft.id}", edit=draft.edit + 1)
+    pictures = {} if images is None else {"images": len(images)}
+    if images is not None:
+        attachments.replace_of_draft(tx, draft.id, images)
+    audit.record(tx, at=now, by=by, action="draft.edited", subject=f"draft {draft.id}", edit=draft.edit + 1, **pictures)
     return get(tx, draft.id)
 
 
@@ -399,7 +416,9 @@ def is_ours(tx: Transaction, network: str, external_id: str | None) -> bool:
 
 def joined() -> Select[Any]:
     """Drafts with their network and case, for whoever reads them."""
-    query = select(t.drafts, t.mentions.c.network, t.cases.c.reference.label("case_reference"))
+    mine = t.attachments.c.draft_id == t.drafts.c.id
+    images = select(func.count()).select_from(t.attachments).where(mine).scalar_subquery().label("images")
+    query = select(t.drafts, t.mentions.c.network, t.cases.c.reference.label("case_reference"), images)
     return query.join(t.mentions, t.mentions.c.id == t.drafts.c.mention_id).outerjoin(
         t.cases, t.cases.c.id == t.drafts.c.case_id
     )

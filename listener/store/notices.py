@@ -1,8 +1,8 @@
-"""Notices and their deliveries, one per account and language.
+"""Notices and their deliveries, one per account, language and part of a thread.
 
 Someone writes, somebody else approves, and it goes out once somebody says `publish`: approval alone sends nothing. From
 then on whoever sends for an account, a command or the daemon, goes on with what is left. On their way out deliveries
-follow the same verbs as `outbox.py`.
+follow the same verbs as `outbox.py`. A part of a thread goes out when the one before it is on the network, not sooner.
 """
 
 from __future__ import annotations
@@ -13,17 +13,22 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import ColumnElement, Row, Select, func, insert, select, update
 
 from listener.errors import AlreadyDone, Mistake, NotFound
-from listener.store import Transaction, audit, switch
+from listener.store import Transaction, attachments, audit, switch
 from listener.store import tables as t
+from listener.store.attachments import Image, NewImage
 from listener.types import DELIVERY_MOVES, NOTICE_MOVES, DeliveryState, NoticeState, Posted
 
 
 @dataclass(frozen=True, kw_only=True)
 class Delivery:
-    """One notice on one account, in one language."""
+    """One notice on one account, in one language: all of it, or part `part` of the `parts` of a thread.
+
+    `images`: the notice's pictures go with this one. `behind`: the state of the part before it, None where there is
+    none or it has gone out.
+    """
 
     id: int
     notice_id: int
@@ -33,8 +38,12 @@ class Delivery:
     text: str
     length: int
     length_limit: int
+    part: int
+    parts: int
+    images: bool
     send_key: str
     state: DeliveryState
+    behind: DeliveryState | None
     sending_since: datetime | None
     looked_at: datetime | None
     sent_at: datetime | None
@@ -57,12 +66,13 @@ class Notice:
     published_by: str | None
     publishing_since: datetime | None
     published_at: datetime | None
+    images: tuple[Image, ...]
     deliveries: tuple[Delivery, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Variant:
-    """The text for one account, counted as its network counts."""
+    """The text for one account, counted as its network counts, or one part of it; `images`: the pictures go here."""
 
     account: str
     network: str
@@ -70,9 +80,19 @@ class Variant:
     text: str
     length: int
     limit: int
+    part: int = 1
+    images: bool = False
 
 
-def draft(tx: Transaction, *, title: str, variants: Sequence[Variant], by: str, now: datetime) -> Notice:
+def draft(
+    tx: Transaction,
+    *,
+    title: str,
+    variants: Sequence[Variant],
+    images: Sequence[NewImage] = (),
+    by: str,
+    now: datetime,
+) -> Notice:
     """Writes a notice down; nothing goes out before somebody approves it."""
     values = {"title": title, "state": NoticeState.DRAFT.value, "written_by": by, "written_at": now}
     notice_id = tx.execute(insert(t.notices).values(**values).returning(t.notices.c.id)).scalar_one()
@@ -86,10 +106,13 @@ def draft(tx: Transaction, *, title: str, variants: Sequence[Variant], by: str, 
                 text=variant.text,
                 length=variant.length,
                 length_limit=variant.limit,
+                part=variant.part,
+                images=variant.images,
                 send_key=uuid4().hex,
                 state=DeliveryState.WAITING.value,
             )
         )
+    attachments.add_to_notice(tx, notice_id, images)
     audit.record(tx, at=now, by=by, action="notice.drafted", subject=f"notice {notice_id}", title=title)
     return get(tx, notice_id)
 
@@ -192,23 +215,43 @@ def _move(tx: Transaction, notice_id: int, to: NoticeState, **values: Any) -> No
 
 
 def sendable(tx: Transaction, account: str, _now: datetime) -> list[Delivery]:
-    """Deliveries of notices being published that have not gone out, in order."""
-    query = select(t.deliveries).join(t.notices, t.notices.c.id == t.deliveries.c.notice_id)
+    """Deliveries of notices being published that have not gone out, in order.
+
+    Those behind a part that still waits are among them, for its turn comes first; those behind one that was refused,
+    or of which nobody knows, are not.
+    """
+    query = _deliveries().join(t.notices, t.notices.c.id == t.deliveries.c.notice_id)
     ready = (
         t.notices.c.state == NoticeState.PUBLISHING.value,
         t.deliveries.c.state == DeliveryState.WAITING.value,
         t.deliveries.c.account == account,
     )
-    return [_delivery(row) for row in tx.execute(query.where(*ready).order_by(t.deliveries.c.id))]
+    held: set[tuple[int, str]] = set()
+    found = []
+    for row in tx.execute(query.where(*ready).order_by(t.deliveries.c.id)):
+        delivery = _delivery(row)
+        thread = (delivery.notice_id, delivery.language)
+        if thread in held or delivery.behind not in (None, DeliveryState.WAITING):
+            held.add(thread)
+        else:
+            found.append(delivery)
+    return found
 
 
 def claim(tx: Transaction, delivery: Delivery, now: datetime) -> bool:
-    """Writes `sending`, if it still waits, its notice is still going out and no switch holds it.
+    """Writes `sending`, if it still waits, its notice is going out, the part before it is out and no switch holds it.
 
     This must be committed before the network is called.
     """
     if not _publishing(tx, delivery.notice_id):
         return False
+    if delivery.part > 1:
+        state, posted_id = _part_before(tx, delivery)
+        if state is not DeliveryState.SENT:
+            return False
+        if posted_id is None:
+            _cannot_go_on(tx, delivery, now)
+            return False
     where = (t.deliveries.c.id == delivery.id, t.deliveries.c.state == DeliveryState.WAITING.value)
     won = tx.execute(
         update(t.deliveries)
@@ -221,6 +264,31 @@ def claim(tx: Transaction, delivery: Delivery, now: datetime) -> bool:
     return bool(won.rowcount)
 
 
+def after(tx: Transaction, delivery: Delivery) -> str | None:
+    """The network's id of the part that this one continues; None for the first."""
+    return _part_before(tx, delivery)[1] if delivery.part > 1 else None
+
+
+def _part_before(tx: Transaction, delivery: Delivery) -> tuple[DeliveryState, str | None]:
+    """How the part before it stands, and where it is on the network."""
+    columns = t.deliveries.c
+    same = (columns.notice_id == delivery.notice_id, columns.account == delivery.account)
+    where = (*same, columns.language == delivery.language, columns.part == delivery.part - 1)
+    row = tx.execute(select(columns.state, columns.posted_id).where(*where)).one()
+    return DeliveryState(row.state), row.posted_id
+
+
+def _cannot_go_on(tx: Transaction, delivery: Delivery, now: datetime) -> None:
+    """A person says that the part before is there, but nobody knows under which address: nothing can follow it."""
+    reason = f"nobody knows the address of part {delivery.part - 1}, which it goes on from; post it there by hand"
+    where = (t.deliveries.c.id == delivery.id, t.deliveries.c.state == DeliveryState.WAITING.value)
+    tx.execute(update(t.deliveries).where(*where).values(state=DeliveryState.FAILED.value, reason=reason))
+    subject = f"notice {delivery.notice_id}"
+    audit.record(
+        tx, at=now, by="daemon", action="delivery.failed", subject=subject, delivery=delivery.id, reason=reason
+    )
+
+
 def sending(tx: Transaction, account: str) -> bool:
     """Whether anything says `sending`."""
     where = (t.deliveries.c.account == account, t.deliveries.c.state == DeliveryState.SENDING.value)
@@ -230,7 +298,7 @@ def sending(tx: Transaction, account: str) -> bool:
 def abandoned(tx: Transaction, account: str, now: datetime) -> int:
     """Turns what a dead sender left behind into `unknown`. Call it only as the account's sole sender."""
     where = (t.deliveries.c.account == account, t.deliveries.c.state == DeliveryState.SENDING.value)
-    left = [_delivery(row) for row in tx.execute(select(t.deliveries).where(*where))]
+    left = [_delivery(row) for row in tx.execute(_deliveries().where(*where))]
     for delivery in left:
         unknown(tx, delivery, "the sender died", now)
     return len(left)
@@ -239,7 +307,7 @@ def abandoned(tx: Transaction, account: str, now: datetime) -> int:
 def unsettled(tx: Transaction, account: str) -> list[Delivery]:
     """Deliveries of which nobody knows yet whether they went out."""
     where = (t.deliveries.c.account == account, t.deliveries.c.state == DeliveryState.UNKNOWN.value)
-    return [_delivery(row) for row in tx.execute(select(t.deliveries).where(*where).order_by(t.deliveries.c.id))]
+    return [_delivery(row) for row in tx.execute(_deliveries().where(*where).order_by(t.deliveries.c.id))]
 
 
 def looked(tx: Transaction, delivery: Delivery, now: datetime) -> None:
@@ -288,11 +356,32 @@ def _outcome(tx: Transaction, delivery: Delivery, to: DeliveryState, now: dateti
 
 
 def _notice(tx: Transaction, row: Row[Any]) -> Notice:
-    query = select(t.deliveries).where(t.deliveries.c.notice_id == row.id).order_by(t.deliveries.c.id)
-    same = {name: getattr(row, name) for name in Notice.__dataclass_fields__ if name not in ("state", "deliveries")}
-    return Notice(**same, state=NoticeState(row.state), deliveries=tuple(_delivery(each) for each in tx.execute(query)))
+    query = _deliveries().where(t.deliveries.c.notice_id == row.id).order_by(t.deliveries.c.id)
+    elsewhere = ("state", "deliveries", "images")
+    same = {name: getattr(row, name) for name in Notice.__dataclass_fields__ if name not in elsewhere}
+    return Notice(
+        **same,
+        state=NoticeState(row.state),
+        images=attachments.of_notice(tx, row.id),
+        deliveries=tuple(_delivery(each) for each in tx.execute(query)),
+    )
+
+
+def _deliveries() -> Select[Any]:
+    """Deliveries, each with how many parts its thread has and how the one before it stands."""
+    columns, other = t.deliveries.c, t.deliveries.alias("other")
+    thread: tuple[ColumnElement[bool], ...] = (
+        other.c.notice_id == columns.notice_id,
+        other.c.account == columns.account,
+        other.c.language == columns.language,
+    )
+    parts = select(func.count()).select_from(other).where(*thread).scalar_subquery().label("parts")
+    before = select(other.c.state).where(*thread, other.c.part == columns.part - 1)
+    behind = before.where(other.c.state != DeliveryState.SENT.value).scalar_subquery().label("behind")
+    return select(t.deliveries, parts, behind)
 
 
 def _delivery(row: Row[Any]) -> Delivery:
     values = {name: getattr(row, name) for name in Delivery.__dataclass_fields__}
-    return Delivery(**values | {"state": DeliveryState(row.state)})
+    states = {"state": DeliveryState(row.state), "behind": DeliveryState(row.behind) if row.behind else None}
+    return Delivery(**values | states)

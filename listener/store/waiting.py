@@ -13,7 +13,7 @@ from listener.store import Transaction, identities
 from listener.store import tables as t
 from listener.store.inbox import Draft, from_row, joined
 from listener.store.mentions import Mention
-from listener.types import DraftState, MentionState, Urgency
+from listener.types import DraftState, Media, MentionState, Urgency
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +24,7 @@ class Waiting:
     handle: str
     display_name: str
     mention_text: str
+    mention_media: tuple[Media, ...]
     mention_url: str | None
     posted_at: datetime
     gone: bool
@@ -41,6 +42,7 @@ class Heard:
     handle: str
     display_name: str
     text: str
+    media: tuple[Media, ...]
     url: str | None
     posted_at: datetime
     urgency: Urgency | None
@@ -70,6 +72,7 @@ def drafts(
         t.accounts.c.handle,
         t.accounts.c.display_name,
         t.mentions.c.text.label("mention_text"),
+        t.mentions.c.media,
         t.mentions.c.url.label("mention_url"),
         t.mentions.c.posted_at,
         t.mentions.c.state.label("mention_state"),
@@ -86,11 +89,12 @@ def drafts(
         .outerjoin(t.customers, t.customers.c.id == t.links.c.customer_id)
         .where(*_those(states, network, agent))
     )
-    same = [name for name in Waiting.__dataclass_fields__ if name not in ("draft", "gone")]
+    same = [name for name in Waiting.__dataclass_fields__ if name not in ("draft", "gone", "mention_media")]
     return [
         Waiting(
             draft=from_row(row),
             gone=row.mention_state == MentionState.GONE,
+            mention_media=_media(row.media),
             **{name: getattr(row, name) for name in same},
         )
         for row in tx.execute(query.order_by(t.drafts.c.urgency_rank.desc(), t.drafts.c.id).limit(limit))
@@ -206,6 +210,7 @@ def _heard(network: str | None, why: ColumnElement[Any]) -> Select[Any]:
         t.mentions.c.id.label("mention_id"),
         t.mentions.c.network,
         t.mentions.c.text,
+        t.mentions.c.media,
         t.mentions.c.url,
         t.mentions.c.posted_at,
         t.accounts.c.handle,
@@ -219,15 +224,20 @@ def _heard(network: str | None, why: ColumnElement[Any]) -> Select[Any]:
 
 
 def _all_heard(tx: Transaction, query: Select[Any]) -> list[Heard]:
-    same = [name for name in Heard.__dataclass_fields__ if name not in ("urgency", "why")]
+    same = [name for name in Heard.__dataclass_fields__ if name not in ("urgency", "why", "media")]
     return [
         Heard(
             urgency=Urgency(row.urgency) if row.urgency else None,
             why=row.why or "",
+            media=_media(row.media),
             **{name: getattr(row, name) for name in same},
         )
         for row in tx.execute(query)
     ]
+
+
+def _media(stored: list[dict[str, str]]) -> tuple[Media, ...]:
+    return tuple(Media(**item) for item in stored)
 
 
 def said_before(tx: Transaction, mention: Mention, *, limit: int) -> list[Said]:

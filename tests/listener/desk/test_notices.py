@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors import mastodon, sandbox
-from listener.desk import notices
-from listener.desk.notices import Outlet, Written
+from listener.desk import notice_pages, notices
+from listener.desk.notice_pages import Written
+from listener.desk.notices import Outlet
 from listener.errors import Mistake
 
 CARE = Outlet(account="care", facts=sandbox.FACTS)
@@ -26,7 +27,7 @@ def problems(written: Written, *outlets: Outlet) -> list[str]:
 
 
 def options(*texts: str, variants: tuple[str, ...] = (), languages: tuple[str, ...] = (), title: str = "T") -> Written:
-    return notices.from_options(title, texts, variants, languages)
+    return notice_pages.from_options(title, texts, variants, languages)
 
 
 @pytest.mark.parametrize(("text", "number"), [("N3", 3), ("n12", 12), ("7", 7), (" N1 ", 1)])
@@ -135,7 +136,7 @@ def test_what_cannot_be_meant_is_refused(written: Written, sentence: str) -> Non
 
 @given(st.dictionaries(st.sampled_from(["es", "en", "fr"]), st.text(max_size=600), max_size=3), st.text(max_size=20))
 def test_whatever_is_planned_fits_and_says_something(texts: dict[str, str], title: str) -> None:
-    written = notices.from_options(title, [f"{code}={text}" for code, text in texts.items()], (), ())
+    written = notice_pages.from_options(title, [f"{code}={text}" for code, text in texts.items()], (), ())
     try:
         planned = notices.plan(written, [CARE, BRAND])
     except Mistake:
@@ -180,7 +181,7 @@ variants:
 
 
 def test_a_page_and_a_yaml_file_say_the_same() -> None:
-    page, yaml = notices.from_markdown(PAGE, "n.md"), notices.from_yaml(YAML, "n.yaml")
+    page, yaml = notice_pages.from_markdown(PAGE, "n.md"), notice_pages.from_yaml(YAML, "n.yaml")
     assert (page.title, page.accounts) == (yaml.title, yaml.accounts) == ("Corte en Lleida", ("care", "brand"))
     assert page.problems == yaml.problems == ()
     assert notices.plan(page, [CARE, BRAND]) == notices.plan(yaml, [CARE, BRAND])
@@ -196,18 +197,18 @@ def test_the_files_in_the_guide_are_good_ones() -> None:
     guide = (Path(__file__).parents[3] / "docs" / "notices.md").read_text(encoding="utf-8")
     page = next(block for block in re.findall(r"^```\n(.*?)^```", guide, re.DOTALL | re.MULTILINE) if block[0] == "#")
     yaml = re.findall(r"^```yaml\n(.*?)^```", guide, re.DOTALL | re.MULTILINE)[0]
-    assert len(notices.plan(notices.from_markdown(page, "n.md"), [CARE, BRAND])) == 4
-    assert len(notices.plan(notices.from_yaml(yaml, "n.yaml"), [CARE, BRAND])) == 3
+    assert len(notices.plan(notice_pages.from_markdown(page, "n.md"), [CARE, BRAND])) == 4
+    assert len(notices.plan(notice_pages.from_yaml(yaml, "n.yaml"), [CARE, BRAND])) == 3
 
 
 def test_languages_in_yaml_are_text_even_where_yaml_sees_a_boolean() -> None:
-    found = notices.from_yaml("title: T\ntexts: {no: Hei}\nlanguages: [no]", "n.yaml")
+    found = notice_pages.from_yaml("title: T\ntexts: {no: Hei}\nlanguages: [no]", "n.yaml")
     assert found.texts == {("", "no"): "Hei"}
     assert found.languages == {"": ("no",)}
 
 
 def test_languages_in_yaml_may_differ_by_account() -> None:
-    found = notices.from_yaml("title: T\ntexts: {es: a, en: b}\nlanguages: {care: es, brand: [en]}", "n.yaml")
+    found = notice_pages.from_yaml("title: T\ntexts: {es: a, en: b}\nlanguages: {care: es, brand: [en]}", "n.yaml")
     assert found.languages == {"care": ("es",), "brand": ("en",)}
 
 
@@ -229,7 +230,7 @@ def test_languages_in_yaml_may_differ_by_account() -> None:
     ],
 )
 def test_a_yaml_file_that_cannot_be_read_says_why(text: str, sentence: str) -> None:
-    assert sentence in "\n".join(notices.from_yaml(text, "n.yaml").problems)
+    assert sentence in "\n".join(notice_pages.from_yaml(text, "n.yaml").problems)
 
 
 @pytest.mark.parametrize(
@@ -241,17 +242,17 @@ def test_a_yaml_file_that_cannot_be_read_says_why(text: str, sentence: str) -> N
     ],
 )
 def test_a_page_that_cannot_be_read_says_why(text: str, sentence: str) -> None:
-    assert sentence in "\n".join(notices.from_markdown(text, "n.md").problems)
+    assert sentence in "\n".join(notice_pages.from_markdown(text, "n.md").problems)
 
 
 def test_an_empty_sheet_says_nothing() -> None:
-    found = notices.from_markdown(notices.sheet("Corte", ["es", "en"], ["care"]), "n.md")
+    found = notice_pages.from_markdown(notice_pages.sheet("Corte", ["es", "en"], ["care"]), "n.md")
     assert (found.title, found.accounts, found.texts, found.problems) == ("Corte", ("care",), {}, ())
 
 
 @given(st.text(max_size=300))
 def test_no_file_is_a_bug(text: str) -> None:
-    for read in (notices.from_markdown, notices.from_yaml):
+    for read in (notice_pages.from_markdown, notice_pages.from_yaml):
         assert isinstance(read(text, "n"), Written)
 
 
