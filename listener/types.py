@@ -219,8 +219,9 @@ class Facts:
     `count(address(text, handle)) <= limit` is the test. `settle_after`: how long after a write of unknown outcome a
     look at the network is conclusive; None means that no look ever is.
     `rechecks`: up to which age a post is looked up again how often, where the network's rules ask for other times than
-    the usual ones. `keep`: how old a post may grow here before its content goes, where what we no longer look up must
-    not be kept. `opens_case`: whatever comes in opens a case unless the policy says otherwise (a mailbox).
+    the usual ones; `looks_at_once`: how many posts one request looks up. `keep`: how old a post may grow here before
+    its content goes, where what we no longer look up must not be kept. `opens_case`: whatever comes in opens a case
+    unless the policy says otherwise (a mailbox).
     """
 
     network: str
@@ -237,6 +238,7 @@ class Facts:
     images: Images | None = None  # None: a post of ours carries none
     threads: bool = False  # whether a notice may go on in further posts
     rechecks: tuple[tuple[timedelta, timedelta], ...] = ()
+    looks_at_once: int = 1
     keep: timedelta | None = None
     opens_case: bool = False
     as_of: str = ""

@@ -19,16 +19,22 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Ingested:
-    """What one poll changed here. `more`: the network has another page waiting."""
+    """What one poll changed here. `more`: the network has another page waiting. `waits`: why it was not asked."""
 
     source: str
     saved: Saved
     more: bool = False
     error: str | None = None
+    waits: str | None = None
 
 
-def ingest(store: Store, source: Source, page: Page, *, me: Author | None, now: datetime) -> Ingested:
-    """Stores what a poll brought, and who we are there. The cursor moves only together with the mentions it covers."""
+def ingest(
+    store: Store, source: Source, page: Page, *, me: Author | None, now: datetime, slower: float = 1.0
+) -> Ingested:
+    """Stores what a poll brought, and who we are there. The cursor moves only together with the mentions it covers.
+
+    `slower`: by how much the account's money slows its sources down.
+    """
     with store.write() as tx:
         if me:
             identities.remember(tx, account=source.account, network=source.network, me=me, now=now)
@@ -36,7 +42,9 @@ def ingest(store: Store, source: Source, page: Page, *, me: Author | None, now: 
         gone = erasing.erase(tx, network=source.network, external_ids=page.gone, now=now)
         if page.gap:
             sources.gap(tx, source, page.gap, now)
-        next_poll_at = budget.next_poll(now, every=source.every, more=page.more, retry_after=page.retry_after)
+        next_poll_at = budget.next_poll(
+            now, every=source.every, more=page.more, retry_after=page.retry_after, slower=slower
+        )
         sources.succeeded(
             tx, source, cursor=page.cursor, next_poll_at=next_poll_at, new_mentions=len(saved.new), now=now
         )

@@ -9,23 +9,28 @@ The daemon, the command line and the tests call these same functions.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import structlog
 
 from listener import budget
+from listener.budget import Allowance, Use
 from listener.contract import Classifier, Connector, Policy
-from listener.errors import EscuchaError, Outage
+from listener.desk.purse import Purse
+from listener.errors import EscuchaError, Mistake, Outage
 from listener.flow.act import Acted, act
 from listener.flow.decide import Company, decide
 from listener.flow.ingest import Ingested, failed, ingest
 from listener.flow.poll import Polled, poll
-from listener.flow.recheck import recheck
+from listener.flow.recheck import batches, forget, recheck
 from listener.flow.understand import understand
 from listener.store import Store, policies, sources
+from listener.store.mentions import Saved
 from listener.store.sources import Source, Wanted
 from listener.types import Facts
 
@@ -33,7 +38,9 @@ log = structlog.get_logger(__name__)
 
 BATCH = 64  # mentions understood or decided in one transaction
 POLLERS = 8  # sources waited for at once; each of one account after the other
-RECHECK_BATCH = 40
+PUNCTUAL = timedelta(seconds=1)  # for so little, money keeps no poll waiting
+TURN = 0.02  # seconds between two batches of second looks, in which a poll that waits gets its turn
+RECHECK_SPELL = 20.0  # seconds for which one round looks up what is due, batch after batch
 REST = timedelta(
     seconds=15
 )  # doubled for the first rest of an account that cannot send, and again for each further one
@@ -56,7 +63,8 @@ class Pipeline:
     """The stages joined to one store, one policy, one model and the accounts of the settings file.
 
     `connect(account)` opens a connection; listening and speaking get one each, so that a slow poll delays no reply.
-    `network_facts(network)` gives what is true of a network before anything is connected.
+    `network_facts(network)` gives what is true of a network before anything is connected. `allowances` says, by
+    account, what may be spent; an account that is not in it may spend what it takes.
     """
 
     def __init__(
@@ -70,6 +78,7 @@ class Pipeline:
         policy: Policy,
         company: Company,
         clock: Callable[[], datetime] = utc_now,
+        allowances: Mapping[str, Allowance] | None = None,
     ) -> None:
         self.store = store
         self.accounts = accounts  # our account's name -> its network
@@ -81,6 +90,9 @@ class Pipeline:
         self._company = company
         self._connections: dict[tuple[str, str], Connector] = {}
         self._locks = {account: threading.Lock() for account in accounts}
+        self.purses = {
+            account: Purse(store, account, (allowances or {}).get(account, Allowance()), clock) for account in accounts
+        }
         self._hold: dict[str, datetime] = {}
         self._failures: dict[str, int] = {}
         self._stop = threading.Event()
@@ -89,8 +101,18 @@ class Pipeline:
         """Writes down which sources are wanted and which policy rules from now on."""
         with self.store.write() as tx:
             sources.sync(tx, wanted, self.clock())
+            known = sources.list_all(tx)
             if policies.activate(tx, version=self.policy.version, text=self.policy.text, by=by, now=self.clock()):
                 log.info("This policy rules from now on.", action="policy", version=self.policy.version)
+        for source in known:
+            self._look_at_the_money_again(source)
+
+    def _look_at_the_money_again(self, source: Source) -> None:
+        """A source that waits for money need not wait for what the settings no longer say."""
+        if source.poll_usd and not source.failures and source.account in self.purses:
+            at = self.purses[source.account].due_at(source)
+            with self.store.write() as tx:
+                sources.sooner(tx, source, at)
 
     def stop(self) -> None:
         """Asks every stage to end after what it has in hand."""
@@ -102,17 +124,25 @@ class Pipeline:
 
     # --- the stages ---------------------------------------------------------------------------------------------------
 
-    def poll(self, names: Sequence[str] = (), *, account: str | None = None) -> list[Ingested]:
-        """Polls and stores whatever is due, or the named sources at once; only that account's, if one is given."""
+    def poll(self, names: Sequence[str] = (), *, account: str | None = None, thrifty: bool = False) -> list[Ingested]:
+        """Polls and stores whatever is due, or the named sources at once; only that account's, if one is given.
+
+        `thrifty`: named sources too wait where their account's money must last. Without any money none is polled.
+        """
+        thrifty = thrifty or not names
         with self.store.write() as tx:
             due = sources.claim_due(tx, self.clock(), lease=budget.POLL_LEASE, names=names, account=account)
         if not due:
             return []
         with ThreadPoolExecutor(max_workers=min(POLLERS, len(due)), thread_name_prefix="poll") as pollers:
-            return list(pollers.map(self._poll_one, due))
+            return list(pollers.map(partial(self._poll_one, thrifty=thrifty), due))
 
-    def _poll_one(self, source: Source) -> Ingested:
+    def _poll_one(self, source: Source, *, thrifty: bool) -> Ingested:
+        purse = self.purses[source.account]
         with self._locks[source.account]:
+            waits = self._wait_for_money(source, purse, thrifty=thrifty)
+            if waits:
+                return waits
             try:
                 polled = poll(source, self._connection(source.account, "listen"))
             except EscuchaError as error:  # it cannot even be connected
@@ -120,15 +150,30 @@ class Pipeline:
             except Exception as error:
                 log.exception("A connector broke.", action="connect_bug", source=source.name)
                 polled = Polled(source=source, error=error)
+            if connected := self._connections.get((source.account, "listen")):
+                purse.pay(connected, source)
         if polled.page is None:
             return failed(self.store, source, polled.error or RuntimeError("no page"), self.clock())
         try:
-            return ingest(self.store, source, polled.page, me=polled.me, now=self.clock())
+            return ingest(self.store, source, polled.page, me=polled.me, now=self.clock(), slower=purse.slower())
         except Outage:
             raise
         except Exception as error:
             log.exception("A page could not be stored.", action="ingest_bug", source=source.name)
             return failed(self.store, source, error, self.clock())
+
+    def _wait_for_money(self, source: Source, purse: Purse, *, thrifty: bool) -> Ingested | None:
+        """Why the source is not polled now, None where it may be; it comes again when there is money."""
+        now = self.clock()
+        refusal = purse.refusal(Use.READING)
+        at = budget.day_turns(now) if refusal else purse.due_at(source) if thrifty else now
+        if at <= now + PUNCTUAL:
+            return None
+        with self.store.write() as tx:
+            sources.wait_for_money(tx, source, until=at)
+        return Ingested(
+            source=source.name, saved=Saved(), waits=refusal or f"is polled again at {at:%H:%M} UTC, to make money last"
+        )
 
     def understand(self) -> int:
         """Reads one batch of new mentions; gives how many moved on."""
@@ -186,23 +231,49 @@ class Pipeline:
         return until is not None and now < until <= now + budget.CEILING
 
     def recheck(self, *, account: str | None = None) -> int:
-        """Looks up again what may have been edited or deleted; gives how many mentions changed."""
+        """Looks up again what may have been edited or deleted; gives how many mentions changed.
+
+        Batch after batch while something is due, as far as requests and time reach; polls get their turn in between.
+        """
         changed = 0
         for name in self.accounts if account is None else (account,):
-            with self._locks[name]:
-                try:
-                    connector = self._connection(name, "listen")
-                    saved = recheck(
-                        self.store, connector, name, self.accounts[name], now=self.clock(), limit=RECHECK_BATCH
-                    )
-                    changed += len(saved.edited) + len(saved.gone)
-                except Outage:
-                    raise
-                except EscuchaError:
-                    continue  # polling says so already
-                except Exception:
-                    log.exception("A connector broke.", action="recheck_bug", account=name)
+            ends, done = time.monotonic() + RECHECK_SPELL, 0
+            while (saved := self._recheck_batch(name)) is not None:
+                changed += len(saved.edited) + len(saved.gone)
+                done += 1
+                if done >= batches(self._facts(self.accounts[name], name)) or time.monotonic() > ends:
+                    break
+                if self._stop.wait(TURN):
+                    break
         return changed
+
+    def _recheck_batch(self, name: str) -> Saved | None:
+        with self._locks[name]:
+            try:
+                connector = self._connection(name, "listen")
+                purse = self.purses[name]
+                return recheck(self.store, connector, name, self.accounts[name], now=self.clock(), purse=purse)
+            except Outage:
+                raise
+            except EscuchaError:
+                return None  # polling says so already
+            except Exception:
+                log.exception("A connector broke.", action="recheck_bug", account=name)
+                return None
+
+    def forget(self) -> int:
+        """Empties what has grown older than its network lets anybody keep; gives how many mentions."""
+        emptied = 0
+        with self.store.read() as tx:
+            networks = sources.networks(tx)
+        for network in networks:
+            try:
+                facts = self._network_facts(network)
+            except Mistake:
+                continue  # there is no such network any more; `status` names what nobody looks up
+            while (batch := forget(self.store, network, facts, now=self.clock())) and not self.stopping():
+                emptied += batch
+        return emptied
 
     def digest(self) -> int:
         """Understands and decides until nothing is left or `stop` was called; gives how many mentions were decided."""
@@ -216,14 +287,15 @@ class Pipeline:
 
     def once(self, names: Sequence[str] = ()) -> Round:
         """One whole round: what is due, or the named sources, is polled page after page, read, decided and sent."""
-        heard = self.poll(names)
+        heard = self.poll(names, thrifty=True)
         pages = heard
         while any(page.more for page in pages) and not self.stopping():
-            pages = self.poll([page.source for page in pages if page.more])
+            pages = self.poll([page.source for page in pages if page.more], thrifty=True)
             heard += pages
         self.digest()
         acted = self.act()
         self.recheck()
+        self.forget()
         self.digest()
         return Round(heard=tuple(heard), sent=sum(each.sent for each in acted))
 

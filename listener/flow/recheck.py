@@ -1,4 +1,7 @@
-"""recheck: look known posts up again, so that an edit is re-read and what is deleted there disappears here."""
+"""recheck: look known posts up again, so that an edit is re-read and what is deleted there disappears here.
+
+What a network lets nobody keep for longer is emptied here too, looked up or not.
+"""
 
 from __future__ import annotations
 
@@ -7,28 +10,43 @@ from datetime import datetime
 import structlog
 
 from listener import budget
+from listener.budget import Use
 from listener.contract import Connector, Rechecks
+from listener.desk.purse import Purse
 from listener.errors import NetworkError
-from listener.store import Store, mentions
+from listener.store import Store, erasing, mentions
 from listener.store.mentions import Saved
+from listener.types import Facts
 
 log = structlog.get_logger(__name__)
 
+REQUESTS = 40  # in one round on one account; listening lives on the same allowance
+OLD = 500  # posts emptied in one transaction for their age
 
-def recheck(store: Store, connector: Connector, account: str, network: str, *, now: datetime, limit: int) -> Saved:
-    """Looks up whatever of the account's posts is due for it, at most `limit`. A failing network is tried later."""
+
+def recheck(
+    store: Store, connector: Connector, account: str, network: str, *, now: datetime, purse: Purse
+) -> Saved | None:
+    """Looks up one batch of the account's posts that are due for it; None where nothing is, or it cannot be done now.
+
+    Where the network's own rules ask for these looks, they may use the last of the money; usual ones stop with reading.
+    """
     if not isinstance(connector, Rechecks):
-        return Saved()
-    schedule = connector.facts.rechecks or budget.RECHECKS
+        return None
+    facts = connector.facts
     with store.read() as tx:
-        due = mentions.to_recheck(tx, account, due=schedule, now=now, limit=limit)
-    if not due:
-        return Saved()
+        due = mentions.to_recheck(
+            tx, account, due=facts.rechecks or budget.RECHECKS, now=now, limit=max(facts.looks_at_once, REQUESTS)
+        )
+    if not due or purse.refusal(Use.FOLLOWING if facts.rechecks else Use.READING):
+        return None
     try:
         answer = connector.recheck(due)
     except NetworkError as error:
         log.debug("Could not look posts up again.", action="recheck_failed", account=account, reason=str(error))
-        return Saved()
+        return None
+    finally:
+        purse.pay(connector)
     with store.write() as tx:
         saved = mentions.rechecked(tx, network=network, external_ids=due, answer=answer, now=now)
     if saved.edited or saved.gone:
@@ -36,3 +54,19 @@ def recheck(store: Store, connector: Connector, account: str, network: str, *, n
             "Changed meanwhile.", action="rechecked", account=account, edited=len(saved.edited), gone=len(saved.gone)
         )
     return saved
+
+
+def batches(facts: Facts) -> int:
+    """How many batches one round may look up, so that it costs about `REQUESTS` requests."""
+    return max(1, REQUESTS // -(-max(facts.looks_at_once, REQUESTS) // max(1, facts.looks_at_once)))
+
+
+def forget(store: Store, network: str, facts: Facts, *, now: datetime) -> int:
+    """Empties one batch of what has grown older than the network lets anybody keep; gives how many."""
+    if facts.keep is None:
+        return 0
+    with store.write() as tx:
+        old = erasing.erase_old(tx, network=network, older_than=now - facts.keep, limit=OLD, now=now)
+    if old:
+        log.info("Kept no longer than the network allows.", action="forgotten", network=network, mentions=len(old))
+    return len(old)

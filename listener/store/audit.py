@@ -39,3 +39,10 @@ def about(tx: Transaction, *subjects: str) -> list[Entry]:
     """Everything done to those subjects, oldest first."""
     rows = tx.execute(select(t.audit).where(t.audit.c.subject.in_(subjects)).order_by(t.audit.c.id))
     return [Entry(at=r.at, by=r.by, action=r.action, subject=r.subject, detail=r.detail) for r in rows]
+
+
+def last(tx: Transaction, subject: str, action: str) -> Entry | None:
+    """The newest entry about the subject whose action begins with `action`; None where there is none."""
+    where = (t.audit.c.subject == subject, t.audit.c.action.startswith(action, autoescape=True))
+    row = tx.execute(select(t.audit).where(*where).order_by(t.audit.c.id.desc()).limit(1)).first()
+    return Entry(at=row.at, by=row.by, action=row.action, subject=row.subject, detail=row.detail) if row else None

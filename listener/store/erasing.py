@@ -34,8 +34,32 @@ def erase(tx: Transaction, *, network: str, external_ids: Iterable[str], now: da
     where = (columns.network == network, columns.external_id.in_(ids), columns.state != MentionState.GONE.value)
     locked = select(columns.id).where(*where).order_by(columns.id).with_for_update()
     emptied = tuple(tx.scalars(locked).all()) if ids else ()
+    _empty(tx, emptied, reason="the mention was deleted", now=now)
     for mention_id in emptied:
-        withdraw(tx, mention_id, reason="the mention was deleted", now=now)
+        audit.record(tx, at=now, by="network", action="mention.deleted", subject=f"mention {mention_id}")
+    return emptied
+
+
+def erase_old(tx: Transaction, *, network: str, older_than: datetime, limit: int, now: datetime) -> tuple[int, ...]:
+    """Empties, as if they were deleted, up to `limit` of the network's mentions posted before `older_than`."""
+    columns = t.mentions.c
+    heard_there = select(t.sources.c.id).where(t.sources.c.network == network)
+    where = (columns.source_id.in_(heard_there), columns.gone_at.is_(None), columns.posted_at < older_than)
+    locked = select(columns.id).where(*where).order_by(columns.posted_at).limit(limit).with_for_update()
+    emptied = tuple(tx.scalars(locked).all())
+    reason = f"kept no longer than {network} allows"
+    _empty(tx, emptied, reason=reason, now=now)
+    for mention_id in emptied:
+        audit.record(
+            tx, at=now, by="daemon", action="mention.forgotten", subject=f"mention {mention_id}", reason=reason
+        )
+    return emptied
+
+
+def _empty(tx: Transaction, mention_ids: Iterable[int], *, reason: str, now: datetime) -> None:
+    columns = t.mentions.c
+    for mention_id in mention_ids:
+        withdraw(tx, mention_id, reason=reason, now=now)
         tx.execute(
             update(t.mentions)
             .where(columns.id == mention_id)
@@ -57,8 +81,6 @@ def erase(tx: Transaction, *, network: str, external_ids: Iterable[str], now: da
         erase_drafts(tx, mention_id)
         for row in tx.execute(select(t.decisions).where(t.decisions.c.mention_id == mention_id)):
             tx.execute(update(t.decisions).where(t.decisions.c.id == row.id).values(trace=_skeleton(row.trace)))
-        audit.record(tx, at=now, by="network", action="mention.deleted", subject=f"mention {mention_id}")
-    return emptied
 
 
 def erase_drafts(tx: Transaction, mention_id: int) -> None:

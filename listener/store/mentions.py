@@ -341,22 +341,24 @@ def to_recheck(
     `due` pairs an age with how often posts up to that age are looked up.
     """
     columns = t.mentions.c
-    waits: ColumnElement[bool] | None = None
+    ours = select(t.sources.c.id).where(t.sources.c.account == account)
+    turns: list[ColumnElement[bool]] = []
     youngest = now
     for age, every in due:
-        turn = (columns.posted_at <= youngest) & (columns.posted_at > now - age) & (columns.checked_at <= now - every)
-        waits = turn if waits is None else waits | turn
+        turns.append(
+            (columns.posted_at <= youngest) & (columns.posted_at > now - age) & (columns.checked_at <= now - every)
+        )
         youngest = now - age
-    if waits is None:
-        return []
-    query = (
-        select(columns.external_id)
-        .join(t.sources, t.sources.c.id == columns.source_id)
-        .where(t.sources.c.account == account, columns.state != MentionState.GONE.value, waits)
-        .order_by(columns.checked_at)
-        .limit(limit)
-    )
-    return list(tx.scalars(query).all())
+    found: list[tuple[datetime, str]] = []
+    for turn in turns:  # one by one: each is a range of the index, together they would be a walk over everything
+        query = (
+            select(columns.checked_at, columns.external_id)
+            .where(columns.source_id.in_(ours), columns.gone_at.is_(None), turn)
+            .order_by(columns.checked_at)
+            .limit(limit)
+        )
+        found += [(row.checked_at, row.external_id) for row in tx.execute(query)]
+    return [external_id for _checked_at, external_id in sorted(found)[:limit]]
 
 
 def rechecked(tx: Transaction, *, network: str, external_ids: Sequence[str], answer: Rechecked, now: datetime) -> Saved:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, and_, insert, or_, select, update
+from sqlalchemy import Row, and_, func, insert, or_, select, update
 
 from listener.errors import NotFound
 from listener.store import Transaction, audit
@@ -34,6 +34,10 @@ class Source:
     last_error: str | None
     paused: str | None
     mentions_total: int
+    streaming_since: datetime | None = None
+    stream_down_since: datetime | None = None
+    stream_error: str | None = None
+    poll_usd: float = 0.0  # what a poll of it has lately cost
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +76,7 @@ def sync(tx: Transaction, wanted: Sequence[Wanted], now: datetime) -> None:
             continue
         if (row.query, row.account, row.network) != (source.query, source.account, source.network):
             values |= {"cursor": None, "failures": 0, "failing_since": None, "last_error": None}
+            values |= {"streaming_since": None, "stream_down_since": None, "stream_error": None}
         tx.execute(update(t.sources).where(t.sources.c.id == row.id).values(next_poll_at=now, **values))
     names = [source.name for source in wanted]
     tx.execute(update(t.sources).where(t.sources.c.name.not_in(names)).values(removed=True))
@@ -81,6 +86,11 @@ def list_all(tx: Transaction) -> list[Source]:
     """Every source that the settings name, by name."""
     query = select(t.sources).where(t.sources.c.removed.is_(False)).order_by(t.sources.c.name)
     return [_source(row) for row in tx.execute(query)]
+
+
+def networks(tx: Transaction) -> list[str]:
+    """Every network that was ever listened to, by name."""
+    return list(tx.scalars(select(t.sources.c.network).distinct().order_by(t.sources.c.network)))
 
 
 def get(tx: Transaction, name: str) -> Source:
@@ -121,11 +131,20 @@ def claim_due(
 def succeeded(
     tx: Transaction, source: Source, *, cursor: Cursor | None, next_poll_at: datetime, new_mentions: int, now: datetime
 ) -> None:
-    """Stores where to go on, in the transaction that stored the page."""
-    moved = {} if cursor is None else {"cursor": dict(cursor)}
+    """Stores where to go on, in the transaction that stored the page.
+
+    The cursor moves only from where the poll began: a stream or another poller that moved it meanwhile has stored what
+    it covers, and a source that was changed meanwhile begins anew.
+    """
+    columns = t.sources.c
+    same = (columns.query == source.query, columns.account == source.account, columns.network == source.network)
+    row = tx.execute(select(columns.cursor).where(columns.id == source.id, *same).with_for_update()).first()
+    if row is None:
+        return
+    moved = {"cursor": dict(cursor)} if cursor is not None and row.cursor == source.cursor else {}
     tx.execute(
         update(t.sources)
-        .where(t.sources.c.id == source.id, t.sources.c.query == source.query)  # not if it was changed meanwhile
+        .where(columns.id == source.id)
         .values(
             **moved,
             next_poll_at=next_poll_at,
@@ -137,6 +156,12 @@ def succeeded(
             mentions_total=t.sources.c.mentions_total + new_mentions,
         )
     )
+
+
+def hastened(tx: Transaction, source: Source) -> bool:
+    """Whether another poll was asked for since this one was claimed."""
+    next_poll_at = tx.scalar(select(t.sources.c.next_poll_at).where(t.sources.c.id == source.id).with_for_update())
+    return bool(next_poll_at != source.next_poll_at)
 
 
 def failed(
@@ -153,6 +178,30 @@ def failed(
     if pause:
         values["paused"] = error
     tx.execute(update(t.sources).where(t.sources.c.id == source.id).values(**values))
+
+
+def costs(tx: Transaction, source: Source, usd: float) -> None:
+    """Remembers what a poll of it costs now."""
+    tx.execute(update(t.sources).where(t.sources.c.id == source.id).values(poll_usd=usd))
+
+
+def demand(tx: Transaction, account: str) -> float:
+    """What the account's sources would cost if each were polled as often as the settings say, in USD a second."""
+    columns = t.sources.c
+    where = (columns.account == account, columns.removed.is_(False), columns.paused.is_(None))
+    return float(tx.scalar(select(func.sum(columns.poll_usd / columns.every_seconds)).where(*where)) or 0.0)
+
+
+def wait_for_money(tx: Transaction, source: Source, *, until: datetime) -> None:
+    """Gives a claimed source back unpolled; its health stays as it is."""
+    values = {"next_poll_at": until, "claimed_until": None, "polled_at": source.polled_at}
+    tx.execute(update(t.sources).where(t.sources.c.id == source.id).values(**values))
+
+
+def sooner(tx: Transaction, source: Source, at: datetime) -> None:
+    """Moves the next poll forward, never back."""
+    columns = t.sources.c
+    tx.execute(update(t.sources).where(columns.id == source.id, columns.next_poll_at > at).values(next_poll_at=at))
 
 
 def gap(tx: Transaction, source: Source, reason: str, now: datetime) -> None:
@@ -203,4 +252,8 @@ def _source(row: Row[Any]) -> Source:
         last_error=row.last_error,
         paused=row.paused,
         mentions_total=row.mentions_total,
+        streaming_since=row.streaming_since,
+        stream_down_since=row.stream_down_since,
+        stream_error=row.stream_error,
+        poll_usd=row.poll_usd,
     )
