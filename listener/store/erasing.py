@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import delete, select, update
 
-from listener.store import Transaction, audit
+from listener.store import Transaction, attachments, audit
 from listener.store import tables as t
 from listener.types import DraftState, MentionState
 
@@ -88,6 +88,7 @@ def erase_drafts(tx: Transaction, mention_id: int) -> None:
     on_their_way = (DraftState.SENDING.value, DraftState.UNKNOWN.value)
     quoting = select(t.drafts.c.id).where(t.drafts.c.mention_id == mention_id, t.drafts.c.state.not_in(on_their_way))
     tx.execute(delete(t.views).where(t.views.c.draft_id.in_(quoting)))
+    attachments.erase_of_drafts(tx, quoting)
     tx.execute(update(t.drafts).where(t.drafts.c.id.in_(quoting)).values(text=""))
 
 
