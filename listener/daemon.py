@@ -1,6 +1,7 @@
 """Timers, signals and liveness around the pipeline; no logic.
 
-APScheduler only ticks: when a source is due stands in its row, so a restart forgets nothing.
+APScheduler only ticks: when a source is due stands in its row, so a restart forgets nothing. A stream has a thread of
+its own for as long as it is open, at most `MOST_STREAMS` of them; sources beyond that are polled only.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
+from listener.contract import BEAT
 from listener.errors import Outage
 from listener.flow.pipeline import Pipeline
 from listener.store import daemons
@@ -30,6 +32,7 @@ log = structlog.get_logger(__name__)
 RECHECK_EVERY = timedelta(seconds=60)
 ALIVE_EVERY = timedelta(seconds=5)
 LOOK_EVERY = 0.2  # seconds between two looks whether to stop
+MOST_STREAMS = 32  # open at once in one process
 JUMP = 2.0  # seconds by which the clock may drift between two looks before it has jumped
 
 
@@ -44,6 +47,7 @@ class Daemon:
         self.name = f"{socket.gethostname()}:{os.getpid()}"
         self._stopped = threading.Event()
         self._trouble: dict[str, str] = {}
+        self._streams: dict[str, threading.Thread] = {}
 
     def run(self, *, handle_signals: bool = True) -> None:
         """Ticks until `stop` or a signal; then finishes what is in hand and leaves nothing half-done."""
@@ -69,6 +73,7 @@ class Daemon:
             notify("STOPPING=1")
             self._pipeline.stop()
             scheduler.shutdown(wait=True)  # what is being sent is finished and written down
+            self._leave_streams()
             self._farewell()
             log.info("Stopped; nothing is half-done.", action="stopped", daemon=self.name)
 
@@ -77,6 +82,7 @@ class Daemon:
         jobs: dict[str, tuple[timedelta, Callable[[], Any]]] = {
             "digest": (self._tick, self._pipeline.digest),
             "alive": (ALIVE_EVERY, self._alive),
+            "streams": (self._tick, self._open_streams),
         }
         for account in self._pipeline.accounts:
             jobs[f"poll {account}"] = self._tick, partial(self._pipeline.poll, account=account)
@@ -128,6 +134,23 @@ class Daemon:
         else:
             if self._trouble.pop(name, None):
                 log.info("The stage works again.", action="stage_up", stage=name)
+
+    def _open_streams(self) -> None:
+        """A thread for each stream that should be open and is not."""
+        self._streams = {name: thread for name, thread in self._streams.items() if thread.is_alive()}
+        for name in self._pipeline.streams():
+            if name in self._streams or len(self._streams) >= MOST_STREAMS:
+                continue
+            work = partial(self._guarded, f"stream {name}", partial(self._pipeline.stream, name))
+            thread = threading.Thread(target=work, name=f"stream {name}", daemon=True)
+            self._streams[name] = thread
+            thread.start()
+
+    def _leave_streams(self) -> None:
+        """Each stream ends at its next beat. One that does not is left behind: nothing it brings is half stored."""
+        until = time.monotonic() + BEAT
+        for thread in self._streams.values():
+            thread.join(max(0.0, until - time.monotonic()))
 
     def _alive(self) -> None:
         with self._pipeline.store.write() as tx:

@@ -1,15 +1,15 @@
-"""ingest: store a page with its cursor, in one transaction; or what stood in the way."""
+"""ingest: store a page with its cursor, in one transaction, be it polled or overheard; or what stood in the way."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import structlog
 
 from listener import budget
 from listener.errors import AuthFailed, NetworkError, RateLimited, Rejected
-from listener.store import Store, erasing, identities, mentions, sources
+from listener.store import Store, Transaction, erasing, identities, mentions, sources, streams
 from listener.store.mentions import Saved
 from listener.store.sources import Source
 from listener.types import Author, Page
@@ -38,21 +38,43 @@ def ingest(
     with store.write() as tx:
         if me:
             identities.remember(tx, account=source.account, network=source.network, me=me, now=now)
-        saved = mentions.save(tx, source_id=source.id, network=source.network, posts=page.posts, now=now)
-        gone = erasing.erase(tx, network=source.network, external_ids=page.gone, now=now)
-        if page.gap:
-            sources.gap(tx, source, page.gap, now)
-        next_poll_at = budget.next_poll(
-            now, every=source.every, more=page.more, retry_after=page.retry_after, slower=slower
-        )
+        saved = _keep(tx, source, page, now)
+        more = page.more or sources.hastened(tx, source)
+        next_poll_at = budget.next_poll(now, every=source.every, more=more, retry_after=page.retry_after, slower=slower)
         sources.succeeded(
             tx, source, cursor=page.cursor, next_poll_at=next_poll_at, new_mentions=len(saved.new), now=now
         )
-    saved = Saved(new=saved.new, edited=saved.edited, repeated=saved.repeated, gone=gone)
-    if page.gap:
-        log.warning("The network skipped something.", action="gap", source=source.name, reason=page.gap)
     if source.failures:
         log.info("The source works again.", action="source_up", source=source.name, since=source.failing_since)
+    _tell(source, page, saved)
+    return Ingested(source=source.name, saved=saved, more=page.more)
+
+
+def overhear(store: Store, source: Source, page: Page, *, now: datetime) -> Source:
+    """Stores what a stream brought; gives the source with the cursor that its row has now.
+
+    Its polls go on as they were planned, unless the stream says that more is waiting.
+    """
+    with store.write() as tx:
+        saved = _keep(tx, source, page, now)
+        cursor = streams.heard(tx, source, cursor=page.cursor, new_mentions=len(saved.new))
+        if page.more:
+            streams.hasten(tx, source, now=now, apart=budget.HASTE)
+    _tell(source, page, saved)
+    return replace(source, cursor=cursor)
+
+
+def _keep(tx: Transaction, source: Source, page: Page, now: datetime) -> Saved:
+    saved = mentions.save(tx, source_id=source.id, network=source.network, posts=page.posts, now=now)
+    gone = erasing.erase(tx, network=source.network, external_ids=page.gone, now=now)
+    if page.gap:
+        sources.gap(tx, source, page.gap, now)
+    return replace(saved, gone=gone)
+
+
+def _tell(source: Source, page: Page, saved: Saved) -> None:
+    if page.gap:
+        log.warning("The network skipped something.", action="gap", source=source.name, reason=page.gap)
     if saved.new or saved.edited or saved.gone:
         log.info(
             "Heard.",
@@ -62,7 +84,6 @@ def ingest(
             edited=len(saved.edited),
             gone=len(saved.gone),
         )
-    return Ingested(source=source.name, saved=saved, more=page.more)
 
 
 def failed(store: Store, source: Source, error: Exception, now: datetime) -> Ingested:

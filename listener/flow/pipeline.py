@@ -25,14 +25,15 @@ from listener.desk.purse import Purse
 from listener.errors import EscuchaError, Mistake, Outage
 from listener.flow.act import Acted, act
 from listener.flow.decide import Company, decide
-from listener.flow.ingest import Ingested, failed, ingest
+from listener.flow.ingest import Ingested, failed, ingest, overhear
 from listener.flow.poll import Polled, poll
 from listener.flow.recheck import batches, forget, recheck
+from listener.flow.stream import Ended, Rests, note_end, offers, stream
 from listener.flow.understand import understand
-from listener.store import Store, policies, sources
+from listener.store import Store, policies, sources, streams
 from listener.store.mentions import Saved
 from listener.store.sources import Source, Wanted
-from listener.types import Facts
+from listener.types import Facts, Page
 
 log = structlog.get_logger(__name__)
 
@@ -96,6 +97,10 @@ class Pipeline:
         self._hold: dict[str, datetime] = {}
         self._failures: dict[str, int] = {}
         self._stop = threading.Event()
+        self._connecting = threading.Lock()
+        self._overhearing = threading.Lock()  # one stream stores at a time, so that many leave the database to others
+        self._offered: dict[tuple[str, str], bool] = {}
+        self._rests_of_streams = Rests()
 
     def start(self, wanted: Sequence[Wanted], *, by: str) -> None:
         """Writes down which sources are wanted and which policy rules from now on."""
@@ -174,6 +179,59 @@ class Pipeline:
         return Ingested(
             source=source.name, saved=Saved(), waits=refusal or f"is polled again at {at:%H:%M} UTC, to make money last"
         )
+
+    def streams(self) -> list[str]:
+        """The sources whose stream should be open now: that have one, are not paused, and do not rest."""
+        with self.store.read() as tx:
+            known = sources.list_all(tx)
+        offered = [source for source in known if not source.paused and self._offers(source)]
+        stale = [
+            source.name
+            for source in known
+            if source not in offered and (source.streaming_since or source.stream_down_since)
+        ]
+        if stale:
+            with self.store.write() as tx:
+                for name in stale:
+                    streams.closed(tx, name)
+        now = self.clock()
+        return [source.name for source in offered if not self._rests_of_streams.holds(source.name, now)]
+
+    def stream(self, name: str) -> None:
+        """Stores what the stream of that source brings, until it ends or breaks, `stop` is called, or the source is
+        paused, removed or changed. What broke it stands in the source's row, and a poll fills the hole.
+        """
+        with self.store.read() as tx:
+            source = sources.get(tx, name)
+        try:
+            connector = self._connection(source.account, f"stream {name}")
+        except EscuchaError as error:
+            ended = Ended(error=error)
+        else:
+            ended = stream(
+                self.store, connector, source, take=self._overhear, clock=self.clock, stopping=self.stopping
+            )
+        now = self.clock()
+        note_end(self.store, source, ended, now=now, reopens=self._rests_of_streams.after(name, ended, now))
+
+    def _overhear(self, source: Source, page: Page) -> Source:
+        with self._overhearing:
+            return overhear(self.store, source, page, now=self.clock())
+
+    def _offers(self, source: Source) -> bool:
+        """Whether there is a stream of it, asked once for each query of an account."""
+        if source.account not in self.accounts:
+            return False
+        asked = source.account, source.query
+        if asked not in self._offered:
+            try:
+                self._offered[asked] = offers(self._connection(source.account, "listen"), source.query)
+            except EscuchaError:
+                return False  # polling says so already
+            except Exception:
+                log.exception("A connector broke.", action="stream_bug", source=source.name)
+                self._offered[asked] = False
+        return self._offered[asked]
 
     def understand(self) -> int:
         """Reads one batch of new mentions; gives how many moved on."""
@@ -302,9 +360,10 @@ class Pipeline:
     # --- connections ------------------------------------------------------------------------------------------------
 
     def _connection(self, account: str, role: str) -> Connector:
-        if (account, role) not in self._connections:
-            self._connections[account, role] = self._connect(account)
-        return self._connections[account, role]
+        with self._connecting:
+            if (account, role) not in self._connections:
+                self._connections[account, role] = self._connect(account)
+            return self._connections[account, role]
 
     def _facts(self, network: str, account: str) -> Facts:
         connected = self._connections.get((account, "listen"))

@@ -1,0 +1,162 @@
+"""stream: hear one source as it is said. Polling stays the net under it, and fills the holes that streams leave."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+
+from listener import budget
+from listener.contract import BEAT, Connector, Streams
+from listener.errors import AuthFailed, NetworkError, NotFound, Outage, RateLimited, Rejected, Unavailable
+from listener.store import Store, sources, streams
+from listener.store.sources import Source
+from listener.types import Page
+
+log = structlog.get_logger(__name__)
+
+STEADY = timedelta(minutes=1)  # a stream that was open for so long has not failed to open
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """How a stream ended. `error` None: nobody wanted it any more. `opened_at` None: it never was open."""
+
+    error: Exception | None = None
+    opened_at: datetime | None = None
+
+
+def offers(connector: Connector, query: str) -> bool:
+    """Whether this network has a stream for that query. Asks it nothing."""
+    return isinstance(connector, Streams) and connector.streams(query)
+
+
+def stream(
+    store: Store,
+    connector: Connector,
+    source: Source,
+    *,
+    take: Callable[[Source, Page], Source],
+    clock: Callable[[], datetime],
+    stopping: Callable[[], bool],
+) -> Ended:
+    """Reads page after page until the stream ends or breaks, or nobody wants it any more; `take` stores each.
+
+    Nobody wants it when we are `stopping`, or when the source was paused, removed or changed.
+    Raises Outage; what else goes wrong is a value in the result.
+    """
+    assert isinstance(connector, Streams)
+    opened_at: datetime | None = None
+    looked = time.monotonic()
+    try:
+        pages = connector.stream(source.query, source.cursor)
+        try:
+            for page in pages:
+                if opened_at is None:
+                    opened_at = clock()
+                    _note_opening(store, source, opened_at)
+                quiet = not says_something(page)
+                if not quiet:
+                    source = take(source, page)
+                if stopping():
+                    return Ended(opened_at=opened_at)
+                if quiet or time.monotonic() - looked >= BEAT:
+                    looked = time.monotonic()
+                    if not _still_wanted(store, source, clock()):
+                        return Ended(opened_at=opened_at)
+        finally:
+            if close := getattr(pages, "close", None):
+                close()
+        error: Exception = Unavailable("the network ended the stream")
+    except Outage:
+        raise
+    except NetworkError as trouble:
+        error = trouble
+    except Exception as bug:
+        log.exception("A stream broke.", action="stream_bug", source=source.name, network=source.network)
+        error = bug
+    return Ended(error=error, opened_at=opened_at)
+
+
+def note_end(store: Store, source: Source, ended: Ended, *, now: datetime, reopens: datetime | None) -> None:
+    """Writes down that the stream is not open, and why; a poll, made due at once, reads what it would have brought.
+
+    `source` as it was when the stream was to be opened. `reopens`: when it is tried again.
+    """
+    with store.write() as tx:
+        if ended.error is None:
+            streams.closed(tx, source.name)
+            return
+        streams.down(tx, source, error=reason(ended.error), now=now)
+        if ended.opened_at is not None and not isinstance(ended.error, RateLimited):
+            streams.hasten(tx, source, now=now, apart=budget.HASTE)
+    if ended.opened_at is not None or source.stream_down_since is None:
+        log.warning(
+            "The stream broke; polling goes on.",
+            action="stream_down",
+            source=source.name,
+            reason=reason(ended.error),
+            retry_at=reopens,
+        )
+
+
+class Rests:
+    """Until when each stream that broke is left alone. One that was open for a while is opened again soon."""
+
+    def __init__(self) -> None:
+        self._failures: dict[str, int] = {}
+        self._until: dict[str, datetime] = {}
+
+    def after(self, name: str, ended: Ended, now: datetime) -> datetime | None:
+        """When to open it again; None where nobody wants it."""
+        if ended.error is None:
+            self._failures.pop(name, None)
+            self._until.pop(name, None)
+            return None
+        steady = ended.opened_at is not None and now - ended.opened_at >= STEADY
+        failures = self._failures[name] = 1 if steady else self._failures.get(name, 0) + 1
+        # Whether our credentials or the query are refused altogether, the polls find out and say.
+        refused = isinstance(ended.error, AuthFailed | Rejected)
+        wait = ended.error.retry_after if isinstance(ended.error, RateLimited) else None
+        self._until[name] = budget.reopen(now, failures=failures, refused=refused, retry_after=wait)
+        return self._until[name]
+
+    def holds(self, name: str, now: datetime) -> bool:
+        """Whether it is to be left alone; a clock that was set back must not make that last."""
+        until = self._until.get(name)
+        return until is not None and now < until <= now + budget.CEILING
+
+
+def reason(error: Exception) -> str:
+    """What ended a stream, for people."""
+    return str(error) if isinstance(error, NetworkError) else f"a bug: {type(error).__name__}"
+
+
+def says_something(page: Page) -> bool:
+    """Whether there is anything in it to store."""
+    return bool(page.posts or page.gone or page.gap or page.more or page.cursor is not None)
+
+
+def _note_opening(store: Store, source: Source, now: datetime) -> None:
+    """Since now it is open; what was said before, a poll is to read."""
+    with store.write() as tx:
+        streams.up(tx, source, now)
+        streams.hasten(tx, source, now=now, apart=budget.HASTE)
+    log.info("The stream is open.", action="stream_up", source=source.name, down_since=source.stream_down_since)
+
+
+def _still_wanted(store: Store, source: Source, now: datetime) -> bool:
+    try:
+        with store.read() as tx:
+            seen = sources.get(tx, source.name)
+    except NotFound:
+        return False
+    if seen.paused or (seen.query, seen.account, seen.network) != (source.query, source.account, source.network):
+        return False
+    if seen.streaming_since is None:  # another process, which streams the same source too, has lost its own stream
+        with store.write() as tx:
+            streams.up(tx, source, now)
+    return True
