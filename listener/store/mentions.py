@@ -23,6 +23,7 @@ from listener.types import (
     Visibility,
 )
 
+_TOLD_EACH_TIME = ("handle", "display_name", "url", "followers", "bot", "opted_out")  # of an author
 MAX_COUNT = 2_000_000_000  # as much as an integer column holds everywhere
 MAX_ID = 300  # characters of an id or a name, as wide as their columns
 MAX_TEXT = 50_000  # characters kept of one post; longer than any network's limit, short of what would choke a terminal
@@ -77,7 +78,6 @@ def save(tx: Transaction, *, source_id: int | None, network: str, posts: Sequenc
     Late, repeated and out-of-order posts are harmless: an older version never replaces a newer one. An edit sends the
     mention back to `new` and withdraws its unsent drafts.
     """
-    new: list[int] = []
     edited: list[int] = []
     repeated = 0
     posts = [_storable(post) for post in posts]
@@ -86,18 +86,19 @@ def save(tx: Transaction, *, source_id: int | None, network: str, posts: Sequenc
     # Locked, so that an edit and a deletion heard at once cannot undo each other (on SQLite writers are alone anyway).
     locked = select(t.mentions).where(columns.network == network, columns.external_id.in_(ids))
     known = {row.external_id: row for row in tx.execute(locked.order_by(columns.id).with_for_update())}
+    fresh = {post.external_id: post for post in reversed(posts) if source_id and post.external_id not in known}
+    added = _add(tx, source_id, network, list(reversed(fresh.values())), now) if source_id and fresh else {}
+    new = [added[external_id] for external_id in dict.fromkeys(ids) if external_id in added]
     for post in posts:
+        if fresh.get(post.external_id) is post:
+            repeated += post.external_id not in added  # another process stored it in between
+            continue
         row = known.get(post.external_id)
+        if row is None and post.external_id in added:  # twice on one page
+            row = tx.execute(select(t.mentions).where(columns.id == added[post.external_id])).one()
         if row is None:
-            if source_id is None:
-                continue
-            mention_id = _add(tx, source_id, network, post, now)
-            if mention_id is None:  # another process stored it in between
-                repeated += 1
-                continue
-            new.append(mention_id)
-            known[post.external_id] = tx.execute(select(t.mentions).where(columns.id == mention_id)).one()
-        elif _is_edit(row, post):
+            continue
+        if _is_edit(row, post):
             _revise(tx, row, post, now)
             edited.append(row.id)
             known[post.external_id] = tx.execute(select(t.mentions).where(columns.id == row.id)).one()
@@ -156,47 +157,57 @@ def _content(post: Post) -> dict[str, Any]:
     }
 
 
-def _add(tx: Transaction, source_id: int, network: str, post: Post, now: datetime) -> int | None:
-    statement = upsert(tx, t.mentions).on_conflict_do_nothing().returning(t.mentions.c.id)
-    values = _content(post) | {
-        "network": network,
-        "external_id": post.external_id,
-        "source_id": source_id,
-        "account_id": _account(tx, network, post.author, now),
-        "state": MentionState.NEW.value,
-        "revision": 1,
-        "kind": post.kind.value,
-        "parent_id": post.parent_id,
-        "thread_id": post.thread_id or post.parent_id or post.external_id,
-        "posted_at": min(post.posted_at, now),  # a network's clock ahead of ours must not make a mention young forever
-        "heard_at": now,
-        "checked_at": now,
+def _add(tx: Transaction, source_id: int, network: str, posts: Sequence[Post], now: datetime) -> dict[str, int]:
+    """Adds posts that nobody has stored yet; gives their numbers by external id."""
+    authors = _accounts(tx, network, [post.author for post in posts], now)
+    rows = [
+        _content(post)
+        | {
+            "network": network,
+            "external_id": post.external_id,
+            "source_id": source_id,
+            "account_id": authors[post.author.external_id],
+            "state": MentionState.NEW.value,
+            "revision": 1,
+            "kind": post.kind.value,
+            "parent_id": post.parent_id,
+            "thread_id": post.thread_id or post.parent_id or post.external_id,
+            "posted_at": min(post.posted_at, now),  # a network's clock ahead of ours makes no mention young for ever
+            "heard_at": now,
+            "checked_at": now,
+        }
+        for post in posts
+    ]
+    statement = upsert(tx, t.mentions).on_conflict_do_nothing()
+    return {
+        row.external_id: row.id
+        for row in tx.execute(statement.returning(t.mentions.c.id, t.mentions.c.external_id), rows)
     }
-    return tx.execute(statement.values(**values)).scalar_one_or_none()
 
 
-def _account(tx: Transaction, network: str, author: Author, now: datetime) -> int:
-    values: dict[str, Any] = {
-        "handle": author.handle,
-        "display_name": author.display_name,
-        "url": author.url,
-        "followers": author.followers,
-        "bot": author.bot,
-        "opted_out": author.opted_out,
-    }
-    statement = (
-        upsert(tx, t.accounts)
-        .values(
-            network=network,
-            external_id=author.external_id,
-            created_at=author.created_at,
-            first_seen_at=now,
-            **values,
-        )
-        .on_conflict_do_update(index_elements=["network", "external_id"], set_=values)
-        .returning(t.accounts.c.id)
-    )
-    return int(tx.scalar(statement) or 0)
+def _accounts(tx: Transaction, network: str, authors: Sequence[Author], now: datetime) -> dict[str, int]:
+    """Stores who they are, as we heard it last; gives their numbers by external id."""
+    rows = [
+        {
+            "network": network,
+            "external_id": author.external_id,
+            "handle": author.handle,
+            "display_name": author.display_name,
+            "url": author.url,
+            "followers": author.followers,
+            "bot": author.bot,
+            "opted_out": author.opted_out,
+            "created_at": author.created_at,
+            "first_seen_at": now,
+        }
+        # in one order everywhere, so that two processes cannot wait for each other
+        for _, author in sorted({author.external_id: author for author in authors}.items())
+    ]
+    statement = upsert(tx, t.accounts)
+    newer = {name: statement.excluded[name] for name in _TOLD_EACH_TIME}
+    statement = statement.on_conflict_do_update(index_elements=["network", "external_id"], set_=newer)
+    found = tx.execute(statement.returning(t.accounts.c.id, t.accounts.c.external_id), rows)
+    return {row.external_id: row.id for row in found}
 
 
 def _is_edit(row: Row[Any], post: Post) -> bool:
@@ -225,7 +236,7 @@ def _revise(tx: Transaction, row: Row[Any], post: Post, now: datetime) -> None:
         "trouble": None,
     }
     tx.execute(update(t.mentions).where(t.mentions.c.id == row.id).values(**values))
-    _account(tx, row.network, post.author, now)
+    _accounts(tx, row.network, [post.author], now)
     erasing.withdraw(tx, row.id, reason="the mention was edited", now=now)
     audit.record(
         tx, at=now, by="network", action="mention.edited", subject=f"mention {row.id}", revision=row.revision + 1
