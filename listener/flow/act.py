@@ -19,8 +19,10 @@ from typing import Any
 import structlog
 
 from listener import budget
+from listener.budget import Allowance, Use
 from listener.contract import Connector, Publishes, Rechecks, Replies
 from listener.desk import cases as desk_cases
+from listener.desk.purse import Purse
 from listener.errors import AuthFailed, NetworkError, OutcomeUnknown, RateLimited, Rejected
 from listener.store import Store, Transaction, attachments, mentions, notices, outbox, switch
 from listener.store.inbox import Draft
@@ -36,7 +38,10 @@ TROUBLED = timedelta(seconds=30)  # how long an account rests after the network 
 
 @dataclass(kw_only=True)
 class Acted:
-    """What one round on one account did. `hold_until`: the network wants, or needs, a rest until then."""
+    """What one round on one account did. `hold_until`: the network wants, or needs, a rest until then.
+
+    `broke`: there is no money to send anything, and why; what is approved stays approved.
+    """
 
     sent: int = 0
     failed: int = 0
@@ -44,6 +49,7 @@ class Acted:
     settled: int = 0
     busy: bool = False  # another process is this account's sender
     hold_until: datetime | None = None
+    broke: str | None = None
     errors: list[str] = field(default_factory=list)
 
 
@@ -58,11 +64,14 @@ def act(
     kinds: tuple[str, ...] = ("reply", "notice"),
     notice_id: int | None = None,
     progress: Callable[[Delivery | Draft], None] = lambda _item: None,
+    purse: Purse | None = None,
 ) -> Acted:
     """Settles and sends for one account until nothing is due, the network asks for a rest, or `stopping()`.
 
-    Waits up to `wait` seconds for another sender of the account to finish.
+    Waits up to `wait` seconds for another sender of the account to finish. `purse`: the account's money; without one
+    there is no limit.
     """
+    purse = purse or Purse(store, account, Allowance(), clock)
     done = Acted()
     with store.sole_sender(account, wait=wait) as mine:
         if not mine:
@@ -70,9 +79,9 @@ def act(
             return done
         ways: list[_Way] = []
         if "reply" in kinds and isinstance(connector, Replies):
-            ways.append(_RepliesWay(store, connector, account))
+            ways.append(_RepliesWay(store, connector, account, purse))
         if "notice" in kinds and isinstance(connector, Publishes):
-            ways.append(_NoticesWay(store, connector, account, notice_id))
+            ways.append(_NoticesWay(store, connector, account, purse, notice_id))
         for way in ways:
             _settle(way, clock, done)
             _send(way, clock, stopping, progress, done)
@@ -85,10 +94,15 @@ class _Way(ABC):
     box: Any  # listener.store.outbox or listener.store.notices: the same verbs
     kind: str
 
-    def __init__(self, store: Store, connector: Any, account: str) -> None:
+    def __init__(self, store: Store, connector: Any, account: str, purse: Purse) -> None:
         self.store = store
         self.connector = connector
         self.account = account
+        self.purse = purse
+
+    def pay(self) -> None:
+        """Writes down what the last call has cost, failed or not."""
+        self.purse.pay(self.connector)
 
     def due(self, tx: Transaction, now: datetime) -> list[Any]:
         found: list[Any] = self.box.sendable(tx, self.account, now)
@@ -159,8 +173,8 @@ class _NoticesWay(_Way):
     box = notices
     kind = "notice"
 
-    def __init__(self, store: Store, connector: Any, account: str, notice_id: int | None) -> None:
-        super().__init__(store, connector, account)
+    def __init__(self, store: Store, connector: Any, account: str, purse: Purse, notice_id: int | None) -> None:
+        super().__init__(store, connector, account, purse)
         self.notice_id = notice_id
 
     def due(self, tx: Transaction, now: datetime) -> list[Delivery]:
@@ -202,6 +216,9 @@ def _settle(way: _Way, clock: Callable[[], datetime], done: Acted) -> None:
         began = item.sending_since or now
         if not _time_to_look(began, item.looked_at, now):
             continue
+        if broke := way.purse.refusal(Use.SENDING):
+            done.broke = broke
+            return
         with way.store.write() as tx:
             way.box.looked(tx, item, now)
         try:
@@ -213,6 +230,8 @@ def _settle(way: _Way, clock: Callable[[], datetime], done: Acted) -> None:
             done.errors.append(str(error))
             done.hold_until = now + _rest(error)
             return
+        finally:
+            way.pay()
         # A clock that was set back must not keep an unknown outcome unsettled: a start in the future counts as past.
         conclusive = settle_after is not None and not began <= now < began + settle_after
         if found is None and not conclusive:
@@ -255,16 +274,22 @@ def _send(
     for item in due:
         if stopping() or done.hold_until:
             return
+        done.broke = way.purse.refusal(Use.SENDING)
+        if done.broke:
+            return
         try:
             if not way.still_stands(item, clock()):
                 continue
         except NetworkError as error:
             _rest_account(done, error, clock())
             return
+        finally:
+            way.pay()
         with way.store.write() as tx:
             claimed = way.box.claim(tx, item, clock())
         if claimed:
             _say(way, item, clock, done)
+            way.pay()
             progress(item)
 
 

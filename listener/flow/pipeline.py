@@ -184,7 +184,11 @@ class Pipeline:
         """The sources whose stream should be open now: that have one, are not paused, and do not rest."""
         with self.store.read() as tx:
             known = sources.list_all(tx)
-        offered = [source for source in known if not source.paused and self._offers(source)]
+        offered = [
+            source
+            for source in known
+            if not source.paused and self._offers(source) and not self.purses[source.account].refusal(Use.READING)
+        ]
         stale = [
             source.name
             for source in known
@@ -208,9 +212,19 @@ class Pipeline:
         except EscuchaError as error:
             ended = Ended(error=error)
         else:
-            ended = stream(
-                self.store, connector, source, take=self._overhear, clock=self.clock, stopping=self.stopping
-            )
+            purse = self.purses[source.account]
+
+            def take(source: Source, page: Page) -> Source:
+                purse.pay(connector)
+                return self._overhear(source, page)
+
+            def stopping() -> bool:
+                return self.stopping() or purse.refusal(Use.READING) is not None
+
+            try:
+                ended = stream(self.store, connector, source, take=take, clock=self.clock, stopping=stopping)
+            finally:
+                purse.pay(connector)
         now = self.clock()
         note_end(self.store, source, ended, now=now, reopens=self._rests_of_streams.after(name, ended, now))
 
@@ -258,7 +272,14 @@ class Pipeline:
                 connector = self._connection(name, "speak")
                 if not connector.speaks:
                     continue
-                acted = act(self.store, connector, name, clock=self.clock, stopping=self.stopping)
+                acted = act(
+                    self.store,
+                    connector,
+                    name,
+                    clock=self.clock,
+                    stopping=self.stopping,
+                    purse=self.purses[name],
+                )
             except Outage:
                 raise
             except EscuchaError as error:
