@@ -1,0 +1,162 @@
+"""Answers as mails: whom they go to, what they look like, and how one is handed over, once.
+
+**Whom.** Reply-To is followed only where it names one address in the sender's own domain. Any other could lead an
+answer that speaks of the sender's matter to a stranger, or back to us; then it goes to the address the mail came from.
+Never to ourselves, nor to a machine.
+
+**Once.** A mail is handed over when the server has seen the dot that ends it. Before that dot nothing is sent, whatever
+breaks. After it, only the server's answer tells; where none comes, nobody knows, and that is what is said.
+"""
+
+from __future__ import annotations
+
+import re
+import smtplib
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime
+from typing import Any
+
+from connectors.mail_posts import LONGEST_ID, NO_MESSAGE_ID, is_machine
+from connectors.mail_settings import ADDRESS, Settings
+from connectors.mail_text import clean
+from connectors.mail_wire import of_reply, of_smtp, sending
+from listener.errors import OutcomeUnknown, Rejected
+from listener.types import ReplyRequest
+
+_MARKED = re.compile(r"\s*(?:re|rv|aw|sv)\s*:", re.IGNORECASE)
+_NO_SUBJECT = {"es": "su mensaje", "pt": "a sua mensagem"}
+_POLICY = SMTP.clone(max_line_length=78)
+
+
+def our_message_id(key: str, address: str) -> str:
+    """The Message-ID, without brackets, of whatever is sent for that key: the same at every attempt."""
+    return f"{re.sub(r'[^A-Za-z0-9.-]', '-', key)}@{address.rpartition('@')[2]}"
+
+
+def recipient(request: ReplyRequest, settings: Settings) -> str:
+    """The address the answer goes to. Rejected where there is none that may be written to."""
+    sender = request.parent_author.handle
+    told = _list(request.parent_raw, "reply_to")
+    address = told[0] if len(told) == 1 and _domain(told[0]) == _domain(sender) else sender
+    for each in (sender, address):
+        if each.lower() == settings.address.lower():
+            raise Rejected("That mail came from our own address; an answer would come back to us")
+        if is_machine(each):
+            raise Rejected("That address is a machine's; an answer could start a loop")
+    local, _, domain = address.rpartition("@")
+    with suppress(UnicodeError):
+        address = f"{local}@{domain.encode('idna').decode('ascii')}"
+    if not ADDRESS.fullmatch(address):
+        raise Rejected("The sender's address is none that a mail can be sent to")
+    return address
+
+
+def build(request: ReplyRequest, settings: Settings, to: str, now: datetime) -> EmailMessage:
+    """The answer as a mail: plain text in UTF-8, in the conversation of the mail it answers, pictures attached."""
+    mail = EmailMessage(policy=_POLICY)
+    mail["From"] = _named(settings.name, settings.address)
+    mail["To"] = _named(request.parent_author.display_name, to)
+    mail["Subject"] = _subject(request)
+    mail["Date"] = format_datetime(now)
+    mail["Message-ID"] = f"<{our_message_id(request.key, settings.address)}>"
+    if parent := parent_message_id(request):
+        references = [each for each in _list(request.parent_raw, "references") if each != parent]
+        mail["In-Reply-To"] = f"<{parent}>"
+        mail["References"] = " ".join(f"<{each}>" for each in [*references[:1], *references[1:][-8:], parent])
+    mail["X-Auto-Response-Suppress"] = "OOF, AutoReply"
+    if request.language and re.fullmatch(r"[a-z]{2,3}", request.language) and request.language != "und":
+        mail["Content-Language"] = request.language
+    mail.set_content(clean(request.text), charset="utf-8", cte="quoted-printable")
+    for picture in request.media:
+        kind, _, form = picture.content_type.partition("/")
+        mail.add_attachment(
+            picture.data, maintype=kind, subtype=form, filename=clean(picture.name), disposition="attachment"
+        )
+        part = list(mail.iter_attachments())[-1]
+        part["Content-Description"] = _line(picture.alt)
+    return mail
+
+
+def parent_message_id(request: ReplyRequest) -> str:
+    """The Message-ID of the mail that is answered; empty where it had none."""
+    told = request.parent_raw.get("message_id")
+    own = told if isinstance(told, str) else request.parent_id.rpartition("/")[0] or request.parent_id
+    plain = own.isascii() and own.isprintable() and not re.search(r"[<>\s]", own)
+    return own if plain and not own.endswith(f"@{NO_MESSAGE_ID}") else ""
+
+
+def hand_over(settings: Settings, to: str, mail: bytes) -> None:
+    """Sends the mail, once. When this raises anything but OutcomeUnknown, it was not sent."""
+    lines = re.sub(rb"\r\n|\r|\n", b"\r\n", mail)
+    lines = re.sub(rb"(?m)^\.", b"..", lines if lines.endswith(b"\r\n") else lines + b"\r\n")
+    with sending(settings) as client:
+        try:
+            _offer(client, settings, to, len(lines))
+            client.send(lines)
+        except (smtplib.SMTPException, OSError, ValueError) as error:
+            raise of_smtp(error, settings) from error
+        try:
+            client.send(b".\r\n")
+            code, said = client.getreply()
+        except (smtplib.SMTPException, OSError, ValueError) as error:
+            raise OutcomeUnknown(
+                f"{settings.smtp_host} was given the whole mail and broke off before it said whether it took it"
+            ) from error
+        if 400 <= code < 600:
+            raise of_reply(code, said, settings)
+        if not 200 <= code < 300:
+            raise OutcomeUnknown(
+                f"{settings.smtp_host} was given the whole mail and answered something that is no answer"
+            )
+        with suppress(smtplib.SMTPException, OSError, ValueError):
+            client.quit()
+
+
+def _offer(client: smtplib.SMTP, settings: Settings, to: str, size: int) -> None:
+    """Everything up to the point where the server wants to hear the mail itself."""
+    most = client.esmtp_features.get("size", "")
+    if most.isdecimal() and 0 < int(most) < size:
+        raise Rejected(f"The answer has {size} bytes, and {settings.smtp_host} takes {most}")
+    options = [f"size={size}"] if "size" in client.esmtp_features else []
+    _expect(client.mail(settings.address, options), (250,), settings)
+    _expect(client.rcpt(to), (250, 251), settings)
+    _expect(client.docmd("DATA"), (354,), settings)
+
+
+def _expect(answer: tuple[int, bytes], fine: Sequence[int], settings: Settings) -> None:
+    if answer[0] not in fine:
+        raise of_reply(*answer, settings)
+
+
+def _subject(request: ReplyRequest) -> str:
+    told = request.parent_raw.get("subject")
+    subject = _line(told)[:300] if isinstance(told, str) else ""
+    subject = subject or _NO_SUBJECT.get(request.language or "", "your message")
+    return subject if _MARKED.match(subject) else f"Re: {subject}"
+
+
+def _named(name: str, address: str) -> Address | str:
+    try:
+        return Address(display_name=_line(name)[:100], addr_spec=address)
+    except (ValueError, IndexError):
+        return address
+
+
+def _line(text: str) -> str:
+    return " ".join(clean(text).split())
+
+
+def _domain(address: str) -> str:
+    return address.rpartition("@")[2].lower()
+
+
+def _list(raw: Mapping[str, Any], name: str) -> Sequence[str]:
+    value = raw.get(name)
+    return (
+        [each for each in value if isinstance(each, str) and len(each) <= LONGEST_ID] if isinstance(value, list) else []
+    )
