@@ -24,8 +24,10 @@ from listener.errors import NotFound
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+    from listener.budget import Allowance
     from listener.config import Config
     from listener.contract import Classifier, Connector, Policy
+    from listener.desk.purse import Purse
     from listener.flow.pipeline import Pipeline
     from listener.store import Store
     from listener.store.sources import Wanted
@@ -144,7 +146,22 @@ class App:
             policy=self.policy,
             company=Company(case_prefix=self.config.cases.prefix, own_handles=frozenset(self.config.brand.handles)),
             clock=self.now,
+            allowances=self.allowances,
         )
+
+    @property
+    def allowances(self) -> dict[str, Allowance]:
+        """What each account may spend, by the settings."""
+        from listener.budget import Allowance
+
+        return {name: Allowance(**dict(account.budget)) for name, account in self.config.accounts.items()}
+
+    def purse(self, account: str) -> Purse:
+        """The money of that account, for whoever asks its network without the pipeline."""
+        from listener.budget import Allowance
+        from listener.desk.purse import Purse
+
+        return Purse(self.store, account, self.allowances.get(account, Allowance()), self.now)
 
     @cached_property
     def classifier(self) -> Classifier:

@@ -151,7 +151,11 @@ def shown(settings: Config) -> dict[str, Any]:
         "file": str(settings.file),
         **{name: dict(getattr(settings, name)) for name in ("brand", "database", "policy", "cases", "daemon")},
         "accounts": {
-            account.name: {"network": account.network, **dict(account.settings)}
+            account.name: {
+                "network": account.network,
+                **dict(account.settings),
+                **({"budget": set_of_it} if (set_of_it := account.budget.model_dump(exclude_unset=True)) else {}),
+            }
             for account in settings.accounts.values()
         },
         "sources": [dict(source) for source in settings.sources],

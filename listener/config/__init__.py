@@ -11,9 +11,11 @@ path of a file that holds the value. Every key is described in docs/settings.md.
 from listener.config.reading import check, load
 from listener.config.shape import (
     FILE_NAME,
+    OF_EVERY_ACCOUNT,
     SECTIONS,
     Account,
     Brand,
+    Budget,
     Cases,
     Config,
     DaemonSettings,
@@ -28,9 +30,11 @@ from listener.config.shape import (
 
 __all__ = [
     "FILE_NAME",
+    "OF_EVERY_ACCOUNT",
     "SECTIONS",
     "Account",
     "Brand",
+    "Budget",
     "Cases",
     "Config",
     "DaemonSettings",

@@ -15,11 +15,13 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 
 from listener.config.places import Place, places
 from listener.config.shape import (
+    OF_EVERY_ACCOUNT,
     PATTERNS,
     PREFIX,
     SECTIONS,
     Account,
     Brand,
+    Budget,
     Cases,
     Config,
     DaemonSettings,
@@ -275,11 +277,13 @@ class _Check:
         model = self.settings_of(network)
         known = model.model_fields
         before = len(self.problems)
+        budget = self._budget(place, values.get("budget"))
+        general = ("network", *OF_EVERY_ACCOUNT)
         from_env = {key: value for key, value in values.items() if (*place, key) in self.from_env}
-        given = {key: value for key, value in values.items() if key != "network" and key not in from_env}
-        given |= {key: value for key, value in self._files(place, from_env, model).items() if key != "network"}
+        given = {key: value for key, value in values.items() if key not in general and key not in from_env}
+        given |= {key: value for key, value in self._files(place, from_env, model).items() if key not in general}
         for key in [key for key in given if key not in known]:
-            self._add((*place, key), f"is not a setting of {network}; {_near(key, known)}")
+            self._add((*place, key), f"is not a setting of {network}; {_near(key, [*known, *OF_EVERY_ACCOUNT])}")
             del given[key]
         for key in in_file:
             if key in known and is_secret(model, key):
@@ -305,7 +309,27 @@ class _Check:
         relative = {key: value for key, value in dict(settings).items() if isinstance(value, Path)}
         anchored = {key: self.path.resolve().parent / value for key, value in relative.items()}
         settings = settings.model_copy(update=anchored)
-        return Account(name=name, network=network, settings=settings) if len(self.problems) == before else None
+        if len(self.problems) > before:
+            return None
+        return Account(name=name, network=network, settings=settings, budget=budget)
+
+    def _budget(self, account: Place, value: Any) -> Budget:
+        place = (*account, "budget")
+        if value is None:
+            return Budget()
+        if not isinstance(value, dict):
+            self._add(place, f"is a section of its own: write [{'.'.join(map(str, place))}] with day = 5.00.")
+            return Budget()
+        try:
+            return Budget(**value)
+        except ValidationError as error:
+            for problem in error.errors(include_url=False):
+                key = str(problem["loc"][0])
+                if problem["type"] == "extra_forbidden":
+                    self._add((*place, key), f"is not a setting; {_near(key, Budget.model_fields)}")
+                else:
+                    self._add((*place, key), _said(problem["msg"]))
+            return Budget()
 
     def _line_of(self, place: Place) -> str:
         return f"{self.path.name}, line {self.lines[place]}" if place in self.lines else self.path.name

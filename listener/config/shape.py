@@ -101,6 +101,21 @@ class SourceSettings(_Section):
     )
 
 
+class Budget(_Section):
+    day: float | None = Field(
+        default=None, gt=0, allow_inf_nan=False, description="USD that the account may spend on one UTC day"
+    )
+    month: float | None = Field(
+        default=None, gt=0, allow_inf_nan=False, description="USD that the account may spend in one UTC month"
+    )
+    reading: float = Field(
+        default=0.8,
+        ge=0.05,
+        le=0.95,
+        description="The share of both that reading may use, 0.05 to 0.95, so that answers still go out",
+    )
+
+
 LogFormat = Literal["auto", "lines", "json"]
 LogLevel = Literal["debug", "info", "warning"]
 
@@ -121,6 +136,7 @@ SECTIONS: Mapping[str, type[BaseModel]] = {
     "sources": SourceSettings,
     "daemon": DaemonSettings,
 }
+OF_EVERY_ACCOUNT = {"budget": Budget}  # what an account of any network may have beside that network's own keys
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,6 +146,7 @@ class Account:
     name: str
     network: str
     settings: BaseModel
+    budget: Budget = field(default_factory=Budget)
 
 
 @dataclass(frozen=True, kw_only=True)

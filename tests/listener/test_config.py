@@ -298,7 +298,7 @@ def test_the_page_of_settings_is_true() -> None:
     rows = re.findall(r"^\| `([a-z_]+\.[a-z_]+)` \| (.+?) \| (.+) \|$", page, re.MULTILINE)
     told = {key: (default.strip("`"), meaning) for key, default, meaning in rows if not meaning.startswith("`ESC")}
     there = {}
-    for section, model in config.SECTIONS.items():
+    for section, model in {**config.SECTIONS, **config.OF_EVERY_ACCOUNT}.items():
         for key, field in model.model_fields.items():
             there[f"{section}.{key}"] = (_written(field), field.description)
     assert told == there
@@ -311,3 +311,31 @@ def _written(field: Any) -> str:
         seconds = int(field.default.total_seconds())
         return f'"{seconds // 60}m"' if seconds % 60 == 0 else f'"{seconds}s"'
     return json.dumps(field.default)
+
+
+def test_an_account_may_have_a_budget_beside_its_networks_own_keys(read: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ESCUCHA_ACCOUNTS__CARE__BUDGET__MONTH", "100")
+    found = read(GOOD + "\n[accounts.care.budget]\nday = 5\n").accounts["care"]
+    assert (found.budget.day, found.budget.month, found.budget.reading) == (5.0, 100.0, 0.8)
+    assert found.settings.instance == "https://mastodon.social"
+    assert (
+        read(GOOD.replace("accounts.care]", "accounts.care]\nbudget = {day = 2.5}")).accounts["care"].budget.day == 2.5
+    )
+
+
+@pytest.mark.parametrize(
+    ("budget", "said"),
+    [
+        ("budget = 5", "accounts.care.budget is a section of its own: write [accounts.care.budget]"),
+        ("budget = {dya = 5}", "accounts.care.budget.dya is not a setting; did you mean day?"),
+        ("budget = {day = 0}", "accounts.care.budget.day should be greater than 0."),
+        ("budget = {day = nan}", "accounts.care.budget.day should be a finite number."),
+        ("budget = {month = 'much'}", "accounts.care.budget.month should be a valid number"),
+        ("budget = {reading = 1.5}", "accounts.care.budget.reading should be less than or equal to 0.95."),
+        ("budgte = {day = 5}", "accounts.care.budgte is not a setting of mastodon; did you mean budget?"),
+    ],
+)
+def test_a_budget_that_makes_no_sense_is_refused(read: Any, budget: str, said: str) -> None:
+    (problem,) = problems(read, f'[accounts.care]\nnetwork = "mastodon"\ninstance = "x"\n{budget}\n')
+    assert said in problem
+    assert "line 4" in problem
