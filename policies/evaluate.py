@@ -5,7 +5,8 @@ said about the reply and the case stays; urgency is the highest that any of them
 `ignore` drops reply and case, unless somebody was called in.
 
 Which case: an open case goes on with its team. Otherwise a rule's `case` decides; `escalate` alone opens one with that
-team; where no rule spoke, `cases: every` opens one with the default team and `cases: routed` leaves it to a person.
+team; where no rule spoke, `cases: every` opens one with the default team and `cases: routed` leaves it to a person. A
+network whose every mention opens a case (a mailbox) counts as `every` unless the file says `routed` of that very network.
 """
 
 from __future__ import annotations
@@ -147,7 +148,7 @@ class Rules:
             urgency = max(urgency, existing.urgency, key=lambda level: level.rank)
         elif said.case or said.escalate:
             team = named or (self.file.default_team if wanted else said.escalate)
-        elif self.file.cases_on(situation.network) is CaseMode.EVERY:
+        elif self.file.cases_on(situation.network, opens_case=situation.facts.opens_case) is CaseMode.EVERY:
             team = self.file.default_team
         else:
             return None, True

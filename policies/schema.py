@@ -335,10 +335,16 @@ class PolicyFile(Block):
         own = self.networks.get(network)
         return own.mode if own and own.mode else self.mode
 
-    def cases_on(self, network: str) -> CaseMode:
-        """Whether every mention there becomes a case, or a person routes."""
+    def cases_on(self, network: str, *, opens_case: bool = False) -> CaseMode:
+        """Whether every mention there becomes a case, or a person routes.
+
+        Where the network is one whose every mention opens a case (`Facts.opens_case`), only what the file says about
+        that very network changes it.
+        """
         own = self.networks.get(network)
-        return own.cases if own and own.cases else self.cases
+        if own and own.cases:
+            return own.cases
+        return CaseMode.EVERY if opens_case else self.cases
 
 
 def json_schema() -> dict[str, Any]:

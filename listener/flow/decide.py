@@ -295,6 +295,7 @@ def _trace(situation: Situation, decision: Decision) -> dict[str, Any]:
             "sends": asdict(situation.sends),
             "kind": situation.kind,
             "unanswerable": situation.unanswerable,
+            "opens_case": situation.facts.opens_case,
             "paused": situation.paused,
         },
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +10,7 @@ import pytest
 
 import policies
 from listener.types import CaseView, CustomerView, Mode, PostKind, RuleOutcome, Urgency
-from tests.policies.situations import GOLD, situation
+from tests.policies.situations import FACTS, GOLD, situation
 
 OPEN = CaseView(reference="ES-26-000777-1", exists=True, team="billing", urgency=Urgency.HIGH)
 FOUND = PostKind.FOUND
@@ -291,6 +291,39 @@ def test_case_or_none_or_a_person(cases: str, then: str, team: str, routed: bool
     assert (decision.case.team if decision.case else "") == team
     assert decision.needs_routing is routed
     assert decision.escalate_to == escalate
+
+
+@pytest.mark.parametrize(
+    ("cases", "networks", "then", "team", "routed"),
+    [
+        ("every", "{}", "{tags: [a]}", "care", False),
+        ("routed", "{}", "{tags: [a]}", "care", False),
+        ("routed", "{mail: {mode: manual}}", "{tags: [a]}", "care", False),
+        ("routed", "{mail: {cases: every}}", "{tags: [a]}", "care", False),
+        ("every", "{mail: {cases: routed}}", "{tags: [a]}", "", True),
+        ("routed", "{x: {cases: routed}}", "{tags: [a]}", "care", False),
+        ("routed", "{}", "{case: none}", "", False),
+        ("routed", "{}", "{ignore: no matter}", "", False),
+        ("routed", "{}", "{case: boss}", "boss", False),
+        ("routed", "{}", "{escalate: boss}", "boss", False),
+    ],
+)
+def test_every_mail_opens_a_case_unless_the_policy_says_otherwise(
+    cases: str, networks: str, then: str, team: str, routed: bool
+) -> None:
+    text = SMALL.replace("{reply: hello}", then) + f"cases: {cases}\nnetworks: {networks}\n"
+    mail = situation(network="mail", facts=replace(FACTS, network="mail", opens_case=True))
+    decision = policies.load_text(text, "p.yaml").decide(mail)
+    assert (decision.case.team if decision.case else "") == team
+    assert decision.needs_routing is routed
+
+
+def test_a_mail_that_no_rule_speaks_of_opens_a_case() -> None:
+    text = SMALL.replace("    then: {reply: hello}", "    when: {intents: [praise]}\n    then: {reply: hello}")
+    mail = situation(facts=replace(FACTS, opens_case=True))
+    decision = policies.load_text(text + "cases: routed\n", "p.yaml").decide(mail)
+    assert decision.case is not None
+    assert decision.case.team == "care"
 
 
 def test_rules_that_go_on_add_up() -> None:
