@@ -6,7 +6,7 @@ said about the reply and the case stays; urgency is the highest that any of them
 
 Which case: an open case goes on with its team. Otherwise a rule's `case` decides; `escalate` alone opens one with that
 team; where no rule spoke, `cases: every` opens one with the default team and `cases: routed` leaves it to a person. A
-network whose every mention opens a case (a mailbox) counts as `every` unless the file says `routed` of that very network.
+network whose every mention opens a case (a mailbox) counts as `every` unless the file says `routed` of that very one.
 """
 
 from __future__ import annotations
