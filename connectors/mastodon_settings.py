@@ -27,8 +27,8 @@ class Settings(BaseModel):
         default=None,
         description="Lets us read our mentions, search and answer; public hashtags usually need none",
         json_schema_extra={
-            "where": "On your server: Preferences, Development, New application, with the scopes "
-            "read and write:statuses; then copy “Your access token”"
+            "where": "On your server: Preferences, Development, New application, with the scopes read, "
+            "write:statuses and write:media; then copy “Your access token”"
         },
     )
     visibility: Visibility = Field(

@@ -89,19 +89,24 @@ class Wire(requests.Session):
         self._hidden = frozenset(name.lower() for name in headers)
         self._shown_body = show_body
 
-    def prepare_call(self, extra: Mapping[str, str] | None = None) -> None:
-        """Forget the last answer; `extra` joins the query of the next request, where a library has no word for it."""
+    def prepare_call(self, extra: Mapping[str, str] | None = None, *, patience: float = 0.0) -> None:
+        """Forget the last answer; `extra` joins the query of the next request, where a library has no word for it.
+
+        `patience`: seconds more than usual for the next request, where there is much to send.
+        """
         self._here.answer = self._here.failure = None
         self._here.extra = dict(extra or {})
+        self._here.patience = patience
 
     def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:
         """One request, one answer, read to its end before it is handed over."""
-        extra = getattr(self._here, "extra", {})
+        extra, patience = getattr(self._here, "extra", {}), getattr(self._here, "patience", 0.0)
         self.prepare_call()
         if extra:
             kwargs["params"] = {**(kwargs.get("params") or {}), **extra}
-        kwargs.update(stream=True, allow_redirects=False, timeout=self._timeout)
-        ends = time.monotonic() + self._deadline
+        timeout = tuple(seconds + patience for seconds in self._timeout)
+        kwargs.update(stream=True, allow_redirects=False, timeout=timeout)
+        ends = time.monotonic() + self._deadline + patience
         try:
             response = super().request(method, url, *args, **kwargs)
             try:
