@@ -14,6 +14,7 @@ from connectors import mastodon, sandbox
 from listener.desk import notice_pages, notices
 from listener.desk.notice_pages import Written
 from listener.desk.notices import Outlet
+from listener.desk.pictures import Picture
 from listener.errors import Mistake
 
 CARE = Outlet(account="care", facts=sandbox.FACTS)
@@ -115,6 +116,157 @@ def test_every_problem_is_told_at_once() -> None:
         "brand (mastodon, es): 1 too long (501 of 500)",
     ):
         assert part in found
+
+
+# --- threads and pictures ---
+
+QUIET = Outlet(account="quiet", facts=replace(sandbox.FACTS, network="quiet", threads=False, images=None))
+PICTURE = Picture(name="map.png", content_type="image/png", width=3, height=2, data=b"x" * 9)
+
+
+def test_a_line_of_three_hyphens_begins_the_next_part() -> None:
+    planned = notices.plan(options("es=uno\n---\ndos\n\n --- \n\ntres", "en=one -- --- not a line"), [CARE])
+    assert [(each.language, each.part, each.text) for each in planned] == [
+        ("es", 1, "uno"),
+        ("es", 2, "dos"),
+        ("es", 3, "tres"),
+        ("en", 1, "one -- --- not a line"),
+    ]
+
+
+def test_each_part_is_counted_by_itself() -> None:
+    assert problems(options("es=" + "x" * 500 + "\n---\n" + "y" * 501), CARE) == [
+        "care (sandbox, es, part 2): 1 too long (501 of 500); shorten it, or give sandbox its own text with "
+        "--variant 'sandbox:es=…'."
+    ]
+
+
+def test_where_there_are_no_threads_another_text_is_asked_for() -> None:
+    written = options("es=uno\n---\ndos")
+    assert problems(written, CARE, QUIET) == [
+        "quiet (quiet, es): quiet knows no threads, and this text has 2 parts; give quiet its own text with "
+        "--variant 'quiet:es=…'."
+    ]
+    with_its_own = options("es=uno\n---\ndos", variants=("quiet:es=todo",))
+    planned = notices.plan(with_its_own, [CARE, QUIET])
+    assert [(each.account, each.part) for each in planned] == [("care", 1), ("care", 2), ("quiet", 1)]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("es=uno\n---\n", "The text in es has an empty part; write it, or take a line `---` out."),
+        ("es=uno\n---\n---\ndos", "The text in es has an empty part; write it, or take a line `---` out."),
+        (
+            "es=uno\n---\ndos\n---\nuno",
+            "care: part 1 in es and part 3 in es are the same; say it once, or in other words.",
+        ),
+    ],
+)
+def test_every_part_says_something_of_its_own(text: str, sentence: str) -> None:
+    assert problems(options(text), CARE) == [sentence]
+
+
+def pictured(*alts: str, without: tuple[str, ...] = (), files: tuple[str, ...] = ("map.png",)) -> Written:
+    texts = ("es=uno\n---\ndos", "en=one")
+    return notice_pages.from_options("T", texts, (), (), images=files, alts=alts, without_images=without)
+
+
+def test_pictures_go_with_the_first_part() -> None:
+    planned = notices.plan(pictured("es=un mapa", "en=a map"), [CARE], pictures=[PICTURE])
+    assert [(each.language, each.part, each.images) for each in planned] == [
+        ("es", 1, True),
+        ("es", 2, False),
+        ("en", 1, True),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("written", "sentence"),
+    [
+        (
+            pictured("es=un mapa"),
+            "map.png has no description in en, for those who cannot see it; say what it shows with --alt 'en=…'.",
+        ),
+        (pictured("es=un mapa", "en= "), "map.png has no description in en"),
+        (pictured("es=un mapa", "en=a map", "en=another"), "There are 2 --alt in en, and one picture; leave some out."),
+        (pictured("un mapa", "en=a map"), "--alt 'un mapa' cannot be read; write --alt 'es=…'."),
+        (pictured("es=un mapa", "en=a\u202emap"), "The description of map.png holds"),
+        (
+            pictured("es=un mapa", "en=a map", without=("carre",)),
+            "no image on: 'carre' is no account it goes to, nor its network; did you mean care?",
+        ),
+        (pictured("es=x", files=()), "There are 1 --alt in es, and no picture; leave some out."),
+    ],
+)
+def test_what_is_wrong_with_the_pictures_is_said(written: Written, sentence: str) -> None:
+    with pytest.raises(Mistake) as caught:
+        notices.plan(written, [CARE], pictures=[PICTURE])
+    assert sentence in str(caught.value)
+
+
+def test_an_account_that_takes_no_pictures_goes_without_only_if_somebody_says_so() -> None:
+    plain = Outlet(account="plain", facts=replace(sandbox.FACTS, images=None))
+    alts = ("es=un mapa", "en=a map")
+    with pytest.raises(
+        Mistake, match="leave them out there with --no-image-on plain"
+    ):
+        notices.plan(pictured(*alts), [CARE, plain], pictures=[PICTURE])
+    planned = notices.plan(pictured(*alts, without=("plain",)), [CARE, plain], pictures=[PICTURE])
+    assert {each.account for each in planned if each.images} == {"care"}
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("alt es: x", "n.md:2: this describes no picture; put `image: FILE` above it."),
+        ("image: a.png\nalt español: x", "n.md:3: 'español' is no language; write `alt es: …`."),
+        ("image: a.png\nalt es: x\nalt es: y", "n.md:4: a.png is described in es twice; leave one out."),
+    ],
+)
+def test_a_line_about_pictures_that_cannot_be_read_is_named(line: str, sentence: str) -> None:
+    assert notice_pages.from_markdown(f"# T\n{line}\n## es\nHola\n", "n.md").problems == (sentence,)
+
+
+def test_what_a_networks_limits_forbid_is_said_for_each_account() -> None:
+    small = Outlet(account="small", facts=replace(sandbox.FACTS, images=replace(sandbox.IMAGES, bytes=8)))
+    with pytest.raises(Mistake, match=r"map\.png has 9 bytes, and small \(sandbox\) takes 8 bytes; make it smaller"):
+        notices.plan(pictured("es=un mapa", "en=a map"), [CARE, small], pictures=[PICTURE])
+
+
+MD_PICTURES = """# T
+image: map.png
+alt es: un mapa: el del corte
+ALT en: a map
+
+image: plan.png
+alt es: un plan
+no image on: brand, quiet
+
+## es
+Hola
+"""
+YAML_PICTURES = """title: T
+texts: {es: Hola}
+images:
+  - file: map.png
+    alt: {es: "un mapa: el del corte", en: a map}
+  - {file: plan.png, alt: {es: un plan}}
+no_image_on: [brand, quiet]
+"""
+
+
+def test_a_page_names_its_pictures() -> None:
+    for found in (
+        notice_pages.from_markdown(MD_PICTURES, "n.md"),
+        notice_pages.from_yaml(YAML_PICTURES, "n.yaml"),
+    ):
+        assert found.problems == ()
+        assert [(each.file, dict(each.alt)) for each in found.images] == [
+            ("map.png", {"es": "un mapa: el del corte", "en": "a map"}),
+            ("plan.png", {"es": "un plan"}),
+        ]
+        assert found.without_images == ("brand", "quiet")
 
 
 @pytest.mark.parametrize(
