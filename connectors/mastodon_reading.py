@@ -16,13 +16,11 @@ after the last of them; `longest` the longest page so far. Times are unix second
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from connectors.mastodon_posts import Unreadable, read_id, read_time
-from listener.errors import Mistake
 from listener.types import Cursor
 
 PAGE = 40  # what we ask for, the most that Mastodon gives
@@ -31,7 +29,6 @@ SWEEP_EVERY = 3600.0
 HORIZON = 6 * 3600.0
 FIRST_LOOK = 24 * 3600.0
 
-_TAG = re.compile(r"#(?=.*[^\W\d_])[\w·\u200c]{1,100}")
 _FOOTPRINTS = 24
 _FOOTPRINT_SECONDS = 15 * 60.0
 _FOOTPRINT_ITEMS = 40
@@ -55,23 +52,6 @@ class Batch:
     items: Sequence[Item]
     length: int
     unreadable: int = 0
-
-
-def read_query(query: str) -> tuple[str, str]:
-    """What is asked for, `mentions`, `tag` or `search`, and of what. Raises Mistake for what makes no sense."""
-    query = query.strip()
-    if query.lower() == "mentions":
-        return "mentions", ""
-    if query.startswith("#") and " " not in query:
-        if _TAG.fullmatch(query):
-            return "tag", query[1:]
-        tag, _, host = query.partition("@")
-        if host and _TAG.fullmatch(tag):
-            raise Mistake(f'{query!r} names another server: listen to {tag!r} with instance = "https://{host}".')
-        raise Mistake(f"{query!r} is no hashtag: letters, digits and underscores, and not digits alone.")
-    if not query:
-        raise Mistake("Say what to listen to: mentions, a #hashtag, or words to search for.")
-    return "search", query
 
 
 class Fetch(Protocol):
@@ -164,6 +144,19 @@ def backward(fetch: Fetch, cursor: Cursor | None, *, now: float) -> Reading:
     walk = _walk_back(fetch, until=until, head=None, pages=_FIRST_PAGES if cursor is None else _MOST_PAGES)
     gap = None if walk.complete or cursor is None else _too_much()
     return Reading(items=walk.items[::-1], cursor={"read": now}, gap=gap, unreadable=walk.unreadable)
+
+
+def all_backward(fetches: Sequence[Fetch], cursor: Cursor | None, *, now: float) -> Reading:
+    """Several lists that cannot be read forward, as one."""
+    readings = [backward(fetch, cursor, now=now) for fetch in fetches]
+    items = {item.id: item for reading in readings for item in reading.items}
+    gaps = dict.fromkeys(reading.gap for reading in readings if reading.gap)
+    return Reading(
+        items=sorted(items.values(), key=lambda item: item.at),
+        cursor={"read": now},
+        gap="; ".join(gaps) or None,
+        unreadable=sum(reading.unreadable for reading in readings),
+    )
 
 
 def _walk_back(fetch: Fetch, *, until: float, head: str | None, pages: int) -> _Walk:

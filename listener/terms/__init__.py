@@ -7,10 +7,25 @@ docs/terms.md describes the language to those who write it.
 
 from __future__ import annotations
 
-from listener.terms.expression import And, Expression, From, Handle, Language, Not, Or, Phrase, Tag, Word, leaves
+from listener.terms import folding
+from listener.terms.expression import (
+    And,
+    Expression,
+    From,
+    Handle,
+    Language,
+    Not,
+    Or,
+    Phrase,
+    Tag,
+    Word,
+    both,
+    either,
+    leaves,
+)
 from listener.terms.matching import Matcher, Terms
 from listener.terms.parsing import read
-from listener.terms.widening import widest
+from listener.terms.widening import searches, widest
 
 __all__ = [
     "And",
@@ -25,8 +40,12 @@ __all__ = [
     "Tag",
     "Terms",
     "Word",
+    "both",
+    "either",
+    "folding",
     "leaves",
     "parse",
+    "searches",
     "widest",
 ]
 

@@ -5,7 +5,7 @@ Leaves that look for something: Word, Phrase, Tag, Handle, From. Language only n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 
@@ -105,15 +105,15 @@ Expression = Word | Phrase | Tag | Handle | Language | From | And | Or | Not
 Leaf = Word | Phrase | Tag | Handle | Language | From
 
 
-def both(parts: list[Expression]) -> Expression:
-    """All of these at once; a list of one is that one."""
+def both(parts: Iterable[Expression]) -> Expression:
+    """All of these at once; one alone is itself."""
     flat = [inner for part in parts for inner in (part.parts if isinstance(part, And) else (part,))]
     once = tuple(dict.fromkeys(flat))
     return once[0] if len(once) == 1 else And(once)
 
 
-def either(parts: list[Expression]) -> Expression:
-    """At least one of these; a list of one is that one."""
+def either(parts: Iterable[Expression]) -> Expression:
+    """At least one of these; one alone is itself."""
     flat = [inner for part in parts for inner in (part.parts if isinstance(part, Or) else (part,))]
     once = tuple(dict.fromkeys(flat))
     return once[0] if len(once) == 1 else Or(once)

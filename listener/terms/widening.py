@@ -34,6 +34,41 @@ def widest(expression: Expression, can: Can) -> Expression | None:
     return None if found is None or is_endless(found) else found
 
 
+def searches(expression: Expression, can: Can) -> tuple[Expression, ...]:
+    """As few `widest` expressions as together find whatever the whole one matches, for a network without OR.
+
+    `(a OR "a b" OR c) d` becomes `a d` and `c d`. Empty when there is nothing to ask the network for.
+    """
+    each = _asked(plain(expression), can)
+    kept: list[Expression] = []
+    for one in sorted(dict.fromkeys(each), key=lambda one: len(_implied(one))):
+        if not any(_parts(other) <= _implied(one) for other in kept):
+            kept.append(one)
+    return tuple(sorted(kept, key=each.index))
+
+
+def _asked(expression: Expression, can: Can) -> list[Expression]:
+    if (whole := widest(expression, can)) is not None:
+        return [whole]
+    parts = expression.parts if isinstance(expression, And) else (expression,)
+    for choice in (part for part in parts if isinstance(part, Or)):
+        rest = [part for part in parts if part is not choice]
+        asked = [_asked(both([each, *rest]), can) for each in choice.parts]
+        if all(asked):
+            return [one for each in asked for one in each]
+    return []
+
+
+def _parts(expression: Expression) -> frozenset[Expression]:
+    return frozenset(expression.parts if isinstance(expression, And) else (expression,))
+
+
+def _implied(expression: Expression) -> frozenset[Expression]:
+    """Its parts, and the words that stand in what has them."""
+    parts = _parts(expression)
+    return parts.union(*map(_said, parts))
+
+
 def _widened(expression: Expression, can: Can) -> Expression | None:
     match expression:
         case And(parts):
@@ -56,7 +91,7 @@ def _said(leaf: Expression) -> tuple[Expression, ...]:
         case Phrase(text) if len(folding.words(text).split()) > 1:
             return tuple(Word(each) for each in folding.words(text).split())
         case Tag(text) | Handle(text):
-            return (Word(text),)
+            return (Word(text.partition("@")[0]),)
         case _:
             return ()
 
