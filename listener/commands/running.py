@@ -49,8 +49,8 @@ def _one_round(app: App) -> None:
     failed = 0
     for name in listening:
         pages = [page for page in done.heard if page.source == name]
-        error = next((page.error for page in pages if page.error), None)
-        failed += error is not None
+        error = next((page.error or page.waits for page in pages if page.error or page.waits), None)
+        failed += any(page.error for page in pages)
         new, edited, gone = (
             sum(len(getattr(page.saved, kind)) for page in pages) for kind in ("new", "edited", "gone")
         )
@@ -130,7 +130,8 @@ def resume(app: App, network: str | None) -> None:
 @pass_app
 def status(app: App, as_json: bool) -> None:
     """How things stand: what is paused, failing, late, waiting."""
-    from listener.store import cases, daemons, inbox, sources, stats, switch
+    from listener.commands import money
+    from listener.store import cases, daemons, inbox, mentions, sources, stats, switch
     from listener.types import DraftState
 
     now = app.now()
@@ -144,9 +145,19 @@ def status(app: App, as_json: bool) -> None:
             "cases_overdue": cases.overdue(tx, now),
             "critical_without_agent": cases.unattended(tx),
             "oldest_waiting": stats.oldest_waiting(tx),
+            "money": money.standings(app, tx),
+            "unwatched": mentions.unwatched(tx, list(app.config.accounts)),
         }
         approved = inbox.waiting(tx, states=(DraftState.APPROVED,))
-    troubles = [*_troubles(seen, now), *_stuck(app, {draft.account for draft in approved}), *_late(approved, now)]
+    broke = [trouble for standing in seen["money"] if (trouble := money.trouble(app, standing))]
+    orphans = unwatched(app, seen["unwatched"])
+    troubles = [
+        *broke,
+        *_troubles(seen, now),
+        *orphans,
+        *_stuck(app, {draft.account for draft in approved}),
+        *_late(approved, now),
+    ]
     if as_json:
         output.print_json(_as_json(seen, troubles))
     else:
@@ -185,15 +196,31 @@ def _troubles(seen: dict[str, Any], now: datetime) -> list[str]:
     unknown = counts.drafts["unknown"] + counts.deliveries["unknown"]
     if unknown:
         found.append(
-            f"{unknown} sends have an unknown outcome: `escucha inbox --state unknown`, `escucha notice status`."
+            f"{output.counted(unknown, 'send')} of unknown outcome: `escucha inbox --state unknown`, "
+            "`escucha notice status`."
         )
     failed = counts.drafts["failed"] + counts.deliveries["failed"]
     if failed:
-        found.append(f"{failed} sends were refused: `escucha inbox --state failed`, `escucha notice status`.")
+        found.append(
+            f"{output.counted(failed, 'send')} refused: `escucha inbox --state failed`, `escucha notice status`."
+        )
     if counts.troubled:
-        found.append(f"{counts.troubled} mentions were set aside because a stage broke on them: see the log.")
+        found.append(f"{output.counted(counts.troubled, 'mention')} set aside because a stage broke: see the log.")
     found += [f"{name} may have missed posts: {reason}" for name, _at, reason in seen["gaps"]]
     return found
+
+
+def unwatched(app: App, counted: dict[tuple[str, str], int]) -> list[str]:
+    """The posts whose deletion their network wants followed, and that no account of ours can look up any more."""
+    from listener.commands.money import demands_looks
+
+    return [
+        f"{output.counted(number, 'post')} heard through the account {account} can be looked up no more, as "
+        f"{app.config_path} does not name it, and {network} demands that what is deleted there goes here too: "
+        "name the account again."
+        for (account, network), number in sorted(counted.items())
+        if demands_looks(app, network)
+    ]
 
 
 def _stuck(app: App, accounts: set[str]) -> list[str]:
@@ -248,6 +275,8 @@ def _health(source: Source, now: datetime) -> str:
 
 
 def _print(app: App, seen: dict[str, Any], troubles: list[str], now: datetime) -> None:
+    from listener.commands import money
+
     if troubles:
         output.heading("Needs a person")
         for trouble in troubles:
@@ -274,6 +303,8 @@ def _print(app: App, seen: dict[str, Any], troubles: list[str], now: datetime) -
     )
     output.say()
     counts: Counts = seen["counts"]
+    for standing in seen["money"]:
+        output.fields([(f"money of {standing.account}", money.row(standing, now))])
     output.fields(
         [
             ("database", app.store.url.render_as_string(hide_password=True)),
@@ -295,6 +326,8 @@ def _states(counted: Any) -> str:
 
 
 def _as_json(seen: dict[str, Any], troubles: list[str]) -> dict[str, Any]:
+    from listener.commands import money
+
     return {
         "troubles": troubles,
         "daemons": seen["daemons"],
@@ -308,4 +341,9 @@ def _as_json(seen: dict[str, Any], troubles: list[str]) -> dict[str, Any]:
         "cases_overdue": seen["cases_overdue"],
         "critical_without_agent": seen["critical_without_agent"],
         "oldest_waiting": seen["oldest_waiting"],
+        "money": [money.as_json(standing) for standing in seen["money"]],
+        "unwatched": [
+            {"account": account, "network": network, "mentions": number}
+            for (account, network), number in sorted(seen["unwatched"].items())
+        ],
     }
