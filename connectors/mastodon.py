@@ -1,7 +1,8 @@
 """Mastodon, and the servers that speak its language (GoToSocial, Pleroma, Akkoma, Friendica …).
 
-Queries: `mentions` (what addresses our account), `#tag` (a public hashtag; on most servers without any account), and
-any other text is searched for where the server offers text search.
+Queries: `mentions` (what addresses our account), `#tag` (a public hashtag; on most servers without any account), `#tag`
+with other terms (what of the hashtag's posts matches them), and any other terms are searched for where the server
+offers text search.
 
     paging         done: by min_id, oldest first, so that nothing is skipped; search and a first look go back by max_id
     gaps           done: a server files a post that reaches it late under the post's own time, behind what we have
@@ -56,7 +57,8 @@ from connectors.mastodon_posts import (
     to_posts,
     visibility_name,
 )
-from connectors.mastodon_reading import PAGE, Batch, backward, forward, read_query, to_batch
+from connectors.mastodon_queries import explain, read_query
+from connectors.mastodon_reading import PAGE, Batch, all_backward, forward, to_batch
 from connectors.mastodon_settings import Settings, is_loopback
 from connectors.mastodon_text import address, clean, count
 from connectors.wire import Wire
@@ -77,7 +79,7 @@ from listener.types import (
 
 __all__ = ["FACTS", "QUERIES", "MastodonConnector", "Settings", "connect"]
 
-QUERIES = "mentions, a #hashtag, or words to search for"
+QUERIES = "mentions, a #hashtag, or terms to search for"
 
 FACTS = Facts(
     network="mastodon",
@@ -164,42 +166,35 @@ class MastodonConnector(Connector, Replies, Publishes, Rechecks):
 
     def explain_query(self, query: str) -> str:
         """What will be read for `query`; Mistake when it cannot be."""
-        kind, words = read_query(query)
-        if kind == "tag":
-            return f"Posts with the public hashtag #{words}, as far as {self._host} knows of them."
-        if self._token is None:
+        wanted = read_query(query)
+        if self._token is None and wanted.kind != "tag":
             raise Mistake(
                 f"{query!r} needs an account: access_token is missing (a public hashtag such as #telecom needs none)."
             )
-        if kind == "mentions":
-            return f"Whatever addresses our account at {self._host}: mentions, answers and direct messages."
-        return (
-            f"A text search for “{words}” at {self._host}: finds only posts whose authors let them be searched, "
-            "and nothing at all where the server offers no text search; a hashtag finds more."
-        )
+        return explain(wanted, self._host)
 
     def poll(self, query: str, cursor: Cursor | None) -> Page:
         """The next page; the cursor covers no more than what this page returns."""
         try:
-            kind, words = read_query(query)
+            wanted = read_query(query)
         except Mistake as mistake:
             raise Rejected(str(mistake)) from mistake
-        if self._token is None and kind != "tag":
+        if self._token is None and wanted.kind != "tag":
             raise AuthFailed(f"{self._host} shows mentions and searches only to an account: access_token is missing")
         our_id = self._us() if self._token else None
         now = self._now().timestamp()
-        if kind == "tag":
-            reading = forward(partial(self._fetch_tag, words), cursor, now=now, late=True)
-        elif kind == "mentions":
+        if wanted.kind == "tag":
+            reading = forward(partial(self._fetch_tag, wanted.tag), cursor, now=now, late=True)
+        elif wanted.kind == "mentions":
             reading = forward(self._fetch_mentions, cursor, now=now, late=False)
         else:
-            reading = backward(partial(self._fetch_search, words), cursor, now=now)
+            reading = all_backward([partial(self._fetch_search, text) for text in wanted.texts], cursor, now=now)
         retry_after = faults.pause_after(self._wire.answer.headers, now=self._now()) if self._wire.answer else None
         self._learn()
         statuses = (item.status for item in reading.items if item.status is not None)
         posts, broken = to_posts(statuses, self._host, our_id)
         return Page(
-            posts=tuple(posts),
+            posts=tuple(post for post in posts if wanted.keeps(post, host=self._host)),
             cursor=reading.cursor,
             more=reading.more,
             retry_after=retry_after,
