@@ -17,15 +17,16 @@ import importlib
 import json
 import re
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 import pytest
 from pydantic import BaseModel
 
-from listener.contract import Connector, Publishes, Rechecks, Replies
+from listener.contract import Connector, Publishes, Rechecks, Replies, Streams
 from listener.errors import (
     AuthFailed,
     Mistake,
@@ -37,13 +38,18 @@ from listener.errors import (
 )
 from listener.types import (
     Answerable,
+    Attachment,
     Cursor,
     Facts,
+    Page,
     Post,
     PostKind,
     PublishRequest,
     ReplyRequest,
 )
+from tests.listener.desk.picture_files import png
+
+Request = TypeVar("Request", ReplyRequest, PublishRequest)
 
 CHECKLIST = (
     "paging",
@@ -153,8 +159,31 @@ class World(ABC):
     def heal(self) -> None:  # noqa: B027 - worlds whose faults are counted need nothing
         """No fault is left over."""
 
+    def streaming(self) -> Connector | None:
+        """A connector whose stream of `query` beats within a second and takes two seconds of silence for death.
+
+        None: this network has no stream, or its world cannot make it hurry.
+        """
+        return None
+
+    def silence_streams(self) -> None:
+        """From now on every open stream stays open and says nothing any more, not even that it lives."""
+        pytest.skip("a stream cannot be made to fall silent here")
+
+    def cut_streams(self) -> None:
+        """The connection of every open stream breaks."""
+        pytest.skip("a stream cannot be made to break here")
+
     def settle(self) -> None:  # noqa: B027 - most worlds settle at once
         """Let the time pass after which a look at the network is conclusive."""
+
+    def descriptions(self, external_id: str) -> list[str] | None:
+        """What is said of each picture on that post of ours, in order; None where the world does not tell."""
+        return None
+
+    def fail_upload(self, fault: Fault) -> bool:
+        """The next picture that is handed over fails that way; False where the world cannot arrange it."""
+        return False
 
     @property
     @abstractmethod
@@ -172,6 +201,40 @@ def read_all(connector: Connector, query: str, cursor: Cursor | None) -> tuple[l
         if not page.more:
             return posts, cursor
     pytest.fail("a hundred pages and still more: the cursor does not advance")
+
+
+class Heard:
+    """What a stream gives, page by page, as its reader would take it."""
+
+    def __init__(self, connector: Connector, query: str) -> None:
+        assert isinstance(connector, Streams)
+        assert connector.streams(query)
+        self.pages = connector.stream(query, None)
+        self.posts: list[Post] = []
+        self.gone: list[str] = []
+        self.more = False
+        self.next()  # the first page says that it is open
+
+    def next(self) -> Page:
+        page = next(self.pages)
+        self.posts += page.posts
+        self.gone += page.gone
+        self.more = self.more or page.more
+        return page
+
+    def until(self, what: Callable[[], bool], *, pages: int = 200) -> None:
+        """Listens until it is so."""
+        for _ in range(pages):
+            if what():
+                return
+            self.next()
+        pytest.fail("it was never heard")
+
+    def post(self, external_id: str) -> Post | None:
+        return next((post for post in self.posts if post.external_id == external_id), None)
+
+    def close(self) -> None:
+        self.pages.close()  # type: ignore[attr-defined]
 
 
 def only_new(posts: list[Post], known: set[str]) -> list[str]:
@@ -208,6 +271,13 @@ class Conformance:
     def rechecks(self, connector: Connector) -> Rechecks:
         if not isinstance(connector, Rechecks):
             pytest.skip("this network cannot look posts up")
+        return connector
+
+    @pytest.fixture
+    def streaming(self, world: World) -> Connector:
+        connector = world.streaming()
+        if connector is None:
+            pytest.skip("there is no stream here, or none that hurries")
         return connector
 
     # --- the module and its facts ---
@@ -341,6 +411,54 @@ class Conformance:
         wanted = world.post("ana", "sigo aquí")
         posts, _ = read_all(connector, world.query, cursor)
         assert only_new(posts, set(ids)) == [wanted]
+
+    # --- streams ---
+
+    def test_a_stream_beats_while_nothing_happens(self, world: World, streaming: Connector) -> None:
+        with contextlib.closing(Heard(streaming, world.query)) as heard:
+            for _ in range(2):
+                page = heard.next()
+                assert (page.posts, page.gone, page.gap) == ((), (), None)
+
+    def test_a_stream_tells_what_is_said(self, world: World, streaming: Connector) -> None:
+        with contextlib.closing(Heard(streaming, world.query)) as heard:
+            said = world.post("ana", "lo digo ahora")
+            heard.until(lambda: heard.more or heard.post(said) is not None)
+            polled, _ = read_all(world.connector(), world.query, None)
+            streamed = heard.post(said)
+            if streamed is not None:
+                (same,) = [post for post in polled if post.external_id == said]
+                assert (streamed.text, streamed.author, streamed.kind, streamed.posted_at) == (
+                    same.text,
+                    same.author,
+                    same.kind,
+                    same.posted_at,
+                )
+
+    def test_a_stream_can_be_closed_and_opened_again(self, world: World, streaming: Connector) -> None:
+        for number in range(2):
+            with contextlib.closing(Heard(streaming, world.query)) as heard:
+                said = world.post("ana", f"mensaje {number}")
+                heard.until(lambda heard=heard, said=said: heard.more or heard.post(said) is not None)  # type: ignore[misc]
+
+    def test_a_stream_that_dies_silently_is_noticed(self, world: World, streaming: Connector) -> None:
+        with contextlib.closing(Heard(streaming, world.query)) as heard:
+            world.silence_streams()
+            with pytest.raises(Unavailable) as caught:
+                heard.until(lambda: False)
+            self.check_message(world, caught.value)
+
+    def test_a_stream_that_breaks_says_so(self, world: World, streaming: Connector) -> None:
+        with contextlib.closing(Heard(streaming, world.query)) as heard:
+            world.cut_streams()
+            with pytest.raises(Unavailable) as caught:
+                heard.until(lambda: False)
+            self.check_message(world, caught.value)
+
+    def test_there_is_no_stream_of_what_cannot_be_asked_for(self, world: World, streaming: Connector) -> None:
+        assert isinstance(streaming, Streams)
+        if world.bad_query is not None:
+            assert not streaming.streams(world.bad_query)
 
     # --- what a post says ---
 
@@ -573,7 +691,98 @@ class Conformance:
         other = PublishRequest(key="notice-2", text="Resuelta la avería de Lleida.", language="es")
         assert publishes.find_published(other, since) is None
 
+    # --- pictures and threads ---
+
+    def test_a_reply_carries_its_pictures(self, world: World, connector: Connector, replies: Replies) -> None:
+        request = self.pictured(self.request(self.parent(world, connector), "Debe verse así."), connector)
+        posted = replies.reply(request)
+        said = world.descriptions(posted.external_id)
+        assert said == [each.alt for each in request.media] or said is None
+        (ours,) = world.ours()
+        assert ours.parent_id == request.parent_id
+
+    def test_a_notice_carries_its_pictures(self, world: World, connector: Connector, publishes: Publishes) -> None:
+        request = self.pictured(PublishRequest(key="notice-1", text="La zona del corte:", language="es"), connector)
+        since = datetime.now(UTC)
+        posted = publishes.publish(request)
+        said = world.descriptions(posted.external_id)
+        assert said == [each.alt for each in request.media] or said is None
+        world.settle()
+        found = publishes.find_published(request, since)
+        assert found is not None
+        assert found.external_id == posted.external_id
+
+    @pytest.mark.parametrize(
+        ("fault", "error"),
+        [
+            (Fault.UNAVAILABLE, Unavailable),
+            (Fault.GARBAGE, Unavailable),
+            (Fault.REJECTED, Rejected),
+            (Fault.LOST_BEFORE, Unavailable),
+            (Fault.LOST_AFTER, Unavailable),
+        ],
+    )
+    def test_a_picture_that_cannot_be_handed_over_is_no_unknown_write(
+        self, world: World, connector: Connector, publishes: Publishes, fault: Fault, error: type[NetworkError]
+    ) -> None:
+        request = self.pictured(PublishRequest(key="notice-1", text="La zona del corte:", language="es"), connector)
+        if not world.fail_upload(fault):
+            pytest.skip("nothing is handed over before the post here")
+        with pytest.raises(error) as caught:
+            publishes.publish(request)
+        self.check_message(world, caught.value)
+        assert world.ours() == []
+        world.heal()
+        publishes.publish(request)
+        assert len(world.ours()) == 1
+
+    def test_a_thread_goes_on_from_our_own_post(self, world: World, connector: Connector, publishes: Publishes) -> None:
+        if not connector.facts.threads:
+            pytest.skip("there are no threads here")
+        since = datetime.now(UTC)
+        last: str | None = None
+        requests = []
+        for part, text in enumerate(("Hay un corte.", "Estas son las calles.", "Volveremos a informar."), 1):
+            request = PublishRequest(key=f"notice-{part}", text=text, language="es", after=last)
+            last = publishes.publish(request).external_id
+            requests.append(request)
+        ours = world.ours()
+        assert [each.parent_id for each in ours] == [None, ours[0].external_id, ours[1].external_id]
+        world.settle()
+        for request, each in zip(requests, ours, strict=True):
+            found = publishes.find_published(request, since)
+            assert found is not None
+            assert found.external_id == each.external_id
+
+    @pytest.mark.parametrize(("fault", "there"), [(Fault.LOST_AFTER, True), (Fault.LOST_BEFORE, False)])
+    def test_an_unknown_part_of_a_thread_is_settled_by_looking(
+        self, world: World, connector: Connector, publishes: Publishes, fault: Fault, there: bool
+    ) -> None:
+        if not connector.facts.threads:
+            pytest.skip("there are no threads here")
+        first = publishes.publish(PublishRequest(key="notice-1", text="Hay un corte.", language="es"))
+        request = PublishRequest(key="notice-2", text="Estas son las calles.", language="es", after=first.external_id)
+        since = datetime.now(UTC)
+        world.fail(fault, writes=True)
+        with pytest.raises(OutcomeUnknown):
+            publishes.publish(request)
+        world.heal()
+        world.settle()
+        assert (publishes.find_published(request, since) is not None) is there
+
     # --- what the tests above share ---
+
+    def pictured(self, request: Request, connector: Connector) -> Request:
+        """The request with as many pictures as two, where the network takes any."""
+        images = connector.facts.images
+        if images is None:
+            pytest.skip("a post of ours carries no pictures here")
+        alts = ("un mapa: la zona <del corte> & «más» 🗺️", "la luz verde")[: images.count]
+        media = [
+            Attachment(name=f"{n}.png", content_type="image/png", data=png(width=3 + n), alt=alt)
+            for n, alt in enumerate(alts)
+        ]
+        return replace(request, media=tuple(media))
 
     def parent(self, world: World, connector: Connector) -> Post:
         """A post that addresses us, as the connector read it."""

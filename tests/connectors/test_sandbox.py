@@ -74,6 +74,13 @@ class SandboxWorld(conformance.World):
     def heal(self) -> None:
         self.people.heal()
 
+    def descriptions(self, external_id: str) -> list[str]:
+        return [each.alt for each in self.people.pictures(external_id)]
+
+    def fail_upload(self, fault: conformance.Fault) -> bool:
+        self.people.fail("upload", FAULTS[fault])
+        return True
+
     @property
     def our_id(self) -> str:
         return "marca"
