@@ -22,7 +22,11 @@ _OFFERS_CONNECT = re.compile(r"^def connect\(", re.MULTILINE)
 
 
 class Network(Protocol):
-    """What a connector module offers; `QUERIES` too, where it says in a few words what can be listened to."""
+    """What a connector module offers.
+
+    `QUERIES` too, where it says in a few words what can be listened to; and `ADVICE`, sentences that `escucha doctor`
+    shows: what a person must arrange with the network beforehand.
+    """
 
     Settings: type[BaseModel]
     FACTS: Facts

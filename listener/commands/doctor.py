@@ -25,7 +25,7 @@ ENOUGH = 200 * 1024**2
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """One thing looked at. `ok` is None where it was skipped; `next_step` is empty where none is needed."""
+    """One thing looked at. `ok` is None where it was skipped or is only said; `next_step` may be empty."""
 
     name: str
     ok: bool | None
@@ -84,6 +84,8 @@ def examine(app: App, *, offline: bool) -> Iterator[Check]:
     for account in settings.accounts.values():
         sources_of_it = [source for source in settings.sources if source.account == account.name]
         yield from _account(app, account, sources_of_it, offline=offline)
+    for network in dict.fromkeys(account.network for account in settings.accounts.values()):
+        yield from _to_arrange(app, network)
 
 
 def _tried(name: str, look: Callable[[], str], next_step: str = "") -> Check:
@@ -167,6 +169,16 @@ def _account(app: App, account: Account, sources: list[SourceSettings], *, offli
         return
     for source in sources:
         yield _named(_tried(f"source {source.name}", partial(connector.explain_query, source.query)), account)
+
+
+def _to_arrange(app: App, network: str) -> Iterator[Check]:
+    """What a person must arrange with that network, which no program can look up."""
+    try:
+        advice: tuple[str, ...] = getattr(app.connectors.load(network), "ADVICE", ())
+    except EscuchaError:  # its accounts have said so already
+        return
+    if advice:
+        yield Check(name=f"advice {network}", ok=None, detail=" ".join(advice))
 
 
 def _named(check: Check, account: Account) -> Check:

@@ -226,6 +226,27 @@ def test_doctor_offline_asks_no_network(escucha: Escucha, server: MastodonServer
     assert server.requests == []
 
 
+def test_doctor_says_what_a_person_must_arrange(escucha: Escucha, monkeypatch: pytest.MonkeyPatch) -> None:
+    accounts = "".join(
+        f"""
+[accounts.{name}]
+network = "reddit"
+client_id = "app"
+developer = "somebody"
+"""
+        for name in ("here", "there")
+    )
+    Path("escucha.toml").write_text(accounts, encoding="utf-8")
+    for name in ("HERE", "THERE"):
+        monkeypatch.setenv(f"ESCUCHA_ACCOUNTS__{name}__CLIENT_SECRET", "secret")
+    done = escucha("doctor", "--offline", "--json")
+    advice = [check for check in json.loads(done.stdout)["checks"] if check["name"] == "advice reddit"]
+    assert len(advice) == 1, "once, however many accounts there are"
+    assert advice[0]["ok"] is None, "nothing is wrong with it"
+    assert "approved" in advice[0]["detail"]
+    assert "advice reddit" in escucha("doctor", "--offline").stdout
+
+
 def test_doctor_shows_every_problem_of_the_settings(escucha: Escucha) -> None:
     Path("escucha.toml").write_text("[brand]\nnmae = 1\n[wheel]\n", encoding="utf-8")
     done = escucha("doctor")
