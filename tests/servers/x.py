@@ -68,7 +68,7 @@ Row = dict[str, Any]
 _MENTION = re.compile(r"(?<![\w@])@([A-Za-z0-9_]{1,15})")
 _TAG = re.compile(r"(?<![\w&])#(\w*[^\W\d_]\w*)")
 _WORD = re.compile(r"[^\W_]+")
-_URL = re.compile(r"https?://[^\s<>\"]+[^\s<>\".,;:!?)]")
+_URL = re.compile(r"https?://[\w.-]+\.[A-Za-z]{2,}(?![\w@-])(?:[:/?](?:[^\s<>\"]*[^\s<>\".,;:!?)])?)?")
 _TOKENS = re.compile(r'-?"[^"]*"|\(|\)|[^\s()]+')
 
 
@@ -328,7 +328,9 @@ def weight(text: str) -> int:
         else:
             for char in cluster:
                 code = ord(char)
-                total += 1 if code <= 4351 or 8192 <= code <= 8205 or 8208 <= code <= 8223 else 2
+                total += (
+                    1 if code <= 4351 or 8192 <= code <= 8205 or 8208 <= code <= 8223 or 8242 <= code <= 8247 else 2
+                )
     return total
 
 
