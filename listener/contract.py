@@ -116,10 +116,11 @@ class Streams(ABC):
     def stream(self, query: str, cursor: Cursor | None) -> Iterator[Page]:
         """Pages as they come, without end; closing the iterator closes the connection.
 
-        Gives an empty page whenever nothing came for `BEAT`, so that its reader can stop. A page without a cursor
-        leaves the source's own where it is, so that the next poll reads the same posts again; `more` asks for such a
-        poll at once. Raises a NetworkError when the stream ends or falls silent for longer than the network's own
-        heartbeat explains: the reader opens a new one, and a poll fills the hole.
+        The first page, which may be empty, says that the stream is open; another empty one comes whenever nothing did
+        for `BEAT`, so that the reader can stop. A page without a cursor leaves the source's own where it is, so that
+        the next poll reads the same posts again; `more` asks for such a poll at once. Raises a NetworkError when the
+        stream ends or falls silent for longer than the network's own heartbeat explains: the reader opens a new one,
+        and a poll fills the hole.
         """
 
 
