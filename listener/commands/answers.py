@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from listener.commands import attaching, deciding
+from listener.commands import attaching, deciding, money
 from listener.commands.app import App, pass_app
 from listener.commands.output import SomeFailed, block, clip, complain, say
 from listener.commands.running import DEAD_AFTER
@@ -241,6 +241,8 @@ def _held(app: App, draft: Draft) -> str:
     with app.store.read() as tx:
         if switch.is_paused(tx, draft.network):
             return "; sending is paused, so it waits"
+        if broke := money.why_broke(app, draft.account):
+            return f"; it waits: {broke}"
         alive = any(abs(app.now() - daemon.seen_at) < DEAD_AFTER for daemon in daemons.running(tx))
     return "" if alive else "; it goes out when `escucha run` runs"
 

@@ -121,6 +121,7 @@ class Publication:
                 kinds=("notice",),
                 notice_id=self._notice_id,
                 progress=self._tried,
+                purse=self._app.purse(account),
             )
             mine = [each for each in self._look() if each.account == account and each.state in UNDECIDED]
             if not mine:
@@ -141,9 +142,9 @@ class Publication:
     ) -> Left:
         if acted.busy:
             return Left(account=account, reason="another process is sending there", again_at=now)
-        if acted.hold_until:
-            reason = acted.errors[-1] if acted.errors else "the network wants a rest"
-            return Left(account=account, reason=reason, again_at=acted.hold_until)
+        if acted.broke or acted.hold_until:
+            reason = acted.broke or (acted.errors[-1] if acted.errors else "the network wants a rest")
+            return Left(account=account, reason=reason, again_at=None if acted.broke else acted.hold_until)
         unknown = [each for each in mine if each.state is DeliveryState.UNKNOWN]
         if unknown:
             reason = "nobody knows yet whether it is out"

@@ -19,7 +19,7 @@ from rich.padding import Padding
 from rich.segment import Segment, Segments
 from rich.text import Text
 
-from listener.commands import alike, deciding, explain
+from listener.commands import alike, deciding, explain, money
 from listener.commands import card as cards
 from listener.commands.answers import tidy_reason
 from listener.commands.app import App, pass_app
@@ -229,7 +229,9 @@ class Review:
             return False
         self.passed[draft.id] = "approved"
         self.done.append([(approved.id, approved.edit)])
-        self._tell(f"D{draft.id} approved; u takes it back.", "green")
+        broke = money.why_broke(self.app, draft.account)
+        waits = f" It waits: {broke}." if broke else ""
+        self._tell(f"D{draft.id} approved; u takes it back.{waits}", "yellow" if broke else "green")
         return True
 
     def _edit(self, draft: Draft) -> bool:

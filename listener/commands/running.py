@@ -136,7 +136,7 @@ def status(app: App, as_json: bool) -> None:
 
     now = app.now()
     with app.store.read() as tx:
-        seen = {
+        seen: dict[str, Any] = {
             "daemons": daemons.running(tx),
             "pauses": switch.pauses(tx),
             "sources": sources.list_all(tx),

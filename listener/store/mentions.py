@@ -372,6 +372,20 @@ def to_recheck(
     return [external_id for _checked_at, external_id in sorted(found)[:limit]]
 
 
+def unwatched(tx: Transaction, accounts: Sequence[str]) -> dict[tuple[str, str], int]:
+    """How many posts with their text nobody looks up again: (account, network) -> number, for accounts not in
+    `accounts`.
+    """
+    ours = t.sources.c.account, t.sources.c.network
+    query = (
+        select(*ours, func.count())
+        .select_from(t.mentions.join(t.sources, t.sources.c.id == t.mentions.c.source_id))
+        .where(t.sources.c.account.not_in(list(accounts)), t.mentions.c.gone_at.is_(None))
+        .group_by(*ours)
+    )
+    return {(account, network): int(number) for account, network, number in tx.execute(query)}
+
+
 def rechecked(tx: Transaction, *, network: str, external_ids: Sequence[str], answer: Rechecked, now: datetime) -> Saved:
     """Stores what a look at these posts showed: edits, deletions, and that they were looked up."""
     saved = save(tx, source_id=None, network=network, posts=answer.present, now=now)
