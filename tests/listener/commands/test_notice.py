@@ -21,6 +21,7 @@ from click.testing import Result
 
 from connectors.sandbox import Fault, World
 from listener.commands import publishing
+from tests.listener.desk.picture_files import SECRET, jpeg
 from tests.servers.mastodon import MastodonServer
 
 Run = Callable[..., Result]
@@ -166,6 +167,223 @@ def test_publishing_again_posts_nothing_again(approved: World, as_person: Run) -
 def test_a_listing_of_nothing_says_so(as_person: Run, world: World) -> None:
     assert "No notices yet" in as_person("marta", "status").stdout
     assert json.loads(as_person("marta", "status", "--json").stdout) == []
+
+
+# --- threads ---
+
+THREAD = (
+    "--title",
+    "Corte",
+    "--text",
+    "es=Hay un corte.\n---\nEstas calles.\n---\nVolveremos.",
+    "--text",
+    "en=Outage.",
+)
+PARTS = ["Hay un corte.", "Estas calles.", "Volveremos."]
+
+
+@pytest.fixture
+def threaded(as_person: Run, world: World, tmp_path: Path) -> World:
+    """N1 on one account: a thread of three parts in Spanish and one message in English, approved."""
+    settings(tmp_path, "care")
+    assert as_person("marta", "draft", *THREAD).exit_code == 0
+    assert as_person("luis", "approve", "N1", "--yes").exit_code == 0
+    return world
+
+
+def thread_of(world: World) -> list[str]:
+    """What stands in our Spanish thread, in order, each below the one before it."""
+    rows = [row for row in world.posts_by("care") if row["text"] != "Outage."]
+    above = [None, *(row["id"] for row in rows)][: len(rows)]
+    assert [row["parent"] for row in rows] == above
+    return [row["text"] for row in rows]
+
+
+def test_a_thread_goes_out_part_by_part_each_below_the_one_before(threaded: World, as_person: Run) -> None:
+    preview = as_person("marta", "preview", "N1").stdout
+    assert "care (sandbox, es, part 2 of 3) · 13 of 500" in preview
+    assert "care (sandbox, en) · 7 of 500" in preview
+    result = as_person("marta", "publish", "N1")
+    assert result.exit_code == 0, result.output
+    assert "✓ care (sandbox, es, part 3 of 3): https://sandbox.example/@care/" in result.stdout
+    assert "N1 is out: 4 messages on 1 account." in result.stdout
+    assert thread_of(threaded) == PARTS
+    assert [(each["part"], each["parts"]) for each in found(as_person)["deliveries"]] == [
+        (1, 3),
+        (2, 3),
+        (3, 3),
+        (1, 1),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (Fault.REJECTED, "waits for part 1, which was refused"),
+        (Fault.NEVER_ARRIVED, "waits for part 1, of which nobody"),
+    ],
+)
+def test_a_part_that_is_not_out_holds_those_behind_it_and_nobody_else(
+    threaded: World, as_person: Run, monkeypatch: pytest.MonkeyPatch, fault: Fault, words: str
+) -> None:
+    threaded.fail("publish", fault)
+    threaded.fail("find_published", Fault.UNAVAILABLE, times=50)
+    monkeypatch.setattr(publishing, "TRIES", 0)
+    result = as_person("marta", "publish", "N1")
+    assert result.exit_code == 3
+    assert words in result.stdout
+    assert "waits for" in as_person("marta", "status", "N1").stdout
+    assert [each["behind"] for each in found(as_person)["deliveries"]] == [None, states(as_person)[0], "waiting", None]
+    assert posts(threaded, "care") == [("care", "Outage.")]
+    assert as_person("marta", "publish", "N1").exit_code == 3  # held, not sent past it
+    assert posts(threaded, "care") == [("care", "Outage.")]
+
+
+def test_a_refused_part_is_tried_again_and_the_rest_follows(threaded: World, as_person: Run) -> None:
+    threaded.fail("publish", Fault.SLOW, seconds=0)
+    threaded.fail("publish", Fault.REJECTED)  # the second part
+    assert as_person("marta", "publish", "N1").exit_code == 3
+    assert thread_of(threaded) == PARTS[:1]
+    assert "1 of N1 in line again" in as_person("marta", "retry", "N1").stdout
+    assert as_person("marta", "publish", "N1").exit_code == 0
+    assert thread_of(threaded) == PARTS
+
+
+def test_nothing_goes_on_from_a_part_whose_address_nobody_knows(
+    threaded: World, as_person: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threaded.fail("publish", Fault.ANSWER_LOST)
+    threaded.fail("find_published", Fault.NEVER_ARRIVED, times=50)
+    monkeypatch.setattr(publishing, "TRIES", 0)
+    assert as_person("marta", "publish", "N1").exit_code == 3
+    assert as_person("luis", "settle", "N1", "care/es", "--there").exit_code == 0
+    assert as_person("marta", "publish", "N1").exit_code == 3
+    assert "nobody knows the address of part 1" in found(as_person)["deliveries"][1]["reason"]
+    assert thread_of(threaded) == PARTS[:1]
+
+
+@pytest.mark.parametrize("part", [1, 2, 3])
+@pytest.mark.parametrize("fault", [Fault.SLOW, Fault.SLOW_ANSWER])
+def test_killed_at_any_part_the_thread_is_whole_and_nothing_stands_twice(
+    threaded: World, as_person: Run, tmp_path: Path, part: int, fault: Fault
+) -> None:
+    for _ in range(part - 1):
+        threaded.fail("publish", Fault.KEY_FORGOTTEN)
+    threaded.fail("publish", fault, seconds=60)
+    threaded.fail("publish", Fault.KEY_FORGOTTEN, times=50)  # nothing but our own care prevents a second one
+    there = part if fault is Fault.SLOW_ANSWER else part - 1
+    child = start(tmp_path, "publish", "N1")
+    until(lambda: len(posts(threaded, "care")) == there and states(as_person)[part - 1] == "sending")
+    kill(child)
+    assert states(as_person) == ["sent"] * (part - 1) + ["sending"] + ["waiting"] * (4 - part)
+    finish(tmp_path)
+    assert thread_of(threaded) == PARTS
+    assert len(posts(threaded, "care")) == 4
+    assert found(as_person)["state"] == "published"
+
+
+def test_withdrawn_half_way_the_rest_of_the_thread_stays_at_home(threaded: World, as_person: Run) -> None:
+    threaded.fail("publish", Fault.SLOW, seconds=0)
+    threaded.fail("publish", Fault.RATE_LIMITED, seconds=3600)
+    as_person("marta", "publish", "N1")
+    result = as_person("luis", "withdraw", "N1")
+    assert result.stdout.count("delete it there by hand") == 1
+    threaded.heal()
+    assert as_person("marta", "publish", "N1").exit_code == 2
+    assert thread_of(threaded) == PARTS[:1]
+
+
+# --- pictures ---
+
+ALTS = ("--alt", "es=Un mapa del corte", "--alt", "en=A map of the outage")
+
+
+@pytest.fixture
+def map_file(tmp_path: Path) -> Path:
+    path = tmp_path / "map.jpg"
+    path.write_bytes(jpeg())
+    return path
+
+
+def test_a_picture_goes_with_every_language_described_in_it(as_person: Run, world: World, map_file: Path) -> None:
+    drafted = as_person("marta", "draft", *TEXTS, "--image", "map.jpg", *ALTS)
+    assert drafted.exit_code == 0, drafted.output
+    preview = " ".join(as_person("luis", "preview", "N1").stdout.split())
+    assert "picture map.jpg (JPEG, 211 bytes): “Un mapa del corte”" in preview
+    assert "picture map.jpg (JPEG, 211 bytes): “A map of the outage”" in preview
+    record = found(as_person)
+    assert record["images"] == [
+        {
+            "name": "map.jpg",
+            "content_type": "image/jpeg",
+            "size": 211,
+            "alt": {"es": "Un mapa del corte", "en": "A map of the outage"},
+        }
+    ]
+    assert as_person("luis", "approve", "N1", "--yes").exit_code == 0
+    assert as_person("marta", "publish", "N1").exit_code == 0
+    for name in ("care", "brand"):
+        sent = [world.pictures(str(row["id"])) for row in world.posts_by(name)]
+        assert [picture.alt for (picture,) in sent] == ["Un mapa del corte", "A map of the outage"]
+        assert all(SECRET not in picture.data for (picture,) in sent)
+
+
+def test_only_the_first_part_of_a_thread_carries_the_picture(as_person: Run, world: World, map_file: Path) -> None:
+    assert as_person("marta", "draft", *THREAD, "--image", "map.jpg", *ALTS, "--on", "care").exit_code == 0
+    assert as_person("luis", "approve", "N1", "--yes").exit_code == 0
+    assert as_person("marta", "publish", "N1").exit_code == 0
+    carried = [len(world.pictures(str(row["id"]))) for row in world.posts_by("care")]
+    assert carried == [1, 0, 0, 1]
+
+
+def test_an_account_goes_without_the_picture_only_when_somebody_says_so(
+    as_person: Run, world: World, map_file: Path
+) -> None:
+    made = as_person("marta", "draft", *TEXTS, "--image", "map.jpg", *ALTS, "--no-image-on", "brand", "--json")
+    assert [each["images"] for each in json.loads(made.stdout)["deliveries"]] == [True, True, False, False]
+    assert as_person("luis", "approve", "N1", "--yes").exit_code == 0
+    assert as_person("marta", "publish", "N1").exit_code == 0
+    assert {row["author"] for row in world.posts_by("brand") if world.pictures(str(row["id"]))} == set()
+
+
+def test_every_problem_with_a_picture_is_told_at_once(as_person: Run, world: World) -> None:
+    Path("plan.pdf").write_bytes(b"%PDF-1.7")
+    result = as_person(
+        "marta", "draft", *TEXTS, "--image", "plan.pdf", "--image", "none.png", "--alt", "es=un plano", "--on", "care"
+    )
+    assert result.exit_code == 2
+    assert result.stderr.splitlines() == [
+        "plan.pdf is no PNG, JPEG, GIF or WebP picture; save it as one of these.",
+        "There is no file none.png; name the picture's file.",
+        "plan.pdf has no description in en, for those who cannot see it; say what it shows with --alt 'en=…'.",
+        "none.png has no description in es, for those who cannot see it; say what it shows with --alt 'es=…'.",
+        "none.png has no description in en, for those who cannot see it; say what it shows with --alt 'en=…'.",
+    ]
+    assert json.loads(as_person("marta", "status", "--json").stdout) == []
+
+
+def test_a_page_finds_its_pictures_beside_it(as_person: Run, world: World, map_file: Path) -> None:
+    folder = Path("notices")
+    folder.mkdir()
+    map_file.rename(folder / "map.jpg")
+    (folder / "n.md").write_text("# Corte\nimage: map.jpg\nalt es: Un mapa\n\n## es\nHola\n", encoding="utf-8")
+    made = json.loads(as_person("marta", "draft", "--file", "notices/n.md", "--json").stdout)
+    assert [(each["name"], each["alt"]) for each in made["images"]] == [("map.jpg", {"es": "Un mapa"})]
+
+
+@pytest.mark.parametrize(
+    ("fault", "state"), [(Fault.NEVER_ARRIVED, "waiting"), (Fault.UNAVAILABLE, "waiting"), (Fault.REJECTED, "failed")]
+)
+def test_a_picture_that_does_not_arrive_is_no_unknown_outcome(
+    as_person: Run, world: World, map_file: Path, monkeypatch: pytest.MonkeyPatch, fault: Fault, state: str
+) -> None:
+    assert as_person("marta", "draft", *TEXTS, "--image", "map.jpg", *ALTS, "--languages", "es").exit_code == 0
+    assert as_person("luis", "approve", "N1", "--yes").exit_code == 0
+    world.fail("upload", fault, times=2)
+    monkeypatch.setattr(publishing, "TRIES", 0)
+    assert as_person("marta", "publish", "N1").exit_code == 3
+    assert states(as_person) == [state, state]
+    assert posts(world) == []
 
 
 # --- drafting ---
