@@ -28,7 +28,7 @@ headers of a refusal.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -57,12 +57,13 @@ from connectors.mastodon_posts import (
     to_posts,
     visibility_name,
 )
-from connectors.mastodon_queries import explain, read_query
+from connectors.mastodon_queries import Query, explain, read_query
 from connectors.mastodon_reading import PAGE, Batch, all_backward, forward, to_batch
 from connectors.mastodon_settings import Settings, is_loopback
+from connectors.mastodon_streaming import Patience, Streaming
 from connectors.mastodon_text import address, clean, count
 from connectors.wire import Wire
-from listener.contract import Connector, Publishes, Rechecks, Replies
+from listener.contract import Connector, Publishes, Rechecks, Replies, Streams
 from listener.errors import AuthFailed, Mistake, NetworkError, OutcomeUnknown, RateLimited, Rejected, Unavailable
 from listener.types import (
     Answerable,
@@ -106,6 +107,14 @@ _LEARN_AGAIN = timedelta(hours=1)
 _NOT_FOR_THE_LIBRARY = ("deprecation", "link", "x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset")
 
 
+def _read(query: str) -> Query:
+    """`read_query` where nobody is there to hear a Mistake."""
+    try:
+        return read_query(query)
+    except Mistake as mistake:
+        raise Rejected(str(mistake)) from mistake
+
+
 def connect(settings: BaseModel) -> Connector:
     """The connector for one server and account. Asks the network nothing yet."""
     return MastodonConnector(cast(Settings, settings))
@@ -118,11 +127,16 @@ class _Library(Mastodon):
         return True
 
 
-class MastodonConnector(Connector, Replies, Publishes, Rechecks):
+class MastodonConnector(Connector, Replies, Publishes, Rechecks, Streams):
     """One account on one server. `facts` grow exact once the server has told its limits."""
 
     def __init__(
-        self, settings: Settings, *, wire: Wire | None = None, now: Callable[[], datetime] | None = None
+        self,
+        settings: Settings,
+        *,
+        wire: Wire | None = None,
+        now: Callable[[], datetime] | None = None,
+        patience: Patience | None = None,
     ) -> None:
         self.facts = FACTS
         self.speaks = bool(settings.access_token)
@@ -130,6 +144,7 @@ class MastodonConnector(Connector, Replies, Publishes, Rechecks):
         self._host = urlsplit(settings.instance).netloc
         self._token = settings.access_token.get_secret_value() if settings.access_token else None
         self._now = now or (lambda: datetime.now(UTC))
+        self._patience = patience or Patience()
         self._our_id: str | None = None  # as our server knows it
         self._learnt_at: datetime | None = None
         self._rechecks_together = True
@@ -175,10 +190,7 @@ class MastodonConnector(Connector, Replies, Publishes, Rechecks):
 
     def poll(self, query: str, cursor: Cursor | None) -> Page:
         """The next page; the cursor covers no more than what this page returns."""
-        try:
-            wanted = read_query(query)
-        except Mistake as mistake:
-            raise Rejected(str(mistake)) from mistake
+        wanted = _read(query)
         if self._token is None and wanted.kind != "tag":
             raise AuthFailed(f"{self._host} shows mentions and searches only to an account: access_token is missing")
         our_id = self._us() if self._token else None
@@ -200,6 +212,27 @@ class MastodonConnector(Connector, Replies, Publishes, Rechecks):
             retry_after=retry_after,
             gap=reading.gap_with(broken),
         )
+
+    def streams(self, query: str) -> bool:
+        """Whether there is a stream for it: for mentions and hashtags, where there is a token."""
+        try:
+            return self._token is not None and read_query(query).kind != "search"
+        except Mistake:
+            return False
+
+    def stream(self, query: str, cursor: Cursor | None) -> Iterator[Page]:  # noqa: ARG002 - no page moves a cursor
+        """What is said from now on; `cursor` stays where it is."""
+        wanted = _read(query)
+        our_id = self._us()
+        streaming = Streaming(
+            self._ask,
+            self._api,
+            instance=self._settings.instance,
+            token=cast(str, self._token),
+            now=self._now,
+            patience=self._patience,
+        )
+        yield from streaming.pages(wanted.tag, our_id=our_id, keeps=partial(wanted.keeps, host=self._host))
 
     def recheck(self, external_ids: Sequence[str]) -> Rechecked:
         """Together where the server offers that, then one by one what did not come; gone is what the API calls 404.

@@ -18,6 +18,7 @@ import policies
 from connectors.mastodon import FACTS, MastodonConnector, Settings, connect
 from connectors.mastodon_posts import full_id, own_id
 from connectors.mastodon_streaming import Patience
+from connectors.mastodon_streaming import Patience
 from connectors.mastodon_text import count
 from connectors.wire import Wire
 from listener import store as stores
@@ -82,12 +83,18 @@ class Later:
 
 
 def connected(
-    server: MastodonServer, *, token: str | None = TOKEN, now: Any = None, wait: float = PATIENT, **more: Any
+    server: MastodonServer,
+    *,
+    token: str | None = TOKEN,
+    now: Any = None,
+    wait: float = PATIENT,
+    patience: Patience | None = None,
+    **more: Any,
 ) -> MastodonConnector:
     """A connector to that server which gives up after `wait` seconds without an answer."""
     settings = Settings(instance=server.url, access_token=SecretStr(token) if token else None, **more)
     wire = Wire(connect_timeout=wait, read_timeout=wait, deadline=2 * wait, proxies=False, largest=1024 * 1024)
-    return MastodonConnector(settings, wire=wire, now=now)
+    return MastodonConnector(settings, wire=wire, now=now, patience=patience)
 
 
 def waiting_for(kind: str) -> float:
@@ -126,6 +133,16 @@ class MastodonWorld(World):
 
     def connector(self) -> Connector:
         return connected(self.server)
+
+    def streaming(self) -> Connector:
+        self.server.streams.thump = 0.1
+        return connected(self.server, patience=Patience(beat=0.1, silence=1.0))
+
+    def silence_streams(self) -> None:
+        self.server.streams.disturb("silent")
+
+    def cut_streams(self) -> None:
+        self.server.streams.disturb("cut")
 
     def streaming(self) -> Connector:
         self.server.streams.thump = 0.1

@@ -23,6 +23,8 @@ Faults (`fail(route, kind, times=…)`; the route is a regular expression over "
     500_after                       an error although it took effect
     bad_headers                     all is well but the headers are nonsense
     last_allowed                    all is well and no request is left until the reset
+
+Streams go wrong in ways of their own, see `tests/servers/mastodon_streaming.py`.
 """
 
 from __future__ import annotations
@@ -44,6 +46,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
+
+from tests.servers.mastodon_streaming import KINDS, Streams
 
 BRAND = "marca"
 TOKEN = "marca-token-5f1d2c9ab7"
@@ -122,6 +126,8 @@ class MastodonServer:
     statuses: dict[str, Row] = field(default_factory=dict)  # by id, the deleted ones too
     notes: dict[str, Row] = field(default_factory=dict)  # notifications by id
     keys: dict[str, tuple[str, float]] = field(default_factory=dict)
+    streams: Streams = field(default_factory=Streams)
+    streaming: str | None = ""  # what it names as the address of its streams; "": its own, None: nothing
     faults: list[Fault] = field(default_factory=list)
     requests: list[Seen] = field(default_factory=list)
     url: str = ""
@@ -213,6 +219,7 @@ class MastodonServer:
             self.statuses[row["id"]] = row
             self.accounts[acct]["statuses"] += 1
             self._keep("status", row)
+            self._broadcast("update", row)
             self._notify(row)
             return row
 
@@ -222,6 +229,7 @@ class MastodonServer:
             row = self.statuses[status_id]
             row.update(text=text, content=None, edited_at=time.time(), tags=_TAG.findall(text))
             self._keep("status", row)
+            self._broadcast("status.update", row)
             self._notify(row)
             return row
 
@@ -231,6 +239,7 @@ class MastodonServer:
             row = self.statuses[status_id]
             row["gone"] = True
             self._keep("status", row)
+            self._broadcast("delete", row)
             for answer in self.statuses.values():
                 if answer["in_reply_to_id"] == status_id:
                     answer["in_reply_to_id"] = None
@@ -293,6 +302,14 @@ class MastodonServer:
         self._orders.add(order)
         return order
 
+    def _broadcast(self, event: str, row: Row) -> None:
+        """To those who follow the author and those who listen to its hashtags; that it is gone, to all it named."""
+        accts = {name for name, account in self.accounts.items() if row["acct"] in account["following"]}
+        if event == "delete":
+            accts |= {*mentioned(self, row["text"])}
+        tags = row["tags"] if row["visibility"] == "public" else []
+        self.streams.publish(event, row["id"] if event == "delete" else status_json(self, row), accts=accts, tags=tags)
+
     def _notify(self, row: Row) -> None:
         for acct in mentioned(self, row["text"]):
             known = any(n["to"] == acct and n["status"] == row["id"] for n in self.notes.values())
@@ -309,6 +326,8 @@ class MastodonServer:
             }
             self.notes[note["id"]] = note
             self._keep("note", note)
+            if not filtered:
+                self.streams.publish("notification", note_json(self, note), accts=[acct])
 
     def _keep(self, kind: str, row: Row) -> None:
         if self._log is not None:
@@ -513,12 +532,15 @@ def note_json(server: MastodonServer, note: Row) -> Row:
 def instance_json(server: MastodonServer, version: int) -> Row:
     """An Instance entity of API version 1 or 2."""
     statuses = {"max_characters": server.max_characters, "max_media_attachments": 4, "characters_reserved_per_url": 23}
+    streaming = f"ws://{server.host}" if server.streaming == "" else server.streaming
     common = {"title": "Para pruebas", "description": "", "version": "4.6.4", "languages": ["es"], "rules": []}
     if version == 1:
-        return common | {"uri": server.host, "urls": {}, "stats": {}, "configuration": {"statuses": statuses}}
+        urls = {} if streaming is None else {"streaming_api": streaming}
+        return common | {"uri": server.host, "urls": urls, "stats": {}, "configuration": {"statuses": statuses}}
+    urls = {} if streaming is None else {"streaming": streaming}
     return common | {
         "domain": server.host,
-        "configuration": {"urls": {}, "accounts": {}, "statuses": statuses},
+        "configuration": {"urls": urls, "accounts": {}, "statuses": statuses},
         "api_versions": {"mastodon": 11},
     }
 
@@ -596,6 +618,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.state.requests.append(seen)
         fault = self.state.fault_for(self.command, self.route)
         if fault is not None and not self._before(fault):
+            return
+        if self.route.startswith("/api/v1/streaming"):
+            self._stream(fault)
             return
         try:
             if self.state.limit and self.state.count_request()[1] < 0:
@@ -683,6 +708,22 @@ class _Handler(BaseHTTPRequestHandler):
                 if self.state.stopping.wait(pause):
                     break
         self.close_connection = True
+
+    # --- streams ---
+
+    def _stream(self, fault: Fault | None) -> None:
+        try:
+            with self.state.lock:
+                me = self._me()
+        except _Refused as refused:
+            self._answer(refused.status, {"error": refused.error})
+            return
+        tag = self._one("tag") if self.route.endswith("/hashtag") else None
+        if me is None or (tag is None and not self.route.endswith("/user")):
+            self._answer(404, {"error": "Not found"})
+            return
+        kind = fault.kind if fault and fault.kind in KINDS else None
+        self.state.streams.serve(self, me, tag, stopping=self.state.stopping, fault=kind)
 
     # --- answers ---
 
@@ -925,6 +966,8 @@ class _Handler(BaseHTTPRequestHandler):
                 state.fail(form.pop("route"), form.pop("kind"), **form)
             elif what == "heal":
                 state.heal()
+            elif what == "stream":
+                state.streams.disturb(form["kind"])
             elif what == "person":
                 state.person(form.pop("acct"), **form)
             elif what == "posts":
