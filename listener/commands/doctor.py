@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -86,6 +87,8 @@ def examine(app: App, *, offline: bool) -> Iterator[Check]:
         yield from _account(app, account, sources_of_it, offline=offline)
     for network in dict.fromkeys(account.network for account in settings.accounts.values()):
         yield from _to_arrange(app, network)
+    if _made(settings):
+        yield from _money(app)
 
 
 def _tried(name: str, look: Callable[[], str], next_step: str = "") -> Check:
@@ -145,6 +148,37 @@ def _database(settings: Config) -> Iterator[Check]:
         yield check
 
 
+def _made(settings: Config) -> bool:
+    """Whether there is a database already; looking at things must not make one."""
+    url = settings.database.url
+    return not url.startswith("sqlite") or Path(url.partition(":///")[2]).exists()
+
+
+def _money(app: App) -> Iterator[Check]:
+    """What each account that costs money has spent, and the posts that nobody can look up again."""
+    from listener.commands import money
+    from listener.commands.running import unwatched
+    from listener.store import mentions
+
+    try:
+        with app.store.read() as tx:
+            standings = money.standings(app, tx)
+            orphans = unwatched(app, mentions.unwatched(tx, list(app.config.accounts)))
+    except EscuchaError:
+        return  # the database's own check says so
+    for standing in standings:
+        stopped = money.trouble(app, standing)
+        yield Check(
+            name=f"account {standing.account} money",
+            ok=stopped is None,
+            detail=money.row(standing, app.now()),
+            next_step=stopped or "",
+        )
+    for orphan in orphans:
+        said, _, step = orphan.rpartition(": ")
+        yield Check(name="account removed", ok=False, detail=f"{said}.", next_step=step)
+
+
 def _account(app: App, account: Account, sources: list[SourceSettings], *, offline: bool) -> Iterator[Check]:
     name = f"account {account.name}"
     if offline:
@@ -164,6 +198,9 @@ def _account(app: App, account: Account, sources: list[SourceSettings], *, offli
         return f"{account.network}: read without an account"
 
     check = _named(_tried(name, connect), account)
+    if connector is not None and _made(app.config):
+        with suppress(EscuchaError):  # the database's own check says so
+            app.purse(account.name).pay(connector)
     yield check
     if connector is None:
         return
