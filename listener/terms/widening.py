@@ -47,20 +47,23 @@ def searches(expression: Expression, can: Can) -> tuple[Expression, ...]:
     return tuple(sorted(kept, key=each.index))
 
 
-def _asked(expression: Expression, can: Can) -> list[Expression]:
-    if (whole := widest(expression, can)) is not None:
+def _asked(expression: Expression, can: Can, besides: tuple[Expression, ...] = ()) -> list[Expression]:
+    """What to search for one after the other, `besides` standing in each; empty when that cannot be."""
+    if (whole := widest(both([expression, *besides]), can)) is not None:
         return [whole]
     parts = expression.parts if isinstance(expression, And) else (expression,)
+    ways: list[list[Expression]] = []
     for choice in (part for part in parts if isinstance(part, Or)):
-        rest = [part for part in parts if part is not choice]
-        asked = [_asked(both([each, *rest]), can) for each in choice.parts]
-        if all(asked):
-            return [one for each in asked for one in each]
-    return []
+        rest = (*(part for part in parts if part is not choice), *besides)
+        each = [_asked(part, can, rest) for part in choice.parts]
+        if all(each):
+            ways.append([one for asked in each for one in asked])
+    return min(ways, key=len, default=[])
 
 
 def _parts(expression: Expression) -> frozenset[Expression]:
-    return frozenset(expression.parts if isinstance(expression, And) else (expression,))
+    parts = expression.parts if isinstance(expression, And) else (expression,)
+    return frozenset(Word(folding.words(part.text)) if isinstance(part, Word) else part for part in parts)
 
 
 def _implied(expression: Expression) -> frozenset[Expression]:
@@ -88,10 +91,10 @@ def _widened(expression: Expression, can: Can) -> Expression | None:
 def _said(leaf: Expression) -> tuple[Expression, ...]:
     """Words that stand in whatever has this leaf: who wrote #iberia wrote the word iberia."""
     match leaf:
-        case Phrase(text) if len(folding.words(text).split()) > 1:
+        case Phrase(text):
             return tuple(Word(each) for each in folding.words(text).split())
         case Tag(text) | Handle(text):
-            return (Word(text.partition("@")[0]),)
+            return (Word(folding.letters(text.partition("@")[0])),)
         case _:
             return ()
 

@@ -121,6 +121,7 @@ class MastodonServer:
     limit: int | None = None  # requests per five minutes; None: counted, never refused
     max_characters: int = 500
     text_search: bool = True
+    searched: list[str] = field(default_factory=list)  # what was asked for, as it came
     forget_keys: bool = False  # Idempotency-Key is ignored
     accounts: dict[str, Row] = field(default_factory=dict)
     statuses: dict[str, Row] = field(default_factory=dict)  # by id, the deleted ones too
@@ -580,6 +581,12 @@ class _Http(ThreadingHTTPServer):
         """A client that hangs up is no news here."""
 
 
+def _searchable(text: str) -> str:
+    """Without case and accents, as the server's index is."""
+    return "".join(each for each in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(each))
+
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -854,14 +861,18 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _search(self) -> Row:
         self._me()
-        words = (self._one("q") or "").casefold().split()
+        asked = self._one("q") or ""
+        self.state.searched.append(asked)
+        excluded = [_searchable(text) for text in re.findall(r'-"([^"]*)"', asked)]
+        words = _searchable(re.sub(r'-"[^"]*"', "", asked)).split()
         rows = [
             row
             for row in self.state.statuses.values()
             if self.state.text_search
             and row["visibility"] == "public"
             and not row["gone"]
-            and all(word in row["text"].casefold() for word in words)
+            and all(word in _searchable(row["text"]) for word in words)
+            and not any(text in _searchable(row["text"]) for text in excluded)
         ]
         statuses = [status_json(self.state, row) for row in self._page(rows)]
         self.link = ""

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from listener.terms import And, From, Handle, Language, Not, Or, Phrase, Tag, Terms, Word, parse, widest
+from listener.terms import And, From, Handle, Language, Not, Or, Phrase, Tag, Terms, Word, parse, searches, widest
 from tests.listener.terms.writing import authors, expressions, languages, posts
 
 KINDS = (Word, Phrase, Tag, Handle, From, Language, And, Or, Not)
@@ -72,3 +72,30 @@ def test_the_network_is_asked_for_nothing_that_it_cannot(expression, kinds):
     found = widest(expression, only(*kinds))
     if found is not None:
         within(found)
+
+
+@pytest.mark.parametrize(
+    ("terms", "asked"),
+    [
+        pytest.param("a b", ["a b"], id="one is enough"),
+        pytest.param("a OR b", ["a", "b"], id="one for each of a choice"),
+        pytest.param("(a OR b) c", ["c"], id="what must be there anyhow"),
+        pytest.param("(a OR b) -c", ["a -c", "b -c"], id="each with what is excluded"),
+        pytest.param('a OR #a OR @a OR "a b" OR (a c)', ["a"], id="what another finds as well is not asked for"),
+        pytest.param("Avería OR #averia", ["Avería"], id="however it is written"),
+        pytest.param("(a OR b) (c OR d)", ["a", "b"], id="of two choices the first"),
+        pytest.param("(a OR from:b) (c OR d)", ["c", "d"], id="or the one that can be asked for"),
+        pytest.param("a OR from:b", [], id="nothing, where one cannot be asked for"),
+        pytest.param("a OR (b (c OR (d -e)))", ["a", "b"], id="choices inside each other"),
+    ],
+)
+def test_without_or_a_network_is_asked_several_times(terms, asked):
+    found = searches(parse(terms).expression, only(Word, And, Not))
+    assert [str(each) for each in found] == asked
+
+
+@given(expressions, posts, languages, authors, st.sets(st.sampled_from(KINDS)))
+def test_whatever_the_terms_match_one_of_the_searches_finds(expression, text, language, author, kinds):
+    found = searches(expression, only(*kinds))
+    if found and Terms("", expression).matches(text, language=language, author=author):
+        assert any(Terms("", each).matches(text, language=language, author=author) for each in found)
