@@ -142,7 +142,7 @@ class XConnector(Connector, Replies, Publishes, Rechecks, Metered):
     # --- reading ---
 
     def whoami(self) -> Author | None:
-        """Our account; None where an app only reads. Asked for once an hour: it costs, and few such calls are allowed."""
+        """Our account; None where an app only reads. Asked for once an hour: it costs, and X allows few such calls."""
         if self._me is None or self._now() - self._me[0] >= _KNOW_US_FOR:
             self._me = (self._now(), self._look_at_ourselves())
         return self._me[1] if self.speaks else None

@@ -7,8 +7,9 @@ docs.x.com/fundamentals/counting-characters.
 X knows every top-level domain and every emoji there is, and we do not. So where we cannot be sure, we take the larger
 number: what is said to fit, fits.
 
-    https://…, in an order of characters that X surely takes for one link    23
-    anything else that might be a link (example.com, ejemplo.photo/x)        23, or its own weight if that is more
+    https://…, whose end we know and X does too                              23
+    what begins like one and is not so sure                                  12 more than its own weight
+    example.com, ejemplo.photo/x and the like                                23, or its own weight if that is more
     an emoji joined, coloured or flagged in one of the ways we know          2
     code points joined in any other way                                      each for itself
 """
@@ -48,22 +49,29 @@ _SURE_ENDS = (
     f"{_COUNTRIES} com org net edu gov mil int info biz name app dev blog shop store online site tech cloud news help "
     "support cat eus gal madrid barcelona xyz club live world agency solutions email social"
 ).replace(" ", "|")
+_IN_PATH = r"[a-z0-9_!*';:=+,.$/%\#\[\]~@|&-]"
+_LABEL = r"[a-z0-9_\u00c0-\u024f]"
 _LINK = regex.compile(
     rf"""(?xi)
     (?P<sure>
         (?<![a-z0-9@＠$\#＃\u202a-\u202e/])
-        https?://(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+(?:{_SURE_ENDS})(?![\w.@-]) (?::\d{{1,5}})?+
-        (?:/(?:[a-z0-9!*';:=+,.$/%\#\[\]\-_~@|&]*[a-z0-9=_\#/+-])?)?+
-        (?:\?[a-z0-9!?*'();:&=+$/%\#\[\]\-_.,~|@]*[a-z0-9_&=\#/-])?+
+        https?://(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+(?:{_SURE_ENDS})(?![a-z0-9@+_-]|\.[a-z0-9\u0080-\U0010ffff])
+        (?::\d{{1,5}})?+
+        (?:/(?:{_IN_PATH}*[a-z0-9=_\#/+-])?)?+
+        (?:\?(?:{_IN_PATH}|[?()])*[a-z0-9_&=\#/-])?+
     )
-    | (?P<maybe>
-        https?://(?:(?!https?://)[\w!*';:=+,.$/%\#\[\]~@|&?-])*
-        | (?<![\w@＠$\#＃./-])
-          [\w][\w-]*(?:\.[\w-]+)*\.(?:(?:{_COUNTRIES.replace(" ", "|")})(?![\w-])|[^\W\d_]{{3,}}+|xn--[a-z0-9-]++)
-          (?!@) (?::\d+)? (?:[/?](?:(?!https?://)[\w!*';:=+,.$/%\#\[\]~@|&?-])*)?
-    )
+    | (?P<scheme> https?://(?:(?!https?://)(?:{_IN_PATH}|\?))*(?<=[a-z0-9_=\#/+&-]) )
+    | (?<!{_LABEL}|[@＠$\#＃./-])
+      (?P<host> {_LABEL}(?:{_LABEL}|-)*\.(?:{_LABEL}(?:{_LABEL}|-)*\.)*
+        (?:
+            (?P<known>{_SURE_ENDS})(?![a-z0-9@+-]|\.{_LABEL})
+            | [a-z]{{3,}}+(?!@|://) | xn--[a-z0-9-]++ | (?=[^\W\d_a-z])
+        )
+      )
+      (?::\d+)? (?P<path> [/?](?:(?!https?://)(?:{_IN_PATH}|\?))*(?<=[a-z0-9_=\#/+&-]) )?
     """
 )
+_SHORTEST = len("http://a.bc")
 
 # --- emoji ----------------------------------------------------------------------------------------------------------
 
@@ -111,15 +119,28 @@ def count(text: str) -> int:
     composed = unicodedata.normalize("NFC", text)
     length, end = 0, 0
     for link in _LINK.finditer(composed):
-        length += _weight(composed[end : link.start()])
-        own = _weight(link.group())
-        length, end = length + (URL_LENGTH if link["sure"] else max(URL_LENGTH, own)), link.end()
+        length += _weight(composed[end : link.start()]) + _link_weight(link)
+        end = link.end()
     return length + _weight(composed[end:])
 
 
 def has_link(text: str) -> bool:
-    """Whether X may find a link in it, which makes a post cost more."""
-    return _LINK.search(unicodedata.normalize("NFC", text)) is not None
+    """Whether X finds a link in it, as far as we can tell: that makes a post dearer."""
+    links = _LINK.finditer(unicodedata.normalize("NFC", text))
+    return any(link["sure"] or link["scheme"] or link["known"] for link in links)
+
+
+def _link_weight(link: regex.Match[str]) -> int:
+    """What X counts for it at most: all as a link, none of it, or a beginning as a link and the rest as it stands."""
+    if link["sure"]:
+        return URL_LENGTH
+    own = _weight(link.group())
+    if link["scheme"]:
+        return max(URL_LENGTH, own + URL_LENGTH - _SHORTEST)
+    first, second, *more = link["host"].split(".")
+    if link["known"] or not more:
+        return max(URL_LENGTH, own)
+    return max(own, URL_LENGTH + own - _weight(f"{first}.{second}"))
 
 
 def _weight(text: str) -> int:

@@ -129,6 +129,14 @@ class XWorld(World):
     def heal(self) -> None:
         self.server.heal()
 
+    def descriptions(self, external_id: str) -> list[str]:
+        return [self.server.media[each]["alt_text"] for each in self.server.posts[external_id]["media"]]
+
+    def fail_upload(self, fault: Fault) -> bool:
+        kind = READ_FAULTS.get(fault) or WRITE_FAULTS[fault]
+        self.server.fail("POST /2/media/upload", kind)
+        return True
+
     @property
     def our_id(self) -> str:
         return self.server.person(BRAND).id

@@ -59,8 +59,13 @@ LENGTHS: list[tuple[str, str, int]] = [
     ("url behind a word", "mira https://example.com ya", 31),
     ("url with parentheses inside: as long as X may find it", "https://es.wikipedia.org/wiki/Madrid_(b)", 26),
     ("two urls", "https://a.com https://b.com", 47),
-    ("url of a host that is none", "http://localhost/" + "a" * 30, 47),
-    ("url of an unknown end", "https://a.unknownend/" + "a" * 30, 51),
+    ("url against ideographs", "https://example.com日本", 27),
+    ("url of a host that is none", "http://localhost/" + "a" * 30, 59),
+    ("url of an unknown end", "https://a.unknownend/" + "a" * 30, 63),
+    ("host with a known end in its middle", "example.com.Gracias", 31),
+    ("host with www", "www.example.com", 23),
+    ("domain against ideographs", "見てexample.com日本", 31),
+    ("domain of an end in ideographs", "example.みんな", 29),
     ("bare domain", "example.com", 23),
     ("bare domain with a path", "example.com/a", 23),
     ("bare domain with a long path", "example.com/" + "a" * 30, 42),
@@ -118,6 +123,7 @@ def test_a_hostile_length_takes_no_longer_than_it_must(text: str) -> None:
         ("(elpais.es)", True),
         ("a las 3.50 p.m.", False),
         ("ana@example.com", False),
+        ("señal.Gracias", False),
     ],
 )
 def test_a_link_that_makes_a_post_dear_is_seen(text: str, found: bool) -> None:

@@ -68,7 +68,7 @@ Row = dict[str, Any]
 _MENTION = re.compile(r"(?<![\w@])@([A-Za-z0-9_]{1,15})")
 _TAG = re.compile(r"(?<![\w&])#(\w*[^\W\d_]\w*)")
 _WORD = re.compile(r"[^\W_]+")
-_URL = re.compile(r"https?://[\w.-]+\.[A-Za-z]{2,}(?![\w@-])(?:[:/?](?:[^\s<>\"]*[^\s<>\".,;:!?)])?)?")
+_URL = re.compile(r"https?://[\w.-]+\.[A-Za-z]{2,}(?![A-Za-z0-9@_-])(?:[:/?](?:[^\s<>\"]*[^\s<>\".,;:!?)])?)?")
 _TOKENS = re.compile(r'-?"[^"]*"|\(|\)|[^\s()]+')
 
 
