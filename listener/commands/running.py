@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from listener.commands.app import App, pass_app
 from listener.errors import Mistake, Outage
 
 if TYPE_CHECKING:
+    from listener.store.daemons import Running
     from listener.store.inbox import Draft
     from listener.store.sources import Source
     from listener.store.stats import Counts
@@ -149,6 +150,9 @@ def status(app: App, as_json: bool) -> None:
             "unwatched": mentions.unwatched(tx, list(app.config.accounts)),
         }
         approved = inbox.waiting(tx, states=(DraftState.APPROVED,))
+    if not _alive(seen, now):  # what it left behind says nothing any more
+        nothing = {"streaming_since": None, "stream_down_since": None, "stream_error": None}
+        seen["sources"] = [replace(source, **nothing) for source in seen["sources"]]
     broke = [trouble for standing in seen["money"] if (trouble := money.trouble(app, standing))]
     orphans = unwatched(app, seen["unwatched"])
     troubles = [
@@ -168,7 +172,7 @@ def _troubles(seen: dict[str, Any], now: datetime) -> list[str]:
     """What a person should act on, most pressing first."""
     counts: Counts = seen["counts"]
     found = []
-    alive = [daemon for daemon in seen["daemons"] if abs(now - daemon.seen_at) < DEAD_AFTER]
+    alive = _alive(seen, now)
     silent = [daemon for daemon in seen["daemons"] if daemon not in alive]
     if not alive and silent:
         last = silent[0]
@@ -264,6 +268,20 @@ def _untended(seen: dict[str, Any]) -> list[str]:
     return found
 
 
+def _alive(seen: dict[str, Any], now: datetime) -> list[Running]:
+    return [daemon for daemon in seen["daemons"] if abs(now - daemon.seen_at) < DEAD_AFTER]
+
+
+def _stream(source: Source, now: datetime) -> str:
+    """How its stream is; empty where there is none."""
+    if source.streaming_since:
+        return f"open for {output.spell(now - source.streaming_since)}"
+    if source.stream_down_since:
+        why = (source.stream_error or "").rstrip(".")
+        return f"down for {output.spell(now - source.stream_down_since)}: {why}; polled meanwhile"
+    return ""
+
+
 def _health(source: Source, now: datetime) -> str:
     if source.paused:
         return "paused"
@@ -307,6 +325,7 @@ def _print(app: App, seen: dict[str, Any], troubles: list[str], now: datetime) -
         output.fields([(f"money of {standing.account}", money.row(standing, now))])
     output.fields(
         [
+            *((f"stream of {source.name}", _stream(source, now)) for source in seen["sources"]),
             ("database", app.store.url.render_as_string(hide_password=True)),
             ("mentions", _states(counts.mentions)),
             ("drafts", _states(counts.drafts)),

@@ -15,7 +15,7 @@ from click.testing import Result
 from connectors.sandbox_world import Fault, World
 from listener import daemon
 from listener.commands import running
-from listener.store import daemons, sources, tables
+from listener.store import daemons, sources, streams, tables
 from listener.store.sources import Wanted
 from listener.types import DraftState, Urgency
 from tests.listener.commands.desk_world import DANGEROUS, SETTINGS, DeskWorld
@@ -162,6 +162,8 @@ def test_status_for_programs_keeps_its_keys(desk: DeskWorld) -> None:
         "cases_overdue",
         "critical_without_agent",
         "oldest_waiting",
+        "money",
+        "unwatched",
     }
     assert set(told["counts"]) == {
         "mentions",
@@ -177,6 +179,7 @@ def test_status_for_programs_keeps_its_keys(desk: DeskWorld) -> None:
     assert set(told["daemons"][0]) == {"name", "started_at", "seen_at", "version"}
     (source,) = told["sources"]
     assert source["name"] == "tag"
+    assert {"streaming_since", "stream_down_since", "stream_error"} <= set(source)
     assert {"query", "every", "failing_since", "last_error", "paused", "next_poll_at"} <= set(source)
     assert not {"id", "cursor"} & set(source)
 
@@ -243,6 +246,32 @@ def test_sources_that_fail_and_that_are_paused(desk: DeskWorld) -> None:
     assert "held sandbox x paused" in shown
     assert "tag sandbox #marca failing" in shown
     assert "\\x1b[2J [red]x[/red]" in shown
+
+
+def test_a_stream_is_shown_while_it_is_open_and_while_it_is_down(desk: DeskWorld) -> None:
+    with desk.store.write() as tx:
+        source = sources.get(tx, "tag")
+        streams.up(tx, source, desk.clock() - timedelta(minutes=3))
+    assert "stream of tag open for 3 min" in fine(desk.run("status"))
+    (told,) = json.loads(desk.run("status", "--json").stdout)["sources"]
+    assert told["streaming_since"]
+    with desk.store.write() as tx:
+        streams.down(tx, source, error=HOSTILE, now=desk.clock() - timedelta(minutes=2))
+    shown = fine(desk.run("status"))
+    assert "stream of tag down for 2 min: \\x1b[2J [red]x[/red]" in shown
+    assert "; polled meanwhile" in shown
+    (told,) = json.loads(desk.run("status", "--json").stdout)["sources"]
+    assert (told["streaming_since"], told["stream_error"]) == (None, HOSTILE)
+    assert told["stream_down_since"]
+
+
+def test_what_a_dead_daemon_left_behind_is_no_stream(desk: DeskWorld) -> None:
+    with desk.store.write() as tx:
+        streams.up(tx, sources.get(tx, "tag"), desk.clock())
+    desk.clock.forward(seconds=31)
+    assert "stream of" not in fine(desk.run("status"))
+    (told,) = json.loads(desk.run("status", "--json").stdout)["sources"]
+    assert told["streaming_since"] is None
 
 
 def _wanted(source: sources.Source) -> Wanted:
