@@ -12,8 +12,9 @@ offers text search.
     edits          done: `edited_at`; seen whenever a post is read again, and by recheck
     deletions      done: recheck; only a 404 in the API's own words counts, never a proxy's page
     language       done: what the author's client claims
-    threads        done: `in_reply_to_id`; Mastodon has no id for the whole thread
-    media          done: links with their descriptions; poll options join the text
+    threads        done: `in_reply_to_id`; Mastodon has no id for the whole thread. A notice goes on below our own post
+    media          done: links with their descriptions; poll options join the text. Ours carry pictures, which are
+                   handed over first (scope write:media), as the server's limits allow
     auth failure   done: 401, and 403 on reading; a 403 on a write counts only if our token is refused altogether
     length         done: the server's own limit and its URL length; 500 and 23 until it has told us
     terms of use   done: answers are unlisted by default and never wider than the parent, #nobot is honoured. The bot
@@ -39,6 +40,7 @@ from mastodon import Mastodon, MastodonError
 from pydantic import BaseModel
 
 from connectors import faults
+from connectors.mastodon_media import USUAL_IMAGES, Uploads, read_images
 from connectors.mastodon_posts import (
     CLOCKS_DIFFER,
     USUAL_LIMIT,
@@ -67,6 +69,7 @@ from listener.contract import Connector, Publishes, Rechecks, Replies, Streams
 from listener.errors import AuthFailed, Mistake, NetworkError, OutcomeUnknown, RateLimited, Rejected, Unavailable
 from listener.types import (
     Answerable,
+    Attachment,
     Author,
     Cursor,
     Facts,
@@ -93,6 +96,8 @@ FACTS = Facts(
     keyed_writes=True,
     deletions_visible=True,
     settle_after=timedelta(seconds=60),
+    images=USUAL_IMAGES,
+    threads=True,
     as_of="2026-07",
     source="https://docs.joinmastodon.org/api/guidelines/ and https://docs.joinmastodon.org/methods/statuses/",
 )
@@ -159,6 +164,7 @@ class MastodonConnector(Connector, Replies, Publishes, Rechecks, Streams):
             ratelimit_method="throw",
             user_agent="Escucha",
         )
+        self._uploads = Uploads(self._ask, self._api, self._wire, host=self._host)
         self._api.access_token = self._token  # set here: the constructor takes a token for a file name first
 
     # --- reading ---
@@ -289,6 +295,7 @@ class MastodonConnector(Connector, Replies, Publishes, Rechecks, Streams):
             visibility=self._settings.visibility.no_wider_than(request.parent_visibility),
             language=request.language,
             content_warning=self._fitting(request.content_warning, text),
+            media=request.media,
         )
 
     def find_reply(self, request: ReplyRequest, since: datetime) -> Posted | None:
@@ -306,15 +313,31 @@ class MastodonConnector(Connector, Replies, Publishes, Rechecks, Streams):
         return find_ours(candidates, self._host, our_id, text, since)
 
     def publish(self, request: PublishRequest) -> Posted:
-        """Say it to everybody, as widely as asked."""
+        """Say it to everybody, as widely as asked; below our own post where it goes on from one."""
         text = clean(request.text).strip()
-        return self._post(text, key=request.key, visibility=request.visibility, language=request.language)
+        return self._post(
+            text,
+            key=request.key,
+            in_reply_to_id=self._continued(request),
+            visibility=request.visibility,
+            language=request.language,
+            media=request.media,
+        )
 
     def find_published(self, request: PublishRequest, since: datetime) -> Posted | None:
-        """Looks through our own posts since then that answer nothing."""
-        our_id = self._us()
-        candidates = (each for each in self._own_posts(our_id, since) if not parent_of(each))
+        """Looks through our own posts since then that answer nothing, or go on from where this one does."""
+        our_id, parents = self._us(), {self._continued(request) or "", ""}  # a lost parent is unset
+        candidates = (each for each in self._own_posts(our_id, since) if parent_of(each) in parents)
         return find_ours(candidates, self._host, our_id, request.text, since)
+
+    def _continued(self, request: PublishRequest) -> str | None:
+        """The server's id of our own post that this one continues."""
+        if request.after is None:
+            return None
+        own = own_id(self._host, request.after)
+        if own is None:
+            raise Rejected(f"The post that this one continues is not one of {self._host}, where this account is")
+        return own
 
     def _post(
         self,
@@ -325,20 +348,27 @@ class MastodonConnector(Connector, Replies, Publishes, Rechecks, Streams):
         language: str | None,
         in_reply_to_id: str | None = None,
         content_warning: str = "",
+        media: Sequence[Attachment] = (),
     ) -> Posted:
         if self._token is None:
             raise AuthFailed(f"Writing at {self._host} needs an account: access_token is missing")
-        status = self._ask(
-            self._api.status_post,
-            text,
-            want=dict,
-            writing=True,
-            in_reply_to_id=in_reply_to_id,
-            visibility=visibility_name(visibility),
-            spoiler_text=content_warning or None,
-            language=language if language and language != "und" and _LANGUAGE.fullmatch(language) else None,
-            idempotency_key=key,
-        )
+        pictures = self._uploads.ids(key, media)
+        try:
+            status = self._ask(
+                self._api.status_post,
+                text,
+                want=dict,
+                writing=True,
+                in_reply_to_id=in_reply_to_id,
+                media_ids=pictures,
+                visibility=visibility_name(visibility),
+                spoiler_text=content_warning or None,
+                language=language if language and language != "und" and _LANGUAGE.fullmatch(language) else None,
+                idempotency_key=key,
+            )
+        except Rejected:
+            self._uploads.forget(key)  # perhaps the server has
+            raise
         try:
             return to_posted(status, self._host)
         except Unreadable as error:
@@ -376,13 +406,14 @@ class MastodonConnector(Connector, Replies, Publishes, Rechecks, Streams):
         writing: bool = False,
         missing: bool = False,
         extra: Mapping[str, str] | None = None,
+        patience: float = 0.0,
         **kwargs: Any,
     ) -> Any:
         """One request through the library; the JSON of the answer as it came, a `want`.
 
         `missing`: a 404 or 410 in the API's own words gives None. Any other trouble is one of the five errors.
         """
-        self._wire.prepare_call(extra)
+        self._wire.prepare_call(extra, patience=patience)
         failure: BaseException | None = None
         try:
             call(*args, **kwargs)
@@ -467,11 +498,14 @@ class MastodonConnector(Connector, Replies, Publishes, Rechecks, Streams):
         self._learnt_at = now
         for call in (self._api.instance_v2, self._api.instance_v1):
             try:
-                limit, url_length = read_limits(self._ask(call, want=dict))
+                instance = self._ask(call, want=dict)
             except NetworkError as error:
                 trouble = error
                 continue
-            self.facts = replace(FACTS, limit=limit, count=partial(count, url_length=url_length))
+            limit, url_length = read_limits(instance)
+            self.facts = replace(
+                FACTS, limit=limit, count=partial(count, url_length=url_length), images=read_images(instance)
+            )
             self._learnt_at = datetime.max.replace(tzinfo=UTC)
             return None
         return trouble

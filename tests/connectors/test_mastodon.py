@@ -18,7 +18,6 @@ import policies
 from connectors.mastodon import FACTS, MastodonConnector, Settings, connect
 from connectors.mastodon_posts import full_id, own_id
 from connectors.mastodon_streaming import Patience
-from connectors.mastodon_streaming import Patience
 from connectors.mastodon_text import count
 from connectors.wire import Wire
 from listener import store as stores
@@ -144,16 +143,6 @@ class MastodonWorld(World):
     def cut_streams(self) -> None:
         self.server.streams.disturb("cut")
 
-    def streaming(self) -> Connector:
-        self.server.streams.thump = 0.1
-        return connected(self.server, patience=Patience(beat=0.1, silence=1.0))
-
-    def silence_streams(self) -> None:
-        self.server.streams.disturb("silent")
-
-    def cut_streams(self) -> None:
-        self.server.streams.disturb("cut")
-
     def post(
         self,
         who: str,
@@ -188,6 +177,14 @@ class MastodonWorld(World):
 
     def heal(self) -> None:
         self.server.heal()
+
+    def descriptions(self, external_id: str) -> list[str]:
+        return [each["description"] for each in self.server.statuses[own(external_id)]["media"]]
+
+    def fail_upload(self, fault: Fault) -> bool:
+        kinds = {**READ_FAULTS, **WRITE_FAULTS}
+        self.server.fail("POST /api/v2/media", kinds[fault])
+        return True
 
     @property
     def our_id(self) -> str:

@@ -42,6 +42,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from email.parser import BytesParser
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
@@ -127,6 +128,9 @@ class MastodonServer:
     statuses: dict[str, Row] = field(default_factory=dict)  # by id, the deleted ones too
     notes: dict[str, Row] = field(default_factory=dict)  # notifications by id
     keys: dict[str, tuple[str, float]] = field(default_factory=dict)
+    uploads: dict[str, Row] = field(default_factory=dict)  # pictures handed over, by id
+    slow_pictures: int = 0  # so often a picture is not ready when asked for
+    takes_pictures: bool = True  # False: our token lacks write:media
     streams: Streams = field(default_factory=Streams)
     streaming: str | None = ""  # what it names as the address of its streams; "": its own, None: nothing
     faults: list[Fault] = field(default_factory=list)
@@ -334,6 +338,20 @@ class MastodonServer:
         if self._log is not None:
             self._log.write(json.dumps([kind, row]) + "\n")
             self._log.flush()
+
+    def add_upload(self, acct: str, content_type: str, data: bytes, description: str) -> Row:
+        """A picture that `acct` hands over; no post carries it yet."""
+        row = {
+            "id": str(uuid.uuid4()) if self.other else str(self._next_order(time.time())),
+            "acct": acct,
+            "type": content_type,
+            "data": data,
+            "description": description,
+            "looks": self.slow_pictures,
+            "used": False,
+        }
+        self.uploads[row["id"]] = row
+        return row
 
     def keep_key(self, key: str, status_id: str) -> None:
         """Remembers an Idempotency-Key."""
@@ -546,6 +564,20 @@ def instance_json(server: MastodonServer, version: int) -> Row:
     }
 
 
+def upload_json(server: MastodonServer, row: Row) -> Row:
+    """A MediaAttachment entity; without an address while the server works on it."""
+    at = f"{server.url}/media/{row['id']}"
+    return {
+        "id": row["id"],
+        "type": "image",
+        "url": None if row["looks"] else at,
+        "preview_url": None if row["looks"] else f"{at}?small",
+        "remote_url": None,
+        "description": row["description"],
+        "meta": {},
+    }
+
+
 def length_of(text: str) -> int:
     """How long Mastodon takes a text to be (code points of the composed form stand in for grapheme clusters)."""
     text = _URL.sub("x" * 23, unicodedata.normalize("NFC", text))
@@ -586,7 +618,6 @@ def _searchable(text: str) -> str:
     return "".join(each for each in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(each))
 
 
-
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -615,6 +646,7 @@ class _Handler(BaseHTTPRequestHandler):
         parts = urlsplit(self.path)
         self.route = parts.path.rstrip("/") or "/"
         self.query = parse_qs(parts.query, keep_blank_values=True)
+        self.file = b""
         self.form = self._read_form()
         self.link = ""
         self.headers_wanted = "good"
@@ -633,7 +665,9 @@ class _Handler(BaseHTTPRequestHandler):
             if self.state.limit and self.state.count_request()[1] < 0:
                 raise _Refused(429, ERRORS[429])
             with self.state.lock:
-                status, body = 200, self._dispatch()
+                self.status = 200
+                body = self._dispatch()
+                status = self.status
         except _Refused as refused:
             status, body = refused.status, {"error": refused.error}
         if fault is not None and not self._after(fault, body):
@@ -642,10 +676,29 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _read_form(self) -> Row:
         raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        if "json" in (self.headers.get("Content-Type") or ""):
+        kind = self.headers.get("Content-Type") or ""
+        if "json" in kind:
             return dict(json.loads(raw or b"{}"))
+        if kind.startswith("multipart/"):
+            return self._read_multipart(kind, raw)
         pairs = parse_qs(raw.decode("utf-8", "replace"), keep_blank_values=True)
         return {name: values if name.endswith("[]") else values[-1] for name, values in pairs.items()}
+
+    def _read_multipart(self, kind: str, raw: bytes) -> Row:
+        """The fields; the file itself goes to `self.file`, its type and name to the form."""
+        form: Row = {}
+        whole = BytesParser().parsebytes(f"Content-Type: {kind}\r\n\r\n".encode() + raw)
+        for part in whole.walk():
+            name = part.get_param("name", header="content-disposition")
+            if part.is_multipart() or not isinstance(name, str):
+                continue
+            data = part.get_payload(decode=True)
+            if part.get_filename():
+                self.file = data
+                form[name] = {"type": part.get_content_type(), "name": part.get_filename()}
+            else:
+                form[name] = data.decode("utf-8", "replace")
+        return form
 
     # --- faults ---
 
@@ -917,6 +970,7 @@ class _Handler(BaseHTTPRequestHandler):
                 return status_json(state, state.statuses[status_id])
         text, spoiler = str(self.form.get("status") or "").strip(), str(self.form.get("spoiler_text") or "")
         self._check_text(text, spoiler)
+        pictures = [self._picture(each) for each in self.form.get("media_ids[]") or []]
         parent = self.form.get("in_reply_to_id")
         if parent:
             try:
@@ -930,10 +984,44 @@ class _Handler(BaseHTTPRequestHandler):
             visibility=str(self.form.get("visibility") or "public"),
             language=self.form.get("language"),
             spoiler_text=spoiler,
+            media=[upload_json(state, each) for each in pictures],
         )
+        for each in pictures:
+            each["used"] = True
         if key:
             state.keep_key(key, row["id"])
         return status_json(state, row)
+
+    def _picture(self, upload_id: str) -> Row:
+        """A picture of ours that a post may carry."""
+        row = self.state.uploads.get(upload_id)
+        if row is None or row["used"] or row["acct"] != self._me():
+            raise _Refused(422, "La validación ha fallado: la imagen no existe o ya está en otra publicación")
+        if row["looks"]:
+            raise _Refused(422, "Cannot attach files that have not finished processing. Try again in a moment!")
+        return row
+
+    def _post_media(self) -> Row:
+        me = self._me()
+        assert me is not None
+        if not self.state.takes_pictures:
+            raise _Refused(403, "This action is outside the authorized scopes")
+        kind = (self.form.get("file") or {}).get("type", "")
+        if kind not in ("image/png", "image/jpeg", "image/gif", "image/webp"):
+            raise _Refused(422, "Validation failed: File content type is invalid, File is invalid")
+        row = self.state.add_upload(me, kind, self.file, str(self.form.get("description") or ""))
+        self.status = 202 if row["looks"] else 200
+        return upload_json(self.state, row)
+
+    def _get_media(self, upload_id: str) -> Row:
+        row = self.state.uploads.get(upload_id)
+        if row is None or row["acct"] != self._me():
+            raise _Refused(404, ERRORS[404])
+        entity = upload_json(self.state, row)
+        if row["looks"]:
+            row["looks"] -= 1
+            self.status = 206
+        return entity
 
     def _check_text(self, text: str, spoiler: str) -> None:
         if "\x00" in text:
@@ -1003,6 +1091,8 @@ _ROUTES: list[tuple[str, str, Callable[..., Any]]] = [
     ("GET", rf"/api/v1/statuses/{_ID}", _Handler._status),
     ("GET", rf"/api/v1/statuses/{_ID}/context", _Handler._context),
     ("POST", r"/api/v1/statuses", _Handler._post_status),
+    ("POST", r"/api/v2/media", _Handler._post_media),
+    ("GET", rf"/api/v1/media/{_ID}", _Handler._get_media),
     ("PUT", rf"/api/v1/statuses/{_ID}", _Handler._put_status),
     ("DELETE", rf"/api/v1/statuses/{_ID}", _Handler._delete_status),
 ]
