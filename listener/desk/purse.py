@@ -178,10 +178,10 @@ class Purse:
                 )
                 say = log.info if standing.level is Level.ENOUGH else log.warning
                 say(
-                    "The money reaches as far as this.",
+                    "The money reaches for more or for less than before.",
                     action="money",
                     account=self.account,
-                    level=standing.level.value,
+                    reaches=standing.level.value,
                     slower=None if math.isinf(standing.slower) else round(standing.slower, 1),
                     spent_today=round(standing.spent.today, 2),
                     spent_month=round(standing.spent.month, 2),
