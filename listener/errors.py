@@ -45,7 +45,7 @@ class PolicyProblem(Mistake):
 
 
 class TermsProblem(Mistake):
-    """Terms that cannot be read; `text` is what was read and `column` the place in it, from 1."""
+    """Terms that cannot be read; `text` is what was read, `column` the character in it, from 1."""
 
     def __init__(self, sentence: str, *, text: str, column: int) -> None:
         self.text = text

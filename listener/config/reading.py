@@ -32,7 +32,7 @@ from listener.config.shape import (
     is_secret,
     password_of,
 )
-from listener.errors import ConfigProblem
+from listener.errors import ConfigProblem, Mistake
 
 
 class _Shape(BaseSettings):
@@ -127,6 +127,7 @@ class _Check:
             self._explain(error, ())
         accounts = self._accounts(_table(merged.get("accounts")))
         self._sources(merged.get("sources"), _table(merged.get("accounts")))
+        sources = self._asked(shape) if shape else ()
         for network in _table(_table(merged.get("policy")).get("modes")):
             if network not in self.networks:
                 self._add(("policy", "modes", network), f"is not a network; {_near(network, self.networks)}")
@@ -142,9 +143,28 @@ class _Check:
             policy=shape.policy,
             cases=shape.cases,
             accounts=accounts,
-            sources=shape.sources,
+            sources=sources,
             daemon=shape.daemon,
         )
+
+    def _asked(self, shape: _Shape) -> tuple[SourceSettings, ...]:
+        """The sources with the brand's terms in the place of `brand`."""
+        from listener.terms import parse
+
+        terms = " ".join(shape.brand.terms.split())
+        if terms:
+            try:
+                parse(shape.brand.terms)
+            except Mistake as mistake:
+                self._add(("brand", "terms"), f"cannot be read. {mistake}")
+        asked: list[SourceSettings] = []
+        for index, source in enumerate(shape.sources):
+            query = f"{{{source.query.strip()}}}" if source.query.strip() == "brand" else source.query
+            if "{brand}" in query and not terms:
+                self._add(("sources", index, "query"), "asks for the brand's terms; write terms = … under [brand].")
+            query = query.replace("{brand}", terms if query == "{brand}" else f"({terms})")
+            asked.append(source.model_copy(update={"query": query}))
+        return tuple(asked)
 
     def _add(self, place: Place, sentence: str) -> None:
         key = ".".join(str(part) for part in place if isinstance(part, str))

@@ -65,6 +65,11 @@ class Brand(_Section):
     name: str = Field(default="", description="The company's name as people write it")
     handles: Words = Field(default=(), description="Our own handles on every network, to recognise ourselves")
     languages: Languages = Field(default=("es", "en"), description="Languages we answer in, the preferred one first")
+    terms: str = Field(
+        default="",
+        description="What to listen to on every network, as docs/terms.md says; a source reads it with "
+        '`query = "brand"`, or as a part of its query with `{brand}`',
+    )
 
 
 class Database(_Section):
@@ -95,7 +100,10 @@ class Cases(_Section):
 class SourceSettings(_Section):
     name: str = Field(pattern=_NAME, description="What we call it: lower case, digits, `-`, `_`")
     account: str = Field(description="The account that reads it, one of `[accounts.…]`")
-    query: str = Field(default="", description="What to read, in that network's own words, such as `#brand`")
+    query: str = Field(
+        default="",
+        description="What to read: `mentions`, a #hashtag, terms (docs/terms.md), or what else docs/networks.md says",
+    )
     every: Duration = Field(
         default=timedelta(seconds=60), le=timedelta(days=1), description="How often to look; a day at most"
     )

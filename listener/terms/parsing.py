@@ -94,7 +94,11 @@ class _Reader:
         return token
 
     def problem(self, token: _Token, sentence: str) -> TermsProblem:
-        return TermsProblem(f"Column {token.column}: {sentence}", text=self.text, column=token.column)
+        before = self.text[: token.column - 1]
+        where = f"Column {token.column - before.rfind(chr(10)) - 1}"
+        if "\n" in self.text.strip():
+            where = f"Line {before.count(chr(10)) + 1}, c{where[1:]}"
+        return TermsProblem(f"{where}: {sentence}", text=self.text, column=token.column)
 
     # --- the grammar ---
 

@@ -339,3 +339,58 @@ def test_a_budget_that_makes_no_sense_is_refused(read: Any, budget: str, said: s
     (problem,) = problems(read, f'[accounts.care]\nnetwork = "mastodon"\ninstance = "x"\n{budget}\n')
     assert said in problem
     assert "line 4" in problem
+
+
+# --- the brand's terms ---
+
+ASKED = """
+[brand]
+terms = '''
+(iberia OR #iberia
+ OR "iberia express") -empleo
+'''
+
+[accounts.care]
+network = "mastodon"
+instance = "https://m.example"
+
+[[sources]]
+name = "brand"
+account = "care"
+query = "brand"
+
+[[sources]]
+name = "spanish"
+account = "care"
+query = "r/spain {brand} lang:es"
+
+[[sources]]
+name = "word"
+account = "care"
+query = "brand new"
+"""
+
+
+def test_a_source_may_ask_for_the_brands_terms(read: Any) -> None:
+    terms = '(iberia OR #iberia OR "iberia express") -empleo'
+    assert [source.query for source in read(ASKED).sources] == [terms, f"r/spain ({terms}) lang:es", "brand new"]
+
+
+def test_the_brands_terms_may_come_from_the_environment(read: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ESCUCHA_BRAND__TERMS", "vueling")
+    assert read(ASKED).sources[0].query == "vueling"
+
+
+def test_terms_that_cannot_be_read_name_their_place(read: Any) -> None:
+    assert problems(read, ASKED.replace("-empleo", "-(empleo")) == [
+        "escucha.toml, line 3: brand.terms cannot be read. "
+        "Line 2, column 24: this ( is never closed; add the ) that is missing."
+    ]
+
+
+def test_a_source_that_asks_for_terms_that_are_not_there_says_so(read: Any) -> None:
+    told = problems(read, re.sub(r"terms = '''.*?'''", "", ASKED, flags=re.DOTALL))
+    assert told == [
+        f"escucha.toml, line {line}: sources.query asks for the brand's terms; write terms = … under [brand]."
+        for line in (12, 17)
+    ]

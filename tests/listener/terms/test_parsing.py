@@ -119,6 +119,15 @@ def test_a_mistake_tells_its_place_and_the_next_step(text, column, said):
     assert str(problem.value).endswith((".", "quotes."))
 
 
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [("a (b", "Column 3: "), ("a\n  OR (b", "Line 2, column 6: "), ("\na (b\n", "Column 3: ")],
+)
+def test_where_there_are_lines_the_line_is_told(text, where):
+    with pytest.raises(TermsProblem, match=f"^{where}"):
+        parse(text)
+
+
 @given(expressions)
 def test_what_is_written_reads_back(expression):
     rebuilt = parse_again(expression)
