@@ -64,6 +64,7 @@ from connectors.reddit_text import LONGEST_COMMENT, address, count, title_and_bo
 from connectors.reddit_wire import Login, RedditWire, needs_account
 from listener.contract import Connector, Publishes, Rechecks, Replies
 from listener.errors import AuthFailed, Mistake, NetworkError, OutcomeUnknown, Rejected, Unavailable
+from listener.terms import Terms
 from listener.types import (
     Answerable,
     Author,
@@ -167,6 +168,9 @@ class RedditConnector(Connector, Replies, Rechecks):
             f"Reddit's search finds posts (no comments) for {wanted.searched}; what of them matches “{wanted.terms}” "
             "is picked out here. r/subreddit before the terms reads the comments there too."
         )
+
+    def terms(self, query: str) -> Terms | None:
+        return read_query(query).terms
 
     def poll(self, query: str, cursor: Cursor | None) -> Page:
         """What is new since the cursor, in one page."""

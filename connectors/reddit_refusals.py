@@ -67,7 +67,8 @@ def of_answer(
     if status == 403 and "insufficient_scope" in str(headers.get("www-authenticate", "")):
         return AuthFailed("Reddit: our refresh_token does not reach so far; grant it anew with all the scopes it needs")
     if code and 400 <= status < 500 and status not in (401, 429) and (writing or code in _TOO_FAST):
-        return of_code(code, said, secrets=secrets)
+        told = body.get("explanation")
+        return of_code(code, told if isinstance(told, str) else "", secrets=secrets)
     if status == 404 and not writing and said:
         return Rejected(f"There is nothing of that name on Reddit (404): {faults.one_line(said, secrets=secrets)}")
     if status == 302 and not writing and "/search" in str(headers.get("location", "")):
