@@ -16,9 +16,10 @@ import statistics
 import tempfile
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, ClassVar
@@ -29,7 +30,7 @@ from listener import store as stores
 from listener.contract import Connector
 from listener.flow.ingest import ingest
 from listener.flow.poll import poll
-from listener.store import sources
+from listener.store import Store, sources
 from listener.store.sources import Wanted
 from listener.types import Cursor
 
@@ -103,7 +104,98 @@ class Mastodon(Bench):
         return read
 
 
-BENCHES: dict[str, Bench] = {bench.name: bench for bench in (Mastodon(),)}
+class Reddit(Bench):
+    name = "reddit"
+    query = "r/telecom telecom"
+
+    def server(self) -> AbstractContextManager[Any]:
+        from tests.servers.reddit import RedditServer
+
+        return RedditServer()
+
+    def fill(self, server: Any, text: str, number: int) -> None:
+        if number == 0:
+            server.first = server.submit("p0", "telecom", text)
+        else:
+            server.comment(f"p{number % 50}", server.first, text)
+
+    def connector(self, url: str) -> Connector:
+        from connectors.reddit import Settings, connect
+
+        return connect(Settings.model_validate(self._keys() | {"oauth_url": url, "reddit_url": url}))
+
+    def bare(self, url: str) -> Callable[[], int]:
+        import praw
+
+        api = praw.Reddit(
+            **self._keys(),
+            oauth_url=url,
+            reddit_url=url,
+            user_agent="linux:bench:1 (by /u/p0)",
+            check_for_updates=False,
+        )
+        api.user.me()
+
+        def read() -> int:
+            place = api.subreddit("telecom")
+            return sum(1 for listing in (place.comments, place.new) for _ in listing(limit=None))
+
+        return read
+
+    def _keys(self) -> dict[str, str]:
+        from tests.servers.reddit import BRAND, CLIENT_ID, CLIENT_SECRET, PASSWORD
+
+        return {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "username": BRAND, "password": PASSWORD}
+
+
+class X(Bench):
+    name = "x"
+    query = "telecom"
+
+    def server(self) -> AbstractContextManager[Any]:
+        from tests.servers.x import XServer
+
+        return XServer()
+
+    def fill(self, server: Any, text: str, number: int) -> None:
+        server.person(f"p{number % 50}").post(text)
+
+    def connector(self, url: str) -> Connector:
+        from connectors.x import Settings, connect
+        from tests.servers.x import KEYS
+
+        return connect(Settings.model_validate(KEYS | {"api": url}))
+
+    def bare(self, url: str) -> Callable[[], int]:
+        import requests
+        import tweepy
+
+        from connectors.x_posts import EXPANSIONS, MEDIA_FIELDS, TWEET_FIELDS, USER_FIELDS
+        from tests.servers.x import KEYS
+
+        class Here(requests.Session):
+            def request(self, method: Any, address: Any, *rest: Any, **more: Any) -> requests.Response:
+                return super().request(method, address.replace("https://api.twitter.com", url), *rest, **more)
+
+        client = tweepy.Client(**KEYS)
+        client.session = Here()
+        fields = {
+            "tweet_fields": TWEET_FIELDS,
+            "user_fields": USER_FIELDS,
+            "media_fields": MEDIA_FIELDS,
+            "expansions": EXPANSIONS,
+        }
+
+        def read() -> int:
+            pages = tweepy.Paginator(
+                client.search_recent_tweets, "telecom -is:retweet", max_results=100, user_auth=True, **fields
+            )
+            return sum(len(page.data or ()) for page in pages)
+
+        return read
+
+
+BENCHES: dict[str, Bench] = {bench.name: bench for bench in (Mastodon(), Reddit(), X())}
 
 
 def serve(bench: Bench, posts: int, line: Connection) -> None:
@@ -131,21 +223,23 @@ def measure(bench: Bench, *, posts: int, rounds: int) -> tuple[float, float]:
     bare = bench.bare(url)
     costs: tuple[list[float], list[float]] = ([], [])
     for round_number in range(rounds + 1):
-        for which, work in enumerate((bare, lambda: through(bench, connector, start, posts))):
-            began = time.process_time()
-            seen = work()
-            cost = (time.process_time() - began) / posts * 1e6
-            if seen < posts:
-                raise SystemExit(f"{bench.name}: saw {seen} of {posts} posts; the comparison would not be fair.")
-            if round_number:  # the first round warms up
-                costs[which].append(cost)
+        with database(bench, start) as store:
+            for which, work in enumerate((bare, partial(through, bench, connector, store, posts))):
+                began = time.process_time()
+                seen = work()
+                cost = (time.process_time() - began) / posts * 1e6
+                if seen < posts:
+                    raise SystemExit(f"{bench.name}: saw {seen} of {posts} posts; the comparison would not be fair.")
+                if round_number:  # the first round warms up
+                    costs[which].append(cost)
     ours_end.send("end")
     process.join(10)
     return statistics.median(costs[0]), statistics.median(costs[1])
 
 
-def through(bench: Bench, connector: Connector, start: Cursor | None, posts: int) -> int:
-    """Polls and stores until everything is in a fresh database; gives how many mentions are there."""
+@contextmanager
+def database(bench: Bench, start: Cursor | None) -> Iterator[Store]:
+    """An empty database that knows the source, and where it is to go on."""
     now = datetime.now(UTC)
     with tempfile.TemporaryDirectory() as folder:
         store = stores.open(f"sqlite:///{Path(folder) / 'bench.db'}")
@@ -156,18 +250,22 @@ def through(bench: Bench, connector: Connector, start: Cursor | None, posts: int
             sources.sync(tx, [wanted], now)
             made = sources.get(tx, "bench")
             sources.succeeded(tx, made, cursor=start, next_poll_at=now, new_mentions=0, now=now)
-        for _ in range(posts):
-            with store.read() as tx:
-                source = sources.get(tx, "bench")
-            polled = poll(source, connector)
-            if polled.page is None:
-                raise SystemExit(f"{bench.name}: {polled.error}")
-            if not ingest(store, source, polled.page, me=polled.me, now=datetime.now(UTC)).more:
-                break
-        with store.read() as tx:
-            total = sources.get(tx, "bench").mentions_total
+        yield store
         store.close()
-    return total
+
+
+def through(bench: Bench, connector: Connector, store: Store, posts: int) -> int:
+    """Polls and stores until everything is in the database; gives how many mentions are there."""
+    for _ in range(posts):
+        with store.read() as tx:
+            source = sources.get(tx, "bench")
+        polled = poll(source, connector)
+        if polled.page is None:
+            raise SystemExit(f"{bench.name}: {polled.error}")
+        if not ingest(store, source, polled.page, me=polled.me, now=datetime.now(UTC)).more:
+            break
+    with store.read() as tx:
+        return sources.get(tx, "bench").mentions_total
 
 
 def main() -> None:
