@@ -222,11 +222,15 @@ def test_what_ends_it_is_told_after_what_came_before(server: MastodonServer, kin
 
 
 def test_a_closed_stream_leaves_nothing_open(server: MastodonServer) -> None:
-    before = threading.active_count()
     with listening(server):
         eventually(lambda: len(server.streams.open) == 1)
+        assert readers()
     eventually(lambda: server.streams.open == [])
-    eventually(lambda: threading.active_count() <= before)
+    assert not readers()
+
+
+def readers() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("events of")]
 
 
 def test_it_can_be_closed_while_more_waits_than_it_holds(server: MastodonServer) -> None:

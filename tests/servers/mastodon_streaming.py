@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import queue
+import select
 import socket
 import threading
 import time
@@ -109,6 +110,8 @@ class Streams:
             try:
                 event, data = mine.waiting.get(timeout=0.05)
             except queue.Empty:
+                if _left(handler):
+                    return
                 if time.monotonic() >= beats_at:
                     _write(handler, b":thump\n")
                     beats_at = time.monotonic() + self.thump
@@ -135,15 +138,15 @@ class Streams:
 
     def _die(self, handler: BaseHTTPRequestHandler, stopping: threading.Event, *, trickles: bool) -> None:
         """Open, but of no use any more, until whoever listens has enough of it."""
-        handler.connection.settimeout(0.05)
-        while not stopping.is_set():
+        while not stopping.wait(0.05) and not _left(handler):
             if trickles:
                 _write(handler, b"a")
-            try:
-                if not handler.connection.recv(1):
-                    return
-            except TimeoutError:
-                continue
+
+
+def _left(handler: BaseHTTPRequestHandler) -> bool:
+    """Whether whoever listened has closed the connection."""
+    readable, _, _ = select.select([handler.connection], [], [], 0)
+    return bool(readable) and not handler.connection.recv(1, socket.MSG_PEEK)
 
 
 def _write(handler: BaseHTTPRequestHandler, data: bytes) -> None:
