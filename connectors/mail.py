@@ -139,6 +139,9 @@ class MailConnector(Connector, Replies, Streams):
             return f"Every mail that comes into {where} of {self._settings.address}; mails stay unread."
         return f"Every mail that comes into {where} of {self._settings.address} is read, and those that match are kept."
 
+    def terms(self, query: str) -> Terms | None:
+        return read_query(query)[1]
+
     def poll(self, query: str, cursor: Cursor | None) -> Page:
         """The next mails; the cursor covers no more than what this page returns."""
         folder, terms = self._read_query(query)

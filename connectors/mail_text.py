@@ -12,13 +12,13 @@ import codecs
 import email
 import email.policy
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from email.message import Message
 from email.utils import collapse_rfc2231_value
-from html.parser import HTMLParser
 
 from connectors import mail_tnef
+from connectors.mail_html import html_to_text
 
 LONGEST_TEXT = 200_000  # characters of one part that are read
 _DEEPEST = 30
@@ -169,7 +169,7 @@ def _read(part: Message, body: Body, depth: int) -> str:
     attached = _disposition(part) == "attachment" or (name and depth > 0)
     if kind in ("text/plain", "text/html") and not attached:
         text = decode(data[:LONGEST_TEXT], _charset(part))
-        return html_to_text(text) if kind == "text/html" else _flowed(clean(text), part)
+        return clean(html_to_text(clean(text))) if kind == "text/html" else _flowed(clean(text), part)
     if kind != "text/rfc822-headers" and (data or name):
         size = None if part.get("X-Escucha-Left-Out") else len(data)
         body.files.append(File(name=name, content_type=kind, size=size))
@@ -210,7 +210,7 @@ def _read_tnef(data: bytes, body: Body) -> str:
     for name, size in envelope.files:
         body.files.append(File(name=clean(name), content_type="application/octet-stream", size=size))
     if envelope.html:
-        return html_to_text(clean(envelope.html[:LONGEST_TEXT]))
+        return clean(html_to_text(clean(envelope.html[:LONGEST_TEXT])))
     return clean(envelope.text[:LONGEST_TEXT])
 
 
@@ -272,103 +272,3 @@ def _flowed(text: str, part: Message) -> str:
             lines[-1] = lines[-1].removesuffix(" ")
         open_depth = depth if soft else -1
     return "\n".join(lines)
-
-
-# --- HTML -----------------------------------------------------------------------------------------------------------
-
-# fmt: off
-_BLOCKS = frozenset({"p", "div", "ul", "ol", "table", "h1", "h2", "h3", "h4", "h5", "h6", "pre", "section",
-    "article", "header", "footer", "center", "form", "dl"})
-_LINES = frozenset({"tr", "li", "dt", "dd"})
-_VOID = frozenset({"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source",
-    "track", "wbr"})
-_UNSEEN = frozenset({"script", "style", "template", "title", "head", "noscript", "svg"})
-# fmt: on
-_QUOTE, _END_QUOTE = "\x02", "\x03"  # control characters: a cleaned text holds none of its own
-
-
-def html_to_text(html: str) -> str:
-    """The plain text of a mail's HTML: what is hidden left out, what is quoted behind `> `."""
-    reader = _Reader()
-    try:
-        reader.feed(clean(html[:LONGEST_TEXT]))
-        reader.close()
-    except AssertionError:  # how the library says that it cannot go on
-        return _tidy([re.sub(r"<[^<>]*>", " ", html)])
-    return _tidy(reader.out)
-
-
-class _Reader(HTMLParser):
-    """Writes down text as it comes. Keeps no tree: how deep one goes is the sender's choice."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.out: list[str] = []
-        self._open: list[tuple[str, str]] = []  # tag, and what it means: "", "hidden", "quote" or a link's address
-        self._hidden = 0
-        self._pre = 0
-        self._link_from = 0
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = {name: value or "" for name, value in attrs}
-        if tag in _VOID:
-            if not self._hidden:
-                self.out.append("\n" if tag in ("br", "hr") else given.get("alt", "") if tag == "img" else "")
-            return
-        meaning = ""
-        style = given.get("style", "").replace(" ", "").lower()
-        if tag in _UNSEEN or "display:none" in style or "mso-hide:all" in style:
-            meaning, self._hidden = "hidden", self._hidden + 1
-        elif tag == "blockquote" or "gmail_quote" in given.get("class", "").split():
-            meaning = "quote"
-            self.out.append(f"\n{_QUOTE}\n")
-        elif tag == "a":
-            meaning, self._link_from = f"link {given.get('href', '').strip()}", len(self.out)
-        self._pre += tag == "pre"
-        if not self._hidden:
-            self.out.append("\n\n" if tag in _BLOCKS else "\n" if tag in _LINES else "")
-            self.out.append("- " if tag == "li" else " " if tag in ("td", "th") else "")
-        if len(self._open) < 2_000:
-            self._open.append((tag, meaning))
-
-    def handle_endtag(self, tag: str) -> None:
-        near = next((n for n in range(1, min(len(self._open), 100) + 1) if self._open[-n][0] == tag), 0)
-        for _ in range(near):
-            self._close(*self._open.pop())
-
-    def _close(self, tag: str, meaning: str) -> None:
-        self._pre -= tag == "pre"
-        if meaning == "hidden":
-            self._hidden -= 1
-        elif meaning == "quote":
-            self.out.append(f"\n{_END_QUOTE}\n")
-        elif meaning.startswith("link http") and not self._hidden:
-            text, address = "".join(self.out[self._link_from :]).strip(), meaning.removeprefix("link ")
-            if text and len(address) <= 100 and text.rstrip("/") not in (address.rstrip("/"), _bare(address)):
-                self.out.append(f" ({address})")
-        if tag in _BLOCKS and not self._hidden:
-            self.out.append("\n\n")
-
-    def handle_data(self, data: str) -> None:
-        if not self._hidden:
-            self.out.append(data if self._pre else re.sub(r"[ \t\n]+", " ", data))
-
-
-def _bare(address: str) -> str:
-    return address.partition("://")[2].removeprefix("www.").rstrip("/")
-
-
-def _tidy(pieces: Iterable[str]) -> str:
-    """One text, at most one empty line in a row, quotations behind `> `."""
-    lines: list[str] = []
-    depth = 0
-    for raw in "".join(pieces).split("\n"):
-        line = " ".join(raw.replace("\xa0", " ").split(" ")).strip()
-        if line in (_QUOTE, _END_QUOTE):
-            depth = max(0, depth + (1 if line == _QUOTE else -1))
-            continue
-        line = line.replace(_QUOTE, "").replace(_END_QUOTE, "")
-        if not line and (not lines or not lines[-1].strip("> ")):
-            continue
-        lines.append(f"{'> ' * min(depth, 10)}{line}".rstrip())
-    return "\n".join(lines).strip()

@@ -90,7 +90,7 @@ def written(
 
 
 class MailWorld(World):
-    """People who write to one mailbox, whose provider keeps a copy of what it sends."""
+    """People who write to one mailbox, whose provider keeps a copy of what it sends unless a test says otherwise."""
 
     module = "connectors.mail"
     query = "mentions"
@@ -99,12 +99,22 @@ class MailWorld(World):
     lateness = timedelta(days=1)
     secret = PASSWORD
 
-    def __init__(self, dovecot: Dovecot, address: str, client: IMAPClient, imap: FaultyLine, smtp: FaultyLine) -> None:
-        self.dovecot, self.address, self.imap, self.smtp = dovecot, address, imap, smtp
+    def __init__(
+        self,
+        dovecot: Dovecot,
+        address: str,
+        client: IMAPClient,
+        lines: tuple[FaultyLine, FaultyLine],
+        *,
+        keeps_copies: bool = True,
+    ) -> None:
+        """`client` is logged in to the mailbox; the lines lead to IMAP and to submission."""
+        self.dovecot, self.address, self._client = dovecot, address, client
+        self.imap, self.smtp = lines
         self.people = f"people{next(_numbers)}.example"
-        dovecot.relay.files_sent.add(address)
         self._ids: dict[str, str] = {}  # message id -> external id
-        self._client = client
+        if keeps_copies:
+            dovecot.relay.files_sent.add(address)
 
     def connector(self) -> Connector:
         settings = in_the_open(self.dovecot, self.address, imap_port=self.imap.here, smtp_port=self.smtp.here)
@@ -139,7 +149,7 @@ class MailWorld(World):
 
     def ours(self) -> list[Ours]:
         found = []
-        for who in ("ana", "berta", "mallory"):
+        for who in ("ana", "berta", "beto", "carla", "mallory"):
             for message in self.dovecot.read(f"{who}@{self.people}"):
                 parent = str(message["In-Reply-To"]).strip("<>")
                 text = payload_of(message).decode().replace("\r\n", "\n").removesuffix("\n")
@@ -193,4 +203,4 @@ class TestMail(Conformance):
     @pytest.fixture
     def world(self, dovecot: Dovecot, address: str, lines: tuple[FaultyLine, FaultyLine]) -> Iterator[World]:
         with dovecot.login(address) as client:
-            yield MailWorld(dovecot, address, client, *lines)
+            yield MailWorld(dovecot, address, client, lines)
