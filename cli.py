@@ -17,7 +17,7 @@ from typing import Any, cast
 
 import click
 
-from listener.errors import EscuchaError, Mistake
+from listener.errors import EscuchaError, Mistake, TermsProblem
 
 # name -> (module in listener.commands, what the help says), under the heading it is listed by
 COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
@@ -99,8 +99,10 @@ class Escucha(click.Group):
         try:
             return super().invoke(ctx)
         except EscuchaError as error:
-            from listener.commands.output import complain
+            from listener.commands.output import complain, point_at
 
+            if isinstance(error, TermsProblem):
+                point_at(_masked(error.text), error.column - 1)
             complain(_masked(str(error)))
             ctx.exit(2 if isinstance(error, Mistake) else 1)
         except (KeyboardInterrupt, click.Abort):  # Ctrl-C, also at a question; or no answer to it

@@ -67,6 +67,7 @@ from connectors.mastodon_text import address, clean, count
 from connectors.wire import Wire
 from listener.contract import Connector, Publishes, Rechecks, Replies, Streams
 from listener.errors import AuthFailed, Mistake, NetworkError, OutcomeUnknown, RateLimited, Rejected, Unavailable
+from listener.terms import Terms
 from listener.types import (
     Answerable,
     Attachment,
@@ -193,6 +194,9 @@ class MastodonConnector(Connector, Replies, Publishes, Rechecks, Streams):
                 f"{query!r} needs an account: access_token is missing (a public hashtag such as #telecom needs none)."
             )
         return explain(wanted, self._host)
+
+    def terms(self, query: str) -> Terms | None:
+        return read_query(query).terms
 
     def poll(self, query: str, cursor: Cursor | None) -> Page:
         """The next page; the cursor covers no more than what this page returns."""

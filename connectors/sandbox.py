@@ -9,7 +9,7 @@ side, as on any other network.
     post = ana.post("@marca no tengo señal")
     world.fail("reply", Fault.ANSWER_LOST)
 
-Queries: `mentions` (posts that name our handle or answer us), `#tag`, or words that a post must all contain.
+Queries: `mentions` (posts that name our handle or answer us), or terms that a public post must match.
 
 Checklist
     paging          done: up to `page_size` posts, oldest change first; the cursor is the number of the last change seen
@@ -41,7 +41,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from connectors.sandbox_world import SCAN, Fault, Person, World, author_of, bare, moment, url_of
 from listener.contract import Connector, Publishes, Rechecks, Replies
-from listener.errors import AuthFailed, Mistake, OutcomeUnknown, RateLimited, Rejected, Unavailable
+from listener.errors import AuthFailed, OutcomeUnknown, RateLimited, Rejected, Unavailable
+from listener.terms import Tag
 from listener.types import (
     Answerable,
     Attachment,
@@ -133,16 +134,14 @@ class Sandbox(Connector, Replies, Publishes, Rechecks):
             return self.world.author(self._handle)
 
     def explain_query(self, query: str) -> str:
-        if query == "mentions":
+        terms = self.terms(query)
+        if terms is None:
             return f"Posts that name @{self._handle} or answer it."
-        if query.startswith("#") and re.fullmatch(r"#\w+", query):
-            return f"Public posts with the hashtag {query}."
-        if query.strip() and not query.startswith("#"):
-            return f"Public posts that contain: {', '.join(query.split())}."
-        raise Mistake(f"The sandbox cannot look for {query!r}: write `mentions`, one #hashtag, or some words.")
+        if isinstance(terms.expression, Tag):
+            return f"Public posts with the hashtag {terms}."
+        return f"Public posts that match: {terms}."
 
     def poll(self, query: str, cursor: Cursor | None) -> Page:
-        self.explain_query(query)
         wanted = self._filter(query)
         posts: list[Post] = []
         gone: list[str] = []
@@ -288,19 +287,20 @@ class Sandbox(Connector, Replies, Publishes, Rechecks):
 
     def _filter(self, query: str) -> Callable[[sqlite3.Row], bool]:
         """Whether a post concerns the query, as it reads now or as it read before an edit."""
-        if query == "mentions":
+        terms = self.terms(query)
+        if terms is None:
             us, names_us = self._handle, self._names_us
             return lambda row: (
                 row["author"] != us
                 and (row["parent_author"] == us or bool(names_us(row["text"] + "\n" + row["before"])))
             )
-        words = [re.compile(rf"(?<!\w){re.escape(word)}(?!\w)", re.IGNORECASE) for word in query.split()]
 
         def found(row: sqlite3.Row) -> bool:
             if row["visibility"] != Visibility.PUBLIC:
                 return False
-            text = row["text"] + "\n" + row["before"]
-            return all(word.search(text) for word in words)
+            language, author = row["language"], row["author"]
+            said = (f"{row['content_warning']}\n{text}" for text in (row["text"], row["before"]))
+            return any(terms.matches(text, language=language, author=author) for text in said)
 
         return found
 

@@ -20,7 +20,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from listener.types import (
     Author,
@@ -37,6 +37,9 @@ from listener.types import (
     Understanding,
     Visibility,
 )
+
+if TYPE_CHECKING:
+    from listener.terms import Terms
 
 
 class Connector(ABC):
@@ -58,6 +61,15 @@ class Connector(ABC):
 
         Raises Mistake when the query cannot be served, saying what would be.
         """
+
+    def terms(self, query: str) -> Terms | None:
+        """What of `query` is matched here, post by post; None where all is kept that the network gives.
+
+        Raises Mistake as `explain_query` does.
+        """
+        from listener.terms import parse
+
+        return None if query.strip().lower() == "mentions" else parse(query)
 
     @abstractmethod
     def poll(self, query: str, cursor: Cursor | None) -> Page:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 MASK = "•••"
+AROUND = 30  # characters shown on either side of a place in a text
 
 _HIDDEN_IN_JSON = re.compile("[\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
 
@@ -95,6 +96,18 @@ def say(text: str = "") -> None:
 def complain(text: str) -> None:
     """The same on standard error."""
     click.echo(visible(text, lines=True), err=True)
+
+
+def point_at(place: str, at: int) -> None:
+    """The line around a character of a text on standard error, and a caret below that character."""
+    from rich.cells import cell_len
+
+    start = place.rfind("\n", 0, at) + 1
+    line = place[start:].partition("\n")[0]
+    before, after = visible(line[: at - start]), visible(line[at - start :])
+    before = before if len(before) <= AROUND else f"…{before[-AROUND:]}"
+    after = after if len(after) <= AROUND else f"{after[:AROUND]}…"
+    click.echo(f"  {before}{after}\n  {' ' * cell_len(before)}^", err=True)
 
 
 def heading(text: str) -> None:

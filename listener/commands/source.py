@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from listener.commands import asking, output
+from listener.commands import asking, checking, output
 from listener.commands.adding import add
 from listener.commands.app import App, pass_app
 from listener.errors import AlreadyDone, EscuchaError, NetworkError, NotFound
@@ -58,28 +60,65 @@ def list_(app: App, as_json: bool) -> None:
 
 
 @source.command()
-@click.argument("name")
+@click.argument("what", metavar="[NAME]", required=False)
+@click.option("--network", metavar="NAME", help="Check a query for this network, although no source asks for it yet.")
+@click.option("--query", help="That query.")
+@click.option("--text", "texts", multiple=True, help="Tell whether a post that says this would be kept; repeatable.")
+@click.option("--author", default="", help="Who says so.")
+@click.option("--language", help="In which language the network says that it is, such as es.")
+@click.option(
+    "--try",
+    "file",
+    type=click.Path(path_type=Path),
+    help="The same for each text of a file: .txt with one a line, .csv with a column `text`, .jsonl with a key `text`.",
+)
 @output.json_option
 @pass_app
-def check(app: App, name: str, as_json: bool) -> None:
-    """What a source hears, and how its last polls went."""
-    wanted = _wanted(app, name)
-    try:
-        explained = app.connector(wanted.account).explain_query(wanted.query)
-    except EscuchaError as error:
-        raise asking.completed(error, wanted.account, app.config.accounts[wanted.account].settings) from None
-    told = _told(app, wanted, _known(app).get(name)) | {"hears": explained, "gaps": _gaps(app, name)}
-    if as_json:
-        output.print_json(told)
+def check(
+    app: App,
+    *,
+    what: str | None,
+    network: str | None,
+    query: str | None,
+    texts: tuple[str, ...],
+    author: str,
+    language: str | None,
+    file: Path | None,
+    as_json: bool,
+) -> None:
+    """What a source hears, what of that is kept, and how its last polls went; without a name, of every source.
+
+    No network is asked. With --network and --query: what a source with that query would hear.
+    """
+    tried = checking.read_texts(app, texts, file, author)
+    if network is not None or query is not None:
+        if network is None or query is None or what is not None:
+            raise click.UsageError("Give a source's name, or both --network and --query.")
+        told = {"network": network, "query": query}
+        told |= checking.understood(checking.connected(app, network), query, tried, language)
+        _show_checked(app, told, as_json=as_json)
         return
-    gaps, now = told.pop("gaps"), app.now()
-    for key in ("polled_at", "succeeded_at", "failing_since", "next_poll_at"):
-        told[key] = output.ago(told[key], now)
-    output.fields((key.removesuffix("_at").replace("_", " "), value) for key, value in told.items())
-    if gaps:
+    known = _known(app)
+    if what is not None:
+        _show_checked(app, _checked(app, _wanted(app, what), known, tried, language), as_json=as_json)
+        return
+    found, wrong = list[dict[str, Any]](), 0
+    for each in app.config.sources:
+        try:
+            found.append(_checked(app, each, known, tried, language))
+        except EscuchaError as error:
+            wrong += 1
+            found.append(_told(app, each, known.get(each.name)) | {"problem": str(error)})
+    if as_json:
+        output.print_json(found)
+    for one in [] if as_json else found:
+        output.heading(one["name"])
+        _show_checked(app, one, as_json=False)
         output.say()
-        output.heading("The network skipped something:")
-        output.table(["when", "why"], [(output.ago(gap["at"], now), gap["reason"]) for gap in gaps], empty="")
+    if not found and not as_json:
+        output.say("Nothing is listened to yet; add something with `escucha source add NETWORK`.")
+    if wrong:
+        raise output.SomeFailed(f"{output.counted(wrong, 'source')} cannot be listened to as it is.")
 
 
 @source.command()
@@ -154,6 +193,40 @@ def _wanted(app: App, name: str) -> SourceSettings:
     close = difflib.get_close_matches(name, named, n=1)
     hint = f"did you mean {close[0]}?" if close else "see `escucha source list`."
     raise NotFound(f"There is no source {name!r}; {hint}")
+
+
+def _checked(
+    app: App, wanted: SourceSettings, known: Mapping[str, Source], tried: Sequence[checking.Said], language: str | None
+) -> dict[str, Any]:
+    """Everything that can be told of a source without asking its network."""
+    try:
+        connector = app.connector(wanted.account)
+        understood = checking.understood(connector, wanted.query, tried, language)
+    except EscuchaError as error:
+        raise asking.completed(error, wanted.account, app.config.accounts[wanted.account].settings) from None
+    return _told(app, wanted, known.get(wanted.name)) | understood | {"gaps": _gaps(app, wanted.name)}
+
+
+def _show_checked(app: App, told: Mapping[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        output.print_json(told)
+        return
+    now, shown = app.now(), dict(told)
+    gaps, tried = shown.pop("gaps", ()), shown.pop("tried", ())
+    for key in ("polled_at", "succeeded_at", "failing_since", "next_poll_at"):
+        if key in shown:
+            shown[key] = output.ago(shown[key], now)
+    terms = shown.pop("terms", "")
+    if terms is None:
+        shown["matched here"] = "nothing: whatever comes is kept"
+    elif terms not in shown.get("hears", ""):
+        shown["matched here"] = terms
+    output.fields((key.removesuffix("_at").replace("_", " "), value) for key, value in shown.items())
+    checking.show_tried(tried)
+    if gaps:
+        output.say()
+        output.heading("The network skipped something:")
+        output.table(["when", "why"], [(output.ago(gap["at"], now), gap["reason"]) for gap in gaps], empty="")
 
 
 def _known(app: App) -> dict[str, Source]:

@@ -126,7 +126,7 @@ def test_add_uses_the_account_there_is_and_asks_for_its_token(escucha: Escucha, 
     Path("escucha.toml").write_text(START + PUBLIC.format(url=server.url), encoding="utf-8")
     done = escucha("source", "add", "mastodon", input=f"{TOKEN}\nmention\n\n")
     assert done.exit_code == 0, done.output
-    assert "What to listen to: mentions, a #hashtag, or words to search for [mentions]" in done.stdout
+    assert "What to listen to: mentions, a #hashtag, or terms to search for [mentions]" in done.stdout
     assert "did you mean mentions?" in done.output
     assert "Connected as marca" in done.stdout
     assert "ESCUCHA_ACCOUNTS__PUBLIC__ACCESS_TOKEN " in done.stdout
@@ -310,6 +310,63 @@ def test_check_explains_the_query(escucha: Escucha, world: World) -> None:
     assert "#marca" in found["hears"]
     assert found["gaps"] == []
     assert "hears" in escucha("source", "check", "play").stdout
+
+
+def test_check_without_a_name_tells_of_every_source_and_what_is_wrong(escucha: Escucha, world: World) -> None:
+    wrong = '\n[[sources]]\nname = "wrong"\naccount = "play"\nquery = "fibra (corte"\n'
+    Path("escucha.toml").write_text(START + wrong, encoding="utf-8")
+    done = escucha("source", "check", "--json")
+    assert done.exit_code == 3
+    right, wrong_one = json.loads(done.stdout)
+    assert right["terms"] == "#marca"
+    assert wrong_one["problem"].startswith("Column 7: this ( is never closed")
+    done = escucha("source", "check")
+    assert done.exit_code == 3
+    assert "never closed" in done.stdout
+
+
+def test_check_points_at_the_place_of_a_mistake(escucha: Escucha, world: World) -> None:
+    done = escucha(
+        "source", "check", "--network", "sandbox", "--query", "電車 \x1b[31m" + "x " * 50 + "(corte " + "y " * 50
+    )
+    assert done.exit_code == 2
+    line, caret, sentence = done.stderr.splitlines()
+    assert line[caret.index("^")] == "("
+    assert "\x1b" not in done.output
+    assert sentence == "Column 109: this ( is never closed; add the ) that is missing."
+    wide = escucha("source", "check", "--network", "sandbox", "--query", "電車 (").stderr.splitlines()
+    assert wide[:2] == ["  電車 (", "       ^"]
+
+
+def test_check_tells_which_texts_would_be_kept(escucha: Escucha, world: World) -> None:
+    Path("said.csv").write_text("text,author\nVaya #MarcaMovil,ana\nhola,luis\n", encoding="utf-8")
+    asked = ["--network", "sandbox", "--query", "marca lang:es -from:marca", "--try", "said.csv"]
+    found = told(escucha("source", "check", *asked, "--text", "la MARCA", "--author", "marca", "--json"))
+    assert found["terms"] == "marca lang:es -from:marca"
+    assert [(each["text"], each["matches"]) for each in found["tried"]] == [
+        ("la MARCA", False), ("Vaya #MarcaMovil", True), ("hola", False),
+    ]  # fmt: skip
+    shown = escucha("source", "check", *asked).stdout
+    assert "1 of 2 texts would be kept." in shown
+    assert "0 of 2 texts would be kept." in escucha("source", "check", *asked, "--language", "en").stdout
+    everything = escucha("source", "check", "--network", "sandbox", "--query", "mentions", "--text", "hola")
+    assert "there is nothing to match here" in everything.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--network", "sanbox", "--query", "a"], "did you mean sandbox?"),
+        (["--network", "mastodon", "--query", "a"], "source add mastodon"),
+        (["--network", "sandbox"], "both --network and --query"),
+        (["play", "--query", "a"], "both --network and --query"),
+        (["play", "--try", "missing.txt"], "no file missing.txt"),
+    ],
+)
+def test_check_says_what_it_needs(escucha: Escucha, world: World, options: list[str], said: str) -> None:
+    done = escucha("source", "check", *options)
+    assert done.exit_code == 2
+    assert said in done.stderr
 
 
 @pytest.mark.parametrize("command", ["check", "poll", "pause", "resume"])
