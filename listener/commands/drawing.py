@@ -22,7 +22,7 @@ from listener.types import DraftState, Media, PostKind, RuleOutcome, Urgency
 
 WIDEST = 100  # columns; longer lines are hard to read
 MAX_WORDS = 50_000  # characters of a text; rich would take minutes for a megabyte
-ALL_MEDIA = 20  # pictures and videos of one mention that are shown
+ALL_MEDIA = 50  # pictures and videos of one mention that are shown
 MAX_LABEL = 400  # characters of a name, an address, a reason
 STYLES = {Urgency.CRITICAL: "bold red", Urgency.HIGH: "yellow", Urgency.NORMAL: "", Urgency.LOW: "dim"}
 HOW = {
@@ -178,6 +178,8 @@ def _who(card: Card, width: int) -> Text:
         text.append(" · automatic account", "yellow")
     if author.opted_out:
         text.append(" · asks automatic accounts to keep away", "yellow")
+    if card.mention.left_alone_at:
+        text.append(" · asked to be left alone", "yellow")
     if author.followers is not None and author.followers >= 1000:
         text.append(f" · {author.followers:,} followers")
     if card.customer:

@@ -24,7 +24,7 @@ from listener.commands import card as cards
 from listener.commands.answers import tidy_reason
 from listener.commands.app import App, pass_app
 from listener.commands.card import Card
-from listener.commands.drawing import WIDEST, changes, media_line, quoted, words
+from listener.commands.drawing import ALL_MEDIA, WIDEST, changes, media_line, quoted, words
 from listener.commands.keyboard import Keyboard, leaving_on_signals
 from listener.commands.output import block, console, say
 from listener.commands.sheet import Sheet
@@ -201,7 +201,7 @@ class Review:
                 return True
             case "m":
                 said = card.mention
-                self._page(Group(*words(said.text), *map(media_line, said.media), *quoted(said)), draft.id)
+                self._page(Group(*words(said.text), *map(media_line, said.media[:ALL_MEDIA]), *quoted(said)), draft.id)
                 return True
             case "o":
                 self._open(card)

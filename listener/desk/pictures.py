@@ -105,7 +105,7 @@ def misdescribed(name: str, alt: str, images: Images, where: str) -> list[str]:
 def size(number: int) -> str:
     """`812 bytes`, `14 KB`, `2.5 MB`."""
     if number < 1024:
-        return f"{number} bytes"
+        return "1 byte" if number == 1 else f"{number} bytes"
     return f"{number / 1024:.0f} KB" if number < 1024 * 1024 else f"{number / 1024 / 1024:.1f} MB".replace(".0 ", " ")
 
 

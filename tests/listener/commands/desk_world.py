@@ -108,6 +108,8 @@ class DeskWorld:
         kind: PostKind = PostKind.MENTION,
         media: tuple[Media, ...] = (),
         warning: str = "",
+        quoted: str = "",
+        unanswerable: str = "",
         external_id: str | None = None,
         url: str | None = "https://sandbox.example/p/1",
     ) -> int:
@@ -123,6 +125,8 @@ class DeskWorld:
             thread_id=thread,
             media=media,
             content_warning=warning,
+            quoted=quoted,
+            unanswerable=unanswerable,
             url=url,
         )
         with self.store.write() as tx:

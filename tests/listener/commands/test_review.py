@@ -17,7 +17,8 @@ import pytest
 from listener.commands import deciding
 from listener.commands.review import KEYS, MORE_KEYS, READING
 from listener.store import inbox
-from listener.types import DraftState, GuardTrace, RuleOutcome, RuleTrace, Urgency
+from listener.store.attachments import NewImage
+from listener.types import DraftState, GuardTrace, Media, RuleOutcome, RuleTrace, Urgency
 from tests.listener.commands.desk_world import DANGEROUS, GUARDS, REPLY, Clock, DeskWorld
 
 ROOT = Path(__file__).parents[3]
@@ -164,6 +165,52 @@ def test_a_serious_draft_never_scrolls_off_a_small_screen(desk: DeskWorld, sits_
         assert len(_screen(again)) <= 24
     ana.press("a")
     ana.sees("Nothing more waits")
+
+
+def test_pictures_never_push_the_reply_off_a_small_screen(desk: DeskWorld, sits_down: Sits) -> None:
+    url = "https://files.example/" + "x" * 350
+    media = tuple(Media(kind="image", url=f"{url}{n}.png", alt=f"foto {n} " + "y" * 1500) for n in range(9))
+    desk.decides(desk.hears("palabra " * 100, media=media, quoted="lo de antes\n" * 40), reply="Así debe verse.")
+    with desk.store.write() as tx:
+        image = NewImage(
+            name="luz.png", content_type="image/png", data=b"x" * 2048, alt={"es": "Una luz. " * 12 + "Fin."}
+        )
+        inbox.edit(tx, desk_draft(desk), text="Así debe verse.", length=20, by="ana", now=desk.clock(), images=[image])
+    ana = sits_down()
+    card = ana.card("1 of 1")
+    rows = _screen(card)
+    assert len(rows) <= 24
+    assert max(map(len, rows)) <= 80
+    together = " ".join(card.split())
+    for words in ("[image] “foto 0", "and 7 more", "and 40 lines that it only repeats: m shows it", "Así debe verse."):
+        assert words in together
+    assert "with luz.png (PNG, 2 KB): “Una luz." in together
+    assert "Fin." in together, "what is approved stands there to its last word"
+    ana.press("m")
+    pages = ana.sees("Any key shows more")
+    while "It repeats:" not in pages:
+        ana.press(" ")
+        pages += ana.sees("Any key (shows more|goes back)")
+    for number in range(9):
+        assert f"{number}.png" in pages.replace("\r\n", "")
+    ana.press("q")
+    ana.card("1 of 1")
+    ana.press("a")
+    ana.sees("Nothing more waits")
+    assert desk.states() == {"approved"}
+
+
+def test_alike_drafts_show_their_pictures_too(desk: DeskWorld, sits_down: Sits) -> None:
+    desk.draft("Respuesta 0", guards=())
+    two = desk.draft("Respuesta 1", guards=())
+    with desk.store.write() as tx:
+        image = NewImage(name="luz.png", content_type="image/png", data=b"x", alt={"es": "Una luz verde"})
+        inbox.edit(tx, two, text=two.text, length=two.length, by="luis", now=desk.clock(), images=[image])
+    ana = sits_down()
+    ana.card("Respuesta 0")
+    ana.press("A")
+    shown = ana.sees("type 2 and Enter")
+    assert "with luz.png (PNG, 1 byte): “Una luz verde”" in " ".join(shown.split())
 
 
 def test_what_fills_several_screens_counts_after_the_last(desk: DeskWorld, sits_down: Sits) -> None:
