@@ -209,7 +209,11 @@ class Pipeline:
             source = sources.get(tx, name)
         try:
             connector = self._connection(source.account, f"stream {name}")
-        except EscuchaError as error:
+        except Outage:
+            raise
+        except Exception as error:
+            if not isinstance(error, EscuchaError):
+                log.exception("A connector broke.", action="stream_bug", source=name)
             ended = Ended(error=error)
         else:
             purse = self.purses[source.account]

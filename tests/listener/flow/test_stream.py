@@ -451,6 +451,22 @@ def test_a_network_that_cannot_be_connected_has_none(escucha: Escucha, error: Ex
     assert made.streams() == []
 
 
+@pytest.mark.parametrize(
+    ("error", "said"), [(Unavailable("nobody there"), "nobody there"), (KeyError("token"), "a bug: KeyError")]
+)
+def test_a_stream_that_cannot_be_connected_rests(
+    escucha: Escucha, pipeline: Pipeline, error: Exception, said: str
+) -> None:
+    def connect(_: str) -> Connector:
+        raise error
+
+    assert pipeline.streams() == ["source-0"]
+    pipeline._connect = connect
+    pipeline.stream("source-0")
+    assert row(escucha).stream_error == said
+    assert pipeline.streams() == []
+
+
 def test_a_paused_source_is_heard_no_longer_until_it_is_resumed(
     escucha: Escucha, radio: Radio, pipeline: Pipeline
 ) -> None:
