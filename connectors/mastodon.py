@@ -29,17 +29,17 @@ headers of a refusal.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from mastodon import Mastodon, MastodonError
 from pydantic import BaseModel
 
 from connectors import faults
+from connectors.mastodon_asking import Asking
 from connectors.mastodon_media import USUAL_IMAGES, Uploads, read_images
 from connectors.mastodon_posts import (
     CLOCKS_DIFFER,
@@ -51,7 +51,6 @@ from connectors.mastodon_posts import (
     own_id,
     parent_of,
     read_id,
-    read_json,
     read_limits,
     read_time,
     to_author,
@@ -108,9 +107,6 @@ _OWN_PAGES = 25  # how far back we look among our own posts: 1,000 of them
 _RECHECK_TOGETHER = 20
 _GIVE_UP_AFTER = 3  # posts in a row that could not be looked up
 _LEARN_AGAIN = timedelta(hours=1)
-# We read the answers ourselves. Mastodon.py would warn of a deprecated address that it chose itself, fail a call that
-# succeeded when it cannot read the reset time, and spend half a second on turning a page into its own types.
-_NOT_FOR_THE_LIBRARY = ("deprecation", "link", "x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset")
 
 
 def _read(query: str) -> Query:
@@ -124,13 +120,6 @@ def _read(query: str) -> Query:
 def connect(settings: BaseModel) -> Connector:
     """The connector for one server and account. Asks the network nothing yet."""
     return MastodonConnector(cast(Settings, settings))
-
-
-class _Library(Mastodon):
-    """Mastodon.py without the question that it puts before every hashtag: the hashtag's own answer tells as much."""
-
-    def timeline_is_available(self, *_: Any, **__: Any) -> bool:
-        return True
 
 
 class MastodonConnector(Connector, Replies, Publishes, Rechecks, Streams):
@@ -155,18 +144,9 @@ class MastodonConnector(Connector, Replies, Publishes, Rechecks, Streams):
         self._learnt_at: datetime | None = None
         self._rechecks_together = True
         self._wire = wire or Wire(proxies=not is_loopback(urlsplit(settings.instance).hostname or ""))
-        self._wire.hide(_NOT_FOR_THE_LIBRARY, show_body=b"{}")
-        # Given a version, the library looks none up; "throw", because "wait" would sleep inside a call.
-        self._api = _Library(
-            api_base_url=settings.instance,
-            session=self._wire,
-            mastodon_version="4.6.0",
-            version_check_mode="created",
-            ratelimit_method="throw",
-            user_agent="Escucha",
-        )
+        asking = Asking(instance=settings.instance, host=self._host, token=self._token, wire=self._wire, now=self._now)
+        self._ask, self._api = asking.ask, asking.api
         self._uploads = Uploads(self._ask, self._api, self._wire, host=self._host)
-        self._api.access_token = self._token  # set here: the constructor takes a token for a file name first
 
     # --- reading ---
 
@@ -401,57 +381,6 @@ class MastodonConnector(Connector, Replies, Publishes, Rechecks, Streams):
         raise Unavailable(f"{self._host} does not let us look far enough back among our own posts")
 
     # --- asking ---
-
-    def _ask(
-        self,
-        call: Callable[..., Any],
-        *args: Any,
-        want: type = list,
-        writing: bool = False,
-        missing: bool = False,
-        extra: Mapping[str, str] | None = None,
-        patience: float = 0.0,
-        **kwargs: Any,
-    ) -> Any:
-        """One request through the library; the JSON of the answer as it came, a `want`.
-
-        `missing`: a 404 or 410 in the API's own words gives None. Any other trouble is one of the five errors.
-        """
-        self._wire.prepare_call(extra, patience=patience)
-        failure: BaseException | None = None
-        try:
-            call(*args, **kwargs)
-        except MastodonError as error:  # whatever it made of the answer, we look at the answer itself
-            failure = error
-        answer = self._wire.answer
-        if answer is None:
-            lost = self._wire.failure or failure or RuntimeError("no answer")
-            raise faults.of_failure(lost, where=self._host, writing=writing) from failure
-        body = read_json(answer.body)
-        if 200 <= answer.status < 300 and isinstance(body, want):
-            return body
-        said = body.get("error") if isinstance(body, dict) else None
-        said = said if isinstance(said, str) else ""
-        if missing and said and answer.status in (404, 410):
-            return None
-        if writing and answer.status == 403:  # this post, or our account altogether?
-            self._check_token()
-        secrets = [self._token] if self._token else []
-        raise faults.of_status(
-            answer.status,
-            answer.headers,
-            where=self._host,
-            writing=writing,
-            now=self._now(),
-            said=said,
-            secrets=secrets,
-        ) from failure
-
-    def _check_token(self) -> None:
-        try:
-            self._ask(self._api.account_verify_credentials, want=dict)
-        except (RateLimited, Unavailable, Rejected):
-            return
 
     def _us(self) -> str:
         """The id of our account as the server knows it, asked for once."""
