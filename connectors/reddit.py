@@ -11,8 +11,8 @@ comments of those subreddits; the terms may be left out), or TERMS alone (a sear
     rate limits    done: 100 requests a minute; a refusal's headers, the pause after the last request, and RATELIMIT
                    with a time in words inside a 200. A poll costs a request per listing, and another for what is new
     edits          done: `edited`; seen when a thing is listed again, and by recheck
-    deletions      done: recheck; [deleted] and [removed] where author or text were, and what an answer that is surely
-                   whole does not hold
+    deletions      done: recheck every day for as long as a post is kept; [deleted] and [removed] where author or text
+                   were, and what an answer that is surely whole does not hold
     language       exempt: Reddit claims none
     threads        done: the parent's fullname, and the submission's as the thread
     media          done: pictures, galleries, videos, previews and links; ours carry none
@@ -89,6 +89,19 @@ ADVICE = (
     "Ask the moderators of a subreddit before you answer there.",
 )
 
+_OWN_PAGES = 10  # how far back we look among our own: about 1,000, Reddit has no more
+_SEARCH_DEPTH = 200
+_LOOKED_UP = 99  # at once, besides the one that is always there
+_ALWAYS_THERE = "t5_6"  # r/reddit.com, the first subreddit: an answer without it is not whole
+_LONGEST_KEPT = timedelta(days=90)
+
+
+def _lookups(keep: timedelta) -> tuple[tuple[timedelta, timedelta], ...]:
+    """What is kept is looked up every day: Reddit wants deleted content gone, and recommends within 48 hours."""
+    hour, day = timedelta(hours=1), timedelta(days=1)
+    return ((hour, hour / 6), (day, hour), (max(keep, day), 20 * hour))
+
+
 FACTS = Facts(
     network="reddit",
     limit=LONGEST_COMMENT,
@@ -100,14 +113,12 @@ FACTS = Facts(
     keyed_writes=False,
     deletions_visible=True,
     settle_after=timedelta(minutes=5),
+    rechecks=_lookups(_LONGEST_KEPT),
+    looks_at_once=_LOOKED_UP,
+    keep=_LONGEST_KEPT,
     as_of="2026-03",
     source="https://www.reddit.com/dev/api and https://redditinc.com/policies/data-api-terms",
 )
-
-_OWN_PAGES = 10  # how far back we look among our own: about 1,000, Reddit has no more
-_SEARCH_DEPTH = 200
-_LOOKED_UP = 99  # at once, besides the one that is always there
-_ALWAYS_THERE = "t5_6"  # r/reddit.com, the first subreddit: an answer without it is not whole
 
 
 def connect(settings: BaseModel) -> Connector:
@@ -122,7 +133,9 @@ class RedditConnector(Connector, Replies, Rechecks):
     def __init__(
         self, settings: Settings, *, wire: RedditWire | None = None, now: Callable[[], datetime] | None = None
     ) -> None:
-        self.facts = replace(FACTS, address=partial(address, footer=settings.footer)) if settings.footer else FACTS
+        keep = timedelta(days=settings.keep_days)
+        spoken = partial(address, footer=settings.footer) if settings.footer else address
+        self.facts = replace(FACTS, address=spoken, keep=keep, rechecks=_lookups(keep))
         self.speaks = settings.speaks
         self._settings = settings
         self._site = settings.reddit_url
@@ -149,6 +162,9 @@ class RedditConnector(Connector, Replies, Rechecks):
             author = to_author({"author": me["name"], "author_fullname": f"t2_{account}"}, self._site)
         except Unreadable as error:
             raise Unavailable("Reddit answered something else when asked who we are") from error
+        if author.handle.casefold() != str(self._settings.username).casefold():
+            other = faults.one_line(author.handle, limit=40)
+            raise AuthFailed(f"The refresh_token is u/{other}'s, and username names u/{self._settings.username}")
         self._known = Us(id=author.external_id, name=author.handle)
         return replace(author, created_at=time_of(me))
 

@@ -62,6 +62,13 @@ class Settings(BaseModel):
         description="What stands below every answer and notice, such as “I am the support bot of …”",
         json_schema_extra={"where": "Your choice; Reddit wants bots to say so, here or in the account's profile"},
     )
+    keep_days: int = Field(
+        default=90,
+        ge=1,
+        le=90,
+        description="For how many days a post is kept; each is looked up once a day, so that what is deleted goes here",
+        json_schema_extra={"where": "Your choice; Reddit recommends to keep little, and deletes nothing for you"},
+    )
     oauth_url: str = Field(
         default="https://oauth.reddit.com",
         description="Where Reddit's API is",

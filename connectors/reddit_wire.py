@@ -7,15 +7,18 @@ strategy that never repeats; what Reddit said we read from the wire.
 
 from __future__ import annotations
 
+import configparser
 import sys
 import threading
 import time
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
+from importlib.resources import files
 from typing import Any, cast
 
 import praw
 import requests
+from praw.config import Config
 from prawcore.auth import Authorizer
 from prawcore.sessions import RetryStrategy
 from pydantic import SecretStr
@@ -62,9 +65,14 @@ class _Once(RetryStrategy):
 
 
 class _Library(praw.Reddit):
-    """praw for one login. Everything is given to it, so that no praw.ini or variable of this machine has a say."""
+    """praw for one login. Everything is given to it, and the only praw.ini that it reads is the one inside its package:
+    other bots' files and variables on this machine have no say, and a broken file stops nobody.
+    """
 
     def __init__(self, settings: Settings, wire: Wire, *, ours: bool) -> None:
+        if Config.CONFIG is None:
+            Config.CONFIG = configparser.ConfigParser(interpolation=None)
+            Config.CONFIG.read_string(files("praw").joinpath("praw.ini").read_text(encoding="utf-8"))
         super().__init__(
             "DEFAULT",
             client_id=settings.client_id,

@@ -6,6 +6,7 @@ import contextlib
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -484,6 +485,24 @@ def test_a_refresh_token_does_instead_of_a_password(server: RedditServer) -> Non
     assert server.requests[0].form["grant_type"] == "refresh_token"
 
 
+def test_the_token_of_another_account_is_told(server: RedditServer) -> None:
+    with pytest.raises(AuthFailed, match="u/marca's"):
+        connected(server, username="otra", password=None, refresh_token=REFRESH).whoami()
+
+
+def test_the_files_and_variables_of_other_bots_have_no_say(
+    server: RedditServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "praw.ini").write_text("oauth_url=https://example.com\n[no end", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("praw.config.Config.CONFIG", None)
+    for name in ("praw_username", "praw_password", "praw_client_id", "praw_oauth_url", "praw_site"):
+        monkeypatch.setenv(name, "another")
+    assert connected(server).whoami() is not None
+    assert connected(server, username=None, password=None, developer="somebody").whoami() is None
+    assert {seen.form.get("username", "") for seen in server.requests} == {"", BRAND}
+
+
 def test_without_an_account_it_reads_and_says_nothing(server: RedditServer) -> None:
     server.submit("ana", HERE, "hola")
     connector = connected(server, username=None, password=None, developer="somebody")
@@ -769,6 +788,14 @@ def test_many_are_looked_up_together(server: RedditServer) -> None:
     assert [post.external_id for post in rechecked.present] == posts
     assert len(server.asked("/api/info")) == 2
     assert rechecked.gone == ()
+
+
+@pytest.mark.parametrize("days", [1, 30, 90])
+def test_what_is_kept_is_looked_up_every_day(server: RedditServer, days: int) -> None:
+    facts = connected(server, keep_days=days).facts
+    assert facts.keep == timedelta(days=days)
+    assert facts.rechecks[-1][0] >= facts.keep
+    assert all(often <= timedelta(days=1) for _, often in facts.rechecks)
 
 
 # --- writing --------------------------------------------------------------------------------------------------------
