@@ -22,14 +22,14 @@ from listener.errors import AlreadyDone, Stale
 from listener.flow.pipeline import Pipeline
 from listener.store import inbox, mentions, sources, stats, switch
 from listener.types import DraftState, MentionState
-from tests.listener.flow.world import Escucha
+from tests.listener.flow.world import Escucha, Overheard
 
 TEXTS = st.sampled_from(["@marca ¿horario?", "@marca todo mal", "@marca gracias", "@marca poison", "@marca\x00\x1b[2J"])
 PEOPLE = st.sampled_from(["ana", "beto", "carla"])
 FAULTS = st.sampled_from(
     [Fault.RATE_LIMITED, Fault.UNAVAILABLE, Fault.NEVER_ARRIVED, Fault.ANSWER_LOST, Fault.REJECTED]
 )
-STAGES = st.sampled_from(["poll", "understand", "decide", "act", "recheck"])
+STAGES = st.sampled_from(["poll", "stream", "understand", "decide", "act", "recheck"])
 
 
 class Death(BaseException):
@@ -44,7 +44,7 @@ class Everything(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp())
         self.escucha = Escucha(self.folder)
         self.escucha.forgets_keys()  # the network itself would take everything twice
-        self.daemons = [self.escucha.main, self.escucha.pipeline()]
+        self.daemons = [self._daemon(), self._daemon()]
         self.alive: set[str] = set()
         self.dies_at: int | None = None
         event.listen(self.escucha.store._engine, "commit", self._maybe_die)
@@ -56,11 +56,17 @@ class Everything(RuleBasedStateMachine):
                 self.dies_at = None
                 raise Death
 
+    def _daemon(self) -> Pipeline:
+        return self.escucha.pipeline(connector=Overheard)
+
     def _does(self, pipeline: Pipeline, stage: str) -> None:
         try:
-            getattr(pipeline, stage)()
+            if stage == "stream":
+                pipeline.stream("source-0")
+            else:
+                getattr(pipeline, stage)()
         except Death:
-            self.daemons[self.daemons.index(pipeline)] = self.escucha.pipeline()
+            self.daemons[self.daemons.index(pipeline)] = self._daemon()
         finally:
             self.dies_at = None
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -13,13 +13,14 @@ import policies
 from connectors import sandbox
 from connectors.sandbox import Fault, World
 from listener import store as stores
-from listener.contract import Policy
+from listener.contract import Policy, Streams
+from listener.errors import Unavailable
 from listener.flow.decide import Company
 from listener.flow.pipeline import Pipeline
 from listener.store import Store, inbox
 from listener.store.inbox import Draft
 from listener.store.sources import Wanted
-from listener.types import DraftState, Intent, Sentiment, Understanding
+from listener.types import Cursor, DraftState, Intent, Page, Sentiment, Understanding
 
 AUTO = """
 name: Test
@@ -89,6 +90,21 @@ class Clock:
         self.moment += timedelta(**span)
 
 
+class Overheard(sandbox.Sandbox, Streams):
+    """The sandbox network with a stream of what it would tell a poll; every other page says where it is."""
+
+    def streams(self, query: str) -> bool:
+        return bool(query)
+
+    def stream(self, query: str, cursor: Cursor | None) -> Iterator[Page]:
+        yield Page(posts=(), cursor=None)
+        for number in range(1, 5):
+            page = self.poll(query, cursor)
+            cursor = page.cursor
+            yield page if number % 2 else replace(page, cursor=None)
+        raise Unavailable("the stream broke")
+
+
 class Escucha:
     """One company listening to the sandbox. `pipeline()` gives a further process's worth of stages."""
 
@@ -105,11 +121,17 @@ class Escucha:
         self.queries = queries
         self.main = self.pipeline()
 
-    def pipeline(self, *, policy: Policy | None = None, clock: Callable[[], datetime] | None = None) -> Pipeline:
+    def pipeline(
+        self,
+        *,
+        policy: Policy | None = None,
+        clock: Callable[[], datetime] | None = None,
+        connector: type[sandbox.Sandbox] = sandbox.Sandbox,
+    ) -> Pipeline:
         made = Pipeline(
             self.store,
             accounts={"care": "sandbox"},
-            connect=lambda _: sandbox.connect(sandbox.Settings(world=self.folder / "world.db")),
+            connect=lambda _: connector(sandbox.Settings(world=self.folder / "world.db")),
             network_facts=lambda _: sandbox.FACTS,
             classifier=Keywords,
             policy=policy or self.policy,
