@@ -5,7 +5,7 @@ Leaves that look for something: Word, Phrase, Tag, Handle, From. Language only n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 
@@ -131,26 +131,6 @@ def leaves(expression: Expression) -> Iterator[Leaf]:
             yield expression
 
 
-def holds(
-    expression: Expression, has: Callable[[Leaf], bool], *, language: str | None = None, positive: bool = True
-) -> bool:
-    """Whether the expression is true of a post in that language for whose leaves `has` answers.
-
-    Where the language is unknown, neither `lang:es` nor `-lang:es` keeps a post away; `positive` is False inside a Not.
-    """
-    match expression:
-        case And(parts):
-            return all(holds(part, has, language=language, positive=positive) for part in parts)
-        case Or(parts):
-            return any(holds(part, has, language=language, positive=positive) for part in parts)
-        case Not(part):
-            return not holds(part, has, language=language, positive=not positive)
-        case Language(code):
-            return positive if not language else _speaks(language, code)
-        case _:
-            return has(expression)
-
-
 def plain(expression: Expression, *, positive: bool = True) -> Expression:
     """The same with every Not directly before a leaf."""
     match expression:
@@ -165,12 +145,15 @@ def plain(expression: Expression, *, positive: bool = True) -> Expression:
 
 def is_endless(expression: Expression) -> bool:
     """Whether it can be true of a post that has nothing of what is looked for: `-a`, `lang:es`, `a OR -b`."""
-    return holds(expression, lambda _: False)
-
-
-def _speaks(language: str, code: str) -> bool:
-    claimed = language.lower().replace("_", "-")
-    return claimed == code or claimed.startswith(f"{code}-")
+    match plain(expression):
+        case And(parts):
+            return all(map(is_endless, parts))
+        case Or(parts):
+            return any(map(is_endless, parts))
+        case Not() | Language():
+            return True
+        case _:
+            return False
 
 
 def _inside(part: Expression) -> str:

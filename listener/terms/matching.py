@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Set
 from dataclasses import dataclass, field
+from functools import partial
+from typing import NamedTuple
 
 import ahocorasick
 
@@ -20,13 +22,22 @@ from listener.terms.expression import (
     Phrase,
     Tag,
     Word,
-    holds,
     leaves,
     plain,
 )
 
 _NONE: frozenset[str] = frozenset()
-_Hit = tuple[str, tuple[str, ...]]  # a needle, and the names of the terms that it touches
+
+
+class Seen(NamedTuple):
+    """What is known of a post: which needles are in its text, the names of its author, its language or ""."""
+
+    found: Set[str]
+    names: Collection[str]
+    language: str
+
+
+Test = Callable[[Seen], bool]
 
 
 @dataclass(frozen=True)
@@ -35,69 +46,71 @@ class Terms:
 
     text: str
     expression: Expression
-    _needles: Mapping[Leaf, str] = field(init=False, repr=False, compare=False)
+    _needles: frozenset[str] = field(init=False, repr=False, compare=False)
+    _test: Test = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_needles", {leaf: needle(leaf) for leaf in leaves(self.expression)})
+        object.__setattr__(self, "_needles", needles(self.expression))
+        object.__setattr__(self, "_test", to_test(plain(self.expression)))
 
     def __str__(self) -> str:
         return str(self.expression)
 
     def matches(self, text: str, *, language: str | None = None, author: str = "") -> bool:
         """Whether such a post is meant. `language`: what the network claims, None when it does not say."""
-        return self.holds(folding.form(text), folding.names(author), language=language)
-
-    def holds(self, found: Container[str], names: Container[str], *, language: str | None) -> bool:
-        """Whether the expression is true where `found` has those needles that a text contains, `names` its author's."""
-
-        def has(leaf: Leaf) -> bool:
-            return self._needles[leaf] in (names if isinstance(leaf, From) else found)
-
-        return holds(self.expression, has, language=language)
+        form = folding.form(text)
+        found = {each for each in self._needles if each in form}
+        return self._test(Seen(found, folding.names(author), spoken(language)))
 
 
 class Matcher:
     """Many terms by name, all looked for in one pass.
 
-    An automaton finds which leaves are in the text; only expressions that one of their anchors touches are evaluated.
-    Anchors are leaves one of which is in whatever the expression matches.
+    An automaton finds which leaves are in the text; an expression is evaluated only when one of its anchors is there:
+    leaves one of which is in whatever it matches. Of a choice, each alternative stands for itself.
     """
 
     def __init__(self, terms: Mapping[str, Terms]) -> None:
-        self._terms = dict(terms)
-        self._by_author: dict[str, list[str]] = {}
-        touches: dict[str, list[str]] = {}
-        for name, each in self._terms.items():
-            looked_for = [leaf for leaf in leaves(each.expression) if not isinstance(leaf, From | Language)]
-            for leaf in looked_for:
-                touches.setdefault(needle(leaf), [])
-            for anchor in anchors(plain(each.expression)):
-                into = self._by_author if isinstance(anchor, From) else touches
-                into.setdefault(needle(anchor), []).append(name)
-        self._automaton = _automaton({key: (key, tuple(names)) for key, names in touches.items()})
+        self._alternatives: list[tuple[str, Test]] = []
+        self._by_author: dict[str, list[int]] = {}
+        touches: dict[str, list[int]] = {each: [] for term in terms.values() for each in needles(term.expression)}
+        for name, term in terms.items():
+            whole = plain(term.expression)
+            for part in whole.parts if isinstance(whole, Or) else (whole,):
+                for anchor in anchors(part):
+                    into = self._by_author if isinstance(anchor, From) else touches
+                    into.setdefault(needle(anchor), []).append(len(self._alternatives))
+                self._alternatives.append((name, to_test(part)))
+        self._automaton = _automaton(touches)
 
     def matching(self, text: str, *, language: str | None = None, author: str = "") -> frozenset[str]:
         """The names of all terms that match such a post."""
         hits = [hit for _, hit in self._automaton.iter(folding.form(text))] if self._automaton else []
-        names = folding.names(author) if hits or self._by_author else ()
-        touched = {term for _, terms in hits for term in terms}
+        if not hits and not self._by_author:
+            return _NONE
+        names = folding.names(author)
+        touched = {index for _, indices in hits for index in indices}
         for name in names:
             touched.update(self._by_author.get(name, ()))
         if not touched:
             return _NONE
-        found = {key for key, _ in hits}
-        return frozenset(name for name in touched if self._terms[name].holds(found, names, language=language))
+        seen = Seen({key for key, _ in hits}, names, spoken(language))
+        alternatives = (self._alternatives[index] for index in touched)
+        return frozenset(name for name, test in alternatives if test(seen))
 
 
-def _automaton(hits: Mapping[str, _Hit]) -> ahocorasick.Automaton | None:
+def _automaton(touches: Mapping[str, Iterable[int]]) -> ahocorasick.Automaton | None:
     """Finds all of these at once; None where there is nothing to find, since it cannot be made of nothing."""
-    if not hits:
+    if not touches:
         return None
     automaton = ahocorasick.Automaton()
-    for key, hit in hits.items():
-        automaton.add_word(key, hit)
+    for key, indices in touches.items():
+        automaton.add_word(key, (key, tuple(indices)))
     automaton.make_automaton()
     return automaton
+
+
+# --- what is looked for ---
 
 
 def needle(leaf: Leaf) -> str:
@@ -113,6 +126,11 @@ def needle(leaf: Leaf) -> str:
             return folding.letters(handle)
         case Language(code):
             return code
+
+
+def needles(expression: Expression) -> frozenset[str]:
+    """What to look for in a text, to know all that the expression asks of it."""
+    return frozenset(needle(leaf) for leaf in leaves(expression) if not isinstance(leaf, From | Language))
 
 
 def anchors(expression: Expression) -> frozenset[Leaf]:
@@ -132,3 +150,50 @@ def anchors(expression: Expression) -> frozenset[Leaf]:
 def _rarity(leaves: frozenset[Leaf]) -> tuple[bool, int]:
     """Long words are rarer than short ones; a choice is as common as its shortest."""
     return bool(leaves), min((len(needle(leaf)) for leaf in leaves), default=0)
+
+
+# --- whether it is there ---
+
+
+def to_test(expression: Expression) -> Test:  # noqa: PLR0911
+    """The meaning of a `plain` expression.
+
+    Where the language is unknown, neither `lang:es` nor `-lang:es` keeps a post away.
+    """
+    match expression:
+        case And(parts):
+            return partial(_all, tuple(map(to_test, parts)))
+        case Or(parts):
+            simple = [part for part in parts if isinstance(part, Word | Phrase | Tag | Handle)]
+            others = tuple(to_test(part) for part in parts if not isinstance(part, Word | Phrase | Tag | Handle))
+            return partial(_any, frozenset(map(needle, simple)), others)
+        case Language(code):
+            return lambda seen: not seen.language or _speaks(seen.language, code)
+        case Not(Language(code)):
+            return lambda seen: not seen.language or not _speaks(seen.language, code)
+        case Not(part):
+            test = to_test(part)
+            return lambda seen: not test(seen)
+        case From() as author:
+            name = needle(author)
+            return lambda seen: name in seen.names
+        case leaf:
+            key = needle(leaf)
+            return lambda seen: key in seen.found
+
+
+def spoken(language: str | None) -> str:
+    """A language as networks write it (`es`, `ES_mx`), as `lang:` does."""
+    return language.lower().replace("_", "-") if language else ""
+
+
+def _all(tests: tuple[Test, ...], seen: Seen) -> bool:
+    return all(test(seen) for test in tests)
+
+
+def _any(simple: frozenset[str], others: tuple[Test, ...], seen: Seen) -> bool:
+    return not simple.isdisjoint(seen.found) or any(test(seen) for test in others)
+
+
+def _speaks(language: str, code: str) -> bool:
+    return language == code or language.startswith(f"{code}-")
