@@ -49,6 +49,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "settle": ("answers", "Say whether a reply of unknown outcome went out."),
         "retry": ("answers", "Propose again what the network refused."),
         "explain": ("explain", "Why a mention was decided as it was."),
+        "leave-alone": ("leaving", "Never answer somebody again, or do so again."),
     },
     "Care": {
         "case": ("case", "Cases: list, show, open, assign, note, pending, resolve, reopen."),
@@ -73,7 +74,7 @@ class Escucha(click.Group):
             return None
         name = next(group[cmd_name][0] for group in COMMANDS.values() if cmd_name in group)
         module = importlib.import_module(f"listener.commands.{name}")
-        command: click.Command = getattr(module, f"{cmd_name}_" if cmd_name == "try" else cmd_name)
+        command: click.Command = getattr(module, f"{cmd_name}_" if cmd_name == "try" else cmd_name.replace("-", "_"))
         return command
 
     def resolve_command(

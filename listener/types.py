@@ -321,6 +321,7 @@ class AuthorView:
     followers: int | None = None
     bot: bool = False
     opted_out: bool = False
+    left_alone: bool = False  # asked us, in a post, not to be answered any more
     is_us: bool = False
     account_age_days: int | None = None
     mentions_last_7_days: int = 1
@@ -450,7 +451,8 @@ class Decision:
     """What the policy says about one mention, and why.
 
     `reply` is None where nothing is to be said; `case` is None where no case is wanted, or where a person routes
-    (`needs_routing`). `ignored` gives the reason when the mention needs nothing at all.
+    (`needs_routing`). `ignored` gives the reason when the mention needs nothing at all. `leave_alone`: its author asks
+    not to be answered, now or later.
     """
 
     policy_version: str
@@ -461,6 +463,7 @@ class Decision:
     escalate_to: str = ""
     tags: tuple[str, ...] = ()
     ignored: str = ""
+    leave_alone: bool = False
     rules: tuple[RuleTrace, ...] = ()
     guards: tuple[GuardTrace, ...] = ()
 

@@ -6,6 +6,7 @@ of the trace.
 
     own_post              our own words                                               forbids
     author                automatic accounts; those who ask them to keep away         forbids
+    opted_out             who asks, or asked before, not to be answered               forbids
     answerable            whom, and what, the network does not let us answer          forbids
     answered              what was answered already                                   forbids
     paused                somebody stopped everything                                 holds
@@ -39,6 +40,7 @@ from policies.amounts import spoken
 from policies.conditions import Seen, confidence
 from policies.drafts import addressed_length
 from policies.evaluate import Rules
+from policies.optouts import asks_to_be_left_alone
 from policies.personal import personal_data
 from policies.risks import Risk, RiskWords
 from policies.schema import Guard, PolicyFile
@@ -99,7 +101,12 @@ class Guarded:
             risks=risks,
         )
         traces = tuple(_trace(name, check(about)) for name, check in _GUARDS)
-        decision = replace(proposed, reply=_allowed(proposed.reply, traces), guards=traces)
+        decision = replace(
+            proposed,
+            reply=_allowed(proposed.reply, traces),
+            guards=traces,
+            leave_alone=bool(_opt_out(situation)),
+        )
         if situation.author.is_us:
             return replace(decision, case=None, needs_routing=False, escalate_to="", ignored="this is our own post")
         if risks and not situation.author.bot:
@@ -168,6 +175,14 @@ def _author(about: _Case) -> _Stop:
         return "forbids", "the account is automatic, and answering it can start a loop"
     if author.opted_out:
         return "forbids", "the author asks automatic accounts to keep away"
+    return None
+
+
+def _opted_out(about: _Case) -> _Stop:
+    if words := _opt_out(about.situation):
+        return "forbids", f"it asks to be left alone (“{words}”)"
+    if about.situation.author.left_alone:
+        return "forbids", "the author asked to be left alone; `escucha leave-alone --lift` takes that back"
     return None
 
 
@@ -277,9 +292,17 @@ def _unmasks(text: str, situation: Situation) -> bool:
     return bool(hidden & set(fold(text).split()))
 
 
+def _opt_out(situation: Situation) -> str:
+    """The words by which its author, speaking to us, asks to be left alone."""
+    if situation.kind is PostKind.FOUND or situation.author.is_us or situation.author.bot:
+        return ""
+    return asks_to_be_left_alone(situation.text)
+
+
 _GUARDS: tuple[tuple[str, Callable[[_Case], _Stop]], ...] = (
     ("own_post", _own_post),
     ("author", _author),
+    ("opted_out", _opted_out),
     ("answerable", _answerable),
     ("answered", _answered),
     ("paused", _paused),

@@ -59,6 +59,7 @@ def mention_keys(mention: Mention) -> dict[str, Any]:
             "followers": author.followers,
             "bot": author.bot,
             "opted_out": author.opted_out,
+            "left_alone_at": mention.left_alone_at,
         },
         "text": mention.text,
         "content_warning": mention.content_warning,

@@ -13,7 +13,19 @@ import structlog
 from listener.contract import Policy
 from listener.desk import cases as desk_cases
 from listener.desk import customers as desk_customers
-from listener.store import Store, Transaction, cases, decisions, erasing, identities, inbox, mentions, policies, switch
+from listener.store import (
+    Store,
+    Transaction,
+    cases,
+    decisions,
+    erasing,
+    identities,
+    inbox,
+    mentions,
+    optouts,
+    policies,
+    switch,
+)
 from listener.store.cases import Case
 from listener.store.customers import Customer
 from listener.store.mentions import Mention
@@ -153,6 +165,7 @@ def _situation(tx: Transaction, matter: _Matter, now: datetime) -> Situation:
             followers=author.followers,
             bot=author.bot,
             opted_out=author.opted_out,
+            left_alone=mention.left_alone_at is not None,
             is_us=author.external_id in ours
             or matter.company.is_ours(author)
             or inbox.is_ours(tx, mention.network, mention.external_id),
@@ -235,6 +248,8 @@ def _write_down(tx: Transaction, matter: _Matter, situation: Situation, decision
         now=now,
     )
     by = f"policy {decision.policy_version}"
+    if decision.leave_alone:
+        optouts.leave_alone(tx, mention, by=by, now=now)
     if decision.case is not None:
         if case is None:
             case = desk_cases.open_case(

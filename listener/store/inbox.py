@@ -225,6 +225,11 @@ def check_binding(tx: Transaction, draft: Draft) -> None:
         raise Stale(f"M{draft.mention_id} was deleted by its author; there is nothing to answer any more.")
     if mention.revision != draft.revision:
         raise Stale(f"M{draft.mention_id} was edited since D{draft.id} was written; a new draft is being made.")
+    if tx.scalar(select(t.accounts.c.left_alone_at).where(t.accounts.c.id == mention.account_id)):
+        raise Stale(
+            f"The author of M{draft.mention_id} asked to be left alone; "
+            f"`escucha leave-alone M{draft.mention_id} --lift` takes that back."
+        )
     active = policies.active(tx)
     if active and draft.policy_version != active:
         raise OtherPolicy(f"D{draft.id} was drafted under policy {draft.policy_version}; now {active} rules.")

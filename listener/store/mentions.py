@@ -58,6 +58,7 @@ class Mention:
     checked_at: datetime
     gone_at: datetime | None
     trouble: str | None
+    left_alone_at: datetime | None  # when its author asked us not to be answered any more
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -412,6 +413,7 @@ def _joined() -> Select[Any]:
         t.accounts.c.followers,
         t.accounts.c.bot,
         t.accounts.c.opted_out,
+        t.accounts.c.left_alone_at,
         t.accounts.c.created_at,
     ]
     ours = [t.sources.c.name.label("source_name"), t.sources.c.account.label("our_account")]
@@ -457,4 +459,5 @@ def _mention(row: Row[Any]) -> Mention:
         checked_at=row.checked_at,
         gone_at=row.gone_at,
         trouble=row.trouble,
+        left_alone_at=row.left_alone_at,
     )

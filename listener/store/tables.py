@@ -132,6 +132,7 @@ accounts = Table(
     Column("followers", Integer),
     Column("bot", Boolean, nullable=False, default=False),
     Column("opted_out", Boolean, nullable=False, default=False),
+    Column("left_alone_at", Moment),  # when its owner asked us not to be answered any more
     Column("created_at", Moment),
     Column("first_seen_at", Moment, nullable=False),
     UniqueConstraint("network", "external_id"),

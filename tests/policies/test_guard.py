@@ -219,3 +219,27 @@ def test_review(text: str, expected: tuple[str, ...]) -> None:
 
 def test_review_lets_data_stand_in_private() -> None:
     assert EAGER.review("ana@example.com", FACTS, "ana", visibility=Visibility.DIRECT) == ()
+
+
+# --- who asks to be left alone ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [PostKind.MENTION, PostKind.REPLY, PostKind.DIRECT])
+def test_who_asks_to_be_left_alone_gets_no_answer_and_keeps_their_case(kind: PostKind) -> None:
+    decision = EAGER.decide(situation("@marca No me contestes más.", "question", kind=kind))
+    assert decision.reply is None
+    assert decision.leave_alone
+    assert [g.reason for g in decision.guards if g.guard == "opted_out"] == [
+        "it asks to be left alone (“no me contestes”)"
+    ]
+
+
+def test_who_asked_before_gets_no_answer_either() -> None:
+    decision = EAGER.decide(situation("Hola", "question", author__left_alone=True))
+    assert decision.reply is None
+    assert not decision.leave_alone, "it is known already"
+
+
+@pytest.mark.parametrize("given", [{"kind": PostKind.FOUND}, {"author__is_us": True}, {"author__bot": True}])
+def test_who_does_not_speak_to_us_asks_us_for_nothing(given: dict[str, Any]) -> None:
+    assert not EAGER.decide(situation("Stop replying to me", "question", **given)).leave_alone

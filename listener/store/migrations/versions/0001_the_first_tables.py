@@ -23,6 +23,7 @@ def upgrade() -> None:
         sa.Column("followers", sa.Integer(), nullable=True),
         sa.Column("bot", sa.Boolean(), nullable=False),
         sa.Column("opted_out", sa.Boolean(), nullable=False),
+        sa.Column("left_alone_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("first_seen_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_accounts")),
