@@ -48,6 +48,7 @@ class Daemon:
         self._stopped = threading.Event()
         self._trouble: dict[str, str] = {}
         self._streams: dict[str, threading.Thread] = {}
+        self._left: list[threading.Thread] = []  # that hang in a stream
 
     def run(self, *, handle_signals: bool = True) -> None:
         """Ticks until `stop` or a signal; then finishes what is in hand and leaves nothing half-done."""
@@ -138,8 +139,10 @@ class Daemon:
     def _open_streams(self) -> None:
         """A thread for each stream that should be open and is not."""
         self._streams = {name: thread for name, thread in self._streams.items() if thread.is_alive()}
+        self._left = [thread for thread in self._left if thread.is_alive()]
+        self._left += [self._streams.pop(name) for name in self._pipeline.give_up_streams() if name in self._streams]
         for name in self._pipeline.streams():
-            if name in self._streams or len(self._streams) >= MOST_STREAMS:
+            if name in self._streams or len(self._streams) + len(self._left) >= MOST_STREAMS:
                 continue
             work = partial(self._guarded, f"stream {name}", partial(self._pipeline.stream, name))
             thread = threading.Thread(target=work, name=f"stream {name}", daemon=True)

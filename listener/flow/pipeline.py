@@ -22,13 +22,13 @@ from listener import budget
 from listener.budget import Allowance, Use
 from listener.contract import Classifier, Connector, Policy
 from listener.desk.purse import Purse
-from listener.errors import EscuchaError, Mistake, Outage
+from listener.errors import EscuchaError, Mistake, Outage, Unavailable
 from listener.flow.act import Acted, act
 from listener.flow.decide import Company, decide
 from listener.flow.ingest import Ingested, failed, ingest, overhear
 from listener.flow.poll import Polled, poll
 from listener.flow.recheck import batches, forget, recheck
-from listener.flow.stream import Ended, Rests, note_end, offers, stream
+from listener.flow.stream import LIFELESS, Ended, Rests, Signs, note_end, offers, stream
 from listener.flow.understand import understand
 from listener.store import Store, policies, sources, streams
 from listener.store.mentions import Saved
@@ -101,6 +101,7 @@ class Pipeline:
         self._overhearing = threading.Lock()  # one stream stores at a time, so that many leave the database to others
         self._offered: dict[tuple[str, str], bool] = {}
         self._rests_of_streams = Rests()
+        self._signs_of_streams = Signs()
 
     def start(self, wanted: Sequence[Wanted], *, by: str) -> None:
         """Writes down which sources are wanted and which policy rules from now on."""
@@ -207,30 +208,55 @@ class Pipeline:
         """
         with self.store.read() as tx:
             source = sources.get(tx, name)
+        turn = self._signs_of_streams.begin(name)
         try:
-            connector = self._connection(source.account, f"stream {name}")
+            ended = self._listen(source, turn)
+        finally:
+            mine = self._signs_of_streams.end(name, turn)
+        if mine:
+            self._note_end(source, ended)
+
+    def _listen(self, source: Source, turn: int) -> Ended:
+        purse = self.purses[source.account]
+        try:
+            connector = self._connection(source.account, f"stream {source.name}")
         except Outage:
             raise
         except Exception as error:
             if not isinstance(error, EscuchaError):
-                log.exception("A connector broke.", action="stream_bug", source=name)
-            ended = Ended(error=error)
-        else:
-            purse = self.purses[source.account]
+                log.exception("A connector broke.", action="stream_bug", source=source.name)
+            return Ended(error=error)
 
-            def take(source: Source, page: Page) -> Source:
-                purse.pay(connector)
-                return self._overhear(source, page)
+        def take(source: Source, page: Page) -> Source:
+            purse.pay(connector)
+            return self._overhear(source, page)
 
-            def stopping() -> bool:
-                return self.stopping() or purse.refusal(Use.READING) is not None
+        def stopping() -> bool:
+            given_up = not self._signs_of_streams.sign(source.name, turn)
+            return given_up or self.stopping() or purse.refusal(Use.READING) is not None
 
-            try:
-                ended = stream(self.store, connector, source, take=take, clock=self.clock, stopping=stopping)
-            finally:
-                purse.pay(connector)
+        try:
+            return stream(self.store, connector, source, take=take, clock=self.clock, stopping=stopping)
+        finally:
+            purse.pay(connector)
+
+    def give_up_streams(self) -> list[str]:
+        """The streams whose connector hangs, as none should: whoever reads them is left behind, and others may open."""
+        lifeless = self._signs_of_streams.give_up()
+        if not lifeless:
+            return []
+        with self.store.read() as tx:
+            known = [source for source in sources.list_all(tx) if source.name in lifeless]
+        for source in known:
+            self._connections.pop((source.account, f"stream {source.name}"), None)
+            error = Unavailable(f"its connector has shown no sign of life for {LIFELESS:g} s")
+            self._note_end(source, Ended(error=error, opened_at=self.clock()))
+        return lifeless
+
+    def _note_end(self, source: Source, ended: Ended) -> None:
         now = self.clock()
-        note_end(self.store, source, ended, now=now, reopens=self._rests_of_streams.after(name, ended, now))
+        reopens = self._rests_of_streams.after(source.name, ended, now)
+        note_end(self.store, source, ended, now=now, reopens=reopens)
 
     def _overhear(self, source: Source, page: Page) -> Source:
         with self._overhearing:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from listener.types import Page
 log = structlog.get_logger(__name__)
 
 STEADY = timedelta(minutes=1)  # a stream that was open for so long has not failed to open
+LIFELESS = 300.0  # seconds without a page, be it an empty one, after which a connector hangs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,6 +130,46 @@ class Rests:
         """Whether it is to be left alone; a clock that was set back must not make that last."""
         until = self._until.get(name)
         return until is not None and now < until <= now + budget.CEILING
+
+
+class Signs:
+    """When each stream that is being read last gave a page. One that is given up is not what it was if it wakes."""
+
+    def __init__(self) -> None:
+        self._turns = itertools.count()
+        self._reading: dict[str, tuple[int, float]] = {}
+
+    def begin(self, name: str) -> int:
+        """The turn that reads it from now on."""
+        turn = next(self._turns)
+        self._reading[name] = turn, time.monotonic()
+        return turn
+
+    def sign(self, name: str, turn: int) -> bool:
+        """Notes a page; False if that turn was given up."""
+        if not self._current(name, turn):
+            return False
+        self._reading[name] = turn, time.monotonic()
+        return True
+
+    def end(self, name: str, turn: int) -> bool:
+        """Whether that turn still was the one that reads it."""
+        current = self._current(name, turn)
+        if current:
+            self._reading.pop(name, None)
+        return current
+
+    def give_up(self) -> list[str]:
+        """The streams that have shown no sign of life for too long; nobody reads them any more."""
+        late = time.monotonic() - LIFELESS
+        lifeless = [name for name, (_, seen) in list(self._reading.items()) if seen < late]
+        for name in lifeless:
+            self._reading.pop(name, None)
+        return lifeless
+
+    def _current(self, name: str, turn: int) -> bool:
+        reading = self._reading.get(name)
+        return reading is not None and reading[0] == turn
 
 
 def reason(error: Exception) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 
@@ -417,6 +418,31 @@ def test_a_database_that_is_away_ends_it_without_a_word_about_the_network(
         pipeline.stream("source-0")
     assert radio.closed == 1
     assert row(escucha).stream_error is None
+
+
+def test_a_connector_that_hangs_is_given_up_and_its_source_polled(
+    escucha: Escucha, radio: Radio, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wakes, hangs = threading.Event(), threading.Event()
+    escucha.clock.forward(seconds=6)
+    radio.script = [BEAT, hangs.set, wakes.wait, says(escucha, "1"), says(escucha, "2")]
+    reader = threading.Thread(target=pipeline.stream, args=("source-0",))
+    reader.start()
+    assert hangs.wait(30)
+    assert pipeline.give_up_streams() == []
+    monkeypatch.setattr("listener.flow.stream.LIFELESS", -1.0)
+    assert pipeline.give_up_streams() == ["source-0"]
+    assert pipeline.give_up_streams() == []
+    given_up = row(escucha)
+    assert "no sign of life" in (given_up.stream_error or "")
+    assert given_up.next_poll_at == escucha.clock()
+    assert pipeline.streams() == []
+    wakes.set()
+    reader.join(30)
+    assert not reader.is_alive()
+    assert radio.closed == 1
+    assert row(escucha).stream_error == given_up.stream_error, "it is no longer its to say"
+    assert heard(escucha) == 1, "what it had in hand is kept"
 
 
 # --- whose stream is open ---
