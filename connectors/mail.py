@@ -191,8 +191,8 @@ class MailConnector(Connector, Replies, Streams):
             came = client.waits(min(BEAT, self._reidle))
             if not came:
                 yield Page(posts=(), cursor=None)
-        _, said = client.idle_done()  # waits for the server's word, so a line that died is noticed here
-        yield Page(posts=(), cursor=None, more=any(_tells_of_mail(each) for each in [*said, *client.noop()[1]]))
+        said = client.settle()  # waits for the server's word, so a line that died is noticed here
+        yield Page(posts=(), cursor=None, more=any(_tells_of_mail(each) for each in said))
 
     # --- answering ---
 
@@ -202,7 +202,7 @@ class MailConnector(Connector, Replies, Streams):
             raise AuthFailed(f"{self._settings.address} is only read: smtp_host is missing")
         to = recipient(request, self._settings)
         try:
-            mail = build(request, self._settings, to, self._now()).as_bytes()
+            mail = build(request, self._settings, to, self._now())
         except (ValueError, LookupError, TypeError) as error:  # the library refuses what cannot stand in a mail
             raise Rejected("The answer cannot be written as a mail") from error
         hand_over(self._settings, to, mail)

@@ -29,7 +29,6 @@ LONGEST_TEXT = 50_000
 NO_MESSAGE_ID = "no-message-id"
 
 _MESSAGE_ID = re.compile(rf"<\s*([^<>\s]{{1,{LONGEST_ID}}})\s*>")
-_BARE_ID = re.compile(rf"[^<>\s,;\"]{{1,{LONGEST_ID}}}")
 _SUBJECT_MARK = re.compile(
     r"\s*(?:(?:re|rv|r|sv|aw|antw|wg|tr|fw|fwd|enc|res|reenv)(?:\[\d+\])?\s*:\s*)+", re.IGNORECASE
 )
@@ -155,8 +154,8 @@ def _machine_sign(message: Message, address: str) -> str:
 def ids(value: str) -> list[str]:
     """The message ids in a header, in order, each once; also those that lack their brackets."""
     found = _MESSAGE_ID.findall(value[:20_000])
-    if not found and "@" in value:
-        found = [each for each in _BARE_ID.findall(value[:2_000]) if "@" in each]
+    if not found and "@" in value and "<" not in value:
+        found = [each for each in re.split(r"[\s,;\"]+", value[:2_000]) if "@" in each and len(each) <= LONGEST_ID]
     return list(dict.fromkeys(clean(each) for each in found))
 
 

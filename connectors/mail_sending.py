@@ -10,12 +10,12 @@ breaks. After it, only the server's answer tells; where none comes, nobody knows
 
 from __future__ import annotations
 
+import base64
 import re
 import smtplib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
-from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
@@ -31,6 +31,8 @@ from listener.types import ReplyRequest
 _MARKED = re.compile(r"\s*(?:re|rv|aw|sv)\s*:", re.IGNORECASE)
 _NO_SUBJECT = {"es": "su mensaje", "pt": "a sua mensagem"}
 _POLICY = SMTP.clone(max_line_length=78)
+_FOLD = "\r\n "
+_WORD_BYTES = 45  # of text in one encoded word, which may be 75 characters long
 
 
 def our_message_id(key: str, address: str) -> str:
@@ -56,38 +58,71 @@ def recipient(request: ReplyRequest, settings: Settings) -> str:
     return address
 
 
-def build(request: ReplyRequest, settings: Settings, to: str, now: datetime) -> EmailMessage:
-    """The answer as a mail: plain text in UTF-8, in the conversation of the mail it answers, pictures attached."""
-    mail = EmailMessage(policy=_POLICY)
-    mail["From"] = _named(settings.name, settings.address)
-    mail["To"] = _named(request.parent_author.display_name, to)
-    mail["Subject"] = _subject(request)
-    mail["Date"] = format_datetime(now)
-    mail["Message-ID"] = f"<{our_message_id(request.key, settings.address)}>"
+def build(request: ReplyRequest, settings: Settings, to: str, now: datetime) -> bytes:
+    """The answer as a mail: plain text in UTF-8, in the conversation of the mail it answers, pictures attached.
+
+    The headers are written here. The library would read encoded words in what strangers gave as a subject, line ends
+    in them too (CVE-2024-6923), and would encode ids that are longer than a line, which tears conversations apart.
+    """
+    headers = {
+        "From": _named(settings.name, settings.address),
+        "To": _named(request.parent_author.display_name, to),
+        "Subject": _words(_subject(request)),
+        "Date": format_datetime(now),
+        "Message-ID": f"<{our_message_id(request.key, settings.address)}>",
+    }
     if parent := parent_message_id(request):
-        references = [each for each in _list(request.parent_raw, "references") if each != parent]
-        mail["In-Reply-To"] = f"<{parent}>"
-        mail["References"] = " ".join(f"<{each}>" for each in [*references[:1], *references[1:][-8:], parent])
-    mail["X-Auto-Response-Suppress"] = "OOF, AutoReply"
+        references = [each for each in _list(request.parent_raw, "references") if each != parent and _is_id(each)]
+        headers["In-Reply-To"] = f"<{parent}>"
+        headers["References"] = _FOLD.join(f"<{each}>" for each in [*references[:1], *references[1:][-8:], parent])
+    headers["X-Auto-Response-Suppress"] = "OOF, AutoReply"
     if request.language and re.fullmatch(r"[a-z]{2,3}", request.language) and request.language != "und":
-        mail["Content-Language"] = request.language
-    mail.set_content(clean(request.text), charset="utf-8", cte="quoted-printable")
+        headers["Content-Language"] = request.language
+    head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    return head.encode("ascii") + _body(request).as_bytes()
+
+
+def _body(request: ReplyRequest) -> EmailMessage:
+    body = EmailMessage(policy=_POLICY)
+    body.set_content(clean(request.text), charset="utf-8", cte="quoted-printable")
     for picture in request.media:
         kind, _, form = picture.content_type.partition("/")
-        mail.add_attachment(
-            picture.data, maintype=kind, subtype=form, filename=clean(picture.name), disposition="attachment"
-        )
-        part = list(mail.iter_attachments())[-1]
-        part["Content-Description"] = _line(picture.alt)
-    return mail
+        name = re.sub(r"[^\w .-]", "_", _line(picture.name))[:100]
+        body.add_attachment(picture.data, maintype=kind, subtype=form, filename=name, disposition="attachment")
+        list(body.iter_attachments())[-1]["Content-Description"] = _line(picture.alt).replace("=?", "= ?")
+    return body
+
+
+def _words(text: str) -> str:
+    """The text as a header's value: as it is where it is plain, else in encoded words (RFC 2047)."""
+    return text if text.isascii() and text.isprintable() and "=?" not in text else _encoded(text)
+
+
+def _encoded(text: str) -> str:
+    pieces = [""]
+    for char in text:
+        if len((pieces[-1] + char).encode("utf-8", "replace")) > _WORD_BYTES:
+            pieces.append("")
+        pieces[-1] += char
+    coded = (base64.b64encode(piece.encode("utf-8", "replace")).decode("ascii") for piece in pieces)
+    return _FOLD.join(f"=?utf-8?b?{word}?=" for word in coded)
+
+
+def _named(name: str, address: str) -> str:
+    name = _line(name)[:100]
+    plain = re.fullmatch(r"[A-Za-z0-9 ]*", name)
+    return f"{name if plain else _encoded(name)} <{address}>" if name else address
+
+
+def _is_id(text: str) -> bool:
+    return text.isascii() and text.isprintable() and not re.search(r"[<>\s]", text)
 
 
 def parent_message_id(request: ReplyRequest) -> str:
     """The Message-ID of the mail that is answered; empty where it had none."""
     told = request.parent_raw.get("message_id")
     own = told if isinstance(told, str) else request.parent_id.rpartition("/")[0] or request.parent_id
-    plain = own.isascii() and own.isprintable() and not re.search(r"[<>\s]", own)
-    return own if plain and not own.endswith(f"@{NO_MESSAGE_ID}") else ""
+    return own if _is_id(own) and own and not own.endswith(f"@{NO_MESSAGE_ID}") else ""
 
 
 def hand_over(settings: Settings, to: str, mail: bytes) -> None:
@@ -138,13 +173,6 @@ def _subject(request: ReplyRequest) -> str:
     subject = _line(told)[:300] if isinstance(told, str) else ""
     subject = subject or _NO_SUBJECT.get(request.language or "", "your message")
     return subject if _MARKED.match(subject) else f"Re: {subject}"
-
-
-def _named(name: str, address: str) -> Address | str:
-    try:
-        return Address(display_name=_line(name)[:100], addr_spec=address)
-    except (ValueError, IndexError):
-        return address
 
 
 def _line(text: str) -> str:

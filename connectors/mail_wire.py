@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import imaplib
+import os
 import smtplib
 import socket
 import ssl
@@ -42,14 +43,14 @@ class TooMuch(OSError):
 class _Imap4(imaplib.IMAP4):
     """imaplib's own client, on a socket that is encrypted from the start or not, with a count of what comes."""
 
-    def __init__(self, host: str, port: int, *, context: ssl.SSLContext | None, timeout: float, largest: int) -> None:
+    def __init__(self, host: str, port: int, *, context: ssl.SSLContext | None, guard: Guard, largest: int) -> None:
         self._context = context
-        self._wait = timeout
+        self._guard = guard
         self._left = largest
-        super().__init__(host, port, timeout)
+        super().__init__(host, port)
 
-    def _create_socket(self, timeout: float | None = None) -> socket.socket:
-        return _connected(self.host, self.port, context=self._context, timeout=timeout or self._wait)
+    def _create_socket(self, timeout: float | None = None) -> socket.socket:  # noqa: ARG002  the library gives none
+        return _connected(self.host, self.port, context=self._context, guard=self._guard)
 
     def read(self, size: int) -> bytes:
         self._spend(size)
@@ -69,7 +70,8 @@ class _Imap4(imaplib.IMAP4):
 class Imap(IMAPClient):  # type: ignore[misc]
     """An IMAPClient within bounds. `largest`: the most bytes that this connection may bring."""
 
-    def __init__(self, host: str, port: int, *, context: ssl.SSLContext | None, largest: int) -> None:
+    def __init__(self, host: str, port: int, *, context: ssl.SSLContext | None, guard: Guard, largest: int) -> None:
+        self._guard = guard
         self._largest = largest
         timeout = SocketTimeout(connect=CONNECT_TIMEOUT, read=READ_TIMEOUT)
         super().__init__(host, port, ssl=context is not None, ssl_context=context, timeout=timeout)
@@ -77,9 +79,13 @@ class Imap(IMAPClient):  # type: ignore[misc]
         self.normalise_times = False
 
     def _create_IMAP4(self) -> _Imap4:
-        return _Imap4(
-            self.host, self.port, context=self.ssl_context, timeout=self._timeout.connect, largest=self._largest
-        )
+        return _Imap4(self.host, self.port, context=self.ssl_context, guard=self._guard, largest=self._largest)
+
+    def settle(self) -> list[Any]:
+        """Ends the idling; what the server said until now, as the library reads it. Raises where the line is dead."""
+        with Guard(2 * READ_TIMEOUT) as guard:
+            guard.watch(self._imap.sock)
+            return [*self.idle_done()[1], *self.noop()[1]]
 
     def waits(self, seconds: float) -> bool:
         """Whether the server says something within that time, while it idles."""
@@ -98,11 +104,13 @@ class Imap(IMAPClient):  # type: ignore[misc]
         return bool(self._poll_socket(sock, seconds))
 
 
-def _connected(host: str, port: int, *, context: ssl.SSLContext | None, timeout: float) -> socket.socket:
-    sock = socket.create_connection((host, port), timeout)
-    if context is None:
-        return sock
+def _connected(host: str, port: int, *, context: ssl.SSLContext | None, guard: Guard) -> socket.socket:
+    sock = socket.create_connection((host, port), CONNECT_TIMEOUT)
     try:
+        guard.watch(sock)
+        sock.settimeout(READ_TIMEOUT)
+        if context is None:
+            return sock
         return context.wrap_socket(sock, server_hostname=host)
     except BaseException:
         sock.close()
@@ -110,7 +118,10 @@ def _connected(host: str, port: int, *, context: ssl.SSLContext | None, timeout:
 
 
 class Guard:
-    """Shuts a socket when its time is up, whatever waits for it."""
+    """Shuts connections when their time is up, whatever waits for them.
+
+    It holds each by a second handle, which stays good when a library wraps its own in TLS.
+    """
 
     def __init__(self, seconds: float) -> None:
         self._sockets: list[socket.socket] = []
@@ -119,19 +130,25 @@ class Guard:
 
     def watch(self, sock: socket.socket) -> None:
         """Shuts this one too."""
-        self._sockets.append(sock)
+        self._sockets.append(socket.socket(fileno=os.dup(sock.fileno())))
+
+    def rest(self) -> None:
+        """Lets everything go on as long as it likes."""
+        self._timer.cancel()
+        for sock in self._sockets:
+            sock.close()
 
     def _end(self) -> None:
         for sock in self._sockets:
             with suppress(OSError):
-                socket.socket.shutdown(sock, socket.SHUT_RDWR)  # not SSLSocket's, which pulls the ground from a reader
+                sock.shutdown(socket.SHUT_RDWR)
 
     def __enter__(self) -> Guard:
         self._timer.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._timer.cancel()
+        self.rest()
 
 
 def trust(settings: Settings) -> ssl.SSLContext:
@@ -146,7 +163,10 @@ def trust(settings: Settings) -> ssl.SSLContext:
 
 @contextmanager
 def reading(settings: Settings, *, deadline: float | None = DEADLINE, largest: int = LARGEST) -> Iterator[Imap]:
-    """A mailbox server, logged in. Whatever goes wrong in it comes out as one of the five errors."""
+    """A mailbox server, logged in. Whatever goes wrong in it comes out as one of the five errors.
+
+    `deadline`: seconds for the whole conversation; None for a stream, of which only the opening has one.
+    """
     where = settings.imap_host
     if not settings.secret:
         raise AuthFailed(f"{where} shows a mailbox only to its owner: password or access_token is missing")
@@ -155,13 +175,13 @@ def reading(settings: Settings, *, deadline: float | None = DEADLINE, largest: i
     try:
         with guard:
             client = _open_imap(settings, guard, largest)
-            if deadline is not None:
-                yield client
-        if deadline is None:  # a stream: only its opening has a deadline
+            if deadline is None:
+                guard.rest()
             yield client
-        with suppress(imaplib.IMAP4.error, OSError):
-            client.logout()
-            client = None
+            if deadline is not None:
+                with suppress(imaplib.IMAP4.error, OSError):
+                    client.logout()
+                    client = None
     except NetworkError:
         raise
     except (imaplib.IMAP4.error, OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
@@ -175,12 +195,10 @@ def _open_imap(settings: Settings, guard: Guard, largest: int) -> Imap:
     context = trust(settings)
     at_once = settings.imap_security is Security.TLS
     port = settings.imap_port or IMAP_PORTS[settings.imap_security]
-    client = Imap(settings.imap_host, port, context=context if at_once else None, largest=largest)
+    client = Imap(settings.imap_host, port, context=context if at_once else None, guard=guard, largest=largest)
     try:
-        guard.watch(client._imap.sock)
         if settings.imap_security is Security.STARTTLS:
             client.starttls(context)
-            guard.watch(client._imap.sock)
         _log_in(client, settings)
     except BaseException:
         _close(client)
@@ -273,9 +291,8 @@ class Smtp(smtplib.SMTP):
         super().__init__(timeout=READ_TIMEOUT, local_hostname="[127.0.0.1]")
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
-        sock = _connected(host, port, context=self._context, timeout=CONNECT_TIMEOUT)
+        sock = _connected(host, port, context=self._context, guard=self._guard)
         sock.settimeout(timeout)
-        self._guard.watch(sock)
         self._host = host
         return sock
 
@@ -316,7 +333,6 @@ def _open_smtp(client: Smtp, settings: Settings, context: ssl.SSLContext) -> Non
     client.ehlo_or_helo_if_needed()
     if settings.smtp_security is Security.STARTTLS:
         client.starttls(context=context)
-        client._guard.watch(cast(socket.socket, client.sock))
         client.ehlo_or_helo_if_needed()
     if settings.access_token:
         token = f"user={settings.login}\1auth=Bearer {settings.secret}\1\1".encode()

@@ -363,7 +363,7 @@ OUTLOOK_ES = (
     ("text", "said"),
     [
         (f"Sigue igual.\n\n{GMAIL_ES}\n\n> Hola Ana\n> ¿qué tal?", "Sigue igual."),
-        (f"Sigue igual.\n\n{WRAPPED_ES}\n> Hola", "Sigue igual."),
+        ("Sigue igual.\n\nEl lun, 16 nov 2026, Marca Atención\n(<c@brand.example>) escribió:\n> Hola", "Sigue igual."),
         ("Sigue igual.\n\nEl 16/11/26 a las 10:00, Marca escribió:\nHola sin marcas", "Sigue igual."),
         (f"Sigue igual.\n\n{OUTLOOK_ES}\n\nHola Ana", "Sigue igual."),
         ("Sigue igual.\n\n*De:* Marca\n*Enviado el:* lunes\n*Para:* Ana\n*Asunto:* RE\n\nHola", "Sigue igual."),
