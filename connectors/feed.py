@@ -40,9 +40,9 @@ from urllib3.exceptions import HTTPError
 
 from connectors import faults
 from connectors.wire import MEGABYTE, Wire
-from listener import terms
 from listener.contract import Connector
 from listener.errors import Mistake, NetworkError, Rejected, Unavailable
+from listener.terms import Terms, parse
 from listener.types import Answerable, Author, Cursor, Facts, Media, Page, Post
 
 QUERIES = "all, or terms to look for"
@@ -116,6 +116,9 @@ class Feed(Connector):
     def explain_query(self, query: str) -> str:
         wanted = _wanted(query)
         return f"Every entry of {self._host}" + (f" that matches {wanted}, matched here." if wanted else ".")
+
+    def terms(self, query: str) -> Terms | None:
+        return _wanted(query)
 
     def poll(self, query: str, cursor: Cursor | None) -> Page:
         wanted, known = _wanted(query), dict(cursor or {})
@@ -220,13 +223,13 @@ class Feed(Connector):
         )
 
 
-def _wanted(query: str) -> terms.Terms | None:
+def _wanted(query: str) -> Terms | None:
     """What to look for; None: everything. Raises Mistake."""
     if query.strip() == "all":
         return None
     if query.strip() in ("", "mentions"):
         raise Mistake("A feed addresses nobody: write `all`, or terms to look for in its entries.")
-    return terms.parse(query)
+    return parse(query)
 
 
 def _wait(headers: Mapping[str, str], feed: Mapping[str, Any], now: datetime) -> float | None:

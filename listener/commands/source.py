@@ -136,6 +136,8 @@ def poll(app: App, name: str, as_json: bool) -> None:
     if not polled:
         raise AlreadyDone(f"{name} is being polled by another process right now; look again in a minute.")
     (done,) = polled
+    if done.waits:
+        raise AlreadyDone(f"{name} was not asked: {done.waits}.")
     if done.error is not None:
         settings = app.config.accounts[wanted.account].settings
         raise asking.completed(NetworkError(done.error), wanted.account, settings)

@@ -144,6 +144,8 @@ def test_terms_are_matched_here(server: FeedServer) -> None:
     assert ["Lleida" in posts[0].text, "resuelta" in posts[1].text, len(posts)] == [True, True, 2]
     assert read(server, "avería -tienda", cursor)[0] == []
     assert connected(server).explain_query("avería -tienda").endswith("matched here.")
+    assert connected(server).terms("all") is None
+    assert connected(server).terms("avería").matches("una averia")
 
 
 def test_an_entry_that_was_heard_and_no_longer_matches_is_told_as_edited(server: FeedServer) -> None:
