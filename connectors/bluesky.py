@@ -235,10 +235,9 @@ class BlueskyConnector(Connector, Replies, Publishes, Rechecks, Streams):
     def _poll_stream(self, wanted: Terms | None, cursor: Cursor | None) -> Page:
         if wanted is None:
             raise AuthFailed("Mentions are shown only to an account: set handle and app_password")
-        start = _time_us(cursor)
-        if start is None:
-            start = int((self._now() - FIRST_LOOK).timestamp() * 1e6)
-        ear = Ear(wanted, our_did=None, profiles=self._profiles, cursor=start)
+        known = _time_us(cursor)
+        start = int((self._now() - FIRST_LOOK).timestamp() * 1e6) if known is None else known
+        ear = Ear(wanted, our_did=None, profiles=self._profiles, cursor=known)
         return read_once(self._jetstream(), ear, start, now=self._seconds)
 
     def _jetstream(self) -> Jetstream:

@@ -13,7 +13,6 @@ Sources: docs.bsky.app/docs/api/app-bsky-feed-search-posts and the help page on 
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,7 +20,7 @@ from typing import Any
 from connectors.bluesky_posts import read_time
 from listener import terms
 from listener.errors import Mistake
-from listener.terms import And, Expression, From, Language, Not, Or, Phrase, Tag, Terms, Word
+from listener.terms import And, Expression, From, Phrase, Tag, Terms, Word
 from listener.types import Cursor
 
 PAGE = 100  # the most that Bluesky gives
@@ -49,34 +48,20 @@ def read_query(query: str) -> Terms | None:
 
 def to_searches(wanted: Terms) -> tuple[str, ...]:
     """The searches that together find whatever the terms match. Mistake where there is none, or too many are needed."""
-    found = terms.widest(wanted.expression, _can)
-    choices = _choices(found) if found is not None else None
-    if not choices:
+    asked = terms.searches(wanted.expression, _can)
+    if not asked:
         raise Mistake(f"Bluesky cannot search for {wanted.text!r}: give a word, a phrase or a #tag that must be there.")
-    if len(choices) > MOST_SEARCHES:
+    if len(asked) > MOST_SEARCHES:
         raise Mistake(
-            f"{wanted.text!r} would take {len(choices)} searches on Bluesky at each poll, more than {MOST_SEARCHES}: "
+            f"{wanted.text!r} would take {len(asked)} searches on Bluesky at each poll, more than {MOST_SEARCHES}: "
             "listen to it on the stream, with an account that has no handle."
         )
-    return tuple(str(choice) for choice in choices)
+    return tuple(map(str, asked))
 
 
 def _can(node: Expression) -> bool:
-    """What can be searched for, choices by asking several times. What must not be there is left to us: it is cheap."""
-    return isinstance(node, Word | Phrase | Tag | From | And | Or)
-
-
-def _choices(node: Expression) -> list[Expression] | None:
-    """The parts of a choice, each without a choice inside. Of several choices at once one does: the shortest."""
-    if isinstance(node, Or):
-        inner = [_choices(part) for part in node.parts]
-        return list(dict.fromkeys(itertools.chain.from_iterable(filter(None, inner))))
-    if isinstance(node, And):
-        sure = [part for part in node.parts if not isinstance(part, Or)]
-        if sure:
-            return [sure[0] if len(sure) == 1 else And(tuple(sure))]
-        return min((choices for part in node.parts if (choices := _choices(part))), key=len)
-    return None if isinstance(node, Not | Language) else [node]
+    """What one search can say. What must not be there is left to us: it is cheap, and names are folded here."""
+    return isinstance(node, Word | Phrase | Tag | From | And)
 
 
 # --- reading back ---------------------------------------------------------------------------------------------------

@@ -30,6 +30,7 @@ class JetstreamServer:
         self.asked: list[dict[str, list[str]]] = []
         self._events: list[dict[str, Any]] = []
         self._open: list[ServerConnection] = []
+        self._arriving: dict[ServerConnection, int] = {}  # how much was said when they came
         self._silent = False
         self._refusing: tuple[int, dict[str, str]] | None = None
         self._lock = threading.Lock()
@@ -79,10 +80,12 @@ class JetstreamServer:
 
     def silence(self) -> None:
         """Whoever listens hears nothing any more, and so does whoever comes."""
+        self._let_in()
         self._silent = True
 
     def cut(self) -> None:
         """Every connection breaks."""
+        self._let_in()
         with self._lock:
             listening, self._open = self._open, []
         for connection in listening:
@@ -90,6 +93,7 @@ class JetstreamServer:
 
     def send(self, message: str | bytes) -> None:
         """These very bytes go to whoever listens."""
+        self._let_in()
         for connection in list(self._open):
             self._send(connection, message)
 
@@ -103,8 +107,14 @@ class JetstreamServer:
 
     # --- a connection ---
 
+    def _let_in(self) -> None:
+        """Waits until whoever has been answered listens."""
+        while self._arriving:
+            time.sleep(0.01)
+
     def _handshake(self, connection: ServerConnection, request: Request) -> Response | None:
         if self._refusing is None:
+            self._arriving[connection] = len(self._events)
             return None
         response = connection.respond(HTTPStatus(self._refusing[0]), "no")
         for name, value in self._refusing[1].items():
@@ -117,10 +127,13 @@ class JetstreamServer:
         self.asked.append(asked)
         cursor = int(asked["cursor"][0]) if "cursor" in asked else None
         with self._lock:
-            missed = [event for event in self._events if cursor is not None and event["time_us"] >= cursor]
+            missed = self._events[self._arriving[connection] :]
+            if cursor is not None:
+                missed = [event for event in self._events if event["time_us"] >= cursor]
             for event in [] if self._silent else missed:
                 self._send(connection, self._message(event))
             self._open.append(connection)
+            del self._arriving[connection]
         try:
             for _ in connection:
                 pass

@@ -6,13 +6,14 @@
 
 Kinds of failure: `status` (an answer of ours: `status`, `headers`, `body`), `cut_before` (the request is never passed
 on), `cut_after` (passed on, the answer lost), `silent_before` and `silent_after` (the same without a word, for
-`seconds`), `truncated`, `endless` (a body that does not end), `slow` (a byte every `seconds`), `bomb` (a small packed
-body that unpacks to 1 GB) and `redirect` (to `to`). Knows no network.
+`seconds`), `truncated`, `endless` (a body that does not end), `slow` (a byte every  (a small packed
+body that unpacks to 64 MB) and `redirect` (to `to`). Knows no network.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import http.client
 import json
 import re
@@ -46,12 +47,18 @@ class Fault:
 
 @dataclass(frozen=True)
 class Seen:
-    """One request as it came, and whether it was passed on."""
+    """One request as it came, its headers by their names in small letters, and whether it was passed on."""
 
     method: str
     path: str
     headers: dict[str, str] = field(repr=False)
     passed_on: bool
+
+
+@functools.cache
+def _bomb() -> bytes:
+    pack = zlib.compressobj(1, wbits=31)
+    return b"".join(pack.compress(b" " * 1024 * 1024) for _ in range(64)) + pack.flush()
 
 
 class Proxy:
@@ -131,7 +138,9 @@ class Proxy:
                 fault = proxy._fault(f"{self.command} {self.path}")
                 kind = fault.kind if fault else ""
                 passed_on = not fault or kind in ("cut_after", "silent_after", "truncated")
-                proxy.requests.append(Seen(self.command, self.path, dict(self.headers), passed_on))
+                proxy.requests.append(
+                    Seen(self.command, self.path, {n.lower(): v for n, v in self.headers.items()}, passed_on)
+                )
                 answer = (200, {"Content-Type": "application/json"}, b"{}")
                 if passed_on:
                     answer = proxy._pass_on(self.command, self.path, dict(self.headers), body)
@@ -148,6 +157,8 @@ class Proxy:
                 for name, value in headers.items():
                     self.send_header(name, value)
                 self.send_header("Content-Length", str(len(body)))
+                if self.close_connection:
+                    self.send_header("Connection", "close")
                 self.end_headers()
                 self.wfile.write(body)
 
@@ -172,9 +183,7 @@ class Proxy:
                 elif kind in ("silent_before", "silent_after"):
                     proxy._closing.wait(options.get("seconds", _TOO_LONG))
                 elif kind == "bomb":
-                    pack = zlib.compressobj(9, wbits=31)
-                    packed = b"".join(pack.compress(b" " * 1024 * 1024) for _ in range(1024)) + pack.flush()
-                    self.answer(200, {"Content-Type": "application/json", "Content-Encoding": "gzip"}, packed)
+                    self.answer(200, {"Content-Type": "application/json", "Content-Encoding": "gzip"}, _bomb())
                 elif kind in ("endless", "slow"):
                     self.send_response_only(200)
                     self.send_header("Content-Type", "application/json")
