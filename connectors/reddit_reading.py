@@ -220,7 +220,7 @@ def backward(listings: Mapping[str, Listing], cursor: Cursor | None, *, now: flo
         reading.unreadable += walk.unreadable
         if known is not None and walk.ended_early:
             reading.gaps.append(name)
-        lists[name] = _remembered(walk.items, before)
+        lists[name] = _remembered(walk.items, before, now)
     reading.items.sort(key=lambda item: item.at)
     swept = now if known is None or sweep else known["swept"]
     reading.cursor = {"read": now, "swept": swept, "lists": lists}
@@ -259,9 +259,10 @@ def _walk_back(
         fresh = [item for item in batch.items if item.name not in seen]
         walk.items += fresh
         seen.update(item.name for item in fresh)
-        oldest = fresh[-1].at if fresh else now
-        met = met or oldest < until or any(item.name in names for item in fresh)
-        if (met and (not sweep or oldest < deepest)) or batch.after is None or batch.after == after:
+        # The page's age is that of its middle, so that one spoilt time does not end the round.
+        age = sorted(item.at for item in fresh)[len(fresh) // 2] if fresh else now
+        met = met or age < until or any(item.name in names for item in fresh)
+        if (met and (not sweep or age < deepest)) or batch.after is None or batch.after == after:
             break
         after = batch.after
     # A listing that ends before its depth has no more, whatever became of the things that we knew.
@@ -279,12 +280,14 @@ def _next_page(fetch: Fetch, after: str | None, items: Sequence[Item]) -> Batch 
     return None
 
 
-def _remembered(items: Sequence[Item], before: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The newest names of a listing and its newest time, after these items."""
+def _remembered(items: Sequence[Item], before: Mapping[str, Any] | None, now: float) -> dict[str, Any]:
+    """The newest names of a listing and its newest time, never one to come, after these items."""
     fresh = [item.name for item in items]
     there = set(fresh)
     older = [name for name in (before["names"] if before else []) if name not in there]
-    times = [item.at for item in items] + ([before["newest"]] if before and before["newest"] is not None else [])
+    times = [min(item.at, now) for item in items] + (
+        [before["newest"]] if before and before["newest"] is not None else []
+    )
     return {"names": [*fresh, *older][:REMEMBERED], "newest": max(times, default=None)}
 
 

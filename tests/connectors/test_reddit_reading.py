@@ -24,11 +24,11 @@ class Place:
     racing: int = 0
     made: int = 0
 
-    def add(self, many: int) -> None:
+    def add(self, many: int, at: float | None = None) -> None:
         for _ in range(many):
             self.now += 1
             self.made += 1
-            self.items.insert(0, Item(name=f"t1_{self.made}", at=self.now, thing={}))
+            self.items.insert(0, Item(name=f"t1_{self.made}", at=at or self.now, thing={}))
 
     def delete(self, every: int) -> None:
         del self.items[::every]
@@ -46,10 +46,13 @@ class Place:
         return Batch(items=page, after=page[-1].name if more else None)
 
 
+ABSURD = (1.0, 4_000_000_000.0)  # times of a post, seconds
+
 STEPS = st.one_of(
     st.tuples(st.just("add"), st.integers(0, 70)),
     st.tuples(st.just("delete"), st.integers(1, 5)),
     st.tuples(st.just("wait"), st.sampled_from([1, 30, int(OVERLAP), 4000, 90_000])),
+    st.tuples(st.just("absurd"), st.integers(0, 1)),
     st.tuples(st.just("race"), st.integers(1, 5)),
     st.tuples(st.just("poll"), st.just(0)),
 )
@@ -63,6 +66,8 @@ def test_nothing_is_lost_in_silence(steps: list[tuple[str, int]]) -> None:
     for step, number in [*steps, ("poll", 0)]:
         if step == "add":
             place.add(number)
+        elif step == "absurd":
+            place.add(1, at=ABSURD[number])
         elif step == "delete":
             place.delete(number)
         elif step == "wait":
@@ -74,7 +79,7 @@ def test_nothing_is_lost_in_silence(steps: list[tuple[str, int]]) -> None:
             cursor = reading.cursor
             heard |= {item.name for item in reading.items}
             assert [item.at for item in reading.items] == sorted(item.at for item in reading.items)
-            unheard = {item.name for item in place.items} - heard - lost
+            unheard = {item.name for item in place.items if item.at > 1} - heard - lost  # the year 1970 is too late
             assert not unheard or reading.gaps == ["here"], unheard
             lost |= unheard
 
