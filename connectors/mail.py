@@ -46,7 +46,7 @@ from connectors.mail_posts import LONGEST_TEXT, to_post
 from connectors.mail_reading import read_on
 from connectors.mail_sending import build, hand_over, our_message_id, recipient
 from connectors.mail_settings import Settings
-from connectors.mail_wire import Imap, reading, sending
+from connectors.mail_wire import READ_TIMEOUT, Imap, reading, sending
 from listener.contract import BEAT, Connector, Replies, Streams
 from listener.errors import AuthFailed, Mistake, NetworkError, Rejected, Unavailable
 from listener.terms import Terms, parse
@@ -107,12 +107,19 @@ class MailConnector(Connector, Replies, Streams):
     facts = FACTS
 
     def __init__(
-        self, settings: Settings, *, now: Callable[[], datetime] | None = None, reidle: float = REIDLE
+        self,
+        settings: Settings,
+        *,
+        now: Callable[[], datetime] | None = None,
+        beat: float = BEAT,
+        reidle: float = REIDLE,
+        patience: float = READ_TIMEOUT,
     ) -> None:
+        """`beat`, `reidle`, `patience`: seconds between a stream's pages, between IDLEs, and for the server's word."""
         self.speaks = settings.smtp_host is not None
         self._settings = settings
         self._now = now or (lambda: datetime.now(UTC))
-        self._reidle = reidle
+        self._beat, self._reidle, self._patience = beat, reidle, patience
         self._proved = False
         self._tried_sending = not self.speaks
 
@@ -184,14 +191,14 @@ class MailConnector(Connector, Replies, Streams):
 
     def _listen(self, client: Imap) -> Iterator[Page]:
         """One IDLE, ended when something came or the server's word is due that it is still there."""
-        client.idle()
+        client.listen(self._patience)
         began = time.monotonic()
         came = False
         while not came and time.monotonic() - began < self._reidle:
-            came = client.waits(min(BEAT, self._reidle))
+            came = client.waits(min(self._beat, self._reidle))
             if not came:
                 yield Page(posts=(), cursor=None)
-        said = client.settle()  # waits for the server's word, so a line that died is noticed here
+        said = client.settle(self._patience)  # waits for the server's word, so a line that died is noticed here
         yield Page(posts=(), cursor=None, more=any(_tells_of_mail(each) for each in said))
 
     # --- answering ---

@@ -81,9 +81,15 @@ class Imap(IMAPClient):  # type: ignore[misc]
     def _create_IMAP4(self) -> _Imap4:
         return _Imap4(self.host, self.port, context=self.ssl_context, guard=self._guard, largest=self._largest)
 
-    def settle(self) -> list[Any]:
+    def listen(self, seconds: float) -> None:
+        """Begins to idle, once the server says that it is ready."""
+        with Guard(seconds) as guard:
+            guard.watch(self._imap.sock)
+            self.idle()
+
+    def settle(self, seconds: float) -> list[Any]:
         """Ends the idling; what the server said until now, as the library reads it. Raises where the line is dead."""
-        with Guard(2 * READ_TIMEOUT) as guard:
+        with Guard(seconds) as guard:
             guard.watch(self._imap.sock)
             return [*self.idle_done()[1], *self.noop()[1]]
 

@@ -18,7 +18,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.message import Message
@@ -317,6 +317,7 @@ class FaultyLine:
     connections: int = 0
     lines: list[bytes] = field(default_factory=list)  # what clients said
     frozen: bool = False  # nothing passes any more, and nobody is told
+    spoiled: Callable[[bytes], bytes] = bytes  # what the client gets to see of the server's words
 
     def __enter__(self) -> FaultyLine:
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -383,7 +384,7 @@ class _Pair:
                 if self._last:
                     break
                 if not self._line.frozen:
-                    self._client.sendall(data)
+                    self._client.sendall(self._line.spoiled(data))
         self._end()
 
     def to_server(self) -> None:
