@@ -24,6 +24,8 @@ _SPAN = re.compile(rf"\b(\d{{1,7}}|an?|one)\s+({'|'.join(_UNITS)})s?\b", re.IGNO
 
 def clean(text: str) -> str:
     """The text without control characters (NUL above all) and broken surrogates, its lines ended by newlines alone."""
+    if text.isprintable():  # nearly everything in an answer, and at once
+        return text
     return text.replace("\r\n", "\n").replace("\r", "\n").translate(_NOT_TEXT)
 
 
