@@ -49,6 +49,13 @@ def reddit(url: str) -> Connector:
     return connect(Settings.model_validate(given | {"oauth_url": url, "reddit_url": url}))
 
 
+def x(url: str) -> Connector:
+    from connectors.x import Settings, connect
+
+    keys = dict.fromkeys(("consumer_key", "consumer_secret", "access_token", "access_token_secret"), SECRET)
+    return connect(Settings.model_validate(keys | {"bearer_token": SECRET, "api": url}))
+
+
 VICTIMS = {
     "mastodon": Victim(connect=mastodon, queries=("mentions", "#telecom", "fibra"), post="{host}/1"),
     "reddit": Victim(
@@ -59,6 +66,12 @@ VICTIMS = {
             "/api/v1/access_token": {"access_token": SECRET, "expires_in": 3600, "scope": "*"},
             "/api/v1/me": {"id": "m1", "name": "marca"},
         },
+    ),
+    "x": Victim(
+        connect=x,
+        queries=("mentions", "telecom -fibra"),
+        post="2124385684528562176",
+        honest={"/2/users/me": {"data": {"id": "900", "username": "marca", "name": "Marca"}}},
     ),
 }
 
