@@ -24,6 +24,7 @@ _NOT_TEXT = (
     | {0x7F: None}
     | {char: None for char in range(0xD800, 0xE000)}
 )
+_UNCLEAN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 _UNCLEAN_JSON = re.compile(rb"\\(?:u00|u[dD]|[bf])|\x7f")
 _URL = re.compile(r"(?<![\w@])https?://[^\s<>\"“”]{3,2000}", re.IGNORECASE)
 _MENTION = re.compile(r"(?<![\w@.])@((?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9])", re.IGNORECASE)
@@ -34,6 +35,8 @@ _LONGEST_TAG = 64
 
 def clean(text: str) -> str:
     """The text without control characters (NUL above all) and broken surrogates, its lines ended by newlines alone."""
+    if _UNCLEAN.search(text) is None:  # as almost every text of a stream
+        return text
     return text.replace("\r\n", "\n").replace("\r", "\n").translate(_NOT_TEXT)
 
 

@@ -10,6 +10,7 @@ split, then ` | ` and every `#hashtag` and `@mention` whole. None of `#`, `@` an
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from functools import lru_cache
 
@@ -67,9 +68,9 @@ def words(text: str) -> str:
     try:
         plain = text.encode("latin-1").translate(_LATIN, _SOFT_HYPHEN)
     except UnicodeEncodeError:
-        return _words(text)
+        return _words(_composed(text))
     if _OTHER in plain:
-        return _words(text)
+        return _words(_composed(text))
     return b" ".join(plain.split()).decode("latin-1")
 
 
@@ -115,8 +116,19 @@ def _placed(character: str) -> str:
     return character if _IN_WORD.match(character) else " "
 
 
-def _words(text: str) -> str:
-    return " ".join(_composed(text).translate(_SPACED).split())
+def _words(composed: str) -> str:
+    """The words of a text beyond Latin-1. Characters are folded one by one, so a few strange ones can be set aside."""
+    strange = _STRANGE.findall(composed)
+    if len(strange) > _FEW:
+        return " ".join(composed.translate(_SPACED).split())
+    plain = _STRANGE.sub(_ASIDE, composed).encode("latin-1").translate(_LATIN_ASIDE, _SOFT_HYPHEN)
+    if _OTHER in plain:
+        return " ".join(composed.translate(_SPACED).split())
+    pieces = plain.decode("latin-1").split(_ASIDE)
+    pieces[1:] = [
+        each for pair in zip(strange, pieces[1:], strict=True) for each in (pair[0].translate(_SPACED), pair[1])
+    ]
+    return " ".join("".join(pieces).split())
 
 
 @lru_cache(maxsize=10_000)
@@ -130,6 +142,9 @@ _LETTERS, _SPACED = _Table(spaced=False), _Table(spaced=True)
 # Most of what is said in Western languages fits Latin-1, where one pass over the bytes does the same as `_words`. What
 # folds to anything but one sign, one space or nothing is `_OTHER`, and has the text read the long way.
 _OTHER = b"\0"
+_ASIDE = "\x01"
+_STRANGE = re.compile(r"[^\x00\x02-\xff]+")  # what Latin-1 lacks, and the sign that we put in its place
+_FEW = 6
 _SOFT_HYPHEN = b"\xad"
 
 
@@ -141,3 +156,4 @@ def _latin(character: str) -> int:
 
 
 _LATIN = bytes(_latin(chr(code)) for code in range(256))
+_LATIN_ASIDE = _LATIN[:1] + _ASIDE.encode() + _LATIN[2:]

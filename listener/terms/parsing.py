@@ -28,7 +28,7 @@ from listener.terms.expression import (
     is_endless,
 )
 
-MAX_LENGTH = 50_000  # characters
+MAX_LENGTH = 100_000  # characters
 MAX_DEPTH = 30
 
 _CLOSING = {'"': '"', "“": '”"', "„": '“”"', "«": "»", "”": '”"'}
