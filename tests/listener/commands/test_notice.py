@@ -782,3 +782,41 @@ def test_forty_accounts_killed_at_random_moments_get_each_message_once(
     assert set(counted.values()) == {1}
     assert len(counted) == 80
     assert found(as_person)["state"] == "published"
+
+
+@pytest.mark.slow
+def test_threads_with_pictures_killed_at_random_moments_hold_together(
+    as_person: Run, tmp_path: Path, map_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chance = random.Random(11)
+    names = [f"m{number}" for number in range(10)]
+    with MastodonServer(forget_keys=True, slow_pictures=1) as server:
+
+        def out() -> list[str]:
+            return [row["text"] for name in names for row in server.posts_by(name)]
+
+        mastodon_settings(tmp_path, server, *names, monkeypatch=monkeypatch)
+        assert as_person("marta", "draft", *THREAD, "--image", "map.jpg", *ALTS).exit_code == 0
+        assert as_person("luis", "approve", "N1", "--yes").exit_code == 0
+        for _ in range(6):
+            for kind, options in (("slow", {"pause": 0.0003}), ("timeout_after", {"seconds": 1}), ("cut_before", {})):
+                server.fail("POST /api/v1/statuses", kind, **options)
+                server.fail("POST /api/v2/media", kind, **options)
+        kills = 0
+        for _ in range(6):
+            wanted = len(out()) + chance.randint(1, 6)
+            child = start(tmp_path, "publish", "N1")
+            until(lambda wanted=wanted, child=child: len(out()) >= wanted or child.poll() is not None)
+            time.sleep(chance.random() * 0.1)
+            kills += child.poll() is None
+            kill(child)
+        assert kills >= 3
+        server.heal()
+        finish(tmp_path)
+        for name in names:
+            spanish = [row for row in server.posts_by(name) if row["text"] != "Outage."]
+            assert [row["text"] for row in spanish] == PARTS
+            assert [row["in_reply_to_id"] for row in spanish] == [None, spanish[0]["id"], spanish[1]["id"]]
+            carried = [[each["description"] for each in row["media"]] for row in spanish]
+            assert carried == [["Un mapa del corte"], [], []]
+        assert len(out()) == 40
