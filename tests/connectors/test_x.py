@@ -25,12 +25,14 @@ from listener.types import (
     Answerable,
     Attachment,
     Author,
+    Page,
     PostKind,
     PublishRequest,
     ReplyRequest,
     Visibility,
 )
 from tests.connectors.conformance import Conformance, Fault, Ours, World, only_new
+from tests.servers.hostile import Mutating
 from tests.servers.x import BEARER, BRAND, KEYS, XServer
 
 WORD = "telecom"
@@ -896,6 +898,40 @@ def test_garbage_after_a_write_leaves_its_outcome_open(server: XServer, fault: s
     with pytest.raises(OutcomeUnknown):
         connector.publish(notice())
     assert sum(seen.method == "POST" for seen in server.requests) == 1
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_one_spoilt_value_spoils_no_more_than_its_post(server: XServer, seed: int) -> None:
+    """X's own answers, each with one value replaced: what can be read is read, and nothing is a bug."""
+    ours = server.person(BRAND).post("Estamos en ello.")
+    picture = {"url": "https://pbs.example/a.jpg", "alt_text": "Un router"}
+    posts = [
+        server.person("ana").post(f"@marca telecom {n}", reply_to=ours, media=[picture], long=f"telecom {n} @marca")
+        for n in range(4)
+    ]
+    with Mutating(server.url, seed=seed) as proxy:
+        server.seen_as = proxy.url
+        connector = connected(server, api=proxy.url)
+        connector.whoami()
+        proxy.spoiling = True
+        since = datetime.now(UTC) - timedelta(hours=1)
+        for ask in (
+            lambda: connector.poll("mentions", None),
+            lambda: connector.poll(WORD, None),
+            lambda: connector.recheck(posts),
+            lambda: connector.find_reply(request_for(posts[0]), since),
+            lambda: connector.find_published(notice(), since),
+            lambda: connector.reply(request_for(posts[1], media=(PICTURE,))),
+            lambda: connector.publish(notice()),
+            XConnector(settings(server, api=proxy.url)).whoami,
+        ):
+            try:
+                came = ask()
+            except NetworkError:
+                continue
+            if isinstance(came, Page) and not came.posts:
+                assert came.gap, proxy.spoilt
+        assert all(charge.usd > 0 for charge in connector.charges())
 
 
 def test_who_we_are_is_asked_once_an_hour(server: XServer) -> None:

@@ -118,6 +118,7 @@ class XServer:
     duplicates: bool = True  # whether the same text twice is refused
     summoned_only: bool = True
     lag: float = 0.0  # seconds that our own posts take to show up among themselves
+    seen_as: str = ""  # where its clients believe it to be, for their signatures
     users: dict[str, Row] = field(default_factory=dict)
     posts: dict[str, Row] = field(default_factory=dict)  # every version, by id
     media: dict[str, Row] = field(default_factory=dict)
@@ -653,7 +654,11 @@ class _Handler(BaseHTTPRequestHandler):
             (quote(name, safe="~"), quote(value, safe="~"))
             for name, value in [*given.items(), *parse_qsl(self.raw_query, keep_blank_values=True)]
         )
-        parts = (self.command, f"{self.state.url}{self.route}", "&".join(f"{name}={value}" for name, value in pairs))
+        parts = (
+            self.command,
+            f"{self.state.seen_as or self.state.url}{self.route}",
+            "&".join(f"{name}={value}" for name, value in pairs),
+        )
         key = f"{KEYS['consumer_secret']}&{KEYS['access_token_secret']}".encode()
         base = "&".join(quote(part, safe="~") for part in parts).encode()
         right = base64.b64encode(hmac.new(key, base, hashlib.sha1).digest()).decode()
