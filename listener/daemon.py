@@ -83,6 +83,7 @@ class Daemon:
         jobs: dict[str, tuple[timedelta, Callable[[], Any]]] = {
             "digest": (self._tick, self._pipeline.digest),
             "alive": (ALIVE_EVERY, self._alive),
+            "forget": (RECHECK_EVERY, self._pipeline.forget),
             "streams": (self._tick, self._open_streams),
         }
         for account in self._pipeline.accounts:

@@ -21,7 +21,7 @@ from listener.types import Facts
 log = structlog.get_logger(__name__)
 
 REQUESTS = 40  # in one round on one account; listening lives on the same allowance
-OLD = 500  # posts emptied in one transaction for their age
+OLD = 200  # posts emptied in one transaction for their age
 
 
 def recheck(

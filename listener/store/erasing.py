@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,15 +10,18 @@ from sqlalchemy import delete, select, update
 
 from listener.store import Transaction, attachments, audit
 from listener.store import tables as t
+from listener.store.audit import Entry
 from listener.types import DraftState, MentionState
 
 
-def withdraw(tx: Transaction, mention_id: int, *, reason: str, now: datetime) -> None:
-    """Expires the mention's drafts that have not gone out."""
+def withdraw(tx: Transaction, *mention_ids: int, reason: str, now: datetime) -> None:
+    """Expires the mentions' drafts that have not gone out."""
     open_states = (DraftState.PROPOSED.value, DraftState.APPROVED.value)
-    where = (t.drafts.c.mention_id == mention_id, t.drafts.c.state.in_(open_states))
-    for draft_id in tx.scalars(select(t.drafts.c.id).where(*where)).all():
-        audit.record(tx, at=now, by="daemon", action="draft.expired", subject=f"draft {draft_id}", reason=reason)
+    where = (t.drafts.c.mention_id.in_(mention_ids), t.drafts.c.state.in_(open_states))
+    expired = tx.scalars(select(t.drafts.c.id).where(*where).order_by(t.drafts.c.id)).all()
+    if not expired:
+        return
+    _record(tx, "daemon", "draft.expired", [f"draft {draft_id}" for draft_id in expired], now, reason=reason)
     tx.execute(
         update(t.drafts).where(*where).values(state=DraftState.EXPIRED.value, reason=reason, edit=t.drafts.c.edit + 1)
     )
@@ -35,8 +38,7 @@ def erase(tx: Transaction, *, network: str, external_ids: Iterable[str], now: da
     locked = select(columns.id).where(*where).order_by(columns.id).with_for_update()
     emptied = tuple(tx.scalars(locked).all()) if ids else ()
     _empty(tx, emptied, reason="the mention was deleted", now=now)
-    for mention_id in emptied:
-        audit.record(tx, at=now, by="network", action="mention.deleted", subject=f"mention {mention_id}")
+    _record(tx, "network", "mention.deleted", [f"mention {mention_id}" for mention_id in emptied], now)
     return emptied
 
 
@@ -49,47 +51,50 @@ def erase_old(tx: Transaction, *, network: str, older_than: datetime, limit: int
     emptied = tuple(tx.scalars(locked).all())
     reason = f"kept no longer than {network} allows"
     _empty(tx, emptied, reason=reason, now=now)
-    for mention_id in emptied:
-        audit.record(
-            tx, at=now, by="daemon", action="mention.forgotten", subject=f"mention {mention_id}", reason=reason
-        )
+    _record(tx, "daemon", "mention.forgotten", [f"mention {mention_id}" for mention_id in emptied], now, reason=reason)
     return emptied
 
 
-def _empty(tx: Transaction, mention_ids: Iterable[int], *, reason: str, now: datetime) -> None:
-    columns = t.mentions.c
-    for mention_id in mention_ids:
-        withdraw(tx, mention_id, reason=reason, now=now)
-        tx.execute(
-            update(t.mentions)
-            .where(columns.id == mention_id)
-            .values(
-                state=MentionState.GONE.value,
-                gone_at=now,
-                text="",
-                content_warning="",
-                quoted="",
-                media=[],
-                raw={},
-                url=None,
-                claimed_language=None,
-                trouble=None,
-            )
+def _empty(tx: Transaction, mention_ids: Sequence[int], *, reason: str, now: datetime) -> None:
+    if not mention_ids:
+        return
+    withdraw(tx, *mention_ids, reason=reason, now=now)
+    tx.execute(
+        update(t.mentions)
+        .where(t.mentions.c.id.in_(mention_ids))
+        .values(
+            state=MentionState.GONE.value,
+            gone_at=now,
+            text="",
+            content_warning="",
+            quoted="",
+            media=[],
+            raw={},
+            url=None,
+            claimed_language=None,
+            trouble=None,
         )
-        tx.execute(delete(t.revisions).where(t.revisions.c.mention_id == mention_id))
-        tx.execute(delete(t.understandings).where(t.understandings.c.mention_id == mention_id))
-        erase_drafts(tx, mention_id)
-        for row in tx.execute(select(t.decisions).where(t.decisions.c.mention_id == mention_id)):
-            tx.execute(update(t.decisions).where(t.decisions.c.id == row.id).values(trace=_skeleton(row.trace)))
+    )
+    tx.execute(delete(t.revisions).where(t.revisions.c.mention_id.in_(mention_ids)))
+    tx.execute(delete(t.understandings).where(t.understandings.c.mention_id.in_(mention_ids)))
+    erase_drafts(tx, *mention_ids)
+    for row in tx.execute(select(t.decisions).where(t.decisions.c.mention_id.in_(mention_ids))).all():
+        tx.execute(update(t.decisions).where(t.decisions.c.id == row.id).values(trace=_skeleton(row.trace)))
 
 
-def erase_drafts(tx: Transaction, mention_id: int) -> None:
-    """Empties the mention's drafts, but for those on their way: their text is still needed to find them again."""
+def erase_drafts(tx: Transaction, *mention_ids: int) -> None:
+    """Empties the mentions' drafts, but for those on their way: their text is still needed to find them again."""
     on_their_way = (DraftState.SENDING.value, DraftState.UNKNOWN.value)
-    quoting = select(t.drafts.c.id).where(t.drafts.c.mention_id == mention_id, t.drafts.c.state.not_in(on_their_way))
+    drafts = t.drafts.c
+    quoting = select(drafts.id).where(drafts.mention_id.in_(mention_ids), drafts.state.not_in(on_their_way))
     tx.execute(delete(t.views).where(t.views.c.draft_id.in_(quoting)))
     attachments.erase_of_drafts(tx, quoting)
     tx.execute(update(t.drafts).where(t.drafts.c.id.in_(quoting)).values(text=""))
+
+
+def _record(tx: Transaction, by: str, action: str, subjects: Iterable[str], now: datetime, **detail: str) -> None:
+    entries = [Entry(at=now, by=by, action=action, subject=subject, detail=dict(detail)) for subject in subjects]
+    audit.record_all(tx, entries)
 
 
 def _skeleton(trace: dict[str, Any]) -> dict[str, Any]:
