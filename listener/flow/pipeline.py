@@ -374,13 +374,13 @@ class Pipeline:
         """Empties what has grown older than its network lets anybody keep; gives how many mentions."""
         emptied = 0
         with self.store.read() as tx:
-            networks = sources.networks(tx)
-        for network in networks:
+            origins = sources.origins(tx)
+        for account, network in origins:
             try:
-                facts = self._network_facts(network)
+                facts = self._facts(network, account)
             except Mistake:
                 continue  # there is no such network any more; `status` names what nobody looks up
-            while (batch := forget(self.store, network, facts, now=self.clock())) and not self.stopping():
+            while (batch := forget(self.store, account, network, facts, now=self.clock())) and not self.stopping():
                 emptied += batch
         return emptied
 

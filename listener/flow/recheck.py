@@ -61,12 +61,12 @@ def batches(facts: Facts) -> int:
     return max(1, REQUESTS // -(-max(facts.looks_at_once, REQUESTS) // max(1, facts.looks_at_once)))
 
 
-def forget(store: Store, network: str, facts: Facts, *, now: datetime) -> int:
-    """Empties one batch of what has grown older than the network lets anybody keep; gives how many."""
+def forget(store: Store, account: str, network: str, facts: Facts, *, now: datetime) -> int:
+    """Empties one batch of what the account heard and the network lets nobody keep for so long; gives how many."""
     if facts.keep is None:
         return 0
     with store.write() as tx:
-        old = erasing.erase_old(tx, network=network, older_than=now - facts.keep, limit=OLD, now=now)
+        old = erasing.erase_old(tx, account=account, network=network, older_than=now - facts.keep, limit=OLD, now=now)
     if old:
-        log.info("Kept no longer than the network allows.", action="forgotten", network=network, mentions=len(old))
+        log.info("Kept no longer than the network allows.", action="forgotten", account=account, mentions=len(old))
     return len(old)

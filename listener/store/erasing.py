@@ -42,10 +42,12 @@ def erase(tx: Transaction, *, network: str, external_ids: Iterable[str], now: da
     return emptied
 
 
-def erase_old(tx: Transaction, *, network: str, older_than: datetime, limit: int, now: datetime) -> tuple[int, ...]:
-    """Empties, as if they were deleted, up to `limit` of the network's mentions posted before `older_than`."""
+def erase_old(
+    tx: Transaction, *, account: str, network: str, older_than: datetime, limit: int, now: datetime
+) -> tuple[int, ...]:
+    """Empties, as if deleted, up to `limit` mentions that `account` heard and that were posted before `older_than`."""
     columns = t.mentions.c
-    heard_there = select(t.sources.c.id).where(t.sources.c.network == network)
+    heard_there = select(t.sources.c.id).where(t.sources.c.account == account, t.sources.c.network == network)
     where = (columns.source_id.in_(heard_there), columns.gone_at.is_(None), columns.posted_at < older_than)
     locked = select(columns.id).where(*where).order_by(columns.posted_at).limit(limit).with_for_update()
     emptied = tuple(tx.scalars(locked).all())

@@ -88,9 +88,10 @@ def list_all(tx: Transaction) -> list[Source]:
     return [_source(row) for row in tx.execute(query)]
 
 
-def networks(tx: Transaction) -> list[str]:
-    """Every network that was ever listened to, by name."""
-    return list(tx.scalars(select(t.sources.c.network).distinct().order_by(t.sources.c.network)))
+def origins(tx: Transaction) -> list[tuple[str, str]]:
+    """Every (account, network) that was ever listened through, by name."""
+    both = t.sources.c.account, t.sources.c.network
+    return [(account, network) for account, network in tx.execute(select(*both).distinct().order_by(*both))]
 
 
 def get(tx: Transaction, name: str) -> Source:
