@@ -20,15 +20,33 @@ import pytest
 from imapclient import IMAPClient
 from pydantic import SecretStr, ValidationError
 
+import policies
 from connectors import mail_reading, mail_wire
 from connectors.mail import FACTS, MailConnector, Settings, connect
 from connectors.mail_posts import Mail, to_post
 from connectors.mail_settings import Security
 from connectors.mail_text import payload_of
+from listener import store as stores
 from listener.contract import Connector
 from listener.errors import AuthFailed, Mistake, NetworkError, OutcomeUnknown, RateLimited, Rejected, Unavailable
-from listener.types import Attachment, Author, Page, Post, PostKind, ReplyRequest, Visibility
+from listener.flow.decide import Company
+from listener.flow.pipeline import Pipeline
+from listener.store import Store, cases, customers, inbox, links, mentions, stats
+from listener.store.customers import Edit
+from listener.store.sources import Wanted
+from listener.types import (
+    Attachment,
+    Author,
+    DraftState,
+    LinkBasis,
+    Page,
+    Post,
+    PostKind,
+    ReplyRequest,
+    Visibility,
+)
 from tests.connectors.conformance import Conformance, Fault, Ours, World, read_all
+from tests.listener.flow.world import AUTO, Keywords
 from tests.servers import dovecot as servers
 from tests.servers.dovecot import PASSWORD, Broken, Dovecot, FaultyLine
 
@@ -833,6 +851,88 @@ def test_a_mailbox_without_a_server_to_send_is_only_read(dovecot: Dovecot, addre
     assert connector.whoami() is not None
     with pytest.raises(AuthFailed, match="smtp_host"):
         connector.reply(a_request())
+
+
+# --- from mail to case and answer -----------------------------------------------------------------------------------
+
+
+ROUTED = AUTO.replace("cases: every", "cases: routed").replace(", case: {}", "").replace(" {{ case.reference }}", "")
+
+
+def a_company(store: Store, connector: Connector) -> Pipeline:
+    """A company whose policy routes by hand, so that only the mailbox itself opens cases."""
+    pipeline = Pipeline(
+        store,
+        accounts={"care": "mail"},
+        connect=lambda _: connector,
+        network_facts=lambda _: FACTS,
+        classifier=Keywords,
+        policy=policies.load_text(ROUTED),
+        company=Company(case_prefix="ES"),
+    )
+    every = timedelta(milliseconds=1)
+    pipeline.start([Wanted(name="inbox", account="care", network="mail", query="mentions", every=every)], by="test")
+    return pipeline
+
+
+def drafts_in(store: Store, state: DraftState) -> list[inbox.Draft]:
+    with store.read() as tx:
+        return inbox.waiting(tx, states=(state,))
+
+
+def test_every_mail_opens_a_case_and_only_people_are_answered(dovecot: Dovecot, address: str, tmp_path: Path) -> None:
+    ana, beto = person(), person()
+    away = {"Auto_Submitted": "auto-replied", "Subject": "Fuera de la oficina"}
+    dovecot.deliver(ana, address, written("¿Horario?", sender=ana, to=address))
+    dovecot.deliver(beto, address, written("Vuelvo el lunes", sender=beto, to=address, **away))
+    shop = "news@shop.example"
+    dovecot.deliver(shop, address, written("Oferta", sender=shop, to=address, List_Id="<n.shop>"))
+    store = stores.open(f"sqlite:///{tmp_path / 'escucha.db'}")
+    now = datetime.now(UTC)
+    with store.write() as tx:
+        record = {"name": "Ana", "email": ana, "phone": None, "language": "", "tier": "", "tags": [], "fields": {}}
+        edits = [Edit(reference="C1", values=record, changed=())]
+        customers.write(tx, added=edits, changed=[], by="test", now=now, source="test")
+        told = [("mail", ana.upper(), customers.get(tx, "C1"))]
+        links.expect(tx, told, basis=LinkBasis.SELF_DECLARED, evidence="", by="test", now=now)
+    pipeline = a_company(store, MailConnector(settings_for(dovecot, address)))
+    pipeline.once()
+    pipeline.once()
+    with store.read() as tx:
+        heard = {mention.author.handle: mention for mention in mentions.recent(tx, limit=10)}
+        assert stats.counts(tx).cases["open"] == 3
+        case = cases.of_mention(tx, heard[ana].id)
+        assert case is not None
+        assert case.customer_reference == "C1"
+    store.close()
+    assert len(dovecot.read(ana)) == 1
+    assert dovecot.read(beto) == []
+    assert heard[beto].unanswerable == "automatic mail"
+    assert heard[shop].author.bot
+
+
+def test_an_answer_whose_fate_nobody_knows_waits_for_a_person(
+    dovecot: Dovecot, address: str, tmp_path: Path, lines: tuple[FaultyLine, FaultyLine]
+) -> None:
+    ana = person()
+    dovecot.deliver(ana, address, written("¿Horario?", sender=ana, to=address))
+    _, smtp = lines
+    smtp.faults.append(Broken(DATA_END, passed=True))
+    store = stores.open(f"sqlite:///{tmp_path / 'escucha.db'}")
+    pipeline = a_company(store, MailConnector(in_the_open(dovecot, address, smtp_port=smtp.here)))
+    for _ in range(4):
+        pipeline.once()
+    (draft,) = drafts_in(store, DraftState.UNKNOWN)
+    assert len(dovecot.read(ana)) == 1, "it went out, nobody can know, and it does not go out again"
+    with store.write() as tx:
+        inbox.settle_by_hand(tx, draft, was_sent=False, by="mod", now=datetime.now(UTC))
+        wanted = inbox.retry(tx, inbox.get(tx, draft.id), by="mod", now=datetime.now(UTC))
+        inbox.approve(tx, wanted, by="mod", now=datetime.now(UTC))
+    for _ in range(2):
+        pipeline.once()
+    store.close()
+    first_time, again = dovecot.read(ana)
+    assert first_time["Message-ID"] == again["Message-ID"], "so that her mail program may show it once"
 
 
 # --- a server that means no good ------------------------------------------------------------------------------------
