@@ -7,11 +7,13 @@ secrets   no error shows one, and no other host is ever asked
 
 from __future__ import annotations
 
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -56,7 +58,28 @@ def x(url: str) -> Connector:
     return connect(Settings.model_validate(keys | {"bearer_token": SECRET, "api": url}))
 
 
+def bluesky(url: str) -> Connector:
+    from connectors.bluesky import Settings, connect
+
+    file = Path(tempfile.mkdtemp()) / "sessions.json"
+    given = {"handle": "marca.test", "app_password": SECRET, "service": url, "appview": url, "jetstream": ""}
+    return connect(Settings.model_validate(given | {"session_file": file}))
+
+
 VICTIMS = {
+    "bluesky": Victim(
+        connect=bluesky,
+        queries=("mentions", "telecom -fibra"),
+        post="at://did:plc:ana/app.bsky.feed.post/3kabc",
+        honest={
+            "/xrpc/com.atproto.server.createSession": {
+                "did": "did:plc:marca",
+                "handle": "marca.test",
+                "accessJwt": SECRET,
+                "refreshJwt": SECRET,
+            },
+        },
+    ),
     "mastodon": Victim(connect=mastodon, queries=("mentions", "#telecom", "fibra"), post="{host}/1"),
     "reddit": Victim(
         connect=reddit,
