@@ -104,6 +104,7 @@ FACTS = Facts(
     images=Images(count=4, types=("image/jpeg", "image/png", "image/webp"), bytes=5_000_000, alt=1000),
     threads=True,
     rechecks=((timedelta(days=90), timedelta(hours=20)),),
+    looks_at_once=PAGE,
     keep=timedelta(days=90),
     as_of="2026-08",
     source="https://docs.x.com/x-api/introduction and https://help.x.com/en/rules-and-policies/x-automation",
