@@ -43,7 +43,7 @@ from imapclient.imapclient import SENT
 from pydantic import BaseModel
 
 from connectors.mail_posts import LONGEST_TEXT, to_post
-from connectors.mail_reading import read_on
+from connectors.mail_reading import Suspects, read_on
 from connectors.mail_sending import build, hand_over, our_message_id, recipient
 from connectors.mail_settings import Settings
 from connectors.mail_wire import READ_TIMEOUT, Imap, reading, sending
@@ -120,6 +120,7 @@ class MailConnector(Connector, Replies, Streams):
         self._settings = settings
         self._now = now or (lambda: datetime.now(UTC))
         self._beat, self._reidle, self._patience = beat, reidle, patience
+        self._suspects: Suspects = {}
         self._proved = False
         self._tried_sending = not self.speaks
 
@@ -154,7 +155,7 @@ class MailConnector(Connector, Replies, Streams):
         folder, terms = self._read_query(query)
         with reading(self._settings) as client:
             _check_folder(client, folder)
-            found = read_on(client, folder, cursor, now=self._now())
+            found = read_on(client, folder, cursor, now=self._now(), suspects=self._suspects)
         posts: list[Post] = []
         unreadable = found.unreadable
         for mail in found.mails:

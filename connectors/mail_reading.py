@@ -5,7 +5,9 @@ that were read, since a server with many hands may show a mail behind a later on
 wanted; `read`, when the last look was (unix seconds). While a range of days is read, at a first look or after the
 server has numbered the mailbox anew, `since` holds its first day, `uid` how far that reading has come.
 
-What has a large body is fetched in parts: its structure, its headers, and of its texts as much as is read.
+What has a large body is fetched in parts: its structure, its headers, and of its texts as much as is read. A mail at
+which the conversation broke several times is passed over and told of, unless nothing else can be fetched either: then
+it is the server that is in trouble.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from __future__ import annotations
 import email
 import email.policy
 import imaplib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from email.message import Message
@@ -27,12 +29,16 @@ from listener.types import Cursor
 PAGE = 25
 WHOLE = 512 * 1024  # bytes up to which a mail is fetched as it is
 PART = 256 * 1024  # bytes that are fetched of one text
-ENVELOPE = 2 * 1024 * 1024  # and of a winmail.dat
+ENVELOPE = 1024 * 1024  # and of a winmail.dat
 BACK = 20  # UIDs that are looked at again
 FIRST_LOOK = timedelta(days=1)
 RENUMBERED = timedelta(days=2)  # how much further back than the last look, when the mailbox is numbered anew
 _RANGE = 50_000  # UIDs asked for at once
 _MOST_LEAVES = 40
+_MOST_BYTES = 1_500_000  # that are fetched of one mail's parts
+_TRIES = 3
+
+Suspects = dict[tuple[str, int, int], int]  # folder, UIDVALIDITY, UID -> how often the conversation broke at that mail
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +51,9 @@ class Reading:
     unreadable: int = 0
 
 
-def read_on(client: Imap, folder: str, cursor: Cursor | None, *, now: datetime) -> Reading:
+def read_on(
+    client: Imap, folder: str, cursor: Cursor | None, *, now: datetime, suspects: Suspects | None = None
+) -> Reading:
     """The next mails of that folder. Selects it read-only: nothing in it changes, unread stays unread."""
     selected = client.select_folder(folder, readonly=True)
     validity, next_uid = _number(selected, b"UIDVALIDITY"), _number(selected, b"UIDNEXT")
@@ -68,7 +76,7 @@ def read_on(client: Imap, folder: str, cursor: Cursor | None, *, now: datetime) 
         seen = set(known["seen"])
         wanted = [uid for uid in _search(client, low + 1, top if far else None) if uid not in seen]
     now_read, later = wanted[:PAGE], wanted[PAGE:]
-    mails, unreadable = _fetch(client, now_read)
+    mails, unreadable = _fetch(client, now_read, (folder, validity), {} if suspects is None else suspects)
     after = {**known, "read": now.timestamp()}
     if later:
         after["uid"] = max(known["uid"], now_read[-1])
@@ -99,19 +107,25 @@ def _search(client: Imap, low: int, high: int | None, *, since: date | None = No
     )
 
 
-def _fetch(client: Imap, uids: Sequence[int]) -> tuple[list[Mail], int]:
+def _fetch(client: Imap, uids: Sequence[int], where: tuple[str, int], suspects: Suspects) -> tuple[list[Mail], int]:
     """These mails in order, as far as they are still there; and how many the server could not give."""
     told = client.fetch(list(uids), ["RFC822.SIZE", "INTERNALDATE"]) if uids else {}
-    mails, refusal, unreadable = [], None, 0
+    mails: list[Mail] = []
+    refusal: BaseException | None = None
+    unreadable = 0
     for uid in uids:
         if uid not in told:
             continue  # deleted or moved in between
         size, arrived = told[uid].get(b"RFC822.SIZE"), told[uid].get(b"INTERNALDATE")
         size = size if isinstance(size, int) and size >= 0 else 0
         arrived_at = arrived.astimezone(UTC) if isinstance(arrived, datetime) and arrived.tzinfo else datetime.now(UTC)
-        data = None
+        data, suspect = None, (*where, uid)
         try:
-            data = _section(client, uid, "", WHOLE) if size <= WHOLE else _fetch_parts(client, uid)
+            if suspects.get(suspect, 0) >= _TRIES:
+                raise imaplib.IMAP4.error("the conversation broke at that mail, again and again")
+            suspects[suspect] = suspects.get(suspect, 0) + 1
+            data = _section(client, uid, "", WHOLE) if size <= WHOLE else _Parts(client, uid).fetch()
+            del suspects[suspect]
         except imaplib.IMAP4.abort:
             raise
         except imaplib.IMAP4.error as error:
@@ -138,55 +152,64 @@ def _section(client: Imap, uid: int, name: str, most: int) -> bytes | None:
 # --- mails too large to be fetched whole ----------------------------------------------------------------------------
 
 
-def _fetch_parts(client: Imap, uid: int) -> Message | None:
-    """The mail put together again from its headers and texts; the files in it keep their names and lose their bytes."""
-    structure = client.fetch([uid], ["BODYSTRUCTURE"]).get(uid, {}).get(b"BODYSTRUCTURE")
-    head = _section(client, uid, "HEADER", PART)
-    if head is None:
-        return None
-    message = email.message_from_bytes(head, policy=email.policy.compat32)
-    if not isinstance(structure, tuple):
+class _Parts:
+    """A mail put together again from its headers and texts; the files in it keep their names and lose their bytes."""
+
+    def __init__(self, client: Imap, uid: int) -> None:
+        self._client = client
+        self._uid = uid
+        self._bytes = _MOST_BYTES
+        self._leaves = _MOST_LEAVES
+
+    def fetch(self) -> Message | None:
+        structure = self._client.fetch([self._uid], ["BODYSTRUCTURE"]).get(self._uid, {}).get(b"BODYSTRUCTURE")
+        head = self._section("HEADER", PART)
+        if head is None:
+            return None
+        message = email.message_from_bytes(head, policy=email.policy.compat32)
+        if isinstance(structure, tuple) and isinstance(structure[0], list):
+            self._attach(message, structure, "")
+        elif isinstance(structure, tuple):
+            self._fill(message, structure, "1")
         return message
-    leaves = iter(range(_MOST_LEAVES))
-    if isinstance(structure[0], list):
-        _attach(client, uid, message, structure, "", leaves)
-    else:
-        _fill(client, uid, message, structure, "1")
-    return message
 
+    def _section(self, name: str, most: int) -> bytes | None:
+        if self._bytes <= 0:
+            return b""
+        data = _section(self._client, self._uid, name, min(most, self._bytes))
+        self._bytes -= len(data or b"")
+        return data
 
-def _attach(  # noqa: PLR0917
-    client: Imap, uid: int, into: Message, structure: Any, path: str, leaves: Iterator[int]
-) -> None:
-    into.set_payload([])
-    for number, child in enumerate(structure[0], start=1):
-        if next(leaves, None) is None:
+    def _attach(self, into: Message, structure: Any, path: str) -> None:
+        into.set_payload([])
+        for number, child in enumerate(structure[0], start=1):
+            self._leaves -= 1
+            if self._leaves < 0:
+                return
+            where = f"{path}.{number}" if path else str(number)
+            if isinstance(child[0], list):
+                part = Message(policy=email.policy.compat32)
+                part.add_header("Content-Type", f"multipart/{_text(child[1])}")
+                self._attach(part, child, where)
+            else:
+                head = self._section(f"{where}.MIME", PART) or b""
+                part = email.message_from_bytes(head, policy=email.policy.compat32)
+                self._fill(part, child, where)
+            into.attach(part)
+
+    def _fill(self, part: Message, structure: Any, where: str) -> None:
+        """The part's bytes where they are text; else a note that they were left out."""
+        kind = f"{_text(structure[0])}/{_text(structure[1])}"
+        attached = str(part.get("Content-Disposition", "")).lower().startswith("attachment")
+        envelope = kind in ("application/ms-tnef", "application/vnd.ms-tnef")
+        if (kind in ("text/plain", "text/html") and not attached) or envelope:
+            data = self._section(where, ENVELOPE if envelope else PART) or b""
+            part.set_payload(data.decode("ascii", "surrogateescape"))
             return
-        where = f"{path}.{number}" if path else str(number)
-        if isinstance(child[0], list):
-            part = Message(policy=email.policy.compat32)
-            part.add_header("Content-Type", f"multipart/{_text(child[1])}")
-            _attach(client, uid, part, child, where, leaves)
-        else:
-            head = _section(client, uid, f"{where}.MIME", PART) or b""
-            part = email.message_from_bytes(head, policy=email.policy.compat32)
-            _fill(client, uid, part, child, where)
-        into.attach(part)
-
-
-def _fill(client: Imap, uid: int, part: Message, structure: Any, where: str) -> None:
-    """The part's bytes where they are text; else a note that they were left out."""
-    kind = f"{_text(structure[0])}/{_text(structure[1])}"
-    attached = str(part.get("Content-Disposition", "")).lower().startswith("attachment")
-    envelope = kind in ("application/ms-tnef", "application/vnd.ms-tnef")
-    if (kind in ("text/plain", "text/html") and not attached) or envelope:
-        data = _section(client, uid, where, 2 * ENVELOPE if envelope else PART) or b""
-        part.set_payload(data.decode("ascii", "surrogateescape"))
-        return
-    if kind.startswith("message/") and "Content-Type" in part:  # so large that it is only told of
-        part.set_type("application/octet-stream")
-    part["X-Escucha-Left-Out"] = "yes"
-    part.set_payload("")
+        if kind.startswith("message/") and "Content-Type" in part:  # so large that it is only told of
+            part.set_type("application/octet-stream")
+        part["X-Escucha-Left-Out"] = "yes"
+        part.set_payload("")
 
 
 def _text(value: object) -> str:

@@ -6,7 +6,6 @@ import re
 from enum import StrEnum
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
@@ -121,9 +120,9 @@ class Settings(BaseModel):
     @classmethod
     def _read_host(cls, value: str | None) -> str | None:
         value = value.strip().lower() if value else value
-        if value and not _HOST.fullmatch(value):
+        if value is not None and not _HOST.fullmatch(value):
             raise ValueError("give the server's name alone, such as imap.brand.example")
-        return value or None
+        return value
 
     @field_validator("password", "access_token")
     @classmethod
@@ -132,13 +131,6 @@ class Settings(BaseModel):
         if not secret.isprintable():
             raise ValueError("the secret holds a control character; copy it again")
         return SecretStr(secret) if secret else None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _has_an_imap_host(cls, given: Any) -> Any:
-        if isinstance(given, dict) and isinstance(given.get("imap_host"), str) and not given["imap_host"].strip():
-            raise ValueError("imap_host is empty; give the server's name, such as imap.brand.example")
-        return given
 
     @model_validator(mode="after")
     def _fits_together(self) -> Settings:

@@ -57,7 +57,10 @@ class _Imap4(imaplib.IMAP4):
         return super().read(size)
 
     def readline(self) -> bytes:
-        line = super().readline()
+        try:
+            line = super().readline()
+        except imaplib.IMAP4.error as error:  # too long: what follows is in the middle of it, so nothing more is read
+            raise self.abort("a line without end") from error
         self._spend(len(line))
         return line
 

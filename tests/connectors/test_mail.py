@@ -575,6 +575,33 @@ def test_a_mail_that_cannot_be_read_is_told_of_and_holds_up_nobody(
     assert page.gap.startswith("2 mails")
 
 
+def test_a_mail_that_breaks_every_conversation_is_passed_over_in_the_end(
+    dovecot: Dovecot, address: str, lines: tuple[FaultyLine, FaultyLine]
+) -> None:
+    dovecot.put(address, written("uno"), written("dos"), written("tres"))
+    imap, _ = lines
+    imap.faults.append(Broken(rb"FETCH 2 \(BODY", "* 2 FETCH (" + "x" * 1_100_000, times=99))
+    connector = connect(in_the_open(dovecot, address, imap_port=imap.here))
+    for _ in range(3):
+        with pytest.raises(Unavailable):
+            connector.poll("mentions", None)
+    page = connector.poll("mentions", None)
+    assert [post.text for post in page.posts] == ["uno", "tres"]
+    assert page.gap is not None
+
+
+def test_a_mail_of_very_many_parts_is_read_in_bounds(
+    dovecot: Dovecot, address: str, lines: tuple[FaultyLine, FaultyLine]
+) -> None:
+    part = "--x\r\nContent-Type: text/plain\r\n\r\n" + "parte\r\n" * 60_000
+    head = "From: ana@people.example\r\nMessage-ID: <parts@x>\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n"
+    dovecot.put(address, (head + part * 12 + "--x--\r\n").encode())
+    imap, _ = lines
+    (post,) = connect(in_the_open(dovecot, address, imap_port=imap.here)).poll("mentions", None).posts
+    assert len(post.text) == FACTS.limit
+    assert sum(b"BODY.PEEK[" in line for line in imap.lines) < 20
+
+
 def test_a_server_that_gives_no_mail_at_all_is_no_reason_to_pass_over_them(
     dovecot: Dovecot, address: str, lines: tuple[FaultyLine, FaultyLine]
 ) -> None:
