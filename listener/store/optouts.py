@@ -31,5 +31,5 @@ def answer_again(tx: Transaction, mention: Mention, *, by: str, now: datetime) -
     asked = update(t.accounts).where(accounts.id == mention.account_id, accounts.left_alone_at.is_not(None))
     lifted = bool(tx.execute(asked.values(left_alone_at=None)).rowcount)
     if lifted:
-        audit.record(tx, at=now, by=by, action="author.answered_again", subject=f"mention {mention.id}")
+        audit.record(tx, at=now, by=by, action="author.allowed_back", subject=f"mention {mention.id}")
     return lifted
