@@ -124,12 +124,13 @@ class BlueskyConnector(Connector, Replies, Publishes, Rechecks, Streams):
         self.facts = FACTS
         self.speaks = settings.handle is not None
         self._now = now or (lambda: datetime.now(UTC))
-        self._account: Account | None = None
+        everybodys = Wire(settings.appview, proxies=not is_loopback(_host(settings.appview)))
         if settings.handle:
             wire = wire or Wire(settings.service, proxies=not is_loopback(_host(settings.service)))
-            self._account = Account(settings, wire, self._now)
+        self._eyes = Account(settings, wire or everybodys, self._now)  # how we see the network, with or without account
+        self._account = self._eyes if settings.handle else None
         self._stream = jetstream or (Jetstream(settings.jetstream) if settings.jetstream else None)
-        self._profiles = Profiles(Wire(settings.appview, proxies=not is_loopback(_host(settings.appview))), self._now)
+        self._profiles = Profiles(everybodys, self._now)
 
     # --- reading ---
 
@@ -184,21 +185,18 @@ class BlueskyConnector(Connector, Replies, Publishes, Rechecks, Streams):
 
     def recheck(self, external_ids: Sequence[str]) -> Rechecked:
         """25 at a time; what does not come is looked for where it is kept, for it may only be hidden from us."""
-        account = self._account
-        if account is None:
-            return Rechecked()
         waiting = [each for each in dict.fromkeys(external_ids) if split_address(each)]
         found: dict[str, Any] = {}
         gone: list[str] = []
         trouble: NetworkError | None = None
         our_did: str | None = None
         try:
-            our_did = account.did if waiting else None
+            our_did = self._account.did if self._account and waiting else None
             for start in range(0, len(waiting), GETS_POSTS):
                 asked = waiting[start : start + GETS_POSTS]
-                found |= {str(each.get("uri")): each for each in account.posts(asked) if isinstance(each, dict)}
+                found |= {str(each.get("uri")): each for each in self._eyes.posts(asked) if isinstance(each, dict)}
                 for uri in [each for each in asked if each not in found]:
-                    if self._is_gone(account, uri):
+                    if self._is_gone(uri):
                         gone.append(uri)
         except (RateLimited, Unavailable) as error:  # the others could not be told this time
             trouble = error
@@ -381,9 +379,9 @@ class BlueskyConnector(Connector, Replies, Publishes, Rechecks, Streams):
             views |= {str(each.get("uri")): each for each in asked if isinstance(each, dict)}
         return [views[uri] for uri in uris if uri in views]
 
-    def _is_gone(self, account: Account, uri: str) -> bool:
+    def _is_gone(self, uri: str) -> bool:
         did, key = cast(tuple[str, str], split_address(uri))
-        return account.record(did, key) is None
+        return self._eyes.record(did, key) is None
 
 
 def _host(url: str) -> str:

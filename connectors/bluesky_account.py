@@ -1,4 +1,4 @@
-"""One account at one Bluesky server: every call it makes, its session, and what went wrong as one of the five errors.
+"""One account at one Bluesky server, or a stranger: every call, its session, and what went wrong as one of our errors.
 
 The server says what is wrong by a name in the body (`error`) rather than by its status: a token that has run out is a
 400, an account taken down a 401 like a wrong password. So names come first here.
@@ -34,12 +34,15 @@ _FOR_A_PERSON = {
 
 
 class Account:
-    """Calls in the account's name. Every one raises one of the five errors and nothing else."""
+    """Calls in the account's name, or without one where settings have none: then only what all may see can be asked.
+
+    Every call raises one of the five errors and nothing else.
+    """
 
     def __init__(self, settings: Settings, wire: Wire, now: Callable[[], datetime]) -> None:
         self._wire = wire
         self._now = now
-        self.host = urlsplit(settings.service).netloc
+        self.host = urlsplit(settings.service if settings.handle else settings.appview).netloc
         self._handle = settings.handle or ""
         self._password = settings.app_password.get_secret_value() if settings.app_password else ""
         self.sessions = Sessions(
@@ -125,8 +128,10 @@ class Account:
 
     # --- what stands behind a call ---
 
-    def _sent(self, send: Callable[[str], Answer], *, writing: bool) -> Answer:
+    def _sent(self, send: Callable[[str | None], Answer], *, writing: bool) -> Answer:
         """The answer to a call with our token; refused for the token alone it took no effect, and goes out again."""
+        if not self._handle:
+            return self._answer(lambda: send(None), writing=writing)
         session = self.sessions.get()
         for last in (False, False, True):
             answer = self._answer(lambda session=session: send(session.access), writing=writing)  # type: ignore[misc]

@@ -91,7 +91,8 @@ class Ear:
             except (NoPost, AttributeError, RecursionError):
                 broken += 1
                 continue
-            if self._matcher.matching(post.text, language=post.language, author=post.author.handle):
+            ours = event.did == self._our_did
+            if not ours and self._matcher.matching(post.text, language=post.language, author=post.author.handle):
                 posts[post.external_id] = post
         lost = f"{broken} posts could not be read" if broken else None
         return Page(

@@ -66,7 +66,10 @@ def connected(
     if brand is not None:
         given |= {"handle": brand.handle, "app_password": SecretStr(brand.password)}
     settings = Settings(session_file=folder / "sessions.json", **given)
-    wire = Wire(service, connect_timeout=wait, read_timeout=wait, deadline=2 * wait, proxies=False, largest=1024 * 1024)
+    wire = None
+    if brand is not None:
+        limits = {"connect_timeout": wait, "read_timeout": wait, "deadline": 2 * wait}
+        wire = Wire(service, **limits, proxies=False, largest=1024 * 1024)
     stream = Jetstream(jetstream, silence=silence) if jetstream else None
     return BlueskyConnector(settings, wire=wire, jetstream=stream, now=now)
 
@@ -495,6 +498,20 @@ def test_a_deleted_account_takes_its_posts_along(world: BlueskyWorld) -> None:
     world.network.settle()
     rechecked = cast(BlueskyConnector, world.connector()).recheck([said["uri"]])
     assert rechecked.present == ()
+
+
+def test_without_an_account_the_network_is_heard_and_looked_at(world: BlueskyWorld) -> None:
+    stays, goes = world.post("ana", "me quedo"), world.post("berta", "me voy")
+    connector = connected(
+        None, world.folder, service="https://bsky.social", jetstream=world.jetstream.url, appview=world.network.appview
+    )
+    heard = connector.poll(world.query, None)
+    assert [each.external_id for each in heard.posts] == [stays, goes]
+    assert [each.author.handle for each in heard.posts] == [world.who("ana").handle, world.who("berta").handle]
+    world.delete(goes)
+    rechecked = connector.recheck([stays, goes])
+    assert rechecked.gone == (goes,)
+    assert [each.author for each in rechecked.present] == [heard.posts[0].author]
 
 
 # --- sessions on the real server ------------------------------------------------------------------------------------

@@ -478,7 +478,32 @@ def test_without_an_account_only_terms_are_served(server: JetstreamServer) -> No
         connector.poll("(", None)
     with pytest.raises(Rejected):
         connector.stream("mentions", None)
-    assert connector.recheck([f"at://{ANA}/app.bsky.feed.post/3a"]).gone == ()
+
+
+def test_without_an_account_posts_are_looked_up_as_everybody_sees_them(server: JetstreamServer) -> None:
+    there, gone, hidden = (f"at://{ANA}/app.bsky.feed.post/{key}" for key in ("3a", "3b", "3c"))
+    seen = {
+        "uri": there,
+        "cid": "b",
+        "author": {"did": ANA, "handle": "ana.example"},
+        "record": post("telecom, corregido"),
+    }
+    with Proxy(NOBODY) as appview:
+        body = {"posts": [seen | {"indexedAt": datetime.now(UTC).isoformat()}]}
+        appview.fail("GET /xrpc/app.bsky.feed.getPosts", "status", status=200, body=body)
+        missing = {"error": "RecordNotFound", "message": "Could not locate record"}
+        appview.fail("GET /xrpc/com.atproto.repo.getRecord.*3b", "status", status=400, body=missing)
+        still = {"uri": hidden, "cid": "b", "value": post("sigo")}
+        appview.fail("GET /xrpc/com.atproto.repo.getRecord.*3c", "status", status=200, body=still)
+        rechecked = hearing(server, appview=appview.url).recheck([there, gone, hidden])
+        assert not any("authorization" in request.headers for request in appview.requests)
+    assert [each.text for each in rechecked.present] == ["telecom, corregido"]
+    assert rechecked.gone == (gone,)
+
+
+def test_what_nobody_shows_is_not_gone(server: JetstreamServer) -> None:
+    with pytest.raises(Unavailable):
+        hearing(server).recheck([f"at://{ANA}/app.bsky.feed.post/3a"])
 
 
 def test_the_beat_is_the_contracts() -> None:
