@@ -127,7 +127,7 @@ class Streaming:
 
 
 def to_page(events: Iterable[Event], *, tagged: bool, host: str, our_id: str | None) -> Page:
-    """What these events say, on the stream of a hashtag or on our own. `more` where one could not be read: then a poll is to look."""
+    """What these events say, on the stream of a hashtag or on our own; `more` where one could not be read."""
     posts: list[Post] = []
     gone: list[str] = []
     more = False
