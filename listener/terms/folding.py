@@ -157,3 +157,33 @@ def _latin(character: str) -> int:
 
 _LATIN = bytes(_latin(chr(code)) for code in range(256))
 _LATIN_ASIDE = _LATIN[:1] + _ASIDE.encode() + _LATIN[2:]
+
+# --- the sieve ---
+
+# Almost no post of a stream matches, and that is found out with less: without spaces to set right, hashtags to split
+# and ñ to tell from n, as long as whatever is in the form of a text is in its sieved text too.
+_KIN = re.compile(  # beyond Latin-1, what folds to letters or digits of Latin-1
+    "[\u0100-\u036f\u1d00-\u1eff\u2070-\u209f\u20a8\u2100-\u218f\u2460-\u24ff\u2c60-\u2c7f\u3200-\u33ff"
+    "\ua640-\ua7ff\uab30-\uab6f\ufb00-\ufb06\uff00-\uff5e\U00010780-\U000107bf\U0001ccd0-\U0001ccff"
+    "\U0001d400-\U0001d7ff\U0001f100-\U0001f2ff\U0001fbf0-\U0001fbf9]"
+)
+_GRAIN = re.compile(r"[^\W_]+")
+_SIEVE = _LATIN.replace("ñ".encode("latin-1"), b"n")
+
+
+def sieve(text: str, *, strange: bool) -> str | None:
+    """A text in which every `grain` is that its form has, and some more; None where only the form can tell.
+
+    `strange`: whether signs beyond Latin-1 are looked for.
+    """
+    kept = text.encode("latin-1", "ignore")
+    if len(kept) != len(text) and (strange or _KIN.search(text)):
+        return None
+    plain = kept.translate(_SIEVE, _SOFT_HYPHEN)
+    return None if _OTHER in plain else plain.decode("latin-1")
+
+
+def grain(needle: str) -> str | None:
+    """The longest word of something to look for, as it stands in a sieved text; None where there is none."""
+    words = (word for word in _GRAIN.findall(needle) if ord(max(word)) < 256)
+    return max(words, key=len, default="").replace("ñ", "n") or None

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Set
+from collections.abc import Callable, Collection, Mapping, Set
 from dataclasses import dataclass, field
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import ahocorasick
 
@@ -67,7 +67,8 @@ class Matcher:
     """Many terms by name, all looked for in one pass.
 
     An automaton finds which leaves are in the text; an expression is evaluated only when one of its anchors is there:
-    leaves one of which is in whatever it matches. Of a choice, each alternative stands for itself.
+    leaves one of which is in whatever it matches. Of a choice, each alternative stands for itself. Before that, a
+    coarser automaton over a coarser text tells most posts of a stream that none of the anchors is there.
     """
 
     def __init__(self, terms: Mapping[str, Terms]) -> None:
@@ -81,31 +82,39 @@ class Matcher:
                     into = self._by_author if isinstance(anchor, From) else touches
                     into.setdefault(needle(anchor), []).append(len(self._alternatives))
                 self._alternatives.append((name, to_test(part)))
-        self._automaton = _automaton(touches)
+        self._automaton = _automaton({key: (key, tuple(indices)) for key, indices in touches.items()})
+        grains = {folding.grain(key) for key, indices in touches.items() if indices}
+        self._strange = None in grains
+        self._sieve = _automaton({each: each for each in grains if each})
 
     def matching(self, text: str, *, language: str | None = None, author: str = "") -> frozenset[str]:
         """The names of all terms that match such a post."""
-        hits = [hit for _, hit in self._automaton.iter(folding.form(text))] if self._automaton else []
-        if not hits and not self._by_author:
+        names = folding.names(author) if self._by_author else ()
+        if not self._may_match(text) and self._by_author.keys().isdisjoint(names):
             return _NONE
-        names = folding.names(author)
+        names = names or folding.names(author)
+        hits = [hit for _, hit in self._automaton.iter(folding.form(text))] if self._automaton else []
         touched = {index for _, indices in hits for index in indices}
         for name in names:
             touched.update(self._by_author.get(name, ()))
-        if not touched:
-            return _NONE
         seen = Seen({key for key, _ in hits}, names, spoken(language))
         alternatives = (self._alternatives[index] for index in touched)
         return frozenset(name for name, test in alternatives if test(seen))
 
+    def _may_match(self, text: str) -> bool:
+        sieved = folding.sieve(text, strange=self._strange)
+        if sieved is None:
+            return True
+        return self._sieve is not None and next(self._sieve.iter(sieved), None) is not None
 
-def _automaton(touches: Mapping[str, Iterable[int]]) -> ahocorasick.Automaton | None:
-    """Finds all of these at once; None where there is nothing to find, since it cannot be made of nothing."""
-    if not touches:
+
+def _automaton(hits: Mapping[str, Any]) -> ahocorasick.Automaton | None:
+    """Finds all of these at once, and tells what stands for each; None for nothing, of which it cannot be made."""
+    if not hits:
         return None
     automaton = ahocorasick.Automaton()
-    for key, indices in touches.items():
-        automaton.add_word(key, (key, tuple(indices)))
+    for key, hit in hits.items():
+        automaton.add_word(key, hit)
     automaton.make_automaton()
     return automaton
 

@@ -91,12 +91,24 @@ def test_words_of_two_texts_are_the_words_of_each(one, other):
     assert folding.words(f"{one} . {other}") == f"{folding.words(one)} {folding.words(other)}".strip()
 
 
+@given(
+    st.text(alphabet=st.one_of(st.characters(max_codepoint=0x3FF), st.characters(), st.sampled_from("#@ _nN\u0303")))
+)
+def test_whatever_is_in_the_form_is_in_the_sieved_text(text):
+    sieved = folding.sieve(text, strange=False)
+    if sieved is not None:
+        assert [each for each in folding.form(text).split() if (folding.grain(each) or "") not in sieved] == []
+
+
 @pytest.mark.slow
 def test_every_character_folds_to_itself_or_to_what_folds_to_itself():
     changed = []
     for code in range(sys.maxunicode + 1):
         words = folding.words(chr(code))
         if folding.words(words) != words or any(sign in words for sign in "#@|"):
+            changed.append(hex(code))
+        grain, sieved = folding.grain(words), folding.sieve(chr(code), strange=False)
+        if grain and sieved is not None and grain not in sieved:
             changed.append(hex(code))
     assert changed == []
 
