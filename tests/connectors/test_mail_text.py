@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import struct
-import time
 from email.message import EmailMessage
 from email.policy import SMTP
 
@@ -266,6 +265,7 @@ def test_no_control_character_comes_out_of_html() -> None:
     assert body("Content-Type: text/html\n\na&#27;[31mb&#2;c").text == "a[31mbc"
 
 
+@pytest.mark.timeout(60)  # what takes hours where time grows with the square of the length
 @pytest.mark.parametrize(
     "html",
     [
@@ -283,9 +283,7 @@ def test_no_control_character_comes_out_of_html() -> None:
     ],
 )
 def test_hostile_html_takes_no_time_to_speak_of(html: str) -> None:
-    began = time.process_time()
     html_to_text(html)
-    assert time.process_time() - began < 20
 
 
 # --- winmail.dat ----------------------------------------------------------------------------------------------------
@@ -424,13 +422,12 @@ def test_never_is_everything_cut_away(text: str) -> None:
     assert said or not repeated
 
 
+@pytest.mark.timeout(60)  # what takes hours where time grows with the square of the length
 @pytest.mark.parametrize(
     "line", ["On 1 " + "a " * 140 + ":", "Am 1 " + "schrieb " * 35 + ":", "Enviado desde " * 8, "De: a", "-- ", "1@:"]
 )
 def test_hostile_lines_take_no_time_to_speak_of(line: str) -> None:
-    began = time.process_time()
     split("\n".join(["hola", *[line] * 20_000])[:100_000])
-    assert time.process_time() - began < 20
 
 
 def test_our_own_mails_are_read_back_as_they_were_written() -> None:
