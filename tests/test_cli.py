@@ -20,7 +20,7 @@ from listener.errors import AuthFailed, ConfigProblem, EscuchaError, NotFound, O
 
 ROOT = Path(__file__).parents[1]
 HEAVY = {"sqlalchemy", "onnxruntime", "transformers", "tokenizers", "mastodon", "apscheduler", "pydantic", "numpy"}
-HEAVY |= {"rich", "structlog", "jinja2", "yaml", "alembic", "torch", "requests"}
+HEAVY |= {"rich", "structlog", "jinja2", "yaml", "alembic", "torch", "requests", "httpx", "atproto_client"}
 
 
 def python(code: str, *, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
