@@ -41,6 +41,8 @@ def ingest(
         saved = _keep(tx, source, page, now)
         more = page.more or sources.hastened(tx, source)
         next_poll_at = budget.next_poll(now, every=source.every, more=more, retry_after=page.retry_after, slower=slower)
+        # A wait for money is looked at anew before each poll, so none need be trusted for longer than any other.
+        next_poll_at = min(next_poll_at, now + max(source.every, budget.CEILING))
         sources.succeeded(
             tx, source, cursor=page.cursor, next_poll_at=next_poll_at, new_mentions=len(saved.new), now=now
         )

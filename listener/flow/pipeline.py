@@ -176,7 +176,7 @@ class Pipeline:
         if at <= now + PUNCTUAL:
             return None
         with self.store.write() as tx:
-            sources.wait_for_money(tx, source, until=at)
+            sources.wait_for_money(tx, source, until=min(at, now + max(source.every, budget.CEILING)))
         return Ingested(
             source=source.name, saved=Saved(), waits=refusal or f"is polled again at {at:%H:%M} UTC, to make money last"
         )

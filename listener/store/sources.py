@@ -14,6 +14,8 @@ from listener.store import Transaction, audit
 from listener.store import tables as t
 from listener.types import Cursor
 
+LONGEST_WAIT = timedelta(hours=1)  # whatever a network asks, a failure costs or money wants; then it is looked at anew
+
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
@@ -111,8 +113,14 @@ def claim_due(
     can explain count as past.
     """
     columns = t.sources.c
-    absurd = now + timedelta(days=1, hours=1)  # no interval is longer than a day, no back-off than an hour
-    timely = or_(columns.next_poll_at <= now, columns.next_poll_at > absurd)
+    # No wait is longer than an hour, or the source's own interval, which is a day at most.
+    absurd = now + LONGEST_WAIT + lease
+    frequent = columns.every_seconds <= LONGEST_WAIT.total_seconds()
+    timely = or_(
+        columns.next_poll_at <= now,
+        and_(frequent, columns.next_poll_at > absurd),
+        columns.next_poll_at > absurd + timedelta(days=1),
+    )
     due = columns.name.in_(names) if names else and_(columns.paused.is_(None), timely)
     if account is not None:
         due = and_(due, columns.account == account)
