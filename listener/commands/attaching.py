@@ -18,6 +18,8 @@ from listener.store.mentions import Mention
 
 def read(path: Path) -> Picture:
     """The picture in that file, without what cameras and programs wrote into it. Raises Mistake, in one sentence."""
+    if path.exists() and not path.is_file():  # a pipe would keep us waiting
+        raise Mistake(f"{path} is no file; name a picture's file.")
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)

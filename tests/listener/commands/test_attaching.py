@@ -106,7 +106,7 @@ def test_words_and_picture_can_change_together(desk: DeskWorld) -> None:
         (("--no-image", "--alt", "x"), "--no-image takes it away; give one of them."),
         (("--no-image", "--image", "light.jpg", "--alt", "x"), "Give --image or --no-image, not both"),
         (("--image", "none.png", "--alt", "x"), "There is no file none.png; name the picture's file."),
-        (("--image", ".", "--alt", "x"), "cannot be read"),
+        (("--image", ".", "--alt", "x"), ". is no file; name a picture's file."),
         (("--image", "escucha.toml", "--alt", "x"), "escucha.toml is no PNG, JPEG, GIF or WebP picture"),
         (("--image", "light.jpg", "--alt", "x" * 1501), "has 1,501 characters, and sandbox takes 1,500; shorten it."),
         (("--image", "light.jpg", "--alt", "a\u202eb"), r"holds '\u202e', which nobody can read; remove it."),

@@ -208,9 +208,7 @@ def test_what_is_wrong_with_the_pictures_is_said(written: Written, sentence: str
 def test_an_account_that_takes_no_pictures_goes_without_only_if_somebody_says_so() -> None:
     plain = Outlet(account="plain", facts=replace(sandbox.FACTS, images=None))
     alts = ("es=un mapa", "en=a map")
-    with pytest.raises(
-        Mistake, match="leave them out there with --no-image-on plain"
-    ):
+    with pytest.raises(Mistake, match="leave them out there with --no-image-on plain"):
         notices.plan(pictured(*alts), [CARE, plain], pictures=[PICTURE])
     planned = notices.plan(pictured(*alts, without=("plain",)), [CARE, plain], pictures=[PICTURE])
     assert {each.account for each in planned if each.images} == {"care"}
@@ -347,8 +345,10 @@ def test_a_page_and_a_yaml_file_say_the_same() -> None:
 
 def test_the_files_in_the_guide_are_good_ones() -> None:
     guide = (Path(__file__).parents[3] / "docs" / "notices.md").read_text(encoding="utf-8")
-    page = next(block for block in re.findall(r"^```\n(.*?)^```", guide, re.DOTALL | re.MULTILINE) if block[0] == "#")
+    blocks = re.findall(r"^```\n(.*?)^```", guide, re.DOTALL | re.MULTILINE)
+    thread, page = (block for block in blocks if block[0] == "#")
     yaml = re.findall(r"^```yaml\n(.*?)^```", guide, re.DOTALL | re.MULTILINE)[0]
+    assert len(notices.plan(notice_pages.from_markdown(thread, "n.md"), [CARE, BRAND])) == 6
     assert len(notices.plan(notice_pages.from_markdown(page, "n.md"), [CARE, BRAND])) == 4
     assert len(notices.plan(notice_pages.from_yaml(yaml, "n.yaml"), [CARE, BRAND])) == 3
 
