@@ -16,7 +16,8 @@ from connectors import faults
 from connectors.bluesky_posts import POST, is_did
 from connectors.bluesky_session import Session, Sessions, read_session
 from connectors.bluesky_settings import Settings
-from connectors.bluesky_wire import FAILURES, Params, Wire, read_json
+from connectors.bluesky_wire import FAILURES, Params, Wire
+from connectors.plain import read_json
 from connectors.wire import Answer
 from listener.errors import AuthFailed, NetworkError, OutcomeUnknown, Rejected, Unavailable
 

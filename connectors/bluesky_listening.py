@@ -17,7 +17,8 @@ from typing import Any
 from connectors.bluesky_posts import Unreadable as NoPost
 from connectors.bluesky_posts import to_address, to_post, view_of_record
 from connectors.bluesky_stream import REWIND, Event, Jetstream, Unreadable, moment, read_event
-from connectors.bluesky_text import clean_json, to_text
+from connectors.bluesky_text import to_text
+from connectors.plain import clean_json
 from listener.contract import BEAT
 from listener.errors import Unavailable
 from listener.terms import Matcher, Terms

@@ -16,7 +16,8 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from connectors.bluesky_text import clean, to_text
+from connectors.bluesky_text import to_text
+from connectors.plain import clean
 from listener.types import Author, Media, Post, Posted, PostKind
 
 POST = "app.bsky.feed.post"

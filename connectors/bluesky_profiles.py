@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from connectors.bluesky_wire import FAILURES, Wire, read_json
+from connectors.bluesky_wire import FAILURES, Wire
+from connectors.plain import read_json
 
 _TOGETHER = 25
 _KEPT_FOR = timedelta(hours=6)

@@ -16,44 +16,16 @@ from urllib.parse import urlsplit
 
 import regex
 
+from connectors.plain import clean
+
 LIMIT = 300
 _BYTES_PER_UNIT = 10  # 3,000 bytes over 300 graphemes
 
-_NOT_TEXT = (
-    {char: None for char in range(0x20) if char not in (0x09, 0x0A)}
-    | {0x7F: None}
-    | {char: None for char in range(0xD800, 0xE000)}
-)
-_UNCLEAN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
-_UNCLEAN_JSON = re.compile(rb"\\(?:u00|u[dD]|[bf])|\x7f")
 _URL = re.compile(r"(?<![\w@])https?://[^\s<>\"“”]{3,2000}", re.IGNORECASE)
 _MENTION = re.compile(r"(?<![\w@.])@((?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9])", re.IGNORECASE)
 _TAG = re.compile(r"(?<![\w&/])[#＃](?!\ufe0f)([^\s#＃\u00ad\u2060\u200a-\u200d\u20e2]{1,64})")
 _MOST_MENTIONS = 10
 _LONGEST_TAG = 64
-
-
-def clean(text: str) -> str:
-    """The text without control characters (NUL above all) and broken surrogates, its lines ended by newlines alone."""
-    if _UNCLEAN.search(text) is None:  # as almost every text of a stream
-        return text
-    return text.replace("\r\n", "\n").replace("\r", "\n").translate(_NOT_TEXT)
-
-
-def is_clean(body: bytes) -> bool:
-    """Whether no text in this JSON can hold what `clean` takes away (a quick look, wrong only in saying no)."""
-    return _UNCLEAN_JSON.search(body) is None
-
-
-def clean_json(value: Any) -> Any:
-    """A JSON value that any database takes: every text in it `clean`. Raises RecursionError for what is too deep."""
-    if isinstance(value, str):
-        return clean(value)
-    if isinstance(value, list):
-        return [clean_json(each) for each in value]
-    if isinstance(value, dict):
-        return {clean(str(name)): clean_json(each) for name, each in value.items()}
-    return value
 
 
 # --- length and addressing ------------------------------------------------------------------------------------------

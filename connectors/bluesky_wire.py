@@ -9,7 +9,6 @@ connection: an idle one that the server just closed would leave us not knowing w
 from __future__ import annotations
 
 import functools
-import json
 import ssl
 import threading
 import time
@@ -18,7 +17,6 @@ import weakref
 import zlib
 from collections.abc import Mapping, Sequence
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any
 
 import httpx
 from atproto_client.client.base import ClientBase
@@ -26,7 +24,6 @@ from atproto_client.models.dot_dict import DotDict
 from atproto_client.request import Request
 from atproto_core.exceptions import AtProtocolError
 
-from connectors.bluesky_text import clean_json, is_clean
 from connectors.wire import MEGABYTE, Answer
 
 FAILURES = (AtProtocolError, httpx.HTTPError, httpx.InvalidURL, OSError)  # what keeps an answer from coming
@@ -151,15 +148,6 @@ class Wire:
         if self._transport.answer is None:
             raise error or httpx.RemoteProtocolError("no answer")
         return self._transport.answer
-
-
-def read_json(body: bytes) -> Any:
-    """The JSON of an answer, its texts clean; None for what is none."""
-    try:
-        value = json.loads(body, parse_constant=lambda _: None)
-        return value if is_clean(body) else clean_json(value)
-    except (ValueError, RecursionError):
-        return None
 
 
 @functools.cache

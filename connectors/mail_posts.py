@@ -21,7 +21,8 @@ from email.utils import getaddresses, parsedate_to_datetime
 from typing import Any
 
 from connectors.mail_quotes import split
-from connectors.mail_text import Body, File, clean, header, headers, parse, read_body, words
+from connectors.mail_text import Body, File, header, headers, parse, read_body, words
+from connectors.plain import clean
 from listener.types import Author, Media, Post, PostKind, Visibility
 
 LONGEST_ID = 250

@@ -23,8 +23,8 @@ from typing import Any
 
 from connectors.mail_posts import LONGEST_ID, NO_MESSAGE_ID, is_machine
 from connectors.mail_settings import ADDRESS, Settings
-from connectors.mail_text import clean
 from connectors.mail_wire import of_reply, of_smtp, sending
+from connectors.plain import clean
 from listener.errors import OutcomeUnknown, Rejected
 from listener.types import ReplyRequest
 

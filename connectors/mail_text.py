@@ -19,16 +19,12 @@ from email.utils import collapse_rfc2231_value
 
 from connectors import mail_tnef
 from connectors.mail_html import html_to_text
+from connectors.plain import clean
 
 LONGEST_TEXT = 200_000  # characters of one part that are read
 _DEEPEST = 30
 _MOST_PARTS = 300
 
-_NOT_TEXT = (
-    {char: None for char in range(0x20) if char not in (0x09, 0x0A)}
-    | {0x7F: None}
-    | {char: None for char in range(0xD800, 0xE000)}
-)
 _WORD = re.compile(r"=\?([^?\s]{1,80})\?([bBqQ])\?([^?]*)\?=")
 _BETWEEN_WORDS = re.compile(r"(\?=)[ \t\r\n]+(?==\?[^?\s]{1,80}\?[bBqQ]\?)")
 _FOLD = re.compile(r"\r?\n(?=[ \t])|[\r\n]+")
@@ -47,11 +43,6 @@ _ALIASES = {
 _ISO_15 = {"iso-8859-15"}
 _NO_CHARSETS = {"idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape", "utf-7", "utf7", "mbcs", "oem"}
 _OFTEN_UTF8 = {"cp1252", "utf-8"}
-
-
-def clean(text: str) -> str:
-    """The text without control characters and broken surrogates, its lines ended by newlines alone."""
-    return text.replace("\r\n", "\n").replace("\r", "\n").translate(_NOT_TEXT)
 
 
 def decode(data: bytes, charset: str = "") -> str:

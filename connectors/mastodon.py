@@ -62,7 +62,8 @@ from connectors.mastodon_queries import Query, explain, read_query
 from connectors.mastodon_reading import PAGE, Batch, all_backward, forward, to_batch
 from connectors.mastodon_settings import Settings, is_loopback
 from connectors.mastodon_streaming import Patience, Streaming
-from connectors.mastodon_text import address, clean, count
+from connectors.mastodon_text import address, count
+from connectors.plain import clean
 from connectors.wire import Wire
 from listener.contract import Connector, Publishes, Rechecks, Replies, Streams
 from listener.errors import AuthFailed, Mistake, NetworkError, OutcomeUnknown, RateLimited, Rejected, Unavailable

@@ -9,7 +9,7 @@ from typing import Any
 from mastodon import Mastodon, MastodonError
 
 from connectors import faults
-from connectors.mastodon_posts import read_json
+from connectors.plain import read_json
 from connectors.wire import Wire
 from listener.errors import RateLimited, Rejected, Unavailable
 

@@ -15,7 +15,8 @@ from typing import Any
 
 from mastodon import Mastodon
 
-from connectors.mastodon_posts import Unreadable, read_id, read_json
+from connectors.mastodon_posts import Unreadable, read_id
+from connectors.plain import read_json
 from connectors.wire import Wire
 from listener.errors import AuthFailed, Rejected, Unavailable
 from listener.types import Attachment, Images

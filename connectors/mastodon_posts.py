@@ -9,13 +9,13 @@ An id is unique on its own server only. So what leaves the connector says whose 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from connectors.mastodon_text import URL_LENGTH, clean, clean_json, same_words, to_text
+from connectors.mastodon_text import URL_LENGTH, same_words, to_text
+from connectors.plain import clean
 from listener.errors import OutcomeUnknown
 from listener.types import Author, Media, Post, Posted, PostKind, Visibility
 
@@ -84,14 +84,6 @@ def read_time(value: object) -> datetime | None:
         moment = datetime.fromisoformat(value)
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
-        return None
-
-
-def read_json(body: bytes) -> Any:
-    """The JSON of an answer, its texts clean; None for what is none."""
-    try:
-        return clean_json(json.loads(body, parse_constant=lambda _: None))
-    except (ValueError, RecursionError):
         return None
 
 

@@ -21,8 +21,9 @@ from urllib.parse import urlsplit
 from mastodon import Mastodon
 
 from connectors.events import Event, Events
-from connectors.mastodon_posts import Unreadable, full_id, is_id, read_json, to_post
+from connectors.mastodon_posts import Unreadable, full_id, is_id, to_post
 from connectors.mastodon_settings import is_loopback
+from connectors.plain import read_json
 from listener.contract import BEAT
 from listener.errors import NetworkError, RateLimited, Rejected, Unavailable
 from listener.types import Page, Post, PostKind

@@ -18,17 +18,14 @@ from bs4 import BeautifulSoup
 from bs4.element import CData, NavigableString, PageElement, PreformattedString, Tag
 from bs4.exceptions import ParserRejectedMarkup
 
+from connectors.plain import clean
+
 URL_LENGTH = 23
 
 _LONGEST_HTML = 100_000  # ten times the longest post of any server we know
 
 _BLOCKS = frozenset({"p", "div", "blockquote", "pre", "ul", "ol", "h1", "h2", "h3", "h4", "h5", "h6"})
 _UNSEEN = frozenset({"script", "style", "template", "title", "head"})
-_NOT_TEXT = (
-    {char: None for char in range(0x20) if char not in (0x09, 0x0A)}
-    | {0x7F: None}
-    | {char: None for char in range(0xD800, 0xE000)}
-)
 
 _URL = re.compile(
     r"(?<![A-Za-z0-9@＠$#＃])https?://(?:[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?\.)+(?:[a-z]{2,63}|xn--[a-z0-9-]{2,59})(?::\d{1,5})?"
@@ -41,25 +38,6 @@ _SHORTEST_URL = len("http://a.b")
 _REMOTE_MENTION = re.compile(r"(?<![=/\w])@([a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?)@[a-z0-9.-]*[a-z0-9]", re.IGNORECASE)
 _ANY_MENTION = re.compile(r"(?<![=/\w])@\w[\w.-]*(?:@[\w.:-]*\w)?")
 _HANDLE = re.compile(r"[\w](?:[\w.-]*\w)?(?:@[\w.-]*\w(?::\d{1,5})?)?")
-
-
-def clean(text: str) -> str:
-    """The text without control characters (NUL above all) and broken surrogates, its lines ended by newlines alone."""
-    return text.replace("\r\n", "\n").replace("\r", "\n").translate(_NOT_TEXT)
-
-
-def clean_json(value: Any) -> Any:
-    """A JSON value that any database takes: every text in it `clean`. Raises RecursionError beyond some 300 levels."""
-    if isinstance(value, str):
-        return clean(value)
-    if isinstance(value, list):
-        return [clean_json(each) for each in value]
-    if isinstance(value, dict):
-        return {clean(str(name)): clean_json(each) for name, each in value.items()}
-    return value
-
-
-# --- HTML to text ---------------------------------------------------------------------------------------------------
 
 
 def to_text(html: str, mentions: Iterable[Mapping[str, Any]] = ()) -> str:

@@ -10,7 +10,6 @@ gone, but takes no answer.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterable, Mapping
@@ -18,7 +17,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from connectors.reddit_text import clean, clean_json, names, same_words
+from connectors.plain import clean
+from connectors.reddit_text import names, same_words
 from listener.errors import OutcomeUnknown
 from listener.types import Author, Media, Post, Posted, PostKind
 
@@ -53,14 +53,6 @@ class Us:
     def wrote(self, thing: Thing) -> bool:
         """Whether our account is its author."""
         return bool(self.name) and text_of(thing, "author").casefold() == self.name.casefold()
-
-
-def read_json(body: bytes) -> Any:
-    """The JSON of an answer; None for what is none."""
-    try:
-        return json.loads(body, parse_constant=lambda _: None)
-    except (ValueError, RecursionError):
-        return None
 
 
 def is_fullname(value: object) -> bool:
@@ -151,7 +143,6 @@ def to_author(thing: Thing, site: str) -> Author:
 
 def to_post(thing: Thing, link: Thing | None, *, site: str, us: Us, kind: str = "") -> Post:
     """The thing as Post. `link`: the submission it stands under, where known. `kind`: how our inbox calls it."""
-    thing = clean_json(dict(thing))
     fullname, posted_at = fullname_of(thing), time_of(thing)
     if posted_at is None:
         raise Unreadable("no time")

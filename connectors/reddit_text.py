@@ -8,36 +8,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import Any
+
+from connectors.plain import clean
 
 LONGEST_COMMENT = 10_000
 LONGEST_TITLE = 300
 
-_NOT_TEXT = (
-    {char: None for char in range(0x20) if char not in (0x09, 0x0A)}
-    | {0x7F: None}
-    | {char: None for char in range(0xD800, 0xE000)}
-)
 _UNITS = {"millisecond": 0.001, "second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86_400.0}
 _SPAN = re.compile(rf"\b(\d{{1,7}}|an?|one)\s+({'|'.join(_UNITS)})s?\b", re.IGNORECASE)
-
-
-def clean(text: str) -> str:
-    """The text without control characters (NUL above all) and broken surrogates, its lines ended by newlines alone."""
-    if text.isprintable():  # nearly everything in an answer, and at once
-        return text
-    return text.replace("\r\n", "\n").replace("\r", "\n").translate(_NOT_TEXT)
-
-
-def clean_json(value: Any) -> Any:
-    """A JSON value that any database takes: every text in it `clean`. Raises RecursionError beyond some 300 levels."""
-    if isinstance(value, str):
-        return clean(value)
-    if isinstance(value, list):
-        return [clean_json(each) for each in value]
-    if isinstance(value, dict):
-        return {clean(str(name)): clean_json(each) for name, each in value.items()}
-    return value
 
 
 def count(text: str) -> int:

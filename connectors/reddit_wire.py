@@ -24,7 +24,7 @@ from prawcore.sessions import RetryStrategy
 from pydantic import SecretStr
 
 from connectors import faults
-from connectors.reddit_posts import read_json
+from connectors.plain import read_json
 from connectors.reddit_refusals import WHERE, of_answer, of_login
 from connectors.reddit_settings import Settings
 from connectors.wire import Answer, Wire

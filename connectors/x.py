@@ -59,7 +59,7 @@ from connectors.x_query import LONGEST, LONGEST_ENTERPRISE, Search, compile_term
 from connectors.x_reading import MENTIONS_REACH, PAGE, SEARCH_REACH, Batch, Look, Start, look
 from connectors.x_refusals import says_it_twice
 from connectors.x_settings import Settings
-from connectors.x_text import LIMIT, address, clean, count, has_link
+from connectors.x_text import LIMIT, address, count, has_link, sendable
 from listener.contract import Connector, Metered, Publishes, Rechecks, Replies
 from listener.errors import AuthFailed, Mistake, NetworkError, OutcomeUnknown, RateLimited, Rejected, Unavailable
 from listener.types import (
@@ -219,11 +219,11 @@ class XConnector(Connector, Replies, Publishes, Rechecks, Metered):
         """Say it to everybody; where it continues a post of ours, as an answer to that."""
         if request.after is not None and not is_id(request.after):
             raise Rejected("The post to continue is none of X's")
-        return self._post(clean(request.text).strip(), price="post", to=request.after, media=request.media)
+        return self._post(sendable(request.text).strip(), price="post", to=request.after, media=request.media)
 
     def find_published(self, request: PublishRequest, since: datetime) -> Posted | None:
         """Looks through our own posts since then."""
-        return self._search_ours(clean(request.text), [request.after] if request.after else [], since)
+        return self._search_ours(sendable(request.text), [request.after] if request.after else [], since)
 
     def charges(self) -> tuple[Charge, ...]:
         """What the calls since the last time have cost."""
@@ -270,7 +270,7 @@ class XConnector(Connector, Replies, Publishes, Rechecks, Metered):
         if not is_id(media_id):
             raise Unavailable("X took the picture and did not name it")
         if picture.alt.strip():
-            described = {"id": media_id, "metadata": {"alt_text": {"text": clean(picture.alt)[: FACTS.images.alt]}}}  # type: ignore[union-attr]
+            described = {"id": media_id, "metadata": {"alt_text": {"text": sendable(picture.alt)[: FACTS.images.alt]}}}  # type: ignore[union-attr]
             self._ask(send, "/2/media/metadata", json=described, price="media_metadata", task="take its description")
         return str(media_id)
 

@@ -14,9 +14,10 @@ import requests
 import tweepy
 
 from connectors import faults
+from connectors.plain import read_json
 from connectors.wire import Wire
 from connectors.x_money import Meter
-from connectors.x_posts import dicts, read_json
+from connectors.x_posts import dicts
 from connectors.x_refusals import of_answer
 from connectors.x_settings import API, Settings
 from listener.errors import OutcomeUnknown, Unavailable

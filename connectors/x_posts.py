@@ -8,14 +8,13 @@ in the last is when it was edited.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from connectors.x_text import clean_json, same_words, to_text
+from connectors.x_text import same_words, to_text
 from listener.errors import OutcomeUnknown
 from listener.types import Author, Media, Post, Posted, PostKind
 
@@ -71,14 +70,6 @@ class Joined:
             posts={str(each.get("id")): each for each in dicts(includes, "tweets")},
             media={str(each.get("media_key")): each for each in dicts(includes, "media")},
         )
-
-
-def read_json(body: bytes) -> Any:
-    """The JSON of an answer, its texts clean; None for what is none."""
-    try:
-        return clean_json(json.loads(body, parse_constant=lambda _: None))
-    except (ValueError, RecursionError):
-        return None
 
 
 def dicts(entity: Mapping[str, Any], name: str) -> list[dict[str, Any]]:

@@ -19,20 +19,17 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
-from typing import Any
 
 import regex
+
+from connectors.plain import clean
 
 LIMIT = 280
 URL_LENGTH = 23
 
 _LIGHT = ((0, 4351), (8192, 8205), (8208, 8223), (8242, 8247))
 _LONGEST = 30_000  # characters read of one post: X's longest have 25,000
-_NOT_TEXT = (
-    {char: None for char in range(0x20) if char not in (0x09, 0x0A)}
-    | {0x7F: None, 0xFEFF: None, 0xFFFE: None, 0xFFFF: None}  # X refuses the last three
-    | {char: None for char in range(0xD800, 0xE000)}
-)
+_REFUSED = {0xFEFF: None, 0xFFFE: None, 0xFFFF: None}
 
 # --- links ----------------------------------------------------------------------------------------------------------
 
@@ -158,20 +155,9 @@ _ANY_LINK = re.compile(r"(?:https?://)?(?:www\.)?(\S+)", re.IGNORECASE)
 _SHORT_LINK = re.compile(r"https?://t\.co/\w+", re.IGNORECASE)
 
 
-def clean(text: str) -> str:
-    """The text without control characters (NUL above all) and broken surrogates, its lines ended by newlines alone."""
-    return text.replace("\r\n", "\n").replace("\r", "\n").translate(_NOT_TEXT)
-
-
-def clean_json(value: Any) -> Any:
-    """A JSON value that any database takes: every text in it `clean`. Raises RecursionError beyond some 300 levels."""
-    if isinstance(value, str):
-        return clean(value)
-    if isinstance(value, list):
-        return [clean_json(each) for each in value]
-    if isinstance(value, dict):
-        return {clean(str(name)): clean_json(each) for name, each in value.items()}
-    return value
+def sendable(text: str) -> str:
+    """The text without what X refuses: what `clean` takes away, byte order marks and no characters at all."""
+    return clean(text).translate(_REFUSED)
 
 
 def to_text(text: str, links: Mapping[str, str]) -> str:
@@ -189,7 +175,7 @@ def to_text(text: str, links: Mapping[str, str]) -> str:
 
 def address(text: str, handle: str) -> str:
     """The text as a reply to `handle` is posted. X itself puts the mention before it and does not count that one."""
-    text = clean(text).strip()
+    text = sendable(text).strip()
     handle = handle.lstrip("@")
     if not _HANDLE.fullmatch(handle):
         return text
@@ -211,7 +197,7 @@ def same_words(ours: str, theirs: str) -> bool:
 
 
 def _squeezed(text: str) -> str:
-    text = clean(text)
+    text = sendable(text)
     text = text[_LEADING.match(text).end() :]  # type: ignore[union-attr]  # it matches nothing, too
     text = _LINK.sub(lambda link: _ANY_LINK.sub(r"\1", link.group()), text)
     plain = unicodedata.normalize("NFKC", text).casefold()

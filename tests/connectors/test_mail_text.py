@@ -16,7 +16,6 @@ from connectors.mail_html import html_to_text
 from connectors.mail_quotes import split
 from connectors.mail_text import (
     Body,
-    clean,
     decode,
     file_name,
     header,
@@ -24,6 +23,7 @@ from connectors.mail_text import (
     read_body,
     words,
 )
+from connectors.plain import clean
 
 
 def body(raw: str | bytes) -> Body:

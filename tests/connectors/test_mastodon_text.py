@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import unicodedata
 
@@ -10,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.mastodon_text import address, clean, clean_json, count, same_words, to_text
+from connectors.mastodon_text import address, count, same_words, to_text
+from connectors.plain import clean
 
 ANA = {"id": "1", "username": "ana", "acct": "ana@otra.example", "url": "https://otra.example/@ana"}
 
@@ -230,17 +230,3 @@ def test_the_same_words_are_the_same_post(one: str, other: str, same: bool) -> N
 def test_a_text_says_what_its_html_says(text: str) -> None:
     escaped = clean(text).replace("&", "&amp;").replace("<", "&lt;").replace("\n", "<br>")
     assert same_words(text, to_text(f"<p>{escaped}</p>"))
-
-
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-)
-
-
-@settings(deadline=None, max_examples=40)
-@given(json_values)
-def test_json_is_cleaned_through_and_through(value: object) -> None:
-    shown = json.dumps(clean_json(value), ensure_ascii=False)
-    assert "\\u0000" not in shown
-    shown.encode("utf-8")

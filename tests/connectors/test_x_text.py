@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.x_text import LIMIT, address, clean, count, has_link, same_words, to_text
+from connectors.x_text import LIMIT, address, count, has_link, same_words, sendable, to_text
 from tests.servers.x import weight
 
 LENGTHS: list[tuple[str, str, int]] = [
@@ -176,4 +176,4 @@ def test_our_own_words_are_known_again(ours: str, theirs: str, same: bool) -> No
 
 
 def test_what_no_text_holds_is_left_out() -> None:
-    assert clean("a\x00b\ufeffc\ud800d\r\ne\x1b") == "abcd\ne"
+    assert sendable("a\x00b\ufeffc\ud800d\r\ne\x1b") == "abcd\ne"
