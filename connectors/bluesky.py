@@ -52,10 +52,11 @@ from connectors.bluesky_posts import (
 )
 from connectors.bluesky_profiles import Profiles
 from connectors.bluesky_reading import PAGE, Batch, Fetch, back, read_query, to_batch, to_searches
-from connectors.bluesky_settings import Settings, is_loopback
+from connectors.bluesky_settings import Settings
 from connectors.bluesky_stream import Jetstream
 from connectors.bluesky_text import LIMIT, address, count, first_link, to_card, to_facets
 from connectors.bluesky_wire import Wire
+from connectors.hosts import is_loopback
 from connectors.plain import clean
 from listener.contract import Connector, Publishes, Rechecks, Replies, Streams
 from listener.errors import AuthFailed, Mistake, NetworkError, OutcomeUnknown, RateLimited, Rejected, Unavailable

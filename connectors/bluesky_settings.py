@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+from connectors.hosts import is_loopback
 
 STREAM = "wss://jetstream.us-east.bsky.network/xrpc/network.bsky.jetstream.subscribeEvents"
 
@@ -95,14 +96,6 @@ class Settings(BaseModel):
         if not self.handle and not self.jetstream:
             raise ValueError("without an account and without jetstream there is nothing to read")
         return self
-
-
-def is_loopback(host: str) -> bool:
-    """Whether that host is this very machine."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
 
 
 def _parts(value: str) -> SplitResult:

@@ -30,7 +30,7 @@ from websockets.typing import Subprotocol
 
 from connectors import faults
 from connectors.bluesky_posts import POST, is_did, read_time
-from connectors.bluesky_settings import is_loopback
+from connectors.hosts import is_loopback
 from listener.errors import NetworkError, Unavailable
 
 SILENCE = 30.0

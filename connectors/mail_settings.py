@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
-from ipaddress import ip_address
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+from connectors.hosts import is_loopback
 
 ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?=.{1,253}$)[A-Za-z0-9](?:[A-Za-z0-9-]*\.?[A-Za-z0-9])*")
 
@@ -151,11 +152,3 @@ class Settings(BaseModel):
         """The password or token; empty where there is none yet."""
         given = self.password or self.access_token
         return given.get_secret_value() if given else ""
-
-
-def is_loopback(host: str) -> bool:
-    """Whether that host is this very machine."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")

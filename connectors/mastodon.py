@@ -39,6 +39,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel
 
 from connectors import faults
+from connectors.hosts import is_loopback
 from connectors.mastodon_asking import Asking
 from connectors.mastodon_media import USUAL_IMAGES, Uploads, read_images
 from connectors.mastodon_posts import (
@@ -60,7 +61,7 @@ from connectors.mastodon_posts import (
 )
 from connectors.mastodon_queries import Query, explain, read_query
 from connectors.mastodon_reading import PAGE, Batch, all_backward, forward, to_batch
-from connectors.mastodon_settings import Settings, is_loopback
+from connectors.mastodon_settings import Settings
 from connectors.mastodon_streaming import Patience, Streaming
 from connectors.mastodon_text import address, count
 from connectors.plain import clean

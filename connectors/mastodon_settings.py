@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
+from connectors.hosts import is_loopback
 from listener.types import Visibility
 
 _USUAL_PORTS = {"https": 443, "http": 80}
@@ -67,11 +67,3 @@ class Settings(BaseModel):
         if not re.fullmatch(r"[!-~]*", token):
             raise ValueError("the token holds a blank or a character that no token has; copy it again")
         return SecretStr(token) if token else None
-
-
-def is_loopback(host: str) -> bool:
-    """Whether that host is this very machine."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")

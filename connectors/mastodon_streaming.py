@@ -21,8 +21,8 @@ from urllib.parse import urlsplit
 from mastodon import Mastodon
 
 from connectors.events import Event, Events
+from connectors.hosts import is_loopback
 from connectors.mastodon_posts import Unreadable, full_id, is_id, to_post
-from connectors.mastodon_settings import is_loopback
 from connectors.plain import read_json
 from listener.contract import BEAT
 from listener.errors import NetworkError, RateLimited, Rejected, Unavailable

@@ -39,6 +39,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel
 
 from connectors import faults
+from connectors.hosts import is_loopback
 from connectors.reddit_posts import (
     CLOCKS_DIFFER,
     Thing,
@@ -59,7 +60,7 @@ from connectors.reddit_posts import (
 )
 from connectors.reddit_reading import PAGE, Batch, Item, Listing, Query, backward, holds, read_query, to_batch, unfolded
 from connectors.reddit_refusals import nothing_posted, of_errors
-from connectors.reddit_settings import Settings, is_loopback
+from connectors.reddit_settings import Settings
 from connectors.reddit_text import LONGEST_COMMENT, address, count, title_and_body
 from connectors.reddit_wire import Login, RedditWire, needs_account
 from listener.contract import Connector, Publishes, Rechecks, Replies

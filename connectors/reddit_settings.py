@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+from connectors.hosts import is_loopback
 
 FOOTER = 300  # characters
 
@@ -163,11 +164,3 @@ def _name(value: str | None, prefix: str) -> str | None:
     if not _NAME.fullmatch(bare):
         raise ValueError(f"give the name alone, with or without {prefix}")
     return bare
-
-
-def is_loopback(host: str) -> bool:
-    """Whether that host is this very machine."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from ipaddress import ip_address
 from typing import Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+from connectors.hosts import is_loopback
 
 API = "https://api.x.com"
 
@@ -110,11 +111,3 @@ class Settings(BaseModel):
     def secrets(self) -> list[str]:
         """Everything that no error may show."""
         return [value.get_secret_value() for name in _NAMES if (value := getattr(self, name)) is not None]
-
-
-def is_loopback(host: str) -> bool:
-    """Whether that host is this very machine."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
