@@ -10,6 +10,7 @@ Counted is this process's CPU time, per post; the ratio is that of the medians.
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import multiprocessing
 import statistics
@@ -19,6 +20,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
+from email.utils import formatdate
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -55,6 +57,14 @@ class Bench(ABC):
     @abstractmethod
     def fill(self, server: Any, text: str, number: int) -> None:
         """Somebody says `text` there."""
+
+    def filled(self, _server: Any) -> None:
+        """Everybody has said what they had to say: waits until it can be read."""
+        return
+
+    def where(self, server: Any) -> str:
+        """What `connector` and `bare` need to know of the server."""
+        return str(server.url)
 
     @abstractmethod
     def connector(self, url: str) -> Connector:
@@ -111,7 +121,7 @@ class Reddit(Bench):
     def server(self) -> AbstractContextManager[Any]:
         from tests.servers.reddit import RedditServer
 
-        return RedditServer()
+        return RedditServer(reset="311")  # praw stumbles over a fraction
 
     def fill(self, server: Any, text: str, number: int) -> None:
         if number == 0:
@@ -195,16 +205,152 @@ class X(Bench):
         return read
 
 
-BENCHES: dict[str, Bench] = {bench.name: bench for bench in (Mastodon(), Reddit(), X())}
+class Bluesky(Bench):
+    name = "bluesky"
+    query = "telecom"
+
+    def server(self) -> AbstractContextManager[Any]:
+        from tests.servers.bluesky import running
+
+        return running()
+
+    def where(self, server: Any) -> str:
+        brand = server.person("marca")
+        return json.dumps([server.pds, brand.handle, brand.password])
+
+    def fill(self, server: Any, text: str, number: int) -> None:
+        server.somebody(f"p{number % 20}-").post(text)
+
+    def filled(self, server: Any) -> None:
+        server.settle()
+
+    def connector(self, url: str) -> Connector:
+        from pydantic import SecretStr
+
+        from connectors.bluesky import Settings, connect
+
+        service, handle, password = json.loads(url)
+        file = Path(tempfile.mkdtemp()) / "sessions.json"
+        return connect(
+            Settings(service=service, handle=handle, app_password=SecretStr(password), jetstream="", session_file=file)
+        )
+
+    def bare(self, url: str) -> Callable[[], int]:
+        import atproto
+
+        service, handle, password = json.loads(url)
+        client = atproto.Client(base_url=f"{service}/xrpc")
+        client.login(handle, password)
+
+        def read() -> int:
+            seen, cursor = 0, None
+            while True:
+                found = client.app.bsky.feed.search_posts(
+                    {"q": "telecom", "sort": "latest", "limit": 100, "cursor": cursor}
+                )
+                seen, cursor = seen + len(found.posts), found.cursor
+                if not cursor:
+                    return seen
+
+        return read
+
+
+class Mail(Bench):
+    name = "mail"
+    query = "mentions"
+
+    def server(self) -> AbstractContextManager[Any]:
+        from tests.servers.dovecot import server
+
+        return server()
+
+    def where(self, server: Any) -> str:
+        return f"{server.imap} {server.submission}"
+
+    def fill(self, server: Any, text: str, number: int) -> None:
+        head = f"From: P{number} <p{number % 50}@people.example>\nTo: care@brand.example\nSubject: Consulta {number}\n"
+        head += f"Message-ID: <m{number}@people.example>\nDate: {formatdate()}\n"
+        kind = "MIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n"
+        server.put("care@brand.example", f"{head}{kind}\n{text}\n".replace("\n", "\r\n").encode())
+
+    def connector(self, url: str) -> Connector:
+        from pydantic import SecretStr
+
+        from connectors.mail import Settings, connect
+        from connectors.mail_settings import Security
+        from tests.servers.dovecot import PASSWORD
+
+        return connect(
+            Settings(
+                address="care@brand.example",
+                password=SecretStr(PASSWORD),
+                imap_host="127.0.0.1",
+                imap_port=int(url.split(maxsplit=1)[0]),
+                imap_security=Security.NONE,
+                smtp_host="127.0.0.1",
+                smtp_port=int(url.split()[1]),
+                smtp_security=Security.NONE,
+            )
+        )
+
+    def bare(self, url: str) -> Callable[[], int]:
+        import email
+        import email.policy
+
+        from imapclient import IMAPClient
+
+        from tests.servers.dovecot import PASSWORD
+
+        def read() -> int:
+            with IMAPClient("127.0.0.1", port=int(url.split(maxsplit=1)[0]), ssl=False) as client:
+                client.login("care@brand.example", PASSWORD)
+                client.select_folder("INBOX", readonly=True)
+                uids, seen = client.search("ALL"), 0
+                for start in range(0, len(uids), 50):
+                    for found in client.fetch(uids[start : start + 50], ["BODY.PEEK[]"]).values():
+                        mail = email.message_from_bytes(found[b"BODY[]"], policy=email.policy.default)
+                        seen += bool(mail["From"] and mail["Subject"] and mail.get_content())
+            return seen
+
+        return read
+
+
+class Feed(Bench):
+    name = "feed"
+    query = "all"
+
+    def server(self) -> AbstractContextManager[Any]:
+        from tests.servers.feed import FeedServer
+
+        return FeedServer(window=500)
+
+    def fill(self, server: Any, text: str, number: int) -> None:
+        server.add(f"{text} {number}", author=f"p{number % 50}")
+
+    def connector(self, url: str) -> Connector:
+        from connectors.feed import Settings, connect
+
+        return connect(Settings(url=url))
+
+    def bare(self, url: str) -> Callable[[], int]:
+        import feedparser
+        import requests
+
+        return lambda: len(feedparser.parse(requests.get(url, timeout=30).content).entries)
+
+
+ALL: tuple[Bench, ...] = (Mastodon(), Reddit(), X(), Bluesky(), Mail(), Feed())
+BENCHES = {bench.name: bench for bench in ALL}
 
 
 def serve(bench: Bench, posts: int, line: Connection) -> None:
     """The other process: starts empty, fills up when told so, and ends when told so."""
     with bench.server() as server:
-        line.send(server.url)
+        line.send(bench.where(server))
         line.recv()
         for number in range(posts):
             bench.fill(server, f"{SENTENCES[number % len(SENTENCES)]} {number}", number)
+        bench.filled(server)
         line.send("filled")
         line.recv()
 

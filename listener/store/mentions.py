@@ -120,6 +120,8 @@ def _id(value: str | None) -> str | None:
 
 def _storable(post: Post) -> Post:
     """The post with every text as a database takes it; `raw` and `media` are kept as JSON, which escapes."""
+    if _is_storable(post):
+        return post
     author = replace(
         post.author,
         external_id=_text(post.author.external_id)[:MAX_ID],
@@ -140,6 +142,24 @@ def _storable(post: Post) -> Post:
         language=_text(post.language)[:35] if post.language else None,
         parent_id=_id(post.parent_id),
         thread_id=_id(post.thread_id),
+    )
+
+
+def _is_storable(post: Post) -> bool:
+    """Whether the post can stay as it is, as nearly all do (a quick look, wrong only in saying no)."""
+    author = post.author
+    names = (author.external_id, author.handle, author.display_name, post.external_id, post.unanswerable)
+    ids = (post.parent_id or "", post.thread_id or "", post.language or "")
+    texts = (post.text, post.content_warning, post.quoted, post.url or "", author.url or "")
+    together = "".join((*names, *ids, *texts))
+    return (
+        max(map(len, names)) <= MAX_ID
+        and max(map(len, ids[:2])) <= MAX_ID
+        and len(ids[2]) <= 35
+        and len(together) <= MAX_TEXT
+        and 0 <= (author.followers or 0) <= MAX_COUNT
+        and "\x00" not in together
+        and (together.isascii() or together == together.encode("utf-8", "replace").decode("utf-8"))
     )
 
 

@@ -110,6 +110,7 @@ class RedditServer:
     password: str = PASSWORD
     scope: str = "*"
     suspended: bool = False
+    reset: str = "311.5"  # seconds until the window ends, as every answer says
     listings_work: bool = True  # else every listing is empty
     faults: list[Fault] = field(default_factory=list)
     requests: list[Seen] = field(default_factory=list)
@@ -479,7 +480,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, status: int, body: Any) -> None:
         raw = body if isinstance(body, bytes) else json.dumps(self._escaped(body)).encode()
-        usual = {"x-ratelimit-used": "3", "x-ratelimit-remaining": "97.0", "x-ratelimit-reset": "311.5"}
+        usual = {"x-ratelimit-used": "3", "x-ratelimit-remaining": "97.0", "x-ratelimit-reset": self.state.reset}
         kind = "text/html" if raw[:1] == b"<" else "application/json; charset=UTF-8"
         with suppress(OSError):
             self.send_response(status)
