@@ -12,7 +12,7 @@ _NOT_TEXT = (
     | {char: None for char in range(0xD800, 0xE000)}
 )
 _UNCLEAN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
-_UNCLEAN_JSON = re.compile(rb"\\(?:u00|u[dD]|[bfr])|\x7f")
+_UNCLEAN_JSON = re.compile(rb"\\(?:u00|u[dD]|[bfr])|[\x00\x7f]|\xed[\xa0-\xbf]")
 
 
 def clean(text: str) -> str:

@@ -35,7 +35,7 @@ def test_init_writes_a_file_that_works(escucha: Escucha) -> None:
     assert done.exit_code == 0, done.output
     assert "escucha doctor" in done.stdout
     told = json.loads(escucha("config", "show", "--json").stdout)
-    assert told["brand"] == {"name": 'Aerolínea "Sur"', "handles": [], "languages": ["pt", "en"]}
+    assert told["brand"] == {"name": 'Aerolínea "Sur"', "handles": [], "languages": ["pt", "en"], "terms": ""}
     assert told["accounts"]["public"]["instance"] == "https://mas.to"
     assert told["sources"] == [{"name": "tag-aerosur", "account": "public", "query": "#AeroSur", "every": 60}]
     assert told["cases"]["prefix"] == "AE"
