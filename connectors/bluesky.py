@@ -104,7 +104,6 @@ ADVICE = (
 )
 
 _REASONS = ["mention", "reply", "quote"]
-_MOST_LANGUAGES = 3
 
 
 def connect(settings: BaseModel) -> Connector:

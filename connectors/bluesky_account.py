@@ -22,7 +22,6 @@ from connectors.wire import Answer
 from listener.errors import AuthFailed, NetworkError, OutcomeUnknown, Rejected, Unavailable
 
 GETS_POSTS = 25  # as many as one call gives
-GETS_PROFILES = 25
 
 _WORN_OUT = frozenset({"ExpiredToken", "InvalidToken"})
 _NOT_THERE = frozenset({"RecordNotFound", "RepoNotFound", "RepoTakendown", "RepoDeactivated", "RepoSuspended"})

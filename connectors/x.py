@@ -16,7 +16,7 @@ Queries: `mentions` (our own mentions, the cheapest read there is), and a brand'
     auth failure   done: 401, 402 (no credit), and a 403 that speaks of the app or the account rather than of the post
     length         done: weighted as X counts, never less
     terms of use   done: only who named our account or quoted one of our posts is answered, unless an Enterprise
-                   contract says otherwise; content is looked up every 20 hours and kept no longer than that. The
+                   contract says otherwise; content is looked up every 20 hours and kept for 90 days. The
                    Automated label and X's approval of automatic answers are for a person to get
 
 Sources: docs.x.com/x-api (posts/search, posts/timelines, posts/lookup, posts/manage-posts, media, fundamentals/
