@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from policies.words import fold
+from policies.words import beginning_and_end, fold
 
 
 def _of(*texts: str) -> str:
@@ -25,10 +25,11 @@ _BEFORE = _of(
     r"(?:te|os|le|les) (?:pido|ruego|he dicho|he pedido) que",
     *("(?:can|could|would|will) you", "i said", "i told you to", "i want you to", "you need to"),
 )
+# None is made of others ("nunca mas" is "nunca" and "mas"): what can be read in two ways is tried in 2 ** n ways.
 _AFTER = _of(
-    *("por favor", "please", "pls", "ya", "mas", "nunca", "nunca mas", "jamas", "nada", "nada mas", "otra vez"),
-    *("de nuevo", "gracias", "again", "ever", "ever again", "any more", "anymore", "thanks", "thank you", "bot"),
-    *("robot", "de una vez", "vale", "ok", "now", "here", "aqui", "por aqui"),
+    *("por favor", "please", "pls", "ya", "mas", "nunca", "jamas", "nada", "otra vez", "de nuevo", "gracias", "again"),
+    *("ever", "any more", "anymore", "thanks", "thank you", "bot", "robot", "de una vez", "vale", "ok", "now", "here"),
+    *("aqui", "por aqui"),
 )
 # The verbs of being answered: contestar, responder, escribir, mandar mensajes, mencionar, etiquetar, hablar, contactar.
 _DO_NOT = (
@@ -75,16 +76,20 @@ _AROUND = re.compile(rf"^ (?:(?:{_BEFORE}) )*|(?: (?:{_AFTER}))* $")
 _ASKS = re.compile(
     rf"^ (?:(?:{_BEFORE}) )*?(?P<words>(?:{_WHOLE})(?=(?: (?:{_AFTER}))* $)|(?:{_BEGINNING})(?= ))",
 )
-_LONGEST = 2_000  # characters of a sentence; nobody asks for it at greater length
+_LONGEST = 2_000  # characters of a sentence, or of all that is said; nobody asks for it at greater length
 
 
 def asks_to_be_left_alone(text: str) -> str:
     """The words that ask for it, as they are compared (no accents, no capitals); empty where none do."""
-    sentences = [_bare(each) for each in _ENDS.split(_NAMES.sub(" ", text)) if len(each) <= _LONGEST]
-    for sentence in sentences:
+    sentences = _ENDS.split(_NAMES.sub(" ", beginning_and_end(text)))
+    bare = [_bare(each) for each in sentences if len(each) <= _LONGEST]
+    for sentence in bare:
         if found := _ASKS.match(sentence):
             return found["words"]
-    said = _AROUND.sub(" ", " ".join("".join(sentences).split()).join("  ")).strip()
+    all_said = " ".join("".join(bare).split())
+    if len(bare) < len(sentences) or len(all_said) > _LONGEST:
+        return ""
+    said = _AROUND.sub(" ", f" {all_said} ").strip()
     return said if said in _ALONE else ""
 
 

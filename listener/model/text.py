@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from listener.terms.folding import unheaped
+
 MAX_RAW = 20_000  # characters looked at; nothing a model of 128 tokens reads lies beyond
 MAX_CLEAN = 2_000
 
@@ -71,7 +73,7 @@ def prose(text: str) -> str:
 def visible(text: str) -> str:
     """The first `MAX_RAW` characters in NFC, without lone surrogates, control and invisible characters."""
     text = text[:MAX_RAW].encode("utf-8", "ignore").decode("utf-8")
-    text = unicodedata.normalize("NFC", text)
+    text = unicodedata.normalize("NFC", unheaped(text))
     return "".join(_shown(character) for character in text)
 
 

@@ -28,6 +28,9 @@ _DROPPED = regex.compile(rf"[{_MARKS}{_UNSEEN}]+")
 _PLAIN = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ħ": "h", "ı": "i", "æ": "ae", "œ": "oe", "⁄": "/"})
 _TRADE = str.maketrans({"™": " ", "℠": " "})  # else they would become letters of the name before them
 
+# Marks heaped on one letter; the two signs beside the marks decompose into some.
+_HEAPED = regex.compile(r"([\p{M}\uff9e\uff9f]{30})[\p{M}\uff9e\uff9f]+")
+
 _IN_WORD = regex.compile(r"[\p{L}\p{N}\p{M}]")
 _ALONE = regex.compile(
     r"(?V1)[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\u30fc[\p{S}--\p{ASCII}]]"
@@ -56,6 +59,14 @@ class _Table(dict[int, str]):
         folded = _folded(chr(code))
         self[code] = "".join(map(_placed, folded)) if self._spaced else folded
         return self[code]
+
+
+def unheaped(text: str) -> str:
+    """The text with at most 30 marks on each letter, since to normalise a heap takes the square of its height.
+
+    Thirty are more than any language needs (UAX 15, Stream-Safe Text Format).
+    """
+    return text if text.isascii() else _HEAPED.sub(r"\1", text)
 
 
 def letters(text: str) -> str:
@@ -99,7 +110,8 @@ def names(handle: str) -> tuple[str, ...]:
 
 
 def _composed(text: str) -> str:
-    return unicodedata.normalize("NFKC", text.translate(_TRADE) if "™" in text or "℠" in text else text)
+    plain = text.translate(_TRADE) if "™" in text or "℠" in text else text
+    return unicodedata.normalize("NFKC", unheaped(plain))
 
 
 def _folded(character: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -163,3 +164,19 @@ def test_comparisons_say_what_was_written() -> None:
     assert duration_comparison("> 2d").holds(200_000)
     assert spoken(timedelta(days=2, hours=4, minutes=3)) == "2d 4h"
     assert spoken(timedelta(seconds=-5)) == "0s"
+
+
+@pytest.mark.parametrize(
+    "text", ["ﷺ" * 50_000, "a" + "\u0300\u0316" * 25_000, "a " * 25_000], ids=["ligatures", "heaped marks", "words"]
+)
+def test_folding_takes_a_moment_whatever_was_posted(text: str) -> None:
+    began = time.process_time()
+    for _ in range(10):
+        fold(text)
+    assert time.process_time() - began < 5
+
+
+def test_a_very_long_text_is_read_at_its_beginning_and_at_its_end() -> None:
+    words = fold("avería " + "bla " * 20_000 + "fraude")
+    assert words.startswith(" averia bla ")
+    assert words.endswith(" bla fraude ")

@@ -111,8 +111,27 @@ def test_any_text_is_read(text: str) -> None:
     asks_to_be_left_alone(text)
 
 
-@pytest.mark.parametrize("text", ["no " * 20_000, "y " * 900, "please " * 280, "stop " * 10_000, "no me " * 300])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("no " * 20_000, "y " * 900, "please " * 280, "stop " * 10_000, "no me " * 300),
+        *("no me contestes " + " ".join([words] * 100) + " x" for words in ("nunca mas", "nada mas", "ever again")),
+        *("mas. " * 10_000 + "x", "por favor\n" * 5_000 + "x", "ﷺ" * 50_000, "\n".join(["ﷺ" * 1_900] * 26)),
+    ],
+    ids=lambda text: text[:24].strip(),
+)
 def test_a_hostile_text_takes_no_longer_than_it_must(text: str) -> None:
     began = time.process_time()
     asks_to_be_left_alone(text)
     assert time.process_time() - began < 5
+
+
+def test_one_word_is_no_request_beside_a_sentence_too_long_to_be_read() -> None:
+    assert asks_to_be_left_alone("Baja. " + "la conexión va mal " * 200) == ""
+
+
+@pytest.mark.parametrize(
+    "text", ["No me contestes más. " + "Son ladrones. " * 5_000, "Ladrones. " * 5_000 + "Stop replying to me"]
+)
+def test_a_request_is_heard_at_either_end_of_a_very_long_text(text: str) -> None:
+    assert asks_to_be_left_alone(text)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -62,3 +64,10 @@ def test_prose_takes_any_text(text: str) -> None:
 
 def test_prose_leaves_out_what_has_no_language() -> None:
     assert prose("@ana mira https://example.com #SinLuz 😡 van 3 horas") == "mira van horas"
+
+
+def test_marks_heaped_on_one_letter_take_no_longer_than_letters():
+    began = time.process_time()
+    for _ in range(20):
+        clean("a" + "\u0300\u0316" * 10_000)
+    assert time.process_time() - began < 10

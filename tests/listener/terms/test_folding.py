@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 import unicodedata
 
 import pytest
@@ -118,3 +119,19 @@ def test_no_word_holds_a_sign_that_sets_tags_and_mentions_apart(text):
     assert not set("#@|") & set(folding.words(text))
     assert folding.form(text).startswith(" ")
     assert folding.form(text).endswith(" ")
+
+
+@pytest.mark.parametrize(
+    "mark", ["\u0300\u0316", "\uff9e\u0316", "\u0315\u0345\u05b0"], ids=["accents", "kana", "three"]
+)
+def test_marks_heaped_on_one_letter_take_no_longer_than_letters(mark):
+    began = time.process_time()
+    for _ in range(10):
+        folding.form("averi\u0301a " + "a" + mark * 50_000)
+    assert time.process_time() - began < 10
+
+
+def test_a_letter_keeps_the_marks_that_people_use():
+    zalgo = "a" + "\u0300" * 29
+    assert folding.unheaped(zalgo + "b") == zalgo + "b"
+    assert folding.unheaped("a" + "\u0300" * 31 + "b") == "a" + "\u0300" * 30 + "b"
