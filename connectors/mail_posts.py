@@ -3,7 +3,8 @@
 **Which mail it is.** Its identity here is its Message-ID with a mark of who wrote it and when, `1.22@a.example/1f0c…`.
 A Message-ID alone would not do: some web forms give the same one to every mail, and a stranger may copy one, and then
 what one person wrote would replace what another did. Mails of our own keep the bare id, under which they were sent. A
-mail without a Message-ID gets one made of its headers, the same each time it is read.
+mail without a Message-ID gets one made of its headers, the same each time it is read. A mail that names no sender is
+nobody else's: its author is one of its own, made of the mail's identity.
 
 **Machines** are known by RFC 3834 (Auto-Submitted), by the older signs in use (Precedence, X-Autoreply, List-* …), by
 an empty return path, and by names such as noreply. None of them is ever answered.
@@ -72,11 +73,13 @@ def to_post(mail: Mail, *, ours: str, folder: str) -> Post:
     references = _references(message)
     replies_to = (ids(header(message, "In-Reply-To")) or references[-1:] or ([bounce] if bounce else []))[:1]
     said, quoted = _said(message, body, known_thread=bool(references or replies_to))
+    identity = _identity(message, mail_id, author_address, body, ours)
+    nobody = f"unknown-{_digest(identity)[:12]}"  # no address: it has no @
     return Post(
-        external_id=_identity(message, mail_id, author_address, body, ours),
+        external_id=identity,
         author=Author(
-            external_id=author_address.lower() or "unknown",
-            handle=author_address or "unknown",
+            external_id=author_address.lower() or nobody,
+            handle=author_address or nobody,
             display_name=author_name,
             bot=sign == "machine" and not bounce,
         ),

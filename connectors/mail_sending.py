@@ -1,8 +1,10 @@
 """Answers as mails: whom they go to, what they look like, and how one is handed over, once.
 
-**Whom.** Reply-To is followed only where it names one address in the sender's own domain. Any other could lead an
-answer that speaks of the sender's matter to a stranger, or back to us; then it goes to the address the mail came from.
-Never to ourselves, nor to a machine.
+**Whom.** The address in From, whatever Reply-To names: an answer may speak of the sender's matter, and From proves
+nothing. Whoever writes in another's name gets nothing by it; at large providers not even the same domain would mean
+the same person. Never to ourselves, nor to a machine, nor where answers are wanted at a machine.
+
+**As what.** An answer that no person approved says so (RFC 3834), and other machines leave it alone.
 
 **Once.** A mail is handed over when the server has seen the dot that ends it. Before that dot nothing is sent, whatever
 breaks. After it, only the server's answer tells; where none comes, nobody knows, and that is what is said.
@@ -42,14 +44,14 @@ def our_message_id(key: str, address: str) -> str:
 
 def recipient(request: ReplyRequest, settings: Settings) -> str:
     """The address the answer goes to. Rejected where there is none that may be written to."""
-    sender = request.parent_author.handle
-    told = _list(request.parent_raw, "reply_to")
-    address = told[0] if len(told) == 1 and _domain(told[0]) == _domain(sender) else sender
-    for each in (sender, address):
-        if each.lower() == settings.address.lower():
-            raise Rejected("That mail came from our own address; an answer would come back to us")
-        if is_machine(each):
-            raise Rejected("That address is a machine's; an answer could start a loop")
+    address = request.parent_author.handle
+    if address.lower() == settings.address.lower():
+        raise Rejected("That mail came from our own address; an answer would come back to us")
+    if is_machine(address):
+        raise Rejected("That address is a machine's; an answer could start a loop")
+    wanted_at = _list(request.parent_raw, "reply_to")
+    if wanted_at and all(map(is_machine, wanted_at)):
+        raise Rejected("That mail wants its answers at a machine's address; nobody would read one")
     local, _, domain = address.rpartition("@")
     with suppress(UnicodeError):
         address = f"{local}@{domain.encode('idna').decode('ascii')}"
@@ -75,6 +77,8 @@ def build(request: ReplyRequest, settings: Settings, to: str, now: datetime) -> 
         references = [each for each in _list(request.parent_raw, "references") if each != parent and _is_id(each)]
         headers["In-Reply-To"] = f"<{parent}>"
         headers["References"] = _FOLD.join(f"<{each}>" for each in [*references[:1], *references[1:][-8:], parent])
+    if request.automatic:
+        headers["Auto-Submitted"] = "auto-replied"
     headers["X-Auto-Response-Suppress"] = "OOF, AutoReply"
     if request.language and re.fullmatch(r"[a-z]{2,3}", request.language) and request.language != "und":
         headers["Content-Language"] = request.language
@@ -177,10 +181,6 @@ def _subject(request: ReplyRequest) -> str:
 
 def _line(text: str) -> str:
     return " ".join(clean(text).split())
-
-
-def _domain(address: str) -> str:
-    return address.rpartition("@")[2].lower()
 
 
 def _list(raw: Mapping[str, Any], name: str) -> Sequence[str]:

@@ -146,7 +146,7 @@ class Attachment:
 class ReplyRequest:
     """One reply to send. `key` is the same at every attempt and unique to the draft (ASCII, at most 64 characters).
 
-    `parent_raw` is the parent's `Post.raw` as it was last stored.
+    `parent_raw` is the parent's `Post.raw` as it was last stored. `automatic`: a rule approved it, no person did.
     """
 
     key: str
@@ -158,6 +158,7 @@ class ReplyRequest:
     content_warning: str = ""
     parent_raw: Mapping[str, Any] = field(default_factory=dict)
     media: tuple[Attachment, ...] = ()
+    automatic: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -144,6 +144,7 @@ class _RepliesWay(_Way):
             content_warning=mention.content_warning,
             parent_raw=raw,
             media=media,
+            automatic=draft.automatic,
         )
 
     def still_stands(self, item: Draft, now: datetime) -> bool:

@@ -938,6 +938,25 @@ def test_every_mail_opens_a_case_and_only_people_are_answered(dovecot: Dovecot, 
     assert heard[shop].author.bot
 
 
+def test_only_an_answer_that_no_person_approved_calls_itself_automatic(
+    dovecot: Dovecot, address: str, tmp_path: Path
+) -> None:
+    ana, beto = person(), person()
+    dovecot.deliver(ana, address, written("¿Horario?", sender=ana, to=address))
+    dovecot.deliver(beto, address, written("Muy mal servicio", sender=beto, to=address))
+    store = stores.open(f"sqlite:///{tmp_path / 'escucha.db'}")
+    pipeline = a_company(store, MailConnector(settings_for(dovecot, address)))
+    pipeline.once()
+    (complaint,) = drafts_in(store, DraftState.PROPOSED)
+    with store.write() as tx:
+        inbox.approve(tx, complaint, by="mod", now=datetime.now(UTC))
+    pipeline.once()
+    store.close()
+    ((by_rule,), (by_hand,)) = dovecot.read(ana), dovecot.read(beto)
+    assert by_rule["Auto-Submitted"] == "auto-replied"
+    assert by_hand["Auto-Submitted"] is None
+
+
 def test_an_answer_whose_fate_nobody_knows_waits_for_a_person(
     dovecot: Dovecot, address: str, tmp_path: Path, lines: tuple[FaultyLine, FaultyLine]
 ) -> None:

@@ -262,8 +262,18 @@ def test_people_are_answered(headers: dict[str, str]) -> None:
 @pytest.mark.parametrize("sender", [None, "", "undisclosed", "<>"])
 def test_a_mail_without_a_sender_is_kept_and_not_answered(sender: str | None) -> None:
     post = post_of(raw(From=sender))
-    assert post.unanswerable
-    assert post.author.external_id == "unknown"
+    assert post.unanswerable == "it has no sender"
+    with pytest.raises(Rejected):
+        recipient(request_to(post), SETTINGS)
+
+
+@pytest.mark.parametrize("message_id", ["<b@people.example>", None])
+def test_mails_without_a_sender_are_not_taken_for_one_persons(message_id: str | None) -> None:
+    first, second = post_of(raw(From=None)), post_of(raw("Otra cosa.", From=None, Message_ID=message_id))
+    assert first.author.external_id != second.author.external_id
+    assert first.author.handle != second.author.handle
+    assert first.author == post_of(raw(From=None)).author, "the same each time it is read"
+    assert "@" not in first.author.external_id, "nobody's address can be the same"
 
 
 BOUNCE = f"""--x
@@ -325,12 +335,15 @@ def request_to(post: Post, **more: Any) -> ReplyRequest:
     ("headers", "to"),
     [
         ({}, "Ana.Perez@people.example"),
-        ({"Reply-To": "ana@people.example"}, "ana@people.example"),
+        ({"Reply-To": "ana.perez@people.example"}, "Ana.Perez@people.example"),
+        ({"Reply-To": "eva@people.example"}, "Ana.Perez@people.example"),
+        ({"From": "victim@gmail.com", "Reply-To": "attacker@gmail.com"}, "victim@gmail.com"),
+        ({"From": "ana@strasse.example", "Reply-To": "ana@straße.example"}, "ana@strasse.example"),
         ({"Reply-To": "ana@evil.example"}, "Ana.Perez@people.example"),
         ({"Reply-To": "a@people.example, b@people.example"}, "Ana.Perez@people.example"),
         ({"Reply-To": f"<{OURS}>"}, "Ana.Perez@people.example"),
         ({"Reply-To": "nada"}, "Ana.Perez@people.example"),
-        ({"Reply-To": "ana@people.example\r\nBcc: all@people.example"}, "ana@people.example"),
+        ({"Reply-To": "ana@people.example\r\nBcc: all@people.example"}, "Ana.Perez@people.example"),
         ({"From": "ana@ñandú.example"}, "ana@xn--and-6ma2c.example"),
     ],
 )
