@@ -136,7 +136,7 @@ class Store:
 
     def _make_file(self) -> None:
         """The SQLite file, readable for us alone from its first moment; whoever may not make it hears so on opening."""
-        if self.path:
+        if self.path and not self.path.exists():
             with suppress(OSError):
                 _make_private(self.path)
 
@@ -170,9 +170,12 @@ class Store:
         if target.exists():
             raise Mistake(f"{target} exists already; choose another name.")
         half = target.with_name(target.name + ".part")
-        half.unlink(missing_ok=True)
         try:
-            _make_private(half)
+            half.unlink(missing_ok=True)
+            _make_private(half, os.O_EXCL | os.O_NOFOLLOW)
+        except OSError as error:
+            raise Outage(f"No backup was made: {error}.") from error
+        try:
             source = sqlite3.connect(self.path)
             copy = sqlite3.connect(half)
             try:
@@ -277,15 +280,17 @@ def _sqlite(address: URL) -> Engine:
     return engine
 
 
-def _make_private(path: Path) -> None:
+def _make_private(path: Path, flags: int = 0) -> None:
     """An empty file that only we can read; in a folder that hands its group down (setgid), the group too.
 
-    SQLite gives the files beside a database the database's own permissions.
+    SQLite gives the files beside a database the database's own permissions. `flags`: more of `os.open`'s.
     """
     shared = path.resolve().parent.stat().st_mode & stat.S_ISGID
-    if not path.exists():
-        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
-        path.chmod(0o660 if shared else 0o600)
+    file = os.open(path, os.O_CREAT | os.O_WRONLY | flags, 0o600)
+    try:
+        os.fchmod(file, 0o660 if shared else 0o600)
+    finally:
+        os.close(file)
 
 
 @contextmanager

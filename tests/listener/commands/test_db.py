@@ -133,6 +133,23 @@ def test_a_backup_overwrites_nothing_and_makes_no_folders(
     assert not list(tmp_path.glob("*.part"))
 
 
+@pytest.mark.parametrize("there", [True, False], ids=["a file of somebody's", "no file yet"])
+def test_a_backup_is_not_written_through_a_link_that_somebody_put_there(
+    escucha: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: bool
+) -> None:
+    assert escucha("db", "upgrade").exit_code == 0
+    elsewhere = tmp_path / "elsewhere"
+    if there:
+        elsewhere.write_text("theirs")
+    (tmp_path / "copy.db.part").symlink_to(elsewhere)
+    monkeypatch.setattr(Path, "unlink", lambda *_args, **_options: None)  # put back again at once
+    result = escucha("db", "backup", "copy.db")
+    assert result.exit_code == 1
+    assert "No backup was made" in result.stderr
+    assert not (tmp_path / "copy.db").exists()
+    assert (elsewhere.read_text() if there else elsewhere.exists()) == ("theirs" if there else False)
+
+
 def test_a_backup_is_whole_while_another_process_writes(escucha: Run, tmp_path: Path) -> None:
     escucha("db", "upgrade")
     address = f"sqlite:///{tmp_path / 'escucha.db'}"
