@@ -96,7 +96,10 @@ def failed(store: Store, source: Source, error: Exception, now: datetime) -> Ing
     said = str(error) if isinstance(error, NetworkError) else f"a bug in the connector: {type(error).__name__}"
     retry_at = budget.back_off(now, failures=source.failures + 1, every=source.every, retry_after=wait)
     with store.write() as tx:
-        sources.failed(tx, source, error=said, next_poll_at=retry_at, now=now, pause=pause)
+        told = isinstance(error, RateLimited)
+        if not told and sources.hastened(tx, source):
+            retry_at = min(retry_at, now + budget.HASTE)
+        sources.failed(tx, source, error=said, next_poll_at=retry_at, now=now, pause=pause, told=told)
     if pause:
         log.error(
             "The source is paused until a person acts.",

@@ -110,6 +110,8 @@ class Pipeline:
             known = sources.list_all(tx)
             if policies.activate(tx, version=self.policy.version, text=self.policy.text, by=by, now=self.clock()):
                 log.info("This policy rules from now on.", action="policy", version=self.policy.version)
+            for source in known:
+                sources.try_again(tx, source, now=self.clock(), apart=budget.HASTE)
         for source in known:
             self._look_at_the_money_again(source)
 

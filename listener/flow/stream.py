@@ -186,6 +186,7 @@ def _note_opening(store: Store, source: Source, now: datetime) -> None:
     """Since now it is open; what was said before, a poll is to read."""
     with store.write() as tx:
         streams.up(tx, source, now)
+        sources.try_again(tx, source, now=now, apart=budget.HASTE)
         streams.hasten(tx, source, now=now, apart=budget.HASTE)
     log.info("The stream is open.", action="stream_up", source=source.name, down_since=source.stream_down_since)
 

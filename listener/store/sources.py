@@ -161,6 +161,7 @@ def succeeded(
             failures=0,
             failing_since=None,
             last_error=None,
+            wait_until=None,
             claimed_until=None,
             mentions_total=t.sources.c.mentions_total + new_mentions,
         )
@@ -174,14 +175,22 @@ def hastened(tx: Transaction, source: Source) -> bool:
 
 
 def failed(
-    tx: Transaction, source: Source, *, error: str, next_poll_at: datetime, now: datetime, pause: bool = False
+    tx: Transaction,
+    source: Source,
+    *,
+    error: str,
+    next_poll_at: datetime,
+    now: datetime,
+    pause: bool = False,
+    told: bool = False,
 ) -> None:
-    """Records a failed poll; the cursor stays. `pause`: a person must act first."""
+    """Records a failed poll; the cursor stays. `pause`: a person must act first. `told`: the network wants the wait."""
     values: dict[str, Any] = {
         "next_poll_at": next_poll_at,
         "failures": source.failures + 1,
         "failing_since": source.failing_since or now,
         "last_error": error,
+        "wait_until": next_poll_at if told else None,
         "claimed_until": None,
     }
     if pause:
@@ -213,6 +222,17 @@ def sooner(tx: Transaction, source: Source, at: datetime) -> None:
     tx.execute(update(t.sources).where(columns.id == source.id, columns.next_poll_at > at).values(next_poll_at=at))
 
 
+def try_again(tx: Transaction, source: Source, *, now: datetime, apart: timedelta) -> None:
+    """A failing source is due now, or `apart` after its last poll began, unless the network told us to wait."""
+    row = tx.execute(select(t.sources).where(t.sources.c.id == source.id).with_for_update()).one()
+    told = row.wait_until is not None and now < row.wait_until <= now + LONGEST_WAIT
+    if not row.failures or told:
+        return
+    at = now if row.polled_at is None or row.polled_at > now else max(now, row.polled_at + apart)
+    if row.claimed_until is not None or row.next_poll_at > at:
+        tx.execute(update(t.sources).where(t.sources.c.id == source.id).values(next_poll_at=at))
+
+
 def gap(tx: Transaction, source: Source, reason: str, now: datetime) -> None:
     """Records that the network skipped something."""
     tx.execute(insert(t.gaps).values(source_id=source.id, noticed_at=now, reason=reason))
@@ -229,6 +249,7 @@ def resume(tx: Transaction, name: str, *, by: str, now: datetime) -> None:
     """Polls it again, at once. Raises NotFound."""
     source = get(tx, name)
     values = {"paused": None, "next_poll_at": now, "failures": 0, "failing_since": None, "last_error": None}
+    values["wait_until"] = None
     tx.execute(update(t.sources).where(t.sources.c.id == source.id).values(**values))
     audit.record(tx, at=now, by=by, action="source.resume", subject=f"source {name}")
 

@@ -62,7 +62,7 @@ def heard(tx: Transaction, source: Source, *, cursor: Cursor | None, new_mention
 def hasten(tx: Transaction, source: Source, *, now: datetime, apart: timedelta) -> None:
     """Makes the source due now, or `apart` after its last poll began; also where that poll is still under way.
 
-    Where polls fail, or the network asked us to wait, they stay when they are.
+    Where polls fail (see `sources.try_again`), or the network asked us to wait, they stay when they are.
     """
     row = tx.execute(select(t.sources).where(_COLUMNS.id == source.id).with_for_update()).one()
     under_way = row.claimed_until is not None

@@ -91,6 +91,7 @@ sources = Table(
     Column("failures", Integer, nullable=False, default=0),
     Column("failing_since", Moment),
     Column("last_error", Text),
+    Column("wait_until", Moment),  # the network refused to be polled sooner
     Column("paused", String(200)),  # why it is paused; null: it runs
     Column("mentions_total", Integer, nullable=False, default=0),
     Column("poll_usd", Float, nullable=False, default=0.0),  # what a poll has lately cost
@@ -282,6 +283,7 @@ drafts = Table(
     Column("reason", Text),  # why rejected, expired, failed, unknown
     Column("not_before", Moment),
     Column("sending_since", Moment),
+    Column("unknown_since", Moment),  # since when nobody knew whether it went out; kept once it was found
     Column("looked_at", Moment),  # when the network was last searched for it
     Column("sent_at", Moment),
     Column("posted_id", String(300), index=True),
@@ -448,6 +450,7 @@ deliveries = Table(
     Column("send_key", String(64), nullable=False, unique=True),
     Column("state", String(20), nullable=False),
     Column("sending_since", Moment),
+    Column("unknown_since", Moment),  # since when nobody knew whether it went out; kept once it was found
     Column("looked_at", Moment),  # when the network was last searched for it
     Column("sent_at", Moment),
     Column("posted_id", String(300)),

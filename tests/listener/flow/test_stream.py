@@ -354,6 +354,60 @@ def fail(error: NetworkError) -> None:
     raise error
 
 
+def away(escucha: Escucha, radio: Radio, pipeline: Pipeline, error: NetworkError) -> None:
+    """Polls have failed for long, so the next one is far away."""
+    radio.during_poll = lambda: fail(error)
+    for _ in range(12):
+        pipeline.poll(["source-0"])
+    radio.during_poll = lambda: None
+    escucha.clock.forward(seconds=6)
+    calm(escucha)
+
+
+def test_a_source_that_failed_is_due_as_soon_as_its_stream_is_open_again(
+    escucha: Escucha, radio: Radio, pipeline: Pipeline
+) -> None:
+    away(escucha, radio, pipeline, Unavailable("nobody there"))
+    radio.script = [BEAT, lambda: due(escucha), pipeline.poll, Unavailable("it broke")]
+    pipeline.stream("source-0")
+    assert row(escucha).failures == 0
+
+
+def test_a_source_that_failed_is_due_when_the_daemon_starts(escucha: Escucha, radio: Radio, pipeline: Pipeline) -> None:
+    away(escucha, radio, pipeline, Unavailable("nobody there"))
+    wanted = Wanted(name="source-0", account="care", network="sandbox", query="mentions", every=timedelta(seconds=10))
+    listens(escucha, radio).start([wanted], by="test")
+    due(escucha)
+
+
+def test_a_poll_that_fails_while_the_stream_opens_is_soon_tried_again(
+    escucha: Escucha, radio: Radio, pipeline: Pipeline
+) -> None:
+    away(escucha, radio, pipeline, Unavailable("nobody there"))
+
+    def opens() -> None:
+        pipeline.stream("source-0")
+        fail(Unavailable("nobody was there yet"))
+
+    radio.script = [BEAT]
+    radio.during_poll = opens
+    pipeline.poll(["source-0"])
+    assert row(escucha).next_poll_at <= escucha.clock() + budget.HASTE
+
+
+@pytest.mark.parametrize("error", [RateLimited(), RateLimited(retry_after=3600.0)])
+def test_a_source_that_was_told_to_wait_waits_whatever_opens_or_starts(
+    escucha: Escucha, radio: Radio, pipeline: Pipeline, error: NetworkError
+) -> None:
+    away(escucha, radio, pipeline, error)
+    planned = row(escucha).next_poll_at
+    radio.script = [BEAT, Unavailable("it broke")]
+    pipeline.stream("source-0")
+    wanted = Wanted(name="source-0", account="care", network="sandbox", query="mentions", every=timedelta(seconds=10))
+    listens(escucha, radio).start([wanted], by="test")
+    assert row(escucha).next_poll_at == planned
+
+
 def test_it_rests_ever_longer_and_the_ceiling_holds(escucha: Escucha, radio: Radio, pipeline: Pipeline) -> None:
     radio.script = [Unavailable("nobody there")]
     rests = []
