@@ -201,11 +201,11 @@ class Sandbox(Connector, Replies, Publishes, Rechecks):
                 visibility=request.visibility,
             )
 
-    def find_reply(self, request: ReplyRequest, since: datetime) -> Posted | None:
-        return self._find("find_reply", request.key, since)
+    def find_reply(self, request: ReplyRequest, since: datetime) -> Posted | None:  # noqa: ARG002 - the key tells
+        return self._find("find_reply", request.key)
 
-    def find_published(self, request: PublishRequest, since: datetime) -> Posted | None:
-        return self._find("find_published", request.key, since)
+    def find_published(self, request: PublishRequest, since: datetime) -> Posted | None:  # noqa: ARG002 - as above
+        return self._find("find_published", request.key)
 
     @contextmanager
     def _asking(self, operation: str) -> Iterator[Fault | None]:
@@ -278,9 +278,9 @@ class Sandbox(Connector, Replies, Publishes, Rechecks):
             )
             return self._posted(self.world.rows([made])[0])
 
-    def _find(self, operation: str, key: str, since: datetime) -> Posted | None:
-        with self._asking(operation):
-            for row in self.world.posts_by(self._handle, since=since):
+    def _find(self, operation: str, key: str) -> Posted | None:
+        with self._asking(operation) as fault:
+            for row in self.world.posts_by(self._handle) if fault is not Fault.NOT_YET else ():
                 if row["deleted_at"] is None and row["key"] == key:
                     return self._posted(row)
         return None

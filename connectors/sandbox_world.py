@@ -33,6 +33,7 @@ class Fault(StrEnum):
     NEVER_ARRIVED = "never arrived"  # outcome unknown: it was lost before it was written
     ANSWER_LOST = "answer lost"  # outcome unknown: it was written, and the answer was lost
     KEY_FORGOTTEN = "key forgotten"  # the same key writes a second time
+    NOT_YET = "not yet"  # a look does not find what is there
     SLOW = "slow"  # waits, then works
     SLOW_ANSWER = "slow answer"  # works, then waits
 

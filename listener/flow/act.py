@@ -233,11 +233,14 @@ def _settle(way: _Way, clock: Callable[[], datetime], done: Acted) -> None:
             return
         finally:
             way.pay()
-        # A clock that was set back must not keep an unknown outcome unsettled: a start in the future counts as past.
-        conclusive = settle_after is not None and not began <= now < began + settle_after
-        if found is None and not conclusive:
-            continue
+        conclusive = settle_after is not None and _long_enough(way, item, settle_after, now)
         with way.store.write() as tx:
+            if found is not None and (holder := outbox.holder(tx, item.network, found.external_id)) is not None:
+                # Another one is there with the same words. Which of the two it is, is certain only where that one's
+                # own answer told its address; else both may be there.
+                found, conclusive = None, conclusive and holder is outbox.Holder.TOLD
+            if found is None and not conclusive:
+                continue
             if found is not None:
                 way.box.sent(tx, item, found, now)
                 way.after(tx, item, now)
@@ -245,6 +248,21 @@ def _settle(way: _Way, clock: Callable[[], datetime], done: Acted) -> None:
                 way.box.not_sent(tx, item, "looked for it on the network: it is not there", now)
         done.settled += 1
         log.info("An unknown outcome is settled.", action="settled", kind=way.kind, id=item.id, found=bool(found))
+
+
+def _long_enough(way: _Way, item: Any, settle_after: timedelta, now: datetime) -> bool:
+    """Whether nobody has known for so long that what cannot be found now is not there.
+
+    Never once the clock was set back: what we look for may then be older than we think. That is left to a person.
+    """
+    began, since = item.sending_since, item.unknown_since
+    if began is None or since is None:
+        return False
+    if min(now, since) < began - CLOCK_SLACK or now < since - CLOCK_SLACK:
+        with way.store.write() as tx:
+            way.box.doubt(tx, item)
+        return False
+    return bool(now >= since + settle_after)
 
 
 def _time_to_look(began: datetime, looked_at: datetime | None, now: datetime) -> bool:

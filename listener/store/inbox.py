@@ -55,6 +55,7 @@ class Draft:
     reason: str | None
     not_before: datetime | None
     sending_since: datetime | None
+    unknown_since: datetime | None
     looked_at: datetime | None
     sent_at: datetime | None
     posted_id: str | None

@@ -45,6 +45,7 @@ class Delivery:
     state: DeliveryState
     behind: DeliveryState | None
     sending_since: datetime | None
+    unknown_since: datetime | None
     looked_at: datetime | None
     sent_at: datetime | None
     posted_id: str | None
@@ -256,7 +257,7 @@ def claim(tx: Transaction, delivery: Delivery, now: datetime) -> bool:
     won = tx.execute(
         update(t.deliveries)
         .where(*where, ~switch.held(delivery.network))
-        .values(state=DeliveryState.SENDING.value, sending_since=now, reason=None)
+        .values(state=DeliveryState.SENDING.value, sending_since=now, unknown_since=None, looked_at=None, reason=None)
     )
     if won.rowcount:
         subject = f"notice {delivery.notice_id}"
@@ -315,6 +316,11 @@ def looked(tx: Transaction, delivery: Delivery, now: datetime) -> None:
     tx.execute(update(t.deliveries).where(t.deliveries.c.id == delivery.id).values(looked_at=now))
 
 
+def doubt(tx: Transaction, delivery: Delivery) -> None:
+    """Remembers that no search can tell any more that it is not there."""
+    tx.execute(update(t.deliveries).where(t.deliveries.c.id == delivery.id).values(unknown_since=None))
+
+
 def sent(tx: Transaction, delivery: Delivery, posted: Posted, now: datetime) -> None:
     """The network has it."""
     outcome = {"sent_at": posted.posted_at or now, "posted_id": posted.external_id, "posted_url": posted.url}
@@ -329,7 +335,7 @@ def failed(tx: Transaction, delivery: Delivery, reason: str, now: datetime) -> N
 
 def unknown(tx: Transaction, delivery: Delivery, reason: str, now: datetime) -> None:
     """It may or may not be there; somebody must look before anything else happens."""
-    _outcome(tx, delivery, DeliveryState.UNKNOWN, now, reason=reason)
+    _outcome(tx, delivery, DeliveryState.UNKNOWN, now, reason=reason, unknown_since=now)
 
 
 def not_sent(tx: Transaction, delivery: Delivery, reason: str, now: datetime) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import and_, or_, select, update
@@ -48,7 +49,7 @@ def claim(tx: Transaction, draft: Draft, now: datetime) -> bool:
         update(t.drafts)
         .where(columns.id == draft.id, columns.state == DraftState.APPROVED.value, columns.edit == draft.edit)
         .where(~switch.held(draft.network))
-        .values(state=DraftState.SENDING.value, sending_since=now, looked_at=None)
+        .values(state=DraftState.SENDING.value, sending_since=now, unknown_since=None, looked_at=None)
     )
     if won.rowcount:
         audit.record(tx, at=now, by="daemon", action="draft.sending", subject=f"draft {draft.id}")
@@ -65,7 +66,11 @@ def abandoned(tx: Transaction, account: str, now: datetime) -> int:
     """Turns what a dead sender left behind into `unknown`. Call it only as the account's sole sender."""
     where = (t.drafts.c.account == account, t.drafts.c.state == DraftState.SENDING.value)
     ids = tx.scalars(select(t.drafts.c.id).where(*where)).all()
-    tx.execute(update(t.drafts).where(*where).values(state=DraftState.UNKNOWN.value, reason="the sender died"))
+    tx.execute(
+        update(t.drafts)
+        .where(*where)
+        .values(state=DraftState.UNKNOWN.value, reason="the sender died", unknown_since=now)
+    )
     for draft_id in ids:
         audit.record(tx, at=now, by="daemon", action="draft.unknown", subject=f"draft {draft_id}", reason="died")
     return len(ids)
@@ -82,6 +87,30 @@ def looked(tx: Transaction, draft: Draft, now: datetime) -> None:
     tx.execute(update(t.drafts).where(t.drafts.c.id == draft.id).values(looked_at=now))
 
 
+def doubt(tx: Transaction, draft: Draft) -> None:
+    """Remembers that no search can tell any more that it is not there."""
+    tx.execute(update(t.drafts).where(t.drafts.c.id == draft.id).values(unknown_since=None))
+
+
+class Holder(StrEnum):
+    """How we know the address of something that we said."""
+
+    TOLD = "told"  # by the answer to writing it
+    FOUND = "found"  # by looking for it
+
+
+def holder(tx: Transaction, network: str, posted_id: str) -> Holder | None:
+    """Whether a reply or notice of ours is known to be at that address there, and how; None where none is."""
+    drafts = select(t.drafts.c.unknown_since).join(t.mentions, t.mentions.c.id == t.drafts.c.mention_id)
+    drafts = drafts.where(t.drafts.c.posted_id == posted_id, t.mentions.c.network == network)
+    columns = t.deliveries.c
+    deliveries = select(columns.unknown_since).where(columns.posted_id == posted_id, columns.network == network)
+    known = [*tx.execute(drafts), *tx.execute(deliveries)]
+    if not known:
+        return None
+    return Holder.FOUND if any(row.unknown_since for row in known) else Holder.TOLD
+
+
 def sent(tx: Transaction, draft: Draft, posted: Posted, now: datetime) -> None:
     """The network has it."""
     outcome = {"sent_at": posted.posted_at or now, "posted_id": posted.external_id, "posted_url": posted.url}
@@ -96,7 +125,7 @@ def failed(tx: Transaction, draft: Draft, reason: str, now: datetime) -> None:
 
 def unknown(tx: Transaction, draft: Draft, reason: str, now: datetime) -> None:
     """It may or may not be there; somebody must look before anything else happens."""
-    _outcome(tx, draft, DraftState.UNKNOWN, now, reason=reason)
+    _outcome(tx, draft, DraftState.UNKNOWN, now, reason=reason, unknown_since=now)
 
 
 def not_sent(tx: Transaction, draft: Draft, reason: str, now: datetime) -> None:
