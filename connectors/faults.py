@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 from listener.errors import AuthFailed, NetworkError, OutcomeUnknown, RateLimited, Rejected, Unavailable
@@ -26,9 +26,9 @@ _IETF_WINDOW = re.compile(r";\s*t\s*=\s*(\d{1,12})")
 _SECRET = re.compile(
     r"""(?ix)
       (?P<scheme> \b (?:bearer|basic|token) \s+ ) [\w.~+/=-]{6,}
-    | (?P<name> ["']? [\w-]* (?:token|secret|password|passwd|api[_-]?key|authorization)
+    | (?P<name> (?<![\w-]) [\w-]* (?:token|secret|password|passwd|api[_-]?key|authorization)
         ["']? \s* [:=] \s* ["']? (?: (?:bearer|basic) \s+ )? ) [^\s"'&,;]+
-    | (?P<user> \w+:// ) [^\s/@:]+ : [^\s/@]+ @
+    | (?P<user> (?<!\w) \w+:// ) [^\s/@:]+ : [^\s/@]+ @
     """
 )
 _NEVER_SENT = frozenset(
@@ -110,6 +110,14 @@ def _moment(value: str) -> datetime | None:
 def _server_time(headers: Mapping[str, str], now: datetime) -> datetime:
     """The network's own clock where it shows one, so that a wrong clock on either side does no harm."""
     return _moment(headers.get("date", "")) or now
+
+
+def clock_ahead(headers: Mapping[str, str], *, now: datetime) -> timedelta:
+    """How far our clock, which says `now`, is ahead of the network's `Date`; negative where it is behind.
+
+    Nothing where the network shows no clock.
+    """
+    return now - _server_time({name.lower(): str(value) for name, value in headers.items()}, now)
 
 
 # --- what people get to see -----------------------------------------------------------------------------------------

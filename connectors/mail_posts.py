@@ -28,6 +28,7 @@ from listener.types import Author, Media, Post, PostKind, Visibility
 
 LONGEST_ID = 250
 LONGEST_TEXT = 50_000
+LONGEST_ADDRESSES = 20_000  # characters of a header with addresses that are read
 NO_MESSAGE_ID = "no-message-id"
 
 _MESSAGE_ID = re.compile(rf"<\s*([^<>\s]{{1,{LONGEST_ID}}})\s*>")
@@ -103,7 +104,11 @@ def to_post(mail: Mail, *, ours: str, folder: str) -> Post:
 def addresses(values: Sequence[str]) -> list[tuple[str, str]]:
     """Names, decoded, and addresses, their domains in lower case; what is no address is left out."""
     found = []
-    for name, given in getaddresses([value[:20_000] for value in values[:50]])[:100]:
+    try:
+        given_ones = getaddresses([value[:LONGEST_ADDRESSES] for value in values[:50]])[:100]
+    except RecursionError:  # comments within comments within comments
+        return []
+    for name, given in given_ones:
         address = words(given).strip().strip("'\"")
         local, at, domain = address.rpartition("@")
         if at and local and domain and len(address) <= LONGEST_ID and not re.search(r"[\s<>(),;:\\\"]", address):

@@ -89,6 +89,16 @@ def split(text: str) -> tuple[str, str]:
     return said, _joined([line for n, line in enumerate(lines) if n not in kept])
 
 
+def _marker(line: str) -> str:
+    """The line as a marker is looked for in it, its blanks single; empty where it is too long to be one."""
+    return " ".join(line.split()) if len(line) <= _LONGEST_INTRODUCTION else ""
+
+
+def _beginning(line: str) -> str:
+    """How the line begins, its blanks single."""
+    return " ".join(line[:_LONGEST_INTRODUCTION].split())
+
+
 def _joined(lines: Sequence[str]) -> str:
     return re.sub(r"\n{3,}", "\n\n", "\n".join(line.rstrip() for line in lines)).strip()
 
@@ -98,7 +108,7 @@ def _where_history_begins(lines: Sequence[str]) -> tuple[int | None, set[int]]:
     introductions: set[int] = set()
     windows = 0
     for n, line in enumerate(lines):
-        if _SEPARATOR.fullmatch(line) or _is_outlook_block(lines, n):
+        if _SEPARATOR.fullmatch(_marker(line)) or _is_outlook_block(lines, n):
             return n, introductions
         if not line.rstrip().endswith((":", "：")) or windows >= _MOST_WINDOWS:
             continue
@@ -142,12 +152,12 @@ def _answers_below(lines: Sequence[str], start: int) -> bool:
 
 def _is_outlook_block(lines: Sequence[str], at: int) -> bool:
     """Whether a repeated mail's head begins there: From, and two of Sent, To and Subject within the next lines."""
-    found = _LABEL.match(lines[at])
+    found = _LABEL.match(_marker(lines[at]))
     if not found or _MEANING.get(found[1].lower()) != "from" or not found[2]:
         return False
     meanings = set()
     for line in lines[at + 1 : at + 8]:
-        found = _LABEL.match(line)
+        found = _LABEL.match(_marker(line))
         if found and (meaning := _MEANING.get(found[1].strip().lower())):
             meanings.add(meaning)
         elif not line.strip() and meanings:
@@ -167,7 +177,7 @@ def _where_signature_begins(lines: Sequence[str]) -> int:
             continue
         if _DELIMITER.fullmatch(line) and len(rest) <= 25:
             return n
-        if _DISCLAIMER.match(line) and (len(line) > 60 or rest):
+        if _DISCLAIMER.match(_beginning(line)) and (len(line) > 60 or rest):
             return n
         if short and len(line) <= 120 and _is_sign_off(line.strip()):
             return n

@@ -12,7 +12,6 @@ it is the server that is in trouble.
 
 from __future__ import annotations
 
-import email
 import email.policy
 import imaplib
 from collections.abc import Sequence
@@ -22,6 +21,7 @@ from email.message import Message
 from typing import Any
 
 from connectors.mail_posts import Mail
+from connectors.mail_text import parse
 from connectors.mail_wire import Imap
 from listener.errors import Unavailable
 from listener.types import Cursor
@@ -166,7 +166,7 @@ class _Parts:
         head = self._section("HEADER", PART)
         if head is None:
             return None
-        message = email.message_from_bytes(head, policy=email.policy.compat32)
+        message = parse(head)
         if isinstance(structure, tuple) and isinstance(structure[0], list):
             self._attach(message, structure, "")
         elif isinstance(structure, tuple):
@@ -193,7 +193,7 @@ class _Parts:
                 self._attach(part, child, where)
             else:
                 head = self._section(f"{where}.MIME", PART) or b""
-                part = email.message_from_bytes(head, policy=email.policy.compat32)
+                part = parse(head)
                 self._fill(part, child, where)
             into.attach(part)
 

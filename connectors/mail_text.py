@@ -9,25 +9,30 @@ from __future__ import annotations
 import base64
 import binascii
 import codecs
-import email
 import email.policy
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from email.message import Message
+from email.parser import BytesParser
 from email.utils import collapse_rfc2231_value
+from itertools import islice
 
 from connectors import mail_tnef
 from connectors.mail_html import html_to_text
 from connectors.plain import clean
 
 LONGEST_TEXT = 200_000  # characters of one part that are read
+LONGEST_HEADER = 50_000  # characters
+_LONGEST_PARAMETERS = 4_000  # and of a header with parameters, such as Content-Type
+_MOST_HEADERS = 1_000
 _DEEPEST = 30
 _MOST_PARTS = 300
 
 _WORD = re.compile(r"=\?([^?\s]{1,80})\?([bBqQ])\?([^?]*)\?=")
 _BETWEEN_WORDS = re.compile(r"(\?=)[ \t\r\n]+(?==\?[^?\s]{1,80}\?[bBqQ]\?)")
 _FOLD = re.compile(r"\r?\n(?=[ \t])|[\r\n]+")
+_NESTED = re.compile(rb"(?:^|[\r\n])content-type:\s*(?:multipart|message)/", re.IGNORECASE)
 _HEX = re.compile(rb"=([0-9A-Fa-f]{2})")
 
 # Charsets that mean another than they say: what mail programs write, and what they then send.
@@ -62,9 +67,23 @@ def decode(data: bytes, charset: str = "") -> str:
 # --- headers --------------------------------------------------------------------------------------------------------
 
 
+class _Bounded(Message):
+    """A mail or part with so many headers of such a length: what the library does with longer ones takes the square."""
+
+    def set_raw(self, name: str, value: str) -> None:
+        if len(self) < _MOST_HEADERS:
+            longest = _LONGEST_PARAMETERS if name.lower().startswith("content-") else LONGEST_HEADER
+            super().set_raw(name, value[:longest])
+
+
 def parse(data: bytes) -> Message:
-    """The mail as the library reads it, headers untouched."""
-    return email.message_from_bytes(data, policy=email.policy.compat32)
+    """The mail as the library reads it: headers untouched, but for those that no program writes.
+
+    The library looks at each line once for every part that it is nested in, so what is nested deeper is left out.
+    """
+    nested = next(islice(_NESTED.finditer(data), _DEEPEST, None), None)
+    readable = data[: nested.start()] if nested else data
+    return BytesParser(_Bounded, policy=email.policy.compat32).parsebytes(readable)
 
 
 def headers(message: Message, name: str) -> list[str]:

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from connectors.mail_posts import Mail, addresses, ids, to_post
 from connectors.mail_sending import build, our_message_id, parent_message_id, recipient
-from connectors.mail_settings import Settings
+from connectors.mail_settings import ADDRESS, Settings
 from connectors.mail_text import file_name, parse, payload_of, read_body, words
 from connectors.mail_text import headers as headers_of
 from listener.errors import Rejected
@@ -188,7 +188,9 @@ def test_ids_are_found_in_what_programs_write(value: str, found: list[str]) -> N
         ("ana", []),
         ("<@>", []),
         ("ana@x.example\x00", [("", "ana@x.example")]),
+        ("(" * 10_000 + " ana@x.example", []),
     ],
+    ids=lambda value: value[:30] if isinstance(value, str) else "",
 )
 def test_addresses_are_found_in_what_programs_write(value: str, found: list[tuple[str, str]]) -> None:
     mail = parse(f"From: {value}\r\n\r\n".encode())
@@ -433,3 +435,16 @@ def test_an_answer_may_carry_pictures_with_their_descriptions() -> None:
     assert file_name(attached) == "mapa.png"
     assert words(attached["Content-Description"]) == "Mapa de la avería"
     assert payload_of(attached) == b"\x89PNG" * 20
+
+
+@pytest.mark.timeout(60)  # what takes until the sun has gone out where time doubles with each letter
+@pytest.mark.parametrize("domain", ["a" * 253 + "!", "a." * 120 + "!", "a-" * 120 + "!", "-" * 200])
+def test_whether_something_is_an_address_is_soon_said(domain: str) -> None:
+    assert not ADDRESS.fullmatch(f"ana@{domain}")
+
+
+@pytest.mark.parametrize(
+    "domain", ["a.example", "localhost", "xn--maana-pta.example", "a-b.c--d.example", "1.2.example"]
+)
+def test_an_address_is_known_as_one(domain: str) -> None:
+    assert ADDRESS.fullmatch(f"ana.b+c@{domain}")

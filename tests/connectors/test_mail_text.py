@@ -430,6 +430,66 @@ def test_hostile_lines_take_no_time_to_speak_of(line: str) -> None:
     split("\n".join(["hola", *[line] * 20_000])[:100_000])
 
 
+@pytest.mark.timeout(60)  # what takes hours where time grows with the square of the length
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("--" + " " * 50_000 + "x", "*" * 50_000 + " x", "> *" * 30_000 + "x", "De" + " " * 50_000 + "x"),
+        *("*_ " * 30_000 + "aviso", " " * 90_000 + "x", "begin forwarded message" + " " * 70_000 + "x"),
+    ],
+    ids=lambda line: line[:12],
+)
+def test_one_endless_line_takes_no_time_to_speak_of(line: str) -> None:
+    for _ in range(10):
+        assert split(f"hola\n{line}\n\n{line}")[0].startswith("hola")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "-----  Mensaje   original\t-----",
+        "  Begin forwarded   message:",
+        "*De :*  Ana <ana@a.example>\n\nPara : b\nAsunto : c",
+    ],
+)
+def test_blanks_hide_no_marker(line: str) -> None:
+    assert split(f"hola\n\n{line}\nlo de antes")[0] == "hola"
+
+
+def nested(depth: int) -> str:
+    return "".join(f"Content-Type: multipart/mixed; boundary=b{n}\n\n--b{n}\n" for n in range(depth))
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    "raw",
+    [
+        *(f"{name}: text/plain" + ';"' * 200_000 + "\n\nhola" for name in ("Content-Type", "Content-Disposition")),
+        "Content-Type: multipart/mixed" + ';a*0="' * 80_000 + "\n\nhola",
+        nested(200) + "Content-Type: text/plain\n\n" + "x\n" * 250_000,
+        nested(200).replace("Content-Type: ", "content-type:\n ") + "Content-Type: text/plain\n\n" + "x\n" * 250_000,
+        "X: a\n" * 90_000 + "\nhola",
+        "Content-Type: multipart/mixed; boundary=b\n\n--b\n" + "X: a\n" * 90_000 + "\nhola",
+    ],
+    ids=["type", "disposition", "boundary", "depth", "folded depth", "headers", "headers of a part"],
+)
+def test_a_hostile_mail_takes_no_time_to_speak_of(raw: str) -> None:
+    for _ in range(3):
+        body(raw)
+
+
+def test_a_header_with_more_than_anybody_writes_is_cut_and_the_mail_is_read() -> None:
+    found = parse(
+        b"Content-Type: text/plain; charset=utf-8"
+        + b";x=y" * 5_000
+        + b"\nX: a\n"
+        + b"Y: b\n" * 5_000
+        + b"\nse\xc3\xb1al"
+    )
+    assert read_body(found).text == "señal"
+    assert len(found) == 1_000
+
+
 def test_our_own_mails_are_read_back_as_they_were_written() -> None:
     made = EmailMessage(policy=SMTP)
     made.set_content("Línea uno\n.punto\n\nÑandú 🙏\n" + "x" * 300, cte="quoted-printable")
