@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
 from listener.commands import attaching
-from listener.commands.card import Card
+from listener.commands.card import Card, held_by
 from listener.commands.output import ago, clip, counted, spell
 from listener.escapes import visible
 from listener.store.inbox import Draft
@@ -24,6 +22,7 @@ WIDEST = 100  # columns; longer lines are hard to read
 MAX_WORDS = 50_000  # characters of a text; rich would take minutes for a megabyte
 ALL_MEDIA = 50  # pictures and videos of one mention that are shown
 MAX_LABEL = 400  # characters of a name, an address, a reason
+SAME_WORDS = "its words are as they were; the pictures, the content warning or what it quotes changed"
 STYLES = {Urgency.CRITICAL: "bold red", Urgency.HIGH: "yellow", Urgency.NORMAL: "", Urgency.LOW: "dim"}
 HOW = {
     PostKind.MENTION: "named us",
@@ -31,6 +30,9 @@ HOW = {
     PostKind.DIRECT: "wrote to us alone",
     PostKind.FOUND: "did not address us",
 }
+
+
+ABOVE_REPLY = ("danger", "limits", "reply")  # what stands together, with air above
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,19 +72,23 @@ def draw(
     grid = Table.grid(padding=(0, 1, 0, 0))
     grid.add_column(width=6, style="dim", no_wrap=True)
     grid.add_column(width=width - 8, overflow="fold")
+    parted = False
     for name, lines in (
         ("who", [_who(card, width - 8)]),
         ("before", _before(card, now, width - 8) if shape.before else []),
         ("said", _said(card, now, console, width - 8, shape.said)),
         ("means", [_means(card)] if shape.facts else []),
+        ("danger", _dangers(card)),
+        ("limits", _limits(card)),
         ("reply", _reply(card, now, changed_from, facts=shape.facts)),
         ("why", _why(card, shape)),
         ("case", _case(card, now)),
         ("note", _notes(card)),
     ):
         if any(lines):
-            if shape.facts and name in ("said", "reply", "why"):
+            if shape.facts and (name in ("said", "why") or (name in ABOVE_REPLY and not parted)):
                 grid.add_row("", "")
+            parted = name in ABOVE_REPLY
             grid.add_row(name, Group(*(line for line in lines if line)))
     return Group(_title(card, now, width, progress), Text("─" * width, style="dim"), grid)
 
@@ -223,12 +229,13 @@ def _said(card: Card, now: datetime, console: Console, width: int, limit: int | 
     if len(mention.media) > most:
         lines.append(Text(f"and {len(mention.media) - most} more", style="dim"))
     if mention.quoted.strip():
-        how = "`show --quoted` shows it" if limit is None else "m shows it"
+        how = f"`escucha show M{mention.id} --quoted` shows it" if limit is None else "m shows it"
         repeated = counted(len(mention.quoted.strip().splitlines()), "line")
         lines.append(Text(f"and {repeated} that it only repeats: {how}", style="dim"))
     if card.earlier:
         _, old, when_replaced = card.earlier[-1]
-        lines.append(Text(f"edited {ago(when_replaced, now)}; it said before: {clip(old[:2000], width)}", style="dim"))
+        how = SAME_WORDS if old == mention.text else f"it said before: {clip(old[:2000], width)}"
+        lines.append(Text(f"edited {ago(when_replaced, now)}; {how}", style="dim"))
     return lines
 
 
@@ -291,7 +298,7 @@ def _why(card: Card, shape: Shape) -> list[Text]:
         lines[-1].append(f" · and {len(rules) - len(shown)} more", "dim")
     if not rules:
         lines.append(Text("no rule matched", style="dim"))
-    stops = held_by(trace)
+    stops = [stop for stop in held_by(trace) if stop.get("guard") != "risk"]  # danger stands above the reply
     for guard in stops[:3] if brief else stops:
         verb = "forbidden" if guard.get("forbids") else "held for a person"
         lines.append(Text(f"{verb}: {label(guard.get('reason') or guard.get('guard', ''))}", style="yellow"))
@@ -304,10 +311,15 @@ def _why(card: Card, shape: Shape) -> list[Text]:
     return lines
 
 
-def held_by(trace: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    """The guards that held or forbade the reply, in order, but what is dangerous first."""
-    stops = [guard for guard in trace.get("guards", ()) if guard.get("holds") or guard.get("forbids")]
-    return sorted(stops, key=lambda guard: guard.get("guard") != "risk")
+def _dangers(card: Card) -> list[Text]:
+    return [Text(f"held for a person: {label(danger)}", style="bold red", overflow="fold") for danger in card.dangers]
+
+
+def _limits(card: Card) -> list[Text]:
+    """What was said to this person and in this conversation since the policy counted."""
+    if not card.already.sentence:
+        return []
+    return [Text(label(card.already.sentence), style="bold red" if card.already.over else "dim", overflow="fold")]
 
 
 def _notes(card: Card) -> list[Text]:
@@ -317,12 +329,15 @@ def _notes(card: Card) -> list[Text]:
         notes.append("a person has to say which team it is for: `escucha case open`")
     if card.mention.trouble:
         notes.append(f"set aside: {card.mention.trouble}")
-    waits = card.draft is not None and card.draft.state is DraftState.PROPOSED
-    if card.draft and waits and card.policy_now not in (None, card.draft.policy_version):
+    if card.draft and card.waits and card.policy_now not in (None, card.draft.policy_version):
         notes.append(f"policy {card.draft.policy_version} wrote this; {card.policy_now} rules now")
     notes += [f"{view.actor} is looking at this too" for view in card.others[:3]]
     if card.paused:
         notes.append("sending is paused; what is approved waits")
+    if card.broke:
+        notes.append(f"waits: {card.broke}")
+    if card.kept:
+        notes.append(f"words that you wrote for it were not saved; e goes on with them: {card.kept}")
     return [Text(label(note), style="yellow", overflow="fold") for note in notes]
 
 

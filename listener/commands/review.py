@@ -24,7 +24,7 @@ from listener.commands import card as cards
 from listener.commands.answers import tidy_reason
 from listener.commands.app import App, pass_app
 from listener.commands.card import Card
-from listener.commands.drawing import ALL_MEDIA, WIDEST, changes, media_line, quoted, words
+from listener.commands.drawing import ALL_MEDIA, SAME_WORDS, WIDEST, changes, media_line, quoted, words
 from listener.commands.keyboard import Keyboard, leaving_on_signals
 from listener.commands.output import block, console, say
 from listener.commands.sheet import Sheet
@@ -113,6 +113,7 @@ class Review:
             if self._next() is None:
                 with self.app.store.read() as tx:
                     say(deciding.nothing_waits(waiting.count(tx)))
+                    say(deciding.no_reply_proposed(waiting.how_many_undrafted(tx, network=self.network)))
                 return
             while True:
                 number = self._next()
@@ -148,14 +149,9 @@ class Review:
             self._tell(f"{deciding.who_changed(draft)}, just now.")
             return
         view = deciding.last_seen(self.app, draft)
-        if brought.old_policy and draft.policy_version not in self.policies:
-            self.policies.add(draft.policy_version)
-            self._tell(
-                f"The policy changed since this was written ({brought.old_policy} wrote it): read it once more, "
-                "and whatever else is as old; this is said once."
-            )
+        self._say_once(brought)
         sheet = self._draw(draft, view.text if view and view.text != draft.text else None)
-        remembered = False
+        remembered = warned = False
         ready = time.monotonic() + READING
         while True:
             if sheet.read and not remembered:
@@ -177,11 +173,25 @@ class Review:
                     ready = max(ready, now + REPEAT)
                     self._answer("That was too quick to be read; press a again.")
                     continue
+                if sheet.card.dangers and not warned:
+                    warned, ready = True, now + REPEAT
+                    self._answer("It was held for words of danger: press a once more to approve it all the same.")
+                    continue
                 decided = self._approve(draft)
             else:
                 decided = self._other(key, sheet.card, draft)
             if decided:
                 return
+
+    def _say_once(self, brought: deciding.Brought) -> None:
+        """That the policy changed since this was written."""
+        version = brought.draft.policy_version
+        if brought.old_policy and version not in self.policies:
+            self.policies.add(version)
+            self._tell(
+                f"The policy changed since this was written ({brought.old_policy} wrote it): read it once more, "
+                "and whatever else is as old; this is said once."
+            )
 
     def _other(self, key: str, card: Card, draft: Draft) -> bool:  # noqa: PLR0911
         """Does what the key says; True where the next card is to be drawn."""
@@ -322,6 +332,8 @@ class Review:
         if mention.revision == draft.revision or mention.state is MentionState.GONE:
             return None
         before = [text for revision, text, _ in mentions.earlier_texts(tx, mention.id) if revision == draft.revision]
+        if before and before[0] == mention.text:
+            return Text(SAME_WORDS.capitalize() + ".")
         return changes(before[0], mention.text) if before else None
 
     def _hand_back(self, number: int) -> None:
@@ -385,7 +397,8 @@ class Review:
         app, now = self.app, self.app.now()
         with app.store.read() as tx:
             card = cards.of_draft(tx, draft, actor=app.actor, now=now)
-            others = len(alike.others(tx, draft, least=self.least, leave_out=self.passed)) - 1
+        card = cards.now_known(app, card)
+        others = len(alike.others(app, draft, least=self.least, leave_out=self.passed)) - 1
         bar: list[RenderableType] = [Text("─" * self._width, style="dim"), self._keys()]
         if others > 0:
             bar.insert(0, Text(f"A approves this and {others} more like it, after showing them.", style="dim"))
@@ -458,6 +471,10 @@ class Review:
         self.screen.clear()
         self._answer("Nothing more waits." if not skipped else f"Nothing waits but the {skipped} you skipped.", "bold")
         self._answer(self._sum(), "dim")
+        with self.app.store.read() as tx:
+            unproposed = deciding.no_reply_proposed(waiting.how_many_undrafted(tx, network=self.network))
+        if unproposed:
+            self._answer(unproposed)
         for one in self.news:
             self.screen.print(one, width=self._width)
         self.news = []
@@ -483,10 +500,13 @@ class Review:
         with self.app.store.read() as tx:
             left = len(waiting.queue(tx, network=self.network, least=self.least))
             unknown = waiting.count(tx, states=(DraftState.UNKNOWN,), network=self.network)
+            unproposed = deciding.no_reply_proposed(waiting.how_many_undrafted(tx, network=self.network))
         for number, written in self.unsaved.items():
             say(f"\nWhat you wrote for D{number}, which was not kept:")
             block(written)
         say(f"\n{self._sum()}; {left} wait.")
+        if unproposed:
+            say(unproposed)
         if unknown:
             say(f"Nobody knows whether {unknown} went out: escucha inbox --state unknown")
 

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Select, func, insert, select, update
 
 from listener.errors import NotFound
-from listener.store import Transaction, audit, erasing, upsert
+from listener.store import Transaction, audit, edits, erasing, upsert
 from listener.store import tables as t
 from listener.types import (
     MENTION_MOVES,
@@ -76,8 +76,8 @@ def save(tx: Transaction, *, source_id: int | None, network: str, posts: Sequenc
 
     Without a source (a re-check), posts that were never heard are left alone.
 
-    Late, repeated and out-of-order posts are harmless: an older version never replaces a newer one. An edit sends the
-    mention back to `new` and withdraws its unsent drafts.
+    Late, repeated and out-of-order posts are harmless: an older version never replaces a newer one. An edit (what is
+    one, `edits.py` says) sends the mention back to `new` and withdraws its unsent drafts.
     """
     edited: list[int] = []
     repeated = 0
@@ -99,7 +99,7 @@ def save(tx: Transaction, *, source_id: int | None, network: str, posts: Sequenc
             row = tx.execute(select(t.mentions).where(columns.id == added[post.external_id])).one()
         if row is None:
             continue
-        if _is_edit(row, post):
+        if edits.is_edit(row, post):
             _revise(tx, row, post, now)
             edited.append(row.id)
             known[post.external_id] = tx.execute(select(t.mentions).where(columns.id == row.id)).one()
@@ -231,15 +231,6 @@ def _accounts(tx: Transaction, network: str, authors: Sequence[Author], now: dat
     return {row.external_id: row.id for row in found}
 
 
-def _is_edit(row: Row[Any], post: Post) -> bool:
-    if row.state == MentionState.GONE:
-        return False
-    if (post.text, post.content_warning) == (row.text, row.content_warning):
-        return False
-    seen, said = row.edited_at, post.edited_at
-    return seen is None or (said is not None and said >= seen)
-
-
 def _revise(tx: Transaction, row: Row[Any], post: Post, now: datetime) -> None:
     tx.execute(
         insert(t.revisions).values(
@@ -267,12 +258,16 @@ def _revise(tx: Transaction, row: Row[Any], post: Post, now: datetime) -> None:
 def _notice_again(tx: Transaction, row: Row[Any], post: Post, source_id: int | None, now: datetime) -> None:
     """A post heard twice has been seen to be still there, and may turn out to address us after all.
 
-    Then it belongs to the source, and so to the account, that it addresses, and is decided once more.
+    Then it belongs to the source, and so to the account, that it addresses, and is decided once more. Addresses of
+    pictures are kept as they are now; what it quotes too, but that it quotes nothing only a look at itself can tell.
     """
     if row.state == MentionState.GONE:
         return
     columns = t.mentions.c
     as_it_is = {"checked_at": now, "unanswerable": post.unanswerable}
+    if not edits.is_older(row, post):
+        as_it_is |= {"media": [asdict(item) for item in post.media], "edited_at": post.edited_at}
+        as_it_is |= {"quoted": post.quoted} if post.quoted or source_id is None else {}
     tx.execute(update(t.mentions).where(columns.id == row.id).values(**as_it_is))
     if row.kind == PostKind.FOUND and post.kind is not PostKind.FOUND and source_id is not None:
         tx.execute(update(t.mentions).where(columns.id == row.id).values(kind=post.kind.value, source_id=source_id))

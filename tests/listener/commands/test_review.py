@@ -19,7 +19,7 @@ from listener.commands.review import KEYS, MORE_KEYS, READING
 from listener.store import inbox
 from listener.store.attachments import NewImage
 from listener.types import DraftState, GuardTrace, Media, RuleOutcome, RuleTrace, Urgency
-from tests.listener.commands.desk_world import DANGEROUS, GUARDS, REPLY, Clock, DeskWorld
+from tests.listener.commands.desk_world import DANGER, DANGEROUS, GUARDS, REPLY, Clock, DeskWorld
 
 ROOT = Path(__file__).parents[3]
 pytestmark = pytest.mark.slow
@@ -156,7 +156,7 @@ def test_a_serious_draft_never_scrolls_off_a_small_screen(desk: DeskWorld, sits_
     ana = sits_down()
     card = ana.card("critical")
     assert len(_screen(card)) <= 24
-    for words in ("1 of 1", "Ana García", "palabra", "Principio.", "Final.", "rule-5", "and 5 more", "abogado"):
+    for words in ("1 of 1", "Ana García", "palabra", "Principio.", "Final.", "rule-5", "and 5 more", "three days old"):
         assert words in card
     assert "antes" not in card
     for _ in range(12):  # however often a wrong key is pressed
@@ -310,6 +310,20 @@ def test_what_the_author_changed_is_shown(desk: DeskWorld, sits_down: Sits) -> N
     ana.press("a")
     text = ana.sees("Nothing more waits", "What they changed:", "looks for new")
     assert re.search(r"\[-No-\]\{\+Ya\+\} anda \[-nada-\]\{\+todo\+\}", text)
+
+
+def test_an_edit_of_the_pictures_alone_is_told_as_one(desk: DeskWorld, sits_down: Sits) -> None:
+    assert desk.decides(desk.hears("No anda nada", external_id="x1"))
+    ana = sits_down()
+    ana.card("No anda nada")
+    desk.clock.forward(seconds=5)
+    picture = Media(kind="image", url="https://files.example/1.png", alt="una luz roja")
+    number = desk.hears("No anda nada", external_id="x1", media=(picture,))
+    ana.press("a")
+    ana.sees("Nothing more waits", "Its words are as they were", "looks for new")
+    shown = desk.run("show", f"M{number}").stdout
+    assert "its words are as they were" in " ".join(shown.split())
+    assert "it said before" not in shown
 
 
 def test_a_new_policy_is_said_once_a_run(desk: DeskWorld, sits_down: Sits) -> None:
@@ -477,7 +491,7 @@ def test_an_editor_that_is_missing_is_a_sentence(desk: DeskWorld, sits_down: Sit
 def test_alike_are_read_in_full_before_all_go(desk: DeskWorld, sits_down: Sits) -> None:
     held = (GuardTrace(guard="age", holds=True, reason="it is three days old"),)
     drafts = [desk.draft(f"Gracias, persona {n}.", who=f"p{n}", guards=held) for n in range(3)]
-    grave = desk.draft("Gracias, abogado")  # held for words of danger
+    grave = desk.draft("Gracias, abogado", guards=(DANGER,))  # held for words of danger
     low = desk.draft("Gracias, luego", guards=(), urgency=Urgency.NORMAL)
     other = desk.draft("Otra cosa", template="other")
     too_long = desk.draft("Gracias " * 80, guards=())
@@ -502,6 +516,35 @@ def test_alike_are_read_in_full_before_all_go(desk: DeskWorld, sits_down: Sits) 
     ana.press("u")
     ana.card("persona 0", then="D1, D2 taken back")
     assert desk.now_is(drafts[1]).state is DraftState.PROPOSED
+
+
+def test_of_a_burst_no_more_than_one_goes_out_together_and_the_limit_is_told(desk: DeskWorld, sits_down: Sits) -> None:
+    for n in range(4):
+        desk.decides(desk.hears(f"Nada {n}", thread="t"), reply=f"Gracias {n}.", guards=())
+    ana = sits_down()
+    card = ana.card("Gracias 0")
+    assert "more like it" not in card
+    for n in range(2):
+        ana.press("a")
+        card = ana.card(f"Gracias {n + 1}", then=f"D{n + 1} approved")
+    told = " ".join(card.split())
+    assert "already approved for this person: D2, D1 (2 in this conversation, 2 is the limit)" in told
+    assert told.index("2 is the limit") < told.index("Gracias 2.")
+    ana.press("A")
+    ana.sees("nothing that could go out together")
+
+
+def test_danger_stands_above_the_reply_and_is_approved_with_two_keys(desk: DeskWorld, sits_down: Sits) -> None:
+    draft = desk.draft(guards=(*GUARDS, DANGER))
+    ana = sits_down()
+    card = ana.card("words of danger")
+    assert card.index("words of danger") < card.index("Hola Ana")
+    ana.press("a")
+    ana.card(then="press a once more")
+    assert desk.now_is(draft).state is DraftState.PROPOSED
+    ana.press("a")
+    ana.sees("Nothing more waits")
+    assert desk.now_is(draft).state is DraftState.APPROVED
 
 
 def test_only_as_many_alike_as_one_screen_holds(desk: DeskWorld, sits_down: Sits) -> None:
