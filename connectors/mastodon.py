@@ -285,7 +285,7 @@ class MastodonConnector(Connector, Replies, Publishes, Rechecks, Streams):
         )
 
     def find_reply(self, request: ReplyRequest, since: datetime) -> Posted | None:
-        """Looks under the parent, then through our own posts since then."""
+        """Looks under the parent, then through our own posts back to then; whom it answers tells it, not its time."""
         parent = own_id(self._host, request.parent_id)
         if parent is None:
             raise OutcomeUnknown(f"the post is of another server than {self._host}, where a reply cannot be looked for")
@@ -296,7 +296,9 @@ class MastodonConnector(Connector, Replies, Publishes, Rechecks, Streams):
         candidates = [each for each in below if isinstance(each, dict)] if isinstance(below, list) else []
         candidates += self._own_posts(our_id, since)
         candidates = [each for each in candidates if parent_of(each) in parents]
-        return find_ours(candidates, self._host, our_id, text, since)
+        if context is not None:
+            return find_ours(candidates, self._host, our_id, text, None)
+        return self._surely(find_ours(candidates, self._host, our_id, text, since))
 
     def publish(self, request: PublishRequest) -> Posted:
         """Say it to everybody, as widely as asked; below our own post where it goes on from one."""
@@ -314,7 +316,18 @@ class MastodonConnector(Connector, Replies, Publishes, Rechecks, Streams):
         """Looks through our own posts since then that answer nothing, or go on from where this one does."""
         our_id, parents = self._us(), {self._continued(request) or "", ""}  # a lost parent is unset
         candidates = (each for each in self._own_posts(our_id, since) if parent_of(each) in parents)
-        return find_ours(candidates, self._host, our_id, request.text, since)
+        return self._surely(find_ours(candidates, self._host, our_id, request.text, since))
+
+    def _surely(self, found: Posted | None) -> Posted | None:
+        """The same. OutcomeUnknown where nothing was found by its time, and the clocks differ."""
+        if found is None and abs(self._ahead()) > CLOCKS_DIFFER:
+            raise OutcomeUnknown(f"our clock and that of {self._host} differ: ours may be among what looks older")
+        return found
+
+    def _ahead(self) -> timedelta:
+        """How far our clock is ahead of the server's, by its last answer."""
+        last = self._wire.answer
+        return faults.clock_ahead(last.headers, now=self._now()) if last else timedelta(0)
 
     def _continued(self, request: PublishRequest) -> str | None:
         """The server's id of our own post that this one continues."""
@@ -375,7 +388,8 @@ class MastodonConnector(Connector, Replies, Publishes, Rechecks, Streams):
             readable = [each for each in page if isinstance(each, dict) and is_id(str(each.get("id")))]
             posts += readable
             times = [time for each in readable if (time := read_time(each.get("created_at")))]
-            if not page or (times and min(times) < since - CLOCKS_DIFFER):
+            until = since - CLOCKS_DIFFER - max(self._ahead(), timedelta(0))
+            if not page or (times and min(times) < until):
                 return posts
             if not readable or str(readable[-1]["id"]) == oldest:
                 break

@@ -153,7 +153,7 @@ def to_posted(status: Mapping[str, Any], host: str) -> Posted:
 
 
 def find_ours(
-    candidates: Iterable[Mapping[str, Any]], host: str, our_id: str, text: str, since: datetime
+    candidates: Iterable[Mapping[str, Any]], host: str, our_id: str, text: str, since: datetime | None
 ) -> Posted | None:
     """Which of these is ours and says `text`. OutcomeUnknown where one was edited, so that it may have said it."""
     edited = False
@@ -161,7 +161,7 @@ def find_ours(
         account, posted_at = status.get("account"), read_time(status.get("created_at"))
         if not isinstance(account, dict) or str(account.get("id")) != our_id:
             continue
-        if posted_at is None or posted_at < since - CLOCKS_DIFFER:
+        if posted_at is None or (since and posted_at < since - CLOCKS_DIFFER):
             continue
         if same_words(to_text(str(status.get("content"))), text):
             return to_posted(status, host)

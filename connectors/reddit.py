@@ -243,12 +243,12 @@ class RedditConnector(Connector, Replies, Rechecks):
         return self._seen_by_others(self._posted(thing))
 
     def find_reply(self, request: ReplyRequest, since: datetime) -> Posted | None:
-        """Looks through our own comments since then, and below the parent."""
+        """Looks through our own comments back to then, and below the parent; whom it answers tells it, not its time."""
         if not is_fullname(request.parent_id):
             raise OutcomeUnknown("what was answered is no comment or post of Reddit")
         us = self._ours()
         wanted = {"body": self._addressed(request)}
-        look = partial(find_ours, us=us, parent=request.parent_id, wanted=wanted, since=since, site=self._site)
+        look = partial(find_ours, us=us, parent=request.parent_id, wanted=wanted, since=None, site=self._site)
         found = look(self._own("comments", us, since))
         return found or look(self._below(request))
 
@@ -299,10 +299,16 @@ class RedditConnector(Connector, Replies, Rechecks):
         for _ in range(_OWN_PAGES):
             batch = self._listing(f"user/{us.name}/{what}/", after, sort="new")
             things += [item.thing for item in batch.items]
-            if batch.after is None or any(item.at < (since - CLOCKS_DIFFER).timestamp() for item in batch.items):
+            until = (since - CLOCKS_DIFFER - max(self._ahead(), timedelta(0))).timestamp()
+            if batch.after is None or any(item.at < until for item in batch.items):
                 return things
             after = batch.after
         raise Unavailable("Reddit does not let us look far enough back among what we wrote")
+
+    def _ahead(self) -> timedelta:
+        """How far our clock is ahead of Reddit's, by its last answer."""
+        last = self._wire.answer
+        return faults.clock_ahead(last.headers, now=self._now()) if last else timedelta(0)
 
     def _below(self, request: ReplyRequest) -> list[Thing]:
         """The comments directly below the parent, as far as Reddit unfolds them; none of a thread closed to us."""
@@ -432,10 +438,10 @@ class PublishingRedditConnector(RedditConnector, Publishes):
         return self._seen_by_others(self._posted(answer.get("data")))
 
     def find_published(self, request: PublishRequest, since: datetime) -> Posted | None:
-        """Looks through our own posts since then."""
+        """Looks through our own posts since then. OutcomeUnknown where only their times tell, and the clocks differ."""
         us = self._ours()
         title, body = self._said(request)
-        return find_ours(
+        found = find_ours(
             self._own("submitted", us, since),
             us=us,
             parent=None,
@@ -443,6 +449,9 @@ class PublishingRedditConnector(RedditConnector, Publishes):
             since=since,
             site=self._site,
         )
+        if found is None and abs(self._ahead()) > CLOCKS_DIFFER:
+            raise OutcomeUnknown("our clock and Reddit's differ, so that ours may be among what looks older")
+        return found
 
     def _said(self, request: PublishRequest) -> tuple[str, str]:
         title, body = title_and_body(request.text)

@@ -173,7 +173,13 @@ def to_posted(thing: Thing, site: str) -> Posted:
 
 
 def find_ours(
-    candidates: Iterable[Thing], *, us: Us, parent: str | None, wanted: Mapping[str, str], since: datetime, site: str
+    candidates: Iterable[Thing],
+    *,
+    us: Us,
+    parent: str | None,
+    wanted: Mapping[str, str],
+    since: datetime | None,
+    site: str,
 ) -> Posted | None:
     """Which of these is ours, stands under `parent` and says in each field what is `wanted` there.
 
@@ -182,7 +188,7 @@ def find_ours(
     edited = False
     for thing in candidates:
         posted_at = time_of(thing)
-        if not us.wrote(thing) or posted_at is None or posted_at < since - CLOCKS_DIFFER:
+        if not us.wrote(thing) or posted_at is None or (since and posted_at < since - CLOCKS_DIFFER):
             continue
         if parent is not None and thing.get("parent_id") != parent:
             continue

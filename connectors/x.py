@@ -212,7 +212,7 @@ class XConnector(Connector, Replies, Publishes, Rechecks, Metered):
             return found  # this very answer is there: an earlier attempt of ours took effect after all
 
     def find_reply(self, request: ReplyRequest, since: datetime) -> Posted | None:
-        """Looks through our own posts since then for one that answers any version of the post."""
+        """Looks through our own posts back to then for one that answers any version of the post, whatever its time."""
         return self._search_ours(address(request.text, request.parent_author.handle), _parents(request), since)
 
     def publish(self, request: PublishRequest) -> Posted:
@@ -279,7 +279,10 @@ class XConnector(Connector, Replies, Publishes, Rechecks, Metered):
             raise AuthFailed("Looking for our own posts on X needs an account: access_token is missing")
         us = self._us()
         posts = self._own_posts(us, since - CLOCKS_DIFFER)
-        return find_ours(posts, us, text=text, parents=parents, since=since)
+        found = find_ours(posts, us, text=text, parents=parents, since=None if parents else since)
+        if found is None and not parents and abs(self._asking.ahead()) > CLOCKS_DIFFER:
+            raise OutcomeUnknown("our clock and X's differ, so that ours may be among what looks older")
+        return found
 
     def _found(self, text: str, parents: Sequence[str], since: datetime) -> Posted | None:
         """The same, where not being able to look changes nothing."""
@@ -289,7 +292,19 @@ class XConnector(Connector, Replies, Publishes, Rechecks, Metered):
             return None
 
     def _own_posts(self, us: Us, since: datetime) -> list[dict[str, Any]]:
-        """Our own posts since then, newest first. Unavailable when we cannot look that far."""
+        """Our own posts since then, newest first, also where our clock is ahead of X's."""
+        try:
+            posts = self._own_pages(us, since)
+        except Rejected:  # X takes no start that is yet to come
+            if self._asking.ahead() <= CLOCKS_DIFFER:
+                raise
+        else:
+            if self._asking.ahead() <= CLOCKS_DIFFER:
+                return posts
+        return self._own_pages(us, since - self._asking.ahead())
+
+    def _own_pages(self, us: Us, since: datetime) -> list[dict[str, Any]]:
+        """The same by that time of X's clock. Unavailable when we cannot look that far."""
         posts: list[dict[str, Any]] = []
         token = None
         for _ in range(_OWN_PAGES):

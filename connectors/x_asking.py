@@ -7,7 +7,7 @@ asks api.twitter.com. So the session is ours, and the answers are read as they c
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import requests
@@ -91,6 +91,11 @@ class Asking:
     def pause(self) -> float | None:
         """How long to wait because the last request was the last one allowed."""
         return faults.pause_after(self._wire.answer.headers, now=self._now()) if self._wire.answer else None
+
+    def ahead(self) -> timedelta:
+        """How far our clock is ahead of X's, by its last answer."""
+        last = self._wire.answer
+        return faults.clock_ahead(last.headers, now=self._now()) if last else timedelta(0)
 
     def _pay(self, price: str) -> None:
         if price:

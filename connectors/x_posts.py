@@ -175,7 +175,7 @@ def to_posted(post: Mapping[str, Any], handle: str) -> Posted:
 
 
 def find_ours(
-    posts: Iterable[Mapping[str, Any]], us: Us, *, text: str, parents: Sequence[str], since: datetime
+    posts: Iterable[Mapping[str, Any]], us: Us, *, text: str, parents: Sequence[str], since: datetime | None
 ) -> Posted | None:
     """Which of our posts says `text` in answer to one of `parents` (none: in answer to nothing).
 
@@ -187,7 +187,7 @@ def find_ours(
             parent, ids = _answered(post), versions(post)
             if (parent not in parents) if parents else (parent is not None):
                 continue
-            if time_of(ids[0]) < since - CLOCKS_DIFFER:
+            if since and time_of(ids[0]) < since - CLOCKS_DIFFER:
                 continue
             if same_words(text, _full_text(post)):
                 return to_posted(post, us.handle)

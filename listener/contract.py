@@ -91,8 +91,9 @@ class Replies(ABC):
 
     @abstractmethod
     def find_reply(self, request: ReplyRequest, since: datetime) -> Posted | None:
-        """Our reply to that post, if it took effect at or after `since`; None when we looked and it is not there.
+        """Our reply to that post; None when we looked and it is not there.
 
+        By our clock it was sent after `since`, which says how far back to look; our clock may be wrong.
         Raises OutcomeUnknown when looking cannot tell, another NetworkError when it could not look this time.
         """
 
@@ -106,7 +107,10 @@ class Publishes(ABC):
 
     @abstractmethod
     def find_published(self, request: PublishRequest, since: datetime) -> Posted | None:
-        """Our own post with that text at or after `since`; as honest as `Replies.find_reply`."""
+        """Our own post with that text at or after `since`; as honest as `Replies.find_reply`.
+
+        OutcomeUnknown also where only its time would tell it from others, and the network's clock is not ours.
+        """
 
 
 class Rechecks(ABC):

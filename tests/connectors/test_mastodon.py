@@ -803,10 +803,9 @@ def test_the_same_words_under_another_post_are_not_it(server: MastodonServer) ->
     assert connector.find_reply(request_for(server.url, two, key="draft-2"), since) is None
 
 
-def test_somebody_elses_or_an_older_answer_is_not_it(server: MastodonServer) -> None:
+def test_somebody_elses_answer_is_not_it(server: MastodonServer) -> None:
     post = server.person("ana").post("@marca hola", late=timedelta(hours=2))
     server.person("impostor").reply(post, "@ana Lo miramos.")
-    server.person(BRAND).reply(post, "@ana Lo miramos.", late=timedelta(hours=1))
     assert connected(server).find_reply(request_for(server.url, post), datetime.now(UTC)) is None
 
 
@@ -1191,3 +1190,23 @@ def test_a_trickling_answer_is_given_up_in_time(server: MastodonServer) -> None:
     with pytest.raises(Unavailable, match="in time"):
         connected(server, token=None, wait=QUICK).poll("#telecom", None)
     assert time.monotonic() - began < 4 * QUICK + 5  # the whole of it would take minutes
+
+
+# --- wrong clocks ---------------------------------------------------------------------------------------------------
+
+
+def test_an_answer_is_found_by_whom_it_answers_however_fast_our_clock(server: MastodonServer) -> None:
+    now = lambda: datetime.now(UTC) + timedelta(hours=1)  # noqa: E731
+    connector = connected(server, now=now)
+    post = server.person("ana").post("@marca hola")
+    posted = connector.reply(request_for(server.url, post))
+    found = connector.find_reply(request_for(server.url, post), now() - timedelta(minutes=10))
+    assert found is not None
+    assert found.external_id == posted.external_id
+
+
+@pytest.mark.parametrize("ahead", [timedelta(hours=1), timedelta(hours=-1)])
+def test_a_notice_is_not_surely_missing_where_the_clocks_differ(server: MastodonServer, ahead: timedelta) -> None:
+    connector = connected(server, now=lambda: datetime.now(UTC) + ahead)
+    with pytest.raises(OutcomeUnknown):
+        connector.find_published(PublishRequest(key="k", text="hola"), datetime.now(UTC) + ahead)

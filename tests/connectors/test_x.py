@@ -944,3 +944,26 @@ def test_who_we_are_is_asked_once_an_hour(server: XServer) -> None:
     clock.ahead = timedelta(minutes=61)
     connector.whoami()
     assert len(asked(server, "/users/me")) == 2
+
+
+# --- wrong clocks ---------------------------------------------------------------------------------------------------
+
+
+def test_an_answer_is_found_by_whom_it_answers_however_fast_our_clock(server: XServer) -> None:
+    later = Later()
+    later.ahead = timedelta(hours=1)
+    connector = connected(server, now=later)
+    parent = server.person("ana").post(f"@{BRAND} hola")
+    posted = connector.reply(request_for(parent))
+    found = connector.find_reply(request_for(parent), later() - timedelta(minutes=10))
+    assert found is not None
+    assert found.external_id == posted.external_id
+
+
+def test_a_notice_is_not_surely_missing_where_the_clocks_differ(server: XServer) -> None:
+    later = Later()
+    connector = connected(server, now=later)
+    assert connector.find_published(notice(), later() - timedelta(minutes=10)) is None
+    later.ahead = timedelta(hours=1)
+    with pytest.raises(OutcomeUnknown):
+        connector.find_published(notice(), later() - timedelta(minutes=10))
