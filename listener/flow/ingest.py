@@ -88,6 +88,13 @@ def _tell(source: Source, page: Page, saved: Saved) -> None:
         )
 
 
+def mend(error: Exception) -> str:
+    """What a person does about a source that was paused for it."""
+    if isinstance(error, AuthFailed):
+        return "put the new token in place (restart the daemon if it stands in the environment)"
+    return "mend the source's query in the settings (or what the network says) and restart the daemon"
+
+
 def failed(store: Store, source: Source, error: Exception, now: datetime) -> Ingested:
     """Stores what stood in a poll's way, and when to try again; the cursor stays where it was."""
     # Rejected: the query itself is refused, so asking again would only annoy; a person must look, as with credentials.
@@ -106,7 +113,7 @@ def failed(store: Store, source: Source, error: Exception, now: datetime) -> Ing
             action="source_paused",
             source=source.name,
             reason=said,
-            next_step=f"mend it, then: escucha source resume {source.name}",
+            next_step=f"{mend(error)}, then: escucha source resume {source.name}",
         )
     elif not source.failures:
         log.warning("The source fails.", action="source_down", source=source.name, reason=said, retry_at=retry_at)

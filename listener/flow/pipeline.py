@@ -22,7 +22,7 @@ from listener import budget
 from listener.budget import Allowance, Use
 from listener.contract import Classifier, Connector, Policy
 from listener.desk.purse import Purse
-from listener.errors import EscuchaError, Mistake, Outage, Unavailable
+from listener.errors import EscuchaError, Mistake, NetworkError, Outage, RateLimited, Unavailable
 from listener.flow.act import Acted, act
 from listener.flow.decide import Company, decide
 from listener.flow.ingest import Ingested, failed, ingest, overhear
@@ -41,6 +41,7 @@ BATCH = 64  # mentions understood or decided in one transaction
 POLLERS = 8  # sources waited for at once; each of one account after the other
 PUNCTUAL = timedelta(seconds=1)  # for so little, money keeps no poll waiting
 TURN = 0.02  # seconds between two batches of second looks, in which a poll that waits gets its turn
+LOOKS_REST = timedelta(minutes=1)  # doubled for the first rest of looks that failed, and again for each further one
 RECHECK_SPELL = 20.0  # seconds for which one round looks up what is due, batch after batch
 REST = timedelta(
     seconds=15
@@ -64,6 +65,7 @@ class Pipeline:
     """The stages joined to one store, one policy, one model and the accounts of the settings file.
 
     `connect(account)` opens a connection; listening and speaking get one each, so that a slow poll delays no reply.
+    `renew(account)` has its secrets read again, before it is connected anew because a person resumed a source of it.
     `network_facts(network)` gives what is true of a network before anything is connected. `allowances` says, by
     account, what may be spent; an account that is not in it may spend what it takes.
     """
@@ -80,12 +82,14 @@ class Pipeline:
         company: Company,
         clock: Callable[[], datetime] = utc_now,
         allowances: Mapping[str, Allowance] | None = None,
+        renew: Callable[[str], None] = lambda _account: None,
     ) -> None:
         self.store = store
         self.accounts = accounts  # our account's name -> its network
         self.policy = policy
         self.clock = clock
         self._connect = connect
+        self._renew = renew
         self._network_facts = network_facts
         self._classifier = classifier
         self._company = company
@@ -96,8 +100,12 @@ class Pipeline:
         }
         self._hold: dict[str, datetime] = {}
         self._failures: dict[str, int] = {}
+        self._hold_looks: dict[str, datetime] = {}
+        self._failed_looks: dict[str, int] = {}
         self._stop = threading.Event()
         self._connecting = threading.Lock()
+        self._paused: set[tuple[str, str]] = set()  # (source, account) when we last looked
+        self._looking = threading.Lock()
         self._overhearing = threading.Lock()  # one stream stores at a time, so that many leave the database to others
         self._offered: dict[tuple[str, str], bool] = {}
         self._rests_of_streams = Rests()
@@ -138,6 +146,7 @@ class Pipeline:
         `thrifty`: named sources too wait where their account's money must last. Without any money none is polled.
         """
         thrifty = thrifty or not names
+        self._notice_resumed()
         with self.store.write() as tx:
             due = sources.claim_due(tx, self.clock(), lease=budget.POLL_LEASE, names=names, account=account)
         if not due:
@@ -152,7 +161,11 @@ class Pipeline:
             if waits:
                 return waits
             try:
-                polled = poll(source, self._connection(source.account, "listen"))
+                connector = self._connection(source.account, "listen")
+                # Who we are is asked for now and then; what that costs is not what a poll costs.
+                polled = poll(source, connector, introduced=partial(purse.pay, connector))
+            except Outage:
+                raise
             except EscuchaError as error:  # it cannot even be connected
                 polled = Polled(source=source, error=error)
             except Exception as error:
@@ -348,6 +361,8 @@ class Pipeline:
         """
         changed = 0
         for name in self.accounts if account is None else (account,):
+            if self._looks_rest(name):
+                continue
             ends, done = time.monotonic() + RECHECK_SPELL, 0
             while (saved := self._recheck_batch(name)) is not None:
                 changed += len(saved.edited) + len(saved.gone)
@@ -363,14 +378,33 @@ class Pipeline:
             try:
                 connector = self._connection(name, "listen")
                 purse = self.purses[name]
-                return recheck(self.store, connector, name, self.accounts[name], now=self.clock(), purse=purse)
+                saved = recheck(self.store, connector, name, self.accounts[name], now=self.clock(), purse=purse)
             except Outage:
                 raise
+            except NetworkError as error:
+                self._rest_looks(name, error)
+                return None
             except EscuchaError:
                 return None  # polling says so already
             except Exception:
                 log.exception("A connector broke.", action="recheck_bug", account=name)
                 return None
+            if saved is not None:
+                self._failed_looks.pop(name, None)
+            return saved
+
+    def _rest_looks(self, account: str, error: NetworkError) -> None:
+        """Looks nothing up for a while: as long as the network asks, and longer each time in a row."""
+        failures = self._failed_looks[account] = self._failed_looks.get(account, 0) + 1
+        asked = error.retry_after if isinstance(error, RateLimited) else None
+        until = budget.back_off(self.clock(), failures=failures, every=LOOKS_REST, retry_after=asked)
+        self._hold_looks[account] = until
+        log.debug("Could not look posts up again.", action="recheck_failed", account=account, reason=str(error))
+
+    def _looks_rest(self, account: str) -> bool:
+        """Whether nothing is looked up for the account; a clock that was set back must not make that last."""
+        until, now = self._hold_looks.get(account), self.clock()
+        return until is not None and now < until <= now + budget.CEILING
 
     def forget(self) -> int:
         """Empties what has grown older than its network lets anybody keep; gives how many mentions."""
@@ -417,6 +451,21 @@ class Pipeline:
             if (account, role) not in self._connections:
                 self._connections[account, role] = self._connect(account)
             return self._connections[account, role]
+
+    def _notice_resumed(self) -> None:
+        """Whoever resumes a source may have renewed its account's secrets: the account is connected anew."""
+        with self._looking:
+            with self.store.read() as tx:
+                paused = sources.paused(tx)
+            resumed = {account for _, account in self._paused - paused}
+            for account in resumed:
+                self._renew(account)
+                with self._connecting:
+                    self._connections = {key: each for key, each in self._connections.items() if key[0] != account}
+                self._offered = {key: each for key, each in self._offered.items() if key[0] != account}
+                self._hold.pop(account, None)
+                self._hold_looks.pop(account, None)
+            self._paused = paused
 
     def _facts(self, network: str, account: str) -> Facts:
         connected = self._connections.get((account, "listen"))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
 
 from listener.contract import Connector
-from listener.errors import NetworkError
+from listener.errors import NetworkError, Outage
 from listener.store.sources import Source
 from listener.types import Author, Page
 
@@ -24,10 +25,18 @@ class Polled:
     error: Exception | None = None
 
 
-def poll(source: Source, connector: Connector) -> Polled:
-    """One page from the source's cursor on. Never raises: what is not one of our errors is a bug, logged as one."""
+def poll(source: Source, connector: Connector, *, introduced: Callable[[], None] = lambda: None) -> Polled:
+    """One page from the source's cursor on. `introduced` is called when we know who we are there, before the page.
+
+    Raises Outage. What a connector raises is a value in the result; what is not one of our errors is a bug, logged as
+    one.
+    """
     try:
-        return Polled(source=source, me=connector.whoami(), page=connector.poll(source.query, source.cursor))
+        me = connector.whoami()
+        introduced()
+        return Polled(source=source, me=me, page=connector.poll(source.query, source.cursor))
+    except Outage:
+        raise
     except NetworkError as error:
         return Polled(source=source, error=error)
     except Exception as error:

@@ -90,6 +90,13 @@ def list_all(tx: Transaction) -> list[Source]:
     return [_source(row) for row in tx.execute(query)]
 
 
+def paused(tx: Transaction) -> set[tuple[str, str]]:
+    """The paused sources that the settings name, each with its account."""
+    columns = t.sources.c
+    query = select(columns.name, columns.account).where(columns.paused.is_not(None), columns.removed.is_(False))
+    return {(name, account) for name, account in tx.execute(query)}
+
+
 def origins(tx: Transaction) -> list[tuple[str, str]]:
     """Every (account, network) that was ever listened through, by name."""
     both = t.sources.c.account, t.sources.c.network

@@ -18,20 +18,21 @@ from listener.desk.purse import Level, Purse
 from listener.errors import Outage
 from listener.flow.pipeline import Pipeline
 from listener.store import audit, sources, spending
-from listener.types import Charge, DraftState, Facts
+from listener.types import Author, Charge, DraftState, Facts
 from tests.listener.flow.world import Escucha
 
-PRICES = {"poll": 0.10, "post": 0.05, "look": 0.02, "reply": 0.50, "find": 0.30}
+PRICES = {"poll": 0.10, "post": 0.05, "look": 0.02, "reply": 0.50, "find": 0.30, "profile": 5.00}
 ON_A_WEDNESDAY = datetime(2026, 11, 18, 6, tzinfo=UTC)
 
 
 class Paid(sandbox.Sandbox, Metered):
     """The sandbox, at a price for every call, also for those that fail."""
 
-    def __init__(self, settings: sandbox.Settings, facts: Facts) -> None:
+    def __init__(self, settings: sandbox.Settings, facts: Facts, *, asks_who_we_are: bool = False) -> None:
         super().__init__(settings)
         self.facts = facts
         self._owed: list[Charge] = []
+        self._known = not asks_who_we_are
 
     def _cost(self, call: str, units: int = 1) -> None:
         self._owed.append(Charge(call=call, units=units, usd=PRICES[call] * units))
@@ -39,6 +40,12 @@ class Paid(sandbox.Sandbox, Metered):
     def charges(self) -> tuple[Charge, ...]:
         owed, self._owed = tuple(self._owed), []
         return owed
+
+    def whoami(self) -> Author | None:
+        if not self._known:
+            self._known = True
+            self._cost("profile")
+        return super().whoami()
 
     def poll(self, *args: Any) -> Any:
         self._cost("poll")
@@ -135,6 +142,16 @@ def test_every_call_is_written_down_also_one_that_fails(escucha: PaidEscucha) ->
     escucha.clock.forward(seconds=30)
     escucha.main.act()  # looks for its answer
     assert escucha.costs()["find"] == (1, 0.30)
+
+
+def test_asking_who_we_are_is_paid_but_makes_no_poll_dearer(escucha: PaidEscucha) -> None:
+    escucha.restart(day=1_500.0)
+    settings = sandbox.Settings(world=escucha.folder / "world.db")
+    escucha.main._connect = lambda _: Paid(settings, escucha.facts, asks_who_we_are=True)
+    escucha.main.poll()
+    assert escucha.costs() == {"profile": (1, 5.00), "poll": (1, 0.10)}
+    assert escucha.source().poll_usd == pytest.approx(0.10)
+    assert escucha.levels() == [], "nothing is slowed, and nothing said"
 
 
 def test_each_utc_day_has_its_own_row_and_the_month_their_sum(escucha: PaidEscucha) -> None:

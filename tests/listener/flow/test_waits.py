@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 from connectors import faults
 from connectors.sandbox import Fault
 from listener import budget
+from listener.contract import Connector
 from listener.store import sources
 from tests.listener.flow.world import Escucha
 
@@ -114,11 +115,38 @@ def test_what_a_person_must_mend_pauses_the_source_and_says_how(tmp_path: Path, 
     with capture_logs() as said:
         escucha.main.poll(["source-0"])
     (paused,) = [each for each in said if each.get("action") == "source_paused"]
-    assert paused["next_step"] == "mend it, then: escucha source resume source-0"
+    begins = "put the new token in place" if fault is Fault.AUTH_FAILED else "mend the source's query"
+    assert paused["next_step"].startswith(begins)
+    assert paused["next_step"].endswith(", then: escucha source resume source-0")
     assert source(escucha).paused
     escucha.clock.forward(days=3)
     assert [page.source for page in escucha.main.poll()] == ["source-1"]  # the others go on
     with escucha.store.write() as tx:
         sources.resume(tx, "source-0", by="test", now=escucha.clock())
     assert {page.source for page in escucha.main.poll()} == {"source-0"}
+    escucha.close()
+
+
+def test_a_resumed_source_is_asked_with_freshly_read_secrets(tmp_path: Path) -> None:
+    escucha = Escucha(tmp_path)
+    events: list[str] = []
+    connect = escucha.main._connect
+
+    def connects(account: str) -> Connector:
+        events.append(f"connects {account}")
+        return connect(account)
+
+    escucha.main._connect = connects
+    escucha.main._renew = lambda account: events.append(f"renews {account}")
+    escucha.network.fail("poll", Fault.AUTH_FAILED)
+    for _ in range(3):
+        escucha.main.poll()
+        escucha.clock.forward(minutes=1)
+    assert events == ["connects care"]
+    with escucha.store.write() as tx:
+        sources.resume(tx, "source-0", by="test", now=escucha.clock())
+    for _ in range(2):
+        assert escucha.main.poll()
+        escucha.clock.forward(minutes=1)
+    assert events == ["connects care", "renews care", "connects care"]
     escucha.close()
