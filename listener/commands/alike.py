@@ -14,14 +14,15 @@ from rich.padding import Padding
 from rich.segment import Segment, Segments
 from rich.text import Text
 
-from listener.commands import attaching, deciding
+from listener.commands import attaching, caps, deciding
 from listener.commands.app import App
-from listener.commands.drawing import MAX_WORDS, STYLES, WIDEST, held_by, label, name_of
+from listener.commands.card import held_by
+from listener.commands.drawing import MAX_WORDS, STYLES, WIDEST, label, name_of
 from listener.commands.keyboard import Keyboard
 from listener.commands.output import clip
 from listener.errors import Mistake
 from listener.escapes import visible
-from listener.store import Transaction, attachments, mentions, waiting
+from listener.store import attachments, mentions, waiting
 from listener.store.inbox import Draft
 from listener.types import DraftState, Urgency
 
@@ -37,18 +38,30 @@ class Done:
     problems: tuple[str, ...] = ()
 
 
-def others(tx: Transaction, draft: Draft, *, least: Urgency, leave_out: Container[int]) -> dict[int, list[str]]:
+def others(app: App, draft: Draft, *, least: Urgency, leave_out: Container[int]) -> dict[int, list[str]]:
     """The drafts like it that may be approved with it, itself first, each with why it was held; empty where it may not.
 
+    One at most for each author and each conversation, and none beyond what the policy lets us say.
     `least`: only those of that urgency at least.
     """
-    found = {}
-    for number, trace, team in waiting.alike(tx, draft, least=least):
-        stops = held_by(trace)
-        if number in leave_out or team or any(stop.get("guard") in GRAVE for stop in stops):
-            continue
-        found[number] = [label(stop.get("reason") or stop.get("guard", "")) for stop in stops]
-    return found if draft.id in found else {}
+    limits = caps.of(app)
+    if limits is None:
+        return {}
+    with app.store.read() as tx:
+        harmless = (
+            one
+            for one in waiting.alike(tx, draft, least=least)
+            if one.draft_id not in leave_out
+            and not one.team
+            and not any(stop.get("guard") in GRAVE for stop in held_by(one.trace))
+        )
+        kept = list(caps.keep_under(tx, harmless, limits, network=draft.network, now=app.now()))
+    if not kept or kept[0].draft_id != draft.id:
+        return {}
+    return {
+        one.draft_id: [label(stop.get("reason") or stop.get("guard", "")) for stop in held_by(one.trace)]
+        for one in kept
+    }
 
 
 def offer(
@@ -58,8 +71,7 @@ def offer(
 
     None where there is no other that could go out, or that fits the screen beside it.
     """
-    with app.store.read() as tx:
-        held = others(tx, draft, least=least, leave_out=leave_out)
+    held = others(app, draft, least=least, leave_out=leave_out)
     fit: list[Draft] = []
     lines: list[list[Segment]] = []
     width = min(screen.width, WIDEST)

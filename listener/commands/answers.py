@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from listener.commands import attaching, deciding, money
+from listener.commands import attaching, caps, deciding, money, unsaved
 from listener.commands.app import App, pass_app
 from listener.commands.output import SomeFailed, block, clip, complain, say
 from listener.commands.running import DEAD_AFTER
@@ -76,22 +76,29 @@ def edit(
 
 
 def _edit_until_it_may_be_sent(app: App, draft: Draft) -> Draft | None:
-    words = draft.text
+    unsaved.sweep(app)
+    words = unsaved.words(app, draft) or draft.text
     while True:
-        written = deciding.write_in_editor(words)
-        if written is None:
+        written = deciding.write_in_editor(app, draft, words)
+        if written is None and words == draft.text:
+            return None
+        words = written or words
+        if words == draft.text:
+            unsaved.forget(app, draft.id)
             return None
         try:
-            return deciding.reword(app, draft, written)
+            fresh = deciding.reword(app, draft, words)
         except (Stale, AlreadyDone):
-            _give_back(written)
+            _give_back(app, draft, words)
             raise
         except Mistake as error:
             complain(str(error))
             if not _confirm("Edit again?", default=True):
-                _give_back(written)
+                _give_back(app, draft, words)
                 return None
-            words = written
+            continue
+        unsaved.forget(app, draft.id)
+        return fresh
 
 
 def _words(text: str) -> str:
@@ -116,15 +123,17 @@ def _with_pictures(
 
 
 def _reword(app: App, draft: Draft, words: str) -> Draft:
-    if deciding.tidy(words) == draft.text:
+    if unsaved.tidy(words) == draft.text:
         raise Mistake(f"D{draft.id} says exactly that already.")
     return deciding.reword(app, draft, words)
 
 
-def _give_back(words: str) -> None:
+def _give_back(app: App, draft: Draft, words: str) -> None:
     """So that nobody's work is lost."""
     say("What you wrote:")
     block(words)
+    if path := dict(unsaved.sweep(app)).get(draft.id):
+        say(f"It is kept in {path}")
 
 
 @click.command()
@@ -223,6 +232,7 @@ def _approve(app: App, draft: Draft, *, yes: bool) -> None:
                 "again if it still stands."
             )
         raise Stale(f"{deciding.who_changed(draft)} since you saw it, as marked above; approve it again to send it so.")
+    _mind_the_limits(app, draft, yes=yes)
     try:
         deciding.approve(app, draft)
     except Stale as stale:
@@ -234,6 +244,17 @@ def _approve(app: App, draft: Draft, *, yes: bool) -> None:
             f"The policy changed since D{draft.id} was written: {brought.old_policy} wrote it, "
             f"{brought.draft.policy_version} rules now. Approve it again to send these words all the same."
         ) from stale
+
+
+def _mind_the_limits(app: App, draft: Draft, *, yes: bool) -> None:
+    """Says what was said to this person meanwhile, where that reaches the policy's limits, and asks."""
+    with app.store.read() as tx:
+        already = caps.already(tx, mentions.get(tx, draft.mention_id), caps.of(app), now=app.now())
+    if not already.over:
+        return
+    complain(f"D{draft.id}: {already.sentence}.")
+    if not yes and not _confirm(f"Approve D{draft.id} all the same?"):
+        raise Mistake(f"D{draft.id} was not approved.")
 
 
 def _held(app: App, draft: Draft) -> str:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
+from listener.commands import caps, money, unsaved
+from listener.commands.app import App
+from listener.commands.caps import Already
 from listener.commands.output import clip
 from listener.desk import cases as desk
 from listener.errors import Mistake, NotFound
@@ -28,17 +33,19 @@ from listener.store.decisions import StoredDecision
 from listener.store.inbox import Draft, View
 from listener.store.mentions import Mention
 from listener.store.waiting import Said
-from listener.types import MentionState, Understanding, Urgency
+from listener.types import DraftState, MentionState, Understanding, Urgency
 
 LOOKING = timedelta(minutes=2)  # so long a colleague counts as having it before their eyes
 BEFORE = 3  # things said in the thread before
+NOTHING = Already()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Card:
     """What there is to know about one mention; `draft` is the one looked at, `drafts` are all, newest first.
 
-    `images` are the pictures that go out with `draft`.
+    `images` are the pictures that go out with `draft`; `broke` says why there is no money to send it, `already` what
+    was said to its author and in its thread meanwhile, `kept` where words lie that were written for it and not saved.
     """
 
     mention: Mention
@@ -55,6 +62,20 @@ class Card:
     others: tuple[View, ...]
     policy_now: str | None
     paused: bool
+    broke: str = ""
+    already: Already = NOTHING
+    kept: str = ""
+
+    @property
+    def dangers(self) -> tuple[str, ...]:
+        """What the guard found dangerous in it."""
+        stops = held_by(self.decision.trace) if self.decision else ()
+        return tuple(str(stop.get("reason") or "words of danger") for stop in stops if stop.get("guard") == "risk")
+
+    @property
+    def waits(self) -> bool:
+        """Whether a draft stands here for a person to decide on."""
+        return self.draft is not None and self.draft.state is DraftState.PROPOSED
 
     @property
     def urgency(self) -> Urgency:
@@ -102,6 +123,26 @@ def _gather(tx: Transaction, mention: Mention, draft: Draft | None, *, actor: st
         others=tuple(others),
         policy_now=policies.active(tx),
         paused=switch.is_paused(tx, mention.network),
+    )
+
+
+def held_by(trace: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """The guards that held or forbade the reply, in order, but what is dangerous first."""
+    stops = [guard for guard in trace.get("guards", ()) if guard.get("holds") or guard.get("forbids")]
+    return sorted(stops, key=lambda guard: guard.get("guard") != "risk")
+
+
+def now_known(app: App, card: Card) -> Card:
+    """The card with what only this moment tells about a draft that waits: money, caps, words that were not saved."""
+    if card.draft is None or not card.waits:
+        return card
+    with app.store.read() as tx:
+        already = caps.already(tx, card.mention, caps.of(app), now=app.now())
+    return replace(
+        card,
+        already=already,
+        broke=money.why_broke(app, card.draft.account) or "",
+        kept=str(unsaved.kept(app, card.draft) or ""),
     )
 
 

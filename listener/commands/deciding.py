@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from difflib import get_close_matches
@@ -17,7 +17,7 @@ from typing import Any
 import click
 
 from listener.commands import card as cards
-from listener.commands import drawing
+from listener.commands import drawing, unsaved
 from listener.commands.app import App
 from listener.commands.drawing import MAX_WORDS
 from listener.commands.output import clip, console
@@ -27,9 +27,10 @@ from listener.store import inbox, mentions, policies, waiting
 from listener.store.attachments import NewImage
 from listener.store.inbox import Draft
 from listener.store.mentions import Mention
-from listener.types import DraftState
+from listener.types import DraftState, Urgency
 
 GRACE = timedelta(seconds=10)  # from an approval in a review to its sending, so that it can be taken back
+GRAVE = (Urgency.CRITICAL, Urgency.HIGH)
 
 
 def check_network(app: App, name: str | None) -> None:
@@ -47,6 +48,14 @@ def check_network(app: App, name: str | None) -> None:
 def nothing_waits(elsewhere: int) -> str:
     """The sentence for an empty inbox; `elsewhere`: so many wait that a filter leaves out."""
     return f"No draft waits here; {elsewhere} elsewhere." if elsewhere else "No draft waits for a person."
+
+
+def no_reply_proposed(by_urgency: Mapping[Urgency | None, int]) -> str:
+    """`37 heard, no reply proposed (3 high): escucha inbox --all`; empty where there is none."""
+    total = sum(by_urgency.values())
+    grave = [f"{many} {urgency}" for urgency in GRAVE if (many := by_urgency.get(urgency, 0))]
+    how_grave = f" ({', '.join(grave)})" if grave else ""
+    return f"{total:,} heard, no reply proposed{how_grave}: escucha inbox --all" if total else ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +85,7 @@ def put_up(app: App, draft: Draft, *, changed_from: str | None = None) -> None:
     now, screen = app.now(), console()
     with app.store.read() as tx:
         card = cards.of_draft(tx, draft, actor=app.actor, now=now)
+    card = cards.now_known(app, card)
     screen.print(drawing.draw(card, now=now, console=screen, changed_from=changed_from))
     sys.stdout.flush()
     remember(app, draft)
@@ -108,7 +118,7 @@ def approve(app: App, draft: Draft, *, wait: timedelta | None = None) -> Draft:
     if draft.state is DraftState.PROPOSED and draft.length > draft.length_limit:
         over = draft.length - draft.length_limit
         raise Mistake(f"D{draft.id} is {over:,} longer than {draft.network} takes; edit it first.")
-    if not app.connector(draft.account).speaks:
+    if not app.unasked(draft.account).speaks:
         raise Mistake(f"D{draft.id} cannot go out. {app.why_mute(draft.account)}")
     if len(draft.text) > MAX_WORDS:
         raise Mistake(f"D{draft.id} has {len(draft.text):,} characters, too many to be shown in full; edit it first.")
@@ -139,7 +149,7 @@ def reword(app: App, draft: Draft, text: str, *, images: Sequence[NewImage] | No
         mention = mentions.get(tx, draft.mention_id)
     if draft.state not in (DraftState.PROPOSED, DraftState.APPROVED):
         raise AlreadyDone(f"D{draft.id} is {draft.state}; only what has not gone out can be edited.")
-    text = tidy(text)
+    text = unsaved.tidy(text)
     length = check_words(app, draft, mention, text)
     try:
         with app.store.write() as tx:
@@ -169,12 +179,6 @@ def check_words(app: App, draft: Draft, mention: Mention, text: str) -> int:
     return length
 
 
-def tidy(text: str) -> str:
-    """What an editor gave back, without the line ends and blanks that no one meant."""
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").expandtabs(4).split("\n")
-    return "\n".join(line.rstrip() for line in lines).strip("\n")
-
-
 def who_changed(draft: Draft) -> str:
     """`D7 was edited by luis`, `D7 was approved by ana`, for a draft that is not as somebody saw it."""
     who = f" by {draft.decided_by}" if draft.decided_by else ""
@@ -184,27 +188,42 @@ def who_changed(draft: Draft) -> str:
     return f"D{draft.id} is {draft.state}{who}{why}"
 
 
-def write_in_editor(text: str) -> str | None:
+def write_in_editor(app: App, draft: Draft, text: str) -> str | None:
     """What the person made of the text in $EDITOR; None when they left it as it was or gave up.
 
-    Raises Mistake when the editor does not run.
+    What differs from the draft stays in a file of this person until `unsaved.forget`, whatever happens meanwhile.
+    Raises Mistake when the editor does not run, naming that file where it holds something.
     """
 
     def leave_it_to_the_editor(*_: Any) -> None:
         """Ctrl-C belongs to the editor while it runs; a handler of our own is not inherited by it."""
 
+    path = unsaved.lay_down(app, draft, text)
     before = signal.signal(signal.SIGINT, leave_it_to_the_editor)
     try:
-        written = click.edit(text, extension=".txt", require_save=True)
+        click.edit(filename=str(path))
+        written = unsaved.tidy(path.read_text(encoding="utf-8-sig"))
     except click.ClickException as error:
-        raise Mistake(f"The editor did not run ({error.message}); set EDITOR, or use `escucha edit --text`.") from error
+        raise Mistake(
+            f"The editor did not run ({error.message}); set EDITOR, or use `escucha edit --text`.{_lies(app, draft)}"
+        ) from error
     except UnicodeError as error:
+        unsaved.forget(app, draft.id)
         raise Mistake("What the editor wrote is not UTF-8 text; nothing was changed.") from error
     except ValueError as error:  # quotes in EDITOR that do not close
         raise Mistake(f"EDITOR cannot be understood ({error}); set it to the name of an editor.") from error
+    except OSError as error:
+        raise Mistake(f"What the editor wrote cannot be read ({error.strerror}); nothing was changed.") from error
     finally:
         signal.signal(signal.SIGINT, before)
-    return None if written is None or tidy(written) == tidy(text) else tidy(written)
+        if unsaved.words(app, draft) is None:
+            unsaved.forget(app, draft.id)
+    return None if written == unsaved.tidy(text) else written
+
+
+def _lies(app: App, draft: Draft) -> str:
+    path = unsaved.kept(app, draft)
+    return f" What was written lies in {path}." if path else ""
 
 
 def draft_called(app: App, typed: str) -> Draft:

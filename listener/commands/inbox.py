@@ -11,7 +11,7 @@ import click
 from rich.console import Group
 from rich.text import Text
 
-from listener.commands import deciding
+from listener.commands import deciding, money
 from listener.commands.app import App, pass_app
 from listener.commands.drawing import STYLES, WIDEST, label, name_of
 from listener.commands.keys import draft_keys, media_keys
@@ -21,6 +21,7 @@ from listener.store.waiting import Heard, Waiting
 from listener.types import DraftState, Media, Urgency
 
 LIMIT = 20
+MOST = 1000  # mentions without a draft, where no limit is given
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,10 +35,12 @@ class Listing:
     unknown: Sequence[Waiting]
     set_aside: Sequence[Heard]
     undrafted: Sequence[Heard]
+    unproposed: Mapping[Urgency | None, int]
     totals: Mapping[str, int]
     elsewhere: int  # drafts that would wait without the filters
     policy: str | None
     pauses: Sequence[switch.Pause]
+    broke: Sequence[str]  # why answers on an account wait for money
 
 
 @click.command()
@@ -50,7 +53,11 @@ class Listing:
     help="Drafts in this state instead of those that wait; may be repeated.",
 )
 @click.option("--mine", is_flag=True, help="Only drafts whose case is assigned to me.")
-@click.option("--limit", type=click.IntRange(1, 100_000), default=LIMIT, show_default=True, help="At most so many.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 100_000),
+    help=f"At most so many in each list; {LIMIT} where nothing is said, and with --all every draft.",
+)
 @click.option("--all", "everything", is_flag=True, help="Every draft ever made, and mentions without one.")
 @json_option
 @pass_app
@@ -59,7 +66,7 @@ def inbox(  # noqa: PLR0917
     network: str | None,
     states: tuple[str, ...],
     mine: bool,
-    limit: int,
+    limit: int | None,
     everything: bool,
     as_json: bool,
 ) -> None:
@@ -70,7 +77,7 @@ def inbox(  # noqa: PLR0917
         network=network,
         states=chosen,
         agent=app.actor if mine else None,
-        limit=None if everything else limit,
+        limit=limit or (None if everything else LIMIT),
         besides=not states and not mine,
         undrafted=everything,
     )
@@ -93,6 +100,7 @@ def _read(
     deciding.check_network(app, network)
     with app.store.read() as tx:
         apart = besides and not undrafted  # with --all they stand among the drafts
+        unproposed = waiting.how_many_undrafted(tx, network=network)
         return Listing(
             drafts=waiting.drafts(tx, states=states, network=network, agent=agent, limit=limit),
             total=waiting.count(tx, states=states, network=network, agent=agent),
@@ -100,17 +108,19 @@ def _read(
             failed=waiting.drafts(tx, states=(DraftState.FAILED,), network=network, limit=limit) if apart else (),
             unknown=waiting.drafts(tx, states=(DraftState.UNKNOWN,), network=network, limit=limit) if apart else (),
             set_aside=waiting.set_aside(tx, network=network, limit=limit) if besides else (),
-            undrafted=waiting.undrafted(tx, network=network, limit=1000) if undrafted else (),
+            undrafted=waiting.undrafted(tx, network=network, limit=limit or MOST) if undrafted else (),
+            unproposed=unproposed,
             totals={
                 "to_route": waiting.how_many_to_route(tx, network=network) if besides else 0,
                 "unknown": waiting.count(tx, states=(DraftState.UNKNOWN,), network=network) if apart else 0,
                 "failed": waiting.count(tx, states=(DraftState.FAILED,), network=network) if apart else 0,
                 "set_aside": waiting.how_many_set_aside(tx, network=network) if besides else 0,
-                "without_draft": waiting.how_many_undrafted(tx, network=network) if undrafted else 0,
+                "without_draft": sum(unproposed.values()),
             },
             elsewhere=waiting.count(tx) if network or agent else 0,
             policy=policies.active(tx),
             pauses=switch.pauses(tx),
+            broke=tuple(filter(None, (money.why_broke(app, name) for name in app.config.accounts))),
         )
 
 
@@ -123,19 +133,23 @@ def _print(listing: Listing, now: datetime, *, waiting_only: bool) -> None:
         what = "Sending" if pause.scope == "all" else f"Sending on {pause.scope.removeprefix('network ')}"
         why = f": {pause.reason}" if pause.reason else ""
         show(Text(clip(f"{what} is paused by {pause.by}{why}", width), style="yellow"))
+    for why in listing.broke:
+        show(Text(f"What is approved waits: {label(why)}", style="yellow"))
     for waits in listing.drafts:
         show(_lines(waits, now, width))
     if not listing.drafts:
         say(deciding.nothing_waits(listing.elsewhere) if waiting_only else "There is no such draft.")
     elif listing.total > len(listing.drafts):
-        say(f"\n{len(listing.drafts)} of {listing.total} shown; --all shows every one.")
+        say(f"\n{len(listing.drafts)} of {listing.total} shown; --limit shows more.")
     totals = listing.totals
     _heard("These need a team (escucha case open M…)", listing.to_route, totals["to_route"], now, width)
     unknown = "Nobody knows whether these went out (look there, then escucha settle D…)"
     _outcomes(unknown, listing.unknown, totals["unknown"], now, width)
     _outcomes("The network refused these (escucha retry D…)", listing.failed, totals["failed"], now, width)
     _heard("These could not be handled", listing.set_aside, totals["set_aside"], now, width)
-    _heard("Heard, and no reply proposed", listing.undrafted, totals["without_draft"], now, width)
+    _heard("Heard, and no reply proposed", listing.undrafted, totals["without_draft"], now, width, apart=True)
+    if waiting_only and (line := deciding.no_reply_proposed(listing.unproposed)):
+        say(f"\n{line}")
     if listing.drafts and waiting_only:
         say("\nescucha review goes through them one by one; escucha show D… shows one.")
 
@@ -173,7 +187,8 @@ def _marked(text: str, media: Sequence[Media]) -> str:
     return f"[{label(media[0].kind)[:12]}{more}] {text[:2000]}"
 
 
-def _heard(title: str, listed: Sequence[Heard], total: int, now: datetime, width: int) -> None:
+def _heard(title: str, listed: Sequence[Heard], total: int, now: datetime, width: int, *, apart: bool = False) -> None:
+    """One mention a line; `apart`: why it stands here on a line of its own."""
     if not listed:
         return
     say()
@@ -184,13 +199,15 @@ def _heard(title: str, listed: Sequence[Heard], total: int, now: datetime, width
         line.append(f"{heard.urgency or '':<10}", STYLES[heard.urgency] if heard.urgency else "")
         line.append(f"{_age(heard.posted_at, now):<9}{clip(heard.network, 10):<11}")
         line.append(clip(name_of(heard.handle, heard.network), 20) + "  ")
-        why = f" ({clip(heard.why[:500], 40)})" if heard.why else ""
+        why = f" ({clip(heard.why[:500], 40)})" if heard.why and not apart else ""
         line.append(
             clip(_marked(heard.text, heard.media) or "(deleted)", max(width - line.cell_len - len(why), 12)), "dim"
         )
         line.append(why, "dim")
         line.truncate(width, overflow="ellipsis")
         show(line)
+        if apart and heard.why:
+            show(Text(f"{' ' * 7}({clip(heard.why[:500], width - 9)})", style="dim"))
     _left_out(len(listed), total)
 
 

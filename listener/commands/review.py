@@ -19,7 +19,7 @@ from rich.padding import Padding
 from rich.segment import Segment, Segments
 from rich.text import Text
 
-from listener.commands import alike, deciding, explain, money
+from listener.commands import alike, deciding, explain, money, unsaved
 from listener.commands import card as cards
 from listener.commands.answers import tidy_reason
 from listener.commands.app import App, pass_app
@@ -110,6 +110,7 @@ class Review:
     def run(self) -> None:
         """Until nothing waits or the person leaves."""
         try:
+            unsaved.sweep(self.app)
             if self._next() is None:
                 with self.app.store.read() as tx:
                     say(deciding.nothing_waits(waiting.count(tx)))
@@ -250,12 +251,16 @@ class Review:
         if (current.state, current.edit, current.text) != (draft.state, draft.edit, draft.text):
             self._changed(draft, Stale(f"{deciding.who_changed(current)}."))
             return True
-        mine = self.unsaved.get(draft.id, draft.text)
+        mine = self.unsaved.get(draft.id) or unsaved.words(self.app, draft) or draft.text
         self.again = draft.id
         try:
             with self.keyboard.lent():
-                written = deciding.write_in_editor(mine)
+                written = deciding.write_in_editor(self.app, draft, mine)
             if written is None and mine == draft.text:
+                self._tell("Nothing was changed.", "dim")
+                return True
+            if (written or mine) == draft.text:
+                self._drop_words(draft.id)
                 self._tell("Nothing was changed.", "dim")
                 return True
             self.unsaved[draft.id] = written or mine
@@ -267,10 +272,14 @@ class Review:
             more = " Press e to go on with your words." if draft.id in self.unsaved else ""
             self._tell(f"{error}{more}")
             return True
-        del self.unsaved[draft.id]
+        self._drop_words(draft.id)
         deciding.remember(self.app, fresh)
         self._tell("Edited; a approves these words.", "green")
         return True
+
+    def _drop_words(self, number: int) -> None:
+        self.unsaved.pop(number, None)
+        unsaved.forget(self.app, number)
 
     def _reject(self, draft: Draft) -> bool:
         listed = [f"{key} {reason}" for key, reason in REASONS.items()]
@@ -504,6 +513,8 @@ class Review:
         for number, written in self.unsaved.items():
             say(f"\nWhat you wrote for D{number}, which was not kept:")
             block(written)
+        for number, path in unsaved.sweep(self.app):
+            say(f"What you wrote for D{number} was not saved in it; it lies in {path}, and e goes on with it.")
         say(f"\n{self._sum()}; {left} wait.")
         if unproposed:
             say(unproposed)

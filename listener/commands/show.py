@@ -33,6 +33,7 @@ def show(app: App, what: str, quoted: bool, as_json: bool) -> None:
     if as_json:
         print_json(_plain(card))
         return
+    card = cards.now_known(app, card)
     screen = console()
     screen.print(drawing.draw(card, now=now, console=screen))
     say()

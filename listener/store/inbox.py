@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Row, Select, func, insert, select, update
+from sqlalchemy import Row, Select, and_, func, insert, or_, select, update
 
 from listener.errors import AlreadyDone, NotFound, OtherPolicy, Stale
 from listener.store import Transaction, attachments, audit, policies, upsert
@@ -406,6 +406,22 @@ def sends(
         last_hour=tx.scalar(hour) or 0,
         this_mention=tx.scalar(this) or 0,
     )
+
+
+def spoken(
+    tx: Transaction, *, account_id: int, network: str, thread_id: str | None, now: datetime
+) -> list[tuple[int, bool]]:
+    """The drafts that `sends` counts for an author's day and for a thread, newest first; True: said to that author."""
+    when = func.coalesce(t.drafts.c.sent_at, t.drafts.c.decided_at)
+    theirs = t.mentions.c.account_id == account_id
+    thread = and_(t.mentions.c.network == network, t.mentions.c.thread_id == thread_id)
+    query = (
+        select(t.drafts.c.id, theirs.label("theirs"))
+        .join(t.mentions, t.mentions.c.id == t.drafts.c.mention_id)
+        .where(t.drafts.c.state.in_(_SPOKEN), or_(and_(theirs, when >= now - timedelta(days=1)), thread))
+        .order_by(t.drafts.c.id.desc())
+    )
+    return [(row.id, bool(row.theirs)) for row in tx.execute(query)]
 
 
 def is_ours(tx: Transaction, network: str, external_id: str | None) -> bool:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, select
+from sqlalchemy import ColumnElement, Row, Select, and_, case, func, select
 
 from listener.store import Transaction, identities
 from listener.store import tables as t
@@ -47,6 +47,18 @@ class Heard:
     posted_at: datetime
     urgency: Urgency | None
     why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alike:
+    """One draft among those like it: the trace of the decision that made it, the team that this called in."""
+
+    draft_id: int
+    mention_id: int
+    account_id: int
+    thread_id: str | None
+    trace: Mapping[str, Any]
+    team: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +125,13 @@ def count(
     return int(tx.scalar(query) or 0)
 
 
+def withdrawable(tx: Transaction, account_id: int) -> list[int]:
+    """The numbers of the drafts for that author that have not gone out."""
+    states = (DraftState.PROPOSED, DraftState.APPROVED)
+    query = joined().with_only_columns(t.drafts.c.id).where(*_those(states, None, None))
+    return list(tx.scalars(query.where(t.mentions.c.account_id == account_id).order_by(t.drafts.c.id)))
+
+
 def queue(tx: Transaction, *, network: str | None = None, least: Urgency = Urgency.LOW) -> list[int]:
     """The numbers of the proposed drafts, of that urgency at least, in the order in which to look at them."""
     where = (*_those((DraftState.PROPOSED,), network, None), t.drafts.c.urgency_rank >= least.rank)
@@ -120,21 +139,35 @@ def queue(tx: Transaction, *, network: str | None = None, least: Urgency = Urgen
     return list(tx.scalars(query.order_by(t.drafts.c.urgency_rank.desc(), t.drafts.c.id)))
 
 
-def alike(tx: Transaction, draft: Draft, *, least: Urgency = Urgency.LOW) -> list[tuple[int, dict[str, Any], str]]:
-    """The proposed drafts on that network from the same template in the same language, the draft itself first.
-
-    Each is its number, the trace of the decision that made it, and the team that this called in.
-    """
+def alike(tx: Transaction, draft: Draft, *, least: Urgency = Urgency.LOW) -> list[Alike]:
+    """The proposed drafts on that network from the same template in the same language, the draft itself first."""
     same = (
         t.drafts.c.template == draft.template,
         t.drafts.c.language == draft.language,
         t.drafts.c.urgency_rank >= least.rank,
         *_those((DraftState.PROPOSED,), draft.network, None),
     )
-    columns = (t.drafts.c.id, t.decisions.c.trace, t.decisions.c.escalate_to)
+    columns = (
+        t.drafts.c.id,
+        t.drafts.c.mention_id,
+        t.mentions.c.account_id,
+        t.mentions.c.thread_id,
+        t.decisions.c.trace,
+        t.decisions.c.escalate_to,
+    )
     query = joined().with_only_columns(*columns).outerjoin(t.decisions, t.decisions.c.id == t.drafts.c.decision_id)
     query = query.where(*same).order_by(t.drafts.c.id != draft.id, t.drafts.c.id)
-    return [(row.id, row.trace or {}, row.escalate_to or "") for row in tx.execute(query)]
+    return [
+        Alike(
+            draft_id=row.id,
+            mention_id=row.mention_id,
+            account_id=row.account_id,
+            thread_id=row.thread_id,
+            trace=row.trace or {},
+            team=row.escalate_to or "",
+        )
+        for row in tx.execute(query)
+    ]
 
 
 def _those(states: Sequence[DraftState], network: str | None, agent: str | None) -> list[ColumnElement[bool]]:
@@ -166,9 +199,13 @@ def how_many_set_aside(tx: Transaction, *, network: str | None = None) -> int:
     return int(tx.scalar(_set_aside(network).with_only_columns(func.count(t.mentions.c.id.distinct()))) or 0)
 
 
-def how_many_undrafted(tx: Transaction, *, network: str | None = None) -> int:
-    """How many `undrafted` would give without a limit."""
-    return int(tx.scalar(_undrafted(network).with_only_columns(func.count(t.mentions.c.id.distinct()))) or 0)
+def how_many_undrafted(tx: Transaction, *, network: str | None = None) -> dict[Urgency | None, int]:
+    """How many `undrafted` would give without a limit, by their urgency; None: not decided yet."""
+    urgency = t.decisions.c.urgency
+    query = _undrafted(network).with_only_columns(urgency, func.count(t.mentions.c.id.distinct()).label("many"))
+    return {
+        Urgency(row.urgency) if row.urgency else None: row.many for row in tx.execute(query.group_by(urgency)).all()
+    }
 
 
 def networks(tx: Transaction) -> set[str]:
@@ -196,13 +233,28 @@ def _set_aside(network: str | None) -> Select[Any]:
 
 
 def undrafted(tx: Transaction, *, network: str | None = None, limit: int | None = None) -> list[Heard]:
-    """Mentions for which no reply was ever proposed, newest first, with why the policy ignored them where it did."""
-    return _all_heard(tx, _undrafted(network).order_by(t.mentions.c.id.desc()).limit(limit))
+    """Mentions for which no reply was ever proposed, newest first, with why."""
+    query = _undrafted(network).order_by(t.mentions.c.id.desc()).limit(limit)
+    more = (t.mentions.c.state, t.mentions.c.unanswerable, t.decisions.c.ignored, t.decisions.c.trace)
+    rows = tx.execute(query.add_columns(*more)).all()
+    return [_one_heard(row, _why_undrafted(row)) for row in rows]
 
 
 def _undrafted(network: str | None) -> Select[Any]:
     drafted = select(t.drafts.c.id).where(t.drafts.c.mention_id == t.mentions.c.id).exists()
     return _heard(network, t.decisions.c.ignored).where(~drafted)
+
+
+def _why_undrafted(row: Row[Any]) -> str:
+    """Why there is no reply: it was ignored, cannot or must not be answered, or no rule wants one."""
+    if row.state == MentionState.GONE.value:
+        return "deleted by its author"
+    if row.ignored or row.unanswerable:
+        return str(row.ignored or row.unanswerable)
+    if row.trace is None:
+        return "not decided yet"
+    stops = [guard for guard in row.trace.get("guards", ()) if guard.get("forbids")]
+    return str(stops[0].get("reason") or stops[0].get("guard", "")) if stops else "no rule wants a reply"
 
 
 def _heard(network: str | None, why: ColumnElement[Any]) -> Select[Any]:
@@ -224,16 +276,17 @@ def _heard(network: str | None, why: ColumnElement[Any]) -> Select[Any]:
 
 
 def _all_heard(tx: Transaction, query: Select[Any]) -> list[Heard]:
+    return [_one_heard(row, row.why or "") for row in tx.execute(query)]
+
+
+def _one_heard(row: Row[Any], why: str) -> Heard:
     same = [name for name in Heard.__dataclass_fields__ if name not in ("urgency", "why", "media")]
-    return [
-        Heard(
-            urgency=Urgency(row.urgency) if row.urgency else None,
-            why=row.why or "",
-            media=_media(row.media),
-            **{name: getattr(row, name) for name in same},
-        )
-        for row in tx.execute(query)
-    ]
+    return Heard(
+        urgency=Urgency(row.urgency) if row.urgency else None,
+        why=why,
+        media=_media(row.media),
+        **{name: getattr(row, name) for name in same},
+    )
 
 
 def _media(stored: list[dict[str, str]]) -> tuple[Media, ...]:

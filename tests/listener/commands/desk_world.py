@@ -59,9 +59,10 @@ RULES = (
 )
 GUARDS = (
     GuardTrace(guard="own_post"),
-    GuardTrace(guard="risk", holds=True, reason="it holds words of danger: legal action (“abogado”)"),
+    GuardTrace(guard="age", holds=True, reason="it is three days old, and two days is the limit"),
     GuardTrace(guard="length"),
 )
+DANGER = GuardTrace(guard="risk", holds=True, reason="it holds words of danger: legal action (“abogado”)")
 
 
 @dataclass
@@ -282,7 +283,8 @@ class DeskWorld:
             config_path=self.folder / "escucha.toml",
             now=self.clock,
         )
-        return CliRunner(env={"ESCUCHA_ACTOR": actor, "COLUMNS": "80"}).invoke(cli.escucha, args, input=input, obj=app)
+        environment = {"ESCUCHA_ACTOR": actor, "COLUMNS": "80", "XDG_STATE_HOME": str(self.folder / "state")}
+        return CliRunner(env=environment).invoke(cli.escucha, args, input=input, obj=app)
 
 
 def _understanding() -> Understanding:

@@ -222,7 +222,7 @@ def test_the_inbox_only_marks_them(desk: DeskWorld) -> None:
 def test_what_was_only_repeated_is_shown_on_demand(desk: DeskWorld) -> None:
     desk.decides(desk.hears("Sigo igual.", quoted="> El lunes escribisteis:\n> está resuelto\n-- \nAna\x1b[2J"))
     told = desk.run("show", "M1").stdout
-    assert "and 4 lines that it only repeats: `show --quoted` shows it" in flat(told)
+    assert "and 4 lines that it only repeats: `escucha show M1 --quoted` shows it" in flat(told)
     assert "resuelto" not in told
     told = desk.run("show", "M1", "--quoted").stdout
     assert "> está resuelto" in told

@@ -11,7 +11,7 @@ import pytest
 
 from listener.store import tables
 from listener.types import RuleOutcome, RuleTrace
-from tests.listener.commands.desk_world import GUARDS, RULES, SAID, DeskWorld
+from tests.listener.commands.desk_world import DANGER, GUARDS, RULES, SAID, DeskWorld
 
 ROOT = Path(__file__).parents[3]
 
@@ -35,7 +35,7 @@ def test_it_names_every_rule_in_order_with_its_outcome(desk: DeskWorld) -> None:
 
 
 def test_it_names_every_guard_and_what_it_did(desk: DeskWorld) -> None:
-    desk.draft()
+    desk.draft(guards=(*GUARDS, DANGER))
     told = desk.run("explain", "M1").stdout
     assert re.search(r"! risk +held it for a person: it holds words of danger", told)
     assert len(re.findall(r"✓ \S+ +let it pass", told)) == sum(not guard.holds for guard in GUARDS)

@@ -23,7 +23,7 @@ from listener.commands import deciding
 from listener.commands.app import App
 from listener.errors import AlreadyDone, Stale
 from listener.store import daemons, inbox, switch
-from listener.types import DraftState, Media, RuleOutcome, RuleTrace, Urgency
+from listener.types import DraftState, GuardTrace, Media, RuleOutcome, RuleTrace, Urgency
 from tests.listener.commands.desk_world import DANGEROUS, REPLY, DeskWorld
 
 ROOT = Path(__file__).parents[3]
@@ -96,6 +96,29 @@ def test_all_also_lists_what_got_no_draft(desk: DeskWorld) -> None:
     told = desk.run("inbox", "--all").stdout
     assert "M1 " in told
     assert "(spam)" in told
+
+
+def test_what_got_no_draft_is_always_counted_and_all_says_why(desk: DeskWorld) -> None:
+    stop = GuardTrace(guard="author", forbids=True, reason="the account is automatic")
+    desk.decides(desk.hears(), reply=None, guards=(stop,), urgency=Urgency.HIGH)
+    desk.decides(desk.hears(unanswerable="the thread is locked"), reply=None, urgency=Urgency.LOW)
+    desk.decides(desk.hears(), reply=None, urgency=Urgency.LOW, guards=())
+    desk.hears()
+    assert "4 heard, no reply proposed (1 high): escucha inbox --all" in desk.run("inbox").stdout
+    assert "4 heard, no reply proposed (1 high)" in desk.run("inbox", "--network", "sandbox").stdout
+    assert json.loads(desk.run("inbox", "--json").stdout)["totals"]["without_draft"] == 4
+    told = desk.run("inbox", "--all").stdout
+    for why in ("the account is automatic", "the thread is locked", "no rule wants a reply", "not decided yet"):
+        assert f"({why})" in told
+
+
+def test_all_honours_the_limit(desk: DeskWorld) -> None:
+    for _ in range(3):
+        desk.draft()
+        desk.decides(desk.hears(), reply=None)
+    told = desk.run("inbox", "--all", "--limit", "2").stdout
+    assert told.count("2 of 3 shown") == 2
+    assert "2 of 3 shown" not in desk.run("inbox", "--all").stdout
 
 
 def test_json_has_the_keys_that_the_docs_promise(desk: DeskWorld) -> None:
@@ -265,6 +288,20 @@ def test_a_deletion_is_not_undone_by_remembering_what_was_shown(desk: DeskWorld)
     deciding.remember(app, draft)
     app.close()
     assert desk.view(draft) is None
+
+
+def test_what_passes_the_limits_meanwhile_is_told_and_asked_about(desk: DeskWorld) -> None:
+    for n in range(5):
+        desk.decides(desk.hears(thread="t"), reply=f"Gracias {n}.")
+        desk.run("show", f"D{n + 1}")
+    told = desk.run("approve", "D1", "D2", "D3", input="n\n")
+    assert told.exit_code == 3
+    assert "D3: already approved for this person: D2, D1 (2 in this conversation, 2 is the limit)." in told.stderr
+    assert desk.all_states() == ["approved", "approved", "proposed", "proposed", "proposed"]
+    assert desk.run("approve", "D3", "--yes").exit_code == 0
+    desk.decides(desk.hears(thread="other"), reply="Gracias.")
+    shown = " ".join(desk.run("show", "D6").stdout.split())
+    assert "D3, D2, D1 (3 to this person in a day, 3 is the limit)" in shown
 
 
 def test_of_several_each_failure_is_named_and_the_rest_is_done(desk: DeskWorld) -> None:

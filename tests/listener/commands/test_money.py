@@ -144,6 +144,8 @@ def test_an_answer_that_is_approved_without_money_waits_and_says_so(
     world.close()
     assert escucha("run", "--once").exit_code == 0
     spends(4.9)
+    assert "waits: the money of the account care is spent" in " ".join(escucha("show", "D1").stdout.split())
+    assert escucha("inbox").stdout.startswith("What is approved waits: the money of the account care is spent")
     approved = escucha("approve", "D1", input="y\n")
     said = " ".join(approved.output.split())
     assert "D1 is approved; it waits: the money of the account care is spent: 4.90 of 5.00 USD today" in said

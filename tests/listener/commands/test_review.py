@@ -46,6 +46,7 @@ class Moderator:
             "EDITOR": editor,
             "VISUAL": editor,
             "PYTHONWARNINGS": "default",
+            "XDG_STATE_HOME": str(desk.folder / "state"),
         }
         environment.pop("COLUMNS", None)
         self.terminal = pexpect.spawn(
@@ -202,7 +203,7 @@ def test_pictures_never_push_the_reply_off_a_small_screen(desk: DeskWorld, sits_
 
 def test_alike_drafts_show_their_pictures_too(desk: DeskWorld, sits_down: Sits) -> None:
     desk.draft("Respuesta 0", guards=())
-    two = desk.draft("Respuesta 1", guards=())
+    two = desk.draft("Respuesta 1", who="luis", guards=())
     with desk.store.write() as tx:
         image = NewImage(name="luz.png", content_type="image/png", data=b"x", alt={"es": "Una luz verde"})
         inbox.edit(tx, two, text=two.text, length=two.length, by="luis", now=desk.clock(), images=[image])
@@ -478,6 +479,55 @@ def test_edit_checks_keeps_the_words_and_asks_again(desk: DeskWorld, sits_down: 
     ana.press("a")
     ana.sees("Nothing more waits")
     assert desk.now_is(draft).state is DraftState.APPROVED
+
+
+WRITES = "import sys, pathlib, time\nfile = pathlib.Path(sys.argv[1])\nfile.write_text('Mis palabras.')\n"
+
+
+def _kept(desk: DeskWorld) -> list[Path]:
+    return list((desk.folder / "state").rglob("D*.txt"))
+
+
+def test_words_outlive_a_session_that_is_killed(desk: DeskWorld, sits_down: Sits, tmp_path: Path) -> None:
+    draft = desk.draft()
+    script = tmp_path / "editor.py"
+    script.write_text(f"{WRITES}pathlib.Path({str(tmp_path / 'open')!r}).touch()\ntime.sleep(5)\n")
+    ana = sits_down(editor=f"{sys.executable} {script}")
+    ana.card("Hola Ana")
+    ana.press("e")
+    _eventually((tmp_path / "open").exists)
+    ana.terminal.kill(signal.SIGKILL)
+    ana.terminal.wait()
+    (file,) = _kept(desk)
+    assert file.read_text() == "Mis palabras."
+    assert file.stat().st_mode & 0o777 == 0o600
+    again = sits_down()
+    again.card("Hola Ana", "were not saved")
+    again.press("q")
+    text, _ = again.leaves()
+    assert f"it lies in {file}" in text
+    later = sits_down()
+    later.card("were not saved")
+    later.press("e")  # the editor leaves them as they are
+    later.card("Mis palabras", then="a approves these words")
+    assert desk.now_is(draft).text == "Mis palabras."
+    assert not _kept(desk)
+
+
+def test_words_go_when_their_draft_does(desk: DeskWorld, sits_down: Sits, tmp_path: Path) -> None:
+    draft = desk.draft()
+    desk.draft("Otra cosa", template="other")
+    script = tmp_path / "editor.py"
+    script.write_text(f"{WRITES}sys.exit(1)\n")
+    ana = sits_down(editor=f"{sys.executable} {script}")
+    ana.card("Hola Ana")
+    ana.press("e")
+    ana.card("were not saved", then="What was written lies in")
+    assert _kept(desk)
+    desk.is_deleted(draft.mention_id)
+    ana.press("q")
+    ana.leaves()
+    assert not _kept(desk)
 
 
 def test_an_editor_that_is_missing_is_a_sentence(desk: DeskWorld, sits_down: Sits) -> None:
