@@ -199,10 +199,10 @@ class BlueskyConnector(Connector, Replies, Publishes, Rechecks, Streams):
                 for uri in [each for each in asked if each not in found]:
                     if self._is_gone(uri):
                         gone.append(uri)
-        except (RateLimited, Unavailable) as error:  # the others could not be told this time
+        except (AuthFailed, RateLimited, Unavailable) as error:  # the others could not be told this time
             trouble = error
-        except (AuthFailed, Rejected):
-            return Rechecked()
+        except Rejected:  # asked again, it would be refused again
+            pass
         posts, _ = to_posts(found.values(), our_did)
         present = tuple(post for post in posts if post.external_id in external_ids)
         if trouble is not None and not present and not gone:

@@ -256,10 +256,8 @@ class MastodonConnector(Connector, Replies, Publishes, Rechecks, Streams):
                     gone.append(full_id(self._host, own))
                 else:
                     found[own] = status
-        except (RateLimited, Unavailable) as error:  # the others could not be told this time
+        except (AuthFailed, RateLimited, Unavailable) as error:  # the others could not be told this time
             trouble = error
-        except AuthFailed:
-            return Rechecked()
         posts, _ = to_posts(found.values(), self._host, our_id)
         present = [post for post in posts if post.external_id in external_ids]
         if trouble is not None and not present and not gone:

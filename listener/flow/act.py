@@ -155,7 +155,8 @@ class _RepliesWay(_Way):
         ids = [mention.external_id]
         answer = self.connector.recheck(ids)
         with self.store.write() as tx:
-            saved = mentions.rechecked(tx, network=mention.network, external_ids=ids, answer=answer, now=now)
+            turns = self.connector.facts.rechecks or budget.RECHECKS
+            saved = mentions.rechecked(tx, network=mention.network, external_ids=ids, answer=answer, due=turns, now=now)
         return not (saved.edited or saved.gone)
 
     def say(self, item: Draft) -> Posted:

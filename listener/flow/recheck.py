@@ -13,7 +13,6 @@ from listener import budget
 from listener.budget import Use
 from listener.contract import Connector, Rechecks
 from listener.desk.purse import Purse
-from listener.errors import NetworkError
 from listener.store import Store, erasing, mentions
 from listener.store.mentions import Saved
 from listener.types import Facts
@@ -27,28 +26,25 @@ OLD = 200  # posts emptied in one transaction for their age
 def recheck(
     store: Store, connector: Connector, account: str, network: str, *, now: datetime, purse: Purse
 ) -> Saved | None:
-    """Looks up one batch of the account's posts that are due for it; None where nothing is, or it cannot be done now.
+    """Looks up one batch of the account's posts that are due for it; None where nothing is, or no money for it is left.
 
+    Raises the NetworkError where nothing could be looked up.
     Where the network's own rules ask for these looks, they may use the last of the money; usual ones stop with reading.
     """
     if not isinstance(connector, Rechecks):
         return None
     facts = connector.facts
+    turns = facts.rechecks or budget.RECHECKS
     with store.read() as tx:
-        due = mentions.to_recheck(
-            tx, account, due=facts.rechecks or budget.RECHECKS, now=now, limit=max(facts.looks_at_once, REQUESTS)
-        )
+        due = mentions.to_recheck(tx, account, due=turns, now=now, limit=max(facts.looks_at_once, REQUESTS))
     if not due or purse.refusal(Use.FOLLOWING if facts.rechecks else Use.READING):
         return None
     try:
         answer = connector.recheck(due)
-    except NetworkError as error:
-        log.debug("Could not look posts up again.", action="recheck_failed", account=account, reason=str(error))
-        return None
     finally:
         purse.pay(connector)
     with store.write() as tx:
-        saved = mentions.rechecked(tx, network=network, external_ids=due, answer=answer, now=now)
+        saved = mentions.rechecked(tx, network=network, external_ids=due, answer=answer, due=turns, now=now)
     if saved.edited or saved.gone:
         log.info(
             "Changed meanwhile.", action="rechecked", account=account, edited=len(saved.edited), gone=len(saved.gone)

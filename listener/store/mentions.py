@@ -25,6 +25,7 @@ from listener.types import (
 
 _TOLD_EACH_TIME = ("handle", "display_name", "url", "followers", "bot", "opted_out")  # of an author
 MAX_COUNT = 2_000_000_000  # as much as an integer column holds everywhere
+AGAIN = timedelta(hours=1)  # until a post is looked up again of which a look told nothing
 MAX_ID = 300  # characters of an id or a name, as wide as their columns
 MAX_TEXT = 50_000  # characters kept of one post; longer than any network's limit, short of what would choke a terminal
 
@@ -402,12 +403,36 @@ def unwatched(tx: Transaction, accounts: Sequence[str]) -> dict[tuple[str, str],
     return {(account, network): int(number) for account, network, number in tx.execute(query)}
 
 
-def rechecked(tx: Transaction, *, network: str, external_ids: Sequence[str], answer: Rechecked, now: datetime) -> Saved:
-    """Stores what a look at these posts showed: edits, deletions, and that they were looked up."""
+def rechecked(
+    tx: Transaction,
+    *,
+    network: str,
+    external_ids: Sequence[str],
+    answer: Rechecked,
+    due: Sequence[tuple[timedelta, timedelta]],
+    now: datetime,
+) -> Saved:
+    """Stores what a look at these posts showed: edits, deletions, and that they were looked up.
+
+    Of which it told nothing, those come again in an hour, or sooner where `due` has it so: not at once, lest they keep
+    the others from their turn.
+    """
     saved = save(tx, source_id=None, network=network, posts=answer.present, now=now)
     gone = erasing.erase(tx, network=network, external_ids=answer.gone, now=now)
-    where = (t.mentions.c.network == network, t.mentions.c.external_id.in_(external_ids))
-    tx.execute(update(t.mentions).where(*where).values(checked_at=now))
+    told = {post.external_id for post in answer.present} | set(answer.gone)
+    columns = t.mentions.c
+    seen = [each for each in external_ids if each in told]
+    tx.execute(
+        update(t.mentions).where(columns.network == network, columns.external_id.in_(seen)).values(checked_at=now)
+    )
+    untold = [each for each in external_ids if each not in told]
+    youngest = None
+    for age, every in due if untold else ():
+        where = [columns.network == network, columns.external_id.in_(untold), columns.posted_at > now - age]
+        where += [columns.posted_at <= youngest] if youngest else []
+        checked_at = now - max(every - AGAIN, timedelta(0))
+        tx.execute(update(t.mentions).where(*where).values(checked_at=checked_at))
+        youngest = now - age
     return Saved(edited=saved.edited, repeated=saved.repeated, gone=gone)
 
 

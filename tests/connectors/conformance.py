@@ -513,6 +513,12 @@ class Conformance:
         if world.edits_visible:
             assert "después" in texts[edited]
 
+    def test_recheck_that_is_not_let_in_says_so(self, world: World, rechecks: Rechecks) -> None:
+        external_id = world.post("ana", "sigo aquí")
+        world.fail(Fault.AUTH_FAILED, times=50)
+        with pytest.raises(NetworkError):
+            rechecks.recheck([external_id])
+
     def test_recheck_of_nothing_asks_nothing(self, world: World, rechecks: Rechecks) -> None:
         world.fail(Fault.UNAVAILABLE)
         rechecked = rechecks.recheck([])

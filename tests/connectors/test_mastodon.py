@@ -1133,7 +1133,9 @@ def test_what_has_the_same_id_on_two_servers_is_kept_apart(
     for connector in connectors.values():
         rechecked = connector.recheck(both)
         with store.write() as tx:
-            mentions.rechecked(tx, network="mastodon", external_ids=both, answer=rechecked, now=datetime.now(UTC))
+            mentions.rechecked(
+                tx, network="mastodon", external_ids=both, answer=rechecked, due=(), now=datetime.now(UTC)
+            )
     with store.read() as tx:
         states = {mention.account: mention.state for mention in mentions.recent(tx, limit=10)}
     store.close()
