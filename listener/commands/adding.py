@@ -81,7 +81,15 @@ def add(
     _refuse_twice(sources, name=name, account=account, query=query)
     entry = {"name": name, "account": account, "query": query, "every": every}
     after = settings_file.with_source(before, account=account, account_settings=settings, source=entry)
-    planned = config.check(after, app.config_path, networks=app.connectors.available(), settings_of=app.settings_of)
+    unwritten: list[config.Place] = [("sources", len(sources))]
+    unwritten += [("accounts", account)] if settings is not None else []
+    planned = config.check(
+        after,
+        app.config_path,
+        networks=app.connectors.available(),
+        settings_of=app.settings_of,
+        unwritten=unwritten,
+    )
     _hide(planned)
     source = next(each for each in planned.sources if each.name == name)
     if not untried:

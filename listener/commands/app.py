@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import click
 
-from listener.errors import NotFound
+from listener.errors import ConfigProblem, NotFound
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from listener.budget import Allowance
-    from listener.config import Config
+    from listener.config import Account, Config
     from listener.contract import Classifier, Connector, Policy
     from listener.desk.purse import Purse
     from listener.flow.pipeline import Pipeline
@@ -178,11 +178,30 @@ class App:
 
     def connect_account(self, account: str) -> Connector:
         """Another connection of that account, for whoever must not wait for the first one."""
+        found = self._account(account)
+        self.demand_secrets(account)
+        return self.connect(found.network, found.settings)
+
+    def unasked(self, account: str) -> Connector:
+        """That account for whoever will not ask its network: its secrets may be missing. Raises NotFound or Mistake."""
+        if account in self._connected:
+            return self._connected[account]
+        found = self._account(account)
+        return self.connect(found.network, found.settings)
+
+    def demand_secrets(self, *accounts: str) -> None:
+        """Raises ConfigProblem, naming every secret that those accounts, or all, still lack."""
+        there = self.config.accounts
+        lacking = [sentence for name in accounts or there for sentence in there[name].lacking]
+        if lacking:
+            raise ConfigProblem(lacking)
+
+    def _account(self, name: str) -> Account:
         accounts = self.config.accounts
-        if account not in accounts:
+        if name not in accounts:
             names = ", ".join(accounts) or "none"
-            raise NotFound(f"There is no account {account!r} in {self.config_path}; there is: {names}.")
-        return self.connect(accounts[account].network, accounts[account].settings)
+            raise NotFound(f"There is no account {name!r} in {self.config_path}; there is: {names}.")
+        return accounts[name]
 
     def why_mute(self, account: str) -> str:
         """Why nothing can be sent on an account that only reads, and how that is changed."""

@@ -55,7 +55,7 @@ def connected(app: App, network: str) -> Connector:
         raise NotFound(f"There is no network {network!r}; {f'did you mean {close[0]}?' if close else ', '.join(known)}")
     for account in app.config_or_default.accounts.values():
         if account.network == network:
-            return app.connector(account.name)
+            return app.unasked(account.name)
     try:
         return app.connect(network, app.settings_of(network).model_validate({}))
     except ValidationError as error:

@@ -75,6 +75,8 @@ def examine(app: App, *, offline: bool) -> Iterator[Check]:
         yield _tried("model", lambda: f"version {app.classifier.version}")
         return
     yield Check(name="settings", ok=True, detail=f"{settings.file} is understood")
+    for note in settings.notes:
+        yield Check(name="settings", ok=None, detail=note)
     if not settings.sources:
         yield Check(
             name="sources", ok=False, detail="Nothing is listened to.", next_step="Add one: escucha source add NETWORK"
@@ -181,6 +183,10 @@ def _money(app: App) -> Iterator[Check]:
 
 def _account(app: App, account: Account, sources: list[SourceSettings], *, offline: bool) -> Iterator[Check]:
     name = f"account {account.name}"
+    if account.lacking:
+        for sentence in account.lacking:
+            yield Check(name="secrets", ok=False, detail=sentence)
+        return
     if offline:
         yield Check(name=name, ok=None, detail=f"{account.network}: not asked")
         return

@@ -94,7 +94,7 @@ def outlets(app: App, names: Sequence[str]) -> tuple[list[Outlet], list[str], li
         if name not in known:
             continue
         try:
-            connector = app.connector(name)
+            connector = app.unasked(name)
         except EscuchaError as error:
             problems.append(f"{name}: {error}")
             continue
@@ -104,7 +104,8 @@ def outlets(app: App, names: Sequence[str]) -> tuple[list[Outlet], list[str], li
             where = f"{name}: {connector.facts.network} has no way to speak to everybody"
             (problems if names else left_out).append(f"{where}; leave it out." if names else where)
     with ThreadPoolExecutor(max_workers=ASKERS, thread_name_prefix="whoami") as askers:
-        ours = dict(zip(speakers, askers.map(_may_speak, speakers.values()), strict=True))
+        askable = {name: each for name, each in speakers.items() if not app.config.accounts[name].lacking}
+        ours = dict.fromkeys(speakers, True) | dict(zip(askable, askers.map(_may_speak, askable.values()), strict=True))
     found = []
     for name, connector in speakers.items():
         if ours[name]:

@@ -130,6 +130,7 @@ def poll(app: App, name: str, as_json: bool) -> None:
     from listener.store import sources
 
     wanted = _wanted(app, name)
+    app.demand_secrets(wanted.account)
     with app.store.write() as tx:
         sources.sync(tx, app.wanted, app.now())
     polled = app.pipeline.poll([name])
@@ -202,7 +203,7 @@ def _checked(
 ) -> dict[str, Any]:
     """Everything that can be told of a source without asking its network."""
     try:
-        connector = app.connector(wanted.account)
+        connector = app.unasked(wanted.account)
         understood = checking.understood(connector, wanted.query, tried, language)
     except EscuchaError as error:
         raise asking.completed(error, wanted.account, app.config.accounts[wanted.account].settings) from None

@@ -8,6 +8,7 @@ Secrets come from the environment only: `ESCUCHA_ACCOUNTS__CARE__ACCESS_TOKEN`, 
 path of a file that holds the value. Every key is described in docs/settings.md.
 """
 
+from listener.config.places import Place
 from listener.config.reading import check, load
 from listener.config.shape import (
     FILE_NAME,
@@ -39,6 +40,7 @@ __all__ = [
     "Config",
     "DaemonSettings",
     "Database",
+    "Place",
     "PolicySettings",
     "SourceSettings",
     "check",

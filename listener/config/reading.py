@@ -6,13 +6,14 @@ import difflib
 import os
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from listener.config import lacking
 from listener.config.places import Place, places
 from listener.config.shape import (
     OF_EVERY_ACCOUNT,
@@ -78,13 +79,20 @@ def load(path: Path, *, networks: Sequence[str], settings_of: Callable[[str], ty
     return check(text, path, networks=networks, settings_of=settings_of)
 
 
-def check(text: str, path: Path, *, networks: Sequence[str], settings_of: Callable[[str], type[BaseModel]]) -> Config:
-    """`load` for a text that is about to stand in `path`."""
+def check(
+    text: str,
+    path: Path,
+    *,
+    networks: Sequence[str],
+    settings_of: Callable[[str], type[BaseModel]],
+    unwritten: Collection[Place] = (),
+) -> Config:
+    """`load` for a text that is about to stand in `path`; faults in its `unwritten` places are told without a line."""
     try:
         written = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigProblem([_syntax(path, str(error))]) from error
-    return _Check(path, places(text), written, networks, settings_of).config()
+    return _Check(path, places(text), written, networks, settings_of, unwritten=unwritten).config()
 
 
 def _syntax(path: Path, message: str) -> str:
@@ -112,10 +120,13 @@ class _Check:
         written: dict[str, Any],
         networks: Sequence[str],
         settings_of: Callable[[str], type[BaseModel]],
+        *,
+        unwritten: Collection[Place],
     ) -> None:
         self.path, self.lines, self.written = path, lines, written
-        self.networks, self.settings_of = networks, settings_of
+        self.networks, self.settings_of, self.unwritten = networks, settings_of, unwritten
         self.problems: list[str] = []
+        self.notes: list[str] = []
         self.from_env: dict[Place, str] = {}
 
     def config(self) -> Config:
@@ -145,6 +156,7 @@ class _Check:
             accounts=accounts,
             sources=sources,
             daemon=shape.daemon,
+            notes=tuple(self.notes),
         )
 
     def _asked(self, shape: _Shape) -> tuple[SourceSettings, ...]:
@@ -168,11 +180,21 @@ class _Check:
 
     def _add(self, place: Place, sentence: str) -> None:
         key = ".".join(str(part) for part in place if isinstance(part, str))
-        self.problems.append(f"{self._where(place)}: {key} {sentence}".replace("\n", " "))
+        self._say(place, f"{key}{sentence if sentence[:1] == ':' else f' {sentence}'}")
+
+    def _say(self, place: Place, sentence: str) -> None:
+        self.problems.append(self._placed(place, sentence))
+
+    def _placed(self, place: Place, sentence: str) -> str:
+        where = self._where(place)
+        return (f"{where}: {sentence}" if where else sentence).replace("\n", " ")
 
     def _where(self, place: Place) -> str:
+        """The variable or the line that says it; empty where nobody wrote it yet."""
         if place in self.from_env:
             return self.from_env[place]
+        if place[:2] in self.unwritten:
+            return ""
         for end in range(len(place), 0, -1):
             if place[:end] in self.lines:
                 return f"{self.path.name}, line {self.lines[place[:end]]}"
@@ -280,8 +302,7 @@ class _Check:
             if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", name):
                 self._add(place, "is no account name; use lower case, digits and single underscores.")
             elif name not in in_file and network is None:
-                variable = env_name("accounts", name, next(iter(values), "network"))
-                self.problems.append(f"{variable}: there is no account {name}; {_near(name, in_file)}")
+                self._stray(name, env_name("accounts", name, next(iter(values), "network")), in_file)
             elif network is None:
                 self._add((*place, "network"), f"is missing; {_near('', self.networks)}")
             elif network not in self.networks:
@@ -291,6 +312,14 @@ class _Check:
                 if account is not None:
                     found[name] = account
         return found
+
+    def _stray(self, name: str, variable: str, in_file: Mapping[str, Any]) -> None:
+        """A variable for an account that is not there: mistyped, or left over and nobody's fault."""
+        sentence = f"{variable}: there is no account {name}"
+        if difflib.get_close_matches(name, in_file, n=1):
+            self.problems.append(f"{sentence}; {_near(name, in_file)}")
+        else:
+            self.notes.append(f"{sentence} in {self.path.name}; it serves nothing.")
 
     def _account(self, name: str, network: str, values: dict[str, Any], in_file: dict[str, Any]) -> Account | None:
         place = ("accounts", name)
@@ -312,26 +341,49 @@ class _Check:
                     f"{self._line_of((*place, key))}: accounts.{name}.{key} is a secret and must not stand in this "
                     f"file; delete the line and set {variable} or {variable}_FILE."
                 )
+        without: tuple[str, ...] = ()
         try:
             settings = model.model_validate(given)
         except ValidationError as error:
-            for problem in error.errors(include_url=False):
-                key = str(problem["loc"][0]) if problem["loc"] else ""
-                if problem["type"] == "missing" and key in known:
-                    variable = env_name(*place, key)
-                    secret = is_secret(model, key)
-                    how = f"set {variable} or {variable}_FILE" if secret else f"add it under [accounts.{name}]"
-                    what = known[key].description
-                    self._add((*place, key), f"is missing{f' ({what})' if what else ''}; {how}.")
-                else:
-                    self._add((*place, *problem["loc"]), _said(problem["msg"]))
-            return None
+            faults = self._faults(error, name, network, given)
+            stood_in = lacking.stood_in(model, given)
+            if stood_in is None:
+                rest = lacking.rest(model, given)
+                more = self._faults(rest, name, network, given) if rest else []
+                self.problems += dict.fromkeys([*faults, *more])
+                return None
+            settings, without = stood_in, tuple(faults)
         relative = {key: value for key, value in dict(settings).items() if isinstance(value, Path)}
         anchored = {key: self.path.resolve().parent / value for key, value in relative.items()}
         settings = settings.model_copy(update=anchored)
         if len(self.problems) > before:
             return None
-        return Account(name=name, network=network, settings=settings, budget=budget)
+        return Account(name=name, network=network, settings=settings, budget=budget, lacking=without)
+
+    def _faults(self, error: ValidationError, name: str, network: str, given: Mapping[str, Any]) -> list[str]:
+        """What that network finds wrong with an account's settings, each with what to set."""
+        place, model = ("accounts", name), self.settings_of(network)
+        planned = place in self.unwritten
+        how = "--set {key}=…" if planned else f"add {{key}} under [accounts.{name}]"
+        faults = []
+        for problem in error.errors(include_url=False):
+            key = str(problem["loc"][0]) if problem["loc"] else ""
+            path = ".".join(map(str, (*place, *problem["loc"])))
+            subject = (key or network) if planned else path
+            if problem["type"] == "missing" and key in model.model_fields:
+                what = model.model_fields[key].description
+                step = lacking.step(model, name, key, (), how=how if planned else how.format(key="it"))
+                needs, sign = (f"{network} needs {key}", ":") if planned else (f"{path} is missing", ";")
+                sentence = f"{needs}{f' ({what})' if what else ''}{sign} {step}."
+            elif not key:
+                said = _said(problem["msg"])
+                step = lacking.step(model, name, said, given, how=how)
+                sentence = f"{subject}: {said.rstrip('.')}{f'; {step}' if step else ''}."
+            else:
+                colon = ":" if problem["type"] == "value_error" else ""
+                sentence = f"{subject}{colon} {_said(problem['msg'])}"
+            faults.append(self._placed((*place, *problem["loc"]), sentence))
+        return faults
 
     def _budget(self, account: Place, value: Any) -> Budget:
         place = (*account, "budget")

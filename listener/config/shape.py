@@ -17,6 +17,7 @@ from listener.types import Mode
 
 FILE_NAME = "escucha.toml"
 PREFIX = "ESCUCHA_"
+STAND_IN = "a-stand-in-for-a-secret-that-is-not-set"
 
 PATTERNS = {  # what a field demands, and the same for people
     r"^[a-z]{2}$": "two lower-case letters for each language, such as es",
@@ -155,11 +156,16 @@ class Account:
     network: str
     settings: BaseModel
     budget: Budget = field(default_factory=Budget)
+    lacking: tuple[str, ...] = ()
+    """What must be set before its network can be asked, one sentence each; `settings` holds stand-ins for it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """Everything that was set. `file` is None for the defaults that need no file."""
+    """Everything that was set. `file` is None for the defaults that need no file.
+
+    `notes` are sentences on what was set and serves nothing, for `escucha doctor`.
+    """
 
     file: Path | None = None
     brand: Brand = field(default_factory=Brand)
@@ -169,6 +175,7 @@ class Config:
     accounts: Mapping[str, Account] = field(default_factory=dict)
     sources: tuple[SourceSettings, ...] = ()
     daemon: DaemonSettings = field(default_factory=DaemonSettings)
+    notes: tuple[str, ...] = ()
 
     @property
     def folder(self) -> Path:
@@ -184,7 +191,7 @@ class Config:
         """Every secret value, so that logs can mask them."""
         held = (value for account in self.accounts.values() for value in dict(account.settings).values())
         values = [value.get_secret_value() for value in held if isinstance(value, SecretStr)]
-        return [value for value in (*values, password_of(self.database.url)) if value]
+        return [value for value in (*values, password_of(self.database.url)) if value and value != STAND_IN]
 
 
 def password_of(url: str) -> str:

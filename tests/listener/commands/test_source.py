@@ -174,7 +174,10 @@ def test_add_names_the_variable_of_a_missing_token(escucha: Escucha, server: Mas
     ("args", "said"),
     [
         (["mastodn"], "did you mean 'mastodon'?"),
-        (["mastodon", "--yes"], "accounts.mastodon.instance is missing"),
+        (
+            ["mastodon", "--yes"],
+            "mastodon needs instance (Address of the server, such as https://mastodon.social): --set",
+        ),
         (["mastodon", "--yes", "--set", "instance"], "has no value"),
         (["mastodon", "--yes", "--set", "access_token=x"], "set ESCUCHA_ACCOUNTS__MASTODON__ACCESS_TOKEN instead"),
         (["mastodon", "--yes", "--set", "instnce=x"], "instnce is no setting of this network"),
