@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import click
 
+from listener.commands.actor import system_user, who_acts
 from listener.errors import ConfigProblem, NotFound
 
 if TYPE_CHECKING:
@@ -102,10 +103,13 @@ class App:
 
     @cached_property
     def store(self) -> Store:
-        """The database, its tables made where it is empty."""
+        """The database, its tables made where it is empty. Raises Mistake where nobody may act as `actor`."""
         from listener import store
 
-        return store.open(self.config.database.url)
+        actor, user = self.actor, system_user()
+        opened = store.open(self.config.database.url)
+        opened.users = {} if actor == user else {actor: user}
+        return opened
 
     @cached_property
     def policy(self) -> Policy:

@@ -125,7 +125,7 @@ def approve(app: App, number: str, yes: bool, as_json: bool) -> None:
     from listener.store import notices
 
     found = _get(app, number)
-    if found.state is NoticeState.DRAFT and found.written_by != app.actor and not yes:
+    if found.state is NoticeState.DRAFT and not notices.same_person(found.written_by, app.actor) and not yes:
         if as_json or not sys.stdin.isatty():
             raise Mistake(f"Read it with `escucha notice preview N{found.id}`, then say --yes.")
         screen.show(found)

@@ -12,7 +12,7 @@ import os
 import shutil
 import sqlite3
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
@@ -38,6 +38,7 @@ class Store:
     def __init__(self, engine: Engine, url: URL) -> None:
         self._engine = engine
         self.url = url
+        self.users: Mapping[str, str] = {}  # whose the name on this machine is other than the one they act under
 
     @property
     def is_sqlite(self) -> bool:
@@ -64,7 +65,7 @@ class Store:
         """
         with (
             _outages(self.url),
-            self._engine.connect().execution_options(escucha_write=True) as tx,
+            self._engine.connect().execution_options(escucha_write=True, escucha_users=self.users) as tx,
             tx.begin(),
         ):
             yield tx

@@ -1,4 +1,7 @@
-"""The append-only record of what people and the daemon did. Ids, states and reasons; never a post's text."""
+"""The append-only record of what people and the daemon did. Ids, states and reasons; never a post's text.
+
+Beside a name that somebody gave themselves stands `os_user`, under which the machine knows them.
+"""
 
 from __future__ import annotations
 
@@ -26,13 +29,18 @@ class Entry:
 
 def record(tx: Transaction, *, at: datetime, by: str, action: str, subject: str, **detail: Any) -> None:
     """Adds one entry, in the transaction of what it records."""
-    tx.execute(insert(t.audit), {"at": at, "by": by, "action": action, "subject": subject, "detail": detail})
+    record_all(tx, [Entry(at=at, by=by, action=action, subject=subject, detail=detail)])
 
 
 def record_all(tx: Transaction, entries: Sequence[Entry]) -> None:
     """Adds many entries at once, for what is done in bulk."""
-    if entries:
-        tx.execute(insert(t.audit), [asdict(entry) for entry in entries])
+    users = tx.get_execution_options().get("escucha_users", {})
+    rows = [asdict(entry) for entry in entries]
+    for row in rows:
+        if row["by"] in users:
+            row["detail"]["os_user"] = users[row["by"]]
+    if rows:
+        tx.execute(insert(t.audit), rows)
 
 
 def about(tx: Transaction, *subjects: str) -> list[Entry]:
