@@ -91,7 +91,7 @@ ADVICE = (
 )
 
 _OWN_PAGES = 10  # how far back we look among our own: about 1,000, Reddit has no more
-_SEARCH_DEPTH = 200
+_SEARCH_DEPTH = 2  # pages
 _LOOKED_UP = 99  # at once, besides the one that is always there
 _ALWAYS_THERE = "t5_6"  # r/reddit.com, the first subreddit: an answer without it is not whole
 _LONGEST_KEPT = timedelta(days=90)

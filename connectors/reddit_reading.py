@@ -154,10 +154,13 @@ Fetch = Callable[[str | None], Batch]
 
 @dataclass(frozen=True, kw_only=True)
 class Listing:
-    """One listing to read. `depth`: how many things Reddit shows of it at least, before it admits to no more."""
+    """One listing to read. `depth`: how many pages Reddit gives of it at least, before it admits to no more.
+
+    Pages, not things: what was deleted is missing from a page and counts all the same.
+    """
 
     fetch: Fetch
-    depth: int = 900
+    depth: int = 9
 
 
 def to_batch(answer: object, kinds: Sequence[str] = ("t1", "t3")) -> Batch:
@@ -250,7 +253,9 @@ def _walk_back(
     walk, after, met = _Walk(until=deepest), None, False
     names = frozenset(before["names"]) if before else frozenset()
     seen: set[str] = set()
+    asked = 0
     for _ in range(pages):
+        asked += 1
         batch = _next_page(listing.fetch, after, walk.items)
         if batch is None:  # the page that was promised does not come: no end of the listing, but of what we can read
             walk.ended_early = not met
@@ -266,7 +271,7 @@ def _walk_back(
             break
         after = batch.after
     # A listing that ends before its depth has no more, whatever became of the things that we knew.
-    walk.ended_early = not met and len(seen) + walk.unreadable >= listing.depth
+    walk.ended_early = not met and asked >= listing.depth
     return walk
 
 

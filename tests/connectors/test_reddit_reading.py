@@ -58,10 +58,25 @@ STEPS = st.one_of(
 )
 
 
+def test_a_listing_read_to_its_end_is_a_gap_however_much_of_it_was_deleted() -> None:
+    place = Place()
+    place.add(5)
+    listing = {"here": Listing(fetch=lambda after: thinned(place.fetch(after)), depth=PAGES - 1)}
+    cursor = backward(listing, None, now=place.now).cursor
+    place.now += 10 * OVERLAP
+    place.add(PAGE * PAGES + 20)
+    assert backward(listing, cursor, now=place.now).gaps == ["here"]
+
+
+def thinned(batch: Batch) -> Batch:
+    """The same page without what was deleted of it."""
+    return Batch(items=batch.items[1:], after=batch.after)
+
+
 @given(steps=st.lists(STEPS, max_size=25))
 def test_nothing_is_lost_in_silence(steps: list[tuple[str, int]]) -> None:
     place, heard, lost = Place(), set[str](), set[str]()
-    listing = {"here": Listing(fetch=place.fetch, depth=PAGE * (PAGES - 1))}
+    listing = {"here": Listing(fetch=place.fetch, depth=PAGES - 1)}
     cursor = backward(listing, None, now=place.now).cursor
     for step, number in [*steps, ("poll", 0)]:
         if step == "add":
