@@ -23,12 +23,15 @@ class Settings(BaseModel):
     handle: str | None = Field(
         default=None,
         description="Our account's handle, such as brand.bsky.social; without one only the public stream is read",
-        json_schema_extra={"where": "Shown under your name on your profile, without the @"},
+        json_schema_extra={"where": "Shown under your name on your profile, without the @", "ask": True},
     )
     app_password: SecretStr | None = Field(
         default=None,
         description="Lets us read our mentions, search and answer",
-        json_schema_extra={"where": "Settings, Privacy and security, App passwords: make one for Escucha alone"},
+        json_schema_extra={
+            "where": "Settings, Privacy and security, App passwords: make one for Escucha alone",
+            "needs": "handle",
+        },
     )
     service: str = Field(
         default="https://bsky.social",
@@ -94,7 +97,7 @@ class Settings(BaseModel):
         if self.app_password and not self.handle:
             raise ValueError("handle is missing beside app_password")
         if not self.handle and not self.jetstream:
-            raise ValueError("without an account and without jetstream there is nothing to read")
+            raise ValueError("there is nothing to read: give handle, or leave jetstream as it is")
         return self
 
 

@@ -62,7 +62,7 @@ class Settings(BaseModel):
     smtp_host: str | None = Field(
         default=None,
         description="The server that sends our answers; left out: the mailbox is only read",
-        json_schema_extra={"where": "The same page, under SMTP or outgoing mail"},
+        json_schema_extra={"where": "The same page, under SMTP or outgoing mail", "ask": True, "empty": "only read"},
     )
     smtp_port: int | None = Field(
         default=None,
@@ -89,7 +89,7 @@ class Settings(BaseModel):
     access_token: SecretStr | None = Field(
         default=None,
         description="An OAuth 2 access token to log in with (XOAUTH2) instead of a password",
-        json_schema_extra={"where": "Your own program that renews it; give its file with _FILE"},
+        json_schema_extra={"where": "Your own program that renews it; give its file with _FILE", "unless": "password"},
     )
     sent_folder: str | None = Field(
         default=None,

@@ -28,28 +28,40 @@ class Settings(BaseModel):
         description="The secret of your registered app",
         json_schema_extra={"where": f"{_APPS}: the line “secret”"},
     )
+    username: str | None = Field(
+        default=None,
+        description="The account that is listened for and that answers",
+        json_schema_extra={
+            "where": "Its name without u/; leave it out to read subreddits and search without one",
+            "ask": True,
+        },
+    )
     developer: str | None = Field(
         default=None,
         description="The Reddit name of whoever answers for the app, told to Reddit with every request; "
         "the account's own by default",
-        json_schema_extra={"where": "Your own Reddit name; needed only where the app reads without an account"},
-    )
-    username: str | None = Field(
-        default=None,
-        description="The account that is listened for and that answers",
-        json_schema_extra={"where": "Its name without u/; leave it out to read subreddits and search without one"},
+        json_schema_extra={
+            "where": "Your own Reddit name; needed only where the app reads without an account",
+            "ask": True,
+            "unless": "username",
+        },
     )
     password: SecretStr | None = Field(
         default=None,
         description="The account's password, for an app of the type “script”",
-        json_schema_extra={"where": "The account must be one of the app's developers, without two-factor login"},
+        json_schema_extra={
+            "where": "The account must be one of the app's developers, without two-factor login",
+            "needs": "username",
+        },
     )
     refresh_token: SecretStr | None = Field(
         default=None,
         description="Instead of a password: what the account granted to an app of the type “web app”",
         json_schema_extra={
             "where": "From Reddit's login with duration=permanent and the scopes identity, read, privatemessages, "
-            "history and submit"
+            "history and submit",
+            "needs": "username",
+            "unless": "password",
         },
     )
     subreddit: str | None = Field(

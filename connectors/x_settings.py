@@ -30,17 +30,20 @@ class Settings(BaseModel):
     consumer_secret: SecretStr | None = Field(
         default=None,
         description="The app's API key secret",
-        json_schema_extra={"where": f"{_CONSOLE}: shown once, beside the consumer key"},
+        json_schema_extra={"where": f"{_CONSOLE}: shown once, beside the consumer key", "needs": "consumer_key"},
     )
     access_token: SecretStr | None = Field(
         default=None,
         description="Our account's access token for that app",
-        json_schema_extra={"where": f"{_CONSOLE}: “Access Token”, generated after the permission was set"},
+        json_schema_extra={
+            "where": f"{_CONSOLE}: “Access Token”, generated after the permission was set",
+            "needs": "consumer_key",
+        },
     )
     access_token_secret: SecretStr | None = Field(
         default=None,
         description="Our account's access token secret",
-        json_schema_extra={"where": f"{_CONSOLE}: shown once, beside the access token"},
+        json_schema_extra={"where": f"{_CONSOLE}: shown once, beside the access token", "needs": "access_token"},
     )
     bearer_token: SecretStr | None = Field(
         default=None,

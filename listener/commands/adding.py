@@ -70,14 +70,14 @@ def add(
             f"The account {account} is there already; change it in {app.config_path}, or choose another name."
         )
     elif accounts[account] == network:
-        _ask_settings(model, secrets, {}, secrets, account, ask=not yes)
+        _ask_settings(model, secrets, _written(before, account), secrets, account, ask=not yes)
     else:
         raise Mistake(f"The account {account} is on {accounts[account]}; name another with --account.")
     kinds = str(getattr(app.connectors.load(network), "QUERIES", ""))
     if query is None:
         query = "" if yes else _ask_query(kinds, ours=any(_is_set(account, key) for key in secrets))
     query = _query(kinds, query)
-    name = name or source_name(query)
+    name = name or _free_name(sources, account, source_name(query))
     _refuse_twice(sources, name=name, account=account, query=query)
     entry = {"name": name, "account": account, "query": query, "every": every}
     after = settings_file.with_source(before, account=account, account_settings=settings, source=entry)
@@ -118,6 +118,13 @@ def _there(text: str) -> tuple[dict[str, str], list[dict[str, Any]]]:
         else {},
         [each for each in sources if isinstance(each, dict)] if isinstance(sources, list) else [],
     )
+
+
+def _written(text: str, account: str) -> dict[str, Any]:
+    """What the file says of an account that is there."""
+    import tomllib
+
+    return dict(tomllib.loads(text)["accounts"][account])
 
 
 def _account(accounts: Mapping[str, str], network: str, named: str | None, given: Iterable[str], *, ask: bool) -> str:
@@ -164,6 +171,12 @@ def _query(kinds: str, query: str) -> str:
     ):
         raise Mistake(f"{query!r} would be searched for as a word; did you mean {MENTIONS}?")
     return query
+
+
+def _free_name(sources: Iterable[Mapping[str, Any]], account: str, name: str) -> str:
+    """That name, or with the account before it where a source of another account has it."""
+    taken = any(each.get("name") == name and each.get("account") != account for each in sources)
+    return f"{account.replace('_', '-')}-{name}" if taken else name
 
 
 def _refuse_twice(sources: Iterable[Mapping[str, Any]], *, name: str, account: str, query: str) -> None:
@@ -214,22 +227,31 @@ def _ask_settings(
     *,
     ask: bool,
 ) -> None:
-    """Asks for what is still missing; a secret goes into this process's environment, and nowhere else."""
+    """Asks for what is still missing; a secret goes into this process's environment, and nowhere else.
+
+    A network marks in a field's `json_schema_extra` what it wants asked although it may be left out (`ask`, and what
+    an `empty` answer means), and what is asked only beside (`needs`) or without (`unless`) another setting.
+    """
     from listener import config
+
+    def is_given(key: str) -> bool:
+        return bool(chosen.get(key)) or _is_set(account, key)
 
     for key in keys:
         field = model.model_fields[key]
         variable = config.env_name("accounts", account, key)
         if key in chosen or variable in os.environ or f"{variable}_FILE" in os.environ:
             continue
-        secret = key in secrets
-        if not ask or not (secret or field.is_required()):
+        secret, extra = key in secrets, field.json_schema_extra
+        hints: dict[str, Any] = dict(extra) if isinstance(extra, dict) else {}
+        if not ask or not (secret or field.is_required() or hints.get("ask")):
+            continue
+        other, instead = hints.get("needs"), hints.get("unless")
+        if (other and not is_given(other)) or (instead and is_given(instead)):
             continue
         output.say(field.description or key)
-        extra = field.json_schema_extra
-        where = extra.get("where") if isinstance(extra, dict) else None
-        if where:
-            output.say(f"  Where: {where}")
+        if "where" in hints:
+            output.say(f"  Where: {hints['where']}")
         if secret:
             optional = not field.is_required()
             value = asking.ask(
@@ -241,8 +263,15 @@ def _ask_settings(
             )
             if value:
                 os.environ[variable] = value
-        else:
+        elif field.is_required():
             chosen[key] = asking.ask(key, asking.fitting(model, key))
+        else:
+            empty = hints.get("empty", "none")
+            value = asking.ask(
+                f"{key} (empty for {empty})", asking.fitting(model, key, or_empty=True), default="", show_default=False
+            )
+            if value:
+                chosen[key] = value
 
 
 def _hide(planned: Config) -> None:
@@ -255,16 +284,22 @@ def _hide(planned: Config) -> None:
 def _try(app: App, planned: Config, source: SourceSettings) -> None:
     """Connects, asks who we are, and polls once. Raises what went wrong, saying that nothing was written."""
     account = planned.accounts[source.account]
+    if account.lacking:
+        raise ConfigProblem([*account.lacking, "Nothing was written; or write it without trying with --no-try."])
     try:
         connector = app.connect(account.network, account.settings)
         me = connector.whoami()
-        output.say(f"✓ Connected as {me.handle}" if me else "✓ Connected, reading without an account")
+        if me:
+            output.say(f"✓ Connected as {me.handle}")
         output.say(f"✓ {connector.explain_query(source.query)}")
         page = connector.poll(source.query, None)
     except EscuchaError as error:
-        hint = " Or write it anyway with --no-try." if isinstance(error, NetworkError) else ""
-        output.complain(f"Nothing was written.{hint}")
-        raise asking.completed(error, source.account, account.settings) from None
+        told = asking.completed(error, source.account, account.settings)
+        hint = "; or write it anyway with --no-try" if isinstance(error, NetworkError) else ""
+        told.args = (f"{told} Nothing was written: mend that and call the command again{hint}.",)
+        raise told from None
+    if not me:
+        output.say("✓ Connected, reading without an account")
     newest = max(page.posts, key=lambda post: post.posted_at, default=None)
     if newest is None:
         output.say("✓ Polled once; nothing to hear just now")

@@ -195,8 +195,8 @@ class App:
 
     def demand_secrets(self, *accounts: str) -> None:
         """Raises ConfigProblem, naming every secret that those accounts, or all, still lack."""
-        there = self.config.accounts
-        lacking = [sentence for name in accounts or there for sentence in there[name].lacking]
+        names = accounts or self.config.accounts
+        lacking = [sentence for name in names for sentence in self._account(name).lacking]
         if lacking:
             raise ConfigProblem(lacking)
 

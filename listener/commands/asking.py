@@ -37,11 +37,13 @@ def named(what: str) -> Callable[[str], str]:
     return read
 
 
-def fitting(model: type[BaseModel], key: str) -> Callable[[str], str]:
-    """A `read` that takes what that setting takes."""
+def fitting(model: type[BaseModel], key: str, *, or_empty: bool = False) -> Callable[[str], str]:
+    """A `read` that takes what that setting takes; with `or_empty` also nothing."""
     from pydantic import ValidationError
 
     def read(answer: str) -> str:
+        if or_empty and not answer.strip():
+            return ""
         try:
             model.model_validate({key: answer.strip()})
         except ValidationError as error:

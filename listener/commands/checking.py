@@ -45,6 +45,16 @@ def understood(connector: Connector, query: str, tried: Sequence[Said], language
     }
 
 
+def with_brand(app: App, query: str) -> str:
+    """The query with the brand's terms in the place of `brand`, as a source's. Raises Mistake where there are none."""
+    from listener.config import with_terms
+
+    try:
+        return with_terms(query, app.config_or_default.brand.terms)
+    except Mistake as mistake:
+        raise Mistake(f"The query {mistake}") from None
+
+
 def connected(app: App, network: str) -> Connector:
     """An account of ours on that network; where there is none, a connection that needs to be told nothing."""
     from pydantic import ValidationError

@@ -29,6 +29,7 @@ def run(app: App, once: bool) -> None:
     """Listen, and send what is approved, until stopped (Ctrl-C, or SIGTERM)."""
     if not app.config.sources:
         raise Mistake(f"{app.config_path} names no source: add one with `escucha source add`.")
+    app.demand_secrets()
     pipeline = app.pipeline
     pipeline.start(app.wanted, by=app.actor)
     _ = app.classifier  # a model that cannot be loaded is said now, not at the first mention
@@ -233,7 +234,7 @@ def _stuck(app: App, accounts: set[str]) -> list[str]:
     for name in sorted(accounts):
         if name not in app.config.accounts:
             found.append(f"Approved drafts wait for the account {name}, which {app.config_path} no longer names.")
-        elif not app.connector(name).speaks:
+        elif not app.unasked(name).speaks:
             found.append(app.why_mute(name))
     return found
 

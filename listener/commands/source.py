@@ -94,6 +94,7 @@ def check(
     if network is not None or query is not None:
         if network is None or query is None or what is not None:
             raise click.UsageError("Give a source's name, or both --network and --query.")
+        query = checking.with_brand(app, query)
         told = {"network": network, "query": query}
         told |= checking.understood(checking.connected(app, network), query, tried, language)
         _show_checked(app, told, as_json=as_json)

@@ -9,7 +9,7 @@ path of a file that holds the value. Every key is described in docs/settings.md.
 """
 
 from listener.config.places import Place
-from listener.config.reading import check, load
+from listener.config.reading import check, load, with_terms
 from listener.config.shape import (
     FILE_NAME,
     OF_EVERY_ACCOUNT,
@@ -49,4 +49,5 @@ __all__ = [
     "is_secret",
     "load",
     "password_of",
+    "with_terms",
 ]

@@ -171,10 +171,11 @@ class _Check:
                 self._add(("brand", "terms"), f"cannot be read. {mistake}")
         asked: list[SourceSettings] = []
         for index, source in enumerate(shape.sources):
-            query = f"{{{source.query.strip()}}}" if source.query.strip() == "brand" else source.query
-            if "{brand}" in query and not terms:
-                self._add(("sources", index, "query"), "asks for the brand's terms; write terms = … under [brand].")
-            query = query.replace("{brand}", terms if query == "{brand}" else f"({terms})")
+            try:
+                query = with_terms(source.query, terms)
+            except Mistake as mistake:
+                self._add(("sources", index, "query"), str(mistake))
+                continue
             asked.append(source.model_copy(update={"query": query}))
         return tuple(asked)
 
@@ -417,6 +418,15 @@ class _Check:
             seen.add(str(name))
             if isinstance(account, str) and account not in accounts:
                 self._add(("sources", index, "account"), f"{account!r} is no account; {_near(account, accounts)}")
+
+
+def with_terms(query: str, terms: str) -> str:
+    """The query with the brand's terms for `brand` and `{brand}`. Raises Mistake where there are none."""
+    terms = " ".join(terms.split())
+    asked = "{brand}" if query.strip() == "brand" else query
+    if "{brand}" in asked and not terms:
+        raise Mistake("asks for the brand's terms; write terms = … under [brand].")
+    return asked.replace("{brand}", terms if asked == "{brand}" else f"({terms})")
 
 
 def _line(problem: str) -> int:

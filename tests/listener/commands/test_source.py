@@ -377,3 +377,83 @@ def test_an_unknown_source_is_guessed(escucha: Escucha, command: str) -> None:
     done = escucha("source", command, "plya")
     assert done.exit_code == 2
     assert "did you mean play?" in done.stderr
+
+
+# --- every network, by answering questions ---
+
+
+@pytest.mark.parametrize(
+    ("network", "answers", "settings", "variables"),
+    [
+        (
+            "reddit",
+            ["abc123", "s3cret", "u/marca", "hunter2", "mentions"],
+            {"client_id": "abc123", "username": "u/marca"},
+            ["CLIENT_SECRET", "PASSWORD"],
+        ),
+        (
+            "reddit",
+            ["abc123", "s3cret", "", "ana_dev", "marca"],
+            {"client_id": "abc123", "developer": "ana_dev"},
+            ["CLIENT_SECRET"],
+        ),
+        (
+            "bluesky",
+            ["marca", "marca.bsky.social", "abcd-efgh", "mentions"],
+            {"handle": "marca.bsky.social"},
+            ["APP_PASSWORD"],
+        ),
+        ("bluesky", ["", "marca"], {}, []),
+        ("x", ["", "bearer", "marca"], {}, ["BEARER_TOKEN"]),
+        (
+            "x",
+            ["k", "ks", "t", "ts", "", "mentions"],
+            {},
+            ["CONSUMER_KEY", "CONSUMER_SECRET", "ACCESS_TOKEN", "ACCESS_TOKEN_SECRET"],
+        ),
+        (
+            "mail",
+            ["care@brand.example", "imap.brand.example", "", "hunter2", "mentions"],
+            {"address": "care@brand.example", "imap_host": "imap.brand.example"},
+            ["PASSWORD"],
+        ),
+        (
+            "mail",
+            ["care@brand.example", "imap.brand.example", "smtp.brand.example", "hunter2", "mentions"],
+            {"address": "care@brand.example", "imap_host": "imap.brand.example", "smtp_host": "smtp.brand.example"},
+            ["PASSWORD"],
+        ),
+        ("mastodon", ["mastodon.example", "token", "mentions"], {"instance": "mastodon.example"}, ["ACCESS_TOKEN"]),
+        ("feed", ["https://brand.example/feed.xml", "all"], {"url": "https://brand.example/feed.xml"}, []),
+    ],
+)
+def test_answering_the_questions_writes_settings_that_work(
+    escucha: Escucha, network: str, answers: list[str], settings: dict[str, str], variables: list[str]
+) -> None:
+    done = escucha("source", "add", network, "--no-try", input="\n".join([*answers, ""]))
+    assert done.exit_code == 0, done.output
+    assert written()["accounts"][network] == {"network": network, **settings}
+    assert [name for name in variables if f"ESCUCHA_ACCOUNTS__{network.upper()}__{name} " not in done.stdout] == []
+    assert "hunter2" not in done.output + Path("escucha.toml").read_text(encoding="utf-8")
+    added = written()["sources"][1]["name"]
+    checked = escucha("source", "check", added)
+    assert checked.exit_code == 0, checked.output
+
+
+def test_check_reads_brand_as_a_source_does(escucha: Escucha) -> None:
+    refused = escucha("source", "check", "--network", "sandbox", "--query", "brand")
+    assert refused.exit_code == 2
+    assert "write terms = … under [brand]" in refused.stderr
+    with_terms = START.replace("[accounts.play]", 'terms = "fibra OR corte"\n\n[accounts.play]')
+    Path("escucha.toml").write_text(with_terms, encoding="utf-8")
+    assert told(escucha("source", "check", "--network", "sandbox", "--query", "brand", "--json"))["terms"]
+    found = told(escucha("source", "check", "--network", "sandbox", "--query", "{brand} hoy", "--json"))
+    assert found["query"] == "(fibra OR corte) hoy"
+
+
+def test_a_second_source_of_mentions_is_named_after_its_account(escucha: Escucha) -> None:
+    assert escucha("source", "add", "sandbox", "--query", "mentions", "--yes", "--no-try").exit_code == 0
+    args = ["mail", "--set", "address=a@b.example", "--set", "imap_host=imap.b.example", "--query", "mentions"]
+    done = escucha("source", "add", *args, "--yes", "--no-try")
+    assert done.exit_code == 0, done.output
+    assert [each["name"] for each in written()["sources"]] == ["play", "mentions", "mail-mentions"]
