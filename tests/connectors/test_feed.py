@@ -282,7 +282,17 @@ OUTSIDE = (
     b'<?xml version="1.0"?><!DOCTYPE rss [<!ENTITY secret SYSTEM "file:///etc/passwd">]>'
     b"<rss version='2.0'><channel><item><guid>1</guid><title>&secret;</title></item></channel></rss>"
 )
+ITEM = b"<rss version='2.0'><channel><item><guid>1</guid>%s</item></channel></rss>"
+ENDLESS = b" ".join(b"a%d='%d='" % (n, n) for n in range(60_000))
 STRANGE = {
+    "endless tag": ITEM % (b"<a b='>' " + ENDLESS + b"/>"),
+    "endless broken tag": ITEM % (b'<a " ' + ENDLESS + b"/>&nothing;"),
+    "endless tag in another charset": (ITEM % (b"<a " + ENDLESS + b"/>")).decode().encode("utf-16"),
+    "endless author": ITEM % (b"<author>" + b"a." * 1_000_000 + b"</author>"),
+    "endless categories": ITEM % (b"".join(b"<category>%d</category>" % n for n in range(29_000))),
+    "endless blank lines": b'<?xml version="1.0"?>' + b"\n" * 1_000_000 + ITEM % b"",
+    "endless encodings": b"<?xml " + b"encoding='" * 100_000 + b"\n" + ITEM % b"",
+    "endless blanks": ITEM % (b"<description>a" + b" " * 90_000 + b"b</description>"),
     "bomb": BOMB,
     "nested": NESTED,
     "outside": OUTSIDE,
@@ -324,6 +334,23 @@ def test_a_strange_document_is_an_error_or_a_page_and_soon(server: FeedServer, n
             post.text.encode("utf-8")
     assert time.monotonic() - began < 30
     assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "&lt;p&gt;" + "a=b " * 2_000,
+            "<![CDATA[" + "a=b " * 2_000 + "]]>",
+            "<![CDATA[<p title='" + "a=b " * 250 + "'>fin]]>",
+        ),
+        *('<img src="data:image/png;base64,' + "A" * 90_000 + '"/>hola', "que = quién " * 2_000),
+    ],
+    ids=["escaped", "unescaped", "tag", "picture", "plain"],
+)
+def test_a_long_text_is_no_endless_tag(server: FeedServer, text: str) -> None:
+    server.serve(ITEM % f"<description>{text}</description>".encode())
+    assert len(read(server)[0]) == 1
 
 
 def test_more_entries_than_anybody_reads_are_bounded(server: FeedServer) -> None:
