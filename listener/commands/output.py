@@ -220,8 +220,8 @@ def ago(moment: datetime | None, now: datetime) -> str:
 
 
 def spell(length: timedelta) -> str:
-    """A length of time in its largest unit: `40 s`, `3 min`, `2 h`, `5 days`."""
-    seconds = int(length.total_seconds())
+    """A length of time in its largest unit: `40 s`, `3 min`, `2 h`, `5 days`; never less than nothing."""
+    seconds = max(0, int(length.total_seconds()))
     if seconds < 60:
         return f"{seconds} s"
     if seconds < 3600:

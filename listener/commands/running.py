@@ -151,6 +151,8 @@ def status(app: App, as_json: bool) -> None:
             "unwatched": mentions.unwatched(tx, list(app.config.accounts)),
         }
         approved = inbox.waiting(tx, states=(DraftState.APPROVED,))
+    now = app.now()  # what others wrote until the rows were read is past
+    seen["room"] = app.store.short_of_room()
     if not _alive(seen, now):  # what it left behind says nothing any more
         nothing = {"streaming_since": None, "stream_down_since": None, "stream_error": None}
         seen["sources"] = [replace(source, **nothing) for source in seen["sources"]]
@@ -161,7 +163,7 @@ def status(app: App, as_json: bool) -> None:
         *_troubles(seen, now),
         *orphans,
         *_stuck(app, {draft.account for draft in approved}),
-        *_late(approved, now),
+        *_late(app, approved, now),
     ]
     if as_json:
         output.print_json(_as_json(seen, troubles))
@@ -172,7 +174,7 @@ def status(app: App, as_json: bool) -> None:
 def _troubles(seen: dict[str, Any], now: datetime) -> list[str]:
     """What a person should act on, most pressing first."""
     counts: Counts = seen["counts"]
-    found = []
+    found = [seen["room"]] if seen["room"] else []
     alive = _alive(seen, now)
     silent = [daemon for daemon in seen["daemons"] if daemon not in alive]
     if not alive and silent:
@@ -181,6 +183,8 @@ def _troubles(seen: dict[str, Any], now: datetime) -> list[str]:
             f"The daemon {last.name} was last heard {output.ago(last.seen_at, now)}: it died, hangs, or cannot write "
             "its database. See its log, and `escucha doctor`."
         )
+    elif not alive and seen["room"]:
+        found.append("No daemon is running, or none can say so: see to the disk first, then `escucha run`.")
     elif not alive:
         found.append("No daemon is running: start one with `escucha run`.")
     if len(alive) > 1:
@@ -194,7 +198,10 @@ def _troubles(seen: dict[str, Any], now: datetime) -> list[str]:
     for source in seen["sources"]:
         if source.paused:
             why = source.paused.rstrip(".")
-            found.append(f"{source.name} is paused: {why}. Then: `escucha source resume {source.name}`.")
+            found.append(
+                f"{source.name} is paused: {why}. Mend that (a new token in the environment, or a new query, needs a "
+                f"restart of the daemon), then: `escucha source resume {source.name}`."
+            )
         elif source.failing_since:
             since = output.spell(now - source.failing_since)
             found.append(f"{source.name} has been failing for {since}: {source.last_error}")
@@ -233,22 +240,34 @@ def _stuck(app: App, accounts: set[str]) -> list[str]:
     found = []
     for name in sorted(accounts):
         if name not in app.config.accounts:
-            found.append(f"Approved drafts wait for the account {name}, which {app.config_path} no longer names.")
+            found.append(
+                f"Approved drafts wait for the account {name}, which {app.config_path} no longer names: name it there "
+                "again, or reject them (`escucha inbox --state approved`)."
+            )
         elif not app.unasked(name).speaks:
             found.append(app.why_mute(name))
     return found
 
 
-def _late(approved: list[Draft], now: datetime) -> list[str]:
-    """What was approved a while ago and has not gone out, and what stood in its way."""
-    late = [draft for draft in approved if draft.decided_at and now - draft.decided_at > LATE_AFTER]
-    if not late:
-        return []
-    reason = next((draft.reason for draft in late if draft.reason), "")
-    wait = "waits" if len(late) == 1 else "wait"
-    since = output.spell(now - min(draft.decided_at for draft in late if draft.decided_at))
-    why = f": {reason}" if reason else ""
-    return [f"{output.counted(len(late), 'approved draft')} {wait} to go out since {since}{why}."]
+def _late(app: App, approved: list[Draft], now: datetime) -> list[str]:
+    """The accounts through which something approved should have gone out and has not, and what stood in its way."""
+    from listener.commands import money
+
+    due = [draft for draft in approved if draft.decided_at and (draft.not_before is None or draft.not_before <= now)]
+    found = []
+    for account in sorted({draft.account for draft in due} & set(app.config.accounts)):
+        waiting = [draft for draft in due if draft.account == account]
+        since = min(draft.decided_at for draft in waiting if draft.decided_at)
+        reason = money.why_broke(app, account) or next(
+            (draft.reason for draft in reversed(waiting) if draft.reason), ""
+        )
+        if not reason and now - since <= LATE_AFTER:
+            continue
+        why = f": {reason.rstrip('.')}" if reason else ""
+        wait = "waits" if len(waiting) == 1 else "wait"
+        drafts = output.counted(len(waiting), "approved draft")
+        found.append(f"{drafts} of the account {account} {wait} to go out since {output.spell(now - since)}{why}.")
+    return found
 
 
 def _untended(seen: dict[str, Any]) -> list[str]:

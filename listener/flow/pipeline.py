@@ -30,7 +30,7 @@ from listener.flow.poll import Polled, poll
 from listener.flow.recheck import batches, forget, recheck
 from listener.flow.stream import LIFELESS, Ended, Rests, Signs, note_end, offers, stream
 from listener.flow.understand import understand
-from listener.store import Store, policies, sources, streams
+from listener.store import Store, outbox, policies, sources, streams
 from listener.store.mentions import Saved
 from listener.store.sources import Source, Wanted
 from listener.types import Facts, Page
@@ -346,6 +346,8 @@ class Pipeline:
         failures = self._failures[account] = self._failures.get(account, 0) + 1
         longer = budget.back_off(self.clock(), failures=failures, every=REST)
         self._hold[account] = min(max(until, longer), self.clock() + budget.CEILING)
+        with self.store.write() as tx:
+            outbox.held_up(tx, account, reason)
         if failures == 1:
             log.warning("Sending rests.", action="send_rest", account=account, reason=reason, until=self._hold[account])
 

@@ -9,6 +9,7 @@ A `Store` gives transactions; every function beside this file takes one as its f
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sqlite3
 import stat
@@ -29,6 +30,9 @@ from listener.errors import Mistake, Outage
 Transaction = Connection
 
 SCHEMA = "0001"  # the newest step in migrations/; a test keeps this true
+ROOM = 200 * 1024**2  # bytes that should be free beside an SQLite file
+FOREIGN = "The database was made by another version of Escucha"
+FOREIGN_STEP = "use the version that made it, or begin with a new database (back this one up first)"
 BUSY_SECONDS = 30  # how long a writer waits for another one on SQLite
 
 
@@ -149,6 +153,8 @@ class Store:
             found.append(
                 f"The tables are at step {schema or 'none'}, this version needs {SCHEMA}: run `escucha db upgrade`."
             )
+        elif lacks := self._foreign():
+            found.append(f"{FOREIGN} (it has {lacks}): {FOREIGN_STEP}.")
         if self.is_sqlite:
             with self.read() as tx:
                 verdict = tx.scalar(text("PRAGMA quick_check"))
@@ -157,9 +163,31 @@ class Store:
                 broken = tx.execute(text("PRAGMA foreign_key_check")).fetchall()
                 if broken:
                     found.append(f"{len(broken)} rows point at rows that are gone: restore the newest backup.")
-            if self.path and shutil.disk_usage(self.path.resolve().parent).free < 200 * 1024**2:
-                found.append(f"Less than 200 MB are free beside {self.path}: make room before it fills up.")
+        if room := self.short_of_room():
+            found.append(room)
         return found
+
+    def short_of_room(self) -> str | None:
+        """That the disk is nearly full, or full, beside an SQLite file; None where there is room."""
+        if self.path is None or shutil.disk_usage(self.path.resolve().parent).free >= ROOM:
+            return None
+        return f"Less than 200 MB are free beside {self.path}: make room, for on a full disk nothing is heard or sent."
+
+    def _foreign(self) -> str | None:
+        """What the tables lack that this version writes, although their step is ours; None where nothing."""
+        from listener.store import tables
+
+        with _outages(self.url), self._engine.connect() as link:
+            there = inspect(link)
+            names = set(there.get_table_names())
+            for table in tables.metadata.sorted_tables:
+                if table.name not in names:
+                    return f"no table {table.name}"
+                known = {column["name"] for column in there.get_columns(table.name)}
+                for column in table.columns:
+                    if column.name not in known:
+                        return f"no column {column.name} in {table.name}"
+        return None
 
     def backup(self, target: Path) -> None:
         """A consistent copy while others go on writing; `target` must not exist.
@@ -294,6 +322,10 @@ def _make_private(path: Path, flags: int = 0) -> None:
         os.close(file)
 
 
+# SQLite's and PostgreSQL's words for a table or column that is not there.
+_LACKS = re.compile(r"no such (table|column)|has no column named|(relation|column) .* does not exist")
+
+
 @contextmanager
 def _outages(url: URL) -> Iterator[None]:
     """Turns a database that does not do its part into one sentence."""
@@ -301,6 +333,8 @@ def _outages(url: URL) -> Iterator[None]:
         yield
     except DBAPIError as error:
         reason = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
+        if _LACKS.search(reason):
+            raise Outage(f"{FOREIGN} ({reason}): {FOREIGN_STEP}.") from error
         where = url.database if url.get_backend_name() == "sqlite" else url.render_as_string(hide_password=True)
         if error.connection_invalidated or type(error).__name__ in {"OperationalError", "InterfaceError"}:
             raise Outage(f"The database {where} does not do its part: {reason}.") from error

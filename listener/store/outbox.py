@@ -23,6 +23,12 @@ def sendable(tx: Transaction, account: str, now: datetime) -> list[Draft]:
     return [inbox.from_row(row) for row in tx.execute(query)]
 
 
+def held_up(tx: Transaction, account: str, reason: str) -> None:
+    """Remembers why nothing goes out on that account now."""
+    where = (t.drafts.c.account == account, t.drafts.c.state == DraftState.APPROVED.value)
+    tx.execute(update(t.drafts).where(*where).values(reason=reason))
+
+
 def claim(tx: Transaction, draft: Draft, now: datetime) -> bool:
     """Writes `sending`, if the draft is still approved as read, still binding, and no switch holds it.
 

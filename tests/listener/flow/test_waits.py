@@ -16,6 +16,7 @@ from connectors.sandbox import Fault
 from listener import budget
 from listener.contract import Connector
 from listener.store import sources
+from listener.types import DraftState
 from tests.listener.flow.world import Escucha
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -149,4 +150,18 @@ def test_a_resumed_source_is_asked_with_freshly_read_secrets(tmp_path: Path) -> 
         assert escucha.main.poll()
         escucha.clock.forward(minutes=1)
     assert events == ["connects care", "renews care", "connects care"]
+    escucha.close()
+
+
+def test_why_nothing_goes_out_stands_beside_what_waits(tmp_path: Path) -> None:
+    escucha = Escucha(tmp_path)
+    escucha.says("@marca todo mal")
+    escucha.round()
+    escucha.approve(escucha.draft())
+    escucha.network.fail("recheck", Fault.AUTH_FAILED)
+    escucha.main.act()
+    assert escucha.draft().reason == "the sandbox no longer knows us"
+    escucha.clock.forward(minutes=10)
+    escucha.main.act()
+    assert (escucha.draft().state, escucha.draft().reason) == (DraftState.SENT, None)
     escucha.close()
