@@ -8,8 +8,6 @@ def status(app: App) -> None:
 
 from __future__ import annotations
 
-import getpass
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import click
+import structlog
 
 from listener.commands.actor import system_user, who_acts
 from listener.errors import ConfigProblem, NotFound
@@ -68,17 +67,12 @@ class App:
     config_path: Path = Path("escucha.toml")
     now: Callable[[], datetime] = _now
     _connected: dict[str, Connector] = field(default_factory=dict, repr=False)
+    _renewed: dict[str, Account] = field(default_factory=dict, repr=False)
 
     @cached_property
     def actor(self) -> str:
-        """Who acts, for the audit log: ESCUCHA_ACTOR, else the name on this machine."""
-        name = os.environ.get("ESCUCHA_ACTOR", "").strip()
-        if name:
-            return name
-        try:
-            return getpass.getuser()
-        except (OSError, KeyError):  # a container whose user has no name
-            return f"uid {os.getuid()}"
+        """Who acts, for the audit log. Raises Mistake for a name that could be taken for another's."""
+        return who_acts()
 
     @cached_property
     def config(self) -> Config:
@@ -151,6 +145,7 @@ class App:
             company=Company(case_prefix=self.config.cases.prefix, own_handles=frozenset(self.config.brand.handles)),
             clock=self.now,
             allowances=self.allowances,
+            renew=self.renew,
         )
 
     @property
@@ -205,7 +200,28 @@ class App:
         if name not in accounts:
             names = ", ".join(accounts) or "none"
             raise NotFound(f"There is no account {name!r} in {self.config_path}; there is: {names}.")
-        return accounts[name]
+        return self._renewed.get(name, accounts[name])
+
+    def renew(self, account: str) -> None:
+        """Reads that account's settings again: a secret in a file may be a new one. What cannot be read stays as it is.
+
+        What stands in the environment is what it was when the process began.
+        """
+        from listener import config, log
+
+        try:
+            found = config.load(self.config_path, networks=self.connectors.available(), settings_of=self.settings_of)
+        except ConfigProblem as problem:
+            structlog.get_logger(__name__).warning(
+                "The settings cannot be read again, so the old ones stay.",
+                action="settings_kept",
+                reason=str(problem),
+                next_step="mend them, then: escucha source pause and escucha source resume",
+            )
+            return
+        log.hide(found.secrets())
+        if account in found.accounts and not found.accounts[account].lacking:
+            self._renewed[account] = found.accounts[account]
 
     def why_mute(self, account: str) -> str:
         """Why nothing can be sent on an account that only reads, and how that is changed."""

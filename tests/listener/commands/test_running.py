@@ -12,9 +12,12 @@ from unittest.mock import create_autospec
 import pytest
 from click.testing import Result
 
+import connectors
+import policies
 from connectors.sandbox_world import Fault, World
 from listener import daemon
 from listener.commands import running
+from listener.commands.app import App
 from listener.store import daemons, sources, streams, tables
 from listener.store.sources import Wanted
 from listener.types import DraftState, Urgency
@@ -92,6 +95,78 @@ def troubles(desk: DeskWorld) -> list[str]:
     assert ("All is well." in shown) == (not told)
     assert all("".join(trouble.split()) in "".join(shown.split()) for trouble in told)
     return told
+
+
+def test_each_account_that_cannot_send_says_so_at_once_with_its_own_reason(desk: DeskWorld) -> None:
+    (desk.folder / "escucha.toml").write_text(
+        SETTINGS
+        + SETTINGS.partition("[accounts")[1]
+        + """.press]
+network = "sandbox"
+world = "world.db"
+""",
+        encoding="utf-8",
+    )
+    now = desk.clock()
+    desk.put(desk.draft(), DraftState.APPROVED, decided_at=now, reason="the token was revoked")
+    desk.put(desk.draft(who="luis"), DraftState.APPROVED, decided_at=now, reason="nobody answers", account="press")
+    desk.put(
+        desk.draft(who="eva"), DraftState.APPROVED, decided_at=now, reason="x", not_before=now + timedelta(hours=1)
+    )
+    assert troubles(desk) == [
+        "1 approved draft of the account care waits to go out since 0 s: the token was revoked.",
+        "1 approved draft of the account press waits to go out since 0 s: nobody answers.",
+    ]
+
+
+def test_what_happened_while_the_rows_were_read_is_not_in_the_future(desk: DeskWorld) -> None:
+    with desk.store.write() as tx:
+        late = desk.clock() + timedelta(seconds=2)
+        sources.failed(tx, sources.get(tx, "tag"), error="nobody there", next_poll_at=late, now=late)
+    assert "tag has been failing for 0 s: nobody there" in troubles(desk)
+
+
+def test_a_full_disk_is_said_before_anything_else(desk: DeskWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("listener.store.ROOM", 2**62)
+    desk.clock.forward(days=2)
+    with desk.store.write() as tx:
+        daemons.gone(tx, "host:1")
+    full, nobody = troubles(desk)[:2]
+    assert full.startswith("Less than 200 MB are free beside ")
+    assert nobody == "No daemon is running, or none can say so: see to the disk first, then `escucha run`."
+
+
+@pytest.mark.parametrize("lost", ["ALTER TABLE sources DROP COLUMN wait_until", "DROP TABLE pauses"])
+def test_a_database_of_another_version_is_told_as_one(desk: DeskWorld, lost: str) -> None:
+    with desk.store.write() as tx:
+        tx.exec_driver_sql(lost)
+    for args in (("status",), ("db", "check"), ("doctor", "--offline")):
+        done = desk.run(*args)
+        said = " ".join(done.output.split())
+        assert done.exit_code in (1, 2)
+        assert "The database was made by another version of Escucha" in said, args
+        assert "use the version that made it" in said, args
+
+
+def test_a_token_in_a_file_is_read_again(desk: DeskWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    (desk.folder / "escucha.toml").write_text(SETTINGS + ONLY_READS, encoding="utf-8")
+    token = desk.folder / "token"
+    token.write_text("the-first-token")
+    monkeypatch.setenv("ESCUCHA_ACCOUNTS__PUBLIC__ACCESS_TOKEN_FILE", str(token))
+    app = App(connectors=connectors, policies=policies, config_path=desk.folder / "escucha.toml")
+    made: list[str] = []
+    monkeypatch.setattr(
+        app, "connect", lambda _network, settings: made.append(settings.access_token.get_secret_value())
+    )
+    app.connect_account("public")
+    token.write_text("the-second-token")
+    app.connect_account("public")
+    app.renew("public")
+    app.connect_account("public")
+    token.unlink()
+    app.renew("public")
+    app.connect_account("public")
+    assert made == ["the-first-token"] * 2 + ["the-second-token"] * 2
 
 
 # --- run ---
@@ -238,7 +313,8 @@ def test_sources_that_fail_and_that_are_paused(desk: DeskWorld) -> None:
         sources.gap(tx, source, "300 posts were too old.", desk.clock())
     told = json.loads(desk.run("status", "--json").stdout)["troubles"]
     assert told == [
-        "held is paused: too loud. Then: `escucha source resume held`.",
+        "held is paused: too loud. Mend that (a new token in the environment, or a new query, needs a restart of the "
+        "daemon), then: `escucha source resume held`.",
         f"tag has been failing for 3 h: {HOSTILE}",
         "tag may have missed posts: 300 posts were too old.",
     ]
@@ -308,7 +384,9 @@ def test_what_is_approved_and_cannot_go_out(desk: DeskWorld) -> None:
     desk.put(draft, DraftState.APPROVED, account="former")
     (said,) = troubles(desk)
     assert said.startswith("Approved drafts wait for the account former, which ")
-    assert said.endswith("escucha.toml no longer names.")
+    assert said.endswith(
+        "escucha.toml no longer names: name it there again, or reject them (`escucha inbox --state approved`)."
+    )
 
 
 def test_how_long_a_stage_lets_wait(desk: DeskWorld) -> None:
