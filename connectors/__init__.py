@@ -18,6 +18,8 @@ from listener.contract import Connector
 from listener.errors import Mistake
 from listener.types import Facts
 
+ALSO_CALLED = {"atom": "feed", "rss": "feed", "twitter": "x", "email": "mail", "e-mail": "mail", "imap": "mail"}
+
 _OFFERS_CONNECT = re.compile(r"^def connect\(", re.MULTILINE)
 
 
@@ -51,7 +53,8 @@ def load(name: str) -> Network:
     """
     names = available()
     if name not in names:
-        near = difflib.get_close_matches(name.lower(), names, n=1)
+        called = ALSO_CALLED.get(name.lower())
+        near = [called] if called else difflib.get_close_matches(name.lower(), names, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(names)}."
         raise Mistake(f"There is no network called {name!r}; {hint}")
     try:

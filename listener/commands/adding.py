@@ -25,7 +25,38 @@ if TYPE_CHECKING:
 MENTIONS = "mentions"  # what addresses our account, on every network that has it
 
 
-@click.command()
+class _WithKeys(click.Command):
+    """A command whose help also lists the settings of the network that it was called with."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[__name__] = list(args)
+        return super().parse_args(ctx, args)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        app = ctx.find_object(App)
+        there = app.connectors.available() if app else ()
+        network = next((word for word in ctx.meta.get(__name__, ()) if word in there), None)
+        if app and network:
+            with formatter.section(f"Settings of {network}"):
+                formatter.write_dl(_keys(app.settings_of(network)))
+        elif there:
+            with formatter.section("Networks"):
+                formatter.write_text(f"{', '.join(there)}. With one of them, --help also lists its settings.")
+
+
+def _keys(model: type[BaseModel]) -> list[tuple[str, str]]:
+    """Each setting, what it means, and how it is given."""
+    from listener import config
+
+    told = []
+    for key, field in model.model_fields.items():
+        kind = "secret, from the environment" if config.is_secret(model, key) else "--set"
+        need = "required" if field.is_required() else "may be left out"
+        told.append((key, f"{field.description or ''} ({kind}; {need})".strip()))
+    return told
+
+
+@click.command(cls=_WithKeys)
 @click.argument("network")
 @click.option(
     "--account", help="An account of the settings, or the name of a new one. [default: the one of that network]"

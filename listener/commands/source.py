@@ -88,7 +88,8 @@ def check(
 ) -> None:
     """What a source hears, what of that is kept, and how its last polls went; without a name, of every source.
 
-    No network is asked. With --network and --query: what a source with that query would hear.
+    No network is asked. With --network and --query: what a source with that query would hear; most networks can only
+    tell for an account that the settings have.
     """
     tried = checking.read_texts(app, texts, file, author)
     if network is not None or query is not None:

@@ -457,3 +457,17 @@ def test_a_second_source_of_mentions_is_named_after_its_account(escucha: Escucha
     done = escucha("source", "add", *args, "--yes", "--no-try")
     assert done.exit_code == 0, done.output
     assert [each["name"] for each in written()["sources"]] == ["play", "mentions", "mail-mentions"]
+
+
+def test_the_help_lists_a_networks_settings(escucha: Escucha) -> None:
+    shown = " ".join(escucha("source", "add", "reddit", "--help").stdout.split())
+    assert "client_id The id of your registered app (--set; required)" in shown
+    assert "client_secret The secret of your registered app (secret, from the environment; required)" in shown
+    assert "bluesky, feed, mail" in " ".join(escucha("source", "add", "--help").stdout.split())
+
+
+@pytest.mark.parametrize(("called", "network"), [("rss", "feed"), ("Twitter", "x"), ("email", "mail")])
+def test_a_network_is_known_by_its_other_names(escucha: Escucha, called: str, network: str) -> None:
+    done = escucha("source", "add", called, "--yes")
+    assert done.exit_code == 2
+    assert f"did you mean '{network}'?" in done.stderr
