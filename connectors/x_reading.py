@@ -8,7 +8,9 @@ A look starts from the newest post of the last one (what its first page named), 
 little later than its time. Search reaches seven days back, the list of our mentions 800 posts: what a long absence
 leaves behind that is a gap, and said to be one.
 
-The cursor: `newest`, the newest id read so far; `from`, where the first look began, as long as nothing was found.
+The cursor: `newest`, the newest id read so far; `from`, where the first look began, as long as nothing was found;
+`kept`, the oldest and the newest id that a look read before it broke off, so that the next one that breaks can tell
+whether it read anything new.
 """
 
 from __future__ import annotations
@@ -120,10 +122,7 @@ def look(
             start = Start(start_time=now - reach, gap="X no longer knows where the last look ended")
             continue
         except (RateLimited, Unavailable) as error:
-            if not read:
-                raise
-            wait = error.retry_after if isinstance(error, RateLimited) else None
-            return Look(posts=_in_order(found), cursor=dict(cursor or {}), retry_after=wait)
+            return _broken_off(error, cursor, start, found)
         first = newest is None and not read
         newest = batch.newest if first else newest
         read, unreadable = read + batch.length, unreadable + batch.unreadable
@@ -143,11 +142,41 @@ def look(
     after: dict[str, Any] = {"newest": newest or (cursor or {}).get("newest")}
     if after["newest"] is None:
         after["from"] = (start.start_time or now).isoformat()
-    gaps = [start.gap, _flood(read, waiting) if flooded else None]
+    gaps = [start.gap, _flood(read, waiting) if flooded else _deserted(token)]
     if listed is not None and read >= listed and cursor:
         gaps.append(f"more than {listed} posts came since the last look, and X lists no more of them")
     gaps.append(f"{unreadable} posts could not be read" if unreadable else None)
     return Look(posts=_in_order(found), cursor=after, gap="; ".join(filter(None, gaps)) or None)
+
+
+def _broken_off(error: RateLimited | Unavailable, cursor: Cursor | None, start: Start, found: dict[str, Post]) -> Look:
+    """What was read of a look that broke off; the next one begins where this one did.
+
+    Raises the error where that is no more than the look before had read when it broke off: then the source fails.
+    """
+    kept = _more_than(cursor, found)
+    if kept is None:
+        raise error
+    after = {**(cursor or {}), "kept": kept}
+    if start.start_time and not is_id(after.get("newest")):
+        after["from"] = start.start_time.isoformat()
+    wait = error.retry_after if isinstance(error, RateLimited) else None
+    return Look(posts=_in_order(found), cursor=after, retry_after=wait)
+
+
+def _deserted(token: str | None) -> str | None:
+    """What a page that was named and not asked for may hold; None where none was."""
+    if token is None:
+        return None
+    return f"X named a further page after {_MOST_EMPTY} empty ones in a row: older posts were not read"
+
+
+def _more_than(cursor: Cursor | None, found: dict[str, Post]) -> list[str] | None:
+    """The oldest and newest id read by now; None where the look before, which broke off too, read as much."""
+    kept = (cursor or {}).get("kept")
+    before = [each for each in kept if is_id(each)] if isinstance(kept, list) else []
+    ids = sorted({*before, *found}, key=int)
+    return [ids[0], ids[-1]] if ids and [ids[0], ids[-1]] != before else None
 
 
 def _in_order(found: dict[str, Post]) -> list[Post]:

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from connectors.wire import Wire
 from connectors.x import FACTS, Settings, XConnector, connect
+from connectors.x_reading import Batch, Start, look
 from listener.contract import Connector
 from listener.errors import (
     AuthFailed,
@@ -417,13 +418,45 @@ def test_a_look_that_breaks_off_keeps_what_it_read_and_begins_again(server: XSer
     server.most["mentions"] = 2
     broken = connector.poll("mentions", cursor)
     assert [post.external_id for post in broken.posts] == ids[50:]
-    assert broken.cursor == cursor
+    assert broken.cursor == {**(cursor or {}), "kept": [ids[50], ids[-1]]}
     assert broken.retry_after is not None
     assert 0 < broken.retry_after <= 700
     server.most["mentions"] = 100
     again = connector.poll("mentions", broken.cursor)
     assert [post.external_id for post in again.posts][-150:] == ids
     assert spent(connector) == {"owned_read": 0.15}
+
+
+def test_a_look_that_breaks_at_the_same_place_again_fails(server: XServer) -> None:
+    later = Later()
+    connector = connected(server, now=later)
+    ids = [server.person("ana").post(f"@marca {n}") for n in range(150)]
+    server.most["mentions"] = 1
+    broken = connector.poll("mentions", None)
+    assert len(broken.posts) == 100
+    assert broken.cursor is not None
+    began = datetime.fromisoformat(broken.cursor["from"])
+    later.ahead = timedelta(hours=3)
+    server.most["mentions"] = 2
+    with pytest.raises(RateLimited):
+        connector.poll("mentions", broken.cursor)
+    server.most["mentions"] = 100
+    whole = connector.poll("mentions", broken.cursor)
+    assert [post.external_id for post in whole.posts] == ids
+    asked = datetime.fromisoformat(server.requests[-1].query["start_time"])
+    assert abs(asked - began) < timedelta(seconds=2), "the first look does not move on"
+
+
+def test_pages_that_stay_empty_are_a_gap() -> None:
+    asked: list[str | None] = []
+
+    def fetch(_start: Start, *, next_token: str | None, size: int) -> Batch:
+        asked.append(next_token)
+        return Batch(posts=[], length=0, newest=None, next_token="more")
+
+    read = look(fetch, None, now=datetime.now(UTC), most=1000, reach=None)
+    assert len(asked) == 3
+    assert "older posts were not read" in (read.gap or "")
 
 
 def test_more_mentions_than_x_lists_are_a_gap(server: XServer) -> None:
