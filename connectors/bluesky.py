@@ -303,14 +303,20 @@ class BlueskyConnector(Connector, Replies, Publishes, Rechecks, Streams):
         record: dict[str, Any] = {"$type": POST, "text": text, "createdAt": created_at}
         record |= {"langs": [language]} if language and language != "und" else {}
         record |= {name: part for name, part in (("reply", reply), ("facets", facets), ("embed", embed)) if part}
-        uri = account.create(record, record_key(key))
+        refusal: Rejected | None = None
+        try:
+            uri = account.create(record, record_key(key))
+        except Rejected as error:
+            uri, refusal = None, error
         if uri is not None:
             return to_posted(uri, created_at)
-        # The server fails on a key that is taken; then what stands there is what we wrote before.
+        # The server fails on a key that is taken, or refuses it; then what stands there is what we wrote before.
         try:
             found = self._find(key)
         except NetworkError as error:
             raise OutcomeUnknown(f"{account.host} failed at the post, and does not say whether it is there") from error
+        if found is None and refusal is not None:
+            raise refusal
         if found is None:
             raise OutcomeUnknown(f"{account.host} failed at the post, which may still appear")
         return found

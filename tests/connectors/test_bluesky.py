@@ -334,6 +334,13 @@ def test_a_repeated_write_is_the_first_one(world: BlueskyWorld) -> None:
     assert (found.external_id, found.posted_at) == (again.external_id, again.posted_at)
 
 
+def test_a_refusal_of_what_is_there_already_is_none(world: BlueskyWorld) -> None:
+    request = PublishRequest(key="n", text="Avería resuelta")
+    first = cast(BlueskyConnector, world.connector()).publish(request)
+    world.proxy.fail(WRITE, **FAULTS[Fault.REJECTED])
+    assert cast(BlueskyConnector, world.connector()).publish(request).external_id == first.external_id
+
+
 def test_many_at_once_write_one(world: BlueskyWorld) -> None:
     request = PublishRequest(key="n", text="Avería resuelta")
     outcomes: list[object] = []
