@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -49,6 +51,35 @@ def read(path: Path) -> str:
         raise Mistake(f"{path} cannot be read ({error}); make it a readable UTF-8 text file.") from error
 
 
+def _appended(
+    text: str, account: str, account_settings: Mapping[str, Any] | None, source: Mapping[str, Any]
+) -> str | None:
+    """The settings with the new tables below everything else, so that no comment loses what it explains.
+
+    None where something there, such as an inline `sources = […]`, must be added to in its own place.
+    """
+    end = "\r\n" if "\r\n" in text else "\n"
+    tables = [] if account_settings is None else [(f"[accounts.{_key(account)}]", account_settings)]
+    added = [
+        end.join([head, *(f"{_key(key)} = {quoted(str(value))}" for key, value in values.items())])
+        for head, values in [*tables, ("[[sources]]", source)]
+    ]
+    before = text.rstrip("\r\n")
+    after = f"{end}{end}".join([before, *added] if before else added) + end
+    try:
+        was, now = tomllib.loads(text), tomllib.loads(after)
+        wanted = was | {"sources": [*was.get("sources", []), dict(source)]}
+        if account_settings is not None:
+            wanted["accounts"] = was.get("accounts", {}) | {account: dict(account_settings)}
+    except (tomllib.TOMLDecodeError, TypeError):
+        return None
+    return after if now == wanted else None
+
+
+def _key(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else quoted(name)
+
+
 def with_source(
     text: str, *, account: str, account_settings: Mapping[str, Any] | None, source: Mapping[str, Any]
 ) -> str:
@@ -56,6 +87,10 @@ def with_source(
 
     Raises Mistake when the text is not TOML, or holds `accounts` or `sources` in a shape that nobody can add to.
     """
+    appended = _appended(text, account, account_settings, source)
+    if appended is not None:
+        return appended
+
     import tomlkit
     from tomlkit.exceptions import TOMLKitError
     from tomlkit.items import AoT, Array, Table

@@ -471,3 +471,11 @@ def test_a_network_is_known_by_its_other_names(escucha: Escucha, called: str, ne
     done = escucha("source", "add", called, "--yes")
     assert done.exit_code == 2
     assert f"did you mean '{network}'?" in done.stderr
+
+
+def test_new_tables_stand_below_everything_with_a_blank_line_before_each() -> None:
+    entry = {"name": "new", "account": "n", "query": "#x", "every": "60s"}
+    after = settings_file.with_source(START, account="n", account_settings={"network": "sandbox"}, source=entry)
+    assert after == START + (
+        '\n[accounts.n]\nnetwork = "sandbox"\n\n[[sources]]\nname = "new"\naccount = "n"\nquery = "#x"\nevery = "60s"\n'
+    )
