@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 
+UNREACHED = "Check the address and your connection; it may also be their trouble."
+
+
 def ask(question: str, read: Callable[[str], str] = str.strip, **more: Any) -> str:
     """The answer as `read` understands it; where it raises Mistake, that is said and the question comes again."""
 

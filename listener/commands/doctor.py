@@ -111,7 +111,7 @@ def _advice(error: EscuchaError) -> str:
         case RateLimited(retry_after=wait):
             return f"Wait {wait:.0f} seconds and try again." if wait else "Wait a while and try again."
         case Unavailable():
-            return "Check the address and your connection; it may also be their trouble."
+            return asking.UNREACHED
     return ""
 
 

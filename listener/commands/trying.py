@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 
 import click
 
-from listener.commands import hashtag, output, texts_file
+from listener.commands import asking, hashtag, output, texts_file
 from listener.commands.app import App, pass_app
-from listener.errors import Mistake
+from listener.errors import Mistake, Unavailable
 from listener.types import Decision, Facts, Post, RuleOutcome, RuleTrace, Understanding
 
 if TYPE_CHECKING:
@@ -52,7 +52,11 @@ def try_(app: App, what: str, limit: int, as_json: bool) -> None:
     WHAT is '#hashtag@server' (in quotes), the address of a post, or a file: .txt with one text a line, .csv with a
     column `text`, or .jsonl with a key `text`. No settings are needed; where there are some, their policy decides.
     """
-    heard = _hear(app, what, limit)
+    try:
+        heard = _hear(app, what, limit)
+    except Unavailable as error:
+        error.args = (f"{error} {asking.UNREACHED}",)
+        raise
     tried = list(_decide(app, heard))
     if as_json:
         output.print_json(

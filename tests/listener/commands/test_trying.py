@@ -151,3 +151,9 @@ def test_no_database_driver_is_even_opened(escucha: Escucha, monkeypatch: pytest
     monkeypatch.setattr(sys.modules.get(module) or __import__(module), "connect", refuse)
     Path("a.txt").write_text("uno", encoding="utf-8")
     assert escucha("try", "a.txt").exit_code == 0
+
+
+def test_a_server_that_cannot_be_reached_is_told_with_the_next_step(escucha: Callable[..., Result]) -> None:
+    done = escucha("try", "#marca@http://127.0.0.1:9")
+    assert done.exit_code == 1, done.output
+    assert "Check the address and your connection" in " ".join(done.stderr.split())
