@@ -299,11 +299,12 @@ def _why(card: Card, shape: Shape) -> list[Text]:
     if not rules:
         lines.append(Text("no rule matched", style="dim"))
     stops = [stop for stop in held_by(trace) if stop.get("guard") != "risk"]  # danger stands above the reply
-    for guard in stops[:3] if brief else stops:
+    most = max(3 - len(card.dangers), 1) if brief else len(stops)
+    for guard in stops[:most]:
         verb = "forbidden" if guard.get("forbids") else "held for a person"
         lines.append(Text(f"{verb}: {label(guard.get('reason') or guard.get('guard', ''))}", style="yellow"))
-    if brief and len(stops) > 3:
-        lines.append(Text(f"and {len(stops) - 3} more: x shows them", style="yellow"))
+    if len(stops) > most:
+        lines.append(Text(f"and {len(stops) - most} more: x shows them", style="yellow"))
     if card.decision.ignored:
         lines.append(Text(f"ignored: {label(card.decision.ignored)}", style="dim"))
     if card.decision.escalate_to:
