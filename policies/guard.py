@@ -37,7 +37,7 @@ from listener.types import (
     Visibility,
 )
 from policies.amounts import spoken
-from policies.conditions import Seen, confidence
+from policies.conditions import confidence
 from policies.drafts import addressed_length
 from policies.evaluate import Rules
 from policies.optouts import asks_to_be_left_alone
@@ -92,7 +92,7 @@ class Guarded:
     def decide(self, situation: Situation) -> Decision:
         """What to do about one mention, after every hard stop. Pure: the same situation gives the same decision."""
         proposed = self._rules.decide(situation)
-        risks = self._risk_words.find(Seen.of(situation).words)
+        risks = self._risk_words.find(f"{situation.content_warning} {situation.text}")
         about = _Case(
             situation=situation,
             reply=proposed.reply,

@@ -10,7 +10,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from policies.words import found, phrase_pattern
+from listener.terms.folding import tags_apart
+from policies.words import beginning_and_end, fold, found, latin, phrase_pattern
 
 # In order of gravity: the first that is found names the team.
 RISKS: Mapping[str, tuple[str, ...]] = {
@@ -139,11 +140,18 @@ class RiskWords:
     def __init__(self, more: Mapping[str, Sequence[str]]) -> None:
         self._patterns = [(kind, phrase_pattern([*words, *more.get(kind, ())])) for kind, words in RISKS.items()]
 
-    def find(self, folded: str) -> tuple[Risk, ...]:
-        """Every kind of danger in a folded text, gravest first."""
+    def find(self, text: str) -> tuple[Risk, ...]:
+        """Every kind of danger in a text, gravest first.
+
+        Hashtags are read as they stand and split (`#MeQuieroMatar`), and look-alikes from other alphabets as Latin.
+        """
+        said = beginning_and_end(text)
+        folded = [fold(each) for each in dict.fromkeys([said, tags_apart(said)])]
+        readings = dict.fromkeys([*folded, *map(latin, folded)])
         risks = []
         for kind, pattern in self._patterns:
-            words = found(pattern, folded) or (found(_YOUNG, folded) if kind == "minors" else "")
+            patterns = (pattern, _YOUNG) if kind == "minors" else (pattern,)
+            words = next(filter(None, (found(each, reading) for each in patterns for reading in readings)), "")
             if words:
                 risks.append(Risk(kind=kind, words=words))
         return tuple(risks)

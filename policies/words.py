@@ -11,6 +11,15 @@ from listener.terms.folding import unheaped
 
 BEGINNING, END = 20_000, 5_000  # characters that are read of a longer text; few networks take more in one post
 
+# What has no width and is no mark: Hangul's fillers (as NFKD leaves them) and what Unicode keeps free for more such.
+_UNSEEN = frozenset(map(chr, (0x115F, 0x1160, 0x2065, *range(0xFFF0, 0xFFF9), *range(0xE0000, 0xE1000))))
+
+# Letters that look like Latin ones, in lower case and with their marks taken off.
+_LOOKALIKES = str.maketrans(
+    "авгеикмнопрстухьєѕіјѵԁһӏԍԛԝ" + "αβγεηικνορσςτυχω" + "ɑɡɩɪ",
+    "abreukmhonpctyxbesijvdhlgqw" + "abyenikvopoctuxw" + "agii",
+)
+
 
 def beginning_and_end(text: str) -> str:
     """The text, or of a very long one the first 20,000 and the last 5,000 characters, as two lines."""
@@ -24,8 +33,10 @@ def fold(text: str) -> str:
     its end are read, so that no stranger's post takes more than a moment.
     """
     pieces = []
-    plain = unicodedata.normalize("NFKD", unheaped(beginning_and_end(text)).casefold())
+    plain = unicodedata.normalize("NFKD", unheaped(beginning_and_end(text)).casefold()).replace("ı", "i")
     for sign in beginning_and_end(plain):  # one sign can stand for eighteen letters
+        if sign in _UNSEEN:
+            continue
         category = unicodedata.category(sign)
         if category[0] in "LN":
             pieces.append(sign)
@@ -36,6 +47,19 @@ def fold(text: str) -> str:
         else:
             pieces.append(" ")
     return f" {' '.join(''.join(pieces).split())} "
+
+
+def latin(folded: str) -> str:
+    """The folded text with look-alikes made Latin in every word that mixes them with Latin: `ѕuісіdаr` is `suicidar`.
+
+    Words that are Cyrillic or Greek throughout stay as they are.
+    """
+    return folded if folded.isascii() else " ".join(map(_latin, folded.split(" ")))
+
+
+def _latin(word: str) -> str:
+    mixed = not word.isascii() and any("a" <= sign <= "z" for sign in word)
+    return word.translate(_LOOKALIKES) if mixed else word
 
 
 def phrase_pattern(phrases: Iterable[str]) -> re.Pattern[str]:

@@ -93,13 +93,18 @@ def form(text: str) -> str:
         tags = _HASHTAG.findall(text)
         signs = [f"#{letters(tag)}" for tag in tags]
         if any(_apart(tag) != tag.replace("_", " ") for tag in tags):
-            halves = f" {whole} | {words(_HASHTAG.sub(lambda found: f' {_apart(found[1])}', text))} "
+            halves = f" {whole} | {words(tags_apart(text))} "
     if "@" in text or "＠" in text:
         for name, host in _MENTION.findall(text):
             signs += (f"@{each}" for each in names(f"{name}@{host}" if host else name))
     if "u/" in text:
         signs += (f"@{letters(name)}" for name in _USER.findall(text))
     return f"{halves}| {' '.join(signs)} " if signs else halves
+
+
+def tags_apart(text: str) -> str:
+    """The text with its hashtags split at capitals, digits and underscores: `#IberiaExpress` as `Iberia Express`."""
+    return _HASHTAG.sub(lambda found: f" {_apart(found[1])}", text) if "#" in text or "＃" in text else text
 
 
 def names(handle: str) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ import pytest
 import policies
 from listener.types import Answerable, CustomerView, Mode, PostKind, Urgency, Visibility
 from policies.risks import RISKS, RiskWords
-from policies.words import fold
+from policies.words import fold, latin
 from tests.policies.situations import FACTS, NOW, situation
 
 TEXT = """name: eager
@@ -173,7 +173,40 @@ def test_words_of_danger_call_a_team(text: str, kind: str, team: str) -> None:
     ],
 )
 def test_everyday_words_alarm_nobody(text: str) -> None:
-    assert RiskWords({}).find(fold(text)) == ()
+    assert RiskWords({}).find(text) == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "me quiero ѕuісіdаr",
+        "me quiero ѕuιcιdar",
+        "SUІCIDIO",
+        "su\u3164icidar",
+        "su\uffa0icidar",
+        "su\u115ficidar",
+        "su\u1160icidar",
+        "su\U000e0041icidar",
+        "su\ufff0icidar",
+        "su\u200bicidar",
+        "suıcidio",
+        "#MeQuieroMatar",
+        "hoy #me_quiero_matar",
+        "＃QuieroMorir",
+        "#QuieroМоrir",
+    ],
+    ids=ascii,
+)
+def test_danger_is_found_however_it_is_spelt(text: str) -> None:
+    decision = EAGER.decide(situation(text, "praise"))
+    assert "risk:self_harm" in decision.tags
+    assert decision.reply is None or decision.reply.mode is Mode.MANUAL
+
+
+@pytest.mark.parametrize("text", ["самоубийство", "су", "Что за сервис, суп и сок", "Ευχαριστώ πολύ", "#Gracias2026"])
+def test_words_of_another_alphabet_are_not_taken_for_ours(text: str) -> None:
+    assert RiskWords({}).find(text) == ()
+    assert latin(fold(text)) == fold(text)
 
 
 def test_danger_is_never_ignored_and_never_routed() -> None:
@@ -190,7 +223,7 @@ def test_every_risk_word_finds_itself() -> None:
     words = RiskWords({})
     for kind, phrases in RISKS.items():
         for phrase in phrases:
-            assert kind in [risk.kind for risk in words.find(fold(f"oh {phrase.replace('*', 'xx')}!"))], phrase
+            assert kind in [risk.kind for risk in words.find(f"oh {phrase.replace('*', 'xx')}!")], phrase
 
 
 # --- a moderator's own words ------------------------------------------------------------------------------------------
