@@ -67,7 +67,7 @@ _SIGN_OFF = regex.compile(
     regex.IGNORECASE,
 )
 _DISCLAIMER = re.compile(
-    r"\s*[*_ ]*(?:aviso (?:legal|de confidencialidad)|confidentiality notice|este (?:mensaje|correo)(?: electrónico)?"
+    r"[*_ ]*(?:aviso (?:legal|de confidencialidad)|confidentiality notice|este (?:mensaje|correo)(?: electrónico)?"
     r",? (?:y sus|y cualquier|incluidos|puede contener|contiene información)|this (?:e-?mail|message)(?:, including"
     r"| and any| may contain| is confidential| contains)|antes de imprimir)",
     re.IGNORECASE,

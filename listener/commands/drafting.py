@@ -33,6 +33,8 @@ def read_file(path: Path) -> Written:
     readers = {".yaml": notice_pages.from_yaml, ".yml": notice_pages.from_yaml, ".md": notice_pages.from_markdown}
     if path.suffix.lower() not in readers:
         raise Mistake(f"{path} should end in .yaml or .md, so that it is clear how to read it; see docs/notices.md.")
+    if path.exists() and not path.is_file():  # a pipe would keep us waiting
+        raise Mistake(f"{path} is no file; name a notice's file.")
     try:
         if path.stat().st_size > MAX_BYTES:
             raise Mistake(f"{path} is larger than a notice can be; name another file.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -48,6 +49,8 @@ from listener.types import (
 
 log = structlog.get_logger(__name__)
 
+LONGEST = 2.0  # seconds for which a batch keeps other writers waiting, one mention more at most; they wait for 30
+
 
 @dataclass(frozen=True, kw_only=True)
 class Company:
@@ -73,7 +76,7 @@ def decide(
     limit: int,
     now: datetime,
 ) -> int:
-    """Decides up to `limit` understood mentions in one transaction; gives how many.
+    """Decides up to `limit` understood mentions in one transaction, for `LONGEST` at most; gives how many.
 
     `facts(network, account)` gives what is true of the network as that account sees it. A mention that breaks the
     policy is set aside; the rest goes on.
@@ -82,11 +85,15 @@ def decide(
         if policies.active(tx) not in (None, policy.version):
             return 0  # another policy rules by now: whoever holds it decides
         batch = mentions.awaiting(tx, MentionState.UNDERSTOOD, limit)
+        ends, done = time.monotonic() + LONGEST, 0
         for mention in batch:
             matter = _gather(tx, mention, facts(mention.network, mention.account), company, now)
             if matter is not None:
                 _decide_one(tx, policy, matter, now)
-    return len(batch)
+            done += 1
+            if time.monotonic() > ends:
+                break  # the rest comes next time
+    return done
 
 
 @dataclass(frozen=True, kw_only=True)

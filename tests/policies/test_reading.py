@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from pathlib import Path
@@ -243,3 +244,10 @@ def test_any_data_under_any_key(value: Any, key: str) -> None:
     else:
         lines = [line for line in GOOD.split("\n") if not line.startswith(key)]
         never_anything_else("\n".join(lines) + f"\n{key}: {written}\n")
+
+
+@pytest.mark.timeout(60)
+def test_a_pipe_is_no_policy_and_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "policy.yaml")
+    with pytest.raises(PolicyProblem, match="this is no file; name the policy's file"):
+        policies.load(tmp_path / "policy.yaml")

@@ -353,6 +353,15 @@ def test_the_files_in_the_guide_are_good_ones() -> None:
     assert len(notices.plan(notice_pages.from_yaml(yaml, "n.yaml"), [CARE, BRAND])) == 3
 
 
+@pytest.mark.timeout(60)  # a few lines can stand for more than any memory holds
+def test_aliases_in_yaml_are_refused() -> None:
+    bomb = "a0: &a0 [x]\n" + "".join(f"a{n + 1}: &a{n + 1} [{', '.join([f'*a{n}'] * 10)}]\n" for n in range(12))
+    found = notice_pages.from_yaml(bomb + "title: T", "n.yaml")
+    assert found.problems == (
+        "n.yaml:2: this is not YAML (aliases are not read; write it out); check indentation and quotes.",
+    )
+
+
 def test_languages_in_yaml_are_text_even_where_yaml_sees_a_boolean() -> None:
     found = notice_pages.from_yaml("title: T\ntexts: {no: Hei}\nlanguages: [no]", "n.yaml")
     assert found.texts == {("", "no"): "Hei"}
