@@ -217,8 +217,8 @@ class Facts:
     """What one network allows, in one place, with the date and page it was read from.
 
     `limit` is counted by `count`; `address(text, handle)` gives the text exactly as a reply will be posted, so that
-    `count(address(text, handle)) <= limit` is the test. `settle_after`: how long after a write of unknown outcome a
-    look at the network is conclusive; None means that no look ever is.
+    `count(address(text, handle)) <= limit` is the test. `settle_after`: how long after the outcome of a write
+    became unknown a look at the network is conclusive; None means that no look ever is.
     `rechecks`: up to which age a post is looked up again how often, where the network's rules ask for other times than
     the usual ones; `looks_at_once`: how many posts one request looks up. `keep`: how old a post may grow here before
     its content goes, where what we no longer look up must not be kept. `opens_case`: whatever comes in opens a case

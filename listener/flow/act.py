@@ -148,6 +148,7 @@ class _RepliesWay(_Way):
         )
 
     def still_stands(self, item: Draft, now: datetime) -> bool:
+        turns = self.connector.facts.rechecks or budget.RECHECKS
         if not isinstance(self.connector, Rechecks):
             return True
         with self.store.read() as tx:
@@ -155,7 +156,6 @@ class _RepliesWay(_Way):
         ids = [mention.external_id]
         answer = self.connector.recheck(ids)
         with self.store.write() as tx:
-            turns = self.connector.facts.rechecks or budget.RECHECKS
             saved = mentions.rechecked(tx, network=mention.network, external_ids=ids, answer=answer, due=turns, now=now)
         return not (saved.edited or saved.gone)
 

@@ -240,6 +240,9 @@ def test_a_failing_network_ends_the_round_and_is_asked_again_later(escucha: Keep
     escucha.network.fail("recheck", Fault.RATE_LIMITED)
     assert escucha.main.recheck() == 0
     assert escucha.looks == [100]
+    assert escucha.main.recheck() == 0
+    assert escucha.looks == [100]
+    escucha.clock.forward(minutes=2)
     assert escucha.main.recheck() == 300
 
 
