@@ -271,7 +271,8 @@ class Pipeline:
     def _note_end(self, source: Source, ended: Ended) -> None:
         now = self.clock()
         reopens = self._rests_of_streams.after(source.name, ended, now)
-        note_end(self.store, source, ended, now=now, reopens=reopens)
+        again = self._rests_of_streams.again(source.name)
+        note_end(self.store, source, ended, now=now, reopens=reopens, again=again)
 
     def _overhear(self, source: Source, page: Page) -> Source:
         with self._overhearing:

@@ -25,10 +25,14 @@ LIFELESS = 300.0  # seconds without a page, be it an empty one, after which a co
 
 @dataclass(frozen=True, kw_only=True)
 class Ended:
-    """How a stream ended. `error` None: nobody wanted it any more. `opened_at` None: it never was open."""
+    """How a stream ended. `error` None: nobody wanted it any more. `opened_at` None: it never was open.
+
+    `proven`: it brought something, or stayed open for a while; one that only lets us in has not shown that it works.
+    """
 
     error: Exception | None = None
     opened_at: datetime | None = None
+    proven: bool = False
 
 
 def offers(connector: Connector, query: str) -> bool:
@@ -52,6 +56,7 @@ def stream(
     """
     assert isinstance(connector, Streams)
     opened_at: datetime | None = None
+    proven = False
     looked = time.monotonic()
     try:
         pages = connector.stream(source.query, source.cursor)
@@ -61,14 +66,18 @@ def stream(
                     opened_at = clock()
                     _note_opening(store, source, opened_at)
                 quiet = not says_something(page)
+                if not proven and (not quiet or clock() - opened_at >= STEADY):
+                    proven = True
+                    since = source.stream_down_since
+                    log.info("The stream is open.", action="stream_up", source=source.name, down_since=since)
                 if not quiet:
                     source = take(source, page)
                 if stopping():
-                    return Ended(opened_at=opened_at)
+                    return Ended(opened_at=opened_at, proven=proven)
                 if quiet or time.monotonic() - looked >= BEAT:
                     looked = time.monotonic()
                     if not _still_wanted(store, source, clock()):
-                        return Ended(opened_at=opened_at)
+                        return Ended(opened_at=opened_at, proven=proven)
         finally:
             if close := getattr(pages, "close", None):
                 close()
@@ -80,13 +89,16 @@ def stream(
     except Exception as bug:
         log.exception("A stream broke.", action="stream_bug", source=source.name, network=source.network)
         error = bug
-    return Ended(error=error, opened_at=opened_at)
+    return Ended(error=error, opened_at=opened_at, proven=proven)
 
 
-def note_end(store: Store, source: Source, ended: Ended, *, now: datetime, reopens: datetime | None) -> None:
+def note_end(
+    store: Store, source: Source, ended: Ended, *, now: datetime, reopens: datetime | None, again: bool = False
+) -> None:
     """Writes down that the stream is not open, and why; a poll, made due at once, reads what it would have brought.
 
-    `source` as it was when the stream was to be opened. `reopens`: when it is tried again.
+    `source` as it was when the stream was to be opened. `reopens`: when it is tried again. `again`: it ended
+    before, and has not been open for long since.
     """
     with store.write() as tx:
         if ended.error is None:
@@ -95,7 +107,7 @@ def note_end(store: Store, source: Source, ended: Ended, *, now: datetime, reope
         streams.down(tx, source, error=reason(ended.error), now=now)
         if ended.opened_at is not None and not isinstance(ended.error, RateLimited):
             streams.hasten(tx, source, now=now, apart=budget.HASTE)
-    if ended.opened_at is not None or source.stream_down_since is None:
+    if ended.proven or (source.stream_down_since is None and not again):
         log.warning(
             "The stream broke; polling goes on.",
             action="stream_down",
@@ -125,6 +137,10 @@ class Rests:
         wait = ended.error.retry_after if isinstance(ended.error, RateLimited) else None
         self._until[name] = budget.reopen(now, failures=failures, refused=refused, retry_after=wait)
         return self._until[name]
+
+    def again(self, name: str) -> bool:
+        """Whether it ended more than once without having been open for a while in between."""
+        return self._failures.get(name, 0) > 1
 
     def holds(self, name: str, now: datetime) -> bool:
         """Whether it is to be left alone; a clock that was set back must not make that last."""
@@ -188,7 +204,6 @@ def _note_opening(store: Store, source: Source, now: datetime) -> None:
         streams.up(tx, source, now)
         sources.try_again(tx, source, now=now, apart=budget.HASTE)
         streams.hasten(tx, source, now=now, apart=budget.HASTE)
-    log.info("The stream is open.", action="stream_up", source=source.name, down_since=source.stream_down_since)
 
 
 def _still_wanted(store: Store, source: Source, now: datetime) -> bool:

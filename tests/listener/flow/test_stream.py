@@ -290,7 +290,7 @@ def test_it_is_written_down_while_it_is_open_and_when_it_breaks(
     opened = escucha.clock()
     seen: list[Source] = []
     radio.script = [BEAT, lambda: seen.append(row(escucha)), lambda: escucha.clock.forward(seconds=90)]
-    radio.script += [Unavailable("it has been silent for 40 s")]
+    radio.script += [BEAT, Unavailable("it has been silent for 40 s")]
     with capture_logs() as logs:
         pipeline.stream("source-0")
     assert (seen[0].streaming_since, seen[0].stream_down_since) == (opened, None)
@@ -308,10 +308,20 @@ def test_it_is_said_once_that_it_is_down_and_once_that_it_is_back(
         for _ in range(3):
             pipeline.stream("source-0")
         listens(escucha, radio).stream("source-0")
-        radio.script = [BEAT]
+        radio.script = [BEAT, says(escucha, "1")]
         pipeline.stream("source-0")
     said = [line["action"] for line in logs if line["action"].startswith("stream")]
     assert said == ["stream_down", "stream_up", "stream_down"]
+
+
+def test_a_stream_that_lets_us_in_and_says_nothing_is_not_told_as_open(
+    escucha: Escucha, radio: Radio, pipeline: Pipeline
+) -> None:
+    radio.script = [BEAT, lambda: escucha.clock.forward(seconds=30), BEAT, Unavailable("it said nothing")]
+    with capture_logs() as logs:
+        for _ in range(4):
+            pipeline.stream("source-0")
+    assert [line["action"] for line in logs if line["action"].startswith("stream")] == ["stream_down"]
 
 
 def test_a_poll_fills_the_hole_before_and_after(escucha: Escucha, radio: Radio, pipeline: Pipeline) -> None:
