@@ -394,3 +394,9 @@ def test_a_source_that_asks_for_terms_that_are_not_there_says_so(read: Any) -> N
         f"escucha.toml, line {line}: sources.query asks for the brand's terms; write terms = … under [brand]."
         for line in (12, 17)
     ]
+
+
+def test_a_variable_left_over_from_another_account_is_only_noted(read: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ESCUCHA_ACCOUNTS__REDDIT__CLIENT_SECRET", "x")
+    (note,) = read(GOOD).notes
+    assert note.startswith("ESCUCHA_ACCOUNTS__REDDIT__CLIENT_SECRET: there is no account reddit in escucha.toml")
