@@ -58,7 +58,7 @@ class Document:
 def read_file(path: Path) -> str:
     """The text of a policy file. Raises PolicyProblem when it cannot be read, is too large or is not UTF-8."""
     if path.exists() and not path.is_file():  # a pipe would keep us waiting
-        raise PolicyProblem([f"{path}:1: this is no file; name the policy's file"])
+        raise PolicyProblem([f"{path}:1: the policy cannot be read (it is no file); make it a readable file"])
     try:
         with path.open("rb") as stream:
             raw = stream.read(MAX_BYTES + 1)
