@@ -18,16 +18,16 @@ from listener.contract import Connector
 from listener.errors import Mistake
 from listener.types import Facts
 
-ALSO_CALLED = {"atom": "feed", "rss": "feed", "twitter": "x", "email": "mail", "e-mail": "mail", "imap": "mail"}
-
 _OFFERS_CONNECT = re.compile(r"^def connect\(", re.MULTILINE)
+_ALSO_CALLED = re.compile(r"^ALSO_CALLED = \(([^()]*)\)", re.MULTILINE)
 
 
 class Network(Protocol):
     """What a connector module offers.
 
-    `QUERIES` too, where it says in a few words what can be listened to; and `ADVICE`, sentences that `escucha doctor`
-    shows: what a person must arrange with the network beforehand.
+    `QUERIES` too, where it says in a few words what can be listened to; `ADVICE`, sentences that `escucha doctor`
+    shows: what a person must arrange with the network beforehand; and `ALSO_CALLED`, a tuple of other names that people
+    try.
     """
 
     Settings: type[BaseModel]
@@ -53,8 +53,8 @@ def load(name: str) -> Network:
     """
     names = available()
     if name not in names:
-        called = ALSO_CALLED.get(name.lower())
-        near = [called] if called else difflib.get_close_matches(name.lower(), names, n=1)
+        called = [each for each in names if name.lower() in _also_called(each)]
+        near = called or difflib.get_close_matches(name.lower(), names, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(names)}."
         raise Mistake(f"There is no network called {name!r}; {hint}")
     try:
@@ -64,3 +64,9 @@ def load(name: str) -> Network:
         if missing in ("", "connectors", "listener"):
             raise  # our own file is broken: a bug, not a mistake
         raise Mistake(f"The network {name!r} needs the package {missing!r}; install it and try again.") from error
+
+
+def _also_called(network: str) -> set[str]:
+    """The other names that its module gives it, read from its source."""
+    found = _ALSO_CALLED.search(Path(__file__).with_name(f"{network}.py").read_text(encoding="utf-8"))
+    return set(re.findall(r'"([^"]+)"', found[1])) if found else set()

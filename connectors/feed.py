@@ -46,6 +46,7 @@ from listener.errors import Mistake, NetworkError, Rejected, Unavailable
 from listener.terms import Terms, parse
 from listener.types import Answerable, Author, Cursor, Facts, Media, Page, Post
 
+ALSO_CALLED = ("rss", "atom")
 QUERIES = "all, or terms to look for"
 MOST = 500  # entries read of one feed
 TAGS = 60_000  # in a document that is still read

@@ -62,8 +62,9 @@ from listener.types import (
     ReplyRequest,
 )
 
-__all__ = ["ADVICE", "FACTS", "QUERIES", "MailConnector", "Settings", "connect"]
+__all__ = ["ADVICE", "ALSO_CALLED", "FACTS", "QUERIES", "MailConnector", "Settings", "connect"]
 
+ALSO_CALLED = ("email", "e-mail", "imap")
 QUERIES = "mentions (every mail in the INBOX), in:FOLDER, or terms that a mail must match"
 
 ADVICE = (

@@ -77,8 +77,9 @@ from listener.types import (
     ReplyRequest,
 )
 
-__all__ = ["ADVICE", "FACTS", "QUERIES", "Settings", "XConnector", "connect"]
+__all__ = ["ADVICE", "ALSO_CALLED", "FACTS", "QUERIES", "Settings", "XConnector", "connect"]
 
+ALSO_CALLED = ("twitter",)
 QUERIES = "mentions, or terms to search for"
 
 ADVICE = (

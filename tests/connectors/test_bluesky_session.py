@@ -347,6 +347,7 @@ def test_what_a_failed_write_means(
 ) -> None:
     keep(tmp_path, server)
     server.fail(WRITE, kind, **options)
+    says(server, RECORD, wrong("RecordNotFound"), 400)
     connector = connected(server, tmp_path, wait=0.4 if kind in WAITS_IN_VAIN else 10)
     with pytest.raises(error) as caught:
         connector.publish(PublishRequest(key="k", text="hola"))
