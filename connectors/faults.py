@@ -19,6 +19,7 @@ from email.utils import parsedate_to_datetime
 
 from listener.errors import AuthFailed, NetworkError, OutcomeUnknown, RateLimited, Rejected, Unavailable
 
+CLOCKS_DIFFER = timedelta(minutes=5)  # by so much, when we look among a network's posts for what we wrote
 CEILING = 6 * 3600.0  # asking again after six hours is polite enough, whatever a header says
 
 _NUMBER = re.compile(r"([+-]?\d{1,18}(?:\.\d{1,18})?)\s*s?")

@@ -43,7 +43,6 @@ from connectors.hosts import is_loopback
 from connectors.mastodon_asking import Asking
 from connectors.mastodon_media import USUAL_IMAGES, Uploads, read_images
 from connectors.mastodon_posts import (
-    CLOCKS_DIFFER,
     USUAL_LIMIT,
     Unreadable,
     find_ours,
@@ -318,7 +317,7 @@ class MastodonConnector(Connector, Replies, Publishes, Rechecks, Streams):
 
     def _surely(self, found: Posted | None) -> Posted | None:
         """The same. OutcomeUnknown where nothing was found by its time, and the clocks differ."""
-        if found is None and abs(self._ahead()) > CLOCKS_DIFFER:
+        if found is None and abs(self._ahead()) > faults.CLOCKS_DIFFER:
             raise OutcomeUnknown(f"our clock and that of {self._host} differ: ours may be among what looks older")
         return found
 
@@ -386,7 +385,7 @@ class MastodonConnector(Connector, Replies, Publishes, Rechecks, Streams):
             readable = [each for each in page if isinstance(each, dict) and is_id(str(each.get("id")))]
             posts += readable
             times = [time for each in readable if (time := read_time(each.get("created_at")))]
-            until = since - CLOCKS_DIFFER - max(self._ahead(), timedelta(0))
+            until = since - faults.CLOCKS_DIFFER - max(self._ahead(), timedelta(0))
             if not page or (times and min(times) < until):
                 return posts
             if not readable or str(readable[-1]["id"]) == oldest:

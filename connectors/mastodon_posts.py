@@ -11,16 +11,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
+from connectors import faults
 from connectors.mastodon_text import URL_LENGTH, same_words, to_text
 from connectors.plain import clean
 from listener.errors import OutcomeUnknown
 from listener.types import Author, Media, Post, Posted, PostKind, Visibility
 
 USUAL_LIMIT = 500
-CLOCKS_DIFFER = timedelta(minutes=5)  # between ours and the server's, when we look for what we wrote
 
 _ID = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9_.~-]{0,127}")
 _NO_BOTS = re.compile(r"#nobots?\b", re.IGNORECASE)
@@ -161,7 +161,7 @@ def find_ours(
         account, posted_at = status.get("account"), read_time(status.get("created_at"))
         if not isinstance(account, dict) or str(account.get("id")) != our_id:
             continue
-        if posted_at is None or (since and posted_at < since - CLOCKS_DIFFER):
+        if posted_at is None or (since and posted_at < since - faults.CLOCKS_DIFFER):
             continue
         if same_words(to_text(str(status.get("content"))), text):
             return to_posted(status, host)

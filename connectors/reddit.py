@@ -41,7 +41,6 @@ from pydantic import BaseModel
 from connectors import faults
 from connectors.hosts import is_loopback
 from connectors.reddit_posts import (
-    CLOCKS_DIFFER,
     Thing,
     Unreadable,
     Us,
@@ -299,7 +298,7 @@ class RedditConnector(Connector, Replies, Rechecks):
         for _ in range(_OWN_PAGES):
             batch = self._listing(f"user/{us.name}/{what}/", after, sort="new")
             things += [item.thing for item in batch.items]
-            until = (since - CLOCKS_DIFFER - max(self._ahead(), timedelta(0))).timestamp()
+            until = (since - faults.CLOCKS_DIFFER - max(self._ahead(), timedelta(0))).timestamp()
             if batch.after is None or any(item.at < until for item in batch.items):
                 return things
             after = batch.after
@@ -449,7 +448,7 @@ class PublishingRedditConnector(RedditConnector, Publishes):
             since=since,
             site=self._site,
         )
-        if found is None and abs(self._ahead()) > CLOCKS_DIFFER:
+        if found is None and abs(self._ahead()) > faults.CLOCKS_DIFFER:
             raise OutcomeUnknown("our clock and Reddit's differ, so that ours may be among what looks older")
         return found
 

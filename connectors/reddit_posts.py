@@ -14,15 +14,14 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
+from connectors import faults
 from connectors.plain import clean
 from connectors.reddit_text import names, same_words
 from listener.errors import OutcomeUnknown
 from listener.types import Author, Media, Post, Posted, PostKind
-
-CLOCKS_DIFFER = timedelta(minutes=5)  # between ours and Reddit's, when we look for what we wrote
 
 _FULLNAME = re.compile(r"t[13]_[0-9a-z]{1,13}")
 _ACCOUNT = re.compile(r"t2_[0-9a-z]{1,13}")
@@ -188,7 +187,7 @@ def find_ours(
     edited = False
     for thing in candidates:
         posted_at = time_of(thing)
-        if not us.wrote(thing) or posted_at is None or (since and posted_at < since - CLOCKS_DIFFER):
+        if not us.wrote(thing) or posted_at is None or (since and posted_at < since - faults.CLOCKS_DIFFER):
             continue
         if parent is not None and thing.get("parent_id") != parent:
             continue

@@ -35,11 +35,11 @@ from typing import Any, cast
 
 from pydantic import BaseModel
 
+from connectors import faults
 from connectors.wire import Wire
 from connectors.x_asking import Asking, number_of, rows_of, strangers_in, token_after
 from connectors.x_money import PRICES
 from connectors.x_posts import (
-    CLOCKS_DIFFER,
     EXPANSIONS,
     MEDIA_FIELDS,
     TWEET_FIELDS,
@@ -279,9 +279,9 @@ class XConnector(Connector, Replies, Publishes, Rechecks, Metered):
         if not self.speaks:
             raise AuthFailed("Looking for our own posts on X needs an account: access_token is missing")
         us = self._us()
-        posts = self._own_posts(us, since - CLOCKS_DIFFER)
+        posts = self._own_posts(us, since - faults.CLOCKS_DIFFER)
         found = find_ours(posts, us, text=text, parents=parents, since=None if parents else since)
-        if found is None and not parents and abs(self._asking.ahead()) > CLOCKS_DIFFER:
+        if found is None and not parents and abs(self._asking.ahead()) > faults.CLOCKS_DIFFER:
             raise OutcomeUnknown("our clock and X's differ, so that ours may be among what looks older")
         return found
 
@@ -297,10 +297,10 @@ class XConnector(Connector, Replies, Publishes, Rechecks, Metered):
         try:
             posts = self._own_pages(us, since)
         except Rejected:  # X takes no start that is yet to come
-            if self._asking.ahead() <= CLOCKS_DIFFER:
+            if self._asking.ahead() <= faults.CLOCKS_DIFFER:
                 raise
         else:
-            if self._asking.ahead() <= CLOCKS_DIFFER:
+            if self._asking.ahead() <= faults.CLOCKS_DIFFER:
                 return posts
         return self._own_pages(us, since - self._asking.ahead())
 

@@ -11,14 +11,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
+from connectors import faults
 from connectors.x_text import same_words, to_text
 from listener.errors import OutcomeUnknown
 from listener.types import Author, Media, Post, Posted, PostKind
-
-CLOCKS_DIFFER = timedelta(minutes=5)  # between ours and X's, when we look for what we wrote
 
 TWEET_FIELDS = [
     *("attachments", "author_id", "conversation_id", "created_at", "edit_history_tweet_ids", "entities"),
@@ -187,7 +186,7 @@ def find_ours(
             parent, ids = _answered(post), versions(post)
             if (parent not in parents) if parents else (parent is not None):
                 continue
-            if since and time_of(ids[0]) < since - CLOCKS_DIFFER:
+            if since and time_of(ids[0]) < since - faults.CLOCKS_DIFFER:
                 continue
             if same_words(text, _full_text(post)):
                 return to_posted(post, us.handle)

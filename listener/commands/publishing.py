@@ -151,7 +151,7 @@ class Publication:
             settle_after = connector.facts.settle_after
             if settle_after is None:
                 return Left(account=account, reason=reason, again_at=now if first else None)
-            sure_at = max((each.sending_since or now) + settle_after for each in unknown)
+            sure_at = max((each.unknown_since or now) + settle_after for each in unknown)
             return Left(
                 account=account, reason=reason, again_at=max(now, min(sure_at, now + FIRST_LOOK) if first else sure_at)
             )
