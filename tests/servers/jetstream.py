@@ -33,7 +33,7 @@ class JetstreamServer:
         self._arriving: dict[ServerConnection, int] = {}  # how much was said when they came
         self._silent = False
         self._refusing: tuple[int, dict[str, str]] | None = None
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # whoever goes while being told what they missed is struck off under it
         self._server = serve(self._serve, "127.0.0.1", 0, process_request=self._handshake, compression="deflate")
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
 
@@ -108,8 +108,9 @@ class JetstreamServer:
     # --- a connection ---
 
     def _let_in(self) -> None:
-        """Waits until whoever has been answered listens."""
-        while self._arriving:
+        """Waits until whoever has been answered listens; not for ever, since some go before they came."""
+        patience = time.monotonic() + 5
+        while self._arriving and time.monotonic() < patience:
             time.sleep(0.01)
 
     def _handshake(self, connection: ServerConnection, request: Request) -> Response | None:
