@@ -14,6 +14,9 @@ from hypothesis import settings
 settings.register_profile("escucha", deadline=None, derandomize=bool(os.environ.get("CI")), print_blob=True)
 settings.load_profile("escucha")
 
+# What a failed check compared is told, where checks that several tests share failed too.
+pytest.register_assert_rewrite("tests.connectors.conformance", "tests.system.kill")
+
 TIDYING = 120  # seconds that a test may take to clear up after itself
 
 

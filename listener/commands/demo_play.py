@@ -97,15 +97,16 @@ class Play:
         return True
 
     def _busy(self) -> bool:
-        """Whether something is still being read, sent or settled."""
+        """Whether something is still being heard, read, sent or settled; asked in the order in which it travels."""
+        queries = self.script.queries.values()
+        if self._failing or check(self.app.store, self.world, handle=self.script.handle, queries=queries).lost:
+            return True
         with self.app.store.read() as tx:
             counts = stats.counts(tx)
             publishing = any(notice.state is NoticeState.PUBLISHING for notice in notices.listing(tx))
             under_way = bool(inbox.waiting(tx, states=UNDER_WAY, limit=1))
         unread = counts.mentions[MentionState.NEW] + counts.mentions[MentionState.UNDERSTOOD]
-        queries = self.script.queries.values()
-        unheard = check(self.app.store, self.world, handle=self.script.handle, queries=queries).lost
-        return bool(unheard or unread or publishing or under_way or self._failing)
+        return bool(unread or publishing or under_way)
 
     def _cast(self) -> None:
         """Everybody takes their place: the people there, the customers' records here."""

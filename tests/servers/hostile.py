@@ -7,6 +7,7 @@ and spoils one value in each of its answers, differently each time but always th
 from __future__ import annotations
 
 import contextlib
+import functools
 import gzip
 import json
 import random
@@ -39,6 +40,15 @@ def whole(body: bytes, *headers: str, status: str = "200 OK", kind: str = "appli
 def raw(answer: bytes) -> Answer:
     """These bytes, and the end."""
     return lambda link: link.sendall(answer)
+
+
+@functools.cache
+def _pressed(sign: bytes, megabytes: int) -> bytes:
+    return gzip.compress(sign * megabytes * MEGABYTE)
+
+
+def _bomb(sign: bytes, megabytes: int, link: socket.socket) -> None:
+    whole(_pressed(sign, megabytes), "Content-Encoding: gzip")(link)
 
 
 def _huge(link: socket.socket) -> None:
@@ -104,8 +114,8 @@ GARBAGE: Mapping[str, Answer] = {
         b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nff\r\n{}"
     ),
     "no gzip": whole(b'{"id": "1"}', "Content-Encoding: gzip"),
-    "a bomb": whole(gzip.compress(b" " * 256 * MEGABYTE, 9), "Content-Encoding: gzip"),
-    "a bomb of brackets": whole(gzip.compress(b"[" * 32 * MEGABYTE, 9), "Content-Encoding: gzip"),
+    "a bomb": functools.partial(_bomb, b" ", 256),
+    "a bomb of brackets": functools.partial(_bomb, b"[", 32),
     "huge": _huge,
     "absurd limits": whole(
         b'{"error": "slow down"}',

@@ -128,7 +128,7 @@ class KillNine(ABC):
                 posts = self.people_write(world)
                 assert self.live(lives, folder, world, die_at=die_at)["died"]
                 self.live(lives, folder, world, later=600)
-                self.live(lives, folder, world, later=1200)
+                self.live(lives, folder, world, later=2400)  # looks rest as long as an unknown is old
                 self.check_the_books(folder, world, posts)
 
     def instants(self, lives: Lives, tmp_path: Path) -> list[int]:

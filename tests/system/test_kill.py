@@ -45,8 +45,8 @@ class TestMastodon(KillNine):
                 world.edit(posts["ana"], "@marca ¿horario de mañana?")
                 world.delete(posts["beto"])
                 self.live(lives, folder, world, die_at=die_at * 2, later=600)
-                self.live(lives, folder, world, later=1200)
-                self.live(lives, folder, world, later=1800)
+                self.live(lives, folder, world, later=2400)
+                self.live(lives, folder, world, later=5400)
                 parents = Counter(each.parent_id for each in world.ours() if each.parent_id)
                 assert all(times == 1 for times in parents.values()), f"said twice: {parents}"
                 assert {posts["ana"], posts["carla"]} <= set(parents)

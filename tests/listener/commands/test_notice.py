@@ -634,9 +634,18 @@ os.utime(sys.argv[1], (1, 1))
 # --- killed at any moment ---
 
 
+# The command, where Mastodon is a server on loopback, on which what cannot be seen at once is not there.
+PROMPT = """
+import dataclasses, datetime, cli
+from connectors import mastodon
+mastodon.FACTS = dataclasses.replace(mastodon.FACTS, settle_after=datetime.timedelta(seconds=3))
+cli.main()
+"""
+
+
 def start(folder: Path, *args: str) -> subprocess.Popen[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "ESCUCHA_ACTOR": "marta"}
-    command = [sys.executable, "-m", "cli", "notice", *args]
+    command = [sys.executable, "-c", PROMPT, "notice", *args]
     return subprocess.Popen(
         command, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
