@@ -17,7 +17,7 @@ install: $(VENV)/.runtime ## what `escucha` needs to run, pinned
 
 test: $(VENV)/.dev ## every test, the fast ones first
 	$(BIN)/python -m pytest -q -n auto -m "not slow"
-	$(BIN)/python -m pytest -q $(WAITING) -m slow tests/system tests
+	$(BIN)/python -m pytest -q $(WAITING) -m slow
 
 check: $(VENV)/.dev ## style, types, who imports whom
 	$(BIN)/ruff check .
