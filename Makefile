@@ -3,9 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-# The slow tests wait for servers and clocks most of the time, so more run at once than there are processors; those of a
-# file share what they start. What was compiled once is not compiled at every start.
-WAITING = -n 4 --dist loadfile --no-loadscope-reorder
+# Tests wait for servers and clocks much of the time, so more run at once than there are processors; the slow ones of a file
+# share what they start. What was compiled once is not compiled at every start.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo install test check lock clean
@@ -16,8 +15,8 @@ demo: $(VENV)/.runtime ## see the main job done, in half a minute
 install: $(VENV)/.runtime ## what `escucha` needs to run, pinned
 
 test: $(VENV)/.dev ## every test, the fast ones first
-	$(BIN)/python -m pytest -q -n auto -m "not slow"
-	$(BIN)/python -m pytest -q $(WAITING) -m slow
+	$(BIN)/python -m pytest -q -n 4 --dist worksteal -m "not slow"
+	$(BIN)/python -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder -m slow
 
 check: $(VENV)/.dev ## style, types, who imports whom
 	$(BIN)/ruff check .
