@@ -32,8 +32,7 @@ from tests.servers.bluesky import POST, Network, Person
 from tests.servers.jetstream import JetstreamServer
 from tests.servers.proxy import Proxy
 
-# The network takes its time to start, and every test makes an account on it.
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow  # the network takes its time to start, and every test makes an account on it
 
 PATIENT = 20.0  # seconds that a connector waits, so that a busy machine fails no test
 QUICK = 0.4  # and where waiting in vain is the point

@@ -681,7 +681,7 @@ running.run(store.open(f"sqlite:///{path}.db"), lambda done: None)
 print(json.dumps([running.tally.added, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss]))
 """
     peaks = []
-    for size in (5_000, 60_000):
+    for size in (5_000, 200_000):
         path = tmp_path / f"{size}.csv"
         with path.open("w", encoding="utf-8") as file:
             file.write("reference,name,email,city\n")
