@@ -267,12 +267,25 @@ class Intent(StrEnum):
     OFF_TOPIC = "off_topic"
 
 
+class Signal(StrEnum):
+    """What should make somebody look: five reasons to hurry, and two of tone."""
+
+    SAFETY = "safety"  # life, limb or health in danger
+    LEGAL_THREAT = "legal_threat"
+    PRESS = "press"
+    CHURN = "churn"
+    VULNERABLE_PERSON = "vulnerable_person"
+    IRONY = "irony"
+    TOXICITY = "toxicity"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Understanding:
     """What a classifier made of one text. Scores are calibrated probabilities in 0..1.
 
-    `language` is ISO 639-1, or "und" when no language is likely enough. `sentiment` is None and `intents` is empty
-    where the model does not know; `intents` stands strongest first.
+    `language` is ISO 639-1, or "und" when no language is likely enough. `sentiment` is None and the lists are empty
+    where the model does not know; they stand strongest first. `areas` are the company's own, by their names in the
+    policy file.
     """
 
     model_version: str
@@ -282,6 +295,10 @@ class Understanding:
     sentiment_scores: Mapping[str, float]
     intents: tuple[Intent, ...]
     intent_scores: Mapping[str, float]
+    signals: tuple[Signal, ...] = ()
+    signal_scores: Mapping[str, float] = field(default_factory=dict)
+    areas: tuple[str, ...] = ()
+    area_scores: Mapping[str, float] = field(default_factory=dict)
 
 
 # --- what the policy sees and says ---------------------------------------------------------------------------------

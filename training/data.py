@@ -9,25 +9,30 @@ import csv
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from listener.model.text import clean
-from listener.types import Intent, Sentiment
+from listener.types import Intent, Sentiment, Signal
 
 SENTIMENTS = list(Sentiment)
 INTENTS = list(Intent)
+SIGNALS = list(Signal)
+COLUMNS = ["intents", "sentiment", "signals", "trade", "variety", "text"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Example:
-    """One text. `sentiment`: a probability per class, None when unknown. `intents`: 1 or 0 for what is known."""
+    """One text. `sentiment`: a probability per class, None when unknown. `intents`, `signals`: 1 or 0 for what is
+    known. `english`: the same in English, "" when unknown; its meaning is what the text's should become."""
 
     source: str
     language: str
     text: str
     sentiment: tuple[float, float, float] | None = None
     intents: dict[Intent, float] = field(default_factory=dict)
+    signals: dict[Signal, float] = field(default_factory=dict)
+    english: str = ""
     variety: str = ""
     trade: str = ""
 
@@ -44,19 +49,22 @@ def one_hot(sentiment: Sentiment) -> tuple[float, float, float]:
 def corpus(folder: Path) -> list[Example]:
     """Every line of `folder`/{en,es}/*.tsv, once. Raises ValueError naming the first line that is malformed."""
     examples: dict[tuple[str, str], Example] = {}
-    for path in sorted(folder.glob("*/*.tsv")):
+    for path in sorted([*folder.glob("en/*.tsv"), *folder.glob("es/*.tsv")]):
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-            if not line.strip() or line.startswith("intents\t"):
+            if number == 1 or not line.strip():
                 continue
             try:
-                intents, sentiment, trade, variety, text = line.split("\t")
-                named = set() if intents == "none" else {Intent(name) for name in intents.split(",")}
+                intents, sentiment, signals, trade, variety, text = line.split("\t")
+                wanted = set() if intents == "none" else {Intent(name) for name in intents.split(",")}
+                marked = set() if signals == "none" else {Signal(name) for name in signals.split(",")}
                 example = Example(
                     source="corpus",
                     language=path.parent.name,
                     text=clean(text),
                     sentiment=one_hot(Sentiment(sentiment)),
-                    intents={intent: float(intent in named) for intent in Intent},
+                    intents={intent: float(intent in wanted) for intent in Intent},
+                    signals={signal: float(signal in marked) for signal in Signal},
+                    english=clean(text) if path.parent.name == "en" else "",
                     variety=variety,
                     trade=trade,
                 )
@@ -64,6 +72,15 @@ def corpus(folder: Path) -> list[Example]:
                 raise ValueError(f"{path}:{number}: {error}") from error
             examples.setdefault((example.language, example.text.casefold()), example)
     return list(examples.values())
+
+
+def pairs(folder: Path) -> Iterator[Example]:
+    """Both sides of every line of `folder`/pairs/*.tsv: English, tab, the same in Spanish."""
+    for path in sorted(folder.glob("pairs/*.tsv")):
+        for line in path.read_text(encoding="utf-8").splitlines()[1:]:
+            english, spanish = map(clean, line.split("\t"))
+            yield Example(source="pairs", language="en", text=english, english=english)
+            yield Example(source="pairs", language="es", text=spanish, english=english)
 
 
 def split(examples: list[Example]) -> dict[str, list[Example]]:
@@ -114,9 +131,24 @@ def _shingles(text: str) -> set[str]:
 
 
 def public(folder: Path) -> list[Example]:
-    """Everything in the data folder that may be trained on."""
-    readers = (goemotions, xed, bitext, banking77, clinc150, nlupp, tatoeba)
-    return [example for reader in readers for example in reader(folder) if example.text]
+    """Everything in the data folder that may be trained on. Banking77 and CLINC150 are left to be measured on."""
+    readers = (goemotions, xed, bitext, nlupp, tatoeba)
+    return [
+        replace(example, english=example.text) if example.language == "en" else example
+        for reader in readers
+        for example in reader(folder)
+        if example.text
+    ]
+
+
+def translated(examples: Iterable[Example], path: Path) -> list[Example]:
+    """The English examples again in Spanish, as `training.translate` wrote them to `path`; their labels stay."""
+    spanish = dict(line.split("\t") for line in path.read_text(encoding="utf-8").splitlines())
+    return [
+        replace(example, language="es", text=spanish[example.text])
+        for example in examples
+        if example.language == "en" and example.text in spanish
+    ]
 
 
 def goemotions(folder: Path, part: str = "train") -> Iterator[Example]:
@@ -178,30 +210,6 @@ def bitext(folder: Path) -> Iterator[Example]:
             yield Example(source="bitext", language="en", text=text, intents=intents)
 
 
-def banking77(folder: Path) -> Iterator[Example]:
-    """Questions to a bank."""
-    with (folder / "banking77/train.csv").open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            text = clean(row["text"])
-            intents = {Intent.OFF_TOPIC: 0.0, Intent.PRAISE: 0.0, Intent.CANCELLATION_THREAT: 0.0}
-            if is_question(text):
-                intents[Intent.QUESTION] = 1.0
-            yield Example(source="banking77", language="en", text=text, intents=intents)
-
-
-def clinc150(folder: Path) -> Iterator[Example]:
-    """Things said to an assistant. Small talk and what lies outside of its 150 tasks concern no company."""
-    data = json.loads((folder / "clinc150/data_full.json").read_text(encoding="utf-8"))
-    domains = json.loads((folder / "clinc150/domains.json").read_text(encoding="utf-8"))
-    chat = set(domains["small_talk"]) | {"oos"}
-    nothing_wrong = {Intent.CANCELLATION_THREAT: 0.0, Intent.OUTAGE_REPORT: 0.0, Intent.COMPLAINT: 0.0}
-    for text, intent in data["train"] + data["oos_train"]:
-        if intent in chat:
-            yield Example(
-                source="clinc150", language="en", text=clean(text), intents={Intent.OFF_TOPIC: 1.0, **nothing_wrong}
-            )
-
-
 def nlupp(folder: Path) -> Iterator[Example]:
     """Things said to a bank and a hotel, several intents each."""
     questions = {"how", "why", "when", "how_much", "how_long", "what", "where", "request_info", "which"}
@@ -223,16 +231,11 @@ def nlupp(folder: Path) -> Iterator[Example]:
 
 
 def tatoeba(folder: Path) -> Iterator[Example]:
-    """Spanish sentences; `tatoeba_pairs` has their English."""
-    for spanish, _ in tatoeba_pairs(folder):
-        yield Example(source="tatoeba", language="es", text=spanish)
-
-
-def tatoeba_pairs(folder: Path) -> list[tuple[str, str]]:
-    """The same sentence in Spanish and in English."""
+    """Spanish sentences with their English."""
     spanish = (folder / "tatoeba/tatoeba.spa-eng.spa").read_text(encoding="utf-8").splitlines()
     english = (folder / "tatoeba/tatoeba.spa-eng.eng").read_text(encoding="utf-8").splitlines()
-    return [(clean(a), clean(b)) for a, b in zip(spanish, english, strict=True)]
+    for text, meaning in zip(spanish, english, strict=True):
+        yield Example(source="tatoeba", language="es", text=clean(text), english=clean(meaning))
 
 
 def xlm_t(folder: Path, language: str) -> list[Example]:

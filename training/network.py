@@ -1,52 +1,93 @@
-"""The network: all-MiniLM-L6-v2 with two linear heads, and how it leaves training as one ONNX graph."""
+"""The network: all-MiniLM-L6-v2 read at two depths, each with every head, and how it leaves training as one ONNX graph."""
 
 from __future__ import annotations
 
 import warnings
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from transformers import BertConfig, BertModel
 
-from listener.types import Intent, Sentiment
+from listener.types import Intent, Sentiment, Signal
+
+FAST_LAYERS = 3
+OUTPUTS = ("embedding", "sentiment", "intents", "signals")
+
+
+class Read(NamedTuple):
+    """What one depth says: meaning (n, 384) of length 1, sentiment (n, 3), intents (n, 9), signals (n, 7)."""
+
+    embedding: Tensor
+    sentiment: Tensor
+    intents: Tensor
+    signals: Tensor
+
+
+class Heads(nn.Module):
+    """All heads at one depth. They see the first token beside the mean of all, so that the mean can stay close to the
+    meaning it was trained for."""
+
+    def __init__(self, size: int, *, own_meaning: bool) -> None:
+        super().__init__()
+        self.meaning = nn.Linear(size, size) if own_meaning else nn.Identity()
+        self.trunk = nn.Linear(2 * size, size)
+        self.dropout = nn.Dropout(0.1)
+        self.sentiment = nn.Linear(size, len(Sentiment))
+        self.intents = nn.Linear(size, len(Intent))
+        self.signals = nn.Linear(size, len(Signal))
+
+    def forward(self, hidden: Tensor, attention_mask: Tensor) -> Read:
+        weights = attention_mask.unsqueeze(-1).to(hidden.dtype)
+        mean = (hidden * weights).sum(1) / weights.sum(1).clamp(min=1)
+        seen = self.dropout(nn.functional.gelu(self.trunk(torch.cat([hidden[:, 0], mean], dim=-1))))
+        meaning = nn.functional.normalize(self.meaning(mean), dim=-1)
+        return Read(meaning, self.sentiment(seen), self.intents(seen), self.signals(seen))
 
 
 class Network(nn.Module):
-    """Tokens in; out come a meaning (mean of the tokens, length 1) and the two heads' outputs.
-
-    The heads also see the first token, so that the mean can stay close to the meaning it was trained for.
-    """
+    """Tokens in; out come the readings after all six layers and after the first three."""
 
     def __init__(self, config: BertConfig) -> None:
         super().__init__()
+        config.hidden_dropout_prob = config.attention_probs_dropout_prob = 0.0  # a fifth of the time for nothing
         self.encoder = BertModel(config, add_pooling_layer=False)
-        self.dropout = nn.Dropout(0.1)
-        self.sentiment = nn.Linear(2 * config.hidden_size, len(Sentiment))
-        self.intents = nn.Linear(2 * config.hidden_size, len(Intent))
+        self.encoder.set_attn_implementation("eager")
+        self.full = Heads(config.hidden_size, own_meaning=False)
+        self.fast = Heads(config.hidden_size, own_meaning=True)
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """embedding (n, 384), sentiment (n, 3), intents (n, 9)."""
-        hidden = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-        weights = attention_mask.unsqueeze(-1).to(hidden.dtype)
-        mean = (hidden * weights).sum(1) / weights.sum(1).clamp(min=1)
-        both = self.dropout(torch.cat([hidden[:, 0], mean], dim=-1))
-        return nn.functional.normalize(mean, dim=-1), self.sentiment(both), self.intents(both)
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Read, Read]:
+        """(after six layers, after three)."""
+        found = self.encoder(input_ids=input_ids, attention_mask=attention_mask, output_hidden_states=True)
+        halfway = found.hidden_states[FAST_LAYERS]
+        return self.full(found.last_hidden_state, attention_mask), self.fast(halfway, attention_mask)
+
+
+class Flat(nn.Module):
+    """The network with its outputs in a row, as ONNX wants them."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, ...]:
+        full, fast = self.network(input_ids, attention_mask)
+        return (*full, *fast)
 
 
 def export(network: Network, path: Path) -> None:
-    """Write the network as ONNX with inputs of any batch and length."""
+    """Write the network as ONNX with inputs of any batch and length; the fast profile's outputs are `fast_…`."""
     network = network.to("cpu", torch.float32).eval()
-    network.encoder.set_attn_implementation("eager")
     ids = torch.ones(2, 16, dtype=torch.long)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            network,
+            Flat(network),
             (ids, torch.ones_like(ids)),
             path,
             input_names=["input_ids", "attention_mask"],
-            output_names=["sentence_embedding", "sentiment", "intents"],
+            output_names=[*OUTPUTS, *(f"fast_{name}" for name in OUTPUTS)],
             dynamic_shapes={
                 "input_ids": {0: "batch", 1: "length"},
                 "attention_mask": {0: "batch", 1: "length"},

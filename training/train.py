@@ -1,6 +1,7 @@
-"""Train the bundled model: python -m training.train --help. Needs no GPU; uses one where there is one.
+"""Train the bundled model, a stage at a time: python -m training.train --help. Needs no GPU; uses one where there is one.
 
-lexicon + tokenizer | teacher's meanings | mixed batches | network.pt
+    general: public texts and their rough translations, so that the encoder learns Spanish and feeling
+    care:    our own corpus with them, so that it learns what people say to companies
 """
 
 from __future__ import annotations
@@ -12,27 +13,56 @@ import random
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
+from sklearn.metrics import f1_score
 from torch import Tensor, nn
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from training import data, vocabulary
-from training.data import INTENTS, Example
-from training.network import Network
+from training.data import INTENTS, SENTIMENTS, SIGNALS, Example
+from training.network import Network, Read
 
 BASE_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+WEIGHTS, TOKENIZER, USED = "model.safetensors", "tokenizer.json", "used.json"
 MAX_TOKENS = 64  # enough for posts, and half the time; the product reads 128
-PUBLIC_WEIGHT = 0.3  # how much a public text says about intents, next to a line of our own corpus
-SENTIMENT_WEIGHT = {"corpus": 1.0, "goemotions": 0.5, "xed": 0.3}  # subtitles were labelled through a translation
+BATCH = 64
 POOL = 8  # batches drawn together and sorted by length, so that little is padded
-MEANING_WEIGHT = 2.0
+NEARNESS = 0.05  # the temperature at which a translation must find its original among a batch's texts
+SURE = {"corpus": 1.0, "goemotions": 0.6, "xed": 0.4}  # how much a source's sentiment counts; subtitles are noisy
+LOOK = 300  # steps between two looks at the validation posts
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """How long and how fast to learn, and how much of a batch comes from where."""
+
+    steps: int
+    rate: float
+    shares: dict[str, float]
+    switched: float  # of English public texts that are written half in Spanish
+
+
+STAGES = {
+    "general": Stage(
+        steps=2400,
+        rate=2e-4,
+        shares={"goemotions": 0.45, "xed": 0.35, "bitext": 0.08, "nlupp": 0.07, "tatoeba": 0.05},
+        switched=0.3,
+    ),
+    "care": Stage(
+        steps=3000,
+        rate=1.2e-4,
+        shares={"corpus": 0.6, "goemotions": 0.17, "xed": 0.1, "pairs": 0.07, "bitext": 0.03, "nlupp": 0.02, "tatoeba": 0.01},
+        switched=0.15,
+    ),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,51 +74,44 @@ class Sample:
 
 
 def main() -> int:
-    """Train and write `network.pt` and `tokenizer.json` into --out."""
+    """Run one stage and write `model.safetensors`, `tokenizer.json` and `used.json` into --out."""
     options = arguments()
     seed(options.seed)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     started = time.monotonic()
+    stage = STAGES[options.stage]
     lexicon = vocabulary.inflected(vocabulary.read_lexicon(options.lexicon))
-    parts = data.split(data.corpus(options.corpus))
-    public = choose(data.public(options.data), options.public, options.seed)
-    spanish = [e.text for e in parts["train"] + data.public(options.data) if e.language == "es"]
-    network, tokenizer = extended(options.base, options.out, lexicon, spanish)
-    teacher, teacher_tokenizer = load_teacher(options.base)
-    say(started, f"{device}; {len(tokenizer)} tokens; {len(parts['train'])} corpus and {len(public)} public texts")
+    examples = gathered(options, stage)
+    spanish = [example.text for example in examples if example.language == "es"]
+    network, tokenizer = extended(options.start or options.base, options, lexicon, spanish)
+    say(started, f"{device}; {len(tokenizer)} tokens; {dict(Counter(e.source for e in examples))}")
+    meant = meanings(options, sorted({e.english for e in examples if e.english}), device)
+    say(started, f"the teacher knows {len(meant)} meanings")
+    samples = [Sample(example=example, meaning=meant.get(example.english)) for example in examples]
+    switcher = Switcher(vocabulary.read_lexicon(options.lexicon) | lexicon, random.Random(options.seed))
+    drawn = batches(samples, switcher, stage, options)
 
-    ours, theirs, switcher = prepare(options, parts["train"], public, lexicon, (teacher, teacher_tokenizer, device))
-    say(started, "the teacher is done")
-    train(
-        network,
-        tokenizer,
-        ours=ours,
-        theirs=theirs,
-        switcher=switcher,
-        options=options,
-        device=device,
-        started=started,
-    )
-    used = Counter(sample.example.source for sample in ours + theirs)
-    used["lexicon"] = len(vocabulary.read_lexicon(options.lexicon))
-    (options.out / "used.json").write_text(json.dumps(used), encoding="utf-8")
-    torch.save({key: value.cpu() for key, value in network.state_dict().items()}, options.out / "network.pt")
+    def look() -> str:
+        return " ".join(f"{language} {seen(network, tokenizer, options, language):.3f}" for language in ("en", "es"))
+
+    train(network, tokenizer, drawn, stage=stage, device=device, say=partial(say, started), look=look)
+    save_file({key: value.cpu().contiguous() for key, value in network.state_dict().items()}, options.out / WEIGHTS)
+    used = Counter(f"{e.source} {e.language}" for e in examples)
+    (options.out / USED).write_text(json.dumps(used, indent=1), encoding="utf-8")
     return 0
 
 
 def arguments() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--stage", choices=STAGES, required=True)
     parser.add_argument("--base", type=Path, required=True, help="folder with all-MiniLM-L6-v2")
+    parser.add_argument("--start", type=Path, help="what an earlier stage wrote")
     parser.add_argument("--data", type=Path, required=True, help="folder with the public data sets")
+    parser.add_argument("--translated", type=Path, required=True, help="what training.translate wrote")
     parser.add_argument("--corpus", type=Path, default=Path("training/corpus"))
     parser.add_argument("--lexicon", type=Path, default=Path("training/lexicon/es-en.tsv"))
-    parser.add_argument("--out", type=Path, required=True, help="folder for network.pt and tokenizer.json")
-    parser.add_argument("--steps", type=int, default=1200)
-    parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--public", type=int, default=14_000, help="how many public texts to use")
-    parser.add_argument("--ours", type=float, default=0.5, help="share of the corpus in a batch")
-    parser.add_argument("--rate", type=float, default=1.5e-4)
+    parser.add_argument("--out", type=Path, required=True, help="folder for what was learned")
     parser.add_argument("--seed", type=int, default=20)
     return parser.parse_args()
 
@@ -105,55 +128,53 @@ def say(started: float, sentence: str) -> None:
     print(f"{time.monotonic() - started:7.1f} s  {sentence}", flush=True)
 
 
-def choose(examples: list[Example], count: int, number: int) -> list[Example]:
-    """`count` of the public examples, all of the small sources and a fair draw from the large ones."""
-    share = {"goemotions": 0.50, "xed": 0.34, "bitext": 0.05, "banking77": 0.04, "clinc150": 0.04, "nlupp": 0.05}
-    chosen: list[Example] = [e for e in examples if e.source == "tatoeba"]
-    draw = random.Random(number)
-    for source, part in share.items():
-        pool = [e for e in examples if e.source == source]
-        chosen += draw.sample(pool, min(len(pool), int(count * part)))
-    return chosen
+def gathered(options: argparse.Namespace, stage: Stage) -> list[Example]:
+    """Every example that the stage draws from."""
+    public = data.public(options.data)
+    everything = [*public, *data.translated(public, options.translated), *data.pairs(options.corpus)]
+    if "corpus" in stage.shares:
+        everything += data.split(data.corpus(options.corpus))["train"]
+    return [example for example in everything if example.source in stage.shares]
 
 
 # --- the network and its teacher --------------------------------------------------------------------------------------
 
 
 def extended(
-    base: Path, out: Path, lexicon: dict[str, list[str]], spanish: list[str]
+    start: Path, options: argparse.Namespace, lexicon: dict[str, list[str]], spanish: list[str]
 ) -> tuple[Network, PreTrainedTokenizerFast]:
-    """The network with the larger vocabulary, and its tokenizer, whose file is written to `out`."""
-    weights = checked_weights(base)
-    text = (base / "tokenizer.json").read_text(encoding="utf-8")
-    old = tokenizer_of(base / "tokenizer.json")
+    """The network from `start` with a larger vocabulary, and its tokenizer, whose file is written to --out."""
+    weights = first_weights(options.base) if start == options.base else load_file(start / WEIGHTS)
+    old = tokenizer_of(start / TOKENIZER)
     known = old.get_vocab()
     added = vocabulary.new_words(spanish, lexicon, known)
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "tokenizer.json").write_text(vocabulary.extend(text, added), encoding="utf-8")
+    options.out.mkdir(parents=True, exist_ok=True)
+    text = vocabulary.extend((start / TOKENIZER).read_text(encoding="utf-8"), added)
+    (options.out / TOKENIZER).write_text(text, encoding="utf-8")
 
-    config = BertConfig.from_pretrained(base)
+    config = BertConfig.from_pretrained(options.base)
     config.vocab_size = len(known) + len(added)
     network = Network(config)
-    vectors = weights["embeddings.word_embeddings.weight"]
+    table = "encoder.embeddings.word_embeddings.weight"
     starts = [
-        vectors[old(" ".join(lexicon.get(word, [word])), add_special_tokens=False)["input_ids"]].mean(0)
+        weights[table][old(" ".join(lexicon.get(word, [word])), add_special_tokens=False)["input_ids"]].mean(0)
         for word in added
     ]
-    weights["embeddings.word_embeddings.weight"] = torch.cat([vectors, torch.stack(starts)]) if starts else vectors
-    missing = network.encoder.load_state_dict(weights, strict=False).missing_keys
+    weights[table] = torch.cat([weights[table], torch.stack(starts)]) if starts else weights[table]
+    missing = [key for key in network.load_state_dict(weights, strict=False).missing_keys if key.startswith("encoder")]
     if missing:
-        raise SystemExit(f"the base model lacks {missing}")
-    return network, tokenizer_of(out / "tokenizer.json")
+        raise SystemExit(f"{start} lacks {missing}")
+    return network, tokenizer_of(options.out / TOKENIZER)
 
 
-def checked_weights(base: Path) -> dict[str, Tensor]:
+def first_weights(base: Path) -> dict[str, Tensor]:
     """The base model's weights, refused unless they are exactly the ones this was developed with."""
-    path = base / "model.safetensors"
+    path = base / WEIGHTS
     found = hashlib.sha256(path.read_bytes()).hexdigest()
     if found != BASE_SHA256:
         raise SystemExit(f"{path} has sha256 {found}, not {BASE_SHA256}")
     weights = load_file(path)
-    return {key: value for key, value in weights.items() if not key.startswith("pooler") and "position_ids" not in key}
+    return {f"encoder.{key}": value for key, value in weights.items() if "pooler" not in key and "position_ids" not in key}
 
 
 def tokenizer_of(path: Path) -> PreTrainedTokenizerFast:
@@ -164,35 +185,29 @@ def tokenizer_of(path: Path) -> PreTrainedTokenizerFast:
     return tokenizer
 
 
-def load_teacher(base: Path) -> tuple[BertModel, PreTrainedTokenizerFast]:
-    """The English model as it came."""
-    teacher = BertModel(BertConfig.from_pretrained(base), add_pooling_layer=False)
-    teacher.load_state_dict(checked_weights(base), strict=False)
-    return teacher.eval(), tokenizer_of(base / "tokenizer.json")
-
-
 @torch.no_grad()
-def meanings(texts: list[str], teacher: BertModel, tokenizer: PreTrainedTokenizerFast, device: str) -> np.ndarray:
-    """What the teacher makes of English texts: vectors of length 1."""
-    teacher.to(device)
-    out = np.zeros((len(texts), teacher.config.hidden_size), np.float32)
-    order = sorted(range(len(texts)), key=lambda row: len(texts[row]))
-    for start in range(0, len(order), 64):
-        rows = order[start : start + 64]
-        ids, mask = tensors([texts[row] for row in rows], tokenizer, device)
+def meanings(options: argparse.Namespace, texts: list[str], device: str) -> dict[str, np.ndarray]:
+    """What the base model, as it came, makes of English texts: vectors of length 1."""
+    teacher = BertModel(BertConfig.from_pretrained(options.base), add_pooling_layer=False).eval().to(device)
+    plain = {key.removeprefix("encoder."): value for key, value in first_weights(options.base).items()}
+    teacher.load_state_dict(plain, strict=False)
+    tokenizer = tokenizer_of(options.base / TOKENIZER)
+    found: dict[str, np.ndarray] = {}
+    order = sorted(texts, key=len)
+    for first in range(0, len(order), 128):
+        some = order[first : first + 128]
+        ids, mask = tensors(some, tokenizer, device)
         with torch.autocast(device, dtype=torch.bfloat16):
             hidden = teacher(input_ids=ids, attention_mask=mask).last_hidden_state.float()
         weights = mask.unsqueeze(-1).float()
         mean = (hidden * weights).sum(1) / weights.sum(1)
-        out[rows] = nn.functional.normalize(mean, dim=-1).cpu().numpy()
-    return out
+        found.update(zip(some, nn.functional.normalize(mean, dim=-1).cpu().numpy(), strict=True))
+    return found
 
 
 def tensors(texts: list[str], tokenizer: PreTrainedTokenizerFast, device: str) -> tuple[Tensor, Tensor]:
-    """Token ids and mask, padded to a multiple of 8."""
-    encoded = tokenizer(
-        texts, truncation=True, max_length=MAX_TOKENS, padding=True, pad_to_multiple_of=8, return_tensors="pt"
-    )
+    """Token ids and mask, padded to the longest."""
+    encoded = tokenizer(texts, truncation=True, max_length=MAX_TOKENS, padding=True, return_tensors="pt")
     return encoded["input_ids"].to(device), encoded["attention_mask"].to(device)
 
 
@@ -222,106 +237,155 @@ class Switcher:
         return word.casefold().replace(core, self._draw.choice(choices))
 
 
-def prepare(
-    options: argparse.Namespace,
-    ours: list[Example],
-    public: list[Example],
-    lexicon: dict[str, list[str]],
-    teaching: tuple[BertModel, PreTrainedTokenizerFast, str],
-) -> tuple[list[Sample], list[Sample], Switcher]:
-    """Both halves of a batch with the teacher's meanings, and the switcher."""
-    teacher, tokenizer, device = teaching
-    pairs = dict(data.tatoeba_pairs(options.data))
-    everything = ours + public
-    english = [
-        pairs.get(e.text) if e.source == "tatoeba" else e.text if e.language == "en" else None for e in everything
-    ]
-    known = [row for row, text in enumerate(english) if text]
-    vectors = meanings([english[row] or "" for row in known], teacher, tokenizer, device)
-    found = dict(zip(known, vectors, strict=True))
-    samples = [Sample(example=e, meaning=found.get(row)) for row, e in enumerate(everything)]
-    base_lexicon = vocabulary.read_lexicon(options.lexicon)
-    switcher = Switcher(base_lexicon | lexicon, random.Random(options.seed))
-    return samples[: len(ours)], samples[len(ours) :], switcher
+def batches(
+    samples: list[Sample], switcher: Switcher, stage: Stage, options: argparse.Namespace
+) -> Iterator[tuple[list[Sample], list[str]]]:
+    """The stage's batches, each of texts of about one length, with the wordings to learn from."""
+    draw = random.Random(options.seed)
+    sources = {
+        source: endless([sample for sample in samples if sample.example.source == source], options.seed + number)
+        for number, source in enumerate(stage.shares)
+    }
+    left = stage.steps
+    while left > 0:
+        pool = [next(sources[source]) for source in draw.choices(list(sources), list(stage.shares.values()), k=BATCH * POOL)]
+        worded = [(sample, varied(sample.example, switcher, stage, draw)) for sample in pool]
+        worded.sort(key=lambda pair: len(pair[1]) + draw.random())
+        starts = list(range(0, len(worded), BATCH))
+        draw.shuffle(starts)
+        for first in starts[:left]:
+            chunk = worded[first : first + BATCH]
+            yield [sample for sample, _ in chunk], [text for _, text in chunk]
+        left -= len(starts)
 
 
 def endless(samples: list[Sample], number: int) -> Iterator[Sample]:
     """Every sample in a new order, again and again."""
     draw = random.Random(number)
     while True:
-        for row in draw.sample(range(len(samples)), len(samples)):
-            yield samples[row]
+        yield from draw.sample(samples, len(samples))
 
 
-def losses(network: Network, batch: list[Sample], inputs: tuple[Tensor, Tensor], device: str) -> Tensor:
-    """How wrong the network is about one batch: sentiment, intents and meaning, each over what is known."""
-    with torch.autocast(device, dtype=torch.bfloat16):
-        embedding, sentiment, intents = network(*inputs)
-    embedding, sentiment, intents = embedding.float(), sentiment.float(), intents.float()
-    wanted = torch.zeros_like(sentiment)
-    weight = torch.zeros(len(batch), device=device)
-    intent_wanted, intent_weight = torch.zeros_like(intents), torch.zeros_like(intents)
-    meaning, meant = torch.zeros_like(embedding), torch.zeros(len(batch), device=device)
+def varied(example: Example, switcher: Switcher, stage: Stage, draw: random.Random) -> str:
+    """The text, or a wording of it with the same label: half in Spanish, without its signs, a word short."""
+    text = example.text
+    if example.language == "en" and draw.random() < stage.switched:
+        text = switcher(text)
+    if draw.random() < 0.1:
+        text = text.replace("¿", "").replace("¡", "").rstrip(".!?")
+    words = text.split()
+    if len(words) > 8 and draw.random() < 0.15:
+        del words[draw.randrange(len(words))]
+        text = " ".join(words)
+    return text
+
+
+# --- learning ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What a batch's texts should give, a row each, and how much each answer counts."""
+
+    sentiment: Tensor
+    sentiment_weight: Tensor
+    intents: Tensor
+    intents_weight: Tensor
+    signals: Tensor
+    signals_weight: Tensor
+    meaning: Tensor
+    meant: Tensor
+    foreign: Tensor
+
+
+def wanted(batch: list[Sample], size: int, device: str) -> Wanted:
+    """The answers to one batch."""
+    rows = len(batch)
+    sentiment, sure = np.zeros((rows, len(SENTIMENTS)), np.float32), np.zeros(rows, np.float32)
+    intents, intents_sure = (np.zeros((rows, len(INTENTS)), np.float32) for _ in range(2))
+    signals, signals_sure = (np.zeros((rows, len(SIGNALS)), np.float32) for _ in range(2))
+    meaning, meant, foreign = np.zeros((rows, size), np.float32), np.zeros(rows, np.float32), np.zeros(rows, bool)
     for row, sample in enumerate(batch):
-        example, trusted = sample.example, sample.example.source == "corpus"
+        example = sample.example
         if example.sentiment is not None:
-            wanted[row] = torch.tensor(example.sentiment)
-            weight[row] = SENTIMENT_WEIGHT[example.source]
+            sentiment[row], sure[row] = example.sentiment, SURE[example.source]
         for intent, value in example.intents.items():
-            intent_wanted[row, INTENTS.index(intent)] = value
-            intent_weight[row, INTENTS.index(intent)] = 1.0 if trusted else PUBLIC_WEIGHT
+            intents[row, INTENTS.index(intent)] = value
+            intents_sure[row, INTENTS.index(intent)] = 1.0 if example.source == "corpus" else 0.3
+        for signal, value in example.signals.items():
+            signals[row, SIGNALS.index(signal)] = value
+            signals_sure[row, SIGNALS.index(signal)] = 1.0
         if sample.meaning is not None:
-            meaning[row] = torch.from_numpy(sample.meaning)
-            meant[row] = 1.0
-    feeling = -(wanted * sentiment.log_softmax(-1)).sum(-1)
-    wish = nn.functional.binary_cross_entropy_with_logits(intents, intent_wanted, reduction="none")
-    distance = 1 - (embedding * meaning).sum(-1)
-    return (
-        (feeling * weight).sum() / weight.sum().clamp(min=1)
-        + (wish * intent_weight).sum() / intent_weight.sum().clamp(min=1) * 3
-        + MEANING_WEIGHT * (distance * meant).sum() / meant.sum().clamp(min=1)
+            meaning[row], meant[row], foreign[row] = sample.meaning, 1.0, example.language != "en"
+    arrays = (sentiment, sure, intents, intents_sure, signals, signals_sure, meaning, meant, foreign)
+    return Wanted(**dict(zip(Wanted.__dataclass_fields__, (torch.from_numpy(a).to(device) for a in arrays), strict=True)))
+
+
+def loss(read: Read, answer: Wanted) -> Tensor:
+    """How wrong one depth's reading of a batch is: sentiment, intents, signals and meaning, each over what is known."""
+    embedding, sentiment, intents, signals = (out.float() for out in read)
+    feeling = -(answer.sentiment * sentiment.log_softmax(-1)).sum(-1)
+    wish = nn.functional.binary_cross_entropy_with_logits(intents, answer.intents, reduction="none")
+    mark = nn.functional.binary_cross_entropy_with_logits(signals, answer.signals, reduction="none")
+    distance = 1 - (embedding * answer.meaning).sum(-1)
+    total = (
+        mean(feeling, answer.sentiment_weight)
+        + 3 * mean(wish, answer.intents_weight)
+        + 3 * mean(mark, answer.signals_weight)
+        + 2 * mean(distance, answer.meant)
     )
+    if answer.foreign.sum() > 1:
+        originals = answer.meaning[answer.meant > 0]
+        nearness = embedding[answer.foreign] @ originals.T / NEARNESS
+        own = torch.nonzero(answer.foreign[answer.meant > 0]).squeeze(1)
+        total = total + 0.2 * nn.functional.cross_entropy(nearness, own)
+    return total
+
+
+def mean(each: Tensor, weight: Tensor) -> Tensor:
+    """The mean by weight; 0 where nothing is known."""
+    return (each * weight).sum() / weight.sum().clamp(min=1)
 
 
 def train(
     network: Network,
     tokenizer: PreTrainedTokenizerFast,
+    drawn: Iterator[tuple[list[Sample], list[str]]],
     *,
-    ours: list[Sample],
-    theirs: list[Sample],
-    switcher: Switcher,
-    options: argparse.Namespace,
+    stage: Stage,
     device: str,
-    started: float,
+    say: Callable[[str], None],
+    look: Callable[[], str],
 ) -> None:
-    """Train in place. English texts of the public half are written half in Spanish every other time."""
+    """Train in place."""
     network.to(device).train()
     words = network.encoder.embeddings.word_embeddings
     words.sparse = True  # a batch touches a few hundred of the vocabulary's words
-    heads = [*network.sentiment.parameters(), *network.intents.parameters()]
+    heads = [*network.full.parameters(), *network.fast.parameters()]
     body = [weight for weight in network.encoder.parameters() if weight is not words.weight]
     dense = torch.optim.AdamW(
-        [{"params": body, "lr": options.rate}, {"params": heads, "lr": options.rate * 10}],
-        weight_decay=0.01,
-        fused=True,
+        [{"params": body, "lr": stage.rate}, {"params": heads, "lr": stage.rate * 5}], weight_decay=0.01, fused=True
     )
-    sparse = torch.optim.SparseAdam([words.weight], lr=options.rate * 3)
-    warmup = max(1, options.steps // 20)
-    pace = partial(speed, warmup=warmup, steps=options.steps)
+    sparse = torch.optim.SparseAdam([words.weight], lr=stage.rate * 3)
+    pace = partial(speed, warmup=stage.steps // 20, steps=stage.steps)
     schedules = [torch.optim.lr_scheduler.LambdaLR(optimizer, pace) for optimizer in (dense, sparse)]
     running = 0.0
-    for step, (batch, texts) in enumerate(batches(ours, theirs, switcher, options)):
-        loss = losses(network, batch, tensors(texts, tokenizer, device), device)
+    for step, (batch, texts) in enumerate(drawn):
+        answer = wanted(batch, network.encoder.config.hidden_size, device)
+        with torch.autocast(device, dtype=torch.bfloat16):
+            full, fast = network(*tensors(texts, tokenizer, device))
+        wrong = loss(full, answer) + 0.5 * loss(fast, answer)
         network.zero_grad(set_to_none=True)
-        loss.backward()
+        wrong.backward()
         nn.utils.clip_grad_norm_([*body, *heads], 1.0)
         dense.step()
         sparse.step()
         for schedule in schedules:
             schedule.step()
-        running = loss.item() if step == 0 else 0.95 * running + 0.05 * loss.item()
-        if step % 25 == 0 or step == options.steps - 1:
-            say(started, f"step {step} of {options.steps}: loss {running:.3f}")
+        running = wrong.item() if step == 0 else 0.98 * running + 0.02 * wrong.item()
+        if step % 50 == 0 or step == stage.steps - 1:
+            told = f"; {look()}" if step % LOOK == 0 or step == stage.steps - 1 else ""
+            say(f"step {step} of {stage.steps}: loss {running:.3f}{told}")
 
 
 def speed(step: int, *, warmup: int, steps: int) -> float:
@@ -329,34 +393,18 @@ def speed(step: int, *, warmup: int, steps: int) -> float:
     return min((step + 1) / warmup, max(0.02, (steps - step) / steps))
 
 
-def batches(
-    ours: list[Sample], theirs: list[Sample], switcher: Switcher, options: argparse.Namespace
-) -> Iterator[tuple[list[Sample], list[str]]]:
-    """`--steps` batches of texts of about one length, with the wordings to learn from."""
-    draw = random.Random(options.seed)
-    first, second = endless(ours, options.seed), endless(theirs, options.seed + 1)
-    many = int(options.batch * options.ours * POOL)
-    left = options.steps
-    while left > 0:
-        pool = [next(first) for _ in range(many)] + [next(second) for _ in range(options.batch * POOL - many)]
-        worded = [(sample, varied(sample.example, switcher, draw)) for sample in pool]
-        worded.sort(key=lambda pair: len(pair[1]) + draw.random())
-        starts = list(range(0, len(worded), options.batch))
-        draw.shuffle(starts)
-        for start in starts[:left]:
-            chunk = worded[start : start + options.batch]
-            yield [sample for sample, _ in chunk], [text for _, text in chunk]
-        left -= len(starts)
-
-
-def varied(example: Example, switcher: Switcher, draw: random.Random) -> str:
-    """The text, or a wording of it with the same label: half in Spanish, without its question marks, in capitals."""
-    text = example.text
-    if example.language == "en" and draw.random() < (0.25 if example.source == "corpus" else 0.5):
-        text = switcher(text)
-    if draw.random() < 0.1:
-        text = text.replace("¿", "").replace("¡", "").rstrip(".!?")
-    return text
+@torch.no_grad()
+def seen(network: Network, tokenizer: PreTrainedTokenizerFast, options: argparse.Namespace, language: str) -> float:
+    """Sentiment's macro-F1 on the validation posts of one language, which nothing is trained on."""
+    network.eval()
+    posts = data.xlm_t(options.data, language)
+    device = next(network.parameters()).device.type
+    guesses: list[int] = []
+    for first in range(0, len(posts), 64):
+        full, _ = network(*tensors([post.text for post in posts[first : first + 64]], tokenizer, device))
+        guesses += full.sentiment.argmax(-1).tolist()
+    network.train()
+    return float(f1_score([int(np.argmax(post.sentiment)) for post in posts], guesses, average="macro"))
 
 
 if __name__ == "__main__":
