@@ -28,6 +28,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "source": ("source", "What is listened to: add, list, check, poll, pause, resume."),
         "policy": ("policy", "The response policy: check, show, history."),
         "db": ("db", "The database: upgrade, check, back up."),
+        "model": ("model", "What reads mentions: describe it, measure it, teach it, import another."),
     },
     "Play": {
         "demo": ("demo", "See it work, without any account."),

@@ -27,6 +27,7 @@ from listener.config.shape import (
     Config,
     DaemonSettings,
     Database,
+    ModelSettings,
     PolicySettings,
     SourceSettings,
     env_name,
@@ -49,6 +50,7 @@ class _Shape(BaseSettings):
     cases: Cases = Field(default_factory=Cases)
     accounts: dict[str, dict[str, Any]] = {}
     sources: tuple[SourceSettings, ...] = ()
+    model: ModelSettings = Field(default_factory=ModelSettings)
     daemon: DaemonSettings = Field(default_factory=DaemonSettings)
 
     @classmethod
@@ -155,6 +157,7 @@ class _Check:
             cases=shape.cases,
             accounts=accounts,
             sources=sources,
+            model=shape.model,
             daemon=shape.daemon,
             notes=tuple(self.notes),
         )

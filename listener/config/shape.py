@@ -125,6 +125,20 @@ class Budget(_Section):
     )
 
 
+class ModelSettings(_Section):
+    profile: Literal["full", "fast"] = Field(
+        default="full", description="`fast` reads with half of the model's layers: twice as quick, a little less right"
+    )
+    folder: str = Field(
+        default="models",
+        min_length=1,
+        description="Where imported models and learned areas are kept, relative to the settings file",
+    )
+    also: Words = Field(
+        default=(), description="Imported models, by name; each speaks for the labels it knows, the last one last"
+    )
+
+
 LogFormat = Literal["auto", "lines", "json"]
 LogLevel = Literal["debug", "info", "warning"]
 
@@ -143,6 +157,7 @@ SECTIONS: Mapping[str, type[BaseModel]] = {
     "policy": PolicySettings,
     "cases": Cases,
     "sources": SourceSettings,
+    "model": ModelSettings,
     "daemon": DaemonSettings,
 }
 OF_EVERY_ACCOUNT = {"budget": Budget}  # what an account of any network may have beside that network's own keys
@@ -174,6 +189,7 @@ class Config:
     cases: Cases = field(default_factory=Cases)
     accounts: Mapping[str, Account] = field(default_factory=dict)
     sources: tuple[SourceSettings, ...] = ()
+    model: ModelSettings = field(default_factory=ModelSettings)
     daemon: DaemonSettings = field(default_factory=DaemonSettings)
     notes: tuple[str, ...] = ()
 
@@ -186,6 +202,11 @@ class Config:
     def policy_file(self) -> Path | None:
         """The policy file as a full path; None: the default policy."""
         return self.folder / self.policy.file if self.policy.file else None
+
+    @property
+    def models(self) -> Path:
+        """The folder of imported models and learned areas, as a full path."""
+        return self.folder / self.model.folder
 
     def secrets(self) -> list[str]:
         """Every secret value, so that logs can mask them."""
