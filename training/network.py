@@ -13,7 +13,7 @@ from transformers import BertConfig, BertModel
 from listener.types import Intent, Sentiment, Signal
 
 FAST_LAYERS = 3
-OUTPUTS = ("embedding", "sentiment", "intents", "signals")
+OUTPUTS = ("sentence_embedding", "sentiment", "intents", "signals")
 
 
 class Read(NamedTuple):

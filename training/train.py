@@ -1,7 +1,6 @@
-"""Train the bundled model, a stage at a time: python -m training.train --help. Needs no GPU; uses one where there is one.
+"""Train the bundled model: python -m training.train --help. Needs no GPU; uses one where there is one.
 
-    general: public texts and their rough translations, so that the encoder learns Spanish and feeling
-    care:    our own corpus with them, so that it learns what people say to companies
+lexicon + tokenizer | the base model's meanings | mixed batches | model.safetensors
 """
 
 from __future__ import annotations
@@ -36,33 +35,17 @@ BATCH = 64
 POOL = 8  # batches drawn together and sorted by length, so that little is padded
 NEARNESS = 0.05  # the temperature at which a translation must find its original among a batch's texts
 SURE = {"corpus": 1.0, "goemotions": 0.6, "xed": 0.4}  # how much a source's sentiment counts; subtitles are noisy
-LOOK = 300  # steps between two looks at the validation posts
-
-
-@dataclass(frozen=True, kw_only=True)
-class Stage:
-    """How long and how fast to learn, and how much of a batch comes from where."""
-
-    steps: int
-    rate: float
-    shares: dict[str, float]
-    switched: float  # of English public texts that are written half in Spanish
-
-
-STAGES = {
-    "general": Stage(
-        steps=2400,
-        rate=2e-4,
-        shares={"goemotions": 0.45, "xed": 0.35, "bitext": 0.08, "nlupp": 0.07, "tatoeba": 0.05},
-        switched=0.3,
-    ),
-    "care": Stage(
-        steps=3000,
-        rate=1.2e-4,
-        shares={"corpus": 0.6, "goemotions": 0.17, "xed": 0.1, "pairs": 0.07, "bitext": 0.03, "nlupp": 0.02, "tatoeba": 0.01},
-        switched=0.15,
-    ),
+SHARES = {  # of a batch
+    "corpus": 0.42,
+    "goemotions": 0.24,
+    "xed": 0.16,
+    "pairs": 0.08,
+    "bitext": 0.04,
+    "nlupp": 0.03,
+    "tatoeba": 0.03,
 }
+SWITCHED = 0.2  # of the English texts are written half in Spanish
+LOOK = 300  # steps between two looks at the validation posts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,27 +57,26 @@ class Sample:
 
 
 def main() -> int:
-    """Run one stage and write `model.safetensors`, `tokenizer.json` and `used.json` into --out."""
+    """Train and write `model.safetensors`, `tokenizer.json` and `used.json` into --out."""
     options = arguments()
     seed(options.seed)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     started = time.monotonic()
-    stage = STAGES[options.stage]
     lexicon = vocabulary.inflected(vocabulary.read_lexicon(options.lexicon))
-    examples = gathered(options, stage)
+    examples = gathered(options)
     spanish = [example.text for example in examples if example.language == "es"]
-    network, tokenizer = extended(options.start or options.base, options, lexicon, spanish)
+    network, tokenizer = extended(options, lexicon, spanish)
     say(started, f"{device}; {len(tokenizer)} tokens; {dict(Counter(e.source for e in examples))}")
     meant = meanings(options, sorted({e.english for e in examples if e.english}), device)
     say(started, f"the teacher knows {len(meant)} meanings")
     samples = [Sample(example=example, meaning=meant.get(example.english)) for example in examples]
     switcher = Switcher(vocabulary.read_lexicon(options.lexicon) | lexicon, random.Random(options.seed))
-    drawn = batches(samples, switcher, stage, options)
+    drawn = batches(samples, switcher, options)
 
     def look() -> str:
         return " ".join(f"{language} {seen(network, tokenizer, options, language):.3f}" for language in ("en", "es"))
 
-    train(network, tokenizer, drawn, stage=stage, device=device, say=partial(say, started), look=look)
+    train(network, tokenizer, drawn, options=options, device=device, say=partial(say, started), look=look)
     save_file({key: value.cpu().contiguous() for key, value in network.state_dict().items()}, options.out / WEIGHTS)
     used = Counter(f"{e.source} {e.language}" for e in examples)
     (options.out / USED).write_text(json.dumps(used, indent=1), encoding="utf-8")
@@ -103,15 +85,15 @@ def main() -> int:
 
 def arguments() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--stage", choices=STAGES, required=True)
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--base", type=Path, required=True, help="folder with all-MiniLM-L6-v2")
-    parser.add_argument("--start", type=Path, help="what an earlier stage wrote")
     parser.add_argument("--data", type=Path, required=True, help="folder with the public data sets")
     parser.add_argument("--translated", type=Path, required=True, help="what training.translate wrote")
     parser.add_argument("--corpus", type=Path, default=Path("training/corpus"))
     parser.add_argument("--lexicon", type=Path, default=Path("training/lexicon/es-en.tsv"))
     parser.add_argument("--out", type=Path, required=True, help="folder for what was learned")
+    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--rate", type=float, default=2e-4)
     parser.add_argument("--seed", type=int, default=20)
     return parser.parse_args()
 
@@ -128,28 +110,26 @@ def say(started: float, sentence: str) -> None:
     print(f"{time.monotonic() - started:7.1f} s  {sentence}", flush=True)
 
 
-def gathered(options: argparse.Namespace, stage: Stage) -> list[Example]:
-    """Every example that the stage draws from."""
+def gathered(options: argparse.Namespace) -> list[Example]:
+    """Every example to learn from: public ones, those again in Spanish, pairs, and the corpus's training part."""
     public = data.public(options.data)
-    everything = [*public, *data.translated(public, options.translated), *data.pairs(options.corpus)]
-    if "corpus" in stage.shares:
-        everything += data.split(data.corpus(options.corpus))["train"]
-    return [example for example in everything if example.source in stage.shares]
+    ours = data.split(data.corpus(options.corpus))["train"]
+    return [*ours, *public, *data.translated(public, options.translated), *data.pairs(options.corpus)]
 
 
 # --- the network and its teacher --------------------------------------------------------------------------------------
 
 
 def extended(
-    start: Path, options: argparse.Namespace, lexicon: dict[str, list[str]], spanish: list[str]
+    options: argparse.Namespace, lexicon: dict[str, list[str]], spanish: list[str]
 ) -> tuple[Network, PreTrainedTokenizerFast]:
-    """The network from `start` with a larger vocabulary, and its tokenizer, whose file is written to --out."""
-    weights = first_weights(options.base) if start == options.base else load_file(start / WEIGHTS)
-    old = tokenizer_of(start / TOKENIZER)
+    """The base network with a larger vocabulary, and its tokenizer, whose file is written to --out."""
+    weights = first_weights(options.base)
+    old = tokenizer_of(options.base / TOKENIZER)
     known = old.get_vocab()
     added = vocabulary.new_words(spanish, lexicon, known)
     options.out.mkdir(parents=True, exist_ok=True)
-    text = vocabulary.extend((start / TOKENIZER).read_text(encoding="utf-8"), added)
+    text = vocabulary.extend((options.base / TOKENIZER).read_text(encoding="utf-8"), added)
     (options.out / TOKENIZER).write_text(text, encoding="utf-8")
 
     config = BertConfig.from_pretrained(options.base)
@@ -163,7 +143,7 @@ def extended(
     weights[table] = torch.cat([weights[table], torch.stack(starts)]) if starts else weights[table]
     missing = [key for key in network.load_state_dict(weights, strict=False).missing_keys if key.startswith("encoder")]
     if missing:
-        raise SystemExit(f"{start} lacks {missing}")
+        raise SystemExit(f"{options.base} lacks {missing}")
     return network, tokenizer_of(options.out / TOKENIZER)
 
 
@@ -174,7 +154,9 @@ def first_weights(base: Path) -> dict[str, Tensor]:
     if found != BASE_SHA256:
         raise SystemExit(f"{path} has sha256 {found}, not {BASE_SHA256}")
     weights = load_file(path)
-    return {f"encoder.{key}": value for key, value in weights.items() if "pooler" not in key and "position_ids" not in key}
+    return {
+        f"encoder.{key}": value for key, value in weights.items() if "pooler" not in key and "position_ids" not in key
+    }
 
 
 def tokenizer_of(path: Path) -> PreTrainedTokenizerFast:
@@ -238,18 +220,19 @@ class Switcher:
 
 
 def batches(
-    samples: list[Sample], switcher: Switcher, stage: Stage, options: argparse.Namespace
+    samples: list[Sample], switcher: Switcher, options: argparse.Namespace
 ) -> Iterator[tuple[list[Sample], list[str]]]:
-    """The stage's batches, each of texts of about one length, with the wordings to learn from."""
+    """`--steps` batches, each of texts of about one length, with the wordings to learn from."""
     draw = random.Random(options.seed)
     sources = {
         source: endless([sample for sample in samples if sample.example.source == source], options.seed + number)
-        for number, source in enumerate(stage.shares)
+        for number, source in enumerate(SHARES)
     }
-    left = stage.steps
+    left = options.steps
     while left > 0:
-        pool = [next(sources[source]) for source in draw.choices(list(sources), list(stage.shares.values()), k=BATCH * POOL)]
-        worded = [(sample, varied(sample.example, switcher, stage, draw)) for sample in pool]
+        chosen = draw.choices(list(SHARES), list(SHARES.values()), k=BATCH * POOL)
+        pool = [next(sources[source]) for source in chosen]
+        worded = [(sample, varied(sample.example, switcher, draw)) for sample in pool]
         worded.sort(key=lambda pair: len(pair[1]) + draw.random())
         starts = list(range(0, len(worded), BATCH))
         draw.shuffle(starts)
@@ -266,10 +249,10 @@ def endless(samples: list[Sample], number: int) -> Iterator[Sample]:
         yield from draw.sample(samples, len(samples))
 
 
-def varied(example: Example, switcher: Switcher, stage: Stage, draw: random.Random) -> str:
+def varied(example: Example, switcher: Switcher, draw: random.Random) -> str:
     """The text, or a wording of it with the same label: half in Spanish, without its signs, a word short."""
     text = example.text
-    if example.language == "en" and draw.random() < stage.switched:
+    if example.language == "en" and draw.random() < SWITCHED:
         text = switcher(text)
     if draw.random() < 0.1:
         text = text.replace("¿", "").replace("¡", "").rstrip(".!?")
@@ -318,7 +301,9 @@ def wanted(batch: list[Sample], size: int, device: str) -> Wanted:
         if sample.meaning is not None:
             meaning[row], meant[row], foreign[row] = sample.meaning, 1.0, example.language != "en"
     arrays = (sentiment, sure, intents, intents_sure, signals, signals_sure, meaning, meant, foreign)
-    return Wanted(**dict(zip(Wanted.__dataclass_fields__, (torch.from_numpy(a).to(device) for a in arrays), strict=True)))
+    return Wanted(
+        **dict(zip(Wanted.__dataclass_fields__, (torch.from_numpy(a).to(device) for a in arrays), strict=True))
+    )
 
 
 def loss(read: Read, answer: Wanted) -> Tensor:
@@ -352,7 +337,7 @@ def train(
     tokenizer: PreTrainedTokenizerFast,
     drawn: Iterator[tuple[list[Sample], list[str]]],
     *,
-    stage: Stage,
+    options: argparse.Namespace,
     device: str,
     say: Callable[[str], None],
     look: Callable[[], str],
@@ -364,10 +349,10 @@ def train(
     heads = [*network.full.parameters(), *network.fast.parameters()]
     body = [weight for weight in network.encoder.parameters() if weight is not words.weight]
     dense = torch.optim.AdamW(
-        [{"params": body, "lr": stage.rate}, {"params": heads, "lr": stage.rate * 5}], weight_decay=0.01, fused=True
+        [{"params": body, "lr": options.rate}, {"params": heads, "lr": options.rate * 5}], weight_decay=0.01, fused=True
     )
-    sparse = torch.optim.SparseAdam([words.weight], lr=stage.rate * 3)
-    pace = partial(speed, warmup=stage.steps // 20, steps=stage.steps)
+    sparse = torch.optim.SparseAdam([words.weight], lr=options.rate * 3)
+    pace = partial(speed, warmup=options.steps // 20, steps=options.steps)
     schedules = [torch.optim.lr_scheduler.LambdaLR(optimizer, pace) for optimizer in (dense, sparse)]
     running = 0.0
     for step, (batch, texts) in enumerate(drawn):
@@ -383,9 +368,9 @@ def train(
         for schedule in schedules:
             schedule.step()
         running = wrong.item() if step == 0 else 0.98 * running + 0.02 * wrong.item()
-        if step % 50 == 0 or step == stage.steps - 1:
-            told = f"; {look()}" if step % LOOK == 0 or step == stage.steps - 1 else ""
-            say(f"step {step} of {stage.steps}: loss {running:.3f}{told}")
+        if step % 50 == 0 or step == options.steps - 1:
+            told = f"; {look()}" if step % LOOK == 0 or step == options.steps - 1 else ""
+            say(f"step {step} of {options.steps}: loss {running:.3f}{told}")
 
 
 def speed(step: int, *, warmup: int, steps: int) -> float:
