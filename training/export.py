@@ -25,30 +25,29 @@ MIDDLE = 128  # zero, as the unsigned bytes that processors multiply fastest
 
 
 class Layer(nn.Module):
-    """One transformer layer with queries, keys and values in one multiplication."""
+    """One transformer layer, without what only training needs."""
 
     def __init__(self, layer: nn.Module, heads: int) -> None:
         super().__init__()
         attention, output = layer.attention, layer.attention.output
-        own = attention.self
         self.heads = heads
-        size = own.query.out_features
-        scale = 1 / math.sqrt(size // heads)
-        self.joined = nn.Linear(size, 3 * size)
-        with torch.no_grad():
-            parts = [(own.query, scale), (own.key, 1.0), (own.value, 1.0)]
-            self.joined.weight.copy_(torch.cat([part.weight * by for part, by in parts]))
-            self.joined.bias.copy_(torch.cat([part.bias * by for part, by in parts]))
+        self.query, self.key, self.value = attention.self.query, attention.self.key, attention.self.value
+        with torch.no_grad():  # the scale of the scores, once and for all
+            scale = 1 / math.sqrt(self.query.out_features // heads)
+            self.query = nn.Linear(*self.query.weight.shape)
+            self.query.weight.copy_(attention.self.query.weight * scale)
+            self.query.bias.copy_(attention.self.query.bias * scale)
         self.out, self.out_norm = output.dense, output.LayerNorm
         self.wide, self.narrow, self.norm = layer.intermediate.dense, layer.output.dense, layer.output.LayerNorm
 
     def forward(self, hidden: Tensor, bias: Tensor) -> Tensor:
         batch, length, size = hidden.shape
-        joined = self.joined(hidden).reshape(batch, length, 3, self.heads, size // self.heads)
-        query, key, value = joined.permute(2, 0, 3, 1, 4).unbind(0)
-        weights = torch.softmax(query @ key.transpose(-1, -2) + bias, dim=-1)
-        mixed = (weights @ value).transpose(1, 2).reshape(batch, length, size)
-        hidden = self.out_norm(hidden + self.out(mixed))
+        apart = (batch, length, self.heads, size // self.heads)
+        query = self.query(hidden).reshape(apart).transpose(1, 2)
+        key = self.key(hidden).reshape(apart).permute(0, 2, 3, 1)
+        value = self.value(hidden).reshape(apart).transpose(1, 2)
+        mixed = torch.softmax(query @ key + bias, dim=-1) @ value
+        hidden = self.out_norm(hidden + self.out(mixed.transpose(1, 2).reshape(batch, length, size)))
         return self.norm(hidden + self.narrow(nn.functional.gelu(self.wide(hidden))))
 
 
