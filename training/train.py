@@ -29,7 +29,7 @@ from training.data import INTENTS, SENTIMENTS, SIGNALS, Example
 from training.network import Network, Read
 
 BASE_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-WEIGHTS, TOKENIZER, USED = "model.safetensors", "tokenizer.json", "used.json"
+WEIGHTS, TOKENIZER, USED, MEANINGS = "model.safetensors", "tokenizer.json", "used.json", "meanings.npz"
 MAX_TOKENS = 64  # enough for posts, and half the time; the product reads 128
 BATCH = 64
 POOL = 8  # batches drawn together and sorted by length, so that little is padded
@@ -92,7 +92,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--corpus", type=Path, default=Path("training/corpus"))
     parser.add_argument("--lexicon", type=Path, default=Path("training/lexicon/es-en.tsv"))
     parser.add_argument("--out", type=Path, required=True, help="folder for what was learned")
-    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--rate", type=float, default=2e-4)
     parser.add_argument("--seed", type=int, default=20)
     return parser.parse_args()
@@ -169,13 +169,17 @@ def tokenizer_of(path: Path) -> PreTrainedTokenizerFast:
 
 @torch.no_grad()
 def meanings(options: argparse.Namespace, texts: list[str], device: str) -> dict[str, np.ndarray]:
-    """What the base model, as it came, makes of English texts: vectors of length 1."""
+    """What the base model, as it came, makes of English texts: vectors of length 1. Kept in --out for the next run."""
+    kept = options.out / MEANINGS
+    found: dict[str, np.ndarray] = {}
+    if kept.exists():
+        with np.load(kept) as file:
+            found = dict(zip(file["texts"].tolist(), file["vectors"], strict=True))
     teacher = BertModel(BertConfig.from_pretrained(options.base), add_pooling_layer=False).eval().to(device)
     plain = {key.removeprefix("encoder."): value for key, value in first_weights(options.base).items()}
     teacher.load_state_dict(plain, strict=False)
     tokenizer = tokenizer_of(options.base / TOKENIZER)
-    found: dict[str, np.ndarray] = {}
-    order = sorted(texts, key=len)
+    order = sorted(set(texts) - set(found), key=len)
     for first in range(0, len(order), 128):
         some = order[first : first + 128]
         ids, mask = tensors(some, tokenizer, device)
@@ -184,6 +188,7 @@ def meanings(options: argparse.Namespace, texts: list[str], device: str) -> dict
         weights = mask.unsqueeze(-1).float()
         mean = (hidden * weights).sum(1) / weights.sum(1)
         found.update(zip(some, nn.functional.normalize(mean, dim=-1).cpu().numpy(), strict=True))
+    np.savez(kept, texts=np.array(list(found)), vectors=np.stack(list(found.values())))
     return found
 
 
