@@ -223,6 +223,8 @@ _MAKERS: dict[str, Callable[..., Condition]] = {
     "intents": _overlaps(lambda s: s.understanding.intents),
     "main_intent": _one_of(lambda s: s.understanding.intents[0] if s.understanding.intents else None),
     "sentiment": _one_of(lambda s: s.understanding.sentiment),
+    "signals": _overlaps(lambda s: s.understanding.signals),
+    "areas": _overlaps(lambda s: s.understanding.areas),
     "confidence": _compares(confidence, lambda number: f"{number:.2f}"),
     "language": _one_of(lambda s: s.understanding.language.split("-")[0]),
     "network": _one_of(lambda s: s.network),

@@ -11,12 +11,13 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
-from listener.types import Intent, PostKind, Sentiment, Urgency, Visibility
+from listener.types import Intent, PostKind, Sentiment, Signal, Urgency, Visibility
 from policies import amounts
 from policies.templates import template_problem
 from policies.words import phrase_pattern, shown
 
 NONE = "none"
+MAX_EXAMPLE = 500  # characters; the model reads about as much of one text
 
 
 def refuse(sentence: str) -> PydanticCustomError:
@@ -72,6 +73,15 @@ def _phrase(value: object) -> str:
     return phrase
 
 
+def _example(value: object) -> str:
+    """A sentence in one line; YAML may have folded it from several."""
+    if not isinstance(value, str) or not any(map(str.isalpha, value)) or len(value) > MAX_EXAMPLE:
+        raise ValueError(
+            f"`{shown(value)}` is no example; write a sentence as people write it, at most {MAX_EXAMPLE} characters"
+        )
+    return " ".join(value.split())
+
+
 def _wording(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError(f"`{shown(value)}` is not a reply's text; write it in quotes")
@@ -101,6 +111,7 @@ Language = Annotated[str, BeforeValidator(sentences(language_code), json_schema_
 Word = Annotated[str, BeforeValidator(sentences(_word), json_schema_input_type=str | int)]
 NetworkName = Annotated[str, BeforeValidator(sentences(_network), json_schema_input_type=str)]
 Phrase = Annotated[str, BeforeValidator(sentences(_phrase), json_schema_input_type=str | int)]
+Example = Annotated[str, BeforeValidator(sentences(_example), json_schema_input_type=str)]
 Wording = Annotated[str, BeforeValidator(sentences(_wording), json_schema_input_type=str)]
 Span = Annotated[timedelta, BeforeValidator(sentences(_span), json_schema_input_type=str)]
 Number = Annotated[
@@ -125,6 +136,7 @@ Wordings = Annotated[
     BeforeValidator(listed, json_schema_input_type=Wording | list[Wording]),
 ]
 Intents = Annotated[tuple[Intent, ...], _ONE, BeforeValidator(listed, json_schema_input_type=Intent | list[Intent])]
+Signals = Annotated[tuple[Signal, ...], _ONE, BeforeValidator(listed, json_schema_input_type=Signal | list[Signal])]
 Sentiments = Annotated[
     tuple[Sentiment, ...], _ONE, BeforeValidator(listed, json_schema_input_type=Sentiment | list[Sentiment])
 ]

@@ -13,6 +13,7 @@ of the trace.
     per_author_per_day, per_thread, per_hour                                          holds
     automatic_once        a second automatic reply to one author within a day         holds
     age, confidence, language                                                         holds
+    signals               danger, law, press, somebody leaving or frail, irony, abuse holds
     risk                  words of danger; also calls a team in, urgency critical     holds
     length                longer than the network takes                               holds
     personal_data         data that must not stand in public                          holds
@@ -251,6 +252,16 @@ def _language(about: _Case) -> _Stop:
     return None
 
 
+def _signals(about: _Case) -> _Stop:
+    found = about.situation.understanding
+    if not found.signals:
+        return None
+    signs = ", ".join(
+        f"{signal.replace('_', ' ')} ({found.signal_scores.get(signal, 0.0):.0%})" for signal in found.signals
+    )
+    return "holds", f"the model sees {signs}, and a person should"
+
+
 def _risk(about: _Case) -> _Stop:
     if not about.risks:
         return None
@@ -313,6 +324,7 @@ _GUARDS: tuple[tuple[str, Callable[[_Case], _Stop]], ...] = (
     ("age", _age),
     ("confidence", _confidence),
     ("language", _language),
+    ("signals", _signals),
     ("risk", _risk),
     ("length", _length),
     ("personal_data", _personal_data),

@@ -16,7 +16,7 @@ from policies.fields import NONE
 from policies.personal import personal_data
 from policies.schema import PolicyFile
 from policies.templates import quotes_case
-from policies.words import shown, suggestion
+from policies.words import fold, shown, suggestion
 
 _KINDS = {
     "bool_type": "true or false",
@@ -45,14 +45,14 @@ def schema_problems(error: ValidationError, document: Document) -> list[str]:
 
 
 def reference_problems(document: Document) -> list[str]:
-    """Teams and templates that are named but do not exist. Reads the raw data, so it works beside other problems."""
+    """Teams, templates and areas that are named but do not exist. Reads raw data, so it works beside other problems."""
     data = document.data
-    teams, templates = _keys(data.get("teams")), _keys(data.get("templates"))
+    known = {kind: _keys(data.get(f"{kind}s")) for kind in ("team", "template", "area")}
     found: list[str] = []
     for location, kind, name in _references(data):
-        known = teams if kind == "team" else templates
-        if name not in known:
-            found.append(document.problem(location, f"there is no {kind} `{shown(name)}`{suggestion(name, known)}"))
+        if name not in known[kind]:
+            what = f"there is no {kind} `{shown(name)}`{suggestion(name, known[kind])}"
+            found.append(document.problem(location, what))
     return found
 
 
@@ -150,7 +150,7 @@ def _keys(block: object) -> list[str]:
 
 
 def _references(data: Mapping[str, Any]) -> Iterator[tuple[Location, str, str]]:
-    """Every name that refers to something: where it stands, whether it is a team or a template, the name."""
+    """Every name that refers to something: where it stands, whether it is a team, a template or an area, the name."""
     if isinstance(data.get("default_team"), str):
         yield ("default_team",), "team", data["default_team"]
     guard = data.get("guard")
@@ -160,6 +160,8 @@ def _references(data: Mapping[str, Any]) -> Iterator[tuple[Location, str, str]]:
             yield ("guard", "risk_teams", kind), "team", team
     rules = data.get("rules")
     for index, rule in enumerate(rules) if isinstance(rules, list) else ():
+        if isinstance(rule, dict):
+            yield from _areas_named(rule.get("when"), ("rules", index, "when"))
         then = rule.get("then") if isinstance(rule, dict) else None
         if not isinstance(then, dict):
             continue
@@ -171,11 +173,29 @@ def _references(data: Mapping[str, Any]) -> Iterator[tuple[Location, str, str]]:
                 yield ("rules", index, "then", key, inner), kind, value
 
 
+def _areas_named(when: object, location: Location) -> Iterator[tuple[Location, str, str]]:
+    """The areas that a `when` and the blocks inside it speak of."""
+    if not isinstance(when, dict):
+        return
+    for number, name in enumerate(_several(when.get("areas"))):
+        if isinstance(name, str):
+            yield (*location, "areas", number), "area", name.strip()
+    for key in ("all", "any", "none"):
+        for number, block in enumerate(_several(when.get(key))):
+            yield from _areas_named(block, (*location, key, number))
+
+
+def _several(value: object) -> list[object]:
+    """What stands in a list, or alone where one may stand."""
+    return value if isinstance(value, list) else [value]
+
+
 # --- meaning ---------------------------------------------------------------------------------------------------------
 
 
 def _meaning(file: PolicyFile) -> Iterator[tuple[Location, str]]:
     yield from _rule_problems(file)
+    yield from _area_problems(file)
     for name, template in file.templates.items():
         for place, by_language in template.wordings().items():
             where: Location = ("templates", name, "networks", place) if place else ("templates", name)
@@ -220,6 +240,30 @@ def _rule_problems(file: PolicyFile) -> Iterator[tuple[Location, str]]:
                     f"rule `{rule.name}` may open no case, but its reply quotes `case.reference`; say `case:` in the "
                     "rule, or put the reference inside `{% if case.reference %}…{% endif %}`",
                 )
+
+
+def _area_problems(file: PolicyFile) -> Iterator[tuple[Location, str]]:
+    names: dict[str, str] = {}
+    seen: dict[str, str] = {}
+    for name, area in file.areas.items():
+        other = names.setdefault(name.casefold(), name)
+        if other != name:
+            yield ("areas", name), f"the areas `{other}` and `{name}` differ in capitals only; rename one, or join them"
+        for index, example in enumerate(area.examples):
+            where: Location = ("areas", name, "examples", index)
+            key = fold(example)
+            if seen.get(key, name) != name:
+                yield (
+                    where,
+                    f"`{shown(example)}` is an example of `{seen[key]}` as well; leave it where it belongs, so that "
+                    "the two can be told apart",
+                )
+            elif key in seen:
+                yield where, f"`{shown(example)}` stands here twice; leave one"
+            seen.setdefault(key, name)
+            kinds = personal_data(example, file.brand.contacts)
+            if kinds:
+                yield where, f"this example holds {' and '.join(kinds)}; take that out, nothing is learned from it"
 
 
 def _may_lack_a_case(file: PolicyFile, index: int) -> bool:

@@ -15,6 +15,7 @@ from listener.types import CaseMode, Mode, Urgency
 from policies.fields import (
     NONE,
     Age,
+    Example,
     Intents,
     Kinds,
     Language,
@@ -26,6 +27,7 @@ from policies.fields import (
     Raise,
     Reference,
     Sentiments,
+    Signals,
     Span,
     Text,
     Visibilities,
@@ -36,6 +38,8 @@ from policies.fields import (
     refuse,
     sentences,
 )
+
+LEAST_EXAMPLES = 5
 
 
 class Block(BaseModel):
@@ -53,6 +57,12 @@ class When(Block):
     intents: Intents | None = Field(default=None, description="One of these is among what the mention wants.")
     main_intent: Intents | None = Field(default=None, description="One of these is what the mention wants most.")
     sentiment: Sentiments | None = Field(default=None, description="How it sounds.")
+    signals: Signals | None = Field(
+        default=None, description="One of these is seen in it: danger, law, press, leaving, frailty, irony, abuse."
+    )
+    areas: Words | None = Field(
+        default=None, description="One of these areas of our own is what it is about; `areas:` teaches them."
+    )
     confidence: Number | None = Field(
         default=None, description='How sure the model is of the main intent, like ">= 0.8".'
     )
@@ -204,6 +214,27 @@ class Network(Block):
     cases: CaseMode | None = None
 
 
+class Area(Block):
+    """Something that concerns us, by sentences that are about it."""
+
+    because: Text = Field(default="", description="What belongs there, for colleagues.")
+    examples: tuple[Example, ...] = Field(
+        max_length=200,
+        description="5 to 20 sentences as people write them, in any mix of languages; up to 200.",
+        json_schema_extra={"minItems": LEAST_EXAMPLES},
+    )
+
+    @field_validator("examples")
+    @classmethod
+    def _are_enough(cls, examples: tuple[str, ...]) -> tuple[str, ...]:
+        if len(examples) < LEAST_EXAMPLES:
+            raise refuse(
+                f"an area needs at least {LEAST_EXAMPLES} examples and this one has {len(examples)}; add sentences as "
+                "people write them"
+            )
+        return examples
+
+
 class Brand(Block):
     """Who is speaking."""
 
@@ -328,6 +359,11 @@ class PolicyFile(Block):
     service_levels: ServiceLevels = ServiceLevels()
     guard: Guard = Guard()
     templates: dict[Name, Template] = Field(default_factory=dict)
+    areas: dict[Name, Area] = Field(
+        default_factory=dict,
+        max_length=200,
+        description="What concerns us besides the built-in intents; learned by `escucha model train`.",
+    )
     rules: tuple[Rule, ...] = Field(max_length=500)
 
     def mode_on(self, network: str) -> Mode:

@@ -240,7 +240,7 @@ def tatoeba(folder: Path) -> Iterator[Example]:
 
 def xlm_t(folder: Path, language: str) -> list[Example]:
     """Posts with their sentiment. For measuring only: never trained on."""
-    name = {"en": "english", "es": "spanish"}[language]
+    name = {"en": "english", "es": "spanish", "pt": "portuguese"}[language]
     texts = (folder / f"xlm_t_val/{name}/val_text.txt").read_text(encoding="utf-8").splitlines()
     labels = (folder / f"xlm_t_val/{name}/val_labels.txt").read_text(encoding="utf-8").split()
     return [

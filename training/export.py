@@ -7,6 +7,7 @@ in the batch, and one loud token would drown the others.
 
 from __future__ import annotations
 
+import hashlib
 import math
 import warnings
 from pathlib import Path
@@ -17,10 +18,13 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
-from training.network import FAST_LAYERS, OUTPUTS, Heads, Network
+from listener.model.onnx import OUTPUTS, SHARED, Profile, graph_file
+from training.network import FAST_LAYERS, Heads, Network
 
 OPSET = 18
 LEVELS = 127  # on either side of zero
+SMALL = 1024  # bytes; what is smaller stays in the graph's own file
+ALIGNED = 64  # bytes, so that processors read whole lines
 MIDDLE = 128  # zero, as the unsigned bytes that processors multiply fastest
 
 
@@ -74,7 +78,7 @@ class Lean(nn.Module):
         return tuple(self.heads(hidden, attention_mask))
 
 
-def graph_of(network: Network, profile: str) -> onnx.ModelProto:
+def graph_of(network: Network, profile: Profile) -> onnx.ModelProto:
     """The network of one profile (`full` or `fast`) as ONNX in 32-bit numbers, for any batch and length."""
     network = network.to("cpu", torch.float32).eval()
     layers = len(network.encoder.encoder.layer) if profile == "full" else FAST_LAYERS
@@ -99,6 +103,28 @@ def graph_of(network: Network, profile: str) -> onnx.ModelProto:
         node.ClearField("doc_string")
     del graph.graph.value_info[:]
     return graph
+
+
+def write(graphs: dict[Profile, onnx.ModelProto], folder: Path) -> None:
+    """Each profile's graph as a file, with the weights of both in one: what they share is there once."""
+    places: dict[bytes, int] = {}
+    with (folder / SHARED).open("wb") as shared:
+        for profile, graph in graphs.items():
+            for tensor in graph.graph.initializer:
+                content = numpy_helper.to_array(tensor).tobytes()
+                if len(content) < SMALL:
+                    continue
+                digest = hashlib.sha256(content).digest()
+                if digest not in places:
+                    shared.write(bytes(-shared.tell() % ALIGNED))
+                    places[digest] = shared.tell()
+                    shared.write(content)
+                tensor.ClearField("raw_data")
+                tensor.data_location = TensorProto.EXTERNAL
+                del tensor.external_data[:]
+                for key, value in (("location", SHARED), ("offset", places[digest]), ("length", len(content))):
+                    tensor.external_data.add(key=key, value=str(value))
+            (folder / graph_file(profile)).write_bytes(graph.SerializeToString(deterministic=True))
 
 
 def quantized(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -161,7 +187,11 @@ class _Quantizer:
         return numpy_helper.to_array(self.weights[name]) if name in self.weights else None
 
     def _is_table(self, name: str) -> bool:
-        return name in self.weights and self.weights[name].data_type == TensorProto.FLOAT and len(self.weights[name].dims) == 2
+        return (
+            name in self.weights
+            and self.weights[name].data_type == TensorProto.FLOAT
+            and len(self.weights[name].dims) == 2
+        )
 
     def _matmul(self, node: onnx.NodeProto, weight: np.ndarray) -> None:
         product = self._product(node.input[0], weight, node.output[0])

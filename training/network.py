@@ -1,9 +1,7 @@
-"""The network: all-MiniLM-L6-v2 read at two depths, each with every head, and how it leaves training as one ONNX graph."""
+"""The network: all-MiniLM-L6-v2 read at two depths, each with every head."""
 
 from __future__ import annotations
 
-import warnings
-from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -13,7 +11,6 @@ from transformers import BertConfig, BertModel
 from listener.types import Intent, Sentiment, Signal
 
 FAST_LAYERS = 3
-OUTPUTS = ("sentence_embedding", "sentiment", "intents", "signals")
 
 
 class Read(NamedTuple):
@@ -62,36 +59,3 @@ class Network(nn.Module):
         found = self.encoder(input_ids=input_ids, attention_mask=attention_mask, output_hidden_states=True)
         halfway = found.hidden_states[FAST_LAYERS]
         return self.full(found.last_hidden_state, attention_mask), self.fast(halfway, attention_mask)
-
-
-class Flat(nn.Module):
-    """The network with its outputs in a row, as ONNX wants them."""
-
-    def __init__(self, network: Network) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, ...]:
-        full, fast = self.network(input_ids, attention_mask)
-        return (*full, *fast)
-
-
-def export(network: Network, path: Path) -> None:
-    """Write the network as ONNX with inputs of any batch and length; the fast profile's outputs are `fast_…`."""
-    network = network.to("cpu", torch.float32).eval()
-    ids = torch.ones(2, 16, dtype=torch.long)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            Flat(network),
-            (ids, torch.ones_like(ids)),
-            path,
-            input_names=["input_ids", "attention_mask"],
-            output_names=[*OUTPUTS, *(f"fast_{name}" for name in OUTPUTS)],
-            dynamic_shapes={
-                "input_ids": {0: "batch", 1: "length"},
-                "attention_mask": {0: "batch", 1: "length"},
-            },
-            opset_version=18,
-            external_data=False,
-        )

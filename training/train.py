@@ -24,6 +24,7 @@ from sklearn.metrics import f1_score
 from torch import Tensor, nn
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
+from listener.types import Sentiment
 from training import data, vocabulary
 from training.data import INTENTS, SENTIMENTS, SIGNALS, Example
 from training.network import Network, Read
@@ -35,17 +36,51 @@ BATCH = 64
 POOL = 8  # batches drawn together and sorted by length, so that little is padded
 NEARNESS = 0.05  # the temperature at which a translation must find its original among a batch's texts
 SURE = {"corpus": 1.0, "goemotions": 0.6, "xed": 0.4}  # how much a source's sentiment counts; subtitles are noisy
-SHARES = {  # of a batch
-    "corpus": 0.42,
-    "goemotions": 0.24,
-    "xed": 0.16,
-    "pairs": 0.08,
-    "bitext": 0.04,
-    "nlupp": 0.03,
-    "tatoeba": 0.03,
-}
+NEUTRAL = 0.5  # how much a public text without feeling counts beside one with: they are most of what is there
 SWITCHED = 0.2  # of the English texts are written half in Spanish
 LOOK = 300  # steps between two looks at the validation posts
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phase:
+    """A stretch of training: how long, how fast, and how much of a batch comes from where."""
+
+    name: str
+    steps: int
+    rate: float
+    shares: dict[str, float]
+
+
+PHASES = (
+    Phase(
+        name="language",
+        steps=3000,
+        rate=2e-4,
+        shares={
+            "corpus": 0.42,
+            "goemotions": 0.24,
+            "xed": 0.16,
+            "pairs": 0.08,
+            "bitext": 0.04,
+            "nlupp": 0.03,
+            "tatoeba": 0.03,
+        },
+    ),
+    Phase(
+        name="care",
+        steps=1500,
+        rate=1e-4,
+        shares={
+            "corpus": 0.6,
+            "goemotions": 0.14,
+            "xed": 0.12,
+            "pairs": 0.06,
+            "bitext": 0.03,
+            "nlupp": 0.03,
+            "tatoeba": 0.02,
+        },
+    ),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,13 +106,19 @@ def main() -> int:
     say(started, f"the teacher knows {len(meant)} meanings")
     samples = [Sample(example=example, meaning=meant.get(example.english)) for example in examples]
     switcher = Switcher(vocabulary.read_lexicon(options.lexicon) | lexicon, random.Random(options.seed))
-    drawn = batches(samples, switcher, options)
 
     def look() -> str:
         return " ".join(f"{language} {seen(network, tokenizer, options, language):.3f}" for language in ("en", "es"))
 
-    train(network, tokenizer, drawn, options=options, device=device, say=partial(say, started), look=look)
-    save_file({key: value.cpu().contiguous() for key, value in network.state_dict().items()}, options.out / WEIGHTS)
+    for number, phase in enumerate(PHASES):
+        kept = options.out / f"{phase.name}.safetensors"
+        if kept.exists():  # a run that was broken off goes on after its last whole phase
+            network.load_state_dict(load_file(kept))
+            continue
+        drawn = batches(samples, switcher, phase, options.seed + number)
+        train(network, tokenizer, drawn, phase=phase, device=device, say=partial(say, started), look=look)
+        save_file({key: value.cpu().contiguous() for key, value in network.state_dict().items()}, kept)
+    kept.replace(options.out / WEIGHTS)
     used = Counter(f"{e.source} {e.language}" for e in examples)
     (options.out / USED).write_text(json.dumps(used, indent=1), encoding="utf-8")
     return 0
@@ -92,8 +133,6 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--corpus", type=Path, default=Path("training/corpus"))
     parser.add_argument("--lexicon", type=Path, default=Path("training/lexicon/es-en.tsv"))
     parser.add_argument("--out", type=Path, required=True, help="folder for what was learned")
-    parser.add_argument("--steps", type=int, default=3000)
-    parser.add_argument("--rate", type=float, default=2e-4)
     parser.add_argument("--seed", type=int, default=20)
     return parser.parse_args()
 
@@ -225,17 +264,17 @@ class Switcher:
 
 
 def batches(
-    samples: list[Sample], switcher: Switcher, options: argparse.Namespace
+    samples: list[Sample], switcher: Switcher, phase: Phase, number: int
 ) -> Iterator[tuple[list[Sample], list[str]]]:
-    """`--steps` batches, each of texts of about one length, with the wordings to learn from."""
-    draw = random.Random(options.seed)
+    """The phase's batches, each of texts of about one length, with the wordings to learn from."""
+    draw = random.Random(number)
     sources = {
-        source: endless([sample for sample in samples if sample.example.source == source], options.seed + number)
-        for number, source in enumerate(SHARES)
+        source: endless([sample for sample in samples if sample.example.source == source], number + place)
+        for place, source in enumerate(phase.shares)
     }
-    left = options.steps
+    left = phase.steps
     while left > 0:
-        chosen = draw.choices(list(SHARES), list(SHARES.values()), k=BATCH * POOL)
+        chosen = draw.choices(list(phase.shares), list(phase.shares.values()), k=BATCH * POOL)
         pool = [next(sources[source]) for source in chosen]
         worded = [(sample, varied(sample.example, switcher, draw)) for sample in pool]
         worded.sort(key=lambda pair: len(pair[1]) + draw.random())
@@ -297,6 +336,8 @@ def wanted(batch: list[Sample], size: int, device: str) -> Wanted:
         example = sample.example
         if example.sentiment is not None:
             sentiment[row], sure[row] = example.sentiment, SURE[example.source]
+            if example.source != "corpus" and example.sentiment[SENTIMENTS.index(Sentiment.NEUTRAL)] > 0.5:
+                sure[row] *= NEUTRAL
         for intent, value in example.intents.items():
             intents[row, INTENTS.index(intent)] = value
             intents_sure[row, INTENTS.index(intent)] = 1.0 if example.source == "corpus" else 0.3
@@ -342,7 +383,7 @@ def train(
     tokenizer: PreTrainedTokenizerFast,
     drawn: Iterator[tuple[list[Sample], list[str]]],
     *,
-    options: argparse.Namespace,
+    phase: Phase,
     device: str,
     say: Callable[[str], None],
     look: Callable[[], str],
@@ -354,10 +395,10 @@ def train(
     heads = [*network.full.parameters(), *network.fast.parameters()]
     body = [weight for weight in network.encoder.parameters() if weight is not words.weight]
     dense = torch.optim.AdamW(
-        [{"params": body, "lr": options.rate}, {"params": heads, "lr": options.rate * 5}], weight_decay=0.01, fused=True
+        [{"params": body, "lr": phase.rate}, {"params": heads, "lr": phase.rate * 5}], weight_decay=0.01, fused=True
     )
-    sparse = torch.optim.SparseAdam([words.weight], lr=options.rate * 3)
-    pace = partial(speed, warmup=options.steps // 20, steps=options.steps)
+    sparse = torch.optim.SparseAdam([words.weight], lr=phase.rate * 3)
+    pace = partial(speed, warmup=phase.steps // 20, steps=phase.steps)
     schedules = [torch.optim.lr_scheduler.LambdaLR(optimizer, pace) for optimizer in (dense, sparse)]
     running = 0.0
     for step, (batch, texts) in enumerate(drawn):
@@ -373,9 +414,9 @@ def train(
         for schedule in schedules:
             schedule.step()
         running = wrong.item() if step == 0 else 0.98 * running + 0.02 * wrong.item()
-        if step % 50 == 0 or step == options.steps - 1:
-            told = f"; {look()}" if step % LOOK == 0 or step == options.steps - 1 else ""
-            say(f"step {step} of {options.steps}: loss {running:.3f}{told}")
+        if step % 50 == 0 or step == phase.steps - 1:
+            told = f"; {look()}" if step % LOOK == 0 or step == phase.steps - 1 else ""
+            say(f"step {step} of {phase.steps}: loss {running:.3f}{told}")
 
 
 def speed(step: int, *, warmup: int, steps: int) -> float:

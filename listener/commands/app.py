@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from listener.contract import Classifier, Connector, Policy
     from listener.desk.purse import Purse
     from listener.flow.pipeline import Pipeline
+    from listener.model.reading import Model
     from listener.store import Store
     from listener.store.sources import Wanted
     from listener.types import Facts, Mode
@@ -164,10 +165,22 @@ class App:
 
     @cached_property
     def classifier(self) -> Classifier:
-        """The model, loaded."""
-        from listener.model import onnx
+        """The model, loaded, with the areas it was taught and the imported models that speak for some labels."""
+        from listener.model import imported
 
-        return onnx.load()
+        settings = self.config_or_default
+        return imported.join(self.reader(areas=True), settings.models, settings.model.also)
+
+    def reader(self, *, areas: bool = False) -> Model:
+        """The model that came with Escucha alone, with the areas it was taught or without."""
+        from listener.model import reading
+        from listener.model.fewshot import FILE, Areas
+
+        settings = self.config_or_default
+        model = reading.load(profile=settings.model.profile)
+        if areas and (learned := settings.models / FILE).exists():
+            model.areas = Areas.load(learned, reader=model.reader_version)
+        return model
 
     def connector(self, account: str) -> Connector:
         """That account of the settings, connected. Raises NotFound, Mistake or a NetworkError."""

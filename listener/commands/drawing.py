@@ -245,6 +245,8 @@ def _means(card: Card) -> Text | None:
         return None if card.gone else Text("not understood yet", style="dim")
     parts = [f"{label(intent).replace('_', ' ')} {_percent(found.intent_scores, intent)}" for intent in found.intents]
     parts.append(f"{found.sentiment} {_percent(found.sentiment_scores, found.sentiment)}" if found.sentiment else "")
+    parts += [f"{label(area)} {_percent(found.area_scores, area)}" for area in found.areas]
+    parts += [f"{label(signal).replace('_', ' ')} {_percent(found.signal_scores, signal)}" for signal in found.signals]
     words = " · ".join(part for part in parts if part) or "the model is not sure what it means"
     return Text(f"{words} · {label(found.language)}")
 

@@ -13,11 +13,13 @@ from rich.table import Table
 from rich.text import Text
 
 from listener.commands import card as cards
+from listener.commands import weighing
 from listener.commands.app import App, pass_app
 from listener.commands.card import Card
 from listener.commands.drawing import ALL_MEDIA, WIDEST, media_line
 from listener.commands.keys import case_keys, decision_keys, draft_keys, mention_keys, understanding_keys
 from listener.commands.output import ago, clip, console, json_option, plain, print_json
+from listener.commands.weighing import Words
 from listener.store import audit, decisions
 from listener.store.audit import Entry
 from listener.store.decisions import StoredDecision
@@ -42,16 +44,20 @@ class Reasons:
 
 @click.command()
 @click.argument("what", metavar="M12|D7|CASE")
+@click.option("--no-words", is_flag=True, help="Leave out which words moved the labels; saves about a second.")
 @json_option
 @pass_app
-def explain(app: App, what: str, as_json: bool) -> None:
-    """Why a mention was decided as it was: every rule, every guard, the model's scores, who did what when."""
+def explain(app: App, what: str, no_words: bool, as_json: bool) -> None:
+    """Why a mention was decided as it was: rules, guards, scores, the words that moved them, who did what when."""
     reasons = gather(app, what)
+    words = None if no_words else weighing.weigh(app, reasons.card)
     if as_json:
-        print_json(_plain(reasons))
+        print_json({**_plain(reasons), "words": weighing.keys(words)})
     else:
         screen = console()
-        screen.print(draw(reasons, app=app, width=min(screen.width, WIDEST)))
+        marks = screen.no_color or screen.color_system is None
+        width = min(screen.width, WIDEST)
+        screen.print(draw(reasons, app=app, width=width, words=words, marks=marks), width=width)
 
 
 def gather(app: App, what: str) -> Reasons:
@@ -71,8 +77,10 @@ def gather(app: App, what: str) -> Reasons:
 # --- for people ------------------------------------------------------------------------------------------------------
 
 
-def draw(reasons: Reasons, *, app: App, width: int) -> Group:
-    """The reasons, at most `width` columns wide."""
+def draw(reasons: Reasons, *, app: App, width: int, words: Words | None = None, marks: bool = False) -> Group:
+    """The reasons, at most `width` columns wide; with the weight of each word where they were weighed, by marks in
+    place of colours if so wanted.
+    """
     card, now = reasons.card, app.now()
     name = f"D{card.draft.id} on M{card.mention.id}" if card.draft else f"M{card.mention.id}"
     title = Text.assemble((f"Why {name}", "bold"), f" is as it is · {card.mention.network} · {card.urgency}")
@@ -97,6 +105,8 @@ def draw(reasons: Reasons, *, app: App, width: int) -> Group:
         parts += [Text(), Text("Guards", style="bold"), _guards(decision)]
     if card.understanding:
         parts += [Text(), Text("Model", style="bold"), _scores(card)]
+        if words is not None:
+            parts += [Text(), Text("Which words", style="bold"), weighing.draw(words, width=width, marks=marks)]
     if saw := (decision.trace.get("saw") if decision else None):
         parts += [Text(), Text("What the policy knew", style="bold"), _saw(saw, width)]
     if len(reasons.made) > 1:
@@ -173,7 +183,11 @@ def _scores(card: Card) -> Group:
     for scores, chosen in (
         (found.sentiment_scores, {found.sentiment}),
         (found.intent_scores, set(found.intents)),
+        (found.signal_scores, set(found.signals)),
+        (found.area_scores, set(found.areas)),
     ):
+        if not scores:
+            continue
         for name, score in sorted(scores.items(), key=lambda pair: -_number(pair[1])):
             style = "" if name in chosen else "dim"
             label = clip(str(name)[:400].replace("_", " "), 22)

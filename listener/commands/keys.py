@@ -92,6 +92,10 @@ def understanding_keys(found: Understanding | None) -> dict[str, Any] | None:
         "sentiment_scores": dict(found.sentiment_scores),
         "intents": list(found.intents),
         "intent_scores": dict(found.intent_scores),
+        "signals": list(found.signals),
+        "signal_scores": dict(found.signal_scores),
+        "areas": list(found.areas),
+        "area_scores": dict(found.area_scores),
     }
 
 

@@ -203,6 +203,8 @@ def understood(understanding: Understanding) -> str:
     words += [f"{intent} {understanding.intent_scores.get(intent, 0):.0%}" for intent in understanding.intents]
     if not understanding.intents:
         words.append("intent ?")
+    words += [f"{area} {understanding.area_scores.get(area, 0):.0%}" for area in understanding.areas]
+    words += [f"{signal} {understanding.signal_scores.get(signal, 0):.0%}" for signal in understanding.signals]
     return ", ".join(words)
 
 

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from listener.errors import Mistake
-from listener.types import Intent, Sentiment
+from listener.model import calibration
+from listener.model.calibration import OTHER_LANGUAGE, Calibration
 
 CARD = "card.json"
-OTHER_LANGUAGE = "other"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,24 +40,6 @@ class Source:
 
 
 @dataclass(frozen=True, kw_only=True)
-class IntentScale:
-    """How one intent's raw output z becomes a probability: 1 / (1 + exp(-(slope * z + offset))), and from where on
-    the model says it."""
-
-    slope: float
-    offset: float
-    threshold: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class SentimentScale:
-    """How raw outputs become probabilities: softmax((z + shift) / temperature)."""
-
-    temperature: float
-    shift: Mapping[Sentiment, float]
-
-
-@dataclass(frozen=True, kw_only=True)
 class Card:
     """One model's card. `metrics` is what was measured, by name of the test; see docs/model.md for their meaning."""
 
@@ -67,19 +49,13 @@ class Card:
     max_tokens: int
     files: tuple[CardFile, ...]
     sources: tuple[Source, ...]
-    sentiment: Mapping[str, SentimentScale]  # by language, and "other"
-    sentiment_thresholds: Mapping[Sentiment, float]
-    intents: Mapping[Intent, IntentScale]
+    profiles: Mapping[str, Calibration]
     metrics: Mapping[str, Any]
 
     @property
     def languages(self) -> tuple[str, ...]:
         """The languages the model learned, ISO 639-1. In any other it knows nothing."""
-        return tuple(language for language in self.sentiment if language != OTHER_LANGUAGE)
-
-    def sentiment_scale(self, language: str) -> SentimentScale:
-        """How sentiment is calibrated for `language` (ISO 639-1 or "und")."""
-        return self.sentiment.get(language, self.sentiment[OTHER_LANGUAGE])
+        return tuple(language for language in self.profiles["full"].scales if language != OTHER_LANGUAGE)
 
 
 def read(folder: Path) -> Card:
@@ -120,7 +96,6 @@ def sha256(path: Path) -> str:
 
 
 def _card(data: dict[str, Any]) -> Card:
-    calibration = data["calibration"]
     return Card(
         version=data["version"],
         made=date.fromisoformat(data["made"]),
@@ -128,13 +103,6 @@ def _card(data: dict[str, Any]) -> Card:
         max_tokens=data["max_tokens"],
         files=tuple(CardFile(**file) for file in data["files"]),
         sources=tuple(Source(**source) for source in data["sources"]),
-        sentiment={
-            language: SentimentScale(
-                temperature=scale["temperature"], shift={label: scale["shift"][label] for label in Sentiment}
-            )
-            for language, scale in calibration["sentiment"].items()
-        },
-        sentiment_thresholds={label: calibration["sentiment_thresholds"][label] for label in Sentiment},
-        intents={label: IntentScale(**calibration["intents"][label]) for label in Intent},
+        profiles={profile: calibration.read(data["calibration"][profile]) for profile in ("full", "fast")},
         metrics=data["metrics"],
     )

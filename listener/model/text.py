@@ -45,6 +45,7 @@ EMOJI_WORDS = {
     "light": "💡🔌",
     "money": "💸💰💵🤑",
 }
+_FIRST_PICTURE = "\u2010"  # no picture stands before it in Unicode
 _EMOJI = {emoji: f" {word} " for word, all_of_it in EMOJI_WORDS.items() for emoji in all_of_it}
 _SMILEYS = re.compile(r"(?<![\w:;=])(?:(?P<happy>[:;=]-?[)D]|<3)|(?P<sad>:'?-?\(|=\())(?!\w)")
 
@@ -55,7 +56,8 @@ def clean(text: str) -> str:
     text = _MAIL.sub(" email ", _HANDLE.sub(" @user ", text))
     text = _HASHTAG.sub(_split_hashtag, text)
     text = _SMILEYS.sub(lambda found: " happy " if found["happy"] else " sad ", text)
-    text = "".join(_word_for(character) for character in text)
+    if max(text, default="") >= _FIRST_PICTURE:
+        text = "".join(_word_for(character) for character in text)
     text = _LONG_LETTER.sub(r"\1\1", text)
     text = _LONG_SIGN.sub(r"\1\1", text)
     return _SPACES.sub(" ", text).strip()[:MAX_CLEAN].rstrip()
@@ -74,6 +76,8 @@ def visible(text: str) -> str:
     """The first `MAX_RAW` characters in NFC, without lone surrogates, control and invisible characters."""
     text = text[:MAX_RAW].encode("utf-8", "ignore").decode("utf-8")
     text = unicodedata.normalize("NFC", unheaped(text))
+    if text.isprintable():
+        return text
     return "".join(_shown(character) for character in text)
 
 
@@ -90,7 +94,7 @@ def _split_hashtag(found: re.Match[str]) -> str:
 
 def _word_for(character: str) -> str:
     """An emoji's word; nothing for other pictures, joiners and skin tones; any other character as it is."""
-    if character < "\u2010":
+    if character < _FIRST_PICTURE:
         return character
     word = _EMOJI.get(character)
     if word is not None:

@@ -11,7 +11,7 @@ from sqlalchemy import insert, select
 from listener.store import Transaction, upsert
 from listener.store import tables as t
 from listener.store.mentions import Mention
-from listener.types import Decision, Intent, Sentiment, Understanding
+from listener.types import Decision, Intent, Sentiment, Signal, Understanding
 
 
 def understood(tx: Transaction, mention: Mention, understanding: Understanding, now: datetime) -> None:
@@ -30,6 +30,10 @@ def understood(tx: Transaction, mention: Mention, understanding: Understanding, 
         "sentiment_scores": dict(understanding.sentiment_scores),
         "intents": [intent.value for intent in understanding.intents],
         "intent_scores": dict(understanding.intent_scores),
+        "signals": [signal.value for signal in understanding.signals],
+        "signal_scores": dict(understanding.signal_scores),
+        "areas": list(understanding.areas),
+        "area_scores": dict(understanding.area_scores),
         "at": now,
     }
     tx.execute(upsert(tx, t.understandings).on_conflict_do_nothing(), values)
@@ -53,6 +57,10 @@ def understanding_of(tx: Transaction, mention_id: int) -> Understanding | None:
         sentiment_scores=row.sentiment_scores,
         intents=tuple(Intent(name) for name in row.intents),
         intent_scores=row.intent_scores,
+        signals=tuple(Signal(name) for name in row.signals),
+        signal_scores=row.signal_scores,
+        areas=tuple(row.areas),
+        area_scores=row.area_scores,
     )
 
 

@@ -28,7 +28,7 @@ def withdraw(tx: Transaction, *mention_ids: int, reason: str, now: datetime) -> 
 
 
 def erase(tx: Transaction, *, network: str, external_ids: Iterable[str], now: datetime) -> tuple[int, ...]:
-    """Deleted there is deleted here: text, raw payload, media, revisions, understanding and the drafts that quote it.
+    """Deleted there is deleted here: text, raw payload, media, revisions, understanding, corrections and the drafts.
 
     What stays is the skeleton: ids, times, states, which rules matched. Gives the ids of the mentions emptied.
     """
@@ -79,6 +79,7 @@ def _empty(tx: Transaction, mention_ids: Sequence[int], *, reason: str, now: dat
     )
     tx.execute(delete(t.revisions).where(t.revisions.c.mention_id.in_(mention_ids)))
     tx.execute(delete(t.understandings).where(t.understandings.c.mention_id.in_(mention_ids)))
+    tx.execute(delete(t.corrections).where(t.corrections.c.mention_id.in_(mention_ids)))
     erase_drafts(tx, *mention_ids)
     for row in tx.execute(select(t.decisions).where(t.decisions.c.mention_id.in_(mention_ids))).all():
         tx.execute(update(t.decisions).where(t.decisions.c.id == row.id).values(trace=_skeleton(row.trace)))

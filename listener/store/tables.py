@@ -235,6 +235,10 @@ understandings = Table(
     Column("sentiment_scores", JSON, nullable=False),
     Column("intents", JSON, nullable=False),
     Column("intent_scores", JSON, nullable=False),
+    Column("signals", JSON, nullable=False),
+    Column("signal_scores", JSON, nullable=False),
+    Column("areas", JSON, nullable=False),
+    Column("area_scores", JSON, nullable=False),
     Column("at", Moment, nullable=False),
     UniqueConstraint("mention_id", "revision", "model_version"),
 )
@@ -503,4 +507,22 @@ audit = Table(
     Column("action", String(60), nullable=False),
     Column("subject", String(100), nullable=False, index=True),  # "mention 12", "draft 7", "case ES-26-000001-8"
     Column("detail", JSON, nullable=False),
+)
+
+# --- what people teach the model ------------------------------------------------------------------------------------
+
+corrections = Table(
+    "corrections",
+    metadata,
+    key(),
+    ref("mentions"),
+    Column("revision", Integer, nullable=False),  # the mention's, that was read
+    Column("what", String(20), nullable=False),  # "intents", "sentiment", "signals", "areas"
+    Column("was", JSON, nullable=False),  # as the model had it, a list of labels
+    Column("becomes", JSON, nullable=False),
+    Column("by", String(100), nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("accepted", Boolean),  # null: nobody has looked at it yet
+    Column("looked_by", String(100)),
+    Column("looked_at", Moment),
 )

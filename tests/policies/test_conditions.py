@@ -24,6 +24,10 @@ CONDITIONS: list[tuple[str, dict[str, Any], bool, str]] = [
     ("main_intent: question", {}, False, "praise"),
     ("sentiment: [negative, positive]", {"sentiment": "positive"}, True, ""),
     ("sentiment: negative", {"sentiment": None}, False, "unknown"),
+    ("areas: roaming", {"understanding__areas": ("billing", "roaming")}, True, ""),
+    ("areas: [roaming]", {"understanding__areas": ("billing",)}, False, "billing"),
+    ("areas: roaming", {}, False, "none"),
+    ("none: {areas: [roaming, billing]}", {}, True, ""),
     ('confidence: ">= 0.9"', {}, True, ""),
     ('confidence: ">= 90%"', {"score": 0.7}, False, "0.70"),
     ("language: [es, pt]", {}, True, ""),
@@ -87,6 +91,9 @@ def test_a_condition(when: str, given: dict[str, Any], holds: bool, saw: str) ->
     text = f"""name: one
 teams: {{care: {{}}}}
 default_team: care
+areas:
+  roaming: {{examples: [sin datos fuera, abroad without data, roaming caro, no signal in Chile, cómo lo activo]}}
+  billing: {{examples: [factura doble, charged twice, no entiendo el cargo, wrong invoice, me cobraron de más]}}
 rules:
   - name: it
     when: {block}

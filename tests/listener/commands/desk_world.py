@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +17,7 @@ import policies as policy_files
 from connectors.sandbox import FACTS
 from listener import store as stores
 from listener.commands.app import App
+from listener.contract import Classifier
 from listener.desk import cases as desk
 from listener.store import Store, Transaction, cases, decisions, erasing, inbox, mentions, policies, sources, tables
 from listener.store.inbox import Draft
@@ -41,6 +42,7 @@ from listener.types import (
     Understanding,
     Urgency,
 )
+from tests.listener.model.by_words import ByWords
 
 SETTINGS = """
 [database]
@@ -84,6 +86,7 @@ class DeskWorld:
     def __init__(self, folder: Path, *, clock: Clock | None = None) -> None:
         self.folder = folder
         self.clock = clock or Clock()
+        self.classifier: Classifier = ByWords()
         (folder / "escucha.toml").write_text(SETTINGS, encoding="utf-8")
         self.store: Store = stores.open(f"sqlite:///{folder / 'escucha.db'}")
         wanted = Wanted(name="tag", account="care", network="sandbox", query="#marca", every=timedelta(minutes=1))
@@ -275,7 +278,9 @@ class DeskWorld:
 
     # --- the command line ---
 
-    def run(self, *args: str, actor: str = "ana", input: str | None = None) -> Result:
+    def run(
+        self, *args: str, actor: str = "ana", input: str | None = None, environment: Mapping[str, str] | None = None
+    ) -> Result:
         """One command, as that person."""
         app = App(
             connectors=connectors,
@@ -283,8 +288,9 @@ class DeskWorld:
             config_path=self.folder / "escucha.toml",
             now=self.clock,
         )
-        environment = {"ESCUCHA_ACTOR": actor, "COLUMNS": "80", "XDG_STATE_HOME": str(self.folder / "state")}
-        return CliRunner(env=environment).invoke(cli.escucha, args, input=input, obj=app)
+        app.__dict__["classifier"] = self.classifier
+        ours = {"ESCUCHA_ACTOR": actor, "COLUMNS": "80", "XDG_STATE_HOME": str(self.folder / "state")}
+        return CliRunner(env={**ours, **(environment or {})}).invoke(cli.escucha, args, input=input, obj=app)
 
 
 def _understanding() -> Understanding:

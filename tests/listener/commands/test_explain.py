@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.console import Console
 
+from listener.commands import weighing
+from listener.errors import Mistake
+from listener.model.weighing import Kind, Label, weigh
 from listener.store import tables
-from listener.types import RuleOutcome, RuleTrace
-from tests.listener.commands.desk_world import DANGER, GUARDS, RULES, SAID, DeskWorld
+from listener.types import RuleOutcome, RuleTrace, Understanding
+from tests.listener.commands.desk_world import DANGER, DANGEROUS, GUARDS, RULES, SAID, DeskWorld
+from tests.listener.model.by_words import ByWords
 
 ROOT = Path(__file__).parents[3]
 
@@ -140,3 +148,191 @@ def test_the_docs_name_every_key_of_the_json(desk: DeskWorld, command: str) -> N
     page = (ROOT / "docs" / "moderators.md").read_text(encoding="utf-8")
     for key in json.loads(desk.run(command, "M1", "--json").stdout):
         assert f"`{key}`" in page, key
+
+
+# --- which words -----------------------------------------------------------------------------------------------------
+
+ANGRY = "Una vergüenza: el router no funciona. Gracias 😡"
+
+
+def words_of(told: str) -> str:
+    """The section of that name."""
+    return told[told.index("Which words") :].partition("\n\n")[0]
+
+
+def by_label(desk: DeskWorld, what: str = "M1") -> dict[str, dict[str, float]]:
+    found = json.loads(desk.run("explain", what, "--json").stdout)["words"]
+    for each in found["labels"]:
+        for word in each["words"]:
+            assert found["text"][word["start"] : word["end"]] == word["text"]
+    return {
+        each["label"]: {word["text"]: word["weight"] for word in each["words"] if word["weight"]}
+        for each in found["labels"]
+    }
+
+
+def test_without_colour_marks_show_what_raised_and_what_lowered_a_label(desk: DeskWorld) -> None:
+    desk.draft(said=ANGRY)
+    told = words_of(desk.run("explain", "M1").stdout)
+    assert "Una [[vergüenza]]: el router no funciona. ((Gracias)) [[😡]]" in told
+    assert '+0.45 "vergüenza"  +0.20 "😡"  −0.12 "Gracias"' in told
+    assert re.search(r"intent complaint 0\.90\n +Una vergüenza: el router \[\[no funciona\]\]", told)
+    assert re.search(r"intent outage report 0\.20\n.*\n +no words decide it alone", told)
+    assert "[[raised]] ((lowered))" in told
+    assert max(map(len, told.splitlines())) <= 80
+
+
+def test_on_a_terminal_colours_take_the_place_of_marks(desk: DeskWorld) -> None:
+    desk.draft(said=ANGRY)
+    colourful = {"FORCE_COLOR": "1", "TERM": "xterm-256color"}
+    told = words_of(desk.run("explain", "M1", environment=colourful).stdout)
+    assert "\x1b[1;30;42mvergüenza\x1b[0m" in told
+    assert "\x1b[1;32m😡\x1b[0m" in told
+    assert "\x1b[2;9;31mGracias\x1b[0m" in told
+    assert "[[" not in told
+    grey = words_of(desk.run("explain", "M1", environment={**colourful, "NO_COLOR": "1"}).stdout)
+    assert "[[vergüenza]]" in grey
+
+
+def test_programs_get_places_in_the_text_and_weights(desk: DeskWorld) -> None:
+    desk.decides(desk.hears(ANGRY, warning="Aviso"))
+    found = json.loads(desk.run("explain", "M1", "--json").stdout)["words"]
+    assert found["text"] == f"Aviso\n{ANGRY}"
+    assert (found["model_version"], found["note"], found["unknown"]) == ("by-words", "", [])
+    assert found["counted"] == found["one_by_one"] == 9
+    assert [(each["kind"], each["label"], each["score"]) for each in found["labels"]] == [
+        ("sentiment", "negative", 0.73),
+        ("intent", "outage_report", 0.2),
+        ("intent", "complaint", 0.9),
+    ]
+    weights = by_label(desk)
+    assert weights["negative"] == {"vergüenza": 0.45, "Gracias": -0.12, "😡": 0.2}
+    assert weights["complaint"] == {"no funciona": 0.8}
+
+
+def test_another_model_than_the_one_on_record_is_named(desk: DeskWorld) -> None:
+    desk.draft(said=ANGRY)
+    with desk.store.write() as tx:
+        tx.execute(tables.understandings.update().values(areas=["billing", "old area"], area_scores={"old area": 0.9}))
+    told = " ".join(words_of(desk.run("explain", "M1").stdout).split())
+    assert "The labels on record are of model m1." in told
+    assert "of the present model, by-words" in told
+    assert "The present model knows no area old area." in told
+    assert "area billing 0.00" in told
+    plain = json.loads(desk.run("explain", "M1", "--json").stdout)["words"]
+    assert plain["same_model"] is False
+    assert plain["unknown"] == [{"kind": "area", "label": "old area"}]
+
+
+def test_the_same_model_is_not_named(desk: DeskWorld) -> None:
+    desk.draft(said=ANGRY)
+    desk.classifier = Renamed("m1")
+    assert "present model" not in desk.run("explain", "M1").stdout
+    assert json.loads(desk.run("explain", "M1", "--json").stdout)["words"]["same_model"] is True
+
+
+def test_nothing_is_weighed_of_what_was_deleted(desk: DeskWorld) -> None:
+    desk.draft(said=ANGRY)
+    desk.is_deleted(1)
+    desk.classifier = reader = ByWords()
+    assert "Which words" not in desk.run("explain", "M1").stdout
+    words = json.loads(desk.run("explain", "M1", "--json").stdout)["words"]
+    assert (words["labels"], words["text"]) == ([], "")
+    assert "erased" in words["note"]
+    assert reader.calls == 0
+
+
+def test_what_was_not_read_yet_is_not_weighed(desk: DeskWorld) -> None:
+    desk.hears(ANGRY)
+    assert "Which words" not in desk.run("explain", "M1").stdout
+    assert "not read it yet" in json.loads(desk.run("explain", "M1", "--json").stdout)["words"]["note"]
+
+
+def test_where_the_model_was_sure_of_nothing_it_says_so(desk: DeskWorld) -> None:
+    desk.draft(said=ANGRY)
+    with desk.store.write() as tx:
+        tx.execute(tables.understandings.update().values(sentiment=None, intents=[]))
+    assert "was sure of nothing, so no word is weighed" in words_of(desk.run("explain", "M1").stdout)
+
+
+def test_without_a_model_the_rest_still_stands(desk: DeskWorld) -> None:
+    desk.draft(said=ANGRY)
+    desk.classifier = Broken()
+    told = desk.run("explain", "M1")
+    assert told.exit_code == 0
+    assert "The words cannot be weighed: The model is gone; install" in told.stdout
+    assert "Who did what when" in told.stdout
+    words = json.loads(desk.run("explain", "M1", "--json").stdout)["words"]
+    assert words["model_version"] is None
+    assert "install" in words["note"]
+
+
+def test_words_may_be_left_out(desk: DeskWorld) -> None:
+    desk.draft(said=ANGRY)
+    desk.classifier = reader = ByWords()
+    assert "Which words" not in desk.run("explain", "M1", "--no-words").stdout
+    assert json.loads(desk.run("explain", "M1", "--no-words", "--json").stdout)["words"] is None
+    assert reader.calls == 0
+
+
+def test_of_a_long_text_only_what_lies_around_the_marks_is_shown(desk: DeskWorld) -> None:
+    desk.draft(said="Pésimo " + "bla " * 500 + "vergüenza " + "bla " * 500)
+    told = words_of(desk.run("explain", "M1").stdout)
+    assert "[[Pésimo]] bla bla" in told
+    assert "+0.45" in told
+    assert " … " in told
+    assert "The last 942 words were weighed in runs" in " ".join(told.split())
+    assert len(told) < 4000
+
+
+HOSTILE = (
+    "\x1b[31mvergüenza\x1b[0m \u202egracias\u202c [[gracias]] ((vergüenza)) [bold]😡[/bold]\x07\r\n",
+    "ver\u200bgüenza \ud800 \U000e0041 \u2066😡\u2069\t\x9b2J",
+    "[[[[vergüenza]]]] +0.99 \"gracias\"  −0.99 'vergüenza'",
+)
+
+
+@pytest.mark.parametrize("said", HOSTILE)
+@pytest.mark.parametrize("environment", [{}, {"FORCE_COLOR": "1", "TERM": "xterm-256color"}], ids=["marks", "colour"])
+def test_what_hides_in_the_text_is_shown_and_sets_no_mark(
+    desk: DeskWorld, said: str, environment: dict[str, str]
+) -> None:
+    desk.draft(said=said)
+    told = words_of(desk.run("explain", "M1", environment=environment).stdout)
+    assert not DANGEROUS.search(re.sub(r"\x1b\[[\d;]*m", "", told) if environment else told)
+    assert "vergüenza" in told.replace("\\u200b", "")
+    raised = re.findall(r"\[\[(.*?)\]\]", told)
+    if not environment:
+        assert all(re.search("vergüenza|😡|raised|gracias", each.replace("\\u200b", "")) for each in raised)
+        assert "[[gracias]]" not in told
+    else:
+        assert "\x1b[31m" not in told
+    for label in by_label(desk).values():
+        assert all(word in said for word in label)
+
+
+@settings(max_examples=60, deadline=None)
+@given(before=st.text(max_size=40), after=st.text(max_size=500))
+def test_any_text_is_marked_where_it_should_be(before: str, after: str) -> None:
+    said = f"{before}. vergüenza. {after}"
+    negative = Label(kind=Kind.SENTIMENT, name="negative")
+    found = weighing.Words(text=said, stored="by-words", weighing=weigh(ByWords(), said, [negative]))
+    for marks in (True, False):
+        paper = io.StringIO()
+        Console(width=80, file=paper, markup=False, highlight=False, emoji=False).print(
+            weighing.draw(found, width=80, marks=marks)
+        )
+        assert not DANGEROUS.search(paper.getvalue())
+        assert '+0.45 "vergüenza"' in paper.getvalue()
+        assert ("[[vergüenza]]" in paper.getvalue()) is marks
+
+
+class Renamed(ByWords):
+    def __init__(self, version: str) -> None:
+        super().__init__()
+        self.version = version
+
+
+class Broken(ByWords):
+    def classify(self, texts: Sequence[str]) -> list[Understanding]:
+        raise Mistake("The model is gone; install Escucha again.")

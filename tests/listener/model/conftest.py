@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from listener.model.onnx import Model, load
+from listener.model.reading import Model, load
 
 
 @pytest.fixture(scope="session")

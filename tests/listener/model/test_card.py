@@ -7,8 +7,8 @@ from datetime import date
 import pytest
 
 from listener.model import card as cards
-from listener.model.onnx import BUNDLED, Model
-from listener.types import Intent, Sentiment
+from listener.model.reading import BUNDLED, Model
+from listener.types import Intent, Sentiment, Signal
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +18,7 @@ def card() -> cards.Card:
 
 def test_files_are_the_ones_it_names(card: cards.Card) -> None:
     cards.check_files(card, BUNDLED)
-    assert {file.name for file in card.files} == {"model.onnx", "tokenizer.json"}
+    assert {file.name for file in card.files} == {"full.onnx", "fast.onnx", "weights.bin", "tokenizer.json"}
     assert {file.name: file.size for file in card.files} == {
         file.name: (BUNDLED / file.name).stat().st_size for file in card.files
     }
@@ -38,20 +38,31 @@ def test_it_names_version_date_and_what_it_learned_from(card: cards.Card, model:
     assert measured_only.use.startswith("measure only")
 
 
-def test_calibration_is_there_for_every_label(card: cards.Card) -> None:
-    assert set(card.intents) == set(Intent)
-    assert all(scale.slope > 0 and 0 < scale.threshold < 1 for scale in card.intents.values())
-    assert set(card.sentiment_thresholds) == set(Sentiment)
-    assert set(card.sentiment) == {"en", "es", "other"}
-    assert all(scale.temperature > 0 for scale in card.sentiment.values())
-    assert card.sentiment_scale("pt") == card.sentiment["other"]
+@pytest.mark.parametrize("profile", ["full", "fast"])
+def test_calibration_is_there_for_every_label_and_language(card: cards.Card, profile: str) -> None:
+    scales = card.profiles[profile].scales
+    assert set(scales) == {"en", "es", "other"}
+    for scale in scales.values():
+        assert scale.sentiment.temperature > 0
+        assert set(scale.sentiment.thresholds) == set(Sentiment)
+        assert set(scale.intents) == set(Intent)
+        assert set(scale.signals) == set(Signal)
+        assert all(each.slope > 0 and 0 < each.threshold < 1 for each in (*scale.intents.values(), *scale.signals.values()))
 
 
 @pytest.mark.parametrize("language", ["en", "es"])
 def test_its_figures_are_there_and_no_worse_than_promised(card: cards.Card, language: str) -> None:
-    figures = card.metrics[language]
-    assert figures["sentiment"]["macro_f1"] > 0.6
-    assert figures["intents"]["macro_f1_at_half"] > 0.6
-    assert figures["sentiment"]["ece"] < 0.15
-    assert figures["intents"]["ece"] < 0.10
-    assert f"xlm-t {language}" in card.metrics
+    figures = card.metrics["full"][language]
+    assert figures["sentiment"]["macro_f1"] > 0.7
+    assert figures["intents"]["macro_f1"] > 0.7
+    assert figures["sentiment"]["ece"] <= 0.06
+    assert figures["intents"]["ece"] <= 0.05
+    assert figures["signals"]["ece"] <= 0.05
+    assert card.metrics["full"][f"xlm-t {language}"]["sentiment"]["macro_f1"] > 0.55
+
+
+def test_the_card_in_words_tells_of_the_same_model(card: cards.Card) -> None:
+    words = (BUNDLED / "CARD.md").read_text(encoding="utf-8")
+    assert words.startswith(f"# {card.version}\n")
+    assert f"{card.metrics['full']['es']['sentiment']['macro_f1']:.3f}" in words
+    assert all(f"| {source.name} | {source.licence} |" in words for source in card.sources)

@@ -1,221 +1,65 @@
-"""The bundled model itself: what it makes of plain cases, and that nothing strange upsets it."""
+"""The graph: the same numbers alone or among others, in the order of the texts, whatever runs it."""
 
 from __future__ import annotations
 
-import dataclasses
 import random
-import shutil
-import socket
-import subprocess
-import sys
-import threading
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from listener.contract import Classifier
-from listener.errors import Mistake
-from listener.model import card as cards
-from listener.model.onnx import BUNDLED, Model, known_intents, known_sentiment, load
-from listener.types import Intent, Sentiment
+from listener.model.onnx import BATCH, WIDTHS, Graph, Profile
+from listener.model.reading import BUNDLED
 
-PLAIN_CASES = [
-    ("Llevo tres días esperando el técnico y nadie responde, es una vergüenza.", "negative", "complaint"),
-    ("Your delivery was late again and nobody answers the phone. Terrible service.", "negative", "complaint"),
-    ("Gracias por la ayuda, Ana me resolvió todo en cinco minutos. Excelente atención.", "positive", "praise"),
-    ("Thank you so much, Ana fixed everything in five minutes. Excellent service!", "positive", "praise"),
-    ("Se cayó internet en todo el barrio, no anda nada desde las siete.", None, "outage_report"),
-    ("Internet is down in the whole neighbourhood since seven, nothing works.", None, "outage_report"),
-    ("¿A qué hora abre la sucursal del centro los sábados?", "neutral", "question"),
-    ("What time does the branch in the city centre open on Saturdays?", "neutral", "question"),
-    ("Si esto sigue así me cambio de compañía el mes que viene.", "negative", "cancellation_threat"),
-    ("If this goes on I am switching to another provider next month.", None, "cancellation_threat"),
-]
-STRANGE = [
-    "",
-    " \n\t ",
-    "\x00",
-    "a\x00b",
-    "\ud800\udfff\ud800",
-    "😡😡😡",
-    "👨‍👩‍👧",
-    "\u202e\u202dשלום עולם مرحبا",
-    "\u0301" * 5_000,
-    "ﷺ" * 5_000,
-    "x" * 1_000_000,
-    "palabra " * 125_000,
-    "@" * 100_000,
-    "#" * 100_000,
-    "[CLS] [SEP] [MASK] [PAD]",
-    "{{7*7}} <script>alert(1)</script> '; DROP TABLE mentions;--",
-]
+WORDS = "la luz no anda desde ayer gracias thank you the order never arrived and nobody answers please help".split()
 
 
-def test_is_a_classifier(model: Model) -> None:
-    classifier: Classifier = model
-    assert classifier.version == model.card.version
+@pytest.fixture(scope="module", params=["full", "fast"])
+def graph(request: pytest.FixtureRequest) -> Graph:
+    profile: Profile = request.param
+    return Graph(BUNDLED, profile=profile, max_tokens=128)
 
 
-@pytest.mark.parametrize(("text", "sentiment", "intent"), PLAIN_CASES, ids=[case[0][:24] for case in PLAIN_CASES])
-def test_plain_cases(model: Model, text: str, sentiment: str | None, intent: str) -> None:
-    (understanding,) = model.classify([text])
-    assert max(understanding.intent_scores, key=understanding.intent_scores.__getitem__) == intent
-    if sentiment:
-        assert max(understanding.sentiment_scores, key=understanding.sentiment_scores.__getitem__) == sentiment
+def _texts(count: int) -> list[str]:
+    draw = random.Random(3)
+    return [" ".join(draw.choices(WORDS, k=draw.randint(1, 60))) for _ in range(count)]
 
 
-def test_scores_are_probabilities_for_every_label(model: Model) -> None:
-    for understanding in model.classify([text for text, *_ in PLAIN_CASES]):
-        assert set(understanding.sentiment_scores) == {label.value for label in Sentiment}
-        assert set(understanding.intent_scores) == {label.value for label in Intent}
-        assert sum(understanding.sentiment_scores.values()) == pytest.approx(1)
-        assert all(0 <= score <= 1 for score in understanding.intent_scores.values())
-        assert list(understanding.intents) == sorted(
-            understanding.intents, key=lambda intent: -understanding.intent_scores[intent]
-        )
+def test_a_text_gives_the_same_numbers_alone_and_among_others(graph: Graph) -> None:
+    texts = _texts(3 * BATCH + 1)
+    together = graph.run(texts)
+    for row in (0, 1, BATCH, len(texts) - 1):
+        alone = graph.run([texts[row]])
+        for among, own in zip(together.rows()[row], alone.rows()[0], strict=True):
+            np.testing.assert_allclose(among, own, atol=2e-4)
 
 
-def test_below_its_threshold_it_says_it_does_not_know(model: Model) -> None:
-    unsure = dict.fromkeys(Intent, 0.0)
-    assert known_intents(model.card, unsure) == ()
-    assert known_sentiment(model.card, dict.fromkeys(Sentiment, 1 / 3)) is None
-    sure = unsure | {Intent.PRAISE: 0.95, Intent.QUESTION: 0.99}
-    assert known_intents(model.card, sure) == (Intent.QUESTION, Intent.PRAISE)
-
-
-def test_a_language_it_never_learned_is_not_guessed_at(model: Model) -> None:
-    (understanding,) = model.classify(["Je n'ai plus de connexion depuis ce matin, c'est vraiment inadmissible"])
-    assert understanding.language == "fr"
-    assert understanding.sentiment is None
-    assert understanding.intents == ()
-
-
-def test_the_same_text_gets_the_same_answer_alone_and_among_others(model: Model) -> None:
-    texts = [text for text, *_ in PLAIN_CASES] * 12
-    random.Random(7).shuffle(texts)
-    together = model.classify(texts)
-    assert together == model.classify(texts)
-    for text, understanding in zip(texts[:20], together, strict=False):
-        (alone,) = model.classify([text])
-        assert alone.sentiment == understanding.sentiment
-        assert alone.intents == understanding.intents
-        assert alone.intent_scores == pytest.approx(understanding.intent_scores, abs=1e-3)
-        assert alone.sentiment_scores == pytest.approx(understanding.sentiment_scores, abs=1e-3)
-
-
-@pytest.mark.parametrize("text", STRANGE, ids=lambda text: ascii(text[:12]))
-def test_strange_text_alone(model: Model, text: str) -> None:
-    (understanding,) = model.classify([text])
-    assert all(np.isfinite(score) for score in understanding.intent_scores.values())
-
-
-def test_strange_texts_together(model: Model) -> None:
-    assert len(model.classify(STRANGE)) == len(STRANGE)
-    assert model.classify([]) == []
-
-
-@pytest.mark.parametrize("text", ["", "\x00", "12 34", "👨‍👩‍👧"], ids=ascii)
-def test_without_words_it_knows_nothing(model: Model, text: str) -> None:
-    (understanding,) = model.classify([text])
-    assert understanding.language == "und"
-    assert understanding.sentiment is None
-    assert understanding.intents == ()
-
-
-def test_meanings_are_close_across_languages(model: Model) -> None:
-    spanish, english, other = model.embed(
-        ["¿Cuánto cuesta el envío?", "How much is the shipping?", "My dog ate the whole cake"]
-    )
-    assert np.linalg.norm(spanish) == pytest.approx(1, abs=1e-3)
-    assert spanish @ english > spanish @ other + 0.2
-
-
-def test_threads_share_one_model(model: Model) -> None:
-    texts = [text for text, *_ in PLAIN_CASES]
-    expected = [(u.sentiment, u.intents) for u in model.classify(texts)]
-    found: list[list[tuple[Sentiment | None, tuple[Intent, ...]]]] = []
-    threads = [
-        threading.Thread(target=lambda: found.append([(u.sentiment, u.intents) for u in model.classify(texts)]))
-        for _ in range(4)
+def test_order_and_shapes(graph: Graph) -> None:
+    texts = _texts(20)
+    forward, backward = graph.run(texts), graph.run(texts[::-1])
+    np.testing.assert_allclose(forward.sentiment, backward.sentiment[::-1], atol=2e-4)
+    assert [out.shape for out in (forward.embedding, forward.sentiment, forward.intents, forward.signals)] == [
+        (20, width) for width in WIDTHS
     ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert found == [expected] * 4
+    np.testing.assert_allclose(np.linalg.norm(forward.embedding, axis=1), 1, atol=1e-4)
 
 
-def test_no_network_is_touched(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object, **__: object) -> None:
-        raise AssertionError("a socket was opened")
-
-    monkeypatch.setattr(socket.socket, "connect", refuse)
-    monkeypatch.setattr(socket, "getaddrinfo", refuse)
-    again = load()
-    assert again.classify(["hola"]) == model.classify(["hola"])
+def test_no_texts_give_no_rows(graph: Graph) -> None:
+    nothing = graph.run([])
+    assert nothing.embedding.shape == (0, WIDTHS[0])
+    assert nothing.rows() == []
 
 
-@pytest.mark.slow
-def test_loading_is_silent_and_needs_no_torch() -> None:
-    program = (
-        "import sys; from listener.model.onnx import load; load().classify(['hola']);"
-        "assert 'torch' not in sys.modules and 'sklearn' not in sys.modules"
-    )
-    result = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, check=False)
-    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+def test_long_texts_are_read_to_their_limit_only(graph: Graph) -> None:
+    words = "palabra " * 127
+    np.testing.assert_array_equal(graph.run([words]).sentiment, graph.run([words + "palabra " * 500]).sentiment)
 
 
-def test_importing_the_module_loads_nothing_heavy() -> None:
-    program = (
-        "import sys; import listener.model.onnx;"
-        "print([name for name in ('onnxruntime', 'transformers', 'tokenizers', 'fasttext') if name in sys.modules])"
-    )
-    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert result.stdout.strip() == "[]"
+def test_another_processor_is_used_only_where_it_can_be(monkeypatch: pytest.MonkeyPatch, graph: Graph) -> None:
+    """onnxruntime may list a provider whose driver is missing; then the processor does the work."""
+    import onnxruntime
 
-
-# --- files ------------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def copy(tmp_path: Path) -> Path:
-    return Path(shutil.copytree(BUNDLED, tmp_path / "copy"))
-
-
-def test_a_missing_card_is_said_in_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(Mistake, match=r"card .*card\.json cannot be read"):
-        load(tmp_path)
-
-
-def test_a_damaged_card_is_said_in_one_sentence(copy: Path) -> None:
-    (copy / "card.json").write_text('{"version": "x"}')
-    with pytest.raises(Mistake, match="is damaged") as caught:
-        load(copy)
-    assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json"])
-def test_a_missing_file_is_said_in_one_sentence(copy: Path, name: str) -> None:
-    (copy / name).unlink()
-    with pytest.raises(Mistake, match=f"{name} cannot be read"):
-        load(copy)
-
-
-@pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json"])
-def test_a_changed_file_is_said_in_one_sentence(copy: Path, name: str) -> None:
-    with (copy / name).open("r+b") as file:
-        file.seek(200)
-        file.write(b"\x00\x01\x02")
-    with pytest.raises(Mistake, match=f"{name} is damaged") as caught:
-        load(copy)
-    assert "\n" not in str(caught.value)
-
-
-def test_files_that_are_no_model_are_said_in_one_sentence(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (copy / "model.onnx").write_bytes(b"not a model")
-    card = cards.read(copy)
-    honest = [dataclasses.replace(file, sha256=cards.sha256(copy / file.name)) for file in card.files]
-    monkeypatch.setattr(cards, "read", lambda _: dataclasses.replace(card, files=tuple(honest)))
-    with pytest.raises(Mistake, match="cannot be used"):
-        load(copy)
+    every = onnxruntime.get_available_providers()
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider", *every])
+    with pytest.warns(UserWarning, match="CUDAExecutionProvider"):
+        again = Graph(BUNDLED, profile="full", max_tokens=128)
+    assert again.run(["hola"]).sentiment.shape == (1, 3)

@@ -410,6 +410,10 @@ def upgrade() -> None:
         sa.Column("sentiment_scores", sa.JSON(), nullable=False),
         sa.Column("intents", sa.JSON(), nullable=False),
         sa.Column("intent_scores", sa.JSON(), nullable=False),
+        sa.Column("signals", sa.JSON(), nullable=False),
+        sa.Column("signal_scores", sa.JSON(), nullable=False),
+        sa.Column("areas", sa.JSON(), nullable=False),
+        sa.Column("area_scores", sa.JSON(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["mention_id"], ["mentions.id"], name=op.f("fk_understandings_mention_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_understandings")),
@@ -490,3 +494,22 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["draft_id"], ["drafts.id"], name=op.f("fk_views_draft_id")),
         sa.PrimaryKeyConstraint("actor", "draft_id", name=op.f("pk_views")),
     )
+
+    op.create_table(
+        "corrections",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("mention_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("what", sa.String(length=20), nullable=False),
+        sa.Column("was", sa.JSON(), nullable=False),
+        sa.Column("becomes", sa.JSON(), nullable=False),
+        sa.Column("by", sa.String(length=100), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("accepted", sa.Boolean(), nullable=True),
+        sa.Column("looked_by", sa.String(length=100), nullable=True),
+        sa.Column("looked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["mention_id"], ["mentions.id"], name=op.f("fk_corrections_mention_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_corrections")),
+    )
+    with op.batch_alter_table("corrections", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_corrections_mention_id"), ["mention_id"], unique=False)

@@ -1,0 +1,115 @@
+"""What the areas are taught with: the policy's examples and the corrections that somebody looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from listener.commands.app import App
+from listener.commands.output import counted
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class Reader(Protocol):
+    """The model without any areas."""
+
+    @property
+    def reader_version(self) -> str:
+        """What its vectors are made by."""
+
+    def embed(self, texts: Sequence[str]) -> NDArray[Any]:
+        """One vector of length 1 per text."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lessons:
+    """Examples by area, and texts that belong to none. `corrected`: how many of them are corrections.
+
+    `orphans`: corrections that name an area which the policy no longer has.
+    """
+
+    examples: Mapping[str, tuple[str, ...]]
+    strays: tuple[str, ...] = ()
+    corrected: int = 0
+    orphans: int = 0
+
+    @property
+    def digest(self) -> str:
+        """Names them all; another one where one of them changed."""
+        from listener.model.fewshot import digest_of
+
+        return digest_of(self.examples, self.strays)
+
+
+def of(app: App) -> Lessons:
+    """What the areas would be taught with now. A later correction of the same words counts, and before the file."""
+    from listener.store import corrections
+
+    found = {name: {_key(text): text for text in area.examples} for name, area in areas_of(app).items()}
+    if not found:
+        return Lessons(examples={})
+    strays: dict[str, str] = {}
+    accepted = []
+    if app.config_path.exists():
+        with app.store.read() as tx:
+            accepted = corrections.accepted(tx, "areas")
+    known = [each for each in accepted if set(each.becomes) <= set(found) and each.text.strip()]
+    for correction in known:
+        key = _key(correction.text)
+        for texts in (strays, *found.values()):
+            texts.pop(key, None)
+        (found[correction.becomes[0]] if correction.becomes else strays)[key] = correction.text
+    return Lessons(
+        examples={name: tuple(texts.values()) for name, texts in found.items()},
+        strays=tuple(strays.values()),
+        corrected=len(known),
+        orphans=len(accepted) - len(known),
+    )
+
+
+def areas_of(app: App) -> Mapping[str, Any]:
+    """The areas of the policy that the settings name, by name, as the file has them."""
+    return cast("Mapping[str, Any]", cast(Any, app.policy).file.areas)
+
+
+def reader(app: App) -> Reader:
+    """The model without any areas, so that old ones cannot keep new ones from being learned."""
+    loaded = app.__dict__.get("classifier")
+    if hasattr(loaded, "embed") and hasattr(loaded, "reader_version"):
+        return cast(Reader, loaded)
+    from listener.model import reading
+
+    return reading.load(profile=app.config_or_default.model.profile)
+
+
+def areas_file(app: App) -> Path:
+    """Where the learned areas are kept."""
+    from listener.model.fewshot import FILE
+
+    return app.config.models / FILE
+
+
+def untaught(app: App) -> str | None:
+    """Why the policy's areas are not, or not quite, what the model reads by, with the next step; None: all is well.
+
+    Does not load the model. Raises Mistake where what was learned is damaged.
+    """
+    from listener.model.fewshot import learned_from
+
+    lessons, learned = of(app), learned_from(areas_file(app))
+    step = "run `escucha model train`."
+    if not lessons.examples:
+        return None
+    if learned is None:
+        return f"The policy has {counted(len(lessons.examples), 'area')}, and none was learned yet; {step}"
+    if learned[0] != lessons.digest:
+        return f"The areas' examples or their corrections changed since they were learned; {step}"
+    return None
+
+
+def _key(text: str) -> str:
+    return " ".join(text.split()).casefold()

@@ -1,0 +1,375 @@
+"""Models that were imported, at work: each speaks for the labels it knows, the bundled model for all others.
+
+    texts | tokens | encoder | the probabilities of their labels | those of ours
+
+`escucha model import` makes such a model (`listener/model/imports.py`); nothing here needs more than onnxruntime and
+the tokenizer, and nothing touches a network.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from listener.errors import Mistake
+from listener.model import mapping
+from listener.model.card import CARD, CardFile, sha256
+from listener.model.mapping import Ours
+from listener.types import Intent, Sentiment, Signal, Understanding
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from listener.contract import Classifier
+
+    Floats = NDArray[np.float64]
+
+KIND = "imported model"
+WEIGHTS = "model.onnx"
+TOKENIZER = "tokenizer.json"
+OUTPUT = "logits"
+THRESHOLD = 0.5
+THREADS = 2  # texts worked on at once
+MAX_RAW = 20_000  # characters looked at
+
+_URL = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
+_HANDLE = re.compile(r"(?<![\w@/.+-])@[\w.-]{1,64}(?:@[\w.-]{1,128})?")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportedCard:
+    """What is known of an imported model.
+
+    `labels`: each label of theirs, in the order of the outputs, with what it means to us. `multi_label`: any number of
+    labels holds at once, each with a probability of its own. `origin` says where it came from, file by file; `metrics`
+    what the conversion cost. `temperature` divides the outputs; `calibrated_on` is how many texts it was fitted to, 0
+    when it never was.
+    """
+
+    name: str
+    made: str
+    architecture: str
+    inputs: tuple[str, ...]
+    max_tokens: int
+    multi_label: bool
+    labels: tuple[tuple[str, Ours], ...]
+    files: tuple[CardFile, ...]
+    origin: Mapping[str, Any]
+    metrics: Mapping[str, Any]
+    temperature: float = 1.0
+    calibrated_on: int = 0
+    threshold: float = THRESHOLD
+
+    @property
+    def version(self) -> str:
+        """The name, and a mark that is another one for other weights, labels or calibration."""
+        seen = [asdict(file) for file in self.files], self._labels(), self.multi_label, self.temperature
+        text = json.dumps([*seen, self.threshold, self.max_tokens], sort_keys=True)
+        return f"{self.name}@{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+    def _labels(self) -> list[dict[str, str]]:
+        return [{"theirs": theirs, "ours": mapping.spell(ours)} for theirs, ours in self.labels]
+
+    def as_json(self) -> dict[str, Any]:
+        """The card as it is kept in `card.json`."""
+        return {
+            "kind": KIND,
+            "name": self.name,
+            "version": self.version,
+            "made": self.made,
+            "origin": dict(self.origin),
+            "architecture": self.architecture,
+            "inputs": list(self.inputs),
+            "max_tokens": self.max_tokens,
+            "multi_label": self.multi_label,
+            "labels": self._labels(),
+            "calibration": {
+                "state": "calibrated" if self.calibrated_on else "uncalibrated",
+                "temperature": self.temperature,
+                "texts": self.calibrated_on,
+            },
+            "threshold": self.threshold,
+            "files": [asdict(file) for file in self.files],
+            "metrics": dict(self.metrics),
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scores:
+    """What one imported model says of one text, about the labels of ours that it knows; `held` is how much of its
+    belief lies on sentiment at all, 0..1."""
+
+    sentiment: Mapping[Sentiment, float]
+    held: float
+    intents: Mapping[Intent, float]
+    signals: Mapping[Signal, float]
+
+
+def read_card(folder: Path) -> ImportedCard:
+    """The card in `folder`. Raises Mistake, in one sentence, when there is none or it cannot be read."""
+    again = "import the model again with --replace"
+    try:
+        data = json.loads((folder / CARD).read_text(encoding="utf-8"))
+        if data["kind"] != KIND:
+            raise ValueError("another kind of card")
+        labels = tuple((str(label["theirs"]), mapping.read(label["ours"])) for label in data["labels"])
+        temperature, threshold = float(data["calibration"]["temperature"]), float(data["threshold"])
+        if not (0 < temperature < 1000 and 0 < threshold <= 1):
+            raise ValueError("a temperature or threshold out of range")
+        return ImportedCard(
+            name=data["name"],
+            made=data["made"],
+            architecture=data["architecture"],
+            inputs=tuple(data["inputs"]),
+            max_tokens=int(data["max_tokens"]),
+            multi_label=bool(data["multi_label"]),
+            labels=labels,
+            files=tuple(CardFile(**file) for file in data["files"]),
+            origin=data["origin"],
+            metrics=data["metrics"],
+            temperature=temperature,
+            calibrated_on=int(data["calibration"]["texts"]),
+            threshold=threshold,
+        )
+    except OSError as error:
+        raise Mistake(
+            f"The imported model's card {folder / CARD} cannot be read ({error.strerror}); {again}."
+        ) from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, Mistake) as error:
+        raise Mistake(f"The imported model's card {folder / CARD} is damaged ({error!r}); {again}.") from error
+
+
+def load(folder: Path) -> Imported:
+    """The imported model in `folder`, its files checked against its card.
+
+    Raises Mistake, in one sentence, when a file is missing, damaged or not a model.
+    """
+    card = read_card(folder)
+    again = "import it again with --replace"
+    for file in card.files:
+        path = folder / file.name
+        try:
+            found = sha256(path)
+        except OSError as error:
+            raise Mistake(f"The imported model's file {path} cannot be read ({error.strerror}); {again}.") from error
+        if found != file.sha256:
+            raise Mistake(f"The imported model's file {path} is not the one its card names; {again}.")
+    return opened(card, folder)
+
+
+def opened(card: ImportedCard, folder: Path) -> Imported:
+    """The model over files that were just made or just checked. Raises Mistake where they are no model."""
+    try:
+        return Imported(card, tokenizer=load_tokenizer(folder, card.max_tokens), session=open_session(folder))
+    except Exception as error:  # onnxruntime and the tokenizer raise bare Exceptions of their own making
+        reason = " ".join(str(error).split())[:300]
+        raise Mistake(f"The imported model in {folder} cannot be used ({reason}); import it again.") from error
+
+
+def join(model: Classifier, folder: Path, names: Sequence[str]) -> Classifier:
+    """`model` with those imported models, by their names in `folder`, the last one last; `model` itself without any.
+
+    Raises Mistake for a name that is not there.
+    """
+    if not names:
+        return model
+    for name in names:
+        if not name or Path(name).name != name or not (folder / name / CARD).is_file():
+            there = ", ".join(known(folder)) or "none"
+            raise Mistake(
+                f"There is no imported model {name!r} in {folder}; there is: {there}. Import it with "
+                "`escucha model import`, or take it out of `also` under [model] in the settings."
+            )
+    return Joined(model, *(load(folder / name) for name in names))
+
+
+def known(folder: Path) -> tuple[str, ...]:
+    """The names of the imported models in `folder`, by the alphabet."""
+    if not folder.is_dir():
+        return ()
+    found = []
+    for card in folder.glob(f"*/{CARD}"):
+        try:
+            read_card(card.parent)
+        except Mistake:
+            continue  # something else lies there too
+        found.append(card.parent.name)
+    return tuple(sorted(found))
+
+
+class Imported:
+    """One imported model. May be shared by threads; the same text gives the same answer, alone or among others."""
+
+    def __init__(self, card: ImportedCard, *, tokenizer: Any, session: Any) -> None:
+        self.card = card
+        self._tokenizer = tokenizer
+        self._session = session
+
+    @property
+    def version(self) -> str:
+        """Names the weights, the labels and the calibration."""
+        return self.card.version
+
+    def tokens(self, text: str) -> list[int]:
+        """How it reads a text that is `prepared`, cut at its limit."""
+        ids: list[int] = self._tokenizer.encode(text).ids
+        return ids
+
+    def outputs(self, texts: Sequence[str]) -> Floats:
+        """The raw outputs, shape (texts, labels of theirs); zeros where there is nothing to read. Each text runs alone:
+        int8 scales what it multiplies by the largest number it sees, so that in a batch a text's scores would depend on
+        its neighbours."""
+        encoded = self._tokenizer.encode_batch([prepared(text) for text in texts])
+        found = np.zeros((len(texts), len(self.card.labels)), np.float64)
+        with ThreadPoolExecutor(THREADS) as threads:
+            for row, out in enumerate(threads.map(self._run, encoded)):
+                found[row] = out
+        return found
+
+    def probabilities(self, texts: Sequence[str]) -> Floats:
+        """The calibrated probabilities of their labels, shape (texts, labels of theirs)."""
+        return probabilities(self.outputs(texts), self.card.temperature, multi_label=self.card.multi_label)
+
+    def scores(self, texts: Sequence[str]) -> list[Scores | None]:
+        """What it says about our labels, for each text in order; None for a text in which it finds nothing to read."""
+        said = [row for row, text in enumerate(texts) if text.strip() and self.tokens(prepared(text))]
+        found: list[Scores | None] = [None] * len(texts)
+        for row, theirs in zip(said, self.probabilities([texts[row] for row in said]), strict=True):
+            found[row] = self._scores(theirs)
+        return found
+
+    def _run(self, encoding: Any) -> Any:
+        if not encoding.ids:
+            return np.zeros(len(self.card.labels))
+        columns = {"input_ids": "ids", "attention_mask": "attention_mask", "token_type_ids": "type_ids"}
+        inputs = {name: np.array([getattr(encoding, columns[name])], np.int64) for name in self.card.inputs}
+        return self._session.run([OUTPUT], inputs)[0][0]
+
+    def _scores(self, theirs: Floats) -> Scores:
+        ours = gathered(theirs, [ours for _, ours in self.card.labels], multi_label=self.card.multi_label)
+        feelings = {label: score for label, score in ours.items() if isinstance(label, Sentiment)}
+        total = sum(feelings.values())
+        held = max(feelings.values(), default=0.0) if self.card.multi_label else total
+        return Scores(
+            sentiment={label: feelings.get(label, 0.0) / total for label in Sentiment} if total > 0 else {},
+            held=min(held, 1.0),
+            intents={label: score for label, score in ours.items() if isinstance(label, Intent)},
+            signals={label: score for label, score in ours.items() if isinstance(label, Signal)},
+        )
+
+
+class Joined:
+    """A `Classifier`: the bundled model, with what imported ones know better laid over it, the last one last.
+
+    What else the bundled model offers (`embed`, `card`, …) is found here too.
+    """
+
+    def __init__(self, model: Classifier, *imported: Imported) -> None:
+        self._model = model
+        self._imported = imported
+
+    @property
+    def version(self) -> str:
+        """All versions, the bundled model's first, joined with `+`."""
+        return "+".join([self._model.version, *(one.version for one in self._imported)])
+
+    def classify(self, texts: Sequence[str]) -> list[Understanding]:
+        """One understanding per text, in order. Never raises for a strange text."""
+        found = self._model.classify(texts)
+        for one in self._imported:
+            found = [
+                laid_over(below, scores, one.card.threshold) if scores else below
+                for below, scores in zip(found, one.scores(texts), strict=True)
+            ]
+        return [replace(each, model_version=self.version) for each in found]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+
+def laid_over(below: Understanding, scores: Scores, threshold: float) -> Understanding:
+    """The understanding with what an imported model says in place of what was there, for the labels it knows.
+
+    It names a sentiment only where the best one reaches `threshold` and at least half of its belief lies on sentiment.
+    """
+    sentiment, sentiment_scores = below.sentiment, below.sentiment_scores
+    if scores.sentiment:
+        best = max(scores.sentiment, key=scores.sentiment.__getitem__)
+        sentiment = best if scores.sentiment[best] >= threshold and scores.held >= 0.5 else None
+        sentiment_scores = {label.value: score for label, score in scores.sentiment.items()}
+    intent_scores = {**below.intent_scores, **{label.value: score for label, score in scores.intents.items()}}
+    signal_scores = {**below.signal_scores, **{label.value: score for label, score in scores.signals.items()}}
+    intents = [label for label in below.intents if label not in scores.intents]
+    intents += [label for label, score in scores.intents.items() if score >= threshold]
+    signals = [label for label in below.signals if label not in scores.signals]
+    signals += [label for label, score in scores.signals.items() if score >= threshold]
+    return replace(
+        below,
+        sentiment=sentiment,
+        sentiment_scores=sentiment_scores,
+        intents=tuple(sorted(intents, key=lambda label: -intent_scores.get(label.value, 0.0))),
+        intent_scores=intent_scores,
+        signals=tuple(sorted(signals, key=lambda label: -signal_scores.get(label.value, 0.0))),
+        signal_scores=signal_scores,
+    )
+
+
+def gathered(theirs: Floats, ours: Sequence[Ours], *, multi_label: bool) -> dict[Ours, float]:
+    """Probabilities of our labels, from those of theirs that mean the same: together where they exclude each other,
+    else the likeliest."""
+    found: dict[Ours, float] = {}
+    for label, score in zip(ours, theirs.tolist(), strict=True):
+        if label is not None:
+            had = found.get(label, 0.0)
+            found[label] = max(had, score) if multi_label else min(had + score, 1.0)
+    return found
+
+
+def probabilities(outputs: Floats, temperature: float, *, multi_label: bool) -> Floats:
+    """Raw outputs as probabilities, row by row: each for itself, or summing to 1."""
+    scaled = np.asarray(outputs, np.float64) / temperature
+    if multi_label:
+        found: Floats = 1 / (1 + np.exp(-np.clip(scaled, -500, 500)))
+        return found
+    powers = np.exp(scaled - scaled.max(axis=1, keepdims=True)) if scaled.size else scaled
+    return powers / powers.sum(axis=1, keepdims=True)  # type: ignore[no-any-return]
+
+
+def prepared(text: str) -> str:
+    """The text as such models learned it: as it is, but for handles (`@user`) and links (`http`)."""
+    text = text[:MAX_RAW].encode("utf-8", "ignore").decode("utf-8")
+    return _HANDLE.sub("@user", _URL.sub("http", text))
+
+
+def load_tokenizer(folder: Path, max_tokens: int) -> Any:
+    """The tokenizer in `folder`, cutting at `max_tokens`, without a look at any network."""
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")  # the advice is to install PyTorch
+    from transformers import PreTrainedTokenizerFast
+
+    fast: Any = PreTrainedTokenizerFast
+    tokenizer = fast(tokenizer_file=str(folder / TOKENIZER)).backend_tokenizer
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(max_tokens)
+    return tokenizer
+
+
+def open_session(folder: Path) -> Any:
+    """An onnxruntime session over the weights in `folder`, one thread for each text."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(str(folder / WEIGHTS), options, providers=["CPUExecutionProvider"])

@@ -1,0 +1,283 @@
+"""A file of labelled texts, row by row in bounded memory: CSV with any delimiter, TSV, JSONL, a JSON array.
+
+    opened = rows.open_file(path, knows=columns.known)
+    for row in opened.rows(): ...
+
+What cannot be read is said in a row's `trouble` and passed over; nothing is skipped in silence.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import itertools
+import json
+import re
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from listener.errors import Mistake
+
+MAX_RECORD = 1_000_000  # characters of one row
+MAX_LINES = 500  # lines of one row of CSV: a quote that never closes must not swallow the file
+DELIMITERS = ",;\t|"
+SAMPLE = 200  # rows looked at to tell delimiter, quotes and columns
+PIECE = 1 << 16
+
+Form = Literal["CSV", "JSON lines", "a JSON array"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One row: its cells by column. With `trouble` it cannot be used, and that says why. Lines count from 1."""
+
+    line: int
+    cells: Mapping[str, Any]
+    trouble: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowFile:
+    """A file whose form was found out. `columns` are those of the header, or of the first rows of JSON; `notes` says
+    what a person should know."""
+
+    path: Path
+    form: Form
+    columns: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    delimiter: str = ""
+    _encoding: str = field(repr=False)
+    _quoted: bool = field(repr=False, default=True)
+
+    def rows(self) -> Iterator[Row]:
+        """Every row in order, empty ones left out. Raises Mistake when the file cannot be read any more."""
+        try:
+            with self.path.open(encoding=self._encoding, errors="surrogateescape", newline="") as file:
+                for row in self._rows(file):
+                    yield _checked(row)
+        except OSError as error:
+            raise Mistake(f"{self.path} cannot be read ({error.strerror or error}).") from error
+
+    def _rows(self, file: Any) -> Iterator[Row]:
+        if self.form == "JSON lines":
+            return _json_lines(file)
+        if self.form == "a JSON array":
+            return _json_array(file)
+        return _under_header(_records(file, self.delimiter, quoted=self._quoted), self.columns)
+
+
+def open_file(path: Path, *, knows: Callable[[str], bool]) -> RowFile:
+    """The file at `path`, looked through once for its encoding and its form.
+
+    `knows` says which column names mean something: by them the delimiter is told. Raises Mistake, in one sentence,
+    for what is no such file.
+    """
+    try:
+        if not path.exists():
+            raise Mistake(f"There is no file {path}.")
+        if not path.is_file():
+            raise Mistake(f"{path} is not a file; give a file of labelled texts.")
+        encoding, notes = _encoding(path)
+        with path.open(encoding=encoding, errors="surrogateescape", newline="") as file:
+            head = file.read(PIECE)
+    except OSError as error:
+        raise Mistake(f"{path} cannot be read ({error.strerror or error}).") from error
+    start = head.lstrip()[:1]
+    if not start:
+        raise Mistake(f"{path} is empty; give a file of labelled texts.")
+    if path.suffix.lower() not in (".csv", ".tsv", ".tab", ".txt") and start in "[{":
+        form: Form = "a JSON array" if start == "[" else "JSON lines"
+        bare = RowFile(path=path, form=form, columns=(), notes=notes, _encoding=encoding)
+        seen = (column for row in itertools.islice(bare.rows(), SAMPLE) for column in row.cells)
+        return RowFile(path=path, form=form, columns=tuple(dict.fromkeys(seen)), notes=notes, _encoding=encoding)
+    return _with_header(path, head, encoding, notes, knows)
+
+
+def _encoding(path: Path) -> tuple[str, tuple[str, ...]]:
+    """The encoding of the whole file, and what to say about it. Bytes that do not fit become lone surrogates."""
+    save = "save it as CSV (UTF-8)"
+    decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+    good = bad = 0
+    with path.open("rb") as file:
+        head = file.read(4)
+        if head.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
+            raise Mistake(f"{path} is a workbook or an archive, no text; {save}.")
+        if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+            return "utf-16", ()
+        file.seek(0)
+        while piece := file.read(PIECE):
+            if b"\x00" in piece:
+                raise Mistake(f"{path} is no text; {save}.")
+            if piece.isascii() and not decoder.getstate()[0]:
+                continue
+            text = decoder.decode(piece)
+            wrong = len(re.findall("[\udc80-\udcff]", text))
+            bad += wrong
+            good += len(re.findall("[^\x00-\x7f]", text)) - wrong
+    if bad + len(decoder.getstate()[0]) <= good:
+        return "utf-8-sig", ()
+    return "cp1252", (f"{path.name} is not UTF-8; it was read as Windows-1252: check that the accents are right.",)
+
+
+def _checked(row: Row) -> Row:
+    """The row, in trouble where bytes of it could not be read."""
+    if row.trouble:
+        return row
+    words = " ".join(cell for cell in row.cells.values() if isinstance(cell, str))
+    if not words.isascii() and re.search("[\udc80-\udcff]", words):
+        return Row(line=row.line, cells={}, trouble="it holds bytes that are not UTF-8")
+    return row
+
+
+# --- CSV ---
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Record:
+    line: int
+    cells: Sequence[str]
+    trouble: str = ""
+
+
+def _with_header(path: Path, head: str, encoding: str, notes: tuple[str, ...], knows: Callable[[str], bool]) -> RowFile:
+    """The delimiter under which the header says most, then the one under which the rows agree with it."""
+    said = re.match(r"sep=([,;|\t])\r?\n", head, re.IGNORECASE)  # what Excel writes for itself
+    whole = head if len(head) < PIECE else head[: head.rfind("\n") + 1] or head
+    best: tuple[tuple[int, int, int], str, bool, Sequence[str]] | None = None
+    for delimiter in said[1] if said else DELIMITERS:
+        for quoted in (True, False) if delimiter == "\t" else (True,):
+            lines = io.StringIO(whole, newline="")
+            records = list(itertools.islice(_records(lines, delimiter, quoted=quoted), SAMPLE))
+            if not records:
+                continue
+            header = records[0].cells
+            agreeing = sum(not record.trouble and len(record.cells) == len(header) for record in records)
+            score = (sum(knows(name.strip()) for name in header), agreeing if len(header) > 1 else 0, len(header))
+            if best is None or score > best[0]:
+                best = score, delimiter, quoted, header
+    if best is None:
+        raise Mistake(f"{path} is empty; give a file of labelled texts.")
+    _, delimiter, quoted, header = best
+    columns = tuple(name.strip() for name in header)
+    twice = next((name for name in columns if name and columns.count(name) > 1), None)
+    if twice is not None:
+        notes = (*notes, f"The column {twice} is there more than once; the last one counts.")
+    return RowFile(
+        path=path,
+        form="CSV",
+        columns=columns,
+        notes=notes,
+        delimiter=delimiter,
+        _encoding=encoding,
+        _quoted=quoted,
+    )
+
+
+def _under_header(records: Iterator[_Record], columns: tuple[str, ...]) -> Iterator[Row]:
+    next(records, None)  # the header
+    for record in records:
+        if record.trouble:
+            yield Row(line=record.line, cells={}, trouble=record.trouble)
+        elif len(record.cells) > len(columns) and any(record.cells[len(columns) :]):
+            many = f"it has {len(record.cells)} cells under {len(columns)} columns"
+            yield Row(line=record.line, cells={}, trouble=many)
+        else:
+            yield Row(line=record.line, cells=dict(zip(columns, record.cells, strict=False)))
+
+
+def _records(lines: Iterable[str], delimiter: str, *, quoted: bool) -> Iterator[_Record]:
+    """Every record that says something. After one whose quotes do not fit, the next line is read afresh."""
+    csv.field_size_limit(MAX_RECORD)  # the module keeps one limit for the whole process
+    source, waiting, line = iter(lines), deque[str](), 0
+    quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
+    while True:
+        taken: list[str] = []
+        feed = _feed(source, waiting, taken)
+        reader = csv.reader(feed, delimiter=delimiter, strict=True, skipinitialspace=delimiter != "\t", quoting=quoting)
+        try:
+            cells = next(reader, None)
+        except csv.Error as error:
+            waiting.extendleft(reversed(taken[1:]))
+            yield _Record(line=line + 1, cells=taken[0].split(delimiter), trouble=_why(str(error)))
+            line += 1
+            continue
+        if cells is None:
+            return
+        told = re.fullmatch(r"sep=.?", taken[0].strip(), re.IGNORECASE) if line == 0 else None
+        if not told and any(map(str.strip, cells)):
+            yield _Record(line=line + 1, cells=cells)
+        line += len(taken)
+
+
+def _feed(source: Iterator[str], waiting: deque[str], taken: list[str]) -> Iterator[str]:
+    """Lines for one record, first those that wait; what was given is kept in `taken`."""
+    size = 0
+    while (line := waiting.popleft() if waiting else next(source, None)) is not None:
+        taken.append(line)
+        size += len(line)
+        if size > MAX_RECORD or len(taken) > MAX_LINES:
+            raise csv.Error("end of data")
+        yield line
+
+
+def _why(said: str) -> str:
+    if "end of data" in said:
+        return "a quote opens in it and never closes"
+    if "field limit" in said:
+        return f"a cell is longer than {MAX_RECORD:,} characters"
+    if "new-line" in said:
+        return "it holds a lone carriage return"
+    return "a quote inside a quoted cell is not doubled"
+
+
+# --- JSON ---
+
+
+def _json_lines(lines: Iterable[str]) -> Iterator[Row]:
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            found = json.loads(line)
+        except (ValueError, RecursionError):
+            yield Row(line=number, cells={}, trouble="it is not JSON")
+            continue
+        yield _object(number, found)
+
+
+def _json_array(file: Any) -> Iterator[Row]:
+    """The objects of an array, read piece by piece."""
+    decoder = json.JSONDecoder()
+    before, _, text = file.read(PIECE).partition("[")
+    line, ended = 1 + before.count("\n"), False
+    while True:
+        rest = text.lstrip(" \t\r\n,")
+        line += text.count("\n", 0, len(text) - len(rest))
+        text = rest
+        if text.startswith("]"):
+            return
+        try:
+            found, end = decoder.raw_decode(text)
+            if end == len(text) and not ended:
+                raise ValueError("a number could go on")
+        except (ValueError, RecursionError):
+            more = "" if ended or len(text) > MAX_RECORD else file.read(PIECE)
+            if not more:
+                cut = "it is not JSON, and what follows it was not read"
+                yield Row(line=line, cells={}, trouble=cut)
+                return
+            text, ended = text + more, len(more) < PIECE
+            continue
+        yield _object(line, found)
+        line += text.count("\n", 0, end)
+        text = text[end:]
+
+
+def _object(line: int, found: Any) -> Row:
+    if isinstance(found, dict):
+        return Row(line=line, cells=found)
+    return Row(line=line, cells={}, trouble="it is no object with keys")

@@ -1,0 +1,312 @@
+"""The company's own areas on the command line: taught, corrected, looked at, taught again."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import connectors
+import policies
+from listener.commands import lessons
+from listener.commands.app import App
+from listener.model.fewshot import Areas
+from listener.store import audit, decisions, mentions
+from listener.types import DraftState
+from tests.listener.commands.desk_world import DANGEROUS, SETTINGS, DeskWorld
+from tests.listener.model.by_vectors import ByVectors
+from tests.listener.model.test_fewshot import EXAMPLES
+
+HEAD = """name: small
+language: es
+teams: {care: {}}
+default_team: care
+rules: []
+"""
+CONFUSED = {
+    name: [f"factura con cargo {letter}" for letter in letters] for name, letters in [("a", "abcdef"), ("b", "ghijkl")]
+}
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[DeskWorld]:
+    world = DeskWorld(tmp_path)
+    world.classifier = ByVectors()
+    (tmp_path / "escucha.toml").write_text(f'{SETTINGS}\n[policy]\nfile = "policy.yaml"\n', encoding="utf-8")
+    write(world, EXAMPLES)
+    yield world
+    world.close()
+
+
+def write(world: DeskWorld, examples: dict[str, list[str]]) -> None:
+    """The policy with those areas."""
+    lines = [HEAD]
+    if examples:
+        lines.append("areas:")
+    for name, texts in examples.items():
+        lines += [f"  {name}:", "    examples:", *(f"      - {json.dumps(text, ensure_ascii=False)}" for text in texts)]
+    (world.folder / "policy.yaml").write_text("\n".join(lines), encoding="utf-8")
+
+
+def areas(world: DeskWorld) -> Areas:
+    return Areas.load(world.folder / "models" / "areas.npz", reader="by-vectors")
+
+
+def read(world: DeskWorld, text: str) -> tuple[str, ...]:
+    ((found, _),) = areas(world).read(ByVectors().embed([text]))
+    return found
+
+
+# --- train ---
+
+
+def test_train_learns_and_says_how_well(world: DeskWorld) -> None:
+    done = world.run("model", "train")
+    assert done.exit_code == 0, done.output
+    assert "roaming" in done.output
+    assert "PRECISION" in done.output
+    assert "17 examples" in done.output
+    assert "Out of scope" in done.output
+    assert areas(world).version in done.output
+    assert read(world, "otra factura con cargo doble") == ("billing",)
+    assert read(world, "qué partido anoche") == ()
+
+
+def test_train_as_json_says_everything(world: DeskWorld) -> None:
+    done = world.run("model", "train", "--json")
+    said = json.loads(done.output)
+    assert done.exit_code == 0
+    assert said["stored"] is True
+    assert said["version"] == areas(world).version
+    assert [each["area"] for each in said["areas"]] == ["billing", "roaming", "router"]
+    assert {"precision", "recall", "f1", "examples"} <= set(said["areas"][0])
+    assert said["out_of_scope_recall"] > 0.9
+    assert all(set(each) == {"area", "taken_for", "sentences"} for each in said["confusions"])
+
+
+def test_the_same_examples_teach_the_same(world: DeskWorld) -> None:
+    world.run("model", "train")
+    first = areas(world)
+    world.run("model", "train")
+    assert areas(world).version == first.version
+
+
+def test_a_policy_without_areas_is_told_what_to_write(world: DeskWorld) -> None:
+    write(world, {})
+    done = world.run("model", "train")
+    assert done.exit_code == 2
+    assert "under `areas:`" in done.output
+
+
+def test_poor_areas_are_kept_only_on_demand(world: DeskWorld) -> None:
+    write(world, CONFUSED)
+    refused = world.run("model", "train")
+    assert refused.exit_code == 2
+    assert "not good enough" in refused.output
+    assert "taken for" in refused.output
+    assert "factura con cargo" in refused.output
+    assert not (world.folder / "models").exists()
+    as_json = world.run("model", "train", "--json")
+    assert as_json.exit_code == 2
+    assert json.loads(as_json.output)["stored"] is False
+    assert json.loads(as_json.output)["poor"]
+    assert world.run("model", "train", "--yes").exit_code == 0
+    assert areas(world).names == ("a", "b")
+
+
+def test_examples_are_made_safe_for_the_terminal(world: DeskWorld) -> None:
+    write(world, {**EXAMPLES, "router": [*EXAMPLES["router"], "la factura viene doble con cargo [bold]x[/bold]\u200b"]})
+    done = world.run("model", "train", "--yes")
+    assert done.exit_code == 0, done.output
+    assert not DANGEROUS.search(done.output)
+    assert "[bold]x[/bold]" in done.output
+
+
+# --- correct ---
+
+
+def test_a_mention_is_relabelled(world: DeskWorld) -> None:
+    draft = world.draft(said="el roaming falló en mi viaje")
+    done = world.run("model", "correct", f"M{draft.mention_id}", "--area", "roaming", "--intent", "question")
+    assert done.exit_code == 0, done.output
+    assert "areas none → roaming" in done.output
+    assert "intents outage_report, complaint → question" in done.output
+    waiting = json.loads(world.run("model", "examples", "--json").output)["waiting"]
+    assert [(each["what"], each["becomes"], each["by"]) for each in waiting] == [
+        ("intents", ["question"], "ana"),
+        ("areas", ["roaming"], "ana"),
+    ]
+    assert waiting[0]["text"] == "el roaming falló en mi viaje"
+    with world.store.read() as tx:
+        assert audit.last(tx, f"mention {draft.mention_id}", "model.corrected") is not None
+
+
+def test_a_draft_is_rejected_in_the_same_breath(world: DeskWorld) -> None:
+    draft = world.draft(said="el roaming falló")
+    done = world.run(
+        "model", "correct", f"D{draft.id}", "--area", "roaming", "--reject", "about roaming, not an outage"
+    )
+    assert done.exit_code == 0, done.output
+    assert world.now_is(draft).state is DraftState.REJECTED
+    assert world.now_is(draft).reason == "about roaming, not an outage"
+    assert len(json.loads(world.run("model", "examples", "--json").output)["waiting"]) == 1
+
+
+def test_a_draft_decided_already_leaves_no_half(world: DeskWorld) -> None:
+    draft = world.draft(said="el roaming falló")
+    world.run("reject", f"D{draft.id}", "--reason", "no")
+    done = world.run("model", "correct", f"D{draft.id}", "--area", "roaming", "--reject", "no")
+    assert done.exit_code == 2
+    assert json.loads(world.run("model", "examples", "--json").output)["waiting"] == []
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ([], "Say what is right"),
+        (["--area", "romaing"], "did you mean roaming?"),
+        (["--area", "none"], "was read just so: none"),
+        (["--sentiment", "negative"], "was read just so: negative"),
+        (["--intent", "none", "--intent", "praise"], "stands alone"),
+        (["--signal", "fire"], "fire"),
+        (["--area", "roaming", "--reject", " "], "why"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(world: DeskWorld, options: list[str], said: str) -> None:
+    draft = world.draft()
+    done = world.run("model", "correct", f"M{draft.mention_id}", *options)
+    assert done.exit_code == 2
+    assert said in done.output
+    assert json.loads(world.run("model", "examples", "--json").output)["waiting"] == []
+
+
+def test_what_was_deleted_is_not_corrected(world: DeskWorld) -> None:
+    draft = world.draft()
+    world.is_deleted(draft.mention_id)
+    done = world.run("model", "correct", f"M{draft.mention_id}", "--area", "roaming")
+    assert done.exit_code == 2
+    assert "edited or deleted" in done.output
+
+
+# --- examples ---
+
+
+def corrected(world: DeskWorld, text: str, *options: str, who: str = "ana") -> None:
+    mention = world.draft(said=text, who=who).mention_id
+    done = world.run("model", "correct", f"M{mention}", *options)
+    assert done.exit_code == 0, done.output
+
+
+def test_corrections_teach_once_somebody_looked(world: DeskWorld) -> None:
+    world.run("model", "train")
+    assert read(world, "sin cobertura fuera del país") == ()
+    for number, where in enumerate(("Perú", "Brasil", "Italia", "Francia", "Uruguay"), start=1):
+        corrected(world, f"sin cobertura fuera del país, en {where}", "--area", "roaming", who=f"p{number}")
+    world.run("model", "train")
+    assert read(world, "sin cobertura fuera del país") == ()
+    listed = world.run("model", "examples")
+    assert "none → roaming" in listed.output
+    assert "en Uruguay" in listed.output
+    done = world.run("model", "examples", "--accept", "1,2,3", "--accept", "4 5", actor="luis")
+    assert done.exit_code == 0, done.output
+    assert "escucha model train" in done.output
+    trained = world.run("model", "train")
+    assert "22 examples, 5 of them corrections" in trained.output
+    assert read(world, "sin cobertura fuera del país") == ("roaming",)
+
+
+def test_a_text_of_no_area_teaches_that(world: DeskWorld) -> None:
+    text = "el router de la nave parpadea en rojo en la película"
+    mention = world.hears(text)
+    with world.store.write() as tx:
+        read_as = replace(ByVectors().classify([text])[0], areas=("router",))
+        decisions.understood(tx, mentions.get(tx, mention), read_as, world.clock())
+    done = world.run("model", "correct", f"M{mention}", "--area", "none")
+    assert "areas router → none" in done.output
+    world.run("model", "examples", "--accept", "1")
+    done = world.run("model", "train")
+    assert "1 text of no area" in done.output
+    assert json.loads(world.run("model", "train", "--json").output)["strays"] == 1
+
+
+def test_what_is_dropped_teaches_nothing(world: DeskWorld) -> None:
+    corrected(world, "sin cobertura", "--area", "roaming")
+    assert world.run("model", "examples", "--drop", "1").exit_code == 0
+    assert "No correction waits" in world.run("model", "examples").output
+    assert json.loads(world.run("model", "train", "--json").output)["corrections"] == 0
+
+
+def test_numbers_that_are_none_are_refused(world: DeskWorld) -> None:
+    corrected(world, "sin cobertura", "--area", "roaming")
+    assert "no number of a correction" in world.run("model", "examples", "--accept", "D1").output
+    assert "both" in world.run("model", "examples", "--accept", "1", "--drop", "1").output
+    some = world.run("model", "examples", "--accept", "1,99")
+    assert some.exit_code == 3
+    assert "99" in some.output
+    assert world.run("model", "examples", "--accept", "1").exit_code == 2
+    assert world.run("model", "examples", "--each").exit_code == 2
+
+
+def test_an_edited_mention_is_counted_and_not_used(world: DeskWorld) -> None:
+    mention = world.hears("sin cobertura", external_id="p77")
+    assert world.run("model", "correct", f"M{mention}", "--area", "roaming").exit_code == 0
+    world.clock.forward(minutes=1)
+    world.hears("sin cobertura, ya resuelto", external_id="p77")
+    assert "edited since" in world.run("model", "examples").output
+
+
+def test_accepted_intents_are_exported_to_measure_by(world: DeskWorld) -> None:
+    corrected(world, '¿cuánto cuesta, con "todo"?', "--intent", "question", "--intent", "purchase_interest")
+    corrected(world, "no es nada", "--intent", "none", who="luis")
+    corrected(world, "sin cobertura", "--area", "roaming", who="eva")
+    out = world.folder / "labels.csv"
+    assert "Nothing of that was accepted" in world.run("model", "examples", "--export", str(out)).output
+    world.run("model", "examples", "--accept", "1,2,3")
+    assert "--what" in world.run("model", "examples", "--export", str(out)).output
+    done = world.run("model", "examples", "--export", str(out), "--what", "intents")
+    assert done.exit_code == 0, done.output
+    with out.open(encoding="utf-8", newline="") as file:
+        assert list(csv.reader(file)) == [
+            ["text", "label"],
+            ['¿cuánto cuesta, con "todo"?', "question|purchase_interest"],
+            ["no es nada", "none"],
+        ]
+    assert "there already" in world.run("model", "examples", "--export", str(out), "--what", "intents").output
+
+
+def test_an_area_the_policy_lost_is_left_aside(world: DeskWorld) -> None:
+    corrected(world, "sin cobertura", "--area", "roaming")
+    world.run("model", "examples", "--accept", "1")
+    write(world, {name: texts for name, texts in EXAMPLES.items() if name != "roaming"})
+    assert "Left aside: 1 correction" in world.run("model", "train").output
+
+
+# --- whether it must be taught again ---
+
+
+def hint(world: DeskWorld) -> str | None:
+    app = App(connectors=connectors, policies=policies, config_path=world.folder / "escucha.toml", now=world.clock)
+    try:
+        return lessons.untaught(app)
+    finally:
+        app.close()
+
+
+def test_the_hint_says_when_to_train(world: DeskWorld) -> None:
+    assert "3 areas, and none was learned yet" in (hint(world) or "")
+    world.run("model", "train")
+    assert hint(world) is None
+    corrected(world, "sin cobertura", "--area", "roaming")
+    assert hint(world) is None
+    world.run("model", "examples", "--accept", "1")
+    assert "changed since" in (hint(world) or "")
+    world.run("model", "train")
+    assert hint(world) is None
+    world.is_deleted(1)
+    assert "changed since" in (hint(world) or "")
+    write(world, {})
+    assert hint(world) is None
