@@ -27,8 +27,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from listener.model import card as cards
 from listener.model import onnx, reading
 from listener.model.language import LanguageReader
@@ -71,39 +69,17 @@ def pages(texts: Sequence[str]) -> Iterator[list[str]]:
         yield page
 
 
-def bare_session(profile: Profile) -> Any:
-    """The graph without anything around it, a batch on one thread."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    path = reading.BUNDLED / onnx.graph_file(profile)
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-
-
 def tensors(texts: Sequence[str], max_tokens: int) -> list[dict[str, Any]]:
     """The texts as what the graph takes: by length, in batches of eight."""
-    from tokenizers import Tokenizer
-
-    tokenizer = Tokenizer.from_file(str(reading.BUNDLED / onnx.TOKENIZER))
-    tokenizer.enable_truncation(max_tokens)
-    tokenizer.no_padding()
+    tokenizer = onnx.load_tokenizer(reading.BUNDLED / onnx.TOKENIZER, max_tokens)
     tokens = sorted((encoded.ids for encoded in tokenizer.encode_batch_fast(list(texts))), key=len)
-    found = []
-    for batch in (tokens[first : first + onnx.BATCH] for first in range(0, len(tokens), onnx.BATCH)):
-        ids = np.zeros((len(batch), max(map(len, batch))), np.int64)
-        mask = np.zeros_like(ids)
-        for row, own in enumerate(batch):
-            ids[row, : len(own)] = own
-            mask[row, : len(own)] = 1
-        found.append({"input_ids": ids, "attention_mask": mask})
-    return found
+    return [onnx.padded(tokens[first : first + onnx.BATCH]) for first in range(0, len(tokens), onnx.BATCH)]
 
 
 def ways(graph: Graph, card: cards.Card, profile: Profile, texts: list[str]) -> dict[str, Callable[[], None]]:
     """The three ways over one graph; each call of one reads every text anew."""
     language = LanguageReader()
-    session = bare_session(profile)
+    session = onnx.open_session(reading.BUNDLED / onnx.graph_file(profile))
     batches = [tensors([clean(text) for text in page], card.max_tokens) for page in pages(texts)]
     pool = ThreadPoolExecutor(onnx.THREADS)
 

@@ -29,7 +29,7 @@ from listener.model.card import Card, CardFile, Source
 from listener.model.language import LanguageReader
 from listener.model.onnx import SHARED, TOKENIZER, Graph, Profile, graph_file
 from listener.types import Intent, Sentiment, Signal
-from training import data
+from training import data, vocabulary
 from training.calibrate import INTENT_PRECISION, LANGUAGES, SENTIMENT_PRECISION, SIGNAL_PRECISION, calibrated
 from training.data import Example
 from training.describe import card_in_words
@@ -145,7 +145,7 @@ def write_card(
     for name, count in used.items():
         counts[name.split()[0]] += count
     counts["corpus"] += len(parts["calibration"]) + len(parts["test"])
-    counts["lexicon"] = sum(1 for line in options.lexicon.read_text(encoding="utf-8").splitlines() if "\t" in line)
+    counts["lexicon"] = len(vocabulary.read_lexicon(options.lexicon))
     counts["xlm_t"] = sum(metrics["full"][name]["texts"] for name in metrics["full"] if name.startswith("xlm-t"))
     names = (*map(graph_file, PROFILES), SHARED, TOKENIZER)
     content = {

@@ -94,6 +94,15 @@ def split(examples: list[Example]) -> dict[str, list[Example]]:
     return parts
 
 
+def meant(examples: Iterable[Example], path: Path) -> list[Example]:
+    """Our own Spanish examples with what they mean in English, as `training.translate` wrote it to `path`."""
+    english = {spanish: text for text, spanish in (line.split("\t") for line in _lines(path))}
+    return [
+        replace(example, english=english.get(example.text, "")) if example.language == "es" else example
+        for example in examples
+    ]
+
+
 def near_duplicates(examples: list[Example], threshold: float = 0.5) -> list[list[int]]:
     """Rows grouped so that texts sharing half of their letter 4-grams (Jaccard) are together."""
     shingles = [_shingles(example.text) for example in examples]
@@ -143,7 +152,7 @@ def public(folder: Path) -> list[Example]:
 
 def translated(examples: Iterable[Example], path: Path) -> list[Example]:
     """The English examples again in Spanish, as `training.translate` wrote them to `path`; their labels stay."""
-    spanish = dict(line.split("\t") for line in path.read_text(encoding="utf-8").splitlines())
+    spanish = dict(line.split("\t") for line in _lines(path))
     return [
         replace(example, language="es", text=spanish[example.text])
         for example in examples
@@ -261,6 +270,10 @@ def _blend(labels: set[int], meaning: dict[int, Sentiment]) -> tuple[float, floa
         return None
     a, b, c = (1 / len(felt) if each in felt else 0.0 for each in SENTIMENTS)
     return a, b, c
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text(encoding="utf-8").split("\n")[:-1]
 
 
 def _rows(path: Path) -> Iterable[list[str]]:

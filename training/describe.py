@@ -80,7 +80,7 @@ def _sentiment(figures: Mapping[str, Any]) -> str:
             "On the test part of the corpus (never trained on, never calibrated on), and on public posts of others",
             "(XLM-T's validation part, never trained on; looked at while choosing how to train).",
             "",
-            "| sentiment | texts | macro-F1 | macro-recall | right | answered | right when answered | calibration error |",
+            "| sentiment | texts | macro-F1 | macro-recall | right | answered | then right | calibration error |",
             "|---|---|---|---|---|---|---|---|",
             *rows,
         ]

@@ -49,6 +49,7 @@ class Phase:
     steps: int
     rate: float
     shares: dict[str, float]
+    meaning: float = 1.0  # how much meanings count beside labels
 
 
 PHASES = (
@@ -80,6 +81,21 @@ PHASES = (
             "tatoeba": 0.02,
         },
     ),
+    Phase(
+        name="meaning",
+        steps=1000,
+        rate=1e-4,
+        shares={
+            "corpus": 0.48,
+            "pairs": 0.16,
+            "goemotions": 0.1,
+            "nlupp": 0.1,
+            "bitext": 0.08,
+            "xed": 0.06,
+            "tatoeba": 0.02,
+        },
+        meaning=3.0,
+    ),
 )
 
 
@@ -110,15 +126,16 @@ def main() -> int:
     def look() -> str:
         return " ".join(f"{language} {seen(network, tokenizer, options, language):.3f}" for language in ("en", "es"))
 
+    ends = []
     for number, phase in enumerate(PHASES):
-        kept = options.out / f"{phase.name}.safetensors"
-        if kept.exists():  # a run that was broken off goes on after its last whole phase
-            network.load_state_dict(load_file(kept))
-            continue
-        drawn = batches(samples, switcher, phase, options.seed + number)
-        train(network, tokenizer, drawn, phase=phase, device=device, say=partial(say, started), look=look)
-        save_file({key: value.cpu().contiguous() for key, value in network.state_dict().items()}, kept)
-    kept.replace(options.out / WEIGHTS)
+        end = options.out / f"{phase.name}.safetensors"
+        if not end.exists():  # a run that was broken off goes on after its last whole phase
+            drawn = batches(samples, switcher, phase, options.seed + number)
+            train(network, tokenizer, drawn, phase=phase, device=device, say=partial(say, started), look=look)
+            save_file({key: value.cpu().contiguous() for key, value in network.state_dict().items()}, end)
+        ends.append(load_file(end))
+        network.load_state_dict(ends[-1])
+    save_file({key: sum(end[key] for end in ends) / len(ends) for key in ends[0]}, options.out / WEIGHTS)
     used = Counter(f"{e.source} {e.language}" for e in examples)
     (options.out / USED).write_text(json.dumps(used, indent=1), encoding="utf-8")
     return 0
@@ -152,7 +169,7 @@ def say(started: float, sentence: str) -> None:
 def gathered(options: argparse.Namespace) -> list[Example]:
     """Every example to learn from: public ones, those again in Spanish, pairs, and the corpus's training part."""
     public = data.public(options.data)
-    ours = data.split(data.corpus(options.corpus))["train"]
+    ours = data.meant(data.split(data.corpus(options.corpus))["train"], options.translated)
     return [*ours, *public, *data.translated(public, options.translated), *data.pairs(options.corpus)]
 
 
@@ -352,7 +369,7 @@ def wanted(batch: list[Sample], size: int, device: str) -> Wanted:
     )
 
 
-def loss(read: Read, answer: Wanted) -> Tensor:
+def loss(read: Read, answer: Wanted, meaning: float) -> Tensor:
     """How wrong one depth's reading of a batch is: sentiment, intents, signals and meaning, each over what is known."""
     embedding, sentiment, intents, signals = (out.float() for out in read)
     feeling = -(answer.sentiment * sentiment.log_softmax(-1)).sum(-1)
@@ -363,13 +380,13 @@ def loss(read: Read, answer: Wanted) -> Tensor:
         mean(feeling, answer.sentiment_weight)
         + 3 * mean(wish, answer.intents_weight)
         + 3 * mean(mark, answer.signals_weight)
-        + 2 * mean(distance, answer.meant)
+        + 2 * meaning * mean(distance, answer.meant)
     )
     if answer.foreign.sum() > 1:
         originals = answer.meaning[answer.meant > 0]
         nearness = embedding[answer.foreign] @ originals.T / NEARNESS
         own = torch.nonzero(answer.foreign[answer.meant > 0]).squeeze(1)
-        total = total + 0.2 * nn.functional.cross_entropy(nearness, own)
+        total = total + 0.2 * meaning * nn.functional.cross_entropy(nearness, own)
     return total
 
 
@@ -405,7 +422,7 @@ def train(
         answer = wanted(batch, network.encoder.config.hidden_size, device)
         with torch.autocast(device, dtype=torch.bfloat16):
             full, fast = network(*tensors(texts, tokenizer, device))
-        wrong = loss(full, answer) + 0.5 * loss(fast, answer)
+        wrong = loss(full, answer, phase.meaning) + 0.5 * loss(fast, answer, phase.meaning)
         network.zero_grad(set_to_none=True)
         wrong.backward()
         nn.utils.clip_grad_norm_([*body, *heads], 1.0)

@@ -67,10 +67,14 @@ def correct(
         raise Mistake("Say in a few words why, such as --reject 'wrong facts'.")
     with app.store.read() as tx:
         card = cards.find(tx, what, prefix=app.config.cases.prefix, actor=app.actor, now=app.now())
+        earlier = [*corrections.waiting(tx), *(one for kind in wanted for one in corrections.accepted(tx, kind))]
     mention, had = card.mention, _had(card.understanding)
-    for kind, labels in wanted.items():
-        if set(had[kind]) == set(labels):
-            raise Mistake(f"M{mention.id} was read just so: {_words(labels)}.")
+    said_before = {one.what for one in earlier if one.mention_id == mention.id}  # which may be taken back
+    as_read = [kind for kind in wanted if kind not in said_before and set(had[kind]) == set(wanted[kind])]
+    if len(as_read) == len(wanted):
+        found = "; ".join(f"{kind} {_words(had[kind])}" for kind in as_read)
+        raise Mistake(f"M{mention.id} was read just so: {found}.")
+    wanted = {kind: labels for kind, labels in wanted.items() if kind not in as_read}
     if reason is not None and card.draft is None:
         raise Mistake(f"M{mention.id} has no draft; leave out --reject.")
     with app.store.write() as tx:
@@ -81,6 +85,8 @@ def correct(
     block(clip(mention.text, 400))
     for kind, labels in wanted.items():
         say(f"M{mention.id}: {kind} {_words(had[kind])} → {_words(labels)}")
+    for kind in as_read:
+        say(f"M{mention.id}: {kind} {_words(had[kind])}, as it was read")
     if reason is not None and card.draft is not None:
         say(f"D{card.draft.id} is rejected.")
     say("It waits for a look: escucha model examples")

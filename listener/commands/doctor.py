@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from listener.commands import asking, output
+from listener.commands import asking, lessons, output
 from listener.commands.app import App, pass_app
 from listener.errors import AuthFailed, ConfigProblem, EscuchaError, RateLimited, Unavailable
 
@@ -84,6 +84,7 @@ def examine(app: App, *, offline: bool) -> Iterator[Check]:
     yield from _database(settings)
     yield _tried("model", lambda: f"version {app.classifier.version}")
     yield _tried("policy", lambda: f"{settings.policy_file or 'the default policy'}, version {app.policy.version}")
+    yield from _areas(app)
     for account in settings.accounts.values():
         sources_of_it = [source for source in settings.sources if source.account == account.name]
         yield from _account(app, account, sources_of_it, offline=offline)
@@ -91,6 +92,13 @@ def examine(app: App, *, offline: bool) -> Iterator[Check]:
         yield from _to_arrange(app, network)
     if _made(settings):
         yield from _money(app)
+
+
+def _areas(app: App) -> Iterator[Check]:
+    """Whether the model reads by the areas that the policy has."""
+    with suppress(EscuchaError):  # a policy or database that cannot be read is told of by its own check
+        if app.policy and (behind := lessons.untaught(app)):
+            yield Check(name="areas", ok=None, detail=behind)
 
 
 def _tried(name: str, look: Callable[[], str], next_step: str = "") -> Check:

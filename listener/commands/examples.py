@@ -6,12 +6,14 @@ import csv
 import re
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import click
 
 from listener.commands.app import App, pass_app
+from listener.commands.keyboard import Keyboard, leaving_on_signals
 from listener.commands.output import (
     SomeFailed,
     block,
@@ -30,12 +32,13 @@ from listener.store.corrections import Correction
 
 KINDS = ("intents", "sentiment", "signals", "areas")
 NONE = "none"
+KEYS = "a accept   d drop   s skip   q quit"
 
 
 @click.command()
 @click.option("--accept", multiple=True, metavar="3,4", help="Those are right; may be repeated.")
 @click.option("--drop", multiple=True, metavar="5", help="Those are not; may be repeated.")
-@click.option("--each", is_flag=True, help="Go through them one by one, on a terminal.")
+@click.option("--each", is_flag=True, help="Go through them one by one, one key for each, on a terminal.")
 @click.option(
     "--export", type=click.Path(path_type=Path), metavar="FILE", help="Write the accepted ones as CSV: text, label."
 )
@@ -57,6 +60,10 @@ def examples(
     Lists those that wait. `escucha model train` learns from accepted areas; `escucha model eval FILE` measures by what
     was exported.
     """
+    if sum([export is not None, bool(accept or drop), each, as_json]) > 1:
+        raise Mistake("--accept and --drop, --each, --export and --json are for one call each; say one of them.")
+    if what and export is None:
+        raise Mistake("--what says which labels to export; name the file too: --export mine.csv")
     if export is not None:
         _export(app, export, what)
         return
@@ -70,7 +77,7 @@ def examples(
         return
     if each and not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise Mistake("--each asks on a terminal; without one, use --accept and --drop with numbers.")
-    if each:
+    if each and waiting:
         _one_by_one(app, waiting)
         return
     for correction in waiting:
@@ -123,20 +130,27 @@ def _look(app: App, number: int, *, accept: bool) -> None:
 
 
 def _one_by_one(app: App, waiting: Sequence[Correction]) -> None:
+    """One key for each, as in `review`; any other key does nothing."""
     accepted = 0
-    for place, correction in enumerate(waiting, start=1):
-        say(f"{place} of {len(waiting)}")
-        _print(correction)
-        try:
-            key = click.prompt("[a]ccept  [d]rop  [s]kip  [q]uit", type=click.Choice(list("adsq")), show_choices=False)
-        except click.Abort:
-            click.echo()
-            break
-        if key == "q":
-            break
-        if key != "s":
+    with leaving_on_signals(), Keyboard() as keyboard, suppress(KeyboardInterrupt, EOFError):
+        for place, correction in enumerate(waiting, start=1):
+            say(f"{place} of {len(waiting)}")
+            _print(correction)
+            say(KEYS)
+            key = ""
+            while key not in ("a", "d", "s", "q"):
+                key = keyboard.press()
+            if key == "q":
+                break
+            if key == "s":
+                say("Skipped.\n")
+                continue
             try:
-                _look(app, correction.id, accept=key == "a")
+                with app.store.write() as tx:
+                    corrections.look(
+                        tx, corrections.get(tx, correction.id), accept=key == "a", by=app.actor, now=app.now()
+                    )
+                say("Accepted.\n" if key == "a" else "Dropped.\n")
                 accepted += key == "a"
             except Mistake as error:  # a colleague was first, or it was edited meanwhile
                 complain(str(error))

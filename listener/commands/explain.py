@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 from rich.cells import set_cell_size
-from rich.console import Group
+from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -26,6 +27,7 @@ from listener.store.decisions import StoredDecision
 from listener.types import RuleOutcome
 
 BAR = 20  # columns of a full bar
+LEAST = 0.05  # scores below it are named in one line
 MARKS = {
     RuleOutcome.MATCHED: ("✓", "green"),
     RuleOutcome.FAILED: ("✗", "red"),
@@ -179,7 +181,7 @@ def _guards(decision: StoredDecision) -> Table | Text:
 def _scores(card: Card) -> Group:
     found = card.understanding
     assert found is not None
-    lines = []
+    lines: list[RenderableType] = []
     for scores, chosen in (
         (found.sentiment_scores, {found.sentiment}),
         (found.intent_scores, set(found.intents)),
@@ -188,10 +190,16 @@ def _scores(card: Card) -> Group:
     ):
         if not scores:
             continue
+        low = []
         for name, score in sorted(scores.items(), key=lambda pair: -_number(pair[1])):
-            style = "" if name in chosen else "dim"
             label = clip(str(name)[:400].replace("_", " "), 22)
+            if _number(score) < LEAST and name not in chosen:
+                low.append(label)
+                continue
+            style = "" if name in chosen else "dim"
             lines.append(Text(f"  {label:<22} {_number(score):5.2f}  ", style=style).append(_bar(score), "cyan"))
+        if low:
+            lines.append(_set_in(Text(f"below {LEAST}: {', '.join(low)}", style="dim", overflow="fold")))
         lines.append(Text())
     language = f"  language {_one_line(found.language, 20)}, {_number(found.language_score):.2f} sure"
     return Group(*lines, Text(f"{language}; model {_one_line(found.model_version, 60)}"))
@@ -207,13 +215,13 @@ def _number(score: object) -> float:
     return float(score) if isinstance(score, (int, float)) and score == score else 0.0  # noqa: PLR0124
 
 
-def _saw(saw: object, width: int) -> Group:
-    lines = []
+def _saw(saw: object, width: int) -> Table:
+    lines: list[tuple[Text, Text]] = []
     for name, value in saw.items() if isinstance(saw, Mapping) else ():
         told = _told(value) if isinstance(value, Mapping) else _plain_value(value) if value else ""
         if told:
-            lines.append(Text(f"  {clip(str(name)[:400], 10):<10} {_one_line(told, width * 3)}", style="dim"))
-    return Group(*lines)
+            lines.append((Text(clip(str(name)[:400], 10), "dim"), Text(_one_line(told, width * 3), "dim")))
+    return _grid(lines)
 
 
 def _told(values: Mapping[str, Any]) -> str:
@@ -254,6 +262,10 @@ def _grid(rows: list[tuple[Text, Text]]) -> Table:
     for name, value in rows:
         grid.add_row(Text("  ").append_text(name), value)
     return grid
+
+
+def _set_in(text: Text) -> Padding:
+    return Padding(text, (0, 0, 0, 2), expand=False)
 
 
 def _one_line(value: object, width: int = 400) -> str:

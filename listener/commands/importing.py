@@ -72,7 +72,7 @@ class Wishes:
     "--calibrate",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Texts with labels of ours (columns text and label) to fit its probabilities to: .csv or .jsonl.",
+    help="Texts with labels to fit its probabilities to, in a file as `escucha model eval` reads it.",
 )
 @click.option(
     "--agree",
@@ -109,7 +109,6 @@ def import_(
     is run. Needs pip install 'escucha[train]'; running the model afterwards does not. Interrupted, it goes on where it
     stopped. Its licence is for you to read.
     """
-    from listener.commands import labelled_file
     from listener.model import imports
     from listener.model.converting import check_extra
 
@@ -118,7 +117,7 @@ def import_(
     called = imports.name_for(model, name)
     imports.check_place(models, called, replace=overwrite)
     trial = _texts(app, texts)
-    examples = labelled_file.read(calibrate, limit=MAX_TEXTS) if calibrate else None
+    examples = _labelled(calibrate) if calibrate else None
     wishes = Wishes(labels=labels, multi_label=multi_label, yes=yes, as_json=as_json)
     if is_folder(model):
         if revision:
@@ -338,6 +337,16 @@ def _texts(app: App, path: Path | None) -> Sequence[str]:
     if not texts:
         raise Mistake(f"{path} holds no texts; write one a line.")
     return texts
+
+
+def _labelled(path: Path) -> Sequence[tuple[str, tuple[Ours, ...]]]:
+    """The texts of that file with their labels; says what is odd about it."""
+    from listener.model import labelled
+
+    found = labelled.whole(path, limit=MAX_TEXTS)
+    for note in found.notes:
+        complain(note)
+    return found.examples
 
 
 # --- telling ---

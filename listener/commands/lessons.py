@@ -54,7 +54,7 @@ def of(app: App) -> Lessons:
         return Lessons(examples={})
     strays: dict[str, str] = {}
     accepted = []
-    if app.config_path.exists():
+    if _made(app):
         with app.store.read() as tx:
             accepted = corrections.accepted(tx, "areas")
     known = [each for each in accepted if set(each.becomes) <= set(found) and each.text.strip()]
@@ -69,6 +69,14 @@ def of(app: App) -> Lessons:
         corrected=len(known),
         orphans=len(accepted) - len(known),
     )
+
+
+def _made(app: App) -> bool:
+    """Whether there is a database already; asking what would be taught must not make one."""
+    if not app.config_path.exists():
+        return False
+    url = app.config.database.url
+    return not url.startswith("sqlite") or Path(url.partition(":///")[2]).exists()
 
 
 def areas_of(app: App) -> Mapping[str, Any]:
@@ -90,7 +98,7 @@ def areas_file(app: App) -> Path:
     """Where the learned areas are kept."""
     from listener.model.fewshot import FILE
 
-    return app.config.models / FILE
+    return app.config_or_default.models / FILE
 
 
 def untaught(app: App) -> str | None:
@@ -100,10 +108,10 @@ def untaught(app: App) -> str | None:
     """
     from listener.model.fewshot import learned_from
 
-    lessons, learned = of(app), learned_from(areas_file(app))
-    step = "run `escucha model train`."
+    lessons = of(app)
     if not lessons.examples:
         return None
+    learned, step = learned_from(areas_file(app)), "run `escucha model train`."
     if learned is None:
         return f"The policy has {counted(len(lessons.examples), 'area')}, and none was learned yet; {step}"
     if learned[0] != lessons.digest:

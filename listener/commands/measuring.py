@@ -124,7 +124,15 @@ def chosen(app: App, name: str | None) -> Classifier:
         return app.classifier
     from listener.model import imported
 
-    return app.reader() if name == BUNDLED else imported.join(app.reader(), app.config_or_default.models, (name,))
+    if name == BUNDLED:
+        return app.reader()
+    folder = app.config_or_default.models
+    if name not in (there := imported.known(folder)):
+        raise Mistake(
+            f"There is no imported model {name!r} in {folder}; there is: {', '.join((BUNDLED, *there))}. "
+            "Import it with `escucha model import`, or name one of these with --model."
+        )
+    return imported.join(app.reader(), folder, (name,))
 
 
 def measure(
@@ -193,9 +201,12 @@ def _say_what_is_missing(plan: Plan, outcome: Outcome, *, quiet: bool) -> None:
             complain(f"… and {counted(outcome.left_out - NAMED, 'more row')}; --json names the first {KEPT}.")
     step = ""
     if plan.unknown:
+        from listener.model.labelled import quoted
+
         one = next(iter(plan.unknown))
         named = ", ".join(f"{clip(name, 40)} ({count:,})" for name, count in list(plan.unknown.items())[:NAMED])
-        step = f" Labels nobody knows: {named}; say what they mean, such as --map '{clip(one, 40)}={plan.labels[0]}'."
+        example = quoted(f"{clip(one, 40)}={plan.labels[0]}")
+        step = f" Labels nobody knows: {named}; say what they mean, such as --map {example}."
     rows = counted(outcome.left_out, "row")
     raise SomeFailed(f"{rows} of {plan.rows:,} in {plan.file.path.name} could not be used; the others were.{step}")
 

@@ -148,7 +148,10 @@ def _explained(plan: Plan, outcome: Outcome) -> str:
         if plan.head == "sentiment"
         else "Right: exactly what is meant was named. Answered: it named any; then right: its strongest was."
     )
-    right += " F1, recall: means over the labels. ECE: how far its scores lie from the truth, 0 to 1."
+    right += (
+        " 95 %: where the true share lies, 95 times in 100. F1, recall: means over the labels. ECE: how far its scores "
+        "lie from the truth, 0 to 1."
+    )
     passed = f" {counted(outcome.passed, 'row')} without any of our labels passed over." if outcome.passed else ""
     return f"{right}{passed}"
 

@@ -8,9 +8,9 @@ from typing import Any, Protocol, cast
 
 import click
 
-from listener.commands import output
+from listener.commands import lessons, output
 from listener.commands.app import App, pass_app
-from listener.errors import PolicyProblem
+from listener.errors import EscuchaError, PolicyProblem
 from listener.types import Mode
 
 
@@ -66,6 +66,8 @@ def check(app: App, ctx: click.Context, file: Path | None, schema: bool, as_json
         output.print_json({"file": path, "problems": problem.problems})
         ctx.exit(2)
     warnings = list(_warnings(found.file))
+    if path == _path(app) and (behind := _behind(app)):
+        warnings.append(behind)
     if as_json:
         output.print_json({"file": path, "problems": [], "warnings": warnings} | _summary(app, found))
         return
@@ -177,6 +179,14 @@ def _print_summary(app: App, found: Readable) -> None:
             ("teams", ", ".join(file.teams)),
         ]
     )
+
+
+def _behind(app: App) -> str | None:
+    """Why mentions are not read by its areas; it may be well where the database, or what was learned, is not."""
+    try:
+        return lessons.untaught(app)
+    except EscuchaError as error:
+        return f"Whether its areas were learned cannot be told: {error}"
 
 
 def _warnings(file: Any) -> Iterator[str]:

@@ -24,6 +24,10 @@ NOTHING = (
     "The policy has no areas of your own; write some under `areas:`, each with at least 5 example sentences, "
     "see docs/areas.md."
 )
+NO_FILE = (
+    " The settings name no policy file yet: `escucha policy show --text > policy.yaml` writes one to start from, and "
+    '`file = "policy.yaml"` under [policy] names it.'
+)
 
 
 @click.command()
@@ -41,7 +45,9 @@ def train(app: App, ctx: click.Context, yes: bool, as_json: bool) -> None:
 
     material, path = lessons.of(app), lessons.areas_file(app)
     if not material.examples:
-        raise Mistake(NOTHING)
+        default = "" if app.config_or_default.policy_file else NO_FILE
+        old = f" To read by none, delete {path}, which was learned before." if path.exists() else ""
+        raise Mistake(NOTHING + default + old)
     reader, began = lessons.reader(app), perf_counter()
     lesson = teaching.teach(material.examples, reader.embed, reader=reader.reader_version, strays=material.strays)
     took = perf_counter() - began

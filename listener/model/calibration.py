@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from listener.model.probability import logistic, softmax
 from listener.types import Intent, Sentiment, Signal
 
 if TYPE_CHECKING:
@@ -53,18 +54,15 @@ class Scale:
     def sentiment_scores(self, out: Any) -> Floats:
         """(n, 3) raw outputs as probabilities that sum to 1."""
         shift = [self.sentiment.shift[label] for label in Sentiment]
-        shifted = (np.asarray(out, np.float64) + shift) / self.sentiment.temperature
-        powers = np.exp(shifted - shifted.max(-1, keepdims=True))
-        scores: Floats = powers / powers.sum(-1, keepdims=True)
-        return scores
+        return softmax((np.asarray(out, np.float64) + shift) / self.sentiment.temperature)
 
     def intent_scores(self, out: Any) -> Floats:
         """(n, 9) raw outputs as probabilities, each for itself."""
-        return _sigmoid(out, *self._intents)
+        return _scaled(out, *self._intents)
 
     def signal_scores(self, out: Any) -> Floats:
         """(n, 7) raw outputs as probabilities, each for itself."""
-        return _sigmoid(out, *self._signals)
+        return _scaled(out, *self._signals)
 
     def sentiment_given(self, scores: Sequence[float]) -> Sentiment | None:
         """The likeliest sentiment where it is likely enough, else None: the model does not know."""
@@ -131,7 +129,5 @@ def _numbers(scales: Sequence[LabelScale]) -> tuple[Floats, Floats]:
     return np.array([scale.slope for scale in scales]), np.array([scale.offset for scale in scales])
 
 
-def _sigmoid(out: Any, slopes: Floats, offsets: Floats) -> Floats:
-    z = np.clip(slopes * np.asarray(out, np.float64) + offsets, -60, 60)  # beyond, nothing changes but the overflow
-    scores: Floats = 1 / (1 + np.exp(-z))
-    return scores
+def _scaled(out: Any, slopes: Floats, offsets: Floats) -> Floats:
+    return logistic(slopes * np.asarray(out, np.float64) + offsets)

@@ -20,8 +20,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from listener.errors import Mistake
+from listener.escapes import visible
 from listener.model import imported
 from listener.model.choosing import CONFIG
+from listener.model.onnx import THREADS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,6 +35,7 @@ TASK = "ForSequenceClassification"
 LARGEST = 2_000_000_000  # bytes of weights as 32-bit numbers; protobuf, which ONNX is written in, ends at 2^31
 MAX_TOKENS = 512  # posts are shorter
 MAX_LABELS = 500
+MAX_CONFIG = 10_000_000  # bytes
 CLOSE = 1e-3  # how far the graph's outputs may be from the original's before int8
 _LENGTHS = (3, 16, 41)  # tokens; the graph must be right for any number, not only for the one it was made with
 
@@ -74,6 +77,8 @@ def check_tokenizer(names: Collection[str], where: str) -> None:
 def read_outline(folder: Path, where: str) -> Outline:
     """What the config.json in `folder` says. Raises Mistake where the model does not sort texts under labels."""
     try:
+        if (folder / CONFIG).stat().st_size > MAX_CONFIG:
+            raise ValueError("too large")
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
         architectures = [str(name) for name in config.get("architectures") or []]
         kind = str(config.get("model_type") or "")
@@ -86,7 +91,7 @@ def read_outline(folder: Path, where: str) -> Outline:
         raise Mistake(f"The {CONFIG} of {where} is damaged; choose another revision.") from error
     architecture = next((name for name in architectures if name.endswith(TASK)), "")
     if not architecture:
-        what = f"a {architectures[0]}" if architectures else "of no stated architecture"
+        what = f"a {architectures[0][:80]}" if architectures else "of no stated architecture"
         raise Mistake(
             f"{where} is {what}, which does not sort texts under labels; import one whose name ends in {TASK}."
         )
@@ -94,7 +99,7 @@ def read_outline(folder: Path, where: str) -> Outline:
         if own_code:
             raise Mistake(f"{where} needs code of its own, and code from elsewhere is never run; choose another model.")
         raise Mistake(
-            f"The installed transformers library does not know {architecture} (model type {kind!r}); "
+            f"The installed transformers library does not know {architecture[:80]} (model type {kind[:80]!r}); "
             "update it, or choose another model."
         )
     if problem == "regression" or len(named) == 1:
@@ -102,6 +107,8 @@ def read_outline(folder: Path, where: str) -> Outline:
     labels = tuple(named[number] for number in sorted(named)) or ("LABEL_0", "LABEL_1")
     if sorted(named) != list(range(len(named))) or len(set(labels)) != len(labels) or len(labels) > MAX_LABELS:
         raise Mistake(f"The labels in {CONFIG} of {where} are not numbered from 0, each once, with names of their own.")
+    if not all(len(label) <= imported.LONGEST and visible(label) == label for label in labels):
+        raise Mistake(f"A label in {CONFIG} of {where} cannot be shown as it is; choose another model.")
     return Outline(architecture=architecture, labels=labels, multi_label=problem == "multi_label_classification")
 
 
@@ -134,7 +141,7 @@ class Original:
     def outputs(self, texts: Sequence[str]) -> Floats:
         """The raw outputs, shape (texts, labels); as many texts at once as the imported model works on."""
         encoded = [self._encoded(imported.prepared(text)) for text in texts]
-        with ThreadPoolExecutor(imported.THREADS) as threads:
+        with ThreadPoolExecutor(THREADS) as threads:
             return np.array(list(threads.map(self._run, encoded)), np.float64)
 
     def export(self, path: Path) -> None:

@@ -16,7 +16,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from listener.model.labelled import NONE, SENTIMENT, Example
+from listener.model.columns import SENTIMENT
+from listener.model.labelled import NONE, Example
 from listener.types import Sentiment, Understanding
 
 BINS = 10

@@ -29,6 +29,7 @@ import requests
 import urllib3
 
 from listener.errors import EscuchaError, Mistake, Outage, RateLimited, Unavailable
+from listener.escapes import visible
 
 ENDPOINT = "https://huggingface.co"
 COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -37,6 +38,8 @@ TRIES = 5  # in a row that bring nothing new
 TIMEOUT = (10.0, 30.0)  # seconds to connect; seconds without a byte
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(?:/[A-Za-z0-9][\w.-]{0,95})?", re.ASCII)
 _LARGEST_LIST = 32 * 1024 * 1024  # bytes
+_LARGEST_JSON = 100 * 1024 * 1024  # they are read whole; the largest tokenizers have a third of it
+_LARGEST_FILE = 1 << 50
 _PIECE = 64 * 1024
 _REDIRECTS = 5
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -72,6 +75,12 @@ class Listing:
         return sum(file.size for file in self.files if file.name in names)
 
 
+class _Session(requests.Session):
+    def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002
+        """Never any: requests would read a redirect's whole body, however long, before we looked where it leads."""
+        return None
+
+
 class Hub:
     """A hub at `endpoint` (by default HF_ENDPOINT, else Hugging Face's). Proxies and certificates as the environment
     says; `token` (by default HF_TOKEN) is shown to that server alone, and to nobody in the clear."""
@@ -85,15 +94,18 @@ class Hub:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.endpoint = (endpoint or os.environ.get("HF_ENDPOINT") or ENDPOINT).strip().rstrip("/")
-        parts = urlsplit(self.endpoint)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        try:
+            scheme, host, _ = self._origin = _origin(self.endpoint)
+        except ValueError:
+            scheme, host = "", None
+        if scheme not in ("http", "https") or not host:
             raise Mistake("HF_ENDPOINT is no address; write it like https://hub.example, or leave it unset.")
-        self.host = parts.hostname
+        self.host = host
         token = (os.environ.get("HF_TOKEN") or "").strip() if token is None else token
-        self._token = token if parts.scheme == "https" or parts.hostname in _LOOPBACK else ""
+        self._token = token if scheme == "https" or host in _LOOPBACK else ""
         self._timeout = timeout
         self._sleep = sleep
-        self._session = requests.Session()
+        self._session = _Session()
 
     def look(self, repository: str, revision: str = "main") -> Listing:
         """What lies at `revision` (commit, branch or tag) of `repository`, and which commit that is.
@@ -212,7 +224,7 @@ class Hub:
             response = self._session.get(
                 url,
                 headers={"Accept-Encoding": "identity", "User-Agent": "escucha", **(headers or {})},
-                auth=self._signed if _origin(url) == _origin(self.endpoint) else _unsigned,
+                auth=self._signed,
                 stream=True,
                 allow_redirects=False,
                 timeout=self._timeout,
@@ -227,7 +239,9 @@ class Hub:
         raise Unavailable(f"{self.host} sends requests for {what} in a circle; try again later.")
 
     def _signed(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        if self._token:
+        """With the token, where the request goes to the hub: by the address as it will be connected to, for others read
+        `https://a\\@b` otherwise. Given for every request, or requests would look for a password in ~/.netrc."""
+        if self._token and _origin(request.url or "") == self._origin:
             request.headers["Authorization"] = f"Bearer {self._token}"
         return request
 
@@ -235,7 +249,7 @@ class Hub:
         schemes = ("https",) if url.startswith("https:") else ("http", "https")
         try:
             target = urljoin(url, location)
-            safe = urlsplit(target).scheme in schemes
+            safe = _origin(target)[0] in schemes
         except ValueError:
             safe = False
         if not safe:
@@ -296,8 +310,8 @@ class Hub:
             commit = str(data["sha"])
             files = tuple(_remote(sibling) for sibling in data["siblings"])
             card = data.get("cardData")
-            licence = str((card or {}).get("license") or "")[:100]
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            licence = visible(str((card or {}).get("license") or "")[:100])
+        except (ValueError, OverflowError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise Unavailable(f"{self.host} answers nonsense about {repository}; check HF_ENDPOINT.") from error
         if not COMMIT.fullmatch(commit):
             raise Unavailable(f"{self.host} names no commit of {repository}; check HF_ENDPOINT.")
@@ -306,9 +320,12 @@ class Hub:
 
 def _remote(sibling: dict[str, Any]) -> RemoteFile:
     large = sibling.get("lfs") or {}
+    size = int(large.get("size") or sibling.get("size") or 0)
+    if not 0 <= size <= _LARGEST_FILE:
+        raise ValueError("a size that no file has")
     return RemoteFile(
         name=str(sibling["rfilename"]),
-        size=int(large.get("size") or sibling.get("size") or 0),
+        size=size,
         sha256=str(large.get("sha256") or "").lower(),
         blob=str(sibling.get("blobId") or "").lower() if not large else "",
     )
@@ -319,6 +336,8 @@ def _named(listing: Listing, name: str) -> RemoteFile:
         if file.name == name:
             if not (file.sha256 or file.blob):
                 raise Mistake(f"The hub's list has no hash for {name} of {listing.repository}, so it is not fetched.")
+            if name.endswith(".json") and file.size > _LARGEST_JSON:
+                raise Mistake(f"{name} of {listing.repository} has {file.size / 1e6:,.0f} MB, and no model needs that.")
             return file
     raise Mistake(f"{listing.repository} has no {name} in commit {listing.commit[:12]}; choose another revision.")
 
@@ -382,10 +401,6 @@ def _start(response: requests.Response) -> int:
 def _origin(url: str) -> tuple[str, str | None, int | None]:
     parts = urlsplit(url)
     return parts.scheme, parts.hostname, parts.port
-
-
-def _unsigned(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    return request  # said aloud, or requests would look for a password in ~/.netrc
 
 
 def _hopeless(failure: Exception) -> bool:

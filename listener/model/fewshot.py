@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from listener.errors import Mistake
-from listener.model.regression import logistic, softmax
+from listener.model.probability import logistic, softmax
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,6 +33,7 @@ FILE = "areas.npz"
 METHOD = 1  # grows when the same examples would teach something else
 AGAIN = "teach them again: escucha model train"
 _ARRAYS = ("slopes", "offsets", "middles", "sureness", "threshold")
+_LARGEST = 64_000_000  # bytes, unpacked; 200 areas have a hundredth of it
 _TINY = 1e-9
 BESIDE = float(np.log(0.25 / 0.75))  # log-odds of the share that a second area must have: a text may be about two
 
@@ -122,7 +123,8 @@ class Areas:
         if known != (reader, METHOD):
             why = f"were learned for the model {areas.reader}, and {reader} reads now"
             raise Mistake(f"The areas in {path} {why}; {AGAIN}")
-        if shapes != ((size, count + 1), (count + 1,), (3,), ()) or len(areas.names) != count:
+        named = len({name for name in areas.names if isinstance(name, str)})
+        if shapes != ((size, count + 1), (count + 1,), (3,), ()) or not named == len(areas.names) == count:
             raise _damaged(path)
         return areas
 
@@ -154,10 +156,13 @@ def sure(sureness: Numbers, odds: Numbers, likeness: Numbers) -> Numbers:
 
 def _contents(path: Path) -> tuple[dict[str, Any], dict[str, Numbers]]:
     try:
+        with zipfile.ZipFile(path) as parts:
+            if sum(part.file_size for part in parts.infolist()) > _LARGEST:
+                raise ValueError("larger than any areas")
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             facts = json.loads(bytes(file["facts"]))
             arrays = {name: np.asarray(file[name], np.float64) for name in _ARRAYS}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, NotImplementedError) as error:
+    except Exception as error:  # zipfile, zlib and numpy raise whatever they meet on their way
         raise _damaged(path) from error
     if not isinstance(facts, dict) or not all(np.isfinite(array).all() for array in arrays.values()):
         raise _damaged(path)

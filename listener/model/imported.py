@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,9 +21,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from listener.errors import Mistake
+from listener.escapes import visible
 from listener.model import mapping
 from listener.model.card import CARD, CardFile, sha256
 from listener.model.mapping import Ours
+from listener.model.onnx import THREADS, TOKENIZER, load_tokenizer, open_session
+from listener.model.probability import logistic, softmax
 from listener.types import Intent, Sentiment, Signal, Understanding
 
 if TYPE_CHECKING:
@@ -33,13 +36,16 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
+logger = logging.getLogger(__name__)
+
 KIND = "imported model"
 WEIGHTS = "model.onnx"
-TOKENIZER = "tokenizer.json"
 OUTPUT = "logits"
 THRESHOLD = 0.5
-THREADS = 2  # texts worked on at once
 MAX_RAW = 20_000  # characters looked at
+COLUMNS = {"input_ids": "ids", "attention_mask": "attention_mask", "token_type_ids": "type_ids"}
+LONGEST = 200  # characters of a name or label
+LOUDEST = 1e6  # of an output
 
 _URL = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
 _HANDLE = re.compile(r"(?<![\w@/.+-])@[\w.-]{1,64}(?:@[\w.-]{1,128})?")
@@ -123,9 +129,9 @@ def read_card(folder: Path) -> ImportedCard:
             raise ValueError("another kind of card")
         labels = tuple((str(label["theirs"]), mapping.read(label["ours"])) for label in data["labels"])
         temperature, threshold = float(data["calibration"]["temperature"]), float(data["threshold"])
-        if not (0 < temperature < 1000 and 0 < threshold <= 1):
+        if not (0.01 <= temperature < 1000 and 0 < threshold <= 1):
             raise ValueError("a temperature or threshold out of range")
-        return ImportedCard(
+        card = ImportedCard(
             name=data["name"],
             made=data["made"],
             architecture=data["architecture"],
@@ -140,12 +146,29 @@ def read_card(folder: Path) -> ImportedCard:
             calibrated_on=int(data["calibration"]["texts"]),
             threshold=threshold,
         )
+        _check(card)
     except OSError as error:
         raise Mistake(
             f"The imported model's card {folder / CARD} cannot be read ({error.strerror}); {again}."
         ) from error
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, Mistake) as error:
+    except (ValueError, OverflowError, KeyError, TypeError, AttributeError, RecursionError, Mistake) as error:
         raise Mistake(f"The imported model's card {folder / CARD} is damaged ({error!r}); {again}.") from error
+    return card
+
+
+def _check(card: ImportedCard) -> None:
+    """Raises ValueError for what no import writes: the folder may have come from elsewhere."""
+    said = (card.name, card.made, card.architecture, *card.inputs, *(theirs for theirs, _ in card.labels))
+    if not all(isinstance(words, str) and len(words) <= LONGEST and visible(words) == words for words in said):
+        raise ValueError("a name that cannot be shown")
+    if not card.labels or not card.inputs or not set(card.inputs) <= set(COLUMNS):
+        raise ValueError("no labels, or inputs that no tokenizer gives")
+    if sorted(file.name for file in card.files) != [WEIGHTS, TOKENIZER]:
+        raise ValueError("other files than the model's")
+    if not all(isinstance(file.size, int) and isinstance(file.sha256, str) for file in card.files):
+        raise ValueError("a file without size or hash")
+    if not isinstance(card.origin, dict) or not isinstance(card.metrics, dict):
+        raise ValueError("no origin or metrics")
 
 
 def load(folder: Path) -> Imported:
@@ -169,7 +192,10 @@ def load(folder: Path) -> Imported:
 def opened(card: ImportedCard, folder: Path) -> Imported:
     """The model over files that were just made or just checked. Raises Mistake where they are no model."""
     try:
-        return Imported(card, tokenizer=load_tokenizer(folder, card.max_tokens), session=open_session(folder))
+        tokenizer = load_tokenizer(folder / TOKENIZER, card.max_tokens)
+        model = Imported(card, tokenizer=tokenizer, session=open_session(folder / WEIGHTS))
+        model.check()
+        return model
     except Exception as error:  # onnxruntime and the tokenizer raise bare Exceptions of their own making
         reason = " ".join(str(error).split())[:300]
         raise Mistake(f"The imported model in {folder} cannot be used ({reason}); import it again.") from error
@@ -197,7 +223,7 @@ def known(folder: Path) -> tuple[str, ...]:
     if not folder.is_dir():
         return ()
     found = []
-    for card in folder.glob(f"*/{CARD}"):
+    for card in folder.glob(f"[!.]*/{CARD}"):
         try:
             read_card(card.parent)
         except Mistake:
@@ -228,31 +254,54 @@ class Imported:
         """The raw outputs, shape (texts, labels of theirs); zeros where there is nothing to read. Each text runs alone:
         int8 scales what it multiplies by the largest number it sees, so that in a batch a text's scores would depend on
         its neighbours."""
-        encoded = self._tokenizer.encode_batch([prepared(text) for text in texts])
-        found = np.zeros((len(texts), len(self.card.labels)), np.float64)
-        with ThreadPoolExecutor(THREADS) as threads:
-            for row, out in enumerate(threads.map(self._run, encoded)):
-                found[row] = out
-        return found
+        nothing = np.zeros(len(self.card.labels))
+        found = [nothing if out is None else out for out in self._read(texts)]
+        return np.array(found, np.float64).reshape(len(texts), len(self.card.labels))
+
+    def check(self) -> None:
+        """Reads one text. Raises ValueError, or what onnxruntime raises, where the graph is not the card's."""
+        encoding = self._tokenizer.encode("hola 1")
+        if encoding.ids and self._run(encoding).shape != (len(self.card.labels),):
+            raise ValueError("it does not give one number for each of its labels")
 
     def probabilities(self, texts: Sequence[str]) -> Floats:
         """The calibrated probabilities of their labels, shape (texts, labels of theirs)."""
         return probabilities(self.outputs(texts), self.card.temperature, multi_label=self.card.multi_label)
 
     def scores(self, texts: Sequence[str]) -> list[Scores | None]:
-        """What it says about our labels, for each text in order; None for a text in which it finds nothing to read."""
-        said = [row for row, text in enumerate(texts) if text.strip() and self.tokens(prepared(text))]
+        """What it says about our labels, for each text in order; None for a text in which it finds nothing to read, and
+        for one that it cannot read."""
         found: list[Scores | None] = [None] * len(texts)
-        for row, theirs in zip(said, self.probabilities([texts[row] for row in said]), strict=True):
-            found[row] = self._scores(theirs)
+        said = [row for row, text in enumerate(texts) if text.strip()]
+        for row, out in zip(said, self._read([texts[row] for row in said]), strict=True):
+            if out is not None:
+                card = self.card
+                found[row] = self._scores(probabilities(out[None], card.temperature, multi_label=card.multi_label)[0])
         return found
 
-    def _run(self, encoding: Any) -> Any:
-        if not encoding.ids:
-            return np.zeros(len(self.card.labels))
-        columns = {"input_ids": "ids", "attention_mask": "attention_mask", "token_type_ids": "type_ids"}
-        inputs = {name: np.array([getattr(encoding, columns[name])], np.int64) for name in self.card.inputs}
-        return self._session.run([OUTPUT], inputs)[0][0]
+    def _read(self, texts: Sequence[str]) -> list[Floats | None]:
+        with ThreadPoolExecutor(THREADS) as threads:
+            return list(threads.map(self._one, texts))
+
+    def _one(self, text: str) -> Floats | None:
+        """The raw outputs of one text; None where there is nothing to read, or where tokenizer or graph give up.
+
+        Both are somebody else's: a text may hold a token that the graph has no row for, or set off a search in the
+        tokenizer that ends at its limit, with a panic, which is no Exception.
+        """
+        try:
+            encoding = self._tokenizer.encode(prepared(text))
+            return self._run(encoding) if encoding.ids else None
+        except BaseException as error:
+            if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+                raise
+            logger.warning("The imported model %s cannot read a text (%s).", self.card.name, type(error).__name__)
+            return None
+
+    def _run(self, encoding: Any) -> Floats:
+        inputs = {name: np.array([getattr(encoding, COLUMNS[name])], np.int64) for name in self.card.inputs}
+        found = np.asarray(self._session.run([OUTPUT], inputs)[0][0], np.float64)
+        return np.clip(np.nan_to_num(found), -LOUDEST, LOUDEST)  # whatever it says, scores are numbers
 
     def _scores(self, theirs: Floats) -> Scores:
         ours = gathered(theirs, [ours for _, ours in self.card.labels], multi_label=self.card.multi_label)
@@ -337,39 +386,10 @@ def gathered(theirs: Floats, ours: Sequence[Ours], *, multi_label: bool) -> dict
 def probabilities(outputs: Floats, temperature: float, *, multi_label: bool) -> Floats:
     """Raw outputs as probabilities, row by row: each for itself, or summing to 1."""
     scaled = np.asarray(outputs, np.float64) / temperature
-    if multi_label:
-        found: Floats = 1 / (1 + np.exp(-np.clip(scaled, -500, 500)))
-        return found
-    powers = np.exp(scaled - scaled.max(axis=1, keepdims=True)) if scaled.size else scaled
-    return powers / powers.sum(axis=1, keepdims=True)  # type: ignore[no-any-return]
+    return logistic(scaled) if multi_label else softmax(scaled)
 
 
 def prepared(text: str) -> str:
     """The text as such models learned it: as it is, but for handles (`@user`) and links (`http`)."""
     text = text[:MAX_RAW].encode("utf-8", "ignore").decode("utf-8")
     return _HANDLE.sub("@user", _URL.sub("http", text))
-
-
-def load_tokenizer(folder: Path, max_tokens: int) -> Any:
-    """The tokenizer in `folder`, cutting at `max_tokens`, without a look at any network."""
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")  # the advice is to install PyTorch
-    from transformers import PreTrainedTokenizerFast
-
-    fast: Any = PreTrainedTokenizerFast
-    tokenizer = fast(tokenizer_file=str(folder / TOKENIZER)).backend_tokenizer
-    tokenizer.no_padding()
-    tokenizer.enable_truncation(max_tokens)
-    return tokenizer
-
-
-def open_session(folder: Path) -> Any:
-    """An onnxruntime session over the weights in `folder`, one thread for each text."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(str(folder / WEIGHTS), options, providers=["CPUExecutionProvider"])

@@ -32,6 +32,7 @@ from listener.model.choosing import INDEX, needed, shards
 from listener.model.converting import Original, Outline, quantize
 from listener.model.imported import Imported, ImportedCard, gathered, probabilities
 from listener.model.mapping import Ours
+from listener.model.onnx import TOKENIZER
 from listener.model.trial_texts import TRIAL_TEXTS
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ def convert(
     Raises Mistake where it cannot be converted, or where its tokenizer is another one once stored.
     """
     whole = folder / "whole.onnx"
-    original.save_tokenizer(folder / imported.TOKENIZER)
+    original.save_tokenizer(folder / TOKENIZER)
     original.export(whole)
     quantize(whole, folder / imported.WEIGHTS)
     whole.unlink()
@@ -159,7 +160,7 @@ def convert(
         max_tokens=original.max_tokens,
         multi_label=outline.multi_label,
         labels=tuple((theirs, labels[theirs]) for theirs in outline.labels),
-        files=tuple(described(folder, (imported.WEIGHTS, imported.TOKENIZER))),
+        files=tuple(described(folder, (imported.WEIGHTS, TOKENIZER))),
         origin=origin,
         metrics={},
     )
@@ -270,7 +271,7 @@ def store(work: Path, models: Path, card: ImportedCard, *, replace: bool) -> Pat
     place, old = models / card.name, models / f".old-{card.name}-{os.getpid()}"
     try:
         text = json.dumps(card.as_json(), indent=2, ensure_ascii=False) + "\n"
-        (work / CARD).write_text(text, encoding="utf-8")
+        (work / CARD).write_text(text, encoding="utf-8", errors="backslashreplace")  # a folder's name may be no text
         for path in work.iterdir():
             with path.open("rb") as file:
                 os.fsync(file.fileno())

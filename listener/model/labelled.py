@@ -2,12 +2,13 @@
 
 plan = labelled.plan(path, head="auto")          # looks through the file once
 for example in labelled.examples(plan): ...      # an Example, or a Row whose `trouble` says why it is none
+labelled.whole(path, limit=5000)                 # every head's labels at once, and every row must be good
 """
 
 from __future__ import annotations
 
+import itertools
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,30 +16,15 @@ from pathlib import Path
 from typing import Any
 
 from listener.errors import Mistake
-from listener.model import mapping
-from listener.model.mapping import Ours
+from listener.model import columns, mapping
+from listener.model.columns import AREAS, AUTO, INTENTS, SENTIMENT, SIGNALS
+from listener.model.mapping import Ours, plain
 from listener.model.rows import Row, RowFile, open_file
 from listener.types import Intent, Sentiment, Signal
 
-AUTO = "auto"
-SENTIMENT, INTENTS, SIGNALS, AREAS = "sentiment", "intents", "signals", "areas"
-HEADS = (SENTIMENT, INTENTS, SIGNALS, AREAS)
-NONE = "none"
+NONE = mapping.NOTHING
 MANY = 500  # different labels; a column with more holds no labels
-NAMED = 12  # labels or columns named in a sentence
 
-_TEXT = (
-    "text, texto, full text, mensaje, message, tweet, tuit, post, publicacion, body, cuerpo, content, contenido, "
-    "comment, comentario, review, resena, opinion, mention, mencion, utterance, sentence, frase, oracion"
-)
-_LABELS = {
-    SENTIMENT: "sentiment, sentimiento, polarity, polaridad, airline sentiment, emotion, emocion, stars, rating",
-    AUTO: "label, labels, etiqueta, etiquetas, class, clase, category, categoria, target, gold, annotation",
-    INTENTS: "intents, intent, intenciones, intencion",
-    SIGNALS: "signals, signal, senales, senal",
-    AREAS: "areas, area, department, departamento",
-}
-_LANGUAGE = "language, lang, idioma, lengua"
 _CODES = {"english": "en", "ingles": "en", "spanish": "es", "espanol": "es", "castellano": "es", "portuguese": "pt"}
 
 
@@ -95,16 +81,15 @@ def plan(
 
     Raises Mistake where a column is missing or no label can be understood, with what there is and the next step.
     """
-    asked = {_plain(name) for name in (text, label, language) if name}
-    file = open_file(path, knows=lambda name: _plain(name) in asked or _plain(name) in _KNOWN)
-    text = _column(file, text, _TEXT.split(", "), what="text")
-    heads = _heads_first(head)
-    label = _column(file, label, [name for each in heads for name in _LABELS[each].split(", ")], what="label")
-    if language or _found(file, _LANGUAGE.split(", ")):
-        language = _column(file, language, _LANGUAGE.split(", "), what="language")
-    own = next((each for each, names in _LABELS.items() if _plain(label) in names.split(", ")), AUTO)
+    asked = {plain(name) for name in (text, label, language) if name}
+    file = open_file(path, knows=lambda name: plain(name) in asked or columns.known(name))
+    text = columns.find(file, text, columns.TEXT, what="text", step="say which with --text")
+    label = columns.find(file, label, columns.of_labels(head), what="label", step="say which with --label")
+    if language or columns.there(file, columns.LANGUAGE):
+        language = columns.find(file, language, columns.LANGUAGE, what="language", step="say which with --language")
     seen, rows = _count(file, label)
     if head == AUTO:
+        own = columns.head_of(label)
         head = own if own != AUTO else _head_of(seen)
     meaning, assumed = _meanings(seen, head, said, path)
     unknown = {name: count for name, count in seen.items() if name not in meaning}
@@ -132,13 +117,46 @@ def examples(plan: Plan) -> Iterator[Example | Passed | Row]:
         yield row if row.trouble else _example(row, plan)
 
 
-def _example(row: Row, plan: Plan) -> Example | Passed | Row:
-    text = row.cells.get(plan.text)
+@dataclass(frozen=True, kw_only=True)
+class Whole:
+    """Texts with all that is said of them, of any head; `notes` says what a person should know of the file."""
+
+    examples: tuple[tuple[str, tuple[Ours, ...]], ...]
+    notes: tuple[str, ...]
+
+
+def whole(path: Path, *, limit: int) -> Whole:
+    """The first `limit` texts of the file with their labels, of sentiment, intents and signals side by side.
+
+    Raises Mistake, naming file and line, for the first row that cannot be used and for a label nobody knows.
+    """
+    file = open_file(path, knows=columns.known)
+    text = columns.find(file, None, columns.TEXT, what="text", step="call one of them text")
+    label = columns.find(file, None, columns.of_labels(AUTO), what="label", step="call one of them label")
+    found = []
+    for row in itertools.islice(file.rows(), limit):
+        words, theirs = row.cells.get(text), split(row.cells.get(label), whole=mapping.EVERY)
+        trouble = row.trouble or _lacking(words, theirs)
+        if trouble:
+            raise Mistake(f"{path}, line {row.line}: {trouble}.")
+        try:
+            found.append((str(words), tuple(map(mapping.understood, theirs))))
+        except Mistake as mistake:
+            raise Mistake(f"{path}, line {row.line}: {mistake}") from mistake
+    return Whole(examples=tuple(found), notes=file.notes)
+
+
+def _lacking(text: Any, theirs: Sequence[str]) -> str:
+    """What an example needs and this one lacks, "" where it lacks nothing."""
     if not isinstance(text, str) or not text.strip():
-        return Row(line=row.line, cells={}, trouble="it has no text")
-    theirs = split(row.cells.get(plan.label), whole=plan.meaning)
-    if not theirs:
-        return Row(line=row.line, cells={}, trouble=f"it has no label; write {NONE} where nothing is meant")
+        return "it has no text"
+    return "" if theirs else f"it has no label; write {NONE} where nothing is meant"
+
+
+def _example(row: Row, plan: Plan) -> Example | Passed | Row:
+    text, theirs = row.cells.get(plan.text), split(row.cells.get(plan.label), whole=plan.meaning)
+    if trouble := _lacking(text, theirs):
+        return Row(line=row.line, cells={}, trouble=trouble)
     strange = next((name for name in theirs if name not in plan.meaning), None)
     if strange is not None:
         return Row(line=row.line, cells={}, trouble=f"nobody said what the label {strange[:40]!r} means")
@@ -146,13 +164,13 @@ def _example(row: Row, plan: Plan) -> Example | Passed | Row:
     if plan.head == SENTIMENT and len(labels) != 1:
         return Row(line=row.line, cells={}, trouble="it has two sentiments") if labels else Passed(line=row.line)
     language = _code(row.cells.get(plan.language)) if plan.language else None
-    return Example(line=row.line, text=text, labels=labels, language=language)
+    return Example(line=row.line, text=str(text), labels=labels, language=language)
 
 
 def split(cell: Any, *, whole: Mapping[str, Any]) -> list[str]:
     """The labels in a cell: a list, or words between commas, semicolons or bars; what is in `whole` stays in one."""
     if isinstance(cell, list):
-        return [name for inner in cell for name in split(inner, whole=whole)]
+        return [name for inner in cell if not isinstance(inner, list) for name in split(inner, whole=whole)]
     if cell is None or isinstance(cell, dict):
         return []
     if isinstance(cell, bool | int | float):
@@ -163,41 +181,9 @@ def split(cell: Any, *, whole: Mapping[str, Any]) -> list[str]:
     return [part for piece in re.split(r"[,;|]", name) if (part := piece.strip())]
 
 
-# --- columns ---
-
-
-def _plain(name: str) -> str:
-    """A name in small letters, without accents, its words apart."""
-    bare = "".join(c for c in unicodedata.normalize("NFD", name.casefold()) if not unicodedata.combining(c))
-    return " ".join(re.findall(r"[a-z0-9]+", bare)) or bare.strip()
-
-
-_KNOWN = frozenset(", ".join([_TEXT, *_LABELS.values(), _LANGUAGE]).split(", "))
-
-
-def _found(file: RowFile, names: Sequence[str]) -> str | None:
-    columns = {_plain(column): column for column in reversed(file.columns)}
-    return next((columns[name] for name in names if name in columns), None)
-
-
-def _column(file: RowFile, asked: str | None, usual: Sequence[str], *, what: str) -> str:
-    """The column that was asked for, or the one with a usual name. Raises Mistake with the columns there are."""
-    found = _found(file, usual) if asked is None else asked if asked in file.columns else _found(file, [_plain(asked)])
-    if found is not None:
-        return found
-    there = _listed([column for column in file.columns if column]) or "none"
-    if asked is not None:
-        raise Mistake(f"{file.path} has no column {asked!r}; it has: {there}.")
-    raise Mistake(f"{file.path}: no column looks like the {what}; say which with --{what}. It has: {there}.")
-
-
-def _heads_first(head: str) -> list[str]:
-    return list(_LABELS) if head == AUTO else [head, AUTO]
-
-
 def _code(cell: Any) -> str | None:
     """`es` for `es`, `es-MX`, `Spanish`, `español`; None for an empty cell."""
-    word = _plain(str(cell or ""))
+    word = plain(str(cell or ""))
     if not word:
         return None
     return _CODES.get(word) or word.partition(" ")[0][:20]
@@ -247,7 +233,7 @@ def _meanings(seen: Mapping[str, int], head: str, said: Sequence[str], path: Pat
     rest = [name for name in seen if name not in meaning]
     for name in rest:
         if head == AREAS:
-            meaning[name] = NONE if _plain(name) in ("none", "ninguna", "ninguno") else name
+            meaning[name] = NONE if plain(name) in ("none", "ninguna", "ninguno") else name
         elif (ours := _ours(name)) is None or isinstance(ours, _KIND[head]):
             meaning[name] = NONE if ours is None else str(ours)
     assumed = _numbers(seen, meaning) if head == SENTIMENT else {}
@@ -271,7 +257,7 @@ def _said(said: Sequence[str], seen: Mapping[str, int], head: str, path: Path) -
             raise Mistake(f"--map {option!r} lacks a =; write --map THEIRS=OURS, such as --map 0=negative.")
         name = folded.get(" ".join(theirs.split()).casefold())
         if name is None:
-            raise Mistake(f"{path} has no label {theirs!r}; it has: {_listed(list(seen))}.")
+            raise Mistake(f"{path} has no label {theirs!r}; it has: {columns.listed(list(seen))}.")
         found[name] = ours.strip() if head == AREAS else _read(ours, head)
     return found
 
@@ -322,11 +308,11 @@ def _nothing_known(path: Path, label: str, head: str, seen: Mapping[str, int]) -
     one = next(iter(seen))
     ours = "billing" if head == AREAS else next(iter(_KIND[head])).value
     return (
-        f"The labels in the column {label!r} of {path} mean nothing to us as {head}: {_listed(list(seen))}. "
-        f"Say what each means, such as --map '{one[:40]}={ours}', or name another --label or --head."
+        f"The labels in the column {label!r} of {path} mean nothing to us as {head}: {columns.listed(list(seen))}. "
+        f"Say what each means, such as --map {quoted(f'{one[:40]}={ours}')}, or name another --label or --head."
     )
 
 
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return ", ".join(name[:40] for name in names[:NAMED]) + more
+def quoted(words: str) -> str:
+    """The words between single quotes as a shell takes them: who copies them runs nothing that a file says."""
+    return "'" + words.replace("'", "'\\''") + "'"

@@ -82,23 +82,29 @@ def check(mapping: Mapping[str, Ours]) -> None:
 
 def propose(labels: Sequence[str]) -> dict[str, Ours]:
     """What their names suggest; a label whose name says nothing (`LABEL_0`) is left out."""
-    return {label: WORDS[key] for label in labels for key in (_key(label),) if key in WORDS}
+    return {label: WORDS[key] for label in labels for key in (plain(label),) if key in WORDS}
 
 
-def _key(label: str) -> str:
-    """The label in small letters, without accents, its words apart."""
-    apart = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", label)
-    plain = "".join(c for c in unicodedata.normalize("NFD", apart.casefold()) if not unicodedata.combining(c))
-    return " ".join(re.findall(r"[a-z0-9]+", plain))
+def plain(name: str) -> str:
+    """A name in small letters, without accents, its words apart; one without any Latin letter as it is."""
+    apart = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
+    bare = "".join(c for c in unicodedata.normalize("NFD", apart.casefold()) if not unicodedata.combining(c))
+    return " ".join(re.findall(r"[a-z0-9]+", bare)) or bare.strip()
+
+
+def understood(written: str) -> Ours:
+    """What a label means by its usual name, or as we write it. Raises Mistake where neither says anything."""
+    key = plain(written)
+    return WORDS[key] if key in WORDS else read(written)
 
 
 def _words() -> dict[str, Ours]:
-    """Every name we recognise, English and Spanish, as `_key` writes it."""
+    """Every name we recognise, English and Spanish, as `plain` writes it."""
     words: dict[str, Ours] = {}
     for ours, names in _NAMES.items():
         words.update(dict.fromkeys(names.split(", "), ours))
     for label in (*Sentiment, *Intent, *Signal):
-        words[label.value.replace("_", " ")] = label
+        words[plain(label.value)] = words[plain(spell(label))] = label
     return words
 
 

@@ -64,8 +64,8 @@ class Graph:
     """One profile's graph with its tokenizer. May be shared by threads."""
 
     def __init__(self, folder: Path, *, profile: Profile, max_tokens: int) -> None:
-        self._tokenizer = _tokenizer(folder / TOKENIZER, max_tokens)
-        self._session = _session(folder / graph_file(profile))
+        self._tokenizer = load_tokenizer(folder / TOKENIZER, max_tokens)
+        self._session = _quickest(folder / graph_file(profile))
 
     def run(self, texts: Sequence[str]) -> Outputs:
         """What the graph says of each text, in order."""
@@ -84,17 +84,22 @@ class Graph:
         return ThreadPoolExecutor(THREADS, thread_name_prefix="model")
 
     def _one(self, tokens: list[list[int]]) -> list[Floats]:
-        longest = max(map(len, tokens))
-        ids = np.zeros((len(tokens), longest), np.int64)
-        mask = np.zeros_like(ids)
-        for row, own in enumerate(tokens):
-            ids[row, : len(own)] = own
-            mask[row, : len(own)] = 1
-        found: list[Floats] = self._session.run(OUTPUTS, {"input_ids": ids, "attention_mask": mask})
+        found: list[Floats] = self._session.run(OUTPUTS, padded(tokens))
         return found
 
 
-def _tokenizer(path: Path, max_tokens: int) -> Any:
+def padded(tokens: Sequence[Sequence[int]]) -> dict[str, NDArray[np.int64]]:
+    """A batch as the graph takes it, as wide as its longest text."""
+    ids = np.zeros((len(tokens), max(map(len, tokens))), np.int64)
+    mask = np.zeros_like(ids)
+    for row, own in enumerate(tokens):
+        ids[row, : len(own)] = own
+        mask[row, : len(own)] = 1
+    return {"input_ids": ids, "attention_mask": mask}
+
+
+def load_tokenizer(path: Path, max_tokens: int) -> Any:
+    """The tokenizer in that file, cutting at `max_tokens`. Raises a bare Exception where it is none."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # texts are short, and threads do better work elsewhere
     from tokenizers import Tokenizer
 
@@ -104,18 +109,24 @@ def _tokenizer(path: Path, max_tokens: int) -> Any:
     return tokenizer
 
 
-def _session(path: Path) -> Any:
-    """A session on the processor, or on what else onnxruntime has been given where that is quicker."""
+def open_session(path: Path, providers: Sequence[str] = ("CPUExecutionProvider",)) -> Any:
+    """A session over the graph in that file, a batch on one thread. Raises exceptions of onnxruntime's own making."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1  # a batch is too small to share out
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    sessions = [onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])]
+    return onnxruntime.InferenceSession(str(path), options, providers=list(providers))
+
+
+def _quickest(path: Path) -> Any:
+    """A session on the processor, or on what else onnxruntime has been given where that is quicker."""
+    import onnxruntime
+
+    sessions = [open_session(path)]
     if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
-        providers = ["CUDAExecutionProvider", "CPUExecutionProvider"]
-        sessions.append(onnxruntime.InferenceSession(str(path), options, providers=providers))
+        sessions.append(open_session(path, ("CUDAExecutionProvider", "CPUExecutionProvider")))
     return min(sessions, key=_seconds) if len(sessions) > 1 else sessions[0]
 
 

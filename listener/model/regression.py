@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from listener.model.probability import logistic, softmax
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -17,12 +19,6 @@ if TYPE_CHECKING:
 MEMORY = 8  # steps that the search for the minimum remembers
 STEPS = 200  # as far as it goes at most; some 40 are usual
 ENOUGH = 1e-5  # of the loss: a step that gains less is the last
-
-
-def softmax(scores: Numbers) -> Numbers:
-    """Probabilities that sum to 1 along each row."""
-    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
 
 def multinomial(
@@ -112,8 +108,3 @@ def binary(features: Numbers, truth: Numbers, weights: Numbers) -> tuple[Numbers
             break
     slopes = found[:-1] / spread
     return slopes, float(found[-1] - slopes @ middle)
-
-
-def logistic(scores: Numbers) -> Numbers:
-    """Probabilities from 0 to 1, whatever the scores' size."""
-    return np.asarray(1 / (1 + np.exp(-np.clip(scores, -60, 60))))

@@ -27,6 +27,7 @@ MAX_LINES = 500  # lines of one row of CSV: a quote that never closes must not s
 DELIMITERS = ",;\t|"
 SAMPLE = 200  # rows looked at to tell delimiter, quotes and columns
 PIECE = 1 << 16
+_BETWEEN = re.compile(r"[ \t\r\n,]*+")
 
 Form = Literal["CSV", "JSON lines", "a JSON array"]
 
@@ -253,28 +254,28 @@ def _json_array(file: Any) -> Iterator[Row]:
     """The objects of an array, read piece by piece."""
     decoder = json.JSONDecoder()
     before, _, text = file.read(PIECE).partition("[")
-    line, ended = 1 + before.count("\n"), False
+    line, at, ended = 1 + before.count("\n"), 0, False
     while True:
-        rest = text.lstrip(" \t\r\n,")
-        line += text.count("\n", 0, len(text) - len(rest))
-        text = rest
-        if text.startswith("]"):
+        rest = at + len(_BETWEEN.match(text, at)[0])  # type: ignore[index]
+        line += text.count("\n", at, rest)
+        at = rest
+        if text.startswith("]", at):
             return
         try:
-            found, end = decoder.raw_decode(text)
+            found, end = decoder.raw_decode(text, at)
             if end == len(text) and not ended:
                 raise ValueError("a number could go on")
         except (ValueError, RecursionError):
-            more = "" if ended or len(text) > MAX_RECORD else file.read(PIECE)
+            more = "" if ended or len(text) - at > MAX_RECORD else file.read(PIECE)
             if not more:
                 cut = "it is not JSON, and what follows it was not read"
                 yield Row(line=line, cells={}, trouble=cut)
                 return
-            text, ended = text + more, len(more) < PIECE
+            text, at, ended = text[at:] + more, 0, len(more) < PIECE
             continue
         yield _object(line, found)
-        line += text.count("\n", 0, end)
-        text = text[end:]
+        line += text.count("\n", at, end)
+        at = end
 
 
 def _object(line: int, found: Any) -> Row:

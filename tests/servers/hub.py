@@ -11,7 +11,8 @@ and ranges; refusals carry `X-Error-Code`. A repository may be gated: then it wa
 
 Faults (`fail(kind, path=…, times=…)`): a status such as `401`, `404`, `429`, `503`; `cut` (the connection ends `after`
 bytes), `wrong` (other bytes of the same length), `longer`, `silent`, `no range` (answers 200 to a range), `off by one`
-(a range that begins elsewhere), `nonsense` (HTML), `circle` (redirects to itself), `down` (redirects to `to`).
+(a range that begins elsewhere), `nonsense` (HTML), `circle` (redirects to itself), `down` (redirects to `to`),
+`heavy` (redirects to itself, with a body that never comes).
 """
 
 from __future__ import annotations
@@ -251,6 +252,13 @@ def _handler(hub: HubServer) -> type[BaseHTTPRequestHandler]:
                 self.answer(200, b"<!doctype html><title>Sign in to the hotel</title>", {"Content-Type": "text/html"})
             elif fault.kind in ("circle", "down"):
                 self.answer(302, b"", {"Location": fault.options.get("to", self.path)})
+            elif fault.kind == "heavy":
+                self.send_response_only(302)
+                self.send_header("Location", self.path)
+                self.send_header("Content-Length", str(10**12))
+                self.end_headers()
+                hub._closing.wait(60)
+                self.close_connection = True
             else:
                 return False
             return True

@@ -13,10 +13,8 @@ import pexpect
 import pytest
 from click.testing import Result
 
-from listener.commands import labelled_file
-from listener.errors import Mistake
 from listener.model import converting, imported
-from listener.types import Intent, Sentiment, Signal
+from listener.types import Sentiment
 from tests.servers.hub import HubServer
 
 ROOT = Path(__file__).parents[3]
@@ -217,46 +215,3 @@ def test_a_person_is_asked(hub: HubServer, tmp_path: Path) -> None:
     assert terminal.exitstatus == 0
     card = imported.read_card(tmp_path / "models" / "sentimiento")
     assert dict(card.labels) == {"LABEL_0": Sentiment.NEGATIVE, "LABEL_1": None, "LABEL_2": Sentiment.POSITIVE}
-
-
-# --- labelled files ---
-
-
-@pytest.mark.parametrize(
-    ("name", "content"),
-    [
-        ("a.csv", 'text,label\n"hola, qué tal",neutral\nmal,negative|intent:complaint|irony\n'),
-        (
-            "a.jsonl",
-            '{"text": "hola, qué tal", "label": "neutral"}\n\n{"text": "mal", "label": "negative|complaint|irony"}',
-        ),
-    ],
-)
-def test_labelled_files(tmp_path: Path, name: str, content: str) -> None:
-    path = tmp_path / name
-    path.write_text(content, encoding="utf-8")
-    assert labelled_file.read(path, limit=10) == [
-        ("hola, qué tal", (Sentiment.NEUTRAL,)),
-        ("mal", (Sentiment.NEGATIVE, Intent.COMPLAINT, Signal.IRONY)),
-    ]
-    assert len(labelled_file.read(path, limit=1)) == 1
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "said"),
-    [
-        ("a.csv", b"text\nhola\n", r"a\.csv needs columns `text` and `label` in its first line; it has: text\."),
-        ("a.csv", b"text,label\nhola,\n", r"a\.csv, line 2: a text and a label must both be there"),
-        ("a.csv", b"text,label\nhola\n", r"a\.csv, line 2: a text and a label must both be there"),
-        ("a.csv", b"text,label\nhola,feliz\n", r"a\.csv, line 2: 'feliz' is no label of ours"),
-        ("a.csv", b"text,label\n\xff,negative\n", r"is not UTF-8"),
-        ("a.jsonl", b"{\n", r"a\.jsonl, line 1: this is not JSON"),
-        ("a.jsonl", b'{"text": "a", "label": 3}\n', r"a\.jsonl, line 1: write an object with keys"),
-    ],
-)
-def test_labelled_files_that_are_none(tmp_path: Path, name: str, content: bytes, said: str) -> None:
-    (tmp_path / name).write_bytes(content)
-    with pytest.raises(Mistake, match=said):
-        labelled_file.read(tmp_path / name, limit=10)
-    with pytest.raises(Mistake, match="There is no file"):
-        labelled_file.read(tmp_path / "none.csv", limit=10)

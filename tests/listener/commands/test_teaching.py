@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import pexpect
 import pytest
 
 import connectors
@@ -15,12 +20,13 @@ import policies
 from listener.commands import lessons
 from listener.commands.app import App
 from listener.model.fewshot import Areas
-from listener.store import audit, decisions, mentions
+from listener.store import audit, corrections, decisions, mentions
 from listener.types import DraftState
 from tests.listener.commands.desk_world import DANGEROUS, SETTINGS, DeskWorld
 from tests.listener.model.by_vectors import ByVectors
-from tests.listener.model.test_fewshot import EXAMPLES
+from tests.listener.model.test_fewshot import BILLING, EXAMPLES, ROAMING
 
+ROOT = Path(__file__).parents[3]
 HEAD = """name: small
 language: es
 teams: {care: {}}
@@ -100,6 +106,15 @@ def test_a_policy_without_areas_is_told_what_to_write(world: DeskWorld) -> None:
     done = world.run("model", "train")
     assert done.exit_code == 2
     assert "under `areas:`" in done.output
+    assert "delete" not in done.output
+
+
+def test_areas_the_policy_gave_up_can_be_forgotten(world: DeskWorld) -> None:
+    world.run("model", "train")
+    write(world, {})
+    done = world.run("model", "train")
+    assert done.exit_code == 2
+    assert f"delete {world.folder / 'models' / 'areas.npz'}" in " ".join(done.output.split())
 
 
 def test_poor_areas_are_kept_only_on_demand(world: DeskWorld) -> None:
@@ -169,8 +184,8 @@ def test_a_draft_decided_already_leaves_no_half(world: DeskWorld) -> None:
     [
         ([], "Say what is right"),
         (["--area", "romaing"], "did you mean roaming?"),
-        (["--area", "none"], "was read just so: none"),
-        (["--sentiment", "negative"], "was read just so: negative"),
+        (["--area", "none"], "was read just so: areas none"),
+        (["--sentiment", "negative"], "was read just so: sentiment negative"),
         (["--intent", "none", "--intent", "praise"], "stands alone"),
         (["--signal", "fire"], "fire"),
         (["--area", "roaming", "--reject", " "], "why"),
@@ -182,6 +197,23 @@ def test_what_cannot_be_meant_is_refused(world: DeskWorld, options: list[str], s
     assert done.exit_code == 2
     assert said in done.output
     assert json.loads(world.run("model", "examples", "--json").output)["waiting"] == []
+
+
+def test_what_was_read_rightly_beside_it_is_no_correction(world: DeskWorld) -> None:
+    draft = world.draft(said="el roaming falló")
+    done = world.run("model", "correct", f"D{draft.id}", "--area", "roaming", "--sentiment", "negative")
+    assert done.exit_code == 0, done.output
+    assert "sentiment negative, as it was read" in done.output
+    waiting = json.loads(world.run("model", "examples", "--json").output)["waiting"]
+    assert [each["what"] for each in waiting] == ["areas"]
+
+
+def test_a_correction_accepted_by_mistake_is_taken_back(world: DeskWorld) -> None:
+    corrected(world, "el roaming falló", "--area", "roaming")
+    world.run("model", "examples", "--accept", "1")
+    done = world.run("model", "correct", "M1", "--area", "none")
+    assert done.exit_code == 0, done.output
+    assert "1 of them" not in world.run("model", "train").output
 
 
 def test_what_was_deleted_is_not_corrected(world: DeskWorld) -> None:
@@ -233,6 +265,30 @@ def test_a_text_of_no_area_teaches_that(world: DeskWorld) -> None:
     assert json.loads(world.run("model", "train", "--json").output)["strays"] == 1
 
 
+def test_of_the_same_words_the_later_correction_counts(world: DeskWorld) -> None:
+    text = ROAMING[0]
+    before = json.loads(world.run("model", "train", "--json").output)
+    mention = world.hears(text)
+    with world.store.write() as tx:
+        read_as = replace(ByVectors().classify([text])[0], areas=("roaming",))
+        decisions.understood(tx, mentions.get(tx, mention), read_as, world.clock())
+    world.run("model", "correct", f"M{mention}", "--area", "none")
+    world.run("model", "examples", "--accept", "1")
+    without = json.loads(world.run("model", "train", "--json").output)
+    assert without["strays"] == 1
+    assert taught_with(without) == taught_with(before) | {"roaming": len(ROAMING) - 1}
+    corrected(world, f" {text.upper()}", "--area", "billing", who="luis")
+    world.run("model", "examples", "--accept", "2")
+    moved = json.loads(world.run("model", "train", "--json").output)
+    assert moved["strays"] == 0
+    assert taught_with(moved) == taught_with(without) | {"billing": len(BILLING) + 1}
+
+
+def taught_with(trained: dict[str, Any]) -> dict[str, int]:
+    """How many examples each area had."""
+    return {area["area"]: area["examples"] for area in trained["areas"]}
+
+
 def test_what_is_dropped_teaches_nothing(world: DeskWorld) -> None:
     corrected(world, "sin cobertura", "--area", "roaming")
     assert world.run("model", "examples", "--drop", "1").exit_code == 0
@@ -249,6 +305,45 @@ def test_numbers_that_are_none_are_refused(world: DeskWorld) -> None:
     assert "99" in some.output
     assert world.run("model", "examples", "--accept", "1").exit_code == 2
     assert world.run("model", "examples", "--each").exit_code == 2
+
+
+def test_one_call_does_one_thing(world: DeskWorld) -> None:
+    corrected(world, "sin cobertura", "--area", "roaming")
+    for options in (["--accept", "1", "--each"], ["--accept", "1", "--export", "a.csv"], ["--each", "--json"]):
+        done = world.run("model", "examples", *options)
+        assert done.exit_code == 2
+        assert "say one of them" in done.output
+    assert "--export" in world.run("model", "examples", "--what", "areas").output
+    assert len(json.loads(world.run("model", "examples", "--json").output)["waiting"]) == 1
+
+
+@pytest.mark.slow
+def test_one_key_decides_each(world: DeskWorld) -> None:
+    for place in ("Perú", "Brasil", "Italia"):
+        corrected(world, f"sin cobertura en {place}", "--area", "roaming", who=place)
+    terminal = pexpect.spawn(
+        sys.executable,
+        [str(ROOT / "cli.py"), "model", "examples", "--each"],
+        cwd=str(world.folder),
+        env={**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm-256color", "ESCUCHA_ACTOR": "luis"},
+        dimensions=(24, 80),
+        encoding="utf-8",
+        timeout=20,
+    )
+    for place, key, said in (("Perú", "a", "Accepted"), ("Brasil", "zd", "Dropped"), ("Italia", "q", "escucha model")):
+        terminal.expect(f"en {place}")
+        terminal.expect("q quit")
+        time.sleep(0.3)
+        for each in key:
+            terminal.send(each)
+            time.sleep(0.5)
+        terminal.expect(said)
+    terminal.expect(pexpect.EOF)
+    terminal.close()
+    assert terminal.exitstatus == 0
+    with world.store.read() as tx:
+        assert [one.id for one in corrections.accepted(tx, "areas")] == [1]
+        assert [one.id for one in corrections.waiting(tx)] == [3]
 
 
 def test_an_edited_mention_is_counted_and_not_used(world: DeskWorld) -> None:
@@ -310,3 +405,24 @@ def test_the_hint_says_when_to_train(world: DeskWorld) -> None:
     assert "changed since" in (hint(world) or "")
     write(world, {})
     assert hint(world) is None
+
+
+def test_asking_whether_to_train_makes_no_database(tmp_path: Path) -> None:
+    world = DeskWorld(tmp_path)
+    (tmp_path / "escucha.toml").write_text(f'{SETTINGS}\n[policy]\nfile = "policy.yaml"\n', encoding="utf-8")
+    write(world, EXAMPLES)
+    world.close()
+    for file in tmp_path.glob("escucha.db*"):
+        file.unlink()
+    done = world.run("policy", "check")
+    assert done.exit_code == 0, done.output
+    assert "none was learned yet" in done.output
+    assert not (tmp_path / "escucha.db").exists()
+
+
+def test_a_policy_is_well_where_what_was_learned_is_not(world: DeskWorld) -> None:
+    (world.folder / "models").mkdir()
+    (world.folder / "models" / "areas.npz").write_bytes(b"x")
+    done = world.run("policy", "check")
+    assert done.exit_code == 0, done.output
+    assert "escucha model train" in " ".join(done.output.split())

@@ -100,6 +100,15 @@ def test_several_labels_counted_by_hand() -> None:
     assert (missed.meant, missed.score) == ("question", 0.0)
 
 
+def test_of_several_answers_the_strongest_must_be_right() -> None:
+    labels = (Intent.COMPLAINT.value, Intent.QUESTION.value)
+    rows = [("complaint:0.9 question:0.7", "complaint"), ("complaint:0.9 question:0.7", "question")]
+    found = judged(rows, labels=labels, head="intents").all.figures()
+    assert found.right_when_answered == Share(part=1, whole=2)
+    found = judged(rows[:1], labels=labels, head="intents").all.figures()
+    assert found.right_when_answered == Share(part=1, whole=1)
+
+
 def test_the_surest_mistakes_come_first_and_no_others() -> None:
     sure = [0.61, 0.99, 0.7, 0.8, 0.65]
     found = judged([(f"negative {score}", "positive") for score in sure] + [("negative 1.0", "negative")])

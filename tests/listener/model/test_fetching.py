@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import resource
@@ -14,7 +15,7 @@ import requests
 
 from listener.errors import EscuchaError, Mistake, Outage, RateLimited, Unavailable
 from listener.model import choosing
-from listener.model.fetching import Hub, Listing
+from listener.model.fetching import Hub, Listing, RemoteFile
 from tests.servers.hub import HubServer
 from tests.servers.proxy import Proxy
 
@@ -240,6 +241,49 @@ def test_the_token_goes_to_the_hub_alone(server: HubServer, tmp_path: Path, monk
     assert all(each.headers["authorization"] == "Bearer hf_secret" for each in server.requests("/resolve/"))
 
 
+@pytest.mark.parametrize("mask", ["@", "\\@", "\\@localhost\\@"])
+def test_an_address_that_looks_like_the_hub_s_gets_no_token(server: HubServer, tmp_path: Path, mask: str) -> None:
+    hub = server.url.removeprefix("http://")
+    with HubServer() as elsewhere:
+        server.fail("down", path="/vocab.txt", to=f"{elsewhere.url}{mask}{hub}/vocab.txt")
+        with contextlib.suppress(EscuchaError):
+            fetched(server, tmp_path / "files", token="hf_secret")
+        assert all("authorization" not in asked.headers for asked in elsewhere.asked)
+    masked = requests.Request("GET", r"https://evil.example\@hub.example/x").prepare()
+    assert masked.url == "https://evil.example/%5C@hub.example/x"
+    assert "Authorization" not in Hub(endpoint="https://hub.example", token="hf_secret")._signed(masked).headers
+
+
+@pytest.mark.parametrize("to", ["http://127.0.0.1:port/x", "http://[::1/x", "//hub:99999999/x"])
+def test_a_redirect_to_no_address_is_refused(server: HubServer, tmp_path: Path, to: str) -> None:
+    server.fail("down", path="/vocab.txt", to=to)
+    with pytest.raises(Mistake, match="an address that is not safe"):
+        fetched(server, tmp_path)
+
+
+def test_what_a_redirect_holds_is_not_read(server: HubServer, tmp_path: Path) -> None:
+    server.fail("heavy", path="/vocab.txt")
+    fetched(server, tmp_path, timeout=(5.0, 5.0))
+    assert (tmp_path / "vocab.txt").read_bytes() == FILES["vocab.txt"]
+    assert len(server.requests("/vocab.txt")) == 2
+
+
+@pytest.mark.parametrize("size", ["-1", "Infinity", "1e400", "9" * 400])
+def test_a_size_that_no_file_has_is_nonsense(size: str) -> None:
+    files = f'{{"rfilename": "config.json", "size": {size}, "blobId": "ab"}}'
+    body = f'{{"sha": "{"a" * 40}", "siblings": [{files}]}}'
+    with pytest.raises(Unavailable, match="answers nonsense"):
+        Hub(endpoint="https://hub.example")._listing(NAME, body.encode())
+
+
+def test_settings_that_nobody_could_read_are_not_fetched(server: HubServer, tmp_path: Path) -> None:
+    huge = RemoteFile(name="config.json", size=10**9, blob="ab" * 20)
+    listing = Listing(repository=NAME, commit="a" * 40, files=(huge,))
+    with pytest.raises(Mistake, match="has 1,000 MB, and no model needs that"):
+        hub_at(server).fetch(listing, ["config.json"], tmp_path)
+    assert not server.asked
+
+
 def test_a_token_is_not_said_in_the_clear() -> None:
     hub = Hub(endpoint="http://hub.example", token="hf_secret")
     request = hub._signed(requests.Request("GET", "http://hub.example").prepare())
@@ -310,8 +354,9 @@ def test_two_imports_do_not_write_into_each_other(server: HubServer, tmp_path: P
         fetched(server, tmp_path)
 
 
-def test_an_address_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HF_ENDPOINT", "hub.example")
+@pytest.mark.parametrize("address", ["hub.example", "https://hub.example:port", "https://[::1"])
+def test_an_address_that_is_none(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", address)
     with pytest.raises(Mistake, match="HF_ENDPOINT is no address"):
         Hub()
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -69,6 +71,12 @@ def test_a_text_is_read_as_its_area_or_as_none(lesson: Lesson, text: str, area: 
     assert set(scores) == set(EXAMPLES)
     assert all(0 <= score <= 1 for score in scores.values())
     assert all(scores[name] >= lesson.areas.threshold for name in area)
+
+
+def test_a_text_may_be_about_two_areas(lesson: Lesson) -> None:
+    ((found, scores),) = lesson.areas.read(VECTORS.embed(["roaming en viaje por Chile, factura con cargo doble"]))
+    assert set(found) == {"roaming", "billing"}
+    assert scores[found[0]] >= scores[found[1]]
 
 
 def test_several_texts_are_read_in_order(lesson: Lesson) -> None:
@@ -184,7 +192,10 @@ def test_nothing_learned_is_no_mistake(tmp_path: Path) -> None:
     assert fewshot.learned_from(tmp_path / "areas.npz") is None
 
 
-@pytest.mark.parametrize("harm", ["cut", "empty", "text", "pickle", "shape", "nan"])
+@pytest.mark.parametrize(
+    "harm",
+    ["cut", "empty", "text", "pickle", "shape", "nan", "lone", "bomb", "vast", "changed", "locked", "deep", "names"],
+)
 def test_a_damaged_file_is_a_sentence(lesson: Lesson, tmp_path: Path, harm: str) -> None:
     path = tmp_path / "areas.npz"
     lesson.areas.save(path)
@@ -204,6 +215,28 @@ def test_a_damaged_file_is_a_sentence(lesson: Lesson, tmp_path: Path, harm: str)
             np.savez(path, **(arrays | {"offsets": np.zeros(9)}))
         case "nan":
             np.savez(path, **(arrays | {"offsets": np.full(4, np.nan)}))
+        case "lone":
+            np.save(path.with_suffix(".npy"), arrays["slopes"])
+            path.with_suffix(".npy").rename(path)
+        case "bomb":
+            np.savez_compressed(path, **(arrays | {"more": np.zeros(10_000_000)}))
+        case "vast":  # a header that asks for petabytes
+            np.savez(path, **{name: array for name, array in arrays.items() if name != "offsets"})
+            text = b"{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000000,)}\n"
+            with zipfile.ZipFile(path, "a") as parts:
+                parts.writestr("offsets.npy", b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text)
+        case "changed":
+            np.savez_compressed(path, **arrays)
+            packed = path.read_bytes()
+            path.write_bytes(bytes(each ^ 0x55 if 900 < at < 2000 else each for at, each in enumerate(packed)))
+        case "locked":
+            at = whole.index(b"PK\x01\x02") + 8
+            path.write_bytes(whole[:6] + b"\x01" + whole[7:at] + b"\x01" + whole[at + 1 :])
+        case "deep":
+            np.savez(path, **(arrays | {"facts": np.frombuffer(b"[" * 100_000, np.uint8)}))
+        case "names":
+            facts = json.dumps(json.loads(bytes(arrays["facts"])) | {"names": [["a"], ["b"], ["c"]]})
+            np.savez(path, **(arrays | {"facts": np.frombuffer(facts.encode(), np.uint8)}))
     with pytest.raises(Mistake, match=r"cannot be read; teach them again"):
         Areas.load(path, reader="r1")
 

@@ -6,6 +6,8 @@ import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +16,8 @@ from hypothesis import strategies as st
 
 from listener.errors import Mistake
 from listener.model import imported, mapping
-from listener.model.imported import Scores, gathered, laid_over, prepared, probabilities
+from listener.model.card import CardFile
+from listener.model.imported import ImportedCard, Scores, gathered, laid_over, prepared, probabilities
 from listener.types import Intent, Sentiment, Signal, Understanding
 
 NEGATIVE, NEUTRAL, POSITIVE = Sentiment
@@ -218,6 +221,114 @@ def test_a_damaged_card_is_told_in_a_sentence(tmp_path: Path, card: str) -> None
     (tmp_path / "card.json").write_text(card, encoding="utf-8")
     with pytest.raises(Mistake, match="is damaged"):
         imported.load(tmp_path)
+
+
+def a_card(**more: object) -> str:
+    """A card as an import writes it, but for `more`."""
+    made = ImportedCard(
+        name="tiny",
+        made="2026-11-22",
+        architecture="BertForSequenceClassification",
+        inputs=("input_ids",),
+        max_tokens=64,
+        multi_label=False,
+        labels=(("NEG", Sentiment.NEGATIVE), ("POS", Sentiment.POSITIVE)),
+        files=tuple(CardFile(name=name, sha256="ab" * 32, size=1) for name in ("model.onnx", "tokenizer.json")),
+        origin={},
+        metrics={},
+    )
+    return json.dumps(made.as_json() | more)
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        {"max_tokens": float("inf")},
+        {"calibration": {"temperature": 1e-300, "texts": 0}},
+        {"name": ["tiny"]},
+        {"name": "tiny\x1b]0;owned\x07"},
+        {"name": "a" * 300},
+        {"labels": [{"theirs": "a\nb", "ours": "none"}]},
+        {"labels": []},
+        {"inputs": ["secrets"]},
+        {"inputs": []},
+        {"files": []},
+        {"files": [{"name": "/dev/zero", "sha256": "", "size": 0}]},
+        {"files": [{"name": name, "sha256": "", "size": "1"} for name in ("model.onnx", "tokenizer.json")]},
+        {"origin": "elsewhere"},
+    ],
+)
+def test_a_card_from_elsewhere_holds_only_what_an_import_writes(tmp_path: Path, harm: dict[str, object]) -> None:
+    (tmp_path / "tiny").mkdir()
+    (tmp_path / "tiny" / "card.json").write_text(a_card(), encoding="utf-8")
+    assert imported.known(tmp_path) == ("tiny",)
+    (tmp_path / "tiny" / "card.json").write_text(a_card(**harm), encoding="utf-8")
+    assert imported.known(tmp_path) == ()
+    with pytest.raises(Mistake, match="is damaged"):
+        imported.load(tmp_path / "tiny")
+
+
+def test_what_an_import_left_behind_is_no_model(tmp_path: Path) -> None:
+    (tmp_path / ".old-tiny-7").mkdir()
+    (tmp_path / ".old-tiny-7" / "card.json").write_text(a_card(), encoding="utf-8")
+    assert imported.known(tmp_path) == ()
+
+
+@pytest.mark.slow
+def test_a_graph_that_is_not_the_card_s_is_not_used(stored: Path, tmp_path: Path) -> None:
+    import shutil
+
+    folder = Path(shutil.copytree(stored / "tiny", tmp_path / "tiny"))
+    card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+    card["labels"] = card["labels"][:1]
+    (folder / "card.json").write_text(json.dumps(card), encoding="utf-8")
+    with pytest.raises(Mistake, match="does not give one number for each of its labels"):
+        imported.load(folder)
+
+
+@pytest.mark.filterwarnings("error")
+def test_outputs_that_are_no_numbers_do_no_harm(tmp_path: Path) -> None:
+    class Strange:
+        """A tokenizer and a graph that gives what a broken one may."""
+
+        encode = staticmethod(lambda _text: SimpleNamespace(ids=[1]))
+
+        def run(self, _names: object, _inputs: object) -> Any:
+            return [np.array([[np.nan, np.inf]])]
+
+    (tmp_path / "card.json").write_text(a_card(), encoding="utf-8")
+    model = imported.Imported(imported.read_card(tmp_path), tokenizer=Strange(), session=Strange())
+    (found,) = model.scores(["hola"])
+    assert found is not None
+    assert found.sentiment[Sentiment.POSITIVE] == 1.0
+
+
+def test_a_text_on_which_its_tokenizer_gives_up_is_left_to_the_bundled_one(tmp_path: Path) -> None:
+    """A search that tries every way ends with a panic of the library, which is no Exception."""
+    from tokenizers import Regex, Tokenizer, models, pre_tokenizers
+
+    tokenizer = Tokenizer(models.WordLevel({"[UNK]": 0}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex("(a+)+$"), "isolated")
+    session = SimpleNamespace(run=lambda _names, _inputs: [np.array([[0.0, 3.0]])])
+    (tmp_path / "card.json").write_text(a_card(), encoding="utf-8")
+    model = imported.Imported(imported.read_card(tmp_path), tokenizer=tokenizer, session=session)
+    strange, usual = model.scores(["a" * 200 + "!", "hola"])
+    assert strange is None
+    assert usual is not None
+    assert model.outputs(["a" * 200 + "!", "hola"]).tolist() == [[0.0, 0.0], [0.0, 3.0]]
+    assert model.outputs([]).shape == (0, 2)
+
+
+def test_a_token_that_the_graph_does_not_know_is_no_end(tmp_path: Path) -> None:
+    def run(_names: object, inputs: Any) -> Any:
+        if inputs["input_ids"].max() > 1:
+            raise RuntimeError("indices element out of data bounds")
+        return [np.array([[0.0, 3.0]])]
+
+    tokenizer = SimpleNamespace(encode=lambda text: SimpleNamespace(ids=[len(text)]))
+    (tmp_path / "card.json").write_text(a_card(), encoding="utf-8")
+    model = imported.Imported(imported.read_card(tmp_path), tokenizer=tokenizer, session=SimpleNamespace(run=run))
+    assert [each is None for each in model.scores(["a", "ab", " "])] == [False, True, True]
 
 
 # --- labels ---

@@ -55,6 +55,10 @@ def test_the_outline_is_read_from_the_settings(tmp_path: Path) -> None:
         ({"id2label": {"0": "a", "1": "a"}}, r"with names of their own"),
         ({"id2label": ["a", "b"]}, r"is damaged"),
         ({"id2label": {"x": "a"}}, r"is damaged"),
+        ({"id2label": {"0": "a", "1": "b\ud800"}}, r"A label in config.json of marca/x cannot be shown"),
+        ({"id2label": {"0": "a", "1": "b\x1b[2J"}}, r"A label in config.json of marca/x cannot be shown"),
+        ({"id2label": {"0": "a", "1": "b" * 300}}, r"A label in config.json of marca/x cannot be shown"),
+        ({"about": "a" * 10_000_001}, r"is damaged"),
     ],
 )
 def test_what_does_not_sort_texts_is_refused(tmp_path: Path, more: dict[str, Any], said: str) -> None:
@@ -121,7 +125,7 @@ def card(name: str = "mio") -> ImportedCard:
         max_tokens=60,
         multi_label=False,
         labels=(("NEG", Sentiment.NEGATIVE), ("x", None)),
-        files=(CardFile(name="model.onnx", sha256="ab", size=2),),
+        files=tuple(CardFile(name=file, sha256="ab", size=2) for file in ("model.onnx", "tokenizer.json")),
         origin={"files": []},
         metrics={},
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from listener.errors import Mistake
 from listener.model import labelled
 from listener.model.labelled import Example, Passed, Plan
 from listener.model.rows import Row
+from listener.types import Intent, Sentiment, Signal
 
 ROWS = [("Sin señal, otra vez", "negativo"), ("¿A qué hora\nabren?", "neutro"), ('Dijo "gracias"', "positivo")]
 MEANT = ["negative", "neutral", "positive"]
@@ -221,9 +223,77 @@ def test_what_cannot_be_measured_is_told_with_the_next_step(
     assert "\n" not in str(told.value)
 
 
+def test_a_hint_that_is_copied_runs_nothing_that_a_file_says(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", "text,label\nx,'$(id)'\n")
+    with pytest.raises(Mistake) as told:
+        labelled.plan(path)
+    hint = str(told.value).partition("such as ")[2].partition(", or name another")[0]
+    assert shlex.split(hint) == ["--map", "'$(id)'=negative"]
+
+
+def test_labels_deep_inside_each_other_are_none(tmp_path: Path) -> None:
+    deep = "[" * 700 + "]" * 700
+    path = write(tmp_path / "a.jsonl", f'{{"text": "x", "label": "neg"}}\n{{"text": "y", "label": {deep}}}\n')
+    assert troubles(labelled.plan(path)) == [(2, "it has no label; write none where nothing is meant")]
+
+
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
     with pytest.raises(Mistake, match="is not a file"):
         labelled.plan(tmp_path)
+
+
+# --- every head's labels side by side ---
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", 'text,label\n"hola, qué tal",neutral\nmal,negative|intent:complaint|irony\nx,none\n'),
+        ("a.csv", 'Mensaje;Etiqueta\nhola, qué tal;neutro\nmal;"NEG, queja, signal:irony"\nx;otros\n'),
+        (
+            "a.jsonl",
+            '{"text": "hola, qué tal", "label": "neutral"}\n\n'
+            '{"text": "mal", "label": ["negative", "complaint", "irony"]}\n{"text": "x", "label": "none"}',
+        ),
+    ],
+)
+def test_all_that_is_said_of_a_text(tmp_path: Path, name: str, content: str) -> None:
+    path = write(tmp_path / name, content)
+    assert labelled.whole(path, limit=10).examples == (
+        ("hola, qué tal", (Sentiment.NEUTRAL,)),
+        ("mal", (Sentiment.NEGATIVE, Intent.COMPLAINT, Signal.IRONY)),
+        ("x", (None,)),
+    )
+    assert len(labelled.whole(path, limit=1).examples) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("a.csv", b"text\nhola\n", r"a\.csv: no column looks like the label; call one of them label\. It has: text\."),
+        ("a.csv", b"text,label\nhola,\n", r"a\.csv, line 2: it has no label; write none where nothing is meant\."),
+        ("a.csv", b"text,label\nhola,neg\n ,neg\n", r"a\.csv, line 3: it has no text\."),
+        ("a.csv", b"text,label\nhola,feliz\n", r"a\.csv, line 2: 'feliz' is no label of ours"),
+        ("a.csv", b"text,label\nhola,1\n", r"a\.csv, line 2: '1' is no label of ours"),
+        ("a.jsonl", b'{"text": "a", "label": "neg"}\n{\n', r"a\.jsonl, line 2: it is not JSON\."),
+    ],
+)
+def test_what_is_fitted_is_never_guessed(tmp_path: Path, name: str, content: bytes, said: str) -> None:
+    with pytest.raises(Mistake, match=said):
+        labelled.whole(write(tmp_path / name, content), limit=10)
+
+
+def test_what_is_odd_about_a_file_is_noted(tmp_path: Path) -> None:
+    found = labelled.whole(write(tmp_path / "a.csv", "text,label\nSin señal,neg\n".encode("cp1252")), limit=10)
+    assert found.examples == (("Sin señal", (Sentiment.NEGATIVE,)),)
+    assert "Windows-1252" in found.notes[0]
+
+
+def test_labels_may_be_written_as_an_import_writes_them(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", "text,label\na,intent:complaint\nb,intent:outage_report\nc,none\n")
+    plan = labelled.plan(path)
+    assert plan.head == "intents"
+    assert [labels for _, _, labels in read(plan)] == [["complaint"], ["outage_report"], []]
 
 
 @pytest.mark.slow
