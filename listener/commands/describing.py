@@ -16,7 +16,8 @@ from listener.types import Intent, Sentiment, Signal
 
 if TYPE_CHECKING:
     from listener.model.card import Card
-    from listener.model.imported import ImportedCard
+    from listener.model.imported_card import ImportedCard
+    from listener.model.onnx import Profile
 
 LANGUAGES = {"en": "English", "es": "Spanish", "pt": "Portuguese", "fr": "French", "de": "German", "it": "Italian"}
 READABLE = "CARD.md"
@@ -90,14 +91,15 @@ def info(app: App, *, full: bool, as_json: bool) -> None:
         _show_rest(found)
 
 
-def describe(folder: Path, models: Path, *, profile: str, also: Sequence[str]) -> Description:
+def describe(folder: Path, models: Path, *, profile: Profile, also: Sequence[str]) -> Description:
     """The model in `folder`, with what lies in `models` beside it. Raises Mistake where its card cannot be read."""
     from listener.model import card as cards
     from listener.model import imported
+    from listener.model.imported_card import read_card
     from listener.model.reading import reader_version
 
     card = cards.read(folder)
-    there = {name: imported.read_card(models / name) for name in imported.known(models)}
+    there = {name: read_card(models / name) for name in imported.known(models)}
     named = [Beside(name=name, used=True, card=there.get(name)) for name in also]
     others = [Beside(name=name, used=False, card=own) for name, own in there.items() if name not in also]
     return Description(
@@ -183,7 +185,9 @@ def _areas_said(found: Description) -> str:
     if areas.trouble:
         return areas.trouble
     names = ", ".join(areas.names)
-    return names if areas.serves else f"{names}; not in use, as they were learned with another model: teach them again"
+    if areas.serves:
+        return names
+    return f"{names}; learned with another model, so nothing is read until they are taught again: escucha model train"
 
 
 def _beside_said(beside: Beside) -> str:

@@ -26,6 +26,7 @@ from listener.commands.output import (
     say,
     show,
 )
+from listener.desk.spreadsheet import neutralise
 from listener.errors import Mistake
 from listener.store import corrections
 from listener.store.corrections import Correction
@@ -179,12 +180,15 @@ def _export(app: App, path: Path, what: str | None) -> None:
         with path.open("x", encoding="utf-8", newline="") as file:
             sheet = csv.writer(file)
             sheet.writerow(["text", "label"])
-            sheet.writerows([one.text, "|".join(one.becomes) or NONE] for one in found[kind])
+            sheet.writerows([neutralise(one.text), "|".join(one.becomes) or NONE] for one in found[kind])
     except FileExistsError:
         raise Mistake(f"{path} is there already; name another file.") from None
     except OSError as error:
         raise Mistake(f"{path} cannot be written ({error.strerror}).") from error
-    say(f"{counted(len(found[kind]), 'text')} with {kind} in {path}; measure by it: escucha model eval {path}")
+    step = f"escucha model eval {path} --head {kind}"
+    say(f"{counted(len(found[kind]), 'text')} with {kind} in {path}; measure by it: {step}")
+    if kind == "areas":
+        say("The areas are taught with these very texts, so that on new ones they will do less well.")
     say("It holds what people wrote: who deletes their post cannot delete this file, so delete it after use.")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -13,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from listener.commands.app import App, pass_app
-from listener.commands.asking import ask
+from listener.commands.meanings import Wishes, mapped
 from listener.commands.output import clip, complain, counted, fields, json_option, print_json, say, table
 from listener.errors import Mistake
 
 if TYPE_CHECKING:
     from listener.model.converting import Outline
     from listener.model.fetching import Hub, Listing
-    from listener.model.imported import ImportedCard
+    from listener.model.imported_card import ImportedCard
     from listener.model.imports import Comparison, Fit
     from listener.model.mapping import Ours
 
@@ -38,21 +37,6 @@ class Found:
     outline: Outline
     labels: Mapping[str, Ours]
     fetched: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class Wishes:
-    """What the person said about labels and questions."""
-
-    labels: tuple[str, ...]
-    multi_label: bool
-    yes: bool
-    as_json: bool
-
-    @property
-    def may_ask(self) -> bool:
-        """Whether somebody is there to answer."""
-        return not self.yes and not self.as_json and sys.stdin.isatty()
 
 
 @click.command("import")
@@ -246,56 +230,6 @@ def _understood(folder: Path, where: str, wishes: Wishes) -> tuple[Outline, dict
     labels = mapped(outline.labels, wishes)
     mapping.check(labels)
     return outline, labels
-
-
-def mapped(theirs: Sequence[str], wishes: Wishes) -> dict[str, Ours]:
-    """What each label of theirs means: as said, as answered, or, with --yes, as guessed.
-
-    Raises Mistake, naming what is missing, where nobody is there to answer.
-    """
-    from listener.model import mapping
-
-    said = mapping.given(wishes.labels, theirs)
-    guesses = mapping.propose(theirs)
-    open_ = [label for label in theirs if label not in said]
-    if wishes.yes:
-        said |= {label: guesses[label] for label in open_ if label in guesses}
-        for label in (label for label in open_ if label in guesses):
-            complain(f"{label} is taken for {mapping.spell(guesses[label])}.")
-        open_ = [label for label in open_ if label not in guesses]
-    elif wishes.may_ask and open_:
-        say(f"Its labels, and what they mean in ours: {', '.join(mapping.EVERY)}.")
-        for label in open_:
-            default = mapping.spell(guesses[label]) if label in guesses else None
-            answer = ask(f"  {clip(label, 60)} means", _read_label, default=default)
-            said[label] = mapping.read(answer)
-        open_ = []
-    if open_:
-        options = [f"--label {quoted(label)}={_guess(guesses, label)}" for label in open_]
-        raise Mistake(
-            f"Say what its labels mean in ours, with {' '.join(options)} (ours are: {', '.join(mapping.EVERY)})"
-            + (", or take the guesses with --yes." if all(label in guesses for label in open_) else ".")
-        )
-    return {label: said[label] for label in theirs}
-
-
-def _read_label(answer: str) -> str:
-    from listener.model import mapping
-
-    return mapping.spell(mapping.read(answer))
-
-
-def _guess(guesses: Mapping[str, Ours], label: str) -> str:
-    from listener.model import mapping
-
-    return mapping.spell(guesses[label]) if label in guesses else "…"
-
-
-def quoted(label: str) -> str:
-    """The label as a shell takes it."""
-    import shlex
-
-    return shlex.quote(label)
 
 
 # --- making it ---

@@ -23,6 +23,7 @@ from listener.errors import Mistake
 from listener.escapes import visible
 from listener.model import imported
 from listener.model.choosing import CONFIG
+from listener.model.imported_card import LONGEST
 from listener.model.onnx import THREADS
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def read_outline(folder: Path, where: str) -> Outline:
     labels = tuple(named[number] for number in sorted(named)) or ("LABEL_0", "LABEL_1")
     if sorted(named) != list(range(len(named))) or len(set(labels)) != len(labels) or len(labels) > MAX_LABELS:
         raise Mistake(f"The labels in {CONFIG} of {where} are not numbered from 0, each once, with names of their own.")
-    if not all(len(label) <= imported.LONGEST and visible(label) == label for label in labels):
+    if not all(len(label) <= LONGEST and visible(label) == label for label in labels):
         raise Mistake(f"A label in {CONFIG} of {where} cannot be shown as it is; choose another model.")
     return Outline(architecture=architecture, labels=labels, multi_label=problem == "multi_label_classification")
 
@@ -249,13 +250,20 @@ def _known(kind: str) -> tuple[str, ...]:
 
 def _load_model(folder: Path, outline: Outline, where: str) -> Any:
     import torch
-    from transformers import AutoModelForSequenceClassification
+    from transformers import AutoConfig, AutoModelForSequenceClassification
 
     size = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
     if size > LARGEST:
         raise Mistake(f"{where} has {size / 1e9:.1f} GB of weights, and 2 GB is the most; choose a smaller model.")
     auto: Any = AutoModelForSequenceClassification
     try:
+        config = AutoConfig.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
+        with torch.device("meta"):  # what its settings ask for takes no memory there
+            numbers = _numbers(auto.from_config(config, attn_implementation="eager"))
+        if numbers * 4 > LARGEST:
+            raise Mistake(
+                f"{where} has {numbers / 1e6:.0f} million weights, and 500 million is the most; choose a smaller one."
+            )
         model, loading = auto.from_pretrained(
             str(folder),
             use_safetensors=True,
@@ -265,7 +273,7 @@ def _load_model(folder: Path, outline: Outline, where: str) -> Any:
             attn_implementation="eager",
             output_loading_info=True,
         )
-    except MemoryError:
+    except (MemoryError, Mistake):
         raise
     except Exception as error:  # whatever a damaged or strange model makes the library raise
         reason = " ".join(str(error).split())[:200]
@@ -274,16 +282,15 @@ def _load_model(folder: Path, outline: Outline, where: str) -> Any:
     if missing or loading.get("mismatched_keys"):
         example = f" ({missing[0]})" if missing else ""
         raise Mistake(f"{where} lacks weights that it needs{example}: it was never finished; choose another model.")
-    numbers = sum(parameter.numel() for parameter in model.parameters())
-    if numbers * 4 > LARGEST:
-        raise Mistake(
-            f"{where} has {numbers / 1e6:.0f} million weights, and 500 million is the most; choose a smaller one."
-        )
     if model.config.num_labels != len(outline.labels):
         raise Mistake(
             f"{where} has {model.config.num_labels} outputs and {len(outline.labels)} labels; it is not used."
         )
     return model.eval()
+
+
+def _numbers(model: Any) -> int:
+    return sum(parameter.numel() for parameter in model.parameters())
 
 
 def _load_tokenizer(folder: Path, where: str) -> Any:

@@ -30,7 +30,8 @@ from listener.model import imported, mapping
 from listener.model.card import CARD, CardFile, sha256
 from listener.model.choosing import INDEX, needed, shards
 from listener.model.converting import Original, Outline, quantize
-from listener.model.imported import Imported, ImportedCard, gathered, probabilities
+from listener.model.imported import Imported, gathered, probabilities
+from listener.model.imported_card import WEIGHTS, ImportedCard
 from listener.model.mapping import Ours
 from listener.model.onnx import TOKENIZER
 from listener.model.trial_texts import TRIAL_TEXTS
@@ -150,7 +151,7 @@ def convert(
     whole = folder / "whole.onnx"
     original.save_tokenizer(folder / TOKENIZER)
     original.export(whole)
-    quantize(whole, folder / imported.WEIGHTS)
+    quantize(whole, folder / WEIGHTS)
     whole.unlink()
     card = ImportedCard(
         name=name,
@@ -160,7 +161,7 @@ def convert(
         max_tokens=original.max_tokens,
         multi_label=outline.multi_label,
         labels=tuple((theirs, labels[theirs]) for theirs in outline.labels),
-        files=tuple(described(folder, (imported.WEIGHTS, TOKENIZER))),
+        files=tuple(described(folder, (WEIGHTS, TOKENIZER))),
         origin=origin,
         metrics={},
     )

@@ -25,6 +25,7 @@ from listener.types import Intent, Sentiment, Signal
 NONE = mapping.NOTHING
 MANY = 500  # different labels; a column with more holds no labels
 
+_NEUTRALISED = re.compile(r"'+(?:[\s\x00-\x1f]*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n])")
 _CODES = {"english": "en", "ingles": "en", "spanish": "es", "espanol": "es", "castellano": "es", "portuguese": "pt"}
 
 
@@ -140,7 +141,7 @@ def whole(path: Path, *, limit: int) -> Whole:
         if trouble:
             raise Mistake(f"{path}, line {row.line}: {trouble}.")
         try:
-            found.append((str(words), tuple(map(mapping.understood, theirs))))
+            found.append((_restored(str(words)), tuple(map(mapping.understood, theirs))))
         except Mistake as mistake:
             raise Mistake(f"{path}, line {row.line}: {mistake}") from mistake
     return Whole(examples=tuple(found), notes=file.notes)
@@ -164,7 +165,12 @@ def _example(row: Row, plan: Plan) -> Example | Passed | Row:
     if plan.head == SENTIMENT and len(labels) != 1:
         return Row(line=row.line, cells={}, trouble="it has two sentiments") if labels else Passed(line=row.line)
     language = _code(row.cells.get(plan.language)) if plan.language else None
-    return Example(line=row.line, text=str(text), labels=labels, language=language)
+    return Example(line=row.line, text=_restored(str(text)), labels=labels, language=language)
+
+
+def _restored(text: str) -> str:
+    """Without the apostrophe that keeps spreadsheet programs from running a text (`listener/desk/spreadsheet.py`)."""
+    return text[1:] if _NEUTRALISED.match(text) else text
 
 
 def split(cell: Any, *, whole: Mapping[str, Any]) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import policies
-from listener.types import CaseView, CustomerView, PostKind, RuleOutcome, Visibility
+from listener.types import CaseView, CustomerView, PostKind, RuleOutcome, Signal, Visibility
 from policies.amounts import duration, duration_comparison, number_comparison, spoken
 from policies.schema import When
 from policies.words import fold, found, phrase_pattern
@@ -24,6 +24,9 @@ CONDITIONS: list[tuple[str, dict[str, Any], bool, str]] = [
     ("main_intent: question", {}, False, "praise"),
     ("sentiment: [negative, positive]", {"sentiment": "positive"}, True, ""),
     ("sentiment: negative", {"sentiment": None}, False, "unknown"),
+    ("signals: [safety, press]", {"understanding__signals": (Signal.CHURN, Signal.PRESS)}, True, ""),
+    ("signals: safety", {"understanding__signals": (Signal.CHURN,)}, False, "churn"),
+    ("signals: [irony]", {}, False, "none"),
     ("areas: roaming", {"understanding__areas": ("billing", "roaming")}, True, ""),
     ("areas: [roaming]", {"understanding__areas": ("billing",)}, False, "billing"),
     ("areas: roaming", {}, False, "none"),

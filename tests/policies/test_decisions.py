@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import policies
-from listener.types import CaseView, CustomerView, Mode, PostKind, RuleOutcome, Urgency
+from listener.types import CaseView, CustomerView, Mode, PostKind, RuleOutcome, Signal, Urgency
 from tests.policies.situations import FACTS, GOLD, situation
 
 OPEN = CaseView(reference="ES-26-000777-1", exists=True, team="billing", urgency=Urgency.HIGH)
@@ -39,7 +39,7 @@ def check(policy: policies.Guarded, row: Row) -> None:
     assert bool(decision.ignored) is row.ignored
     assert set(row.tags) <= set(decision.tags) | set(decision.case.tags if decision.case else ())
     assert len(decision.rules) == len(policy.file.rules)
-    assert len(decision.guards) == 16
+    assert len(decision.guards) == 17
     if decision.reply and decision.case:
         assert decision.reply.length <= decision.reply.limit
 
@@ -77,6 +77,12 @@ DEFAULT = [
     Row(id="unsolved", text="Sigo igual", intents=("complaint",),
         given={**NEG, "customer": CustomerView(reference="C", name="Ana", open_cases=1)}, template="complaint",
         team="care", urgency="high", tags=("unsolved",)),
+    Row(id="danger-is-critical", text="Huele a gas", intents=("outage_report",),
+        given={"understanding__signals": (Signal.SAFETY,)}, template="outage", team="technical", urgency="critical",
+        tags=("danger",)),
+    Row(id="the-press-is-seen-soon", text="Preparo un artículo, ¿quién me atiende?", intents=("question",),
+        given={"understanding__signals": (Signal.PRESS,)}, template="question", team="care", urgency="high",
+        tags=("look",)),
     Row(id="open-case-goes-on-with-its-team", text="¿Alguna novedad?", intents=("question",), given={"case": OPEN},
         template="follow_up", team="billing"),
     Row(id="question", text="¿A qué hora abren?", intents=("question",), template="question", team="care"),

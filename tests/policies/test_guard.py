@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import policies
-from listener.types import Answerable, CustomerView, Mode, PostKind, Urgency, Visibility
+from listener.types import Answerable, CustomerView, Mode, PostKind, Signal, Urgency, Visibility
 from policies.risks import RISKS, RiskWords
 from policies.words import fold, latin
 from tests.policies.situations import FACTS, NOW, situation
@@ -68,6 +68,7 @@ STOPS: list[tuple[str, str, dict[str, Any], str]] = [
     ("confidence", "holds", {"score": 0.55}, "55%"),
     ("confidence", "holds", {"score": float("nan")}, "nan%"),
     ("confidence", "holds", {"sentiment": None}, "not sure"),
+    ("signals", "holds", {"understanding__signals": (Signal.IRONY,)}, "irony"),
     ("language", "holds", {"language": "und"}, "language"),
     ("language", "holds", {"language": "de"}, "in de"),
     ("length", "holds", {"facts": replace(FACTS, limit=60)}, "longer than the network takes"),

@@ -55,9 +55,9 @@ def test_a_line_that_is_malformed_is_named(tmp_path: Path) -> None:
 def test_both_languages_are_covered_alike(corpus: list[Example]) -> None:
     texts = Counter(example.language for example in corpus)
     assert 0.75 < texts["en"] / texts["es"] < 1.33
-    for language in VARIETIES:
+    for language, varieties in VARIETIES.items():
         own = [example for example in corpus if example.language == language]
-        assert {example.variety for example in own} == VARIETIES[language]
+        assert {example.variety for example in own} == varieties
         assert {example.trade for example in own} == TRADES
         assert all(sum(example.intents[intent] for example in own) >= 250 for intent in Intent)
         assert all(sum(example.signals[signal] for example in own) >= 80 for signal in Signal)

@@ -13,7 +13,7 @@ import pexpect
 import pytest
 from click.testing import Result
 
-from listener.model import converting, imported
+from listener.model import converting, imported, imported_card
 from listener.types import Sentiment
 from tests.servers.hub import HubServer
 
@@ -135,7 +135,7 @@ def test_a_folder_calibrated_and_measured_on_ones_own_texts(tiny: Path, escucha:
     files = ("--calibrate", "labelled.csv", "--texts", "posts.txt")
     done = escucha("model", "import", str(tiny), *MEANT, *files)
     assert done.exit_code == 0, done.output
-    card = imported.read_card(tmp_path / "models" / "tiny")
+    card = imported_card.read_card(tmp_path / "models" / "tiny")
     assert card.calibrated_on == 30
     assert card.temperature != 1.0
     fit = card.metrics["calibration"]
@@ -213,5 +213,5 @@ def test_a_person_is_asked(hub: HubServer, tmp_path: Path) -> None:
     terminal.expect(pexpect.EOF)
     terminal.close()
     assert terminal.exitstatus == 0
-    card = imported.read_card(tmp_path / "models" / "sentimiento")
+    card = imported_card.read_card(tmp_path / "models" / "sentimiento")
     assert dict(card.labels) == {"LABEL_0": Sentiment.NEGATIVE, "LABEL_1": None, "LABEL_2": Sentiment.POSITIVE}

@@ -371,6 +371,24 @@ def test_accepted_intents_are_exported_to_measure_by(world: DeskWorld) -> None:
             ["no es nada", "none"],
         ]
     assert "there already" in world.run("model", "examples", "--export", str(out), "--what", "intents").output
+    taught = world.run("model", "examples", "--export", str(world.folder / "areas.csv"), "--what", "areas")
+    assert "--head areas" in " ".join(taught.output.split())
+    assert "these very texts" in taught.output
+
+
+def test_no_spreadsheet_runs_what_is_exported(world: DeskWorld) -> None:
+    from listener.model import labelled
+
+    posts = ['=HYPERLINK("https://evil.example","ver")', "@marca ¿cuánto cuesta?", "'=1+1"]
+    for place, text in enumerate(posts):
+        corrected(world, text, "--intent", "question", who=f"who{place}")
+    world.run("model", "examples", "--accept", "1,2,3")
+    out = world.folder / "labels.csv"
+    assert world.run("model", "examples", "--export", str(out)).exit_code == 0
+    with out.open(encoding="utf-8", newline="") as file:
+        assert [row[0] for row in csv.reader(file)] == ["text", *(f"'{text}" for text in posts)]
+    read = labelled.examples(labelled.plan(out, head="intents"))
+    assert [one.text for one in read if isinstance(one, labelled.Example)] == posts
 
 
 def test_an_area_the_policy_lost_is_left_aside(world: DeskWorld) -> None:

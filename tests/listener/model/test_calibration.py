@@ -12,7 +12,9 @@ from listener.types import Intent, Sentiment, Signal
 
 LABEL = LabelScale(slope=1.0, offset=0.0, threshold=0.5)
 SCALE = Scale(
-    sentiment=SentimentScale(temperature=1.0, shift=dict.fromkeys(Sentiment, 0.0), thresholds=dict.fromkeys(Sentiment, 0.5)),
+    sentiment=SentimentScale(
+        temperature=1.0, shift=dict.fromkeys(Sentiment, 0.0), thresholds=dict.fromkeys(Sentiment, 0.5)
+    ),
     intents=dict.fromkeys(Intent, LABEL),
     signals=dict.fromkeys(Signal, LABEL),
 )
@@ -22,7 +24,9 @@ def test_sentiment_is_a_softmax_with_temperature_and_shift() -> None:
     out = np.array([[2.0, 0.0, -1.0]])
     powers = np.exp([2.0, 0.0, -1.0])
     np.testing.assert_allclose(SCALE.sentiment_scores(out)[0], powers / powers.sum())
-    warmer = replace(SCALE, sentiment=replace(SCALE.sentiment, temperature=2.0, shift={**SCALE.sentiment.shift, "positive": 3.0}))
+    warmer = replace(
+        SCALE, sentiment=replace(SCALE.sentiment, temperature=2.0, shift={**SCALE.sentiment.shift, "positive": 3.0})
+    )
     powers = np.exp([1.0, 0.0, 1.0])
     np.testing.assert_allclose(warmer.sentiment_scores(out)[0], powers / powers.sum())
 

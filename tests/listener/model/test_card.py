@@ -47,7 +47,9 @@ def test_calibration_is_there_for_every_label_and_language(card: cards.Card, pro
         assert set(scale.sentiment.thresholds) == set(Sentiment)
         assert set(scale.intents) == set(Intent)
         assert set(scale.signals) == set(Signal)
-        assert all(each.slope > 0 and 0 < each.threshold < 1 for each in (*scale.intents.values(), *scale.signals.values()))
+        assert all(
+            each.slope > 0 and 0 < each.threshold < 1 for each in (*scale.intents.values(), *scale.signals.values())
+        )
 
 
 @pytest.mark.parametrize("language", ["en", "es"])

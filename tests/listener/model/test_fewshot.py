@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from listener.errors import Mistake
 from listener.model import fewshot, regression, teaching
 from listener.model.fewshot import Areas
-from listener.model.teaching import Lesson
+from listener.model.teaching import DOUBTFUL, LIKELY, Lesson
 from tests.listener.model.by_vectors import SIZE, ByVectors
 
 ROAMING = [
@@ -73,10 +73,20 @@ def test_a_text_is_read_as_its_area_or_as_none(lesson: Lesson, text: str, area: 
     assert all(scores[name] >= lesson.areas.threshold for name in area)
 
 
-def test_a_text_may_be_about_two_areas(lesson: Lesson) -> None:
-    ((found, scores),) = lesson.areas.read(VECTORS.embed(["roaming en viaje por Chile, factura con cargo doble"]))
-    assert set(found) == {"roaming", "billing"}
-    assert scores[found[0]] >= scores[found[1]]
+def test_a_second_area_counts_from_a_quarter_of_the_whole_on() -> None:
+    areas = Areas(
+        names=("a", "b"),
+        reader="r1",
+        digest="0",
+        slopes=np.eye(2, 3),  # a text's two numbers are the areas' outputs; that of elsewhere is 0
+        offsets=np.zeros(3),
+        middles=np.eye(2),
+        sureness=np.array([1.0, 0.0, 5.0]),
+        threshold=np.array(0.5),
+    )
+    read = areas.read(np.array([[4.5, 5.0], [5.0, 3.0], [3.0, -9.0], [-9.0, -9.0]]))
+    assert [found for found, _ in read] == [("b", "a"), ("a",), ("a",), ()]
+    assert read[1][1]["b"] > 0.5  # sure enough, but beside another area it is too little
 
 
 def test_several_texts_are_read_in_order(lesson: Lesson) -> None:
@@ -109,6 +119,12 @@ def test_areas_that_cannot_be_told_apart_are_poor() -> None:
     quality = taught({"one": same[:6], "two": same[6:]}).quality
     assert quality.poor
     assert "of 10 examples that were left out" in quality.poor[0]
+
+
+def test_where_areas_lie_close_a_lower_score_counts_too(lesson: Lesson) -> None:
+    assert float(lesson.areas.threshold) == LIKELY
+    close = [text.replace("factura", "recibo") for text in BILLING]
+    assert DOUBTFUL < float(taught({**EXAMPLES, "receipts": close}).areas.threshold) < LIKELY
 
 
 def test_one_area_alone_is_told_from_everything_else() -> None:
@@ -155,6 +171,8 @@ def test_a_line_from_elsewhere_that_is_an_area_here_is_left_aside() -> None:
     examples = {"weather": [*weather, "raining umbrella", "freezing outside today", "forgot umbrella again", "raining"]}
     (found, _), *_ = taught(examples).areas.read(VECTORS.embed(["Raining again and I forgot my umbrella"]))
     assert found == ("weather",)
+    material = teaching._Material.of(("weather",), examples, VECTORS.embed, ())
+    assert len(material.others) < len(teaching.elsewhere())
 
 
 # --- the file ---

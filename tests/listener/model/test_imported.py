@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from listener.errors import Mistake
 from listener.model import imported, mapping
 from listener.model.card import CardFile
-from listener.model.imported import ImportedCard, Scores, gathered, laid_over, prepared, probabilities
+from listener.model.imported import Scores, gathered, laid_over, prepared, probabilities
+from listener.model.imported_card import ImportedCard, read_card
 from listener.types import Intent, Sentiment, Signal, Understanding
 
 NEGATIVE, NEUTRAL, POSITIVE = Sentiment
@@ -99,6 +100,7 @@ def test_labels_that_exclude_each_other_add_up() -> None:
     ours = [POSITIVE, POSITIVE, None, NEGATIVE]
     assert gathered(theirs, ours, multi_label=False) == {POSITIVE: 0.5, NEGATIVE: 0.4}
     assert gathered(theirs, ours, multi_label=True) == {POSITIVE: 0.3, NEGATIVE: 0.4}
+    assert gathered(theirs[::-1], ours[::-1], multi_label=True) == {POSITIVE: 0.3, NEGATIVE: 0.4}
 
 
 @given(
@@ -297,7 +299,7 @@ def test_outputs_that_are_no_numbers_do_no_harm(tmp_path: Path) -> None:
             return [np.array([[np.nan, np.inf]])]
 
     (tmp_path / "card.json").write_text(a_card(), encoding="utf-8")
-    model = imported.Imported(imported.read_card(tmp_path), tokenizer=Strange(), session=Strange())
+    model = imported.Imported(read_card(tmp_path), tokenizer=Strange(), session=Strange())
     (found,) = model.scores(["hola"])
     assert found is not None
     assert found.sentiment[Sentiment.POSITIVE] == 1.0
@@ -311,7 +313,7 @@ def test_a_text_on_which_its_tokenizer_gives_up_is_left_to_the_bundled_one(tmp_p
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex("(a+)+$"), "isolated")
     session = SimpleNamespace(run=lambda _names, _inputs: [np.array([[0.0, 3.0]])])
     (tmp_path / "card.json").write_text(a_card(), encoding="utf-8")
-    model = imported.Imported(imported.read_card(tmp_path), tokenizer=tokenizer, session=session)
+    model = imported.Imported(read_card(tmp_path), tokenizer=tokenizer, session=session)
     strange, usual = model.scores(["a" * 200 + "!", "hola"])
     assert strange is None
     assert usual is not None
@@ -327,7 +329,7 @@ def test_a_token_that_the_graph_does_not_know_is_no_end(tmp_path: Path) -> None:
 
     tokenizer = SimpleNamespace(encode=lambda text: SimpleNamespace(ids=[len(text)]))
     (tmp_path / "card.json").write_text(a_card(), encoding="utf-8")
-    model = imported.Imported(imported.read_card(tmp_path), tokenizer=tokenizer, session=SimpleNamespace(run=run))
+    model = imported.Imported(read_card(tmp_path), tokenizer=tokenizer, session=SimpleNamespace(run=run))
     assert [each is None for each in model.scores(["a", "ab", " "])] == [False, True, True]
 
 

@@ -13,7 +13,8 @@ from listener.errors import Mistake, Outage
 from listener.model import imports, mapping
 from listener.model.card import CardFile, sha256
 from listener.model.converting import Original, Outline, only, read_outline
-from listener.model.imported import Imported, ImportedCard
+from listener.model.imported import Imported
+from listener.model.imported_card import ImportedCard
 from listener.types import Sentiment, Signal
 
 
@@ -295,4 +296,14 @@ def test_a_model_that_is_too_large_is_refused(tiny: Path, tmp_path: Path) -> Non
     with (folder / "model-2.safetensors").open("wb") as hole:
         hole.truncate(2_100_000_000)  # takes no room on the disk
     with pytest.raises(Mistake, match=r"has 2\.1 GB of weights, and 2 GB is the most"):
+        Original(folder, read_outline(folder, "x"), "x")
+
+
+@pytest.mark.slow
+def test_settings_that_ask_for_more_than_the_weights_are_refused(tiny: Path, tmp_path: Path) -> None:
+    """Weights that are missing would be made up, as many as the settings say."""
+    folder = Path(shutil.copytree(tiny, tmp_path / "tiny"))
+    settings = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    (folder / "config.json").write_text(json.dumps(settings | {"vocab_size": 10**12}), encoding="utf-8")
+    with pytest.raises(Mistake, match="million weights, and 500 million is the most"):
         Original(folder, read_outline(folder, "x"), "x")

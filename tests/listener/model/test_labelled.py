@@ -289,6 +289,11 @@ def test_what_is_odd_about_a_file_is_noted(tmp_path: Path) -> None:
     assert "Windows-1252" in found.notes[0]
 
 
+def test_the_apostrophe_that_an_export_adds_is_taken_off(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", "text,label\n'=1+1 y nada,neg\n")
+    assert [text for text, _ in labelled.whole(path, limit=10).examples] == ["=1+1 y nada"]
+
+
 def test_labels_may_be_written_as_an_import_writes_them(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", "text,label\na,intent:complaint\nb,intent:outage_report\nc,none\n")
     plan = labelled.plan(path)

@@ -10,7 +10,7 @@ import pytest
 from listener.model.onnx import BATCH, WIDTHS, Graph, Profile
 from listener.model.reading import BUNDLED
 
-WORDS = "la luz no anda desde ayer gracias thank you the order never arrived and nobody answers please help".split()
+WORDS = ["la", "luz", "no", "anda", "desde", "ayer", "gracias", "the", "order", "never", "arrived", "please", "help"]
 
 
 @pytest.fixture(scope="module", params=["full", "fast"])

@@ -126,6 +126,11 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("listener.model.reading.REMEMBERED", 4)
     fresh.classify([f"texto número {number}" for number in range(10)])
     assert len(fresh._memory._known) == 4 < REMEMBERED
+    kept = set(fresh._memory._known)
+    fresh.classify(["texto número 9", "texto número 8", "texto nuevo"])
+    assert len(kept & set(fresh._memory._known)) == 3
+    fresh.classify(["texto otro", "texto aparte", "texto distinto"])
+    assert not kept & set(fresh._memory._known), "what was said longest ago is forgotten first"
 
 
 def test_the_fast_profile_says_so_and_reads_too(model: Model) -> None:
