@@ -174,11 +174,11 @@ class App:
     def reader(self, *, areas: bool = False) -> Model:
         """The model that came with Escucha alone, with the areas it was taught or without."""
         from listener.model import reading
-        from listener.model.fewshot import FILE, Areas
+        from listener.model.fewshot import FILE, Areas, there
 
         settings = self.config_or_default
         model = reading.load(profile=settings.model.profile)
-        if areas and (learned := settings.models / FILE).exists():
+        if areas and there(learned := settings.models / FILE):
             model.areas = Areas.load(learned, reader=model.reader_version)
         return model
 

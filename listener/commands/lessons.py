@@ -2,27 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import Any, cast
 
 from listener.commands.app import App
 from listener.commands.output import counted
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-
-class Reader(Protocol):
-    """The model without any areas."""
-
-    @property
-    def reader_version(self) -> str:
-        """What its vectors are made by."""
-
-    def embed(self, texts: Sequence[str]) -> NDArray[Any]:
-        """One vector of length 1 per text."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,16 +68,6 @@ def _made(app: App) -> bool:
 def areas_of(app: App) -> Mapping[str, Any]:
     """The areas of the policy that the settings name, by name, as the file has them."""
     return cast("Mapping[str, Any]", cast(Any, app.policy).file.areas)
-
-
-def reader(app: App) -> Reader:
-    """The model without any areas, so that old ones cannot keep new ones from being learned."""
-    loaded = app.__dict__.get("classifier")
-    if hasattr(loaded, "embed") and hasattr(loaded, "reader_version"):
-        return cast(Reader, loaded)
-    from listener.model import reading
-
-    return reading.load(profile=app.config_or_default.model.profile)
 
 
 def areas_file(app: App) -> Path:

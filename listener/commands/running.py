@@ -31,8 +31,8 @@ def run(app: App, once: bool) -> None:
         raise Mistake(f"{app.config_path} names no source: add one with `escucha source add`.")
     app.demand_secrets()
     pipeline = app.pipeline
+    _ = app.classifier  # a model that cannot be loaded is said now, before a new policy rules
     pipeline.start(app.wanted, by=app.actor)
-    _ = app.classifier  # a model that cannot be loaded is said now, not at the first mention
     if once:
         _one_round(app)
         return

@@ -48,7 +48,7 @@ def train(app: App, ctx: click.Context, yes: bool, as_json: bool) -> None:
         default = "" if app.config_or_default.policy_file else NO_FILE
         old = f" To read by none, delete {path}, which was learned before." if path.exists() else ""
         raise Mistake(NOTHING + default + old)
-    reader, began = lessons.reader(app), perf_counter()
+    reader, began = app.reader(), perf_counter()
     lesson = teaching.teach(material.examples, reader.embed, reader=reader.reader_version, strays=material.strays)
     took = perf_counter() - began
     poor = lesson.quality.poor

@@ -91,19 +91,21 @@ class Areas:
         np.savez(written, facts=np.frombuffer(json.dumps(facts).encode(), np.uint8), **arrays)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".areas-", delete=False) as file:
-                file.write(written.getvalue())
-                file.flush()
-                os.fsync(file.fileno())
+            handle, name = tempfile.mkstemp(dir=path.parent, prefix=".areas-")
             try:
-                os.chmod(file.name, 0o644)
-                os.replace(file.name, path)
+                with os.fdopen(handle, "wb") as file:
+                    file.write(written.getvalue())
+                    file.flush()
+                    os.fsync(file.fileno())
+                os.chmod(name, 0o644)
+                os.replace(name, path)
             except OSError:
-                os.unlink(file.name)
+                os.unlink(name)
                 raise
         except OSError as error:
             raise Mistake(
-                f"What was learned cannot be written to {path} ({error.strerror}); make the folder writable."
+                f"What was learned cannot be written to {path} ({error.strerror}); make room, or the folder "
+                "writable, and run it again."
             ) from error
 
     @classmethod
@@ -138,15 +140,26 @@ def digest_of(examples: Mapping[str, Sequence[str]], strays: Sequence[str] = ())
 def learned_from(path: Path) -> tuple[str, str] | None:
     """The digest of the examples and the version of the model that `path` was learned from; None: there is no file.
 
-    Raises Mistake where it is damaged.
+    Raises Mistake where it is damaged or cannot be read.
     """
-    if not path.exists():
+    if not there(path):
         return None
     facts, _ = _contents(path)
     try:
         return str(facts["digest"]), str(facts["reader"])
     except KeyError as error:
         raise _damaged(path) from error
+
+
+def there(path: Path) -> bool:
+    """Whether there is such a file. Raises Mistake where nobody may look."""
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise Mistake(f"{path} cannot be read ({error.strerror}); let Escucha read it, or move it away.") from error
+    return True
 
 
 def sure(sureness: Numbers, odds: Numbers, likeness: Numbers) -> Numbers:

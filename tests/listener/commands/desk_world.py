@@ -289,6 +289,7 @@ class DeskWorld:
             now=self.clock,
         )
         app.__dict__["classifier"] = self.classifier
+        app.__dict__["reader"] = lambda **_: self.classifier
         ours = {"ESCUCHA_ACTOR": actor, "COLUMNS": "80", "XDG_STATE_HOME": str(self.folder / "state")}
         return CliRunner(env={**ours, **(environment or {})}).invoke(cli.escucha, args, input=input, obj=app)
 

@@ -271,13 +271,13 @@ def test_any_file_is_read_or_refused_in_a_sentence(tmp_path_factory: pytest.Temp
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_a_folder_that_cannot_be_written_is_a_sentence(lesson: Lesson, tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
-    with pytest.raises(Mistake, match="make the folder writable"):
+    with pytest.raises(Mistake, match="make room, or the folder writable"):
         lesson.areas.save(tmp_path / "areas.npz")
 
 
 def test_a_file_in_place_of_the_folder_is_a_sentence(lesson: Lesson, tmp_path: Path) -> None:
     (tmp_path / "models").write_text("", encoding="utf-8")
-    with pytest.raises(Mistake, match="make the folder writable"):
+    with pytest.raises(Mistake, match="make room, or the folder writable"):
         lesson.areas.save(tmp_path / "models" / "areas.npz")
 
 
@@ -318,3 +318,14 @@ def test_the_lines_from_elsewhere_are_in_both_languages_and_stand_once() -> None
     assert len({line.casefold() for line in lines}) == len(lines)
     assert any("ñ" in line for line in lines)
     assert any(" the " in line for line in lines)
+
+
+def test_a_full_disk_leaves_nothing_behind(lesson: Lesson, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    path = tmp_path / "models" / "areas.npz"
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(Mistake, match="No space left on device"):
+        lesson.areas.save(path)
+    assert list(path.parent.iterdir()) == []
