@@ -83,10 +83,13 @@ def pairs(folder: Path) -> Iterator[Example]:
             yield Example(source="pairs", language="es", text=spanish, english=english)
 
 
-def split(examples: list[Example]) -> dict[str, list[Example]]:
-    """train, calibration and test, about 70/15/15; texts that nearly repeat each other stay on one side."""
+def split(examples: list[Example], groups: list[list[int]] | None = None) -> dict[str, list[Example]]:
+    """train, calibration and test, about 70/15/15; texts that nearly repeat each other stay on one side.
+
+    `groups` are those of `near_duplicates`, for who has them already.
+    """
     parts: dict[str, list[Example]] = {"train": [], "calibration": [], "test": []}
-    for group in near_duplicates(examples):
+    for group in near_duplicates(examples) if groups is None else groups:
         key = min(examples[row].language + examples[row].text.casefold() for row in group)
         draw = int(hashlib.sha256(key.encode()).hexdigest()[:8], 16) / 0xFFFFFFFF
         part = "train" if draw < 0.70 else "calibration" if draw < 0.85 else "test"
