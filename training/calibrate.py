@@ -9,6 +9,7 @@ import numpy as np
 from scipy.optimize import minimize
 
 from listener.model.calibration import OTHER_LANGUAGE, Calibration, LabelScale, Scale, SentimentScale
+from listener.model.probability import logistic
 from listener.model.reading import Model
 from listener.types import Intent, Sentiment, Signal
 from training.data import INTENTS, SENTIMENTS, SIGNALS, Example
@@ -77,7 +78,7 @@ def labels(
     scales: dict[str, LabelScale] = {}
     for column, label in enumerate(names):
         slope, offset = platt(out[:, column], wanted[:, column], near=together[column])
-        scores = 1 / (1 + np.exp(-(slope * out[:, column] + offset)))
+        scores = logistic(slope * out[:, column] + offset)
         scales[label.value] = LabelScale(
             slope=round(slope, 4),
             offset=round(offset, 4),

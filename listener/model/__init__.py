@@ -1,1 +1,1 @@
-"""Reading a text: its language, its feeling, what its author wants. onnxruntime and transformers live here only."""
+"""Reading a text: its language, its feeling, what its author wants. onnxruntime, tokenizers, transformers only here."""

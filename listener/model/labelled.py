@@ -320,5 +320,8 @@ def _nothing_known(path: Path, label: str, head: str, seen: Mapping[str, int]) -
 
 
 def quoted(words: str) -> str:
-    """The words between single quotes as a shell takes them: who copies them runs nothing that a file says."""
+    """The words between single quotes as a shell takes them: who copies them runs nothing that a file says.
+
+    Always between quotes, unlike `shlex.quote`: the hint should look the same whatever the label is.
+    """
     return "'" + words.replace("'", "'\\''") + "'"
