@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
+
 from listener.model.text import clean
 from listener.types import Intent, Sentiment, Signal
 
@@ -109,7 +111,12 @@ def meant(examples: Iterable[Example], path: Path) -> list[Example]:
 def near_duplicates(examples: list[Example], threshold: float = 0.5) -> list[list[int]]:
     """Rows grouped so that texts sharing half of their letter 4-grams (Jaccard) are together."""
     shingles = [_shingles(example.text) for example in examples]
+    sizes = np.array([len(own) for own in shingles])
     holders: dict[str, list[int]] = {}
+    for row, own in enumerate(shingles):
+        for shingle in own:
+            holders.setdefault(shingle, []).append(row)
+    held = {shingle: np.array(rows) for shingle, rows in holders.items()}
     leader = list(range(len(examples)))
 
     def find(row: int) -> int:
@@ -119,14 +126,9 @@ def near_duplicates(examples: list[Example], threshold: float = 0.5) -> list[lis
         return row
 
     for row, own in enumerate(shingles):
-        shared: dict[int, int] = {}
-        for shingle in own:
-            for other in holders.get(shingle, ()):
-                shared[other] = shared.get(other, 0) + 1
-            holders.setdefault(shingle, []).append(row)
-        for other, count in shared.items():
-            if count / (len(own) + len(shingles[other]) - count) >= threshold:
-                leader[find(row)] = find(other)
+        shared = np.bincount(np.concatenate([held[shingle] for shingle in own]), minlength=len(examples))
+        for other in np.flatnonzero(shared[:row] * (1 + threshold) >= threshold * (len(own) + sizes[:row])):
+            leader[find(row)] = find(int(other))
     groups: dict[int, list[int]] = {}
     for row in range(len(examples)):
         groups.setdefault(find(row), []).append(row)

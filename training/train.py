@@ -13,7 +13,6 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -24,87 +23,17 @@ from sklearn.metrics import f1_score
 from torch import Tensor, nn
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
-from listener.types import Sentiment
 from training import data, vocabulary
-from training.data import INTENTS, SENTIMENTS, SIGNALS, Example
+from training.batches import PHASES, Phase, Sample, Wanted, batches, wanted
+from training.data import Example
 from training.network import Network, Read
+from training.wording import Switcher
 
 BASE_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 WEIGHTS, TOKENIZER, USED, MEANINGS = "model.safetensors", "tokenizer.json", "used.json", "meanings.npz"
 MAX_TOKENS = 64  # enough for posts, and half the time; the product reads 128
-BATCH = 64
-POOL = 8  # batches drawn together and sorted by length, so that little is padded
 NEARNESS = 0.05  # the temperature at which a translation must find its original among a batch's texts
-SURE = {"corpus": 1.0, "goemotions": 0.6, "xed": 0.4}  # how much a source's sentiment counts; subtitles are noisy
-NEUTRAL = 0.5  # how much a public text without feeling counts beside one with: they are most of what is there
-SWITCHED = 0.2  # of the English texts are written half in Spanish
 LOOK = 300  # steps between two looks at the validation posts
-
-
-@dataclass(frozen=True, kw_only=True)
-class Phase:
-    """A stretch of training: how long, how fast, and how much of a batch comes from where."""
-
-    name: str
-    steps: int
-    rate: float
-    shares: dict[str, float]
-    meaning: float = 1.0  # how much meanings count beside labels
-
-
-PHASES = (
-    Phase(
-        name="language",
-        steps=3000,
-        rate=2e-4,
-        shares={
-            "corpus": 0.42,
-            "goemotions": 0.24,
-            "xed": 0.16,
-            "pairs": 0.08,
-            "bitext": 0.04,
-            "nlupp": 0.03,
-            "tatoeba": 0.03,
-        },
-    ),
-    Phase(
-        name="care",
-        steps=1500,
-        rate=1e-4,
-        shares={
-            "corpus": 0.6,
-            "goemotions": 0.14,
-            "xed": 0.12,
-            "pairs": 0.06,
-            "bitext": 0.03,
-            "nlupp": 0.03,
-            "tatoeba": 0.02,
-        },
-    ),
-    Phase(
-        name="meaning",
-        steps=1000,
-        rate=1e-4,
-        shares={
-            "corpus": 0.48,
-            "pairs": 0.16,
-            "goemotions": 0.1,
-            "nlupp": 0.1,
-            "bitext": 0.08,
-            "xed": 0.06,
-            "tatoeba": 0.02,
-        },
-        meaning=3.0,
-    ),
-)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sample:
-    """One text to learn from, with the meaning (a vector) it should have where the teacher knows it."""
-
-    example: Example
-    meaning: np.ndarray | None = None
 
 
 def main() -> int:
@@ -183,10 +112,13 @@ def extended(
     weights = first_weights(options.base)
     old = tokenizer_of(options.base / TOKENIZER)
     known = old.get_vocab()
-    added = vocabulary.new_words(spanish, lexicon, known)
-    options.out.mkdir(parents=True, exist_ok=True)
-    text = vocabulary.extend((options.base / TOKENIZER).read_text(encoding="utf-8"), added)
-    (options.out / TOKENIZER).write_text(text, encoding="utf-8")
+    if not (options.out / TOKENIZER).exists():  # a run that goes on keeps the words it began with
+        options.out.mkdir(parents=True, exist_ok=True)
+        added = vocabulary.new_words(spanish, lexicon, known)
+        text = vocabulary.extend((options.base / TOKENIZER).read_text(encoding="utf-8"), added)
+        (options.out / TOKENIZER).write_text(text, encoding="utf-8")
+    tokenizer = tokenizer_of(options.out / TOKENIZER)
+    added = tokenizer.convert_ids_to_tokens(range(len(known), len(tokenizer)))
 
     config = BertConfig.from_pretrained(options.base)
     config.vocab_size = len(known) + len(added)
@@ -200,7 +132,7 @@ def extended(
     missing = [key for key in network.load_state_dict(weights, strict=False).missing_keys if key.startswith("encoder")]
     if missing:
         raise SystemExit(f"{options.base} lacks {missing}")
-    return network, tokenizer_of(options.out / TOKENIZER)
+    return network, tokenizer
 
 
 def first_weights(base: Path) -> dict[str, Tensor]:
@@ -254,119 +186,7 @@ def tensors(texts: list[str], tokenizer: PreTrainedTokenizerFast, device: str) -
     return encoded["input_ids"].to(device), encoded["attention_mask"].to(device)
 
 
-# --- what a batch holds -----------------------------------------------------------------------------------------------
-
-
-class Switcher:
-    """Writes English half in Spanish, word by word, as CoSDA-ML does (Qin et al., 2020): the label stays."""
-
-    def __init__(self, lexicon: dict[str, list[str]], draw: random.Random) -> None:
-        self._draw = draw
-        self._spanish: dict[str, list[str]] = {}
-        for spanish, english in lexicon.items():
-            if len(english) == 1:
-                self._spanish.setdefault(english[0], []).append(spanish)
-
-    def __call__(self, text: str) -> str:
-        """The text with most of the words we have a translation for in Spanish."""
-        how_much = self._draw.uniform(0.4, 1.0)
-        return " ".join(self._word(word, how_much) for word in text.split())
-
-    def _word(self, word: str, how_much: float) -> str:
-        core = word.strip(".,;:!?¿¡\"'()").casefold()
-        choices = self._spanish.get(core)
-        if not choices or self._draw.random() > how_much:
-            return word
-        return word.casefold().replace(core, self._draw.choice(choices))
-
-
-def batches(
-    samples: list[Sample], switcher: Switcher, phase: Phase, number: int
-) -> Iterator[tuple[list[Sample], list[str]]]:
-    """The phase's batches, each of texts of about one length, with the wordings to learn from."""
-    draw = random.Random(number)
-    sources = {
-        source: endless([sample for sample in samples if sample.example.source == source], number + place)
-        for place, source in enumerate(phase.shares)
-    }
-    left = phase.steps
-    while left > 0:
-        chosen = draw.choices(list(phase.shares), list(phase.shares.values()), k=BATCH * POOL)
-        pool = [next(sources[source]) for source in chosen]
-        worded = [(sample, varied(sample.example, switcher, draw)) for sample in pool]
-        worded.sort(key=lambda pair: len(pair[1]) + draw.random())
-        starts = list(range(0, len(worded), BATCH))
-        draw.shuffle(starts)
-        for first in starts[:left]:
-            chunk = worded[first : first + BATCH]
-            yield [sample for sample, _ in chunk], [text for _, text in chunk]
-        left -= len(starts)
-
-
-def endless(samples: list[Sample], number: int) -> Iterator[Sample]:
-    """Every sample in a new order, again and again."""
-    draw = random.Random(number)
-    while True:
-        yield from draw.sample(samples, len(samples))
-
-
-def varied(example: Example, switcher: Switcher, draw: random.Random) -> str:
-    """The text, or a wording of it with the same label: half in Spanish, without its signs, a word short."""
-    text = example.text
-    if example.language == "en" and draw.random() < SWITCHED:
-        text = switcher(text)
-    if draw.random() < 0.1:
-        text = text.replace("¿", "").replace("¡", "").rstrip(".!?")
-    words = text.split()
-    if len(words) > 8 and draw.random() < 0.15:
-        del words[draw.randrange(len(words))]
-        text = " ".join(words)
-    return text
-
-
 # --- learning ---------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """What a batch's texts should give, a row each, and how much each answer counts."""
-
-    sentiment: Tensor
-    sentiment_weight: Tensor
-    intents: Tensor
-    intents_weight: Tensor
-    signals: Tensor
-    signals_weight: Tensor
-    meaning: Tensor
-    meant: Tensor
-    foreign: Tensor
-
-
-def wanted(batch: list[Sample], size: int, device: str) -> Wanted:
-    """The answers to one batch."""
-    rows = len(batch)
-    sentiment, sure = np.zeros((rows, len(SENTIMENTS)), np.float32), np.zeros(rows, np.float32)
-    intents, intents_sure = (np.zeros((rows, len(INTENTS)), np.float32) for _ in range(2))
-    signals, signals_sure = (np.zeros((rows, len(SIGNALS)), np.float32) for _ in range(2))
-    meaning, meant, foreign = np.zeros((rows, size), np.float32), np.zeros(rows, np.float32), np.zeros(rows, bool)
-    for row, sample in enumerate(batch):
-        example = sample.example
-        if example.sentiment is not None:
-            sentiment[row], sure[row] = example.sentiment, SURE[example.source]
-            if example.source != "corpus" and example.sentiment[SENTIMENTS.index(Sentiment.NEUTRAL)] > 0.5:
-                sure[row] *= NEUTRAL
-        for intent, value in example.intents.items():
-            intents[row, INTENTS.index(intent)] = value
-            intents_sure[row, INTENTS.index(intent)] = 1.0 if example.source == "corpus" else 0.3
-        for signal, value in example.signals.items():
-            signals[row, SIGNALS.index(signal)] = value
-            signals_sure[row, SIGNALS.index(signal)] = 1.0
-        if sample.meaning is not None:
-            meaning[row], meant[row], foreign[row] = sample.meaning, 1.0, example.language != "en"
-    arrays = (sentiment, sure, intents, intents_sure, signals, signals_sure, meaning, meant, foreign)
-    return Wanted(
-        **dict(zip(Wanted.__dataclass_fields__, (torch.from_numpy(a).to(device) for a in arrays), strict=True))
-    )
 
 
 def loss(read: Read, answer: Wanted, meaning: float) -> Tensor:
@@ -386,7 +206,7 @@ def loss(read: Read, answer: Wanted, meaning: float) -> Tensor:
         originals = answer.meaning[answer.meant > 0]
         nearness = embedding[answer.foreign] @ originals.T / NEARNESS
         own = torch.nonzero(answer.foreign[answer.meant > 0]).squeeze(1)
-        total = total + 0.2 * meaning * nn.functional.cross_entropy(nearness, own)
+        total = total + 0.3 * meaning * nn.functional.cross_entropy(nearness, own)
     return total
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -68,6 +69,7 @@ class Model:
         self._calibration = card.profiles[profile]
         self._memory = _Memory(graph)
         self._language = language
+        self._beside = ThreadPoolExecutor(1, thread_name_prefix="reader")
 
     @property
     def version(self) -> str:
@@ -82,8 +84,9 @@ class Model:
     def classify(self, texts: Sequence[str]) -> list[Understanding]:
         """One understanding per text, in order. Never raises for a strange text."""
         cleaned = [clean(text) for text in texts]
-        outputs = self._memory.outputs(cleaned)
+        reading = self._beside.submit(self._memory.outputs, cleaned)
         languages = [self._language.read(text) for text in texts]
+        outputs = reading.result()
         areas = self.areas.read(outputs.embedding) if self.areas else [((), {})] * len(texts)
         understood: dict[int, Understanding] = {}
         for language in {language for language, _ in languages}:

@@ -6,6 +6,7 @@ placeholders, hashtags lose their sign and are split at capitals, invisible char
 
 from __future__ import annotations
 
+import html
 import re
 import unicodedata
 
@@ -21,6 +22,8 @@ _HASHTAG = re.compile(r"[#＃](?=\w)([\w]{1,100})")
 _HUMP = re.compile(r"(?<=[a-záéíóúñü0-9])(?=[A-ZÁÉÍÓÚÑÜ])")
 _LONG_LETTER = re.compile(r"([^\W\d_])\1{2,}")
 _LONG_SIGN = re.compile(r"([^\w\s])\1{2,}")
+_LAUGHTER = re.compile(r"\b[aei]?([hj][aei])\1+[hj]?\b", re.IGNORECASE)
+_ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
 _SPACES = re.compile(r"\s+")
 
 # The emoji people use at companies, each by the word the vocabulary has for it. Others say too little to guess.
@@ -52,20 +55,31 @@ _SMILEYS = re.compile(r"(?<![\w:;=])(?:(?P<happy>[:;=]-?[)D]|<3)|(?P<sad>:'?-?\(
 
 def clean(text: str) -> str:
     """The words of `text` as the model reads them, at most `MAX_CLEAN` characters; "" when nothing is left."""
-    text = _URL.sub(" http ", visible(text))
+    text = _URL.sub(" http ", visible(unescaped(text[:MAX_RAW])))
     text = _MAIL.sub(" email ", _HANDLE.sub(" @user ", text))
     text = _HASHTAG.sub(_split_hashtag, text)
     text = _SMILEYS.sub(lambda found: " happy " if found["happy"] else " sad ", text)
     if max(text, default="") >= _FIRST_PICTURE:
         text = "".join(_word_for(character) for character in text)
     text = _LONG_LETTER.sub(r"\1\1", text)
+    text = _LAUGHTER.sub(r"\1\1", text)
     text = _LONG_SIGN.sub(r"\1\1", text)
     return _SPACES.sub(" ", text).strip()[:MAX_CLEAN].rstrip()
 
 
+def unescaped(text: str) -> str:
+    """The text with the characters that a careless feed or export left escaped: `&amp;`, `\\u2019`."""
+    if "&" in text:
+        text = html.unescape(text)
+    if "\\u" in text:
+        text = _ESCAPE.sub(lambda found: chr(int(found[1], 16)), text)
+        text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "ignore")  # halves of an emoji together
+    return text
+
+
 def prose(text: str) -> str:
     """Only words and their punctuation, for naming the language: no links, handles, hashtags, emoji or digits."""
-    text = _URL.sub(" ", visible(text))
+    text = _URL.sub(" ", visible(unescaped(text[:MAX_RAW])))
     text = _MAIL.sub(" ", _HANDLE.sub(" ", text))
     text = _HASHTAG.sub(" ", text)
     letters = (character if character.isalpha() or character in "'’-¿¡.,!?" else " " for character in text)
