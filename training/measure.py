@@ -9,11 +9,10 @@ import numpy as np
 from sklearn.metrics import f1_score, recall_score
 
 from listener.model.reading import Model
+from listener.model.reliability import Reliability
 from listener.types import Intent, Sentiment, Signal, Understanding
 from training.calibrate import LANGUAGES
 from training.data import Example
-
-BINS = 10
 
 
 def measure(model: Model, examples: list[Example], outside: dict[str, list[Example]]) -> dict[str, Any]:
@@ -45,14 +44,15 @@ def sentiment_figures(examples: Sequence[Example], read: Sequence[Understanding]
     guess = scores.argmax(1)
     said = np.array([each.sentiment is not None for each in read])
     right = guess == wanted
+    sure = Reliability.of(scores.max(1).tolist(), right.tolist())
     return {
         "macro_f1": rounded(f1_score(wanted, guess, average="macro", labels=[0, 1, 2], zero_division=0)),
         "macro_recall": rounded(recall_score(wanted, guess, average="macro", labels=[0, 1, 2], zero_division=0)),
         "accuracy": rounded(right.mean()),
-        "ece": rounded(calibration_error(scores.max(1), right)),
+        "ece": rounded(sure.error),
         "answered": rounded(said.mean()),
         "right_when_answered": rounded(right[said].mean() if said.any() else 0.0),
-        "reliability": reliability(scores.max(1), right),
+        "reliability": reliability(sure),
     }
 
 
@@ -75,36 +75,26 @@ def label_figures(
             "precision": rounded(hits / max(1, said[:, column].sum())),
             "recall": rounded(hits / max(1, wanted[:, column].sum())),
             "f1": rounded(f1_score(wanted[:, column], said[:, column], zero_division=0)),
-            "ece": rounded(calibration_error(scores[:, column], wanted[:, column])),
+            "ece": rounded(Reliability.of(scores[:, column].tolist(), wanted[:, column].tolist()).error),
         }
     best = scores.argmax(1)
+    sure = Reliability.of(scores.ravel().tolist(), wanted.ravel().tolist())
     return {
         "macro_f1": rounded(np.mean([figures["f1"] for figures in each.values()])),
         "macro_f1_at_half": rounded(f1_score(wanted, scores >= 0.5, average="macro", zero_division=0)),
         "strongest_is_right": rounded(wanted[np.arange(len(best)), best][wanted.any(1)].mean()),
-        "ece": rounded(calibration_error(scores.ravel(), wanted.ravel())),
-        "reliability": reliability(scores.ravel(), wanted.ravel()),
+        "ece": rounded(sure.error),
+        "reliability": reliability(sure),
         "each": each,
     }
 
 
-def calibration_error(scores: np.ndarray, right: np.ndarray) -> float:
-    """Expected calibration error: how far scores are from how often they are right, over ten equal ranges."""
-    which = np.minimum((scores * BINS).astype(int), BINS - 1)
-    gaps = [abs(scores[which == b].mean() - right[which == b].mean()) * (which == b).mean() for b in set(which)]
-    return float(sum(gaps))
-
-
-def reliability(scores: np.ndarray, right: np.ndarray) -> list[dict[str, float]]:
+def reliability(found: Reliability) -> list[dict[str, float]]:
     """For each of ten equal ranges of score that holds any: how many, the mean score, the share that is right."""
-    which = np.minimum((scores * BINS).astype(int), BINS - 1)
     return [
-        {
-            "texts": int((which == b).sum()),
-            "score": rounded(scores[which == b].mean()),
-            "right": rounded(right[which == b].mean()),
-        }
-        for b in sorted(set(which.tolist()))
+        {"texts": one.right.whole, "score": rounded(one.score), "right": rounded(one.right.value or 0.0)}
+        for one in found.bins
+        if one.right.whole
     ]
 
 

@@ -11,8 +11,9 @@ from listener.commands.output import block, clip, complain, counted, heading, sa
 
 if TYPE_CHECKING:
     from listener.commands.measuring import Outcome
-    from listener.model.evaluate import Figures, Judged, Share, Wrong
+    from listener.model.evaluate import Figures, Judged, Wrong
     from listener.model.labelled import Plan
+    from listener.model.reliability import Share
 
 WIDE = 5  # columns of a confusion matrix that fit a terminal
 CONFUSED = 10  # pairs named where it does not fit

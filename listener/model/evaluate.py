@@ -11,38 +11,18 @@ number holds: there what the model named at its thresholds is what it said.
 from __future__ import annotations
 
 import heapq
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from listener.model.columns import SENTIMENT
 from listener.model.labelled import NONE, Example
+from listener.model.reliability import Bin, Reliability, Share
 from listener.types import Sentiment, Understanding
 
-BINS = 10
 LANGUAGES = 60  # counted apart; what comes after them is counted together
 OTHERS = "others"
 EXCERPT = 400  # characters kept of a text
-Z = 1.959963984540054  # standard normal, 95 % between -Z and Z
-
-
-@dataclass(frozen=True, kw_only=True)
-class Share:
-    """`part` of `whole`, with its 95 % interval; `value` is None of nothing."""
-
-    part: int
-    whole: int
-
-    @property
-    def value(self) -> float | None:
-        """The share itself, 0..1."""
-        return self.part / self.whole if self.whole else None
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """Between what and what the true share lies, 95 times in 100 (Wilson, 1927)."""
-        return wilson(self.part, self.whole)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,16 +40,6 @@ class LabelFigures:
         """2·hits / (said + meant), 0..1."""
         both = self.precision.whole + self.recall.whole
         return 2 * self.recall.part / both if both else 0.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Bin:
-    """Scores between `low` and `high`: how many, their mean, and how many of them were right."""
-
-    low: float
-    high: float
-    score: float
-    right: Share
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,9 +92,7 @@ class Tally:
     said: Counter[str] = field(default_factory=Counter)
     hits: Counter[str] = field(default_factory=Counter)
     cells: Counter[tuple[str, str]] = field(default_factory=Counter)
-    bin_texts: list[int] = field(default_factory=lambda: [0] * BINS)
-    bin_right: list[int] = field(default_factory=lambda: [0] * BINS)
-    bin_score: list[float] = field(default_factory=lambda: [0.0] * BINS)
+    reliability: Reliability = field(default_factory=Reliability)
 
     def add(self, meant: frozenset[str], said: Said) -> None:
         """Counts one text."""
@@ -140,20 +108,12 @@ class Tally:
             self.answered += 1
             self.answered_right += said.answers[0] in meant
         for label, score in said.scores.items():
-            self._weigh(score, label in meant)
-
-    def _weigh(self, score: float, right: bool) -> None:
-        place = min(int(score * BINS), BINS - 1)
-        self.bin_texts[place] += 1
-        self.bin_right[place] += right
-        self.bin_score[place] += score
+            self.reliability.add(score, right=label in meant)
 
     def figures(self) -> Figures:
         """Everything measured so far; of no texts at all, all of it is 0."""
         each = tuple(self._label(label) for label in self.labels)
         judged = [one for one in each if one.texts]
-        weighed = sum(self.bin_texts)
-        gap = sum(abs(score - right) for score, right in zip(self.bin_score, self.bin_right, strict=True))
         return Figures(
             texts=self.texts,
             accuracy=Share(part=self.exact, whole=self.texts),
@@ -162,8 +122,8 @@ class Tally:
             each=each,
             answered=Share(part=self.answered, whole=self.texts),
             right_when_answered=Share(part=self.answered_right, whole=self.answered),
-            calibration_error=gap / weighed if weighed else 0.0,
-            bins=tuple(self._bin(place) for place in range(BINS)),
+            calibration_error=self.reliability.error,
+            bins=self.reliability.bins,
             matrix=self._matrix(),
         )
 
@@ -174,15 +134,6 @@ class Tally:
             texts=self.meant[label],
             precision=Share(part=hits, whole=self.said[label]),
             recall=Share(part=hits, whole=self.meant[label]),
-        )
-
-    def _bin(self, place: int) -> Bin:
-        count = self.bin_texts[place]
-        return Bin(
-            low=place / BINS,
-            high=(place + 1) / BINS,
-            score=self.bin_score[place] / count if count else 0.0,
-            right=Share(part=self.bin_right[place], whole=count),
         )
 
     def _matrix(self) -> dict[str, dict[str, int]]:
@@ -298,16 +249,6 @@ def _taken_for(missed: frozenset[str], wrong: frozenset[str], *, anything: bool)
     if missed or wrong:
         return [(label, name) for label in missed or (NONE,) for name in wrong or (NONE,)]
     return [] if anything else [(NONE, NONE)]
-
-
-def wilson(part: int, whole: int) -> tuple[float, float]:
-    """The 95 % interval of a share, 0..1; all of it where nothing was counted."""
-    if not whole:
-        return 0.0, 1.0
-    share, room = part / whole, Z * Z / whole
-    middle = (share + room / 2) / (1 + room)
-    reach = Z * math.sqrt(share * (1 - share) / whole + room / (4 * whole)) / (1 + room)
-    return max(0.0, min(share, middle - reach)), min(1.0, max(share, middle + reach))  # rounding could pass the share
 
 
 def mean(numbers: Sequence[float]) -> float:

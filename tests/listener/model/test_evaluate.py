@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from listener.model.evaluate import Figures, Judged, Share, heard, wilson
+from listener.model.evaluate import Figures, Judged, heard
 from listener.model.labelled import Example
+from listener.model.reliability import Share, wilson
 from listener.types import Intent, Sentiment
 from tests.listener.model.spoken import understood
 
