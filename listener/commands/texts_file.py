@@ -2,36 +2,30 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import itertools
-import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from listener.commands.output import complain
 from listener.errors import Mistake
+from listener.model import columns
+from listener.model.records import lines, too_long
+from listener.model.rows import Form, Row, open_file
 from listener.types import Author, Post, PostKind
 
-MAX_CELL = 131_072  # characters; longer than any post
+MAX_CELL = 131_072  # characters of CSV; longer than any post
 KINDS = (".txt", ".csv", ".jsonl")
+NAMES = ("text", "author", "handle")
 
 
 def read(path: Path, *, limit: int, now: datetime) -> list[Post]:
-    """The first `limit` texts, as if each had named us in public just now.
+    """The first `limit` texts, as if each had named us in public just now; complains of what is odd about the file.
 
     An `author` (or `handle`) beside the text names who wrote it. Raises Mistake for what is not such a file.
     """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(itertools.islice(_rows(path, file), limit))
-    except FileNotFoundError:
-        raise Mistake(f"There is no file {path}.") from None
-    except UnicodeDecodeError as error:
-        raise Mistake(f"{path} is not UTF-8 text; save it as UTF-8.") from error
-    except OSError as error:
-        raise Mistake(f"{path} cannot be read ({error.strerror}).") from error
+    rows = list(itertools.islice(_rows(path), limit))
     return [
         Post(
             external_id=str(number),
@@ -44,41 +38,62 @@ def read(path: Path, *, limit: int, now: datetime) -> list[Post]:
     ]
 
 
-def _rows(path: Path, file: io.TextIOBase) -> Iterator[tuple[str, str]]:
+def _rows(path: Path) -> Iterator[tuple[str, str]]:
     """Text and handle of every row that says something."""
     match path.suffix.lower():
         case ".csv":
-            rows = _csv(path, file)
+            rows = _csv(path)
         case ".jsonl":
-            rows = _jsonl(path, file)
+            rows = _jsonl(path)
         case _:
-            rows = ({"text": line} for line in file)
+            rows = _lines(path)
     for row in rows:
         text = str(row.get("text") or "").strip()
         if text:
             yield text, str(row.get("author") or row.get("handle") or "someone")
 
 
-def _csv(path: Path, file: io.TextIOBase) -> Iterator[dict[str, Any]]:
-    csv.field_size_limit(MAX_CELL)  # the module keeps one limit for the whole process
-    reader = csv.DictReader(file)
+def _lines(path: Path) -> Iterator[Mapping[str, Any]]:
     try:
-        columns = reader.fieldnames or []
-        if "text" not in columns:
-            raise Mistake(f"{path} needs a column `text` in its first line; it has: {', '.join(columns) or 'none'}.")
-        yield from reader
-    except csv.Error as error:
-        raise Mistake(f"{path}, line {reader.line_num}: this is not CSV ({error}).") from error
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            for number, line in enumerate(lines(file), start=1):
+                if trouble := too_long(line):
+                    raise Mistake(f"{path}, line {number}: {trouble}; write one text a line.")
+                yield {"text": line}
+    except FileNotFoundError:
+        raise Mistake(f"There is no file {path}.") from None
+    except UnicodeDecodeError as error:
+        raise Mistake(f"{path} is not UTF-8 text; save it as UTF-8.") from error
+    except OSError as error:
+        raise Mistake(f"{path} cannot be read ({error.strerror}).") from error
 
 
-def _jsonl(path: Path, file: io.TextIOBase) -> Iterator[dict[str, Any]]:
-    for number, line in enumerate(file, start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise Mistake(f"{path}, line {number}: this is not JSON ({error}).") from error
-        if not isinstance(row, dict) or not isinstance(row.get("text"), str):
-            raise Mistake(f"{path}, line {number}: write an object with a key `text`.")
-        yield row
+def _csv(path: Path) -> Iterator[Mapping[str, Any]]:
+    there, rows = _opened(path, "CSV")
+    if "text" not in there:
+        has = columns.listed(there) or "none"
+        raise Mistake(f"{path} needs a column `text` in its first line; it has: {has}.")
+    for row in rows:
+        longest = max(map(len, row.cells.values()), default=0)
+        trouble = row.trouble or (f"a cell is longer than {MAX_CELL:,} characters" if longest > MAX_CELL else "")
+        if trouble:
+            step = "put its text between quotes and double those inside it, or take the line out"
+            raise Mistake(f"{path}, line {row.line}: this is not CSV ({trouble}); {step}.")
+        yield row.cells
+
+
+def _jsonl(path: Path) -> Iterator[Mapping[str, Any]]:
+    _, rows = _opened(path, "JSON lines")
+    for row in rows:
+        trouble = f"this is not JSON ({row.detail}); " if row.detail else f"{row.trouble}; " if row.trouble else ""
+        if trouble or not isinstance(row.cells.get("text"), str):
+            raise Mistake(f"{path}, line {row.line}: {trouble}write an object with a key `text`.")
+        yield row.cells
+
+
+def _opened(path: Path, form: Form) -> tuple[tuple[str, ...], Iterator[Row]]:
+    """The columns and the rows; says what is odd about the file."""
+    file = open_file(path, knows=NAMES.__contains__, form=form)
+    for note in file.notes:
+        complain(note)
+    return file.columns, file.rows()

@@ -1,4 +1,4 @@
-"""A file of labelled texts, row by row in bounded memory: CSV with any delimiter, TSV, JSONL, a JSON array.
+"""A file of texts, row by row in bounded memory: CSV with any delimiter, TSV, JSONL, a JSON array.
 
     opened = rows.open_file(path, knows=columns.known)
     for row in opened.rows(): ...
@@ -9,24 +9,23 @@ What cannot be read is said in a row's `trouble` and passed over; nothing is ski
 from __future__ import annotations
 
 import codecs
-import csv
 import io
 import itertools
 import json
 import re
-from collections import deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from listener.errors import Mistake
+from listener.model.records import MAX_RECORD, PIECE, Record, lines, records, too_long
 
-MAX_RECORD = 1_000_000  # characters of one row
-MAX_LINES = 500  # lines of one row of CSV: a quote that never closes must not swallow the file
 DELIMITERS = ",;\t|"
 SAMPLE = 200  # rows looked at to tell delimiter, quotes and columns
-PIECE = 1 << 16
+MAX_NAMES = 20_000  # names of columns looked at in a sample of JSON
+MAX_NAME = 200  # characters of one; what is longer is no column
 _BETWEEN = re.compile(r"[ \t\r\n,]*+")
 
 Form = Literal["CSV", "JSON lines", "a JSON array"]
@@ -34,11 +33,15 @@ Form = Literal["CSV", "JSON lines", "a JSON array"]
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One row: its cells by column. With `trouble` it cannot be used, and that says why. Lines count from 1."""
+    """One row: its cells by column. Lines count from 1.
+
+    With `trouble` it cannot be used, and that says why; `detail` says what exactly is no JSON, where that is known.
+    """
 
     line: int
     cells: Mapping[str, Any]
     trouble: str = ""
+    detail: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,42 +63,52 @@ class RowFile:
             with self.path.open(encoding=self._encoding, errors="surrogateescape", newline="") as file:
                 for row in self._rows(file):
                     yield _checked(row)
-        except OSError as error:
-            raise Mistake(f"{self.path} cannot be read ({error.strerror or error}).") from error
+        except (OSError, UnicodeError) as error:
+            raise _unreadable(self.path, error) from error
 
     def _rows(self, file: Any) -> Iterator[Row]:
         if self.form == "JSON lines":
-            return _json_lines(file)
+            return _json_lines(lines(file))
         if self.form == "a JSON array":
             return _json_array(file)
-        return _under_header(_records(file, self.delimiter, quoted=self._quoted), self.columns)
+        return _under_header(records(lines(file), self.delimiter, quoted=self._quoted), self.columns)
 
 
-def open_file(path: Path, *, knows: Callable[[str], bool]) -> RowFile:
-    """The file at `path`, looked through once for its encoding and its form.
+def open_file(path: Path, *, knows: Callable[[str], bool], form: Form | None = None) -> RowFile:
+    """The file at `path`, looked through once for its encoding and, unless the caller knows it, its form.
 
     `knows` says which column names mean something: by them the delimiter is told. Raises Mistake, in one sentence,
-    for what is no such file.
+    for what is no such file. An empty one of a known form has no columns and no rows.
     """
     try:
         if not path.exists():
             raise Mistake(f"There is no file {path}.")
         if not path.is_file():
-            raise Mistake(f"{path} is not a file; give a file of labelled texts.")
+            raise Mistake(f"{path} is not a file; give a file of texts.")
         encoding, notes = _encoding(path)
         with path.open(encoding=encoding, errors="surrogateescape", newline="") as file:
             head = file.read(PIECE)
-    except OSError as error:
-        raise Mistake(f"{path} cannot be read ({error.strerror or error}).") from error
+    except (OSError, UnicodeError) as error:
+        raise _unreadable(path, error) from error
     start = head.lstrip()[:1]
-    if not start:
-        raise Mistake(f"{path} is empty; give a file of labelled texts.")
-    if path.suffix.lower() not in (".csv", ".tsv", ".tab", ".txt") and start in "[{":
-        form: Form = "a JSON array" if start == "[" else "JSON lines"
-        bare = RowFile(path=path, form=form, columns=(), notes=notes, _encoding=encoding)
-        seen = (column for row in itertools.islice(bare.rows(), SAMPLE) for column in row.cells)
-        return RowFile(path=path, form=form, columns=tuple(dict.fromkeys(seen)), notes=notes, _encoding=encoding)
-    return _with_header(path, head, encoding, notes, knows)
+    if form is None and path.suffix.lower() not in (".csv", ".tsv", ".tab", ".txt"):
+        form = "a JSON array" if start == "[" else "JSON lines" if start == "{" else None
+    if form is None or form == "CSV":
+        opened = _with_header(path, head, encoding, notes, knows)
+        if form is None and not opened.columns:
+            raise Mistake(f"{path} is empty; give a file of labelled texts.")
+        return opened
+    opened = RowFile(path=path, form=form, columns=(), notes=notes, _encoding=encoding)
+    sample = itertools.islice(opened.rows(), SAMPLE)
+    seen = (name for row in sample for name in row.cells if len(name) <= MAX_NAME)
+    return replace(opened, columns=tuple(dict.fromkeys(itertools.islice(seen, MAX_NAMES))))
+
+
+def _unreadable(path: Path, error: OSError | UnicodeError) -> Mistake:
+    """What to tell of a file that cannot be read, or that cannot be read any further."""
+    if isinstance(error, UnicodeError):  # of what begins as UTF-16; bytes that are not UTF-8 are a row's trouble
+        return Mistake(f"{path} is not the UTF-16 as which it begins; save it as CSV (UTF-8).")
+    return Mistake(f"{path} cannot be read ({error.strerror or error}).")
 
 
 def _encoding(path: Path) -> tuple[str, tuple[str, ...]]:
@@ -137,13 +150,6 @@ def _checked(row: Row) -> Row:
 # --- CSV ---
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Record:
-    line: int
-    cells: Sequence[str]
-    trouble: str = ""
-
-
 def _with_header(path: Path, head: str, encoding: str, notes: tuple[str, ...], knows: Callable[[str], bool]) -> RowFile:
     """The delimiter under which the header says most, then the one under which the rows agree with it."""
     said = re.match(r"sep=([,;|\t])\r?\n", head, re.IGNORECASE)  # what Excel writes for itself
@@ -151,20 +157,20 @@ def _with_header(path: Path, head: str, encoding: str, notes: tuple[str, ...], k
     best: tuple[tuple[int, int, int], str, bool, Sequence[str]] | None = None
     for delimiter in said[1] if said else DELIMITERS:
         for quoted in (True, False) if delimiter == "\t" else (True,):
-            lines = io.StringIO(whole, newline="")
-            records = list(itertools.islice(_records(lines, delimiter, quoted=quoted), SAMPLE))
-            if not records:
+            sample = records(io.StringIO(whole, newline=""), delimiter, quoted=quoted)
+            seen = list(itertools.islice(sample, SAMPLE))
+            if not seen:
                 continue
-            header = records[0].cells
-            agreeing = sum(not record.trouble and len(record.cells) == len(header) for record in records)
+            header = seen[0].cells
+            agreeing = sum(not record.trouble and len(record.cells) == len(header) for record in seen)
             score = (sum(knows(name.strip()) for name in header), agreeing if len(header) > 1 else 0, len(header))
             if best is None or score > best[0]:
                 best = score, delimiter, quoted, header
-    if best is None:
-        raise Mistake(f"{path} is empty; give a file of labelled texts.")
+    if best is None:  # nothing but delimiters
+        return RowFile(path=path, form="CSV", columns=(), notes=notes, delimiter=DELIMITERS[0], _encoding=encoding)
     _, delimiter, quoted, header = best
     columns = tuple(name.strip() for name in header)
-    twice = next((name for name in columns if name and columns.count(name) > 1), None)
+    twice = next((name for name, count in Counter(columns).items() if name and count > 1), None)
     if twice is not None:
         notes = (*notes, f"The column {twice} is there more than once; the last one counts.")
     return RowFile(
@@ -178,76 +184,38 @@ def _with_header(path: Path, head: str, encoding: str, notes: tuple[str, ...], k
     )
 
 
-def _under_header(records: Iterator[_Record], columns: tuple[str, ...]) -> Iterator[Row]:
-    next(records, None)  # the header
-    for record in records:
+def _under_header(found: Iterator[Record], columns: tuple[str, ...]) -> Iterator[Row]:
+    next(found, None)  # the header
+    for record in found:
         if record.trouble:
             yield Row(line=record.line, cells={}, trouble=record.trouble)
         elif len(record.cells) > len(columns) and any(record.cells[len(columns) :]):
-            many = f"it has {len(record.cells)} cells under {len(columns)} columns"
+            many = f"it has {len(record.cells)} cells under {len(columns)} column{'s' if len(columns) > 1 else ''}"
             yield Row(line=record.line, cells={}, trouble=many)
         else:
             yield Row(line=record.line, cells=dict(zip(columns, record.cells, strict=False)))
 
 
-def _records(lines: Iterable[str], delimiter: str, *, quoted: bool) -> Iterator[_Record]:
-    """Every record that says something. After one whose quotes do not fit, the next line is read afresh."""
-    csv.field_size_limit(MAX_RECORD)  # the module keeps one limit for the whole process
-    source, waiting, line = iter(lines), deque[str](), 0
-    quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
-    while True:
-        taken: list[str] = []
-        feed = _feed(source, waiting, taken)
-        reader = csv.reader(feed, delimiter=delimiter, strict=True, skipinitialspace=delimiter != "\t", quoting=quoting)
-        try:
-            cells = next(reader, None)
-        except csv.Error as error:
-            waiting.extendleft(reversed(taken[1:]))
-            yield _Record(line=line + 1, cells=taken[0].split(delimiter), trouble=_why(str(error)))
-            line += 1
-            continue
-        if cells is None:
-            return
-        told = re.fullmatch(r"sep=.?", taken[0].strip(), re.IGNORECASE) if line == 0 else None
-        if not told and any(map(str.strip, cells)):
-            yield _Record(line=line + 1, cells=cells)
-        line += len(taken)
-
-
-def _feed(source: Iterator[str], waiting: deque[str], taken: list[str]) -> Iterator[str]:
-    """Lines for one record, first those that wait; what was given is kept in `taken`."""
-    size = 0
-    while (line := waiting.popleft() if waiting else next(source, None)) is not None:
-        taken.append(line)
-        size += len(line)
-        if size > MAX_RECORD or len(taken) > MAX_LINES:
-            raise csv.Error("end of data")
-        yield line
-
-
-def _why(said: str) -> str:
-    if "end of data" in said:
-        return "a quote opens in it and never closes"
-    if "field limit" in said:
-        return f"a cell is longer than {MAX_RECORD:,} characters"
-    if "new-line" in said:
-        return "it holds a lone carriage return"
-    return "a quote inside a quoted cell is not doubled"
-
-
 # --- JSON ---
 
 
-def _json_lines(lines: Iterable[str]) -> Iterator[Row]:
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            found = json.loads(line)
-        except (ValueError, RecursionError):
-            yield Row(line=number, cells={}, trouble="it is not JSON")
-            continue
-        yield _object(number, found)
+def _json_lines(given: Iterable[str]) -> Iterator[Row]:
+    for number, line in enumerate(given, start=1):
+        if trouble := too_long(line):
+            yield Row(line=number, cells={}, trouble=trouble)
+        elif line.strip():
+            try:
+                found = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                yield Row(line=number, cells={}, trouble="it is not JSON", detail=_no_json(error))
+            else:
+                yield _object(number, found)
+
+
+def _no_json(error: ValueError | RecursionError) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return f"{error.msg}: column {error.colno}"
+    return "it nests too deeply" if isinstance(error, RecursionError) else "a number in it has too many digits"
 
 
 def _json_array(file: Any) -> Iterator[Row]:
