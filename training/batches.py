@@ -48,7 +48,7 @@ PHASES = (
     ),
     Phase(
         name="care",
-        steps=1600,
+        steps=1300,
         rate=1e-4,
         shares={
             "corpus": 0.58,
@@ -62,7 +62,7 @@ PHASES = (
     ),
     Phase(
         name="meaning",
-        steps=1200,
+        steps=1000,
         rate=1e-4,
         shares={
             "corpus": 0.44,

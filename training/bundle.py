@@ -91,7 +91,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--lexicon", type=Path, default=Path("training/lexicon/es-en.tsv"))
     parser.add_argument("--trained", type=Path, required=True, help="what training.train wrote")
     parser.add_argument("--out", type=Path, default=reading.BUNDLED)
-    parser.add_argument("--version", default="escucha-minilm-2")
+    parser.add_argument("--version", default="escucha-minilm-3")
     parser.add_argument("--made", type=date.fromisoformat, required=True, help="the date for the card")
     return parser.parse_args()
 
