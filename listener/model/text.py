@@ -24,6 +24,7 @@ _LONG_LETTER = re.compile(r"([^\W\d_])\1{2,}")
 _LONG_SIGN = re.compile(r"([^\w\s])\1{2,}")
 _LAUGHTER = re.compile(r"\b[aei]?([hj][aei])\1+[hj]?\b", re.IGNORECASE)
 _ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
+_NO_LETTER = re.compile(r"[^\w'’\-¿¡.,!?]|[\d_]")
 _SPACES = re.compile(r"\s+")
 
 # The emoji people use at companies, each by the word the vocabulary has for it. Others say too little to guess.
@@ -82,8 +83,7 @@ def prose(text: str) -> str:
     text = _URL.sub(" ", visible(unescaped(text[:MAX_RAW])))
     text = _MAIL.sub(" ", _HANDLE.sub(" ", text))
     text = _HASHTAG.sub(" ", text)
-    letters = (character if character.isalpha() or character in "'’-¿¡.,!?" else " " for character in text)
-    return _SPACES.sub(" ", "".join(letters)).strip()[:MAX_CLEAN]
+    return _SPACES.sub(" ", _NO_LETTER.sub(" ", text)).strip()[:MAX_CLEAN]
 
 
 def visible(text: str) -> str:
