@@ -21,10 +21,11 @@ import numpy as np
 
 from listener.errors import Mistake
 from listener.escapes import visible
-from listener.model import imported
+from listener.model import imported, sizes
 from listener.model.choosing import CONFIG
 from listener.model.imported_card import LONGEST
 from listener.model.onnx import THREADS
+from listener.model.sizes import MAX_LABELS, MAX_NUMBERS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,9 +34,8 @@ if TYPE_CHECKING:
 
 EXTRA = ("torch", "onnx", "onnxscript", "safetensors")
 TASK = "ForSequenceClassification"
-LARGEST = 2_000_000_000  # bytes of weights as 32-bit numbers; protobuf, which ONNX is written in, ends at 2^31
+LARGEST = 4 * MAX_NUMBERS  # bytes of weights as 32-bit numbers; protobuf, which ONNX is written in, ends at 2^31
 MAX_TOKENS = 512  # posts are shorter
-MAX_LABELS = 500
 MAX_CONFIG = 10_000_000  # bytes
 CLOSE = 1e-3  # how far the graph's outputs may be from the original's before int8
 _LENGTHS = (3, 16, 41)  # tokens; the graph must be right for any number, not only for the one it was made with
@@ -110,6 +110,7 @@ def read_outline(folder: Path, where: str) -> Outline:
         raise Mistake(f"The labels in {CONFIG} of {where} are not numbered from 0, each once, with names of their own.")
     if not all(len(label) <= LONGEST and visible(label) == label for label in labels):
         raise Mistake(f"A label in {CONFIG} of {where} cannot be shown as it is; choose another model.")
+    sizes.check(config, where)
     return Outline(architecture=architecture, labels=labels, multi_label=problem == "multi_label_classification")
 
 
@@ -208,7 +209,13 @@ class Original:
         """How many tokens it takes: what the tokenizer says, or as many as it has positions for, tried out."""
         config = self._model.config
         positions = int(getattr(config, "max_position_embeddings", 0) or MAX_TOKENS)
-        said = int(min(self._tokenizer.model_max_length, MAX_TOKENS))
+        said = self._tokenizer.model_max_length
+        if not isinstance(said, int | float) or not said >= 1:
+            raise Mistake(
+                f"model_max_length in tokenizer_config.json of {self._where} is no number of tokens; choose another "
+                "revision."
+            )
+        said = int(min(said, MAX_TOKENS))
         after_padding = positions - int(config.pad_token_id or 0) - 1  # where positions are counted from there
         self.max_tokens = min(said, positions)
         for longest in (self.max_tokens, min(self.max_tokens, after_padding)):
@@ -252,15 +259,17 @@ def _load_model(folder: Path, outline: Outline, where: str) -> Any:
     import torch
     from transformers import AutoConfig, AutoModelForSequenceClassification
 
-    size = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+    files = sorted(folder.glob("*.safetensors"))
+    size = sum(path.stat().st_size for path in files)
     if size > LARGEST:
         raise Mistake(f"{where} has {size / 1e9:.1f} GB of weights, and 2 GB is the most; choose a smaller model.")
+    sizes.check_weights(json.loads((folder / CONFIG).read_text(encoding="utf-8")), files, where)
     auto: Any = AutoModelForSequenceClassification
     try:
         config = AutoConfig.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
-        with torch.device("meta"):  # what its settings ask for takes no memory there
+        with torch.device("meta"), sizes.built(where):  # what its settings ask for takes no memory there
             numbers = _numbers(auto.from_config(config, attn_implementation="eager"))
-        if numbers * 4 > LARGEST:
+        if numbers > MAX_NUMBERS:
             raise Mistake(
                 f"{where} has {numbers / 1e6:.0f} million weights, and 500 million is the most; choose a smaller one."
             )

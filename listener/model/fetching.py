@@ -30,6 +30,7 @@ import urllib3
 
 from listener.errors import EscuchaError, Mistake, Outage, RateLimited, Unavailable
 from listener.escapes import visible
+from listener.model.pace import SLOWEST, Pace, Session, TooSlow, enough
 
 ENDPOINT = "https://huggingface.co"
 COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -75,12 +76,6 @@ class Listing:
         return sum(file.size for file in self.files if file.name in names)
 
 
-class _Session(requests.Session):
-    def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002
-        """Never any: requests would read a redirect's whole body, however long, before we looked where it leads."""
-        return None
-
-
 class Hub:
     """A hub at `endpoint` (by default HF_ENDPOINT, else Hugging Face's). Proxies and certificates as the environment
     says; `token` (by default HF_TOKEN) is shown to that server alone, and to nobody in the clear."""
@@ -92,6 +87,7 @@ class Hub:
         token: str | None = None,
         timeout: tuple[float, float] = TIMEOUT,
         sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.endpoint = (endpoint or os.environ.get("HF_ENDPOINT") or ENDPOINT).strip().rstrip("/")
         try:
@@ -105,7 +101,8 @@ class Hub:
         self._token = token if scheme == "https" or host in _LOOPBACK else ""
         self._timeout = timeout
         self._sleep = sleep
-        self._session = _Session()
+        self._pace = Pace(clock)
+        self._session = Session(self._pace)
 
     def look(self, repository: str, revision: str = "main") -> Listing:
         """What lies at `revision` (commit, branch or tag) of `repository`, and which commit that is.
@@ -119,7 +116,7 @@ class Hub:
 
         def ask() -> bytes:
             with self._answer(url, what) as response:
-                return _read_list(response)
+                return self._read_list(response)
 
         return self._listing(repository, self._patiently(ask, what))
 
@@ -192,7 +189,7 @@ class Hub:
                 raise requests.ConnectionError("another part than the one asked for")
             with part.open("ab" if start else "wb") as out:
                 done = start
-                while piece := response.raw.read1(_PIECE, decode_content=True):
+                for piece in self._pieces(response):
                     out.write(piece[: file.size + 1 - done])
                     done += len(piece)
                     report(min(done, file.size))
@@ -204,15 +201,17 @@ class Hub:
     # --- asking ---
 
     def _patiently(self, ask: Callable[[], Any], what: str, *, progress: Callable[[], int] = lambda: 0) -> Any:
-        """`ask`, again while the connection breaks or the server is in trouble, but not for ever without progress."""
-        tries, had = 0, progress()
+        """`ask`, again while the connection breaks or the server is in trouble, but not for ever with next to no
+        progress."""
+        clock = self._pace.clock
+        tries, had, since = 0, progress(), clock()
         while True:
             try:
                 return ask()
             except (*_CUT, Unavailable) as error:
                 failure: Exception = error
-            have = progress()
-            tries, had = (0, have) if have > had else (tries + 1, had)
+            have, now = progress(), clock()
+            tries, had, since = (0, have, now) if enough(have - had, now - since) else (tries + 1, had, since)
             if tries >= TRIES or _hopeless(failure):
                 raise self._unreached(failure, what) from failure
             self._sleep(min(2.0**tries, 20.0))
@@ -221,6 +220,7 @@ class Hub:
     def _answer(self, url: str, what: str, headers: dict[str, str] | None = None) -> Iterator[requests.Response]:
         """The answer with its body still to be read, redirects followed; the token goes to the hub alone."""
         for _ in range(_REDIRECTS):
+            self._pace.begin()
             response = self._session.get(
                 url,
                 headers={"Accept-Encoding": "identity", "User-Agent": "escucha", **(headers or {})},
@@ -234,9 +234,24 @@ class Hub:
                     url = self._next(url, response.headers["Location"])
                     continue
                 self._check(response, what)
+                self._pace.begin()
                 yield response
                 return
         raise Unavailable(f"{self.host} sends requests for {what} in a circle; try again later.")
+
+    def _pieces(self, response: requests.Response) -> Iterator[bytes]:
+        """The body as it comes."""
+        while piece := response.raw.read1(_PIECE, decode_content=True):
+            self._pace.gained(len(piece))
+            yield piece
+
+    def _read_list(self, response: requests.Response) -> bytes:
+        body = bytearray()
+        for piece in self._pieces(response):
+            body += piece
+            if len(body) > _LARGEST_LIST:
+                raise Mistake("The hub's list of files does not end; check HF_ENDPOINT.")
+        return bytes(body)
 
     def _signed(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         """With the token, where the request goes to the hub: by the address as it will be connected to, for others read
@@ -298,6 +313,8 @@ class Hub:
                 f"{self.host} shows a certificate that is not trusted here; where a proxy of yours does that, name its "
                 "certificate in REQUESTS_CA_BUNDLE."
             )
+        if isinstance(failure, TooSlow):
+            return Unavailable(f"{self.host} sends {what} at less than {SLOWEST // 1024} kB a second; {kept}.")
         if isinstance(failure, Unavailable):
             return Unavailable(f"{failure} for {what}; {kept}.")
         if isinstance(failure, requests.Timeout | urllib3.exceptions.TimeoutError):
@@ -340,15 +357,6 @@ def _named(listing: Listing, name: str) -> RemoteFile:
                 raise Mistake(f"{name} of {listing.repository} has {file.size / 1e6:,.0f} MB, and no model needs that.")
             return file
     raise Mistake(f"{listing.repository} has no {name} in commit {listing.commit[:12]}; choose another revision.")
-
-
-def _read_list(response: requests.Response) -> bytes:
-    body = bytearray()
-    while piece := response.raw.read1(_PIECE, decode_content=True):
-        body += piece
-        if len(body) > _LARGEST_LIST:
-            raise Mistake("The hub's list of files does not end; check HF_ENDPOINT.")
-    return bytes(body)
 
 
 def _right(path: Path, file: RemoteFile) -> bool:
@@ -404,4 +412,4 @@ def _origin(url: str) -> tuple[str, str | None, int | None]:
 
 
 def _hopeless(failure: Exception) -> bool:
-    return isinstance(failure, requests.exceptions.ProxyError | requests.exceptions.SSLError)
+    return isinstance(failure, requests.exceptions.ProxyError | requests.exceptions.SSLError | TooSlow)

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 FETCHING = ".fetching"  # in the folder of models: what has come of those that are not whole yet
+SHARED = ".huggingface-shared-blobs"  # marks the folder in which a cache keeps what several models share
 FEWEST = 20  # labelled texts; a temperature from fewer would be chance
 COLDEST, HOTTEST = 0.05, 20.0
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -92,9 +93,11 @@ def check_place(models: Path, name: str, *, replace: bool) -> None:
 
 
 def files_of(folder: Path, where: str) -> tuple[str, ...]:
-    """The names of the files in `folder` that make up its model. Raises Mistake where something is missing."""
+    """The names of the files in `folder` that make up its model. Raises Mistake where something is missing, or is a
+    link that leads out of the folder."""
     try:
         names = needed([path.name for path in folder.iterdir() if path.is_file()], where)
+        check_links(folder, names, where)
         if INDEX in names:
             names = (*names, *shards((folder / INDEX).read_text(encoding="utf-8"), where))
     except UnicodeDecodeError as error:
@@ -104,7 +107,27 @@ def files_of(folder: Path, where: str) -> tuple[str, ...]:
     missing = [name for name in names if not (folder / name).is_file()]
     if missing:
         raise Mistake(f"{where} lacks {missing[0]}, which its list of weights names; copy that file there too.")
+    check_links(folder, names, where)
     return names
+
+
+def check_links(folder: Path, names: Collection[str], where: str) -> None:
+    """Raises Mistake where one of those files is a link that leads out of the folder: whoever made the folder may have
+    meant it to show any file of this machine.
+
+    A snapshot in a cache of huggingface_hub consists of such links: `models--A--B/snapshots/COMMIT/FILE` leads to
+    `models--A--B/blobs/HASH`, and that one, for large files, may lead to `blobs/XX/HASH` beside the models.
+    """
+    real = folder.resolve()
+    homes = [real]
+    repository = real.parent.parent
+    if real.parent.name == "snapshots" and repository.name.startswith("models--"):
+        homes.append(repository / "blobs")
+        if (repository.parent / "blobs" / SHARED).is_file():
+            homes.append(repository.parent / "blobs")
+    for name in names:
+        if not any((folder / name).resolve().is_relative_to(home) for home in homes):
+            raise Mistake(f"{name} in {where} is a link that leads out of that folder; copy the file itself there.")
 
 
 def described(folder: Path, names: Collection[str]) -> list[CardFile]:

@@ -12,16 +12,19 @@ and ranges; refusals carry `X-Error-Code`. A repository may be gated: then it wa
 Faults (`fail(kind, path=…, times=…)`): a status such as `401`, `404`, `429`, `503`; `cut` (the connection ends `after`
 bytes), `wrong` (other bytes of the same length), `longer`, `silent`, `no range` (answers 200 to a range), `off by one`
 (a range that begins elsewhere), `nonsense` (HTML), `circle` (redirects to itself), `down` (redirects to `to`),
-`heavy` (redirects to itself, with a body that never comes).
+`heavy` (redirects to itself, with a body that never comes), `drip` (the content `piece` bytes at a time), `prelude`
+(interim answers without end), `hollow` (a compressed body without end that unpacks to nothing).
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import json
 import re
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
@@ -126,6 +129,7 @@ class HubServer:
 def _handler(hub: HubServer) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
 
         def log_message(self, *_: object) -> None:
             return
@@ -259,9 +263,31 @@ def _handler(hub: HubServer) -> type[BaseHTTPRequestHandler]:
                 self.end_headers()
                 hub._closing.wait(60)
                 self.close_connection = True
+            elif fault.kind == "drip":
+                self.send_response_only(200)
+                self.send_header("Content-Length", str(len(content) or 10**6))
+                self.end_headers()
+                whole, size = content or bytes(10**6), fault.options.get("piece", 1)
+                self.keep_sending(whole[start : start + size] for start in range(0, len(whole), size))
+            elif fault.kind == "prelude":
+                self.keep_sending(itertools.repeat(b"HTTP/1.1 100 Continue\r\n\r\n" * 300))
+            elif fault.kind == "hollow":
+                self.send_response_only(200)
+                self.send_header("Content-Encoding", "gzip")
+                self.end_headers()
+                self.wfile.write(b"\x1f\x8b\x08" + bytes(6) + b"\xff")
+                self.keep_sending(itertools.repeat(b"\x00\x00\x00\xff\xff" * 2000))
             else:
                 return False
             return True
+
+        def keep_sending(self, pieces: Iterable[bytes]) -> None:
+            """Until the other side has gone, or all is said."""
+            for piece in pieces:
+                self.wfile.write(piece)
+                if hub._closing.wait(0.001):
+                    break
+            self.close_connection = True
 
         def refuse(self, status: int, code: str) -> None:
             self.answer(status, b'{"error":"no"}', {"X-Error-Code": code} if code else {})

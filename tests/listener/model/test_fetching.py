@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import os
 import resource
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ import requests
 from listener.errors import EscuchaError, Mistake, Outage, RateLimited, Unavailable
 from listener.model import choosing
 from listener.model.fetching import Hub, Listing, RemoteFile
+from listener.model.pace import Pace, TooSlow
 from tests.servers.hub import HubServer
 from tests.servers.proxy import Proxy
 
@@ -190,6 +192,78 @@ def test_silence_ends(server: HubServer, tmp_path: Path) -> None:
     server.fail("silent", path="/cdn/", times=9)
     with pytest.raises(Unavailable, match=r"silent for too long over model\.safetensors"):
         fetched(server, tmp_path, timeout=(2.0, 0.05))
+
+
+# --- next to nothing ---
+
+
+def ticking() -> Callable[[], float]:
+    """A clock by which a second passes whenever something is read or asked."""
+    return itertools.count().__next__
+
+
+def test_what_comes_byte_by_byte_is_not_waited_for(server: HubServer, tmp_path: Path) -> None:
+    server.fail("drip", path="/cdn/")
+    with pytest.raises(Unavailable) as raised:
+        fetched(server, tmp_path, clock=ticking())
+    assert str(raised.value) == (
+        "127.0.0.1 sends model.safetensors of marca/sentimiento at less than 1 kB a second; start again: what has come "
+        "is kept."
+    )
+    came = (tmp_path / "model.safetensors.part").stat().st_size
+    assert 0 < came < 60 * 1024
+    fetched(server, tmp_path)
+    assert [asked.headers.get("range") for asked in server.requests("/cdn/")] == [None, f"bytes={came}-"]
+    assert (tmp_path / "model.safetensors").read_bytes() == FILES["model.safetensors"]
+
+
+def test_a_slow_line_is_waited_for(server: HubServer, tmp_path: Path) -> None:
+    server.fail("drip", path="/cdn/", piece=2500)
+    fetched(server, tmp_path, clock=ticking())
+    assert len(server.requests("/cdn/")) == 1
+    assert (tmp_path / "model.safetensors").read_bytes() == FILES["model.safetensors"]
+
+
+@pytest.mark.parametrize("path", ["/api/", "/vocab.txt", "/cdn/"])
+@pytest.mark.parametrize("kind", ["drip", "prelude", "hollow"])
+def test_what_comes_without_bringing_anything_is_not_waited_for(
+    server: HubServer, tmp_path: Path, kind: str, path: str
+) -> None:
+    server.publish(NAME, FILES | {"vocab.txt": b"a" * 10_000})
+    server.fail(kind, path=path)
+    with pytest.raises(Unavailable, match=r"sends .*marca/sentimiento.* at less than 1 kB a second"):
+        fetched(server, tmp_path, clock=ticking())
+
+
+def test_an_answer_through_a_proxy_is_not_waited_for_either(
+    server: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Proxy(server.url) as proxy:
+        proxy.fail("GET", "slow", seconds=0.001)
+        monkeypatch.setenv("http_proxy", proxy.url)
+        with pytest.raises(Unavailable, match="at less than 1 kB a second"):
+            Hub(endpoint="http://hub.example", clock=ticking()).look(NAME)
+
+
+def test_a_byte_for_each_connection_is_not_waited_for(server: HubServer, tmp_path: Path) -> None:
+    server.fail("cut", path="/cdn/", after=1, times=99)
+    with pytest.raises(Unavailable, match=r"The connection .* broke over model\.safetensors"):
+        fetched(server, tmp_path)
+    assert len(server.requests("/cdn/")) == 5
+    assert (tmp_path / "model.safetensors.part").stat().st_size == 5
+
+
+def test_the_pace_is_an_average() -> None:
+    now = [0.0]
+    pace = Pace(lambda: now[0])
+    for second in range(1, 240):
+        now[0] = float(second)
+        if second % 60 == 1:
+            pace.gained(60 * 1024)
+        pace.look()
+    now[0] = 300.0
+    with pytest.raises(TooSlow):
+        pace.look()
 
 
 def test_nobody_there(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from listener.errors import Mistake, Outage
-from listener.model import imports, mapping
+from listener.model import imports, mapping, sizes
 from listener.model.card import CardFile, sha256
 from listener.model.converting import Original, Outline, only, read_outline
 from listener.model.imported import Imported
@@ -60,6 +60,21 @@ def test_the_outline_is_read_from_the_settings(tmp_path: Path) -> None:
         ({"id2label": {"0": "a", "1": "b\x1b[2J"}}, r"A label in config.json of marca/x cannot be shown"),
         ({"id2label": {"0": "a", "1": "b" * 300}}, r"A label in config.json of marca/x cannot be shown"),
         ({"about": "a" * 10_000_001}, r"is damaged"),
+        (
+            {"num_hidden_layers": 10**9},
+            r"^num_hidden_layers in config\.json of marca/x is 1,000,000,000, and 256 is the",
+        ),
+        ({"n_layer": 257}, r"^n_layer in config\.json of marca/x is 257, and 256 is the most; choose another model\."),
+        ({"num_labels": 10**9}, r"^num_labels .* is 1,000,000,000, and 500 is the most"),
+        ({"vocab_size": 10**12}, r"^vocab_size .* is 1,000,000,000,000, and 2,097,152 is the most"),
+        (
+            {"max_position_embeddings": 10**400},
+            r"^max_position_embeddings .* is beyond 10\^15, and 262,144 is the most",
+        ),
+        ({"hidden_size": 1e300}, r"^hidden_size .* is beyond 10\^15, and 65,536 is the most"),
+        ({"intermediate_size": 10**6}, r"^intermediate_size .* is 1,000,000, and 65,536 is the most"),
+        ({"text_config": {"encoder_layers": 10**9}}, r"^text_config\.encoder_layers .* and 256 is the most"),
+        ({"type_vocab_sizes": [2, 10**9]}, r"^type_vocab_sizes .* is 1,000,000,000, and"),
     ],
 )
 def test_what_does_not_sort_texts_is_refused(tmp_path: Path, more: dict[str, Any], said: str) -> None:
@@ -98,6 +113,139 @@ def test_parts_must_be_there(tmp_path: Path) -> None:
         imports.files_of(folder, "x")
     (folder / "model-1.safetensors").touch()
     assert "model-1.safetensors" in imports.files_of(folder, "x")
+
+
+# --- the weights' head ---
+
+
+def weights(path: Path, head: object, data: int = 64) -> Path:
+    """A safetensors file with that head, which need not be one, and so many bytes of data."""
+    text = head if isinstance(head, bytes) else json.dumps(head).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text + bytes(data))
+    return path
+
+
+def tensor(shape: list[int], start: int = 0, end: int = 64) -> dict[str, Any]:
+    return {"dtype": "F32", "shape": shape, "data_offsets": [start, end]}
+
+
+def test_a_size_must_stand_in_the_weights(tmp_path: Path) -> None:
+    files = [
+        weights(tmp_path / "1.safetensors", {"a": tensor([10_000], 0, 40_000)}, 40_000),
+        weights(tmp_path / "2.safetensors", {"__metadata__": {"format": "pt"}, "b": tensor([])}),
+    ]
+    sizes.check_weights({"vocab_size": 10_000, "max_position_embeddings": 8192, "num_hidden_layers": 2}, files, "x")
+    with pytest.raises(
+        Mistake, match=r"vocab_size .* is 10,001, but nothing of that size is in its 2 files of weights"
+    ):
+        sizes.check_weights({"vocab_size": 10_001}, files, "x")
+    with pytest.raises(Mistake, match=r"n_layers .* is 3, but there are only 2 tensors in its 2 files of weights"):
+        sizes.check_weights({"n_layers": 3}, files, "x")
+
+
+@pytest.mark.parametrize("shape", [[10**6, 0], [10**6], [0], []])
+def test_a_shape_without_numbers_behind_it_does_not_count(tmp_path: Path, shape: list[int]) -> None:
+    file = weights(tmp_path / "model.safetensors", {"a": tensor(shape)})
+    with pytest.raises(Mistake, match=r"vocab_size .* nothing of that size"):
+        sizes.check_weights({"vocab_size": 10**6}, [file], "x")
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"",
+        b"{",
+        b"[" * 100_000,
+        [],
+        {"a": 7},
+        {"a": {"shape": [1]}},
+        {"a": tensor([1], 0, 65)},
+        {"a": tensor([1], 8, 4)},
+        {"a": tensor([1], -8, 4)},
+        {"a": tensor([10**9] * 1000)},
+        {"a": tensor(["many"])},  # type: ignore[list-item]
+    ],
+)
+def test_a_head_that_is_none(tmp_path: Path, head: object) -> None:
+    file = weights(tmp_path / "model.safetensors", head)
+    with pytest.raises(Mistake, match=r"^model\.safetensors of x cannot be loaded \(it is cut or damaged\)"):
+        sizes.check_weights({}, [file], "x")
+
+
+@pytest.mark.parametrize("content", [b"", b"abc", b"\xff" * 100, (10**9).to_bytes(8, "little") + b"{}"])
+def test_what_is_no_safetensors_at_all(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "model.safetensors").write_bytes(content)
+    with pytest.raises(Mistake, match="it is cut or damaged"):
+        sizes.check_weights({}, [tmp_path / "model.safetensors"], "x")
+
+
+# --- links ---
+
+
+def cached(cache: Path) -> Path:
+    """A snapshot as huggingface_hub keeps it: small files in the model's own blobs, large ones shared by all models."""
+    repository, shared = cache / "models--marca--x", cache / "blobs" / "ab" / ("ab" * 32)
+    snapshot = repository / "snapshots" / ("c" * 40)
+    for folder in (snapshot, repository / "blobs", shared.parent):
+        folder.mkdir(parents=True)
+    (cache / "blobs" / ".huggingface-shared-blobs").write_text("1\n", encoding="utf-8")
+    for name in ("config.json", "tokenizer.json"):
+        (repository / "blobs" / f"hash-{name}").write_text("{}", encoding="utf-8")
+        (snapshot / name).symlink_to(Path("../../blobs") / f"hash-{name}")
+    shared.write_bytes(b"weights")
+    (repository / "blobs" / "hash-weights").symlink_to(Path("../../blobs/ab") / shared.name)
+    (snapshot / "model.safetensors").symlink_to("../../blobs/hash-weights")
+    return snapshot
+
+
+def test_a_snapshot_in_the_cache_of_the_hub_s_library_is_a_folder(tmp_path: Path) -> None:
+    snapshot = cached(tmp_path / "cache")
+    names = ("config.json", "tokenizer.json", "model.safetensors")
+    assert imports.files_of(snapshot, "x") == names
+    (tmp_path / "shortcut").symlink_to(snapshot)
+    assert imports.files_of(tmp_path / "shortcut", "x") == names
+    (tmp_path / "cache" / "blobs" / ".huggingface-shared-blobs").unlink()
+    with pytest.raises(Mistake, match=r"^model\.safetensors in x is a link that leads out of that folder"):
+        imports.files_of(snapshot, "x")
+
+
+def test_links_within_a_folder_are_followed(tmp_path: Path) -> None:
+    folder = config(tmp_path / "there")
+    (folder / "model.safetensors").touch()
+    (folder / "deep").mkdir()
+    (folder / "deep" / "words").write_text("{}", encoding="utf-8")
+    (folder / "tokenizer.json").symlink_to("deep/words")
+    (folder / "vocab.txt").symlink_to(folder / "deep" / "words")
+    assert imports.files_of(folder, "x") == ("config.json", "tokenizer.json", "vocab.txt", "model.safetensors")
+
+
+@pytest.mark.parametrize("name", ["config.json", "vocab.txt", "model.safetensors.index.json", "model-1.safetensors"])
+@pytest.mark.parametrize("by", ["relative", "absolute", "two steps", "a folder", "blobs"])
+def test_a_link_out_of_the_folder_is_refused(tmp_path: Path, name: str, by: str) -> None:
+    outside = tmp_path / "private" / "file"
+    outside.parent.mkdir()
+    outside.write_text('{"weight_map": {"a": "model-1.safetensors"}}', encoding="utf-8")
+    folder = tmp_path / "cache" / "models--marca--x" / "snapshots" / "c"
+    folder.mkdir(parents=True)
+    for each in ("config.json", "vocab.txt", "model.safetensors.index.json", "model-1.safetensors"):
+        (folder / each).write_bytes(outside.read_bytes())
+    (folder / name).unlink()
+    if by == "relative":
+        (folder / name).symlink_to("../../../../private/file")
+    elif by == "absolute":
+        (folder / name).symlink_to(outside)
+    elif by == "two steps":
+        (folder / "step").symlink_to(outside)
+        (folder / name).symlink_to("step")
+    elif by == "a folder":
+        (folder / "step").symlink_to(outside.parent)
+        (folder / name).symlink_to("step/file")
+    else:
+        (folder.parents[1] / "blobs").symlink_to(outside.parent)
+        (folder / name).symlink_to("../../blobs/file")
+    with pytest.raises(Mistake) as raised:
+        imports.files_of(folder, "x")
+    assert str(raised.value) == f"{name} in x is a link that leads out of that folder; copy the file itself there."
 
 
 # --- names and places ---
@@ -291,6 +439,16 @@ def test_a_broken_model_is_refused_in_a_sentence(tiny: Path, tmp_path: Path, bre
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("length", ["many", [60], 0, -5, float("nan")])
+def test_a_length_that_is_none_is_refused(tiny: Path, tmp_path: Path, length: Any) -> None:
+    folder = Path(shutil.copytree(tiny, tmp_path / "tiny"))
+    settings = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings | {"model_max_length": length}), encoding="utf-8")
+    with pytest.raises(Mistake, match=r"model_max_length in tokenizer_config\.json of x is no number of tokens"):
+        Original(folder, read_outline(folder, "x"), "x")
+
+
+@pytest.mark.slow
 def test_a_model_that_is_too_large_is_refused(tiny: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(tiny, tmp_path / "tiny"))
     with (folder / "model-2.safetensors").open("wb") as hole:
@@ -300,10 +458,48 @@ def test_a_model_that_is_too_large_is_refused(tiny: Path, tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
-def test_settings_that_ask_for_more_than_the_weights_are_refused(tiny: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("vocab_size", 2_000_000, "is 2,000,000, but nothing of that size is in model.safetensors: they do not belong"),
+        ("max_position_embeddings", 9000, "is 9,000, but nothing of that size is in model.safetensors"),
+        ("num_hidden_layers", 200, "is 200, but there are only 41 tensors in model.safetensors"),
+        ("decoy", {"num_hidden_layers": 200}, "is 200, but there are only 41 tensors in model.safetensors"),
+    ],
+)
+def test_settings_that_ask_for_more_than_the_weights_are_refused(
+    tiny: Path, tmp_path: Path, key: str, value: Any, said: str
+) -> None:
     """Weights that are missing would be made up, as many as the settings say."""
     folder = Path(shutil.copytree(tiny, tmp_path / "tiny"))
     settings = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    (folder / "config.json").write_text(json.dumps(settings | {"vocab_size": 10**12}), encoding="utf-8")
-    with pytest.raises(Mistake, match="million weights, and 500 million is the most"):
+    (folder / "config.json").write_text(json.dumps(settings | {key: value}), encoding="utf-8")
+    with pytest.raises(Mistake, match=rf"^{key}\S* in config\.json of x {said}") as raised:
+        Original(folder, read_outline(folder, "x"), "x")
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "more"),
+    [
+        ("bert", {"hidden_size": 40_000, "intermediate_size": 40_000}),  # too many numbers
+        (  # too many parts, each of them small
+            "albert",
+            {
+                "num_hidden_groups": 256,
+                "inner_group_num": 256,
+                "hidden_size": 8,
+                "intermediate_size": 8,
+                "num_attention_heads": 1,
+            },
+        ),
+        ("funnel", {"block_sizes": [10**9], "block_repeats": [1]}),  # a name that no bound knows
+    ],
+)
+def test_what_is_built_without_end_is_ended(tmp_path: Path, kind: str, more: dict[str, Any]) -> None:
+    pytest.importorskip("torch")
+    name = f"{kind.capitalize()}ForSequenceClassification"
+    folder = config(tmp_path, model_type=kind, architectures=[name], **more)
+    with pytest.raises(Mistake, match=r"asks for a model beyond 500 million weights; choose a smaller one"):
         Original(folder, read_outline(folder, "x"), "x")
