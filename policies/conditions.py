@@ -19,9 +19,9 @@ NEW_DAYS = 30  # an account younger than that is new
 
 # Where an understanding keeps how sure it is of each built-in label.
 LABELS: Mapping[str, str] = {
-    **dict.fromkeys(Intent, "intent_scores"),
-    **dict.fromkeys(Sentiment, "sentiment_scores"),
-    **dict.fromkeys(Signal, "signal_scores"),
+    **{label.value: "intent_scores" for label in Intent},
+    **{label.value: "sentiment_scores" for label in Sentiment},
+    **{label.value: "signal_scores" for label in Signal},
 }
 
 
@@ -280,7 +280,7 @@ def _holiday(name: str, wanted: Sequence[str], hours: Hours) -> Condition:
 
 
 def _weekday(name: str, wanted: Sequence[str], hours: Hours) -> Condition:
-    numbers = frozenset().union(*map(weekdays, wanted))
+    numbers = frozenset[int]().union(*map(weekdays, wanted))
 
     def test(seen: Seen) -> tuple[bool, str]:
         local = local_time(seen.situation.now, hours.zone)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, Union, cast, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -41,7 +41,7 @@ def schema_problems(error: ValidationError, document: Document) -> list[str]:
     """A validation error as sentences, in the order of the file."""
     # A list whose entries all failed is reported as too short as well; that is no second mistake.
     details = [
-        e | {"loc": tuple(part for part in e["loc"] if not str(part).startswith(BRANCH))}
+        cast(ErrorDetails, {**e, "loc": tuple(part for part in e["loc"] if not str(part).startswith(BRANCH))})
         for e in error.errors(include_url=False)
         if e["type"] != "too_short" or not e["input"]
     ]
