@@ -106,7 +106,15 @@ def to_author(view: Mapping[str, Any]) -> Author:
         followers=followers if type(followers) is int and followers >= 0 else None,
         bot="bot" in _labels(view.get("labels")),
         created_at=read_time(view.get("createdAt")),
+        verified=_is_verified(view.get("verification")),
     )
+
+
+def _is_verified(state: object) -> bool | None:
+    """Whether somebody whom Bluesky trusts vouches for the account; None where the view does not say."""
+    if not isinstance(state, Mapping) or not isinstance(state.get("verifiedStatus"), str):
+        return None
+    return bool(state["verifiedStatus"] == "valid")
 
 
 def to_post(view: Mapping[str, Any], our_did: str | None) -> Post:

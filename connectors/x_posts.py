@@ -23,7 +23,7 @@ TWEET_FIELDS = [
     *("attachments", "author_id", "conversation_id", "created_at", "edit_history_tweet_ids", "entities"),
     *("in_reply_to_user_id", "lang", "note_tweet", "referenced_tweets", "reply_settings"),
 ]
-USER_FIELDS = ["created_at", "public_metrics"]
+USER_FIELDS = ["created_at", "public_metrics", "verified"]
 MEDIA_FIELDS = ["alt_text", "preview_image_url", "type", "url"]
 EXPANSIONS = ["author_id", "attachments.media_keys", "referenced_tweets.id"]
 
@@ -121,6 +121,7 @@ def to_author(user: Mapping[str, Any]) -> Author:
         url=f"https://x.com/{handle}" if handle else None,
         followers=followers if type(followers) is int and followers >= 0 else None,
         created_at=_read_time(user.get("created_at")),
+        verified=verified if isinstance(verified := user.get("verified"), bool) else None,
     )
 
 

@@ -173,6 +173,10 @@ class Policy(Protocol):
     def text(self) -> str:
         """The policy file as it was read."""
 
+    @property
+    def fields_asked(self) -> frozenset[str]:
+        """The imported fields of a customer that it asks about, in small letters; it sees no others."""
+
     def review(
         self, text: str, facts: Facts, handle: str, *, visibility: Visibility = Visibility.PUBLIC
     ) -> tuple[str, ...]:

@@ -63,6 +63,7 @@ class Author:
     bot: bool = False
     created_at: datetime | None = None
     opted_out: bool = False  # the profile asks automatic accounts to keep away (#nobot)
+    verified: bool | None = None  # the network vouches for who they are; None: it does not say
 
     def __post_init__(self) -> None:
         if self.created_at is not None:
@@ -343,6 +344,8 @@ class AuthorView:
     is_us: bool = False
     account_age_days: int | None = None
     mentions_last_7_days: int = 1
+    verified: bool | None = None
+    unsolved_complaints: int = 0  # cases that began with a complaint of theirs and were closed without a solution
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -355,6 +358,17 @@ class CustomerView:
     language: str = ""
     tags: tuple[str, ...] = ()
     open_cases: int = 0
+    fields: Mapping[str, Any] = field(default_factory=dict)  # of those imported, the ones that the policy asks about
+
+
+class Speaker(StrEnum):
+    """Who said something in a thread."""
+
+    US = "us"  # Escucha, for us
+    COLLEAGUE = "colleague"  # one of us, by hand on the network
+    AUTHOR = "author"  # who wrote the mention
+    OTHER = "other"
+    NOBODY = "nobody"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -364,6 +378,8 @@ class ThreadView:
     our_replies: int = 0
     is_reply_to_us: bool = False
     answered: bool = False  # we (or a colleague by hand) already answered this very mention
+    answered_by_colleague: bool = False  # by hand, on the network
+    last_speaker: Speaker = Speaker.NOBODY  # before the mention, of what we heard and said
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -417,11 +433,16 @@ class RuleOutcome(StrEnum):
     MATCHED = "matched"
     FAILED = "failed"
     NOT_REACHED = "not reached"
+    SHADOW = "shadow"  # it matches, and only records what it would have done
 
 
 @dataclass(frozen=True, kw_only=True)
 class RuleTrace:
-    """One rule of the policy, in order: whether it matched, else its first failing condition and what that saw."""
+    """One rule of the policy, in order: whether it matched, else its first failing condition and what that saw.
+
+    Of a rule that matched, `wanted` is why the policy has it; `saw` is what it asked for and where the mention fell for
+    its share, of one in the shadow what it would have done.
+    """
 
     rule: str
     outcome: RuleOutcome

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
-from listener.types import Situation
+from listener.types import Intent, Sentiment, Signal, Situation
 from policies.amounts import Comparison, spoken
+from policies.calendars import NO_HOURS, Hours, local_time, spoken_clock, weekdays
+from policies.records import Asked, field_of
 from policies.schema import When
 from policies.words import fold, found, phrase_pattern, shown
+
+NEW_DAYS = 30  # an account younger than that is new
+
+# Where an understanding keeps how sure it is of each built-in label.
+LABELS: Mapping[str, str] = {
+    **{label.value: "intent_scores" for label in Intent},
+    **{label.value: "sentiment_scores" for label in Sentiment},
+    **{label.value: "signal_scores" for label in Signal},
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,21 +71,27 @@ class Conditions:
         return None
 
 
-def compile_when(when: When) -> Conditions:
-    """The conditions of a `when` block, cheap ones first, nested blocks last."""
+def compile_when(when: When, hours: Hours = NO_HOURS) -> Conditions:
+    """The conditions of a `when` block, cheap ones first, nested blocks last; `hours`: the policy's calendars."""
     made: list[Condition] = []
     for key, field in type(when).model_fields.items():
         if key in when.model_fields_set and key not in ("all", "any", "none"):
             name = field.alias or key
-            made.append(_MAKERS[name](name, getattr(when, key)))
+            wanted = getattr(when, key)
+            if name in _TIMES:
+                made.append(_TIMES[name](name, wanted, hours))
+            elif isinstance(wanted, Mapping):
+                made += [_EACH[name](f"{name}.{of}", of, each) for of, each in wanted.items()]
+            else:
+                made.append(_MAKERS[name](name, wanted))
     made += [
-        _nested(f"all[{index + 1}]" if len(when.all) > 1 else "all", compile_when(block))
+        _nested(f"all[{index + 1}]" if len(when.all) > 1 else "all", compile_when(block, hours))
         for index, block in enumerate(when.all)
     ]
     if when.any:
-        made.append(_any([compile_when(block) for block in when.any]))
+        made.append(_any([compile_when(block, hours) for block in when.any]))
     if when.none:
-        made.append(_none([compile_when(block) for block in when.none]))
+        made.append(_none([compile_when(block, hours) for block in when.none]))
     return Conditions(conditions=tuple(made))
 
 
@@ -169,6 +187,19 @@ def _is(read: Reader) -> Callable[[str, bool], Condition]:
     return make
 
 
+def _is_known(read: Callable[[Situation], bool | None]) -> Callable[[str, bool], Condition]:
+    """As `_is`, but what nobody knows is neither."""
+
+    def make(name: str, wanted: bool) -> Condition:
+        def test(seen: Seen) -> tuple[bool, str]:
+            value = read(seen.situation)
+            return value is wanted, _shown(value)
+
+        return Condition(name=name, wanted=_shown(wanted), test=test)
+
+    return make
+
+
 def _compares(
     read: Callable[[Situation], float | None], show: Callable[[float], str] = lambda number: f"{number:g}"
 ) -> Callable[[str, Comparison], Condition]:
@@ -203,6 +234,59 @@ def _contains_all(name: str, wanted: Sequence[str]) -> Condition:
         return not missing, shown(f"without {', '.join(missing)}", 200) if missing else ""
 
     return Condition(name=name, wanted=shown("all of " + ", ".join(wanted), 200), test=test)
+
+
+def _score(name: str, label: str, wanted: Comparison) -> Condition:
+    """How sure the model is of one built-in label, or of an area of our own."""
+    which = LABELS.get(label, "area_scores")
+
+    def read(situation: Situation) -> float | None:
+        scores: Mapping[str, float] = getattr(situation.understanding, which)
+        return scores.get(label)
+
+    return _compares(read, lambda number: f"{number:.2f}")(name, wanted)
+
+
+def _field(name: str, field: str, wanted: Asked) -> Condition:
+    def test(seen: Seen) -> tuple[bool, str]:
+        customer = seen.situation.customer
+        value = field_of(customer.fields, field) if customer else None
+        return value is not None and wanted.holds(value), _shown(value)
+
+    return Condition(name=name, wanted=wanted.text, test=test)
+
+
+def _open(name: str, wanted: Sequence[str], hours: Hours) -> Condition:
+    """One of the calendars is open (`time.within`), or none of them is (`time.outside`)."""
+    calendars = [hours.calendars[each] for each in wanted]
+    inside = name == "time.within"
+
+    def test(seen: Seen) -> tuple[bool, str]:
+        now = seen.situation.now
+        return any(each.holds(now) for each in calendars) is inside, shown(calendars[0].clock(now), 200)
+
+    return Condition(name=name, wanted=shown((" or " if inside else " and ").join(wanted), 200), test=test)
+
+
+def _holiday(name: str, wanted: Sequence[str], hours: Hours) -> Condition:
+    calendars = [hours.calendars[each] for each in wanted]
+
+    def test(seen: Seen) -> tuple[bool, str]:
+        now = seen.situation.now
+        found = next(filter(None, (each.holiday(each.today(now)) for each in calendars)), "")
+        return bool(found), shown(found or calendars[0].clock(now), 200)
+
+    return Condition(name=name, wanted=_either(wanted), test=test)
+
+
+def _weekday(name: str, wanted: Sequence[str], hours: Hours) -> Condition:
+    numbers = frozenset[int]().union(*map(weekdays, wanted))
+
+    def test(seen: Seen) -> tuple[bool, str]:
+        local = local_time(seen.situation.now, hours.zone)
+        return local.weekday() in numbers, spoken_clock(local)
+
+    return Condition(name=name, wanted=_either(wanted), test=test)
 
 
 def confidence(situation: Situation) -> float | None:
@@ -249,4 +333,21 @@ _MAKERS: dict[str, Callable[..., Condition]] = {
     "thread.is_reply_to_us": _is(lambda s: s.thread.is_reply_to_us),
     "thread.our_replies": _compares(lambda s: s.thread.our_replies),
     "case.exists": _is(lambda s: s.case.exists),
+    "author.verified": _is_known(lambda s: s.author.verified),
+    "author.new": _is_known(
+        lambda s: None if s.author.account_age_days is None else s.author.account_age_days < NEW_DAYS
+    ),
+    "author.unsolved_complaints": _compares(lambda s: s.author.unsolved_complaints),
+    "customer.language": _one_of(lambda s: (s.customer.language or None) if s.customer else None),
+    "thread.last_speaker": _one_of(lambda s: s.thread.last_speaker),
+    "thread.answered_by_colleague": _is(lambda s: s.thread.answered_by_colleague),
+}
+
+# What is asked of each of several things by name, and what needs the policy's calendars.
+_EACH: dict[str, Callable[[str, str, Any], Condition]] = {"scores": _score, "customer.fields": _field}
+_TIMES: dict[str, Callable[[str, Sequence[str], Hours], Condition]] = {
+    "time.within": _open,
+    "time.outside": _open,
+    "time.holiday": _holiday,
+    "time.weekday": _weekday,
 }

@@ -2,7 +2,8 @@
 
 How rules add up: they are read from top to bottom until one matches that does not `continue`. What an earlier rule
 said about the reply and the case stays; urgency is the highest that any of them said, plus every "+1"; tags collect.
-`ignore` drops reply and case, unless somebody was called in.
+`ignore` drops reply and case, unless somebody was called in or a person is to look. A rule in the shadow is read like
+any other, and nothing it says is heard.
 
 Which case: an open case goes on with its team. Otherwise a rule's `case` decides; `escalate` alone opens one with that
 team; where no rule spoke, `cases: every` opens one with the default team and `cases: routed` leaves it to a person. A
@@ -25,9 +26,13 @@ from listener.types import (
     Situation,
     Urgency,
 )
+from policies.acts import in_words
+from policies.asking import fields_asked, is_missing
+from policies.calendars import Hours
 from policies.conditions import Conditions, Seen, compile_when
 from policies.drafts import Templates
 from policies.schema import Case, PolicyFile, Reply, Rule
+from policies.shares import Share, draw, percent
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,11 +53,14 @@ class _Said:
     escalate: str = ""
     ignored: str = ""
     last_rule: str = ""
+    person: bool = False
 
-    def hear(self, rule: Rule) -> None:
+    def hear(self, rule: Rule, reply: Reply | None) -> None:
+        """Adds what the rule says; `reply` is what it answers with this mention."""
         then = rule.then
         self.last_rule = rule.name
-        self.reply = self.reply or then.reply
+        self.reply = self.reply or reply
+        self.person = self.person or bool(then.person)
         self.case = self.case or then.case
         self.escalate = self.escalate or then.escalate or ""
         self.ignored = self.ignored or then.ignore or ""
@@ -77,8 +85,10 @@ class Rules:
         self.file = file
         self.text = text
         self.version = version
+        self.fields_asked = fields_asked(file)
         self._modes = modes
-        self._rules = tuple(_Compiled(rule=rule, when=compile_when(rule.when)) for rule in file.rules)
+        self._hours = Hours.of(file.calendars, time_zone=file.time_zone)
+        self._rules = tuple(_Compiled(rule=rule, when=compile_when(rule.when, self._hours)) for rule in file.rules)
         self._templates = Templates(
             {name: template.wordings() for name, template in file.templates.items()},
             language=file.language,
@@ -92,7 +102,7 @@ class Rules:
     def decide(self, situation: Situation) -> Decision:
         """What the rules alone say; the guard has not spoken yet."""
         said, traces = self._read(Seen.of(situation))
-        if said.ignored and not said.escalate:
+        if said.ignored and not (said.escalate or said.person):
             said.reply = said.case = None
         else:
             said.ignored = ""
@@ -103,7 +113,7 @@ class Rules:
             reply=self._reply(said, situation, case, urgency),
             case=case,
             urgency=urgency,
-            needs_routing=needs_routing,
+            needs_routing=needs_routing or (said.person and case is None),
             escalate_to=said.escalate,
             tags=tuple(dict.fromkeys(said.tags)),
             ignored=said.ignored,
@@ -121,9 +131,16 @@ class Rules:
                 continue
             failure = compiled.when.failure(seen)
             if failure is None:
-                said.hear(rule)
+                reply, notes = self._answer(rule, seen.situation, spoken_for=said.reply is not None)
+                if rule.shadow:
+                    saw = "; ".join([in_words(rule, reply), *notes])
+                    traces.append(RuleTrace(rule=rule.name, outcome=RuleOutcome.SHADOW, wanted=rule.because, saw=saw))
+                    continue
+                said.hear(rule, reply)
                 ended = not rule.goes_on
-                traces.append(RuleTrace(rule=rule.name, outcome=RuleOutcome.MATCHED, wanted=rule.because))
+                traces.append(
+                    RuleTrace(rule=rule.name, outcome=RuleOutcome.MATCHED, wanted=rule.because, saw="; ".join(notes))
+                )
             else:
                 traces.append(
                     RuleTrace(
@@ -135,6 +152,30 @@ class Rules:
                     )
                 )
         return said, traces
+
+    def _answer(self, rule: Rule, situation: Situation, *, spoken_for: bool) -> tuple[Reply | None, list[str]]:
+        """What the rule answers this mention with, its share settled to auto or manual; and how that came, in words.
+
+        `spoken_for`: an earlier rule said what is answered, so that this one need not.
+        """
+        reply, notes = rule.then.reply, list[str]()
+        if spoken_for:
+            if rule.shadow and (reply or rule.then.ask_for):
+                notes.append("an earlier rule says what is answered, so its own answer would not count")
+            return reply, notes
+        for data, template in (rule.then.ask_for or {}).items():
+            if is_missing(data, situation.customer):
+                reply = (reply or Reply(template=template)).model_copy(update={"template": template})
+                notes.append(f"{data} is missing, so `{template}` asks for it")
+                break
+        if reply and isinstance(reply.mode, Share):
+            share = reply.mode.at(situation.now, self._hours.zone)
+            lot = draw(situation.network, situation.mention_id, rule.name)
+            alone = lot < share
+            verdict = "may go out alone" if alone else "a person sees it"
+            notes.append(f"drew {lot:.2f} of 100 for a share of {percent(share)}: {verdict}")
+            reply = reply.model_copy(update={"mode": Mode.AUTO if alone else Mode.MANUAL})
+        return reply, notes
 
     def _case(self, said: _Said, situation: Situation, urgency: Urgency) -> tuple[CasePlan | None, bool]:
         """The case to open or update, and whether a person has to route the mention."""
@@ -189,7 +230,8 @@ class Rules:
         )
         if draft is None:
             return None
-        auto = self.mode_on(situation.network) is Mode.AUTO and said.reply.mode is not Mode.MANUAL
+        alone = said.reply.mode is not Mode.MANUAL and not said.person
+        auto = self.mode_on(situation.network) is Mode.AUTO and alone
         return ReplyPlan(
             template=said.reply.template,
             text=draft.text,

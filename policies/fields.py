@@ -11,12 +11,13 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
-from listener.types import Intent, PostKind, Sentiment, Signal, Urgency, Visibility
+from listener.types import Intent, PostKind, Sentiment, Signal, Speaker, Urgency, Visibility
 from policies import amounts
 from policies.templates import template_problem
 from policies.words import phrase_pattern, shown
 
 NONE = "none"
+BRANCH = "\0"  # begins the names of branches, which no file has: where one of two forms may stand
 MAX_EXAMPLE = 500  # characters; the model reads about as much of one text
 
 
@@ -144,3 +145,5 @@ Kinds = Annotated[tuple[PostKind, ...], _ONE, BeforeValidator(listed, json_schem
 Visibilities = Annotated[
     tuple[Visibility, ...], _ONE, BeforeValidator(listed, json_schema_input_type=Visibility | list[Visibility])
 ]
+Speakers = Annotated[tuple[Speaker, ...], _ONE, BeforeValidator(listed, json_schema_input_type=Speaker | list[Speaker])]
+Scores = Annotated[dict[Word, Number], Field(min_length=1, max_length=50)]

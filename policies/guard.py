@@ -86,6 +86,11 @@ class Guarded:
         """The policy as it was understood, for those who show it."""
         return self._rules.file
 
+    @property
+    def fields_asked(self) -> frozenset[str]:
+        """The imported fields of a customer that its rules ask about, in small letters."""
+        return self._rules.fields_asked
+
     def mode_on(self, network: str) -> Mode:
         """How replies go out on that network, settings included."""
         return self._rules.mode_on(network)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, Union, cast, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from listener.types import CaseMode
+from policies.conditions import LABELS
 from policies.document import MAX_PROBLEMS, Document, Location
-from policies.fields import NONE
+from policies.fields import BRANCH, NONE
 from policies.personal import personal_data
 from policies.schema import PolicyFile
 from policies.templates import quotes_case
@@ -39,15 +40,20 @@ _KINDS = {
 def schema_problems(error: ValidationError, document: Document) -> list[str]:
     """A validation error as sentences, in the order of the file."""
     # A list whose entries all failed is reported as too short as well; that is no second mistake.
-    details = [e for e in error.errors(include_url=False) if e["type"] != "too_short" or not e["input"]]
+    details = [
+        cast(ErrorDetails, {**e, "loc": tuple(part for part in e["loc"] if not str(part).startswith(BRANCH))})
+        for e in error.errors(include_url=False)
+        if e["type"] != "too_short" or not e["input"]
+    ]
     found = [(document.line(tuple(e["loc"])), document.problem(tuple(e["loc"]), _sentence(e))) for e in details[:1000]]
     return [sentence for _, sentence in sorted(found, key=lambda item: item[0])]
 
 
 def reference_problems(document: Document) -> list[str]:
-    """Teams, templates and areas that are named but do not exist. Reads raw data, so it works beside other problems."""
+    """Teams, templates, areas and such that are named but do not exist. Reads raw data: works beside other problems."""
     data = document.data
-    known = {kind: _keys(data.get(f"{kind}s")) for kind in ("team", "template", "area")}
+    known = {kind: _keys(data.get(f"{kind}s")) for kind in ("team", "template", "area", "calendar")}
+    known["label or area"] = [*LABELS, *known["area"]]
     found: list[str] = []
     for location, kind, name in _references(data):
         if name not in known[kind]:
@@ -150,7 +156,7 @@ def _keys(block: object) -> list[str]:
 
 
 def _references(data: Mapping[str, Any]) -> Iterator[tuple[Location, str, str]]:
-    """Every name that refers to something: where it stands, whether it is a team, a template or an area, the name."""
+    """Every name that refers to something: where it stands, whether it is a team, a template and so on, the name."""
     if isinstance(data.get("default_team"), str):
         yield ("default_team",), "team", data["default_team"]
     guard = data.get("guard")
@@ -161,7 +167,7 @@ def _references(data: Mapping[str, Any]) -> Iterator[tuple[Location, str, str]]:
     rules = data.get("rules")
     for index, rule in enumerate(rules) if isinstance(rules, list) else ():
         if isinstance(rule, dict):
-            yield from _areas_named(rule.get("when"), ("rules", index, "when"))
+            yield from _named_in(rule.get("when"), ("rules", index, "when"))
         then = rule.get("then") if isinstance(rule, dict) else None
         if not isinstance(then, dict):
             continue
@@ -171,18 +177,27 @@ def _references(data: Mapping[str, Any]) -> Iterator[tuple[Location, str, str]]:
                 value = value.get(inner)
             if isinstance(value, str) and value not in (NONE, "yes", "no"):
                 yield ("rules", index, "then", key, inner), kind, value
+        asked = then.get("ask_for")
+        for data_name, value in asked.items() if isinstance(asked, dict) else ():
+            if isinstance(value, str):
+                yield ("rules", index, "then", "ask_for", data_name), "template", value
 
 
-def _areas_named(when: object, location: Location) -> Iterator[tuple[Location, str, str]]:
-    """The areas that a `when` and the blocks inside it speak of."""
+def _named_in(when: object, location: Location) -> Iterator[tuple[Location, str, str]]:
+    """The areas, calendars and labels that a `when` and the blocks inside it speak of."""
     if not isinstance(when, dict):
         return
-    for number, name in enumerate(_several(when.get("areas"))):
-        if isinstance(name, str):
-            yield (*location, "areas", number), "area", name.strip()
+    lists = {"areas": "area", "time.within": "calendar", "time.outside": "calendar", "time.holiday": "calendar"}
+    for key, kind in lists.items():
+        for number, name in enumerate(_several(when.get(key))):
+            if isinstance(name, str):
+                yield (*location, key, number), kind, name.strip()
+    scores = when.get("scores")
+    for name in scores if isinstance(scores, dict) else ():
+        yield (*location, "scores", name), "label or area", name.strip()
     for key in ("all", "any", "none"):
         for number, block in enumerate(_several(when.get(key))):
-            yield from _areas_named(block, (*location, key, number))
+            yield from _named_in(block, (*location, key, number))
 
 
 def _several(value: object) -> list[object]:
@@ -228,18 +243,27 @@ def _rule_problems(file: PolicyFile) -> Iterator[tuple[Location, str]]:
                 f"rule `{rule.name}` is never reached: `{end}` above it matches everything; move it up, or give "
                 f"`{end}` conditions or `continue: true`",
             )
-        if rule.when.is_empty and not rule.goes_on:
+        if rule.when.is_empty and not rule.goes_on and not rule.shadow:
             end = end or rule.name
         reply = rule.then.reply
-        template = file.templates.get(reply.template) if reply and not reply.is_silence else None
-        if template and _may_lack_a_case(file, index):
-            lists = [wordings for by_language in template.wordings().values() for wordings in by_language.values()]
-            if any(all(map(quotes_case, wordings)) for wordings in lists):
+        replies = [("reply", reply.template)] if reply and not reply.is_silence else []
+        replies += [("ask_for", name) for name in (rule.then.ask_for or {}).values()]
+        for key, name in replies:
+            if _may_lack_a_case(file, index) and _quotes_a_case(file, name):
                 yield (
-                    ("rules", index, "then", "reply"),
+                    ("rules", index, "then", key),
                     f"rule `{rule.name}` may open no case, but its reply quotes `case.reference`; say `case:` in the "
                     "rule, or put the reference inside `{% if case.reference %}…{% endif %}`",
                 )
+
+
+def _quotes_a_case(file: PolicyFile, name: str) -> bool:
+    """Whether every wording of that template in some language quotes a case."""
+    template = file.templates.get(name)
+    lists = (
+        [texts for by_language in template.wordings().values() for texts in by_language.values()] if template else []
+    )
+    return any(all(map(quotes_case, wordings)) for wordings in lists)
 
 
 def _area_problems(file: PolicyFile) -> Iterator[tuple[Location, str]]:

@@ -9,10 +9,14 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 
 from listener.types import CaseMode, Mode, Urgency
+from policies.asking import AskFor
+from policies.blocks import Block
+from policies.calendars import Calendar, Calendars, TimeZone, WeekdayList
 from policies.fields import (
+    BRANCH,
     NONE,
     Age,
     Example,
@@ -26,9 +30,11 @@ from policies.fields import (
     Phrases,
     Raise,
     Reference,
+    Scores,
     Sentiments,
     Signals,
     Span,
+    Speakers,
     Text,
     Visibilities,
     Wordings,
@@ -38,14 +44,10 @@ from policies.fields import (
     refuse,
     sentences,
 )
+from policies.records import Fields
+from policies.shares import Share
 
 LEAST_EXAMPLES = 5
-
-
-class Block(BaseModel):
-    """A part of the file. Unknown keys are refused: a misspelt rule must not silently do nothing."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 Blocks = Annotated["tuple[When, ...]", BeforeValidator(listed, json_schema_input_type="When | list[When]")]
@@ -107,6 +109,50 @@ class When(Block):
     case_exists: bool | None = Field(
         default=None, alias="case.exists", description="Whether it belongs to an open case."
     )
+    scores: Scores | None = Field(
+        default=None, description='How sure the model is of single labels or areas, like `complaint: ">= 0.6"`.'
+    )
+    author_verified: bool | None = Field(
+        default=None, alias="author.verified", description="Whether the network has verified who they are, if it says."
+    )
+    author_new: bool | None = Field(
+        default=None, alias="author.new", description="Whether the account is less than 30 days old, where known."
+    )
+    author_unsolved_complaints: Number | None = Field(
+        default=None,
+        alias="author.unsolved_complaints",
+        description="How many of their complaints ended unsolved: cases closed without having been resolved.",
+    )
+    customer_language: Languages | None = Field(
+        default=None, alias="customer.language", description="The language on the record."
+    )
+    customer_fields: Fields | None = Field(
+        default=None,
+        alias="customer.fields",
+        description='What was imported with the record, like `{plan: gold, arrears: "> 0", since: "< 2024-01-01"}`.',
+    )
+    thread_last_speaker: Speakers | None = Field(
+        default=None,
+        alias="thread.last_speaker",
+        description="Who spoke there last before this: us, a colleague by hand, the author, another, nobody.",
+    )
+    thread_answered_by_colleague: bool | None = Field(
+        default=None,
+        alias="thread.answered_by_colleague",
+        description="Whether one of us answered it by hand on the network.",
+    )
+    time_within: Calendars | None = Field(
+        default=None, alias="time.within", description="One of these calendars is open now."
+    )
+    time_outside: Calendars | None = Field(
+        default=None, alias="time.outside", description="All of these calendars are closed now."
+    )
+    time_holiday: Calendars | None = Field(
+        default=None, alias="time.holiday", description="One of these calendars has a public holiday today."
+    )
+    time_weekday: WeekdayList | None = Field(
+        default=None, alias="time.weekday", description="The day of the week in the policy's time zone, like sat."
+    )
     all: Blocks = Field(default=(), description="All of these blocks hold.")
     any: Blocks = Field(default=(), description="At least one block holds.")
     none: Blocks = Field(default=(), description="None of these blocks holds.")
@@ -143,7 +189,13 @@ class Reply(Block):
     """Which template answers. `mode: manual` keeps a person in front of this one even where replies go out alone."""
 
     template: Reference
-    mode: Mode | None = None
+    mode: (
+        Annotated[
+            Annotated[Mode, Tag(BRANCH + "mode")] | Annotated[Share, Tag(BRANCH + "share")],
+            Discriminator(lambda value: BRANCH + ("share" if isinstance(value, dict | Share) else "mode")),
+        ]
+        | None
+    ) = Field(default=None, description="auto, manual, or a share: `{auto: 10%}`.")
 
     @property
     def is_silence(self) -> bool:
@@ -179,13 +231,29 @@ class Then(Block):
     ignore: Text | None = Field(
         default=None, min_length=1, description="Needs nothing at all; the reason, for the record."
     )
+    person: bool | None = Field(
+        default=None, description="true: a person looks; nothing goes out alone, and what has no case waits for one."
+    )
+    ask_for: AskFor | None = Field(
+        default=None, description="Data and the template that asks for it; the first that is missing is asked for."
+    )
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Then:
+        if self.person is False:
+            raise refuse("`person: false` changes nothing; remove it, no rule can take a mention from a person")
         if not self.model_fields_set or all(getattr(self, key) is None for key in self.model_fields_set):
-            raise refuse("`then` does nothing; say `reply`, `case`, `urgency`, `tags`, `escalate` or `ignore`")
-        if self.ignore is not None and self.model_fields_set & {"reply", "case", "escalate"}:
-            raise refuse("`ignore` means that nothing is done; remove it, or remove `reply`, `case` and `escalate`")
+            raise refuse(
+                "`then` does nothing; say `reply`, `case`, `urgency`, `tags`, `escalate`, `ignore`, `person` or "
+                "`ask_for`"
+            )
+        if self.ignore is not None and self.model_fields_set & {"reply", "case", "escalate", "person", "ask_for"}:
+            raise refuse(
+                "`ignore` means that nothing is done; remove it, or remove `reply`, `case`, `escalate`, `person` and "
+                "`ask_for`"
+            )
+        if self.ask_for and self.reply and self.reply.is_silence:
+            raise refuse("`reply: none` says nothing and `ask_for` asks; remove one of the two")
         return self
 
 
@@ -199,6 +267,7 @@ class Rule(Block):
     goes_on: bool = Field(
         default=False, alias="continue", description="Adds what it says, and the next rules are read too."
     )
+    shadow: bool = Field(default=False, description="Only records what it would have done, and changes nothing.")
 
     @model_validator(mode="after")
     def _ends_when_ignoring(self) -> Rule:
@@ -365,6 +434,10 @@ class PolicyFile(Block):
         description="What concerns us besides the built-in intents; learned by `escucha model train`.",
     )
     rules: tuple[Rule, ...] = Field(max_length=500)
+    time_zone: TimeZone = Field(default="UTC", description="Whose days and hours count, like Europe/Madrid.")
+    calendars: dict[Name, Calendar] = Field(
+        default_factory=dict, max_length=50, description="Business hours, holidays and quiet hours by name."
+    )
 
     def mode_on(self, network: str) -> Mode:
         """How replies go out on that network, as the file says it."""

@@ -32,6 +32,7 @@ MARKS = {
     RuleOutcome.MATCHED: ("✓", "green"),
     RuleOutcome.FAILED: ("✗", "red"),
     RuleOutcome.NOT_REACHED: ("·", "dim"),
+    RuleOutcome.SHADOW: ("○", "cyan"),
 }
 
 
@@ -148,6 +149,10 @@ def _rules(decision: StoredDecision) -> Table | Text:
         match rule.get("outcome"):
             case RuleOutcome.MATCHED:
                 text.append(_one_line(rule.get("wanted") or "matched"), "green")
+                if rule.get("saw"):
+                    text.append(f"; {_one_line(rule['saw'])}", "dim")
+            case RuleOutcome.SHADOW:
+                text.append("in the shadow, changes nothing; it would ", "cyan").append(_one_line(rule.get("saw", "")))
             case RuleOutcome.FAILED:
                 text.append(f"{_one_line(rule.get('condition', ''))}: " if rule.get("condition") else "did not match")
                 if rule.get("condition"):
@@ -226,11 +231,13 @@ def _saw(saw: object, width: int) -> Table:
 
 def _told(values: Mapping[str, Any]) -> str:
     """`reason wrong facts, edit 2`: what says something among the values."""
-    told = {key: value for key, value in values.items() if value not in (None, "", [], False)}
+    told = {key: value for key, value in values.items() if value not in (None, "", [], {}, False)}
     return ", ".join(f"{key.replace('_', ' ')} {_plain_value(value)}" for key, value in told.items())
 
 
 def _plain_value(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}: {each}" for name, each in value.items())
     return "yes" if value is True else ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 

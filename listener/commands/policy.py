@@ -159,7 +159,16 @@ def _summary(app: App, found: Readable) -> dict[str, Any]:
         "rules": [rule.name for rule in file.rules],
         "templates": {name: sorted(template.wordings()[""]) for name, template in file.templates.items()},
         "teams": list(file.teams),
+        "shares": {rule.name: rule.then.reply.mode.in_words() for rule in _sharing(file)},
+        "shadow": [rule.name for rule in file.rules if rule.shadow],
+        "calendars": list(file.calendars),
     }
+
+
+def _sharing(file: Any) -> list[Any]:
+    """The rules that answer alone only for a share of what they match."""
+    heard = [rule for rule in file.rules if rule.then.reply and not rule.shadow]
+    return [rule for rule in heard if hasattr(rule.then.reply.mode, "in_words")]
 
 
 def _print_summary(app: App, found: Readable) -> None:
@@ -177,8 +186,16 @@ def _print_summary(app: App, found: Readable) -> None:
             ("rules", f"{len(file.rules)}, {replies} of them answer"),
             ("templates", f"{len(file.templates)} in {', '.join(languages)}" if languages else "none"),
             ("teams", ", ".join(file.teams)),
+            ("calendars", ", ".join(file.calendars)),
         ]
     )
+    for rule in _sharing(file):
+        output.say(
+            f"• Rule {rule.name!r} may answer alone {rule.then.reply.mode.in_words()}; the others wait for a person."
+        )
+    for rule in file.rules:
+        if rule.shadow:
+            output.say(f"• Rule {rule.name!r} is in the shadow: it only records what it would have done.")
 
 
 def _behind(app: App) -> str | None:
@@ -193,6 +210,7 @@ def _warnings(file: Any) -> Iterator[str]:
     """What is allowed and yet may be an oversight, one sentence each."""
     thens = [rule.then for rule in file.rules]
     used = {then.reply.template for then in thens if then.reply}
+    used |= {template for then in thens for template in (then.ask_for or {}).values()}
     for name in file.templates:
         if name not in used:
             yield f"Template {name!r} is used by no rule; remove it, or let a rule reply with it."

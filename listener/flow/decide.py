@@ -26,6 +26,7 @@ from listener.store import (
     optouts,
     policies,
     switch,
+    threads,
 )
 from listener.store.cases import Case
 from listener.store.customers import Customer
@@ -43,6 +44,7 @@ from listener.types import (
     PostKind,
     SendsView,
     Situation,
+    Speaker,
     ThreadView,
     Understanding,
 )
@@ -87,7 +89,14 @@ def decide(
         batch = mentions.awaiting(tx, MentionState.UNDERSTOOD, limit)
         ends, done = time.monotonic() + LONGEST, 0
         for mention in batch:
-            matter = _gather(tx, mention, facts(mention.network, mention.account), company, now)
+            matter = _gather(
+                tx,
+                mention,
+                facts=facts(mention.network, mention.account),
+                company=company,
+                fields_asked=policy.fields_asked,
+                now=now,
+            )
             if matter is not None:
                 _decide_one(tx, policy, matter, now)
             done += 1
@@ -106,9 +115,12 @@ class _Matter:
     case: Case | None  # the one it would join
     facts: Facts
     company: Company
+    fields_asked: frozenset[str]  # of those imported with the customer; nothing else of them is copied into a trace
 
 
-def _gather(tx: Transaction, mention: Mention, facts: Facts, company: Company, now: datetime) -> _Matter | None:
+def _gather(
+    tx: Transaction, mention: Mention, *, facts: Facts, company: Company, fields_asked: frozenset[str], now: datetime
+) -> _Matter | None:
     understanding = decisions.understanding_of(tx, mention.id)
     if understanding is None:
         mentions.trouble(tx, mention, stage="decide", reason="its understanding is missing", now=now)
@@ -122,6 +134,7 @@ def _gather(tx: Transaction, mention: Mention, facts: Facts, company: Company, n
         case=case,
         facts=facts,
         company=company,
+        fields_asked=fields_asked,
     )
 
 
@@ -152,6 +165,7 @@ def _situation(tx: Transaction, matter: _Matter, now: datetime) -> Situation:
         now=now,
     )
     author = mention.author
+    by_hand = threads.answered_by_hand(tx, mention.network, mention.external_id, ours)
     return Situation(
         now=now,
         mention_id=mention.id,
@@ -178,6 +192,10 @@ def _situation(tx: Transaction, matter: _Matter, now: datetime) -> Situation:
             or inbox.is_ours(tx, mention.network, mention.external_id),
             account_age_days=(now - author.created_at).days if author.created_at else None,
             mentions_last_7_days=mentions.by_account_since(tx, mention.account_id, now - timedelta(days=7)),
+            verified=author.verified,
+            unsolved_complaints=cases.unsolved_complaints(
+                tx, account_id=mention.account_id, customer_id=customer.id if customer else None
+            ),
         ),
         customer=None
         if customer is None
@@ -188,11 +206,14 @@ def _situation(tx: Transaction, matter: _Matter, now: datetime) -> Situation:
             language=customer.language,
             tags=customer.tags,
             open_cases=cases.open_count(tx, customer.id),
+            fields={name: value for name, value in customer.fields.items() if name.casefold() in matter.fields_asked},
         ),
         thread=ThreadView(
             our_replies=sends.in_thread,
             is_reply_to_us=mention.kind is PostKind.REPLY or inbox.is_ours(tx, mention.network, mention.parent_id),
             answered=sends.this_mention > 0 or mentions.answered_by(tx, mention.network, mention.external_id, ours),
+            answered_by_colleague=by_hand,
+            last_speaker=_last_speaker(tx, matter, ours),
         ),
         case=CaseView(reference=case.reference, exists=True, team=case.team, urgency=case.urgency)
         if case
@@ -207,6 +228,19 @@ def _situation(tx: Transaction, matter: _Matter, now: datetime) -> Situation:
         unanswerable=mention.unanswerable,
         paused=switch.is_paused(tx, mention.network),
     )
+
+
+def _last_speaker(tx: Transaction, matter: _Matter, ours: frozenset[str]) -> Speaker:
+    """Who spoke in the thread last before the mention, of what we heard and said."""
+    mention = matter.mention
+    last = threads.last_said(tx, mention)
+    if last is None:
+        return Speaker.NOBODY
+    if last.author is None:
+        return Speaker.US
+    if last.author.external_id in ours or matter.company.is_ours(last.author):
+        return Speaker.US if inbox.is_ours(tx, mention.network, last.external_id) else Speaker.COLLEAGUE
+    return Speaker.AUTHOR if last.author.external_id == mention.author.external_id else Speaker.OTHER
 
 
 def first_contact(
@@ -234,6 +268,7 @@ def first_contact(
             bot=post.author.bot,
             opted_out=post.author.opted_out,
             account_age_days=(now - post.author.created_at).days if post.author.created_at else None,
+            verified=post.author.verified,
         ),
         customer=None,
         thread=ThreadView(is_reply_to_us=post.kind is PostKind.REPLY),

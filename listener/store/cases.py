@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Row, Select, func, insert, select, update
 from listener.errors import NotFound
 from listener.store import Transaction, audit, upsert
 from listener.store import tables as t
-from listener.types import CasePlan, CaseState, MentionState, Urgency
+from listener.types import CasePlan, CaseState, Intent, MentionState, Urgency
 
 LIVE = (CaseState.OPEN, CaseState.PENDING)
 
@@ -229,6 +229,25 @@ def existing(tx: Transaction, references: Sequence[str]) -> list[str]:
 def open_count(tx: Transaction, customer_id: int) -> int:
     """How many live cases the customer has."""
     return _live_count(tx, t.cases.c.customer_id == customer_id)
+
+
+def unsolved_complaints(tx: Transaction, *, account_id: int, customer_id: int | None, limit: int = 500) -> int:
+    """How many cases of this person were closed without a solution, with a complaint in them, among the newest.
+
+    `limit`: of so many mentions in such cases it is looked at, so that nobody's long history takes long.
+    """
+    whose = t.cases.c.account_id == account_id
+    if customer_id is not None:
+        whose = whose | (t.cases.c.customer_id == customer_id)
+    query = (
+        select(t.cases.c.id, t.understandings.c.intents)
+        .join(t.case_mentions, t.case_mentions.c.case_id == t.cases.c.id)
+        .join(t.understandings, t.understandings.c.mention_id == t.case_mentions.c.mention_id)
+        .where(whose, t.cases.c.state == CaseState.CLOSED.value, t.cases.c.resolved_at.is_(None))
+        .order_by(t.cases.c.id.desc())
+        .limit(limit)
+    )
+    return len({row.id for row in tx.execute(query) if Intent.COMPLAINT in row.intents})
 
 
 def overdue(tx: Transaction, now: datetime) -> int:

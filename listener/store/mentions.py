@@ -23,7 +23,7 @@ from listener.types import (
     Visibility,
 )
 
-_TOLD_EACH_TIME = ("handle", "display_name", "url", "followers", "bot", "opted_out")  # of an author
+_TOLD_EACH_TIME = ("handle", "display_name", "url", "followers", "bot", "opted_out", "verified")  # of an author
 MAX_COUNT = 2_000_000_000  # as much as an integer column holds everywhere
 AGAIN = timedelta(hours=1)  # until a post is looked up again of which a look told nothing
 MAX_ID = 300  # characters of an id or a name, as wide as their columns
@@ -219,6 +219,7 @@ def _accounts(tx: Transaction, network: str, authors: Sequence[Author], now: dat
             "followers": author.followers,
             "bot": author.bot,
             "opted_out": author.opted_out,
+            "verified": author.verified,
             "created_at": author.created_at,
             "first_seen_at": now,
         }
@@ -453,6 +454,7 @@ def _joined() -> Select[Any]:
         t.accounts.c.followers,
         t.accounts.c.bot,
         t.accounts.c.opted_out,
+        t.accounts.c.verified,
         t.accounts.c.left_alone_at,
         t.accounts.c.created_at,
     ]
@@ -480,6 +482,7 @@ def _mention(row: Row[Any]) -> Mention:
             bot=row.bot,
             created_at=row.created_at,
             opted_out=row.opted_out,
+            verified=row.verified,
         ),
         state=MentionState(row.state),
         revision=row.revision,

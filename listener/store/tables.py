@@ -133,6 +133,7 @@ accounts = Table(
     Column("followers", Integer),
     Column("bot", Boolean, nullable=False, default=False),
     Column("opted_out", Boolean, nullable=False, default=False),
+    Column("verified", Boolean),  # whether the network vouches for who they are; null: it does not say
     Column("left_alone_at", Moment),  # when its owner asked us not to be answered any more
     Column("created_at", Moment),
     Column("first_seen_at", Moment, nullable=False),
@@ -169,7 +170,7 @@ mentions = Table(
     Column("url", Text),
     Column("claimed_language", String(35)),
     Column("parent_id", String(300)),
-    Column("thread_id", String(300), index=True),
+    Column("thread_id", String(300)),
     Column("media", JSON, nullable=False),
     Column("raw", JSON, nullable=False),
     Column("posted_at", Moment, nullable=False, index=True),
@@ -182,6 +183,7 @@ mentions = Table(
     Index(None, "state", "id"),
     Index(None, "account_id", "posted_at"),
     Index(None, "network", "parent_id"),
+    Index(None, "thread_id", "posted_at"),
 )
 Index(  # what is to be looked up again, or is too old to be kept; what is gone needs neither
     "ix_mentions_still_here",

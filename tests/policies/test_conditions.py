@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import time
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 import policies
-from listener.types import CaseView, CustomerView, PostKind, RuleOutcome, Signal, Visibility
+from listener.types import CaseView, CustomerView, PostKind, RuleOutcome, Signal, Speaker, Visibility
 from policies.amounts import duration, duration_comparison, number_comparison, spoken
 from policies.schema import When
 from policies.words import fold, found, phrase_pattern
 from tests.policies.situations import GOLD, NOW, situation
+
+RECORD = CustomerView(
+    reference="C",
+    name="Ana",
+    fields={"Plan": "fibre 600", "arrears": "30,50", "Customer since": "2019-03-31", "consent": "true", "note": ""},
+)
 
 # when, the situation, whether it holds, what it saw otherwise
 CONDITIONS: list[tuple[str, dict[str, Any], bool, str]] = [
@@ -74,6 +81,45 @@ CONDITIONS: list[tuple[str, dict[str, Any], bool, str]] = [
     ("thread.is_reply_to_us: true", {"thread__is_reply_to_us": True}, True, ""),
     ('thread.our_replies: ">= 1"', {}, False, "0"),
     ("case.exists: true", {"case": CaseView(reference="R", exists=True)}, True, ""),
+    ('scores: {praise: ">= 0.9"}', {}, True, ""),
+    ('scores: {praise: ">= 90%", question: "< 0.8"}', {}, False, "0.90"),
+    ('scores: {complaint: "< 0.5"}', {}, False, "unknown"),
+    ('scores: {neutral: "> 0.8"}', {}, True, ""),
+    ('scores: {press: ">= 0.3"}', {"understanding__signal_scores": {"press": 0.35}}, True, ""),
+    ('scores: {roaming: ">= 0.3"}', {"understanding__area_scores": {"roaming": 0.2}}, False, "0.20"),
+    ("author.verified: true", {"author__verified": True}, True, ""),
+    ("author.verified: false", {}, False, "unknown"),
+    ("author.verified: true", {"author__verified": False}, False, "false"),
+    ("author.new: true", {"author__account_age_days": 29}, True, ""),
+    ("author.new: true", {"author__account_age_days": 30}, False, "false"),
+    ("author.new: false", {}, False, "unknown"),
+    ('author.unsolved_complaints: ">= 2"', {"author__unsolved_complaints": 2}, True, ""),
+    ('author.unsolved_complaints: ">= 2"', {}, False, "0"),
+    ("customer.language: [es]", {"customer": replace(GOLD, language="ES")}, True, ""),
+    ("customer.language: es", {"customer": GOLD}, False, "unknown"),
+    ("customer.fields: {plan: [fibre, 'Fibre 600']}", {"customer": RECORD}, True, ""),
+    ("customer.fields: {PLAN: gold}", {"customer": RECORD}, False, "fibre 600"),
+    ('customer.fields: {arrears: "> 30"}', {"customer": RECORD}, True, ""),
+    ('customer.fields: {arrears: "> 31"}', {"customer": RECORD}, False, "30,50"),
+    ('customer.fields: {Customer since: "< 2020-01-01"}', {"customer": RECORD}, True, ""),
+    ('customer.fields: {customer since: ">= 2020-01-01"}', {"customer": RECORD}, False, "2019-03-31"),
+    ('customer.fields: {plan: "> 3"}', {"customer": RECORD}, False, "fibre 600"),
+    ("customer.fields: {consent: true}", {"customer": RECORD}, True, ""),
+    ("customer.fields: {note: x}", {"customer": RECORD}, False, "unknown"),
+    ("customer.fields: {plan: gold}", {}, False, "unknown"),
+    ("thread.last_speaker: [us, colleague]", {"thread__last_speaker": Speaker.COLLEAGUE}, True, ""),
+    ("thread.last_speaker: us", {}, False, "nobody"),
+    ("thread.answered_by_colleague: true", {"thread__answered_by_colleague": True}, True, ""),
+    ("thread.answered_by_colleague: true", {}, False, "false"),
+    ("time.within: office", {}, True, ""),
+    ("time.within: [night, office]", {}, True, ""),
+    ("time.within: night", {}, False, "Fri 20 Nov 09:00"),
+    ("time.outside: [night]", {}, True, ""),
+    ("time.outside: [night, office]", {}, False, "Fri 20 Nov 09:00"),
+    ("time.holiday: office", {"now": datetime(2026, 12, 25, 20, tzinfo=UTC)}, True, ""),
+    ("time.holiday: office", {}, False, "Fri 20 Nov 13:00"),
+    ("time.weekday: [mon-tue, fri]", {}, True, ""),
+    ("time.weekday: [sat, sun]", {}, False, "Fri 20 Nov 09:00"),
     ("{intents: praise, language: es}", {}, True, ""),
     ("all: [{intents: praise}, {language: es}]", {}, True, ""),
     ("all: [{intents: praise}, {language: en}]", {}, False, "language: wanted en, saw es"),
@@ -94,6 +140,10 @@ def test_a_condition(when: str, given: dict[str, Any], holds: bool, saw: str) ->
     text = f"""name: one
 teams: {{care: {{}}}}
 default_team: care
+time_zone: America/Argentina/Buenos_Aires
+calendars:
+  office: {{time_zone: Europe/Madrid, hours: {{mon-fri: "09:00-18:00"}}, holidays: ES}}
+  night: {{hours: {{daily: "22:00-08:00"}}}}
 areas:
   roaming: {{examples: [sin datos fuera, abroad without data, roaming caro, no signal in Chile, cómo lo activo]}}
   billing: {{examples: [factura doble, charged twice, no entiendo el cargo, wrong invoice, me cobraron de más]}}

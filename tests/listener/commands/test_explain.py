@@ -103,6 +103,17 @@ def test_a_deleted_mention_leaves_a_skeleton_with_a_sentence(desk: DeskWorld) ->
     assert plain["rules"] == [{"rule": "outage", "outcome": "failed"}]
 
 
+def test_the_shadow_and_shares_are_told(desk: DeskWorld) -> None:
+    rules = (
+        RuleTrace(rule="bold", outcome=RuleOutcome.SHADOW, wanted="why", saw="reply with `hello` (auto)"),
+        RuleTrace(rule="thanks", outcome=RuleOutcome.MATCHED, saw="drew 37.12 of 100"),
+    )
+    desk.decides(desk.hears(), rules=rules)
+    told = " ".join(desk.run("explain", "D1").stdout.split())
+    assert "○ bold in the shadow, changes nothing; it would reply with `hello` (auto)" in told
+    assert "✓ thanks matched; drew 37.12 of 100" in told
+
+
 def test_what_was_not_decided_yet_says_so(desk: DeskWorld) -> None:
     mention = desk.hears()
     told = desk.run("explain", f"M{mention}")

@@ -116,3 +116,19 @@ def test_modes_show_what_the_settings_change(escucha: Run, tmp_path: Path) -> No
     (tmp_path / "escucha.toml").write_text('[policy]\nmodes = {sandbox = "auto"}\n', encoding="utf-8")
     found = json.loads(escucha("policy", "show", "--json").stdout)
     assert found["modes"] == {"": "manual", "sandbox": "auto"}
+
+
+def test_shares_and_the_shadow_are_said_in_words(escucha: Run, tmp_path: Path) -> None:
+    ramp = "{from: 10%, to: 100%, over: 14d, starting: 2026-12-01}"
+    then = f"{{reply: {{template: thanks, mode: {{ramp: {ramp}}}}}, ask_for: {{customer: sorry}}}}"
+    shared = GOOD.replace("{reply: thanks}", then)
+    tried = "  - {name: bold, shadow: true, then: {reply: {template: thanks, mode: {auto: 50%}}}}\n"
+    (tmp_path / "p.yaml").write_text(shared.replace("templates:", f"{tried}templates:"), encoding="utf-8")
+    said = " ".join(escucha("policy", "check", "p.yaml").stdout.split())
+    grows = "for 10% of its mentions, growing to 100% within 14d from 2026-12-01"
+    assert f"Rule 'thanks' may answer alone {grows}; the others wait for a person." in said
+    assert "Rule 'bold' is in the shadow: it only records what it would have done." in said
+    assert "50%" not in said
+    assert "is used by no rule" not in said
+    found = json.loads(escucha("policy", "check", "p.yaml", "--json").stdout)
+    assert (found["shares"], found["shadow"]) == ({"thanks": grows}, ["bold"])

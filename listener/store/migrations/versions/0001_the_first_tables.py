@@ -23,6 +23,7 @@ def upgrade() -> None:
         sa.Column("followers", sa.Integer(), nullable=True),
         sa.Column("bot", sa.Boolean(), nullable=False),
         sa.Column("opted_out", sa.Boolean(), nullable=False),
+        sa.Column("verified", sa.Boolean(), nullable=True),
         sa.Column("left_alone_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("first_seen_at", sa.DateTime(timezone=True), nullable=False),
@@ -334,7 +335,7 @@ def upgrade() -> None:
             sqlite_where=sa.text("gone_at IS NULL"),
             postgresql_where=sa.text("gone_at IS NULL"),
         )
-        batch_op.create_index(batch_op.f("ix_mentions_thread_id"), ["thread_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_mentions_thread_id_posted_at"), ["thread_id", "posted_at"], unique=False)
 
     op.create_table(
         "case_events",

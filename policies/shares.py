@@ -1,0 +1,100 @@
+"""A share of the mentions answered alone, the rest by a person; and how it grows.
+
+    reply: {template: thanks, mode: {auto: 10%}}
+    reply: {template: thanks, mode: {ramp: {from: 10%, to: 100%, over: 14d, starting: 2026-12-01}}}
+
+Nobody throws a dice: `draw` reads a number off the network, the mention and the rule. The same mention falls on the
+same side however often it is decided, and whoever is in at 10 % is in at 20 %.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from datetime import UTC, datetime, time
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from policies.amounts import spoken
+from policies.blocks import Block
+from policies.calendars import Day
+from policies.fields import Span, refuse, sentences
+from policies.words import shown
+
+_PERCENT = re.compile(r"(\d{1,3}(?:\.\d{1,2})?) ?%")
+
+
+def _percent(value: object) -> float:
+    if isinstance(value, float):
+        return value  # read before
+    match = _PERCENT.fullmatch(value.strip()) if isinstance(value, str) else None
+    if match is None or float(match[1]) > 100:
+        raise ValueError(f"`{shown(value)}` is no share; write it like 10%, from 0% to 100%")
+    return float(match[1])
+
+
+Percent = Annotated[float, BeforeValidator(sentences(_percent), json_schema_input_type=str)]
+
+
+class Ramp(Block):
+    """A share that grows day and night, evenly, until it is there."""
+
+    start: Percent | None = Field(default=None, alias="from", description="What it begins with; left out: `auto`.")
+    to: Percent = Field(description="What it grows to.")
+    over: Span = Field(description="How long that takes, like 14d.")
+    starting: Day = Field(description="The day on which it begins to grow, like 2026-12-01.")
+
+
+class Share(Block):
+    """How many of the mentions are answered alone, in percent; the others wait for a person."""
+
+    auto: Percent | None = Field(default=None, description="Like 10%.")
+    ramp: Ramp | None = Field(default=None, description="Lets it grow by itself.")
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Share:
+        ramp = self.ramp
+        if self.auto is None and (ramp is None or ramp.start is None):
+            raise refuse("nothing says how many are answered alone; write `auto: 10%`, or `from:` in the `ramp`")
+        if ramp and ramp.start is not None and self.auto not in (None, ramp.start):
+            raise refuse("`auto` and the ramp's `from` say different shares; keep one of them")
+        if ramp and not 2000 <= ramp.starting.year <= 2200:
+            raise refuse(f"a ramp cannot start in {ramp.starting.year}; write its first day, like 2026-12-01")
+        if ramp and self.begins >= ramp.to:
+            raise refuse("a ramp grows, and this one does not; raise `to`, or write `auto` alone")
+        return self
+
+    @property
+    def begins(self) -> float:
+        """The share before it grows, in percent."""
+        written = self.ramp.start if self.ramp and self.ramp.start is not None else self.auto
+        assert written is not None  # `_fits_together` refused all else
+        return written
+
+    def at(self, moment: datetime, zone: ZoneInfo) -> float:
+        """The share then, in percent; a ramp starts at midnight in that zone."""
+        if self.ramp is None:
+            return self.begins
+        starts = datetime.combine(self.ramp.starting, time(), zone).astimezone(UTC)
+        gone = (moment - starts) / self.ramp.over
+        return self.begins + (self.ramp.to - self.begins) * min(max(gone, 0.0), 1.0)
+
+    def in_words(self) -> str:
+        """`for 10% of its mentions, growing to 100% within 14d from 2026-12-01`."""
+        words = f"for {percent(self.begins)} of its mentions"
+        if self.ramp is None:
+            return words
+        return f"{words}, growing to {percent(self.ramp.to)} within {spoken(self.ramp.over)} from {self.ramp.starting}"
+
+
+def draw(network: str, mention_id: int, rule: str) -> float:
+    """Where the mention falls for that rule, from 0 up to but not including 100; always the same, evenly spread."""
+    digest = hashlib.sha256(f"{network}\0{mention_id}\0{rule}".encode("utf-8", "replace")).digest()
+    return int.from_bytes(digest[:6]) / 2**48 * 100
+
+
+def percent(share: float) -> str:
+    """`10%`, `12.5%`."""
+    return f"{share:.2f}".rstrip("0").rstrip(".") + "%"

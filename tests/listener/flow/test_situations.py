@@ -1,0 +1,117 @@
+"""What a policy is told about the thread, the author and the customer, and what it leaves in the trace."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import policies
+from listener.desk import cases as desk_cases
+from listener.desk import customers as desk_customers
+from listener.store import cases, customers, decisions, mentions
+from listener.store.customers import Edit
+from listener.types import CaseState, LinkBasis
+from tests.listener.flow.world import AUTO, Escucha
+
+RECORD = {"name": "Ana", "email": None, "phone": None, "language": "es", "tier": "gold", "tags": []}
+
+
+def saw(escucha: Escucha, post: str) -> dict[str, Any]:
+    """What the policy knew of the post with that id when it was decided last."""
+    with escucha.store.read() as tx:
+        mention = mentions.by_external_id(tx, "sandbox", post)
+        assert mention is not None
+        known: dict[str, Any] = decisions.decisions_of(tx, mention.id)[0].trace["saw"]
+        return known
+
+
+def test_who_spoke_last(escucha: Escucha) -> None:
+    first = escucha.says("@marca ¿horario?")
+    escucha.round()
+    escucha.round()
+    assert len(escucha.answers()) == 1
+    escucha.clock.forward(hours=1)  # the network's own clock, which dates our answer, is not ours
+    again = escucha.says("@marca ¿y los domingos?", parent=first)
+    escucha.round()
+    escucha.clock.forward(seconds=5)
+    other = escucha.says("@marca eso, ¿y los domingos?", who="beto", parent=again)
+    escucha.round(seconds=30)
+    speakers = [saw(escucha, post)["thread"]["last_speaker"] for post in (first, again, other)]
+    assert speakers == ["nobody", "us", "other"]
+
+
+def test_a_stranger_and_the_author_speak_too(escucha: Escucha) -> None:
+    first = escucha.says("@marca todo mal")
+    escucha.clock.forward(seconds=5)
+    second = escucha.says("@marca y peor, mal", parent=first)
+    escucha.clock.forward(seconds=5)
+    third = escucha.says("@marca mal, igual que yo", who="beto", parent=second)
+    escucha.round()
+    speakers = [saw(escucha, post)["thread"]["last_speaker"] for post in (first, second, third)]
+    assert speakers == ["nobody", "author", "other"]
+
+
+def test_a_colleague_who_answered_by_hand_is_told_from_us(escucha: Escucha) -> None:
+    escucha.queries = ("mentions", "#marca")
+    escucha.main = escucha.pipeline()
+    first = escucha.says("@marca todo mal")
+    escucha.clock.forward(seconds=5)
+    escucha.network.post("marca", "Lo miramos #marca", parent=first, at=escucha.clock())
+    escucha.clock.forward(seconds=5)
+    second = escucha.says("@marca sigue mal", parent=first)
+    escucha.round()
+    assert saw(escucha, first)["thread"]["answered_by_colleague"] is True
+    assert saw(escucha, second)["thread"]["answered_by_colleague"] is False
+    assert saw(escucha, second)["thread"]["last_speaker"] == "colleague"
+
+
+def test_complaints_that_ended_unsolved_are_counted(escucha: Escucha) -> None:
+    for text, ends in (
+        ("@marca todo mal", CaseState.CLOSED),
+        ("@marca peor, mal", CaseState.RESOLVED),
+        ("@marca ¿horario?", CaseState.CLOSED),
+        ("@marca otra vez mal", CaseState.CLOSED),
+    ):
+        escucha.says(text)
+        escucha.round()
+        with escucha.store.write() as tx:
+            (case,) = cases.listing(tx)
+            desk_cases.move(tx, case, ends, by="marta", now=escucha.clock())
+    last = escucha.says("@marca ¿alguien lee esto?")
+    stranger = escucha.says("@marca ¿hola?", who="beto")
+    escucha.round()
+    assert saw(escucha, last)["author"]["unsolved_complaints"] == 2
+    assert saw(escucha, stranger)["author"]["unsolved_complaints"] == 0
+
+
+def test_only_the_fields_that_the_policy_asks_about_reach_it_and_the_trace(escucha: Escucha) -> None:
+    rule = """rules:
+  - name: gold
+    when: {customer.fields: {PLAN: gold, arrears: "> 100"}}
+    then: {tags: [arrears]}
+    continue: true
+"""
+    escucha.main = escucha.pipeline(policy=policies.load_text(AUTO.replace("rules:\n", rule)))
+    fields = {"Plan": "Gold", "arrears": "120,50", "address": "Calle Mayor 1"}
+    with escucha.store.write() as tx:
+        edit = Edit(reference="C1", values={**RECORD, "fields": fields}, changed=())
+        customers.write(tx, added=[edit], changed=[], by="test", now=escucha.clock(), source="test")
+        desk_customers.link(
+            tx,
+            customers.get(tx, "C1"),
+            network="sandbox",
+            handle="ana",
+            linkable=True,
+            basis=LinkBasis.SELF_DECLARED,
+            evidence="",
+            by="test",
+            now=escucha.clock(),
+        )
+    post = escucha.says("@marca todo mal")
+    escucha.round()
+    assert saw(escucha, post)["customer"]["fields"] == {"Plan": "Gold", "arrears": "120,50"}
+    with escucha.store.read() as tx:
+        mention = mentions.by_external_id(tx, "sandbox", post)
+        assert mention is not None
+        (decision,) = decisions.decisions_of(tx, mention.id)
+    assert decision.tags == ("arrears",)
+    assert "Calle Mayor" not in str(decision.trace)
