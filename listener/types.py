@@ -343,6 +343,9 @@ class AuthorView:
     is_us: bool = False
     account_age_days: int | None = None
     mentions_last_7_days: int = 1
+    mentions_last_10_minutes: int = 1
+    same_text_last_day: int = 1  # how often it wrote these very words
+    quick_replies_last_day: int = 0  # how often it answered us within seconds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -364,6 +367,7 @@ class ThreadView:
     our_replies: int = 0
     is_reply_to_us: bool = False
     answered: bool = False  # we (or a colleague by hand) already answered this very mention
+    repliers: tuple[str, ...] = ()  # whom we heard answering this very mention, by handle
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -384,6 +388,10 @@ class SendsView:
     in_thread: int = 0
     last_hour: int = 0
     automatic_to_author_last_day: int = 0
+    last_day: int = 0  # this and the two below: on this network
+    by_rule_last_day: Mapping[str, int] = field(default_factory=dict)
+    by_wording_last_day: Mapping[str, int] = field(default_factory=dict)  # to how many others, by `ReplyPlan.wording`
+    wordings_before: tuple[str, ...] = ()  # what this author or this conversation was told already, newest first
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -411,6 +419,7 @@ class Situation:
     facts: Facts
     unanswerable: str = ""  # why the network takes no answer to this one
     paused: bool = False
+    broke: str = ""  # why there is no money to send anything, as the start of a sentence
 
 
 class RuleOutcome(StrEnum):
@@ -450,6 +459,8 @@ class ReplyPlan:
     mode: Mode
     length: int
     limit: int
+    rule: str = ""  # the rule that asked for it
+    wording: str = ""  # which of the template's wordings it is: the same for everybody, whatever their name
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -48,10 +48,13 @@ class _Said:
     escalate: str = ""
     ignored: str = ""
     last_rule: str = ""
+    reply_rule: str = ""
 
     def hear(self, rule: Rule) -> None:
         then = rule.then
         self.last_rule = rule.name
+        if self.reply is None and then.reply is not None:
+            self.reply_rule = rule.name
         self.reply = self.reply or then.reply
         self.case = self.case or then.case
         self.escalate = self.escalate or then.escalate or ""
@@ -197,4 +200,6 @@ class Rules:
             mode=Mode.AUTO if auto else Mode.MANUAL,
             length=draft.length,
             limit=situation.facts.limit,
+            rule=said.reply_rule,
+            wording=draft.wording,
         )

@@ -17,6 +17,7 @@ from listener.desk import customers as desk_customers
 from listener.store import (
     Store,
     Transaction,
+    authors,
     cases,
     decisions,
     erasing,
@@ -49,6 +50,7 @@ from listener.types import (
 
 log = structlog.get_logger(__name__)
 
+QUICK = timedelta(seconds=20)  # who answers us sooner than that has hardly read it
 LONGEST = 2.0  # seconds for which a batch keeps other writers waiting, one mention more at most; they wait for 30
 
 
@@ -75,10 +77,12 @@ def decide(
     facts: Callable[[str, str], Facts],
     limit: int,
     now: datetime,
+    broke: Callable[[Transaction, str], str] = lambda _tx, _account: "",
 ) -> int:
     """Decides up to `limit` understood mentions in one transaction, for `LONGEST` at most; gives how many.
 
-    `facts(network, account)` gives what is true of the network as that account sees it. A mention that breaks the
+    `facts(network, account)` gives what is true of the network as that account sees it; `broke(tx, account)` why that
+    account has no money to send anything, asked once for the batch. A mention that breaks the
     policy is set aside; the rest goes on.
     """
     with store.write() as tx:
@@ -86,8 +90,12 @@ def decide(
             return 0  # another policy rules by now: whoever holds it decides
         batch = mentions.awaiting(tx, MentionState.UNDERSTOOD, limit)
         ends, done = time.monotonic() + LONGEST, 0
+        why_broke: dict[str, str] = {}
         for mention in batch:
-            matter = _gather(tx, mention, facts(mention.network, mention.account), company, now)
+            if mention.account not in why_broke:
+                why_broke[mention.account] = broke(tx, mention.account)
+            known = facts(mention.network, mention.account)
+            matter = _gather(tx, mention, known, company, why_broke[mention.account], now)
             if matter is not None:
                 _decide_one(tx, policy, matter, now)
             done += 1
@@ -106,9 +114,12 @@ class _Matter:
     case: Case | None  # the one it would join
     facts: Facts
     company: Company
+    broke: str  # why there is no money to answer
 
 
-def _gather(tx: Transaction, mention: Mention, facts: Facts, company: Company, now: datetime) -> _Matter | None:
+def _gather(
+    tx: Transaction, mention: Mention, facts: Facts, company: Company, broke: str, now: datetime
+) -> _Matter | None:
     understanding = decisions.understanding_of(tx, mention.id)
     if understanding is None:
         mentions.trouble(tx, mention, stage="decide", reason="its understanding is missing", now=now)
@@ -122,6 +133,7 @@ def _gather(tx: Transaction, mention: Mention, facts: Facts, company: Company, n
         case=case,
         facts=facts,
         company=company,
+        broke=broke,
     )
 
 
@@ -152,6 +164,7 @@ def _situation(tx: Transaction, matter: _Matter, now: datetime) -> Situation:
         now=now,
     )
     author = mention.author
+    habits = authors.habits(tx, account_id=mention.account_id, text=mention.text, now=now, quick=QUICK)
     return Situation(
         now=now,
         mention_id=mention.id,
@@ -178,6 +191,9 @@ def _situation(tx: Transaction, matter: _Matter, now: datetime) -> Situation:
             or inbox.is_ours(tx, mention.network, mention.external_id),
             account_age_days=(now - author.created_at).days if author.created_at else None,
             mentions_last_7_days=mentions.by_account_since(tx, mention.account_id, now - timedelta(days=7)),
+            mentions_last_10_minutes=habits.posts_last_10_minutes,
+            same_text_last_day=habits.same_text_last_day,
+            quick_replies_last_day=habits.quick_replies_last_day,
         ),
         customer=None
         if customer is None
@@ -193,6 +209,9 @@ def _situation(tx: Transaction, matter: _Matter, now: datetime) -> Situation:
             our_replies=sends.in_thread,
             is_reply_to_us=mention.kind is PostKind.REPLY or inbox.is_ours(tx, mention.network, mention.parent_id),
             answered=sends.this_mention > 0 or mentions.answered_by(tx, mention.network, mention.external_id, ours),
+            repliers=mentions.repliers(
+                tx, mention.network, mention.external_id, but=[*ours, author.external_id]
+            ),
         ),
         case=CaseView(reference=case.reference, exists=True, team=case.team, urgency=case.urgency)
         if case
@@ -202,10 +221,15 @@ def _situation(tx: Transaction, matter: _Matter, now: datetime) -> Situation:
             in_thread=sends.in_thread,
             last_hour=sends.last_hour,
             automatic_to_author_last_day=sends.automatic_to_author_last_day,
+            last_day=sends.last_day,
+            by_rule_last_day=sends.by_rule_last_day,
+            by_wording_last_day=sends.by_wording_last_day,
+            wordings_before=sends.wordings_before,
         ),
         facts=matter.facts,
         unanswerable=mention.unanswerable,
         paused=switch.is_paused(tx, mention.network),
+        broke=matter.broke,
     )
 
 
@@ -319,5 +343,6 @@ def _trace(situation: Situation, decision: Decision) -> dict[str, Any]:
             "unanswerable": situation.unanswerable,
             "opens_case": situation.facts.opens_case,
             "paused": situation.paused,
+            "broke": situation.broke,
         },
     }
