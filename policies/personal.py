@@ -53,7 +53,7 @@ def _numbers(text: str, own: set[str]) -> Iterator[str]:
         digits = _SIGNS.sub("", match.group())
         if digits in own or any(begin < end and start < stop for begin, stop in taken):
             continue
-        if is_cuit(digits):
+        if is_cuit(digits) and not match.group().startswith("+"):
             yield "a tax number (CUIT)"
         elif is_card(digits):
             yield "a card number"

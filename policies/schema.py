@@ -284,8 +284,8 @@ class RiskTeams(Block):
 
     self_harm: Reference | None = None
     violence: Reference | None = None
-    minors: Reference | None = None
     health: Reference | None = None
+    minors: Reference | None = None
     legal_threat: Reference | None = None
     press: Reference | None = None
 
@@ -295,8 +295,8 @@ class RiskWords(Block):
 
     self_harm: Phrases = ()
     violence: Phrases = ()
-    minors: Phrases = ()
     health: Phrases = ()
+    minors: Phrases = ()
     legal_threat: Phrases = ()
     press: Phrases = ()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+
 from listener.types import Answerable, PostKind, ReplyPlan, Situation
 from policies.amounts import spoken
 from policies.optouts import asks_to_be_left_alone
@@ -147,7 +148,10 @@ def duplicate(about: Case) -> Stop:
     """The same wording to many people: what networks take for spam."""
     if about.reply is None:
         return None
-    told, cap = about.situation.sends.by_wording_last_day.get(about.reply.wording, 0), about.settings.per_wording_per_day
+    told, cap = (
+        about.situation.sends.by_wording_last_day.get(about.reply.wording, 0),
+        about.settings.per_wording_per_day,
+    )
     if told < cap:
         return None
     return "holds", (

@@ -209,9 +209,7 @@ def _situation(tx: Transaction, matter: _Matter, now: datetime) -> Situation:
             our_replies=sends.in_thread,
             is_reply_to_us=mention.kind is PostKind.REPLY or inbox.is_ours(tx, mention.network, mention.parent_id),
             answered=sends.this_mention > 0 or mentions.answered_by(tx, mention.network, mention.external_id, ours),
-            repliers=mentions.repliers(
-                tx, mention.network, mention.external_id, but=[*ours, author.external_id]
-            ),
+            repliers=mentions.repliers(tx, mention.network, mention.external_id, but=[*ours, author.external_id]),
         ),
         case=CaseView(reference=case.reference, exists=True, team=case.team, urgency=case.urgency)
         if case

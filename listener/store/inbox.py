@@ -279,7 +279,9 @@ def edit(
     if draft.state not in (DraftState.PROPOSED, DraftState.APPROVED):
         raise AlreadyDone(_already(draft))
     own = {} if text == draft.text else {"wording": ""}
-    move(tx, draft, DraftState.PROPOSED, text=text, length=length, decided_by=by, decided_at=now, automatic=False, **own)
+    move(
+        tx, draft, DraftState.PROPOSED, text=text, length=length, decided_by=by, decided_at=now, automatic=False, **own
+    )
     pictures = {} if images is None else {"images": len(images)}
     if images is not None:
         attachments.replace_of_draft(tx, draft.id, images)
