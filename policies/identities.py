@@ -33,8 +33,8 @@ ACCOUNT = "a bank account"
 _SEPARATORS = re.compile(r"[ .\-]")
 _IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30}\b", re.IGNORECASE)
 _NAMED = re.compile(  # what a word names needs no check digit
-    r"\b(?:d\.?n\.?i\.?|n\.?i\.?[fe]\.?|c[eé]dula(?: de (?:identidad|ciudadan[ií]a))?|documento(?: de identidad)?|c\.i\."
-    r"|c\.c\.|carn[eé]t? de identidad|pasaporte|passport|cui|ssn|social security(?: number)?|national insurance"
+    r"\b(?:d\.?n\.?i\.?|n\.?i\.?[fe]\.?|c[eé]dula(?: de (?:identidad|ciudadan[ií]a))?|documento(?: de identidad)?"
+    r"|c\.i\.|c\.c\.|carn[eé]t? de identidad|pasaporte|passport|cui|ssn|social security(?: number)?|national insurance"
     r"|seguridad social|nss)(?!\w)[^0-9A-Z\n]{0,4}(?:(?:n[º°o.]{1,2}|n[uú]mero|number|no\.|es|is|:)[ :]{0,2}){0,2}"
     r"(?:[A-Z]{1,3}-?)?(?P<number>\d[\d .\-]{4,13}\d)",
     re.IGNORECASE,

@@ -1,7 +1,7 @@
 """Phone numbers in a text, told from order numbers, prices and other rows of digits.
 
-Which numbers there are comes from `phonenumbers`, Google's table of the world's numbering plans. Nearly every row of nine
-or ten digits is somebody's number somewhere, so how it is written and what stands around it count as well.
+Which numbers there are comes from `phonenumbers`, a table of the world's numbering plans. Nearly every row of nine or
+ten digits is somebody's number somewhere, so how it is written and what stands around it count as well.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Caps, colleagues, loops, duplicates, an empty purse: what holds, just below what passes, and that no policy lifts it."""
+"""Caps, colleagues, loops, duplicates, an empty purse: what holds, what just passes, and that no policy lifts it."""
 
 from __future__ import annotations
 
