@@ -74,6 +74,8 @@ class Guidelines:
 
         `understanding`: what it answers, None where nobody knows. `name`: the author's, as the network shows it.
         """
+        if not self._written.model_fields_set:
+            return ()
         intents = set(understanding.intents) if understanding else set()
         words, opening = fold(text), fold(_opening(text))
         return (
