@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -21,12 +23,14 @@ rules: [{name: all, then: {reply: hello}}]
 
 
 @pytest.fixture
-def strict(desk: DeskWorld) -> DeskWorld:
+def strict(tmp_path: Path) -> Iterator[DeskWorld]:
     """A desk whose policy has guidelines."""
+    desk = DeskWorld(tmp_path)
     (desk.folder / "policy.yaml").write_text(POLICY, encoding="utf-8")
     settings = desk.folder / "escucha.toml"
     settings.write_text(settings.read_text("utf-8") + '\n[policy]\nfile = "policy.yaml"\n', encoding="utf-8")
-    return desk
+    yield desk
+    desk.close()
 
 
 def test_show_names_what_a_draft_does_not_keep(strict: DeskWorld) -> None:
