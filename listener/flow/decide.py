@@ -95,7 +95,7 @@ def decide(
             if mention.account not in why_broke:
                 why_broke[mention.account] = broke(tx, mention.account)
             known = facts(mention.network, mention.account)
-            matter = _gather(tx, mention, known, company, why_broke[mention.account], now)
+            matter = _gather(tx, mention, known, company, now, broke=why_broke[mention.account])
             if matter is not None:
                 _decide_one(tx, policy, matter, now)
             done += 1
@@ -118,7 +118,7 @@ class _Matter:
 
 
 def _gather(
-    tx: Transaction, mention: Mention, facts: Facts, company: Company, broke: str, now: datetime
+    tx: Transaction, mention: Mention, facts: Facts, company: Company, now: datetime, *, broke: str
 ) -> _Matter | None:
     understanding = decisions.understanding_of(tx, mention.id)
     if understanding is None:

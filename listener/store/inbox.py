@@ -435,9 +435,8 @@ def sends(
         rules[row.rule] += row.said
         wordings[row.wording] += row.others
     around = or_(theirs, and_(heard.network == network, heard.thread_id == thread_id) if thread_id else false())
-    columns = (drafts.mention_id, drafts.wording, heard.network, heard.thread_id)
-    query = select(*columns).select_from(joined_tables).where(spoken, around).order_by(drafts.id.desc())
-    told = tx.execute(query).all()
+    ever = select(drafts.mention_id, drafts.wording, heard.thread_id).select_from(joined_tables)
+    told = tx.execute(ever.where(spoken, around).order_by(drafts.id.desc())).all()
     return Sends(
         to_author_last_day=sum(row.to_author for row in day),
         automatic_to_author_last_day=sum(row.automatic for row in day),
