@@ -182,5 +182,16 @@ class Policy(Protocol):
     ) -> tuple[str, ...]:
         """What forbids sending this text to `handle`, one sentence each; empty when nothing does."""
 
+    def tone(
+        self,
+        text: str,
+        *,
+        language: str,
+        understanding: Understanding | None,
+        name: str,
+        visibility: Visibility = Visibility.PUBLIC,
+    ) -> tuple[str, ...]:
+        """Which guidelines of tone a reply to `name` does not keep, one sentence each; advice, it forbids nothing."""
+
     def decide(self, situation: Situation) -> Decision:
         """What to do about one mention. Pure: the same situation gives the same decision."""

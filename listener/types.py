@@ -346,6 +346,9 @@ class AuthorView:
     mentions_last_7_days: int = 1
     verified: bool | None = None
     unsolved_complaints: int = 0  # cases that began with a complaint of theirs and were closed without a solution
+    mentions_last_10_minutes: int = 1
+    same_text_last_day: int = 1  # how often it wrote these very words
+    quick_replies_last_day: int = 0  # how often it answered us within seconds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -378,8 +381,9 @@ class ThreadView:
     our_replies: int = 0
     is_reply_to_us: bool = False
     answered: bool = False  # we (or a colleague by hand) already answered this very mention
-    answered_by_colleague: bool = False  # by hand, on the network
+    answered_by_colleague: bool = False  # by hand on the network, from an account of ours; a policy adds colleagues
     last_speaker: Speaker = Speaker.NOBODY  # before the mention, of what we heard and said
+    repliers: tuple[str, ...] = ()  # whom we heard answering this very mention, by handle
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -400,6 +404,10 @@ class SendsView:
     in_thread: int = 0
     last_hour: int = 0
     automatic_to_author_last_day: int = 0
+    last_day: int = 0  # this and the two below: on this network
+    by_rule_last_day: Mapping[str, int] = field(default_factory=dict)
+    by_wording_last_day: Mapping[str, int] = field(default_factory=dict)  # to how many others, by `ReplyPlan.wording`
+    wordings_before: tuple[str, ...] = ()  # what this author or this conversation was told already, newest first
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -427,6 +435,7 @@ class Situation:
     facts: Facts
     unanswerable: str = ""  # why the network takes no answer to this one
     paused: bool = False
+    broke: str = ""  # why there is no money to send anything, as the start of a sentence
 
 
 class RuleOutcome(StrEnum):
@@ -471,6 +480,8 @@ class ReplyPlan:
     mode: Mode
     length: int
     limit: int
+    rule: str = ""  # the rule that asked for it
+    wording: str = ""  # which of the template's wordings it is: the same for everybody, whatever their name
 
 
 @dataclass(frozen=True, kw_only=True)

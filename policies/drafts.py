@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,8 +18,12 @@ Wordings = Mapping[str, Mapping[str, Sequence[str]]]
 
 @dataclass(frozen=True, kw_only=True)
 class _Variant:
-    """One wording, compiled. `needs_case`: it quotes a reference whether or not there is one. `signs`: by itself."""
+    """One wording, compiled. `needs_case`: it quotes a reference whether or not there is one. `signs`: by itself.
 
+    `key`: 12 hex digits that stand for its source.
+    """
+
+    key: str
     template: jinja2.Template
     needs_case: bool
     signs: bool
@@ -26,9 +31,13 @@ class _Variant:
 
 @dataclass(frozen=True, kw_only=True)
 class Draft:
-    """A reply in words: the language it is in, and its length as the network counts it with its address."""
+    """A reply in words: the language it is in, and its length as the network counts it with its address.
+
+    `wording`: which of the template's wordings it is, the same for everybody.
+    """
 
     text: str
+    wording: str
     language: str
     length: int
 
@@ -50,8 +59,10 @@ class Templates:
     def draft(self, name: str, situation: Situation, *, team: str, urgency: str, has_case: bool) -> Draft | None:
         """The reply to this mention, or None when every wording quotes a case and there is none to quote.
 
-        Language: the mention's own, else the policy's, else English. Wording: by the mention's id, so that the same
-        mention always gets the same one; where that is too long for the network, the next that fits.
+        Language: the mention's own, else the policy's, else English. Wording: one that this author and this
+        conversation were not told yet, else what they were told longest ago; of several, what went out least within a
+        day; of several, by the mention's id. The same situation always gets the same one. Where that is too long for
+        the network, the next that fits.
         """
         has_case = has_case and bool(situation.case.reference)
         chosen = self._wordings(name, situation.network, situation.understanding.language, has_case)
@@ -60,13 +71,15 @@ class Templates:
         language, variants = chosen
         context = nested(self._values(situation, language=language, team=team, urgency=urgency, has_case=has_case))
         first: Draft | None = None
-        for step in range(len(variants)):
-            variant = variants[(situation.mention_id + step) % len(variants)]
+        for variant in _in_turn(variants, situation):
             text = self._signed(render(variant.template, context), variant)
             if not text:
                 continue
             draft = Draft(
-                text=text, language=language, length=addressed_length(text, situation.facts, situation.author.handle)
+                text=text,
+                wording=variant.key,
+                language=language,
+                length=addressed_length(text, situation.facts, situation.author.handle),
             )
             if draft.length <= situation.facts.limit:
                 return draft
@@ -115,9 +128,23 @@ def addressed_length(text: str, facts: Facts, handle: str) -> int:
     return facts.count(facts.address(text, handle))
 
 
+def _in_turn(variants: Sequence[_Variant], situation: Situation) -> list[_Variant]:
+    """The wordings in the order in which they are tried."""
+    first = situation.mention_id % len(variants)
+    told = situation.sends.wordings_before
+    often = situation.sends.by_wording_last_day
+
+    def worn(variant: _Variant) -> tuple[int, int]:
+        newest = tuple(told).index(variant.key) if variant.key in told else len(told)
+        return len(told) - newest, often.get(variant.key, 0)
+
+    return sorted([*variants[first:], *variants[:first]], key=worn)
+
+
 def _compile(sources: Sequence[str]) -> tuple[_Variant, ...]:
     return tuple(
         _Variant(
+            key=hashlib.sha256(source.encode("utf-8")).hexdigest()[:12],
             template=compiled(source),
             needs_case=quotes_case(source),
             signs="brand.signature" in variables_in(parsed(source)),

@@ -29,6 +29,7 @@ from listener.types import (
 from policies.acts import in_words
 from policies.asking import fields_asked, is_missing
 from policies.calendars import Hours
+from policies.colleagues import recognised
 from policies.conditions import Conditions, Seen, compile_when
 from policies.drafts import Templates
 from policies.schema import Case, PolicyFile, Reply, Rule
@@ -54,11 +55,14 @@ class _Said:
     ignored: str = ""
     last_rule: str = ""
     person: bool = False
+    reply_rule: str = ""
 
     def hear(self, rule: Rule, reply: Reply | None) -> None:
         """Adds what the rule says; `reply` is what it answers with this mention."""
         then = rule.then
         self.last_rule = rule.name
+        if self.reply is None and reply is not None:
+            self.reply_rule = rule.name
         self.reply = self.reply or reply
         self.person = self.person or bool(then.person)
         self.case = self.case or then.case
@@ -101,7 +105,7 @@ class Rules:
 
     def decide(self, situation: Situation) -> Decision:
         """What the rules alone say; the guard has not spoken yet."""
-        said, traces = self._read(Seen.of(situation))
+        said, traces = self._read(Seen.of(recognised(situation, self.file.guard.colleagues)))
         if said.ignored and not (said.escalate or said.person):
             said.reply = said.case = None
         else:
@@ -239,4 +243,6 @@ class Rules:
             mode=Mode.AUTO if auto else Mode.MANUAL,
             length=draft.length,
             limit=situation.facts.limit,
+            rule=said.reply_rule,
+            wording=draft.wording,
         )

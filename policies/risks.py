@@ -1,4 +1,4 @@
-"""Words of danger in Spanish and English: harm to oneself or others, minors, the law, the press.
+"""Words of danger in Spanish and English: harm to oneself or others, health, minors, the law, the press.
 
 They make sure that a person looks, soon; they prove nothing. A false alarm costs a glance, so the lists lean towards
 finding. Everyday exaggeration that means nothing ("me muero de risa", "esto es la bomba") is kept out.
@@ -61,6 +61,28 @@ RISKS: Mapping[str, tuple[str, ...]] = {
             "sexual assault",
             "sexually assaulted",
         ),
+    ),
+    "health": (
+        *("llamen a una ambulancia", "llamad a una ambulancia", "manden una ambulancia", "necesito una ambulancia"),
+        *("estoy en el hospital", "estamos en el hospital", "acabe en el hospital", "termine en el hospital"),
+        *("acabamos en el hospital", "terminamos en el hospital", "estoy en urgencias", "acabe en urgencias"),
+        *("acabamos en urgencias", "acabamos todos en urgencias", "terminamos en urgencias", "hospitalizad*"),
+        *("terapia intensiva", "en la uci", "urgencia medica", "reaccion alergica", "choque anafilactico"),
+        *("shock anafilactico", "anafilaxia", "intoxicacion", "intoxicad*", "me intoxique", "se intoxico"),
+        *("nos intoxicamos", "envenenad*", "envenenamiento", "no puede respirar", "no puedo respirar bien"),
+        *("me dio un infarto", "le dio un infarto", "sufrio un infarto", "un ictus", "paro cardiaco", "convulsion*"),
+        *("sobredosis", "se desmayo", "me desmaye", "perdio el conocimiento", "perdi el conocimiento"),
+        *("quemaduras de", "se electrocuto", "me dio una descarga", "le dio una descarga", "oxigeno en casa"),
+        *("concentrador de oxigeno", "maquina de dialisis", "equipo de dialisis", "electrodependiente*"),
+        "monoxido de carbono",
+        *("call an ambulance", "send an ambulance", "need an ambulance", "i'm in hospital", "i am in hospital"),
+        *("i'm in the hospital", "we're in hospital", "we are in hospital", "ended up in hospital"),
+        *("ended up in the hospital", "ended up in the er", "hospitalised", "hospitalized", "intensive care"),
+        *("in the icu", "allergic reaction", "severe allergy", "anaphyla*", "food poisoning", "was poisoned"),
+        *("been poisoned", "can't breathe", "cannot breathe", "had a heart attack", "having a heart attack"),
+        *("had a stroke", "having a stroke", "cardiac arrest", "a seizure", "overdos*", "passed out"),
+        *("lost consciousness", "electrocuted", "oxygen concentrator", "dialysis machine", "on dialysis"),
+        *("carbon monoxide", "on life support"),
     ),
     "minors": (
         *("soy menor", "es menor de edad", "son menores de edad", "soy menor de edad", "menor no acompanad*"),

@@ -139,7 +139,7 @@ class When(Block):
     thread_answered_by_colleague: bool | None = Field(
         default=None,
         alias="thread.answered_by_colleague",
-        description="Whether one of us answered it by hand on the network.",
+        description="Whether one of us, or of `guard: colleagues:`, answered it by hand on the network.",
     )
     time_within: Calendars | None = Field(
         default=None, alias="time.within", description="One of these calendars is open now."
@@ -353,6 +353,7 @@ class RiskTeams(Block):
 
     self_harm: Reference | None = None
     violence: Reference | None = None
+    health: Reference | None = None
     minors: Reference | None = None
     legal_threat: Reference | None = None
     press: Reference | None = None
@@ -363,6 +364,7 @@ class RiskWords(Block):
 
     self_harm: Phrases = ()
     violence: Phrases = ()
+    health: Phrases = ()
     minors: Phrases = ()
     legal_threat: Phrases = ()
     press: Phrases = ()
@@ -375,7 +377,19 @@ class Guard(Block):
     max_age: Span = Field(default=timedelta(days=2), description="Older than this: a person looks. At most 7d.")
     per_author_per_day: int = Field(default=3, ge=0, le=5, description="Replies to one author in 24 hours.")
     per_thread: int = Field(default=2, ge=0, le=5, description="Replies in one conversation.")
-    per_hour: int = Field(default=30, ge=0, le=120, description="Replies in one hour, all together.")
+    per_hour: int = Field(default=30, ge=0, le=120, description="Replies in one hour on one network.")
+    per_day: int = Field(default=200, ge=0, le=1000, description="Replies in 24 hours on one network.")
+    per_rule_per_day: int = Field(
+        default=100, ge=0, le=500, description="Replies in 24 hours that one rule asked for, on one network."
+    )
+    per_wording_per_day: int = Field(
+        default=20, ge=0, le=100, description="To how many people the same wording goes in 24 hours, on one network."
+    )
+    colleagues: dict[NetworkName, Words] = Field(
+        default_factory=dict,
+        description="Who works with us, by network: handles as that network writes them; `*@acme.example` is everybody "
+        "there. Their posts are not answered.",
+    )
     risk_teams: RiskTeams = RiskTeams()
     risk_words: RiskWords = RiskWords()
 
@@ -385,6 +399,49 @@ class Guard(Block):
         if span > timedelta(days=7):
             raise refuse("`max_age` can be 7d at most; lower it")
         return span
+
+
+def _guideline(value: object) -> object:
+    return {} if value is True else None if value is False else value
+
+
+class Guideline(Block):
+    """One thing that replies should do. `hold: true`: a reply that does not never goes out by itself."""
+
+    hold: bool = False
+    to: Intents | None = Field(default=None, description="Only in replies to these; left out: where it makes sense.")
+    phrases: dict[Language, Phrases] = Field(
+        default_factory=dict, description="Further wordings that count, by language; the built-in ones always do."
+    )
+
+
+class OwnGuideline(Block):
+    """A guideline of our own: phrases of which a reply should hold one, and phrases that it should not hold."""
+
+    name: Name
+    required: dict[Language, Phrases] = Field(default_factory=dict)
+    forbidden: dict[Language, Phrases] = Field(default_factory=dict)
+    to: Intents | None = None
+    hold: bool = False
+
+    @model_validator(mode="after")
+    def _says_something(self) -> OwnGuideline:
+        if not self.required and not self.forbidden:
+            raise refuse("this guideline asks for nothing; give it `required:` or `forbidden:` phrases by language")
+        return self
+
+
+_Guideline = Annotated[Guideline | None, BeforeValidator(_guideline, json_schema_input_type=bool | Guideline)]
+
+
+class Guidelines(Block):
+    """How replies should sound: checked on each draft and shown to whoever approves it."""
+
+    apologise_first: _Guideline = Field(default=None, description="Say sorry before anything else.")
+    offer_direct_channel: _Guideline = Field(default=None, description="Offer to go on in private.")
+    no_promises: _Guideline = Field(default=None, description="Promise and guarantee nothing.")
+    greet_by_name: _Guideline = Field(default=None, description="Begin with the author's name, where there is one.")
+    own: tuple[OwnGuideline, ...] = Field(default=(), max_length=50)
 
 
 class Template(BaseModel):
@@ -427,6 +484,7 @@ class PolicyFile(Block):
     default_team: Reference
     service_levels: ServiceLevels = ServiceLevels()
     guard: Guard = Guard()
+    guidelines: Guidelines = Field(default=Guidelines(), description="How replies should sound.")
     templates: dict[Name, Template] = Field(default_factory=dict)
     areas: dict[Name, Area] = Field(
         default_factory=dict,

@@ -26,6 +26,7 @@ class Caps:
     per_author_per_day: int
     per_thread: int
     per_hour: int
+    per_day: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +43,12 @@ def of(app: App) -> Caps | None:
         guard = cast("Any", app.policy).file.guard
     except PolicyProblem:
         return None
-    return Caps(per_author_per_day=guard.per_author_per_day, per_thread=guard.per_thread, per_hour=guard.per_hour)
+    return Caps(
+        per_author_per_day=guard.per_author_per_day,
+        per_thread=guard.per_thread,
+        per_hour=guard.per_hour,
+        per_day=guard.per_day,
+    )
 
 
 def already(tx: Transaction, mention: Mention, caps: Caps | None, *, now: datetime) -> Already:
@@ -61,6 +67,7 @@ def already(tx: Transaction, mention: Mention, caps: Caps | None, *, now: dateti
         (sends.in_thread, caps.per_thread, "in this conversation"),
         (sends.to_author_last_day, caps.per_author_per_day, "to this person in a day"),
         (sends.last_hour, caps.per_hour, f"on {mention.network} in an hour"),
+        (sends.last_day, caps.per_day, f"on {mention.network} in a day"),
     )
     reached = [count for count in counts if count[0] >= count[1]]
     if not spoken and not reached:
@@ -93,7 +100,7 @@ def keep_under(tx: Transaction, listed: Iterable[Alike], caps: Caps, *, network:
             thread_id=one.thread_id,
             now=now,
         )
-        room = caps.per_hour - sends.last_hour if room is None else room
+        room = min(caps.per_hour - sends.last_hour, caps.per_day - sends.last_day) if room is None else room
         if room <= 0:
             return
         if sends.to_author_last_day >= caps.per_author_per_day or sends.in_thread >= caps.per_thread:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,7 +14,7 @@ from listener.commands.app import App
 from listener.commands.caps import Already
 from listener.commands.output import clip
 from listener.desk import cases as desk
-from listener.errors import Mistake, NotFound
+from listener.errors import Mistake, NotFound, PolicyProblem
 from listener.store import (
     Transaction,
     attachments,
@@ -45,7 +46,8 @@ class Card:
     """What there is to know about one mention; `draft` is the one looked at, `drafts` are all, newest first.
 
     `images` are the pictures that go out with `draft`; `broke` says why there is no money to send it, `already` what
-    was said to its author and in its thread meanwhile, `kept` where words lie that were written for it and not saved.
+    was said to its author and in its thread meanwhile, `kept` where words lie that were written for it and not saved,
+    `tone` which guidelines of the policy its words do not keep.
     """
 
     mention: Mention
@@ -65,6 +67,7 @@ class Card:
     broke: str = ""
     already: Already = NOTHING
     kept: str = ""
+    tone: tuple[str, ...] = ()
 
     @property
     def dangers(self) -> tuple[str, ...]:
@@ -143,7 +146,21 @@ def now_known(app: App, card: Card) -> Card:
         already=already,
         broke=money.why_broke(app, card.draft.account) or "",
         kept=str(unsaved.kept(app, card.draft) or ""),
+        tone=_tone(app, card, card.draft),
     )
+
+
+def _tone(app: App, card: Card, draft: Draft) -> tuple[str, ...]:
+    """Which guidelines the draft's words do not keep, by the policy in the settings; none where that cannot be used."""
+    with suppress(PolicyProblem):
+        return app.policy.tone(
+            draft.text,
+            language=draft.language,
+            understanding=card.understanding,
+            name=card.mention.author.display_name,
+            visibility=card.mention.visibility,
+        )
+    return ()
 
 
 # --- what a person types -------------------------------------------------------------------------------------------

@@ -81,6 +81,7 @@ def draw(
         ("danger", _dangers(card)),
         ("limits", _limits(card)),
         ("reply", _reply(card, now, changed_from, facts=shape.facts)),
+        ("tone", _tone(card)),
         ("why", _why(card, shape)),
         ("case", _case(card, now)),
         ("note", _notes(card)),
@@ -323,6 +324,11 @@ def _limits(card: Card) -> list[Text]:
     if not card.already.sentence:
         return []
     return [Text(label(card.already.sentence), style="bold red" if card.already.over else "dim", overflow="fold")]
+
+
+def _tone(card: Card) -> list[Text]:
+    """Which guidelines the reply does not keep."""
+    return [Text(label(sentence), style="yellow", overflow="fold") for sentence in card.tone]
 
 
 def _notes(card: Card) -> list[Text]:

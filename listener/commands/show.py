@@ -30,10 +30,10 @@ def show(app: App, what: str, quoted: bool, as_json: bool) -> None:
     now = app.now()
     with app.store.read() as tx:
         card = cards.find(tx, what, prefix=app.config.cases.prefix, actor=app.actor, now=now, before=THREAD)
+    card = cards.now_known(app, card)
     if as_json:
         print_json(_plain(card))
         return
-    card = cards.now_known(app, card)
     screen = console()
     screen.print(drawing.draw(card, now=now, console=screen))
     say()
@@ -79,4 +79,5 @@ def _plain(card: Card) -> dict[str, Any]:
         "case": case_keys(card.case),
         "policy_now": card.policy_now,
         "paused": card.paused,
+        "tone": list(card.tone),
     }

@@ -17,6 +17,7 @@ from listener.desk import customers as desk_customers
 from listener.store import (
     Store,
     Transaction,
+    authors,
     cases,
     decisions,
     erasing,
@@ -51,6 +52,7 @@ from listener.types import (
 
 log = structlog.get_logger(__name__)
 
+QUICK = timedelta(seconds=20)  # who answers us sooner than that has hardly read it
 LONGEST = 2.0  # seconds for which a batch keeps other writers waiting, one mention more at most; they wait for 30
 
 
@@ -77,10 +79,12 @@ def decide(
     facts: Callable[[str, str], Facts],
     limit: int,
     now: datetime,
+    broke: Callable[[Transaction, str], str] = lambda _tx, _account: "",
 ) -> int:
     """Decides up to `limit` understood mentions in one transaction, for `LONGEST` at most; gives how many.
 
-    `facts(network, account)` gives what is true of the network as that account sees it. A mention that breaks the
+    `facts(network, account)` gives what is true of the network as that account sees it; `broke(tx, account)` why that
+    account has no money to send anything, asked once for the batch. A mention that breaks the
     policy is set aside; the rest goes on.
     """
     with store.write() as tx:
@@ -88,13 +92,17 @@ def decide(
             return 0  # another policy rules by now: whoever holds it decides
         batch = mentions.awaiting(tx, MentionState.UNDERSTOOD, limit)
         ends, done = time.monotonic() + LONGEST, 0
+        why_broke: dict[str, str] = {}
         for mention in batch:
+            if mention.account not in why_broke:
+                why_broke[mention.account] = broke(tx, mention.account)
             matter = _gather(
                 tx,
                 mention,
                 facts=facts(mention.network, mention.account),
                 company=company,
                 fields_asked=policy.fields_asked,
+                broke=why_broke[mention.account],
                 now=now,
             )
             if matter is not None:
@@ -116,10 +124,18 @@ class _Matter:
     facts: Facts
     company: Company
     fields_asked: frozenset[str]  # of those imported with the customer; nothing else of them is copied into a trace
+    broke: str  # why there is no money to answer
 
 
 def _gather(
-    tx: Transaction, mention: Mention, *, facts: Facts, company: Company, fields_asked: frozenset[str], now: datetime
+    tx: Transaction,
+    mention: Mention,
+    *,
+    facts: Facts,
+    company: Company,
+    fields_asked: frozenset[str],
+    broke: str,
+    now: datetime,
 ) -> _Matter | None:
     understanding = decisions.understanding_of(tx, mention.id)
     if understanding is None:
@@ -135,6 +151,7 @@ def _gather(
         facts=facts,
         company=company,
         fields_asked=fields_asked,
+        broke=broke,
     )
 
 
@@ -166,6 +183,7 @@ def _situation(tx: Transaction, matter: _Matter, now: datetime) -> Situation:
     )
     author = mention.author
     by_hand = threads.answered_by_hand(tx, mention.network, mention.external_id, ours)
+    habits = authors.habits(tx, account_id=mention.account_id, text=mention.text, now=now, quick=QUICK)
     return Situation(
         now=now,
         mention_id=mention.id,
@@ -196,6 +214,9 @@ def _situation(tx: Transaction, matter: _Matter, now: datetime) -> Situation:
             unsolved_complaints=cases.unsolved_complaints(
                 tx, account_id=mention.account_id, customer_id=customer.id if customer else None
             ),
+            mentions_last_10_minutes=habits.posts_last_10_minutes,
+            same_text_last_day=habits.same_text_last_day,
+            quick_replies_last_day=habits.quick_replies_last_day,
         ),
         customer=None
         if customer is None
@@ -214,6 +235,7 @@ def _situation(tx: Transaction, matter: _Matter, now: datetime) -> Situation:
             answered=sends.this_mention > 0 or mentions.answered_by(tx, mention.network, mention.external_id, ours),
             answered_by_colleague=by_hand,
             last_speaker=_last_speaker(tx, matter, ours),
+            repliers=mentions.repliers(tx, mention.network, mention.external_id, but=[*ours, author.external_id]),
         ),
         case=CaseView(reference=case.reference, exists=True, team=case.team, urgency=case.urgency)
         if case
@@ -223,10 +245,15 @@ def _situation(tx: Transaction, matter: _Matter, now: datetime) -> Situation:
             in_thread=sends.in_thread,
             last_hour=sends.last_hour,
             automatic_to_author_last_day=sends.automatic_to_author_last_day,
+            last_day=sends.last_day,
+            by_rule_last_day=sends.by_rule_last_day,
+            by_wording_last_day=sends.by_wording_last_day,
+            wordings_before=sends.wordings_before,
         ),
         facts=matter.facts,
         unanswerable=mention.unanswerable,
         paused=switch.is_paused(tx, mention.network),
+        broke=matter.broke,
     )
 
 
@@ -354,5 +381,6 @@ def _trace(situation: Situation, decision: Decision) -> dict[str, Any]:
             "unanswerable": situation.unanswerable,
             "opens_case": situation.facts.opens_case,
             "paused": situation.paused,
+            "broke": situation.broke,
         },
     }

@@ -30,7 +30,7 @@ from listener.flow.poll import Polled, poll
 from listener.flow.recheck import batches, forget, recheck
 from listener.flow.stream import LIFELESS, Ended, Rests, Signs, note_end, offers, stream
 from listener.flow.understand import understand
-from listener.store import Store, outbox, policies, sources, streams
+from listener.store import Store, Transaction, outbox, policies, sources, streams
 from listener.store.mentions import Saved
 from listener.store.sources import Source, Wanted
 from listener.types import Facts, Page
@@ -306,7 +306,15 @@ class Pipeline:
             facts=self._facts,
             limit=BATCH,
             now=self.clock(),
+            broke=self._why_broke,
         )
+
+    def _why_broke(self, tx: Transaction, account: str) -> str:
+        """Why that account has no money to send anything; empty where it has, or needs none."""
+        purse = self.purses.get(account)
+        if purse is None or not purse.allowance.limited:
+            return ""
+        return purse.standing(tx).refusal(Use.SENDING) or ""
 
     def act(self, *, account: str | None = None) -> list[Acted]:
         """Sends what is approved, on every account or on one; an account that must rest is left in peace."""

@@ -6,13 +6,14 @@ mention's revision and the policy version. `views` remembers what each moderator
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Row, Select, and_, func, insert, or_, select, update
+from sqlalchemy import Row, Select, and_, case, false, func, insert, or_, select, update
 
 from listener.errors import AlreadyDone, NotFound, OtherPolicy, Stale
 from listener.store import Transaction, attachments, audit, policies, upsert
@@ -95,6 +96,8 @@ def propose(
         "edit": 1,
         "proposed_at": now,
         "automatic": False,
+        "rule": plan.rule,
+        "wording": plan.wording,
     }
     draft_id = int(tx.execute(insert(t.drafts).values(**values).returning(t.drafts.c.id)).scalar_one())
     audit.record(
@@ -200,7 +203,8 @@ def approve(
     if draft.state is not DraftState.PROPOSED:
         raise AlreadyDone(_already(draft))
     check_binding(tx, draft)
-    move(tx, draft, DraftState.APPROVED, decided_by=by, decided_at=now, automatic=automatic, not_before=not_before)
+    values = {"decided_by": by, "decided_at": now, "said_at": now, "automatic": automatic, "not_before": not_before}
+    move(tx, draft, DraftState.APPROVED, **values)
     audit.record(
         tx,
         at=now,
@@ -274,7 +278,10 @@ def edit(
     """
     if draft.state not in (DraftState.PROPOSED, DraftState.APPROVED):
         raise AlreadyDone(_already(draft))
-    move(tx, draft, DraftState.PROPOSED, text=text, length=length, decided_by=by, decided_at=now, automatic=False)
+    own = {} if text == draft.text else {"wording": ""}
+    move(
+        tx, draft, DraftState.PROPOSED, text=text, length=length, decided_by=by, decided_at=now, automatic=False, **own
+    )
     pictures = {} if images is None else {"images": len(images)}
     if images is not None:
         attachments.replace_of_draft(tx, draft.id, images)
@@ -329,7 +336,8 @@ def settle_by_hand(tx: Transaction, draft: Draft, *, was_sent: bool, by: str, no
     if draft.state is not DraftState.UNKNOWN:
         raise AlreadyDone(_already(draft))
     if was_sent:
-        move(tx, draft, DraftState.SENT, sent_at=draft.sending_since, reason=f"settled by {by}")
+        at = draft.sending_since
+        move(tx, draft, DraftState.SENT, sent_at=at, said_at=at, reason=f"settled by {by}")
     else:
         move(tx, draft, DraftState.FAILED, reason=f"not on the network, says {by}")
         outdated(tx, draft)
@@ -374,37 +382,71 @@ def move(tx: Transaction, draft: Draft, to: DraftState, **values: Any) -> None:
 
 # --- counts for the policy's caps ----------------------------------------------------------------------------------
 
+REMEMBERED = 20  # wordings that were said to one author and in one thread
 _SPOKEN = (DraftState.APPROVED.value, DraftState.SENDING.value, DraftState.SENT.value, DraftState.UNKNOWN.value)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sends:
-    """What was sent, or is about to be, around one mention."""
+    """What was sent, or is about to be, around one mention; the counts of a day and an hour are those of its network.
+
+    `by_wording_last_day`: to how many other people each wording went.
+    """
 
     to_author_last_day: int
     automatic_to_author_last_day: int
     in_thread: int
     last_hour: int
+    last_day: int
     this_mention: int
+    by_rule_last_day: Mapping[str, int]
+    by_wording_last_day: Mapping[str, int]
+    wordings_before: tuple[str, ...]
 
 
 def sends(
     tx: Transaction, *, mention_id: int, account_id: int, network: str, thread_id: str | None, now: datetime
 ) -> Sends:
-    """Counts for the guard: approved and sent replies alike, so that a burst cannot slip under a cap."""
-    spoken = t.drafts.c.state.in_(_SPOKEN)
-    when = func.coalesce(t.drafts.c.sent_at, t.drafts.c.decided_at)
-    base = select(func.count()).select_from(t.drafts.join(t.mentions, t.mentions.c.id == t.drafts.c.mention_id))
-    author = base.where(spoken, t.mentions.c.account_id == account_id, when >= now - timedelta(days=1))
-    threads = base.where(spoken, t.mentions.c.network == network, t.mentions.c.thread_id == thread_id)
-    this = base.where(spoken, t.drafts.c.mention_id == mention_id)
-    hour = base.where(spoken, t.mentions.c.network == network, when >= now - timedelta(hours=1))
+    """Counts for the guard: approved and sent replies alike, so that a burst cannot slip under a cap.
+
+    Two questions, each by an index: the network's last day, and all that this author and this thread were ever told.
+    """
+    drafts, heard = t.drafts.c, t.mentions.c
+    joined_tables = t.drafts.join(t.mentions, heard.id == drafts.mention_id)
+    spoken = drafts.state.in_(_SPOKEN)
+    theirs = heard.account_id == account_id
+    columns = (
+        drafts.rule,
+        drafts.wording,
+        func.count().label("said"),
+        func.sum(case((drafts.said_at >= now - timedelta(hours=1), 1), else_=0)).label("in_hour"),
+        func.sum(case((theirs, 1), else_=0)).label("to_author"),
+        func.sum(case((and_(theirs, drafts.automatic), 1), else_=0)).label("automatic"),
+        func.count(func.distinct(case((theirs, None), else_=heard.account_id))).label("others"),
+    )
+    # `|| ''` keeps SQLite from walking the indexes of the state and the network, which hold all that was ever said.
+    here = and_(drafts.state.concat("").in_(_SPOKEN), heard.network.concat("") == network)
+    recent = and_(drafts.said_at >= now - timedelta(days=1), here)
+    query = select(*columns).select_from(joined_tables).where(recent).group_by(drafts.rule, drafts.wording)
+    day = tx.execute(query).all()
+    rules: Counter[str] = Counter()
+    wordings: Counter[str] = Counter()
+    for row in day:
+        rules[row.rule] += row.said
+        wordings[row.wording] += row.others
+    around = or_(theirs, and_(heard.network == network, heard.thread_id == thread_id) if thread_id else false())
+    ever = select(drafts.mention_id, drafts.wording, heard.thread_id).select_from(joined_tables)
+    told = tx.execute(ever.where(spoken, around).order_by(drafts.id.desc())).all()
     return Sends(
-        to_author_last_day=tx.scalar(author) or 0,
-        automatic_to_author_last_day=tx.scalar(author.where(t.drafts.c.automatic)) or 0,
-        in_thread=tx.scalar(threads) or 0,
-        last_hour=tx.scalar(hour) or 0,
-        this_mention=tx.scalar(this) or 0,
+        to_author_last_day=sum(row.to_author for row in day),
+        automatic_to_author_last_day=sum(row.automatic for row in day),
+        in_thread=sum(thread_id is not None and row.thread_id == thread_id for row in told),
+        last_hour=sum(row.in_hour for row in day),
+        last_day=sum(row.said for row in day),
+        this_mention=sum(row.mention_id == mention_id for row in told),
+        by_rule_last_day={rule: said for rule, said in sorted(rules.items()) if rule},
+        by_wording_last_day={wording: others for wording, others in sorted(wordings.items()) if wording},
+        wordings_before=tuple(dict.fromkeys(row.wording for row in told if row.wording))[:REMEMBERED],
     )
 
 

@@ -356,6 +356,18 @@ def answered_by(tx: Transaction, network: str, external_id: str, ours: Iterable[
     return tx.scalar(query.limit(1)) is not None
 
 
+def repliers(tx: Transaction, network: str, external_id: str, *, but: Iterable[str]) -> tuple[str, ...]:
+    """The handles of those whom we heard answering that post, at most 50; `but`: external ids of ours to leave out."""
+    query = (
+        select(t.accounts.c.handle)
+        .distinct()
+        .join(t.mentions, t.accounts.c.id == t.mentions.c.account_id)
+        .where(t.mentions.c.network == network, t.mentions.c.parent_id == external_id)
+        .where(t.accounts.c.external_id.not_in(list(but)))
+    )
+    return tuple(tx.scalars(query.order_by(t.accounts.c.handle).limit(50)))
+
+
 def by_account_since(tx: Transaction, account_id: int, since: datetime) -> int:
     """How often the account wrote since then."""
     where = (t.mentions.c.account_id == account_id, t.mentions.c.posted_at >= since)

@@ -119,7 +119,8 @@ def holder(tx: Transaction, network: str, posted_id: str) -> Holder | None:
 
 def sent(tx: Transaction, draft: Draft, posted: Posted, now: datetime) -> None:
     """The network has it."""
-    outcome = {"sent_at": posted.posted_at or now, "posted_id": posted.external_id, "posted_url": posted.url}
+    at = posted.posted_at or now
+    outcome = {"sent_at": at, "said_at": at, "posted_id": posted.external_id, "posted_url": posted.url}
     _outcome(tx, draft, DraftState.SENT, now, reason=None, **outcome)
 
 

@@ -294,6 +294,9 @@ drafts = Table(
     Column("sent_at", Moment),
     Column("posted_id", String(300), index=True),
     Column("posted_url", Text),
+    Column("rule", String(100), nullable=False, default=""),  # which asked for it
+    Column("wording", String(20), nullable=False, default=""),  # of the template; empty once a person changed it
+    Column("said_at", Moment, index=True),  # approved, then sent: when it counts towards the guard's caps
     Index(None, "state", "urgency_rank", "id"),
     Index(None, "account", "state"),
 )

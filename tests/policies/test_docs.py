@@ -13,7 +13,7 @@ import yaml
 import policies
 from listener.types import Intent
 from policies.risks import RISKS
-from policies.schema import Guard, RiskTeams, RiskWords, Then, When
+from policies.schema import Guard, Guidelines, RiskTeams, RiskWords, Then, When
 from policies.templates import FILTERS, VARIABLES
 from tests.policies.situations import situation
 
@@ -44,6 +44,7 @@ def test_the_first_excerpt_is_a_whole_policy() -> None:
         *(field.alias or name for name, field in When.model_fields.items()),
         *Then.model_fields,
         *Guard.model_fields,
+        *Guidelines.model_fields,
         *VARIABLES,
         *FILTERS,
         *Intent,
@@ -67,6 +68,12 @@ def test_the_loosest_settings_are_the_ones_on_the_page() -> None:
     schema = policies.json_schema()["$defs"]["Guard"]["properties"]
     assert schema["min_confidence"]["minimum"] == 0.5
     assert [schema[key]["maximum"] for key in ("per_author_per_day", "per_thread", "per_hour")] == [5, 5, 120]
+    assert [schema[key]["maximum"] for key in ("per_rule_per_day", "per_day", "per_wording_per_day")] == [
+        500,
+        1000,
+        100,
+    ]
+    assert [schema[key]["default"] for key in ("per_rule_per_day", "per_day", "per_wording_per_day")] == [100, 200, 20]
     defaults = [schema[key]["default"] for key in ("min_confidence", "per_author_per_day", "per_thread", "per_hour")]
     assert defaults == [0.6, 3, 2, 30]
 

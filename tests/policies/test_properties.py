@@ -98,7 +98,14 @@ def texts(draw: st.DrawFn) -> str:
         "teams": {team: {} for team in TEAMS},
         "default_team": draw(teams),
         "brand": {"name": "Acme", "signature": draw(st.sampled_from(["", "^A"]))},
-        "guard": {"per_hour": draw(st.integers(0, 120)), "min_confidence": draw(st.sampled_from([0.5, 0.9, 1]))},
+        "guard": {
+            "per_hour": draw(st.integers(0, 120)),
+            "per_day": draw(st.integers(0, 1000)),
+            "per_rule_per_day": draw(st.integers(0, 500)),
+            "per_wording_per_day": draw(st.integers(0, 100)),
+            "min_confidence": draw(st.sampled_from([0.5, 0.9, 1])),
+        },
+        "guidelines": {"greet_by_name": {"hold": draw(st.booleans())}, "no_promises": draw(st.booleans())},
         "templates": {
             "hello": {"es": ["Hola {{ author.name }}", "Hola"], "en": "Hi {{ author.first_name }}"},
             "maybe": {"es": "Caso{% if case.reference %} {{ case.reference }}{% endif %}"},
@@ -136,9 +143,14 @@ def situations(draw: st.DrawFn) -> Situation:
             bot=draw(st.booleans()),
             opted_out=draw(st.booleans()),
             is_us=draw(st.booleans()),
+            same_text_last_day=draw(small),
+            quick_replies_last_day=draw(small),
+            mentions_last_10_minutes=draw(st.integers(1, 20)),
         ),
         customer=draw(st.none() | st.just(customer)),
-        thread=ThreadView(our_replies=draw(small), answered=draw(st.booleans())),
+        thread=ThreadView(
+            our_replies=draw(small), answered=draw(st.booleans()), repliers=tuple(draw(st.lists(names, max_size=2)))
+        ),
         case=CaseView(
             reference=draw(st.sampled_from(["", "ES-26-000123-7"])),
             exists=draw(st.booleans()),
@@ -150,9 +162,13 @@ def situations(draw: st.DrawFn) -> Situation:
             in_thread=draw(small),
             last_hour=draw(st.integers(0, 130)),
             automatic_to_author_last_day=draw(st.integers(0, 2)),
+            last_day=draw(st.integers(0, 1100)),
+            by_rule_last_day=draw(st.dictionaries(st.sampled_from(["rule 0", "rule 1", "?"]), st.integers(0, 600))),
+            wordings_before=tuple(draw(st.lists(st.text("0123456789abcdef", min_size=12, max_size=12), max_size=2))),
         ),
         facts=facts,
         paused=draw(st.booleans()),
+        broke=draw(st.sampled_from(["", "the money is spent"])),
     )
 
 
@@ -168,7 +184,7 @@ def test_what_always_holds(text: str, seen: list[Situation], mode: Mode | None) 
         stopped = [trace for trace in decision.guards if trace.holds or trace.forbids]
         assert all(trace.reason for trace in stopped)
         assert all(not (trace.holds and trace.forbids) for trace in decision.guards)
-        assert len(decision.guards) == 17
+        assert len(decision.guards) == 25
         assert decision.policy_version == policy.version
         if any(trace.forbids for trace in decision.guards):
             assert decision.reply is None, "nothing is drafted when it is forbidden"

@@ -452,6 +452,9 @@ def upgrade() -> None:
         sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("posted_id", sa.String(length=300), nullable=True),
         sa.Column("posted_url", sa.Text(), nullable=True),
+        sa.Column("rule", sa.String(length=100), nullable=False),
+        sa.Column("wording", sa.String(length=20), nullable=False),
+        sa.Column("said_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["case_id"], ["cases.id"], name=op.f("fk_drafts_case_id")),
         sa.ForeignKeyConstraint(["decision_id"], ["decisions.id"], name=op.f("fk_drafts_decision_id")),
         sa.ForeignKeyConstraint(["mention_id"], ["mentions.id"], name=op.f("fk_drafts_mention_id")),
@@ -463,6 +466,7 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_drafts_case_id"), ["case_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_drafts_mention_id"), ["mention_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_drafts_posted_id"), ["posted_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_drafts_said_at"), ["said_at"], unique=False)
         batch_op.create_index(
             batch_op.f("ix_drafts_state_urgency_rank_id"), ["state", "urgency_rank", "id"], unique=False
         )
