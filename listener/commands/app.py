@@ -171,6 +171,14 @@ class App:
         settings = self.config_or_default
         return imported.join(self.reader(areas=True), settings.models, settings.model.also)
 
+    @cached_property
+    def reader_version(self) -> str:
+        """The version of the model that came with Escucha, areas apart; does not load it. Raises Mistake."""
+        from listener.model import card
+        from listener.model.reading import BUNDLED, reader_version
+
+        return reader_version(card.read(BUNDLED), self.config_or_default.model.profile)
+
     def reader(self, *, areas: bool = False) -> Model:
         """The model that came with Escucha alone, with the areas it was taught or without."""
         from listener.model import reading

@@ -82,7 +82,7 @@ def examine(app: App, *, offline: bool) -> Iterator[Check]:
             name="sources", ok=False, detail="Nothing is listened to.", next_step="Add one: escucha source add NETWORK"
         )
     yield from _database(settings)
-    yield _tried("model", lambda: f"version {app.classifier.version}")
+    yield _tried("model", lambda: f"version {_model_version(app)}")
     yield _tried("policy", lambda: f"{settings.policy_file or 'the default policy'}, version {app.policy.version}")
     yield from _areas(app)
     for account in settings.accounts.values():
@@ -94,11 +94,20 @@ def examine(app: App, *, offline: bool) -> Iterator[Check]:
         yield from _money(app)
 
 
+def _model_version(app: App) -> str:
+    """Of all that reads; learned areas that keep it from reading are left out, as they have a check of their own."""
+    if not lessons.barred(app):
+        return app.classifier.version
+    from listener.model import imported
+
+    settings = app.config_or_default
+    return imported.join(app.reader(), settings.models, settings.model.also).version
+
+
 def _areas(app: App) -> Iterator[Check]:
     """Whether the model reads by the areas that the policy has."""
-    with suppress(EscuchaError):  # a policy or database that cannot be read is told of by its own check
-        if app.policy and (behind := lessons.untaught(app)):
-            yield Check(name="areas", ok=None, detail=behind)
+    if behind := lessons.hint(app):
+        yield Check(name="areas", ok=False if behind.stops_run else None, detail=behind.why)
 
 
 def _tried(name: str, look: Callable[[], str], next_step: str = "") -> Check:

@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from listener.commands.output import (
     block,
     clip,
     complain,
+    console,
     counted,
     flowing,
     json_option,
@@ -40,10 +42,11 @@ KEYS = "a accept   d drop   s skip   q quit"
 @click.option("--accept", multiple=True, metavar="3,4", help="Those are right; may be repeated.")
 @click.option("--drop", multiple=True, metavar="5", help="Those are not; may be repeated.")
 @click.option("--each", is_flag=True, help="Go through them one by one, one key for each, on a terminal.")
+@click.option("--list", "listed", is_flag=True, help="List the accepted ones instead, with who and when.")
 @click.option(
     "--export", type=click.Path(path_type=Path), metavar="FILE", help="Write the accepted ones as CSV: text, label."
 )
-@click.option("--what", type=click.Choice(KINDS), help="Which labels to export.")
+@click.option("--what", type=click.Choice(KINDS), help="Which labels to list or export.")
 @json_option
 @pass_app
 def examples(
@@ -52,6 +55,7 @@ def examples(
     accept: tuple[str, ...],
     drop: tuple[str, ...],
     each: bool,
+    listed: bool,
     export: Path | None,
     what: str | None,
     as_json: bool,
@@ -61,15 +65,18 @@ def examples(
     Lists those that wait. `escucha model train` learns from accepted areas; `escucha model eval FILE` measures by what
     was exported.
     """
-    if sum([export is not None, bool(accept or drop), each, as_json]) > 1:
-        raise Mistake("--accept and --drop, --each, --export and --json are for one call each; say one of them.")
-    if what and export is None:
-        raise Mistake("--what says which labels to export; name the file too: --export mine.csv")
+    if sum([export is not None, bool(accept or drop), each, as_json or listed]) > 1:
+        raise Mistake("--accept and --drop, --each, --export and --list or --json are for one call each; say one.")
+    if what and export is None and not listed:
+        raise Mistake("--what says which labels to list or export: --list, or a file with --export mine.csv")
     if export is not None:
         _export(app, export, what)
         return
     if accept or drop:
         _decide(app, _numbers(accept), _numbers(drop))
+        return
+    if listed:
+        _list(app, what, as_json=as_json)
         return
     with app.store.read() as tx:
         waiting, outdated = corrections.waiting(tx), corrections.outdated(tx)
@@ -89,14 +96,48 @@ def examples(
     else:
         say("No correction waits for a look; `escucha model correct M12 --area NAME` makes one.")
     if outdated:
-        say(f"{counted(outdated, 'correction')} of mentions that were edited since; they count no more.")
+        say(_lapsed(outdated))
+
+
+def _list(app: App, what: str | None, *, as_json: bool) -> None:
+    """The accepted ones, oldest first: what is learned from and measured by."""
+    with app.store.read() as tx:
+        kinds = (what,) if what else KINDS
+        accepted = sorted((one for kind in kinds for one in corrections.accepted(tx, kind)), key=lambda one: one.id)
+        outdated = corrections.outdated(tx)
+    if as_json:
+        told = [_plain(one) | {"accepted_by": one.looked_by, "accepted_at": one.looked_at} for one in accepted]
+        print_json({"accepted": told, "outdated": outdated})
+        return
+    for one in accepted:
+        show(flowing(_line(one), "bold"))
+        block(f"said by {one.by} {_day(one.at)}, accepted by {one.looked_by} {_day(one.looked_at)} (UTC)")
+        block(clip(one.text, console().width - 4), style="dim")
+        say()
+    if accepted:
+        say(f"{counted(len(accepted), 'correction')}; to replace one, correct it again: escucha model correct M12")
+    else:
+        say("No correction was accepted yet; look at what waits: escucha model examples")
+    if outdated:
+        say(_lapsed(outdated))
+
+
+def _lapsed(outdated: int) -> str:
+    return f"{counted(outdated, 'correction')} of mentions that were edited since; they count no more."
+
+
+def _day(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%d %H:%M}" if moment else ""
 
 
 def _print(correction: Correction) -> None:
-    line = f"{correction.id}  M{correction.mention_id}  {correction.what}: {_change(correction)}  by {correction.by}"
-    show(flowing(line, "bold"))
+    show(flowing(f"{_line(correction)}  by {correction.by}", "bold"))
     block(clip(correction.text, 1000))
     say()
+
+
+def _line(correction: Correction) -> str:
+    return f"{correction.id}  M{correction.mention_id}  {correction.what}: {_change(correction)}"
 
 
 def _change(correction: Correction) -> str:

@@ -4,54 +4,62 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import click
-from rich.cells import set_cell_size
+from rich.cells import cell_len, set_cell_size
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from listener.commands import card as cards
-from listener.commands import weighing
+from listener.commands import scores, weighing
 from listener.commands.app import App, pass_app
 from listener.commands.card import Card
 from listener.commands.drawing import ALL_MEDIA, WIDEST, media_line
 from listener.commands.keys import case_keys, decision_keys, draft_keys, mention_keys, understanding_keys
 from listener.commands.output import ago, clip, console, json_option, plain, print_json
+from listener.commands.scores import Needed
 from listener.commands.weighing import Words
 from listener.store import audit, decisions
 from listener.store.audit import Entry
 from listener.store.decisions import StoredDecision
 from listener.types import RuleOutcome
 
-BAR = 20  # columns of a full bar
-LEAST = 0.05  # scores below it are named in one line
+FEW = 4  # rules in a row that came to the same are told one by one, more of them together
 MARKS = {
     RuleOutcome.MATCHED: ("✓", "green"),
     RuleOutcome.FAILED: ("✗", "red"),
     RuleOutcome.NOT_REACHED: ("·", "dim"),
     RuleOutcome.SHADOW: ("○", "cyan"),
 }
+MANY = {RuleOutcome.FAILED: "did not match", RuleOutcome.NOT_REACHED: "not reached"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reasons:
-    """A card with what led to it. `made` are all decisions about the mention, newest first."""
+    """A card with what led to it. `made` are all decisions about the mention, newest first; `needed` what the scores
+    of its labels are held against."""
 
     card: Card
+    needed: Needed | None
     made: tuple[StoredDecision, ...]
     history: tuple[Entry, ...]
 
 
 @click.command()
 @click.argument("what", metavar="M12|D7|CASE")
+@click.option("--all", "everything", is_flag=True, help="Every rule in full, every guard, every score.")
 @click.option("--no-words", is_flag=True, help="Leave out which words moved the labels; saves about a second.")
 @json_option
 @pass_app
-def explain(app: App, what: str, no_words: bool, as_json: bool) -> None:
-    """Why a mention was decided as it was: rules, guards, scores, the words that moved them, who did what when."""
+def explain(app: App, what: str, everything: bool, no_words: bool, as_json: bool) -> None:
+    """Why a mention was decided as it was: rules, guards, scores, the words that moved them, who did what when.
+
+    Each score stands beside the one from which on its label is given.
+    """
     reasons = gather(app, what)
     words = None if no_words else weighing.weigh(app, reasons.card)
     if as_json:
@@ -60,7 +68,8 @@ def explain(app: App, what: str, no_words: bool, as_json: bool) -> None:
         screen = console()
         marks = screen.no_color or screen.color_system is None
         width = min(screen.width, WIDEST)
-        screen.print(draw(reasons, app=app, width=width, words=words, marks=marks), width=width)
+        drawn = draw(reasons, app=app, width=width, words=words, marks=marks, everything=everything)
+        screen.print(drawn, width=width)
 
 
 def gather(app: App, what: str) -> Reasons:
@@ -70,19 +79,25 @@ def gather(app: App, what: str) -> Reasons:
         subjects = [f"mention {card.mention.id}", *(f"draft {draft.id}" for draft in card.drafts)]
         if card.case:
             subjects.append(f"case {card.case.reference}")
-        return Reasons(
-            card=card,
-            made=tuple(decisions.decisions_of(tx, card.mention.id)),
-            history=tuple(audit.about(tx, *subjects)),
-        )
+        made, history = decisions.decisions_of(tx, card.mention.id), audit.about(tx, *subjects)
+    than = scores.needed(app, card.understanding) if card.understanding else None
+    return Reasons(card=card, needed=than, made=tuple(made), history=tuple(history))
 
 
 # --- for people ------------------------------------------------------------------------------------------------------
 
 
-def draw(reasons: Reasons, *, app: App, width: int, words: Words | None = None, marks: bool = False) -> Group:
+def draw(
+    reasons: Reasons,
+    *,
+    app: App,
+    width: int,
+    words: Words | None = None,
+    marks: bool = False,
+    everything: bool = False,
+) -> Group:
     """The reasons, at most `width` columns wide; with the weight of each word where they were weighed, by marks in
-    place of colours if so wanted.
+    place of colours if so wanted. Without `everything`, what decided nothing is told in few words.
     """
     card, now = reasons.card, app.now()
     name = f"D{card.draft.id} on M{card.mention.id}" if card.draft else f"M{card.mention.id}"
@@ -104,14 +119,16 @@ def draw(reasons: Reasons, *, app: App, width: int, words: Words | None = None, 
     if decision is None:
         parts.append(Text("The policy has not spoken about it yet.", style="dim"))
     else:
-        parts += [_verdict(card, decision), Text(), Text("Rules, in order", style="bold"), _rules(decision)]
-        parts += [Text(), Text("Guards", style="bold"), _guards(decision)]
+        parts += [_verdict(card, decision), Text(), Text("Rules, in order", style="bold")]
+        parts += [_rules(decision, everything=everything), Text(), _guards(decision, everything=everything)]
     if card.understanding:
-        parts += [Text(), Text("Model", style="bold"), _scores(card)]
+        told = scores.draw(card.understanding, reasons.needed, everything=everything)
+        parts += [Text(), Text("Model", style="bold"), told]
         if words is not None:
-            parts += [Text(), Text("Which words", style="bold"), weighing.draw(words, width=width, marks=marks)]
+            weights = weighing.draw(words, width=width, marks=marks, everything=everything)
+            parts += [Text(), Text("Which words", style="bold"), weights]
     if saw := (decision.trace.get("saw") if decision else None):
-        parts += [Text(), Text("What the policy knew", style="bold"), _saw(saw, width)]
+        parts += [Text(), Text("What the policy knew", style="bold"), _saw(saw, width, everything=everything)]
     if len(reasons.made) > 1:
         parts += [Text(), Text("Decided before", style="bold")]
         parts += [
@@ -120,16 +137,20 @@ def draw(reasons: Reasons, *, app: App, width: int, words: Words | None = None, 
             if decision is None or old.id != decision.id
         ]
     parts += [Text(), Text("Who did what when (UTC)", style="bold"), _history(reasons.history, width)]
+    if not everything:
+        which = name.partition(" ")[0]
+        parts.append(Text(f"Every rule in full, every guard and score: escucha explain {which} --all", style="dim"))
     return Group(*parts)
 
 
 def _verdict(card: Card, decision: StoredDecision) -> Table:
+    found = card.understanding
     rules_now = card.policy_now in (None, decision.policy_version)
     standing = "" if rules_now else f", no longer in force: {card.policy_now} rules now"
     replies = [f"D{d.id} {d.state} from {d.template}" for d in card.drafts if d.revision == decision.revision]
     rows: list[tuple[str, str]] = [
         ("policy", f"{decision.policy_version}{standing or ', in force'}; decided {_moment(decision)} UTC"),
-        ("model", decision.model_version),
+        ("model", "" if found and found.model_version == decision.model_version else decision.model_version),
         ("reply", ", ".join(replies) or "none"),
         ("no answer", card.mention.unanswerable),
         ("case", f"{card.case.reference} {card.case.state}, {card.case.team}" if card.case else ""),
@@ -141,92 +162,83 @@ def _verdict(card: Card, decision: StoredDecision) -> Table:
     return _grid([(Text(name, style="dim"), Text(_one_line(value))) for name, value in rows if value])
 
 
-def _rules(decision: StoredDecision) -> Table | Text:
-    lines = []
-    for rule in decision.trace.get("rules", ()):
-        mark, style = MARKS.get(rule.get("outcome"), ("?", ""))
-        text = Text(overflow="fold")
-        match rule.get("outcome"):
-            case RuleOutcome.MATCHED:
-                text.append(_one_line(rule.get("wanted") or "matched"), "green")
-                if rule.get("saw"):
-                    text.append(f"; {_one_line(rule['saw'])}", "dim")
-            case RuleOutcome.SHADOW:
-                text.append("in the shadow, changes nothing; it would ", "cyan").append(_one_line(rule.get("saw", "")))
-            case RuleOutcome.FAILED:
-                text.append(f"{_one_line(rule.get('condition', ''))}: " if rule.get("condition") else "did not match")
-                if rule.get("condition"):
-                    text.append("wanted ", "dim").append(_one_line(rule.get("wanted", "")))
-                    text.append(", saw ", "dim").append(_one_line(rule.get("saw", "")) or "nothing")
-            case _:
-                text.append("not reached", "dim")
-        lines.append((Text(f"{mark} {clip(rule.get('rule', '')[:400], 26)}", style=style), text))
-    return _grid(lines) if lines else Text("  no rules", style="dim")
-
-
-def _guards(decision: StoredDecision) -> Table | Text:
-    lines = []
-    for guard in decision.trace.get("guards", ()):
-        if guard.get("forbids"):
-            mark, style, verb = "✗", "red", "forbade the reply"
-        elif guard.get("holds"):
-            mark, style, verb = "!", "yellow", "held it for a person"
+def _rules(decision: StoredDecision, *, everything: bool) -> Group | Text:
+    """Each rule with what became of it; without `everything` many in a row that did not match, by their names."""
+    runs = [list(run) for _, run in groupby(decision.trace.get("rules", ()), key=lambda rule: rule.get("outcome"))]
+    few = [everything or len(run) <= FEW or run[0].get("outcome") not in MANY for run in runs]
+    names = [_name(rule, 26) for run, alone in zip(runs, few, strict=True) if alone for rule in run]
+    width = max(map(cell_len, names), default=0)
+    parts: list[Table] = []
+    for run, alone in zip(runs, few, strict=True):
+        mark, style = MARKS.get(run[0].get("outcome"), ("?", ""))
+        if alone:
+            named = [Text(f"{mark} {set_cell_size(_name(rule, 26), width)}", style) for rule in run]
+            parts.append(_grid(list(zip(named, map(_outcome, run), strict=True))))
         else:
-            mark, style, verb = "✓", "dim", "let it pass"
-        reason = _one_line(guard.get("reason", ""))
-        lines.append(
-            (
-                Text(f"{mark} {clip(guard.get('guard', '')[:400], 26)}", style=style),
-                Text(f"{verb}: {reason}" if reason else verb, style=style, overflow="fold"),
-            )
-        )
-    return _grid(lines) if lines else Text("  none was asked", style="dim")
+            said = f"{len(run)} {MANY[run[0]['outcome']]}: {', '.join(_name(rule, 40) for rule in run)}"
+            parts.append(_grid([(Text(mark, style), Text(said, "dim", overflow="fold"))], between=1))
+    return Group(*parts) if parts else Text("  no rules", style="dim")
 
 
-def _scores(card: Card) -> Group:
-    found = card.understanding
-    assert found is not None
-    lines: list[RenderableType] = []
-    for scores, chosen in (
-        (found.sentiment_scores, {found.sentiment}),
-        (found.intent_scores, set(found.intents)),
-        (found.signal_scores, set(found.signals)),
-        (found.area_scores, set(found.areas)),
-    ):
-        if not scores:
-            continue
-        low = []
-        for name, score in sorted(scores.items(), key=lambda pair: -_number(pair[1])):
-            label = clip(str(name)[:400].replace("_", " "), 22)
-            if _number(score) < LEAST and name not in chosen:
-                low.append(label)
-                continue
-            style = "" if name in chosen else "dim"
-            lines.append(Text(f"  {label:<22} {_number(score):5.2f}  ", style=style).append(_bar(score), "cyan"))
-        if low:
-            lines.append(_set_in(Text(f"below {LEAST}: {', '.join(low)}", style="dim", overflow="fold")))
-        lines.append(Text())
-    language = f"  language {_one_line(found.language, 20)}, {_number(found.language_score):.2f} sure"
-    return Group(*lines, Text(f"{language}; model {_one_line(found.model_version, 60)}"))
+def _name(rule: Mapping[str, Any], width: int) -> str:
+    return clip(str(rule.get("rule", ""))[:400], width)
 
 
-def _bar(score: object) -> str:
-    eighths = round(max(0.0, min(1.0, _number(score))) * BAR * 8)
-    return "█" * (eighths // 8) + ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")[eighths % 8]
+def _outcome(rule: Mapping[str, Any]) -> Text:
+    """What became of one rule, in full."""
+    text = Text(overflow="fold")
+    match rule.get("outcome"):
+        case RuleOutcome.MATCHED:
+            text.append(_one_line(rule.get("wanted") or "matched"), "green")
+            if rule.get("saw"):
+                text.append(f"; {_one_line(rule['saw'])}", "dim")
+        case RuleOutcome.SHADOW:
+            text.append("in the shadow, changes nothing; it would ", "cyan").append(_one_line(rule.get("saw", "")))
+        case RuleOutcome.FAILED:
+            text.append(f"{_one_line(rule.get('condition', ''))}: " if rule.get("condition") else "did not match")
+            if rule.get("condition"):
+                text.append("wanted ", "dim").append(_one_line(rule.get("wanted", "")))
+                text.append(", saw ", "dim").append(_one_line(rule.get("saw", "")) or "nothing")
+        case _:
+            text.append("not reached", "dim")
+    return text
 
 
-def _number(score: object) -> float:
-    """A score that can be drawn: what is no number counts as 0."""
-    return float(score) if isinstance(score, (int, float)) and score == score else 0.0  # noqa: PLR0124
+def _guards(decision: StoredDecision, *, everything: bool) -> Group:
+    """Each guard with what it did; without `everything` those that let it pass by their number."""
+    guards = decision.trace.get("guards", ())
+    stops = [guard for guard in guards if guard.get("forbids") or guard.get("holds")]
+    title, passed = Text("Guards", style="bold"), len(guards) - len(stops)
+    if not guards:
+        title.append("  none was asked", "not bold dim")
+    elif passed and not everything:
+        title.append(f"  {passed}{' others' if stops else ''} let it pass", "not bold dim")
+    return Group(title, _grid([_guard(guard) for guard in (guards if everything else stops)]))
 
 
-def _saw(saw: object, width: int) -> Table:
-    lines: list[tuple[Text, Text]] = []
+def _guard(guard: Mapping[str, Any]) -> tuple[Text, Text]:
+    if guard.get("forbids"):
+        mark, style, verb = "✗", "red", "forbade the reply"
+    elif guard.get("holds"):
+        mark, style, verb = "!", "yellow", "held it for a person"
+    else:
+        mark, style, verb = "✓", "dim", "let it pass"
+    reason = _one_line(guard.get("reason", ""))
+    name = clip(str(guard.get("guard", ""))[:400], 26)
+    told = Text(f"{verb}: {reason}" if reason else verb, style=style, overflow="fold")
+    return Text(f"{mark} {name}", style=style), told
+
+
+def _saw(saw: object, width: int, *, everything: bool) -> RenderableType:
+    lines: list[tuple[str, str]] = []
     for name, value in saw.items() if isinstance(saw, Mapping) else ():
         told = _told(value) if isinstance(value, Mapping) else _plain_value(value) if value else ""
         if told:
-            lines.append((Text(clip(str(name)[:400], 10), "dim"), Text(_one_line(told, width * 3), "dim")))
-    return _grid(lines)
+            lines.append((clip(str(name)[:400], 10), _one_line(told, width * 3)))
+    if everything:
+        return _grid([(Text(name, "dim"), Text(told, "dim")) for name, told in lines])
+    together = Text("; ".join(f"{name} {told}" for name, told in lines), "dim", overflow="fold")
+    return Padding(together, (0, 0, 0, 2), expand=False)
 
 
 def _told(values: Mapping[str, Any]) -> str:
@@ -262,17 +274,13 @@ def _moment(decision: StoredDecision) -> str:
     return f"{decision.at:%Y-%m-%d %H:%M:%S}"
 
 
-def _grid(rows: list[tuple[Text, Text]]) -> Table:
-    grid = Table.grid(padding=(0, 2, 0, 0))
+def _grid(rows: list[tuple[Text, Text]], between: int = 2) -> Table:
+    grid = Table.grid(padding=(0, between, 0, 0))
     grid.add_column(no_wrap=True)
     grid.add_column(overflow="fold")
     for name, value in rows:
         grid.add_row(Text("  ").append_text(name), value)
     return grid
-
-
-def _set_in(text: Text) -> Padding:
-    return Padding(text, (0, 0, 0, 2), expand=False)
 
 
 def _one_line(value: object, width: int = 400) -> str:
@@ -291,7 +299,7 @@ def _plain(reasons: Reasons) -> dict[str, Any]:
         "deleted": card.gone,
         "draft": draft_keys(card.draft) if card.draft else None,
         "drafts": [draft_keys(draft) for draft in card.drafts],
-        "understanding": understanding_keys(card.understanding),
+        "understanding": _understood(reasons),
         "decision": decision_keys(card.decision),
         "policy_now": card.policy_now,
         "policy_in_force": card.decision is not None and card.policy_now in (None, card.decision.policy_version),
@@ -311,3 +319,9 @@ def _plain(reasons: Reasons) -> dict[str, Any]:
             for entry in reasons.history
         ],
     }
+
+
+def _understood(reasons: Reasons) -> dict[str, Any] | None:
+    """What the model made of it, with `thresholds`: null where it is not known what its labels needed."""
+    told = understanding_keys(reasons.card.understanding)
+    return None if told is None else {**told, "thresholds": reasons.needed}

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from listener.commands.app import App
-from listener.commands.output import counted
+from listener.commands.output import clip, counted
+from listener.errors import EscuchaError, Mistake
+
+if TYPE_CHECKING:
+    from listener.model.fewshot import Areas
+
+STEP = "run `escucha model train`."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +36,17 @@ class Lessons:
         from listener.model.fewshot import digest_of
 
         return digest_of(self.examples, self.strays)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Behind:
+    """Why the policy's areas are not, or not quite, what the model reads by, in one sentence with the next step.
+
+    `stops_run`: `escucha run` does not start before that is done.
+    """
+
+    why: str
+    stops_run: bool = False
 
 
 def of(app: App) -> Lessons:
@@ -77,22 +95,55 @@ def areas_file(app: App) -> Path:
     return app.config_or_default.models / FILE
 
 
-def untaught(app: App) -> str | None:
-    """Why the policy's areas are not, or not quite, what the model reads by, with the next step; None: all is well.
+def barred(app: App) -> Behind | None:
+    """What of the learned areas keeps `escucha run` from starting; None: nothing does. Does not load the model."""
+    try:
+        _learned(app)
+    except Mistake as mistake:
+        return _bar(mistake)
+    return None
 
-    Does not load the model. Raises Mistake where what was learned is damaged.
+
+def untaught(app: App) -> Behind | None:
+    """Why the policy's areas must be taught, or taught again; None: all is well. Does not load the model.
+
+    Raises Mistake where the policy, the settings or the database cannot be read.
     """
-    from listener.model.fewshot import learned_from
-
+    try:
+        learned = _learned(app)
+    except Mistake as mistake:
+        return _bar(mistake)
     lessons = of(app)
     if not lessons.examples:
         return None
-    learned, step = learned_from(areas_file(app)), "run `escucha model train`."
     if learned is None:
-        return f"The policy has {counted(len(lessons.examples), 'area')}, and none was learned yet; {step}"
-    if learned[0] != lessons.digest:
-        return f"The areas' examples or their corrections changed since they were learned; {step}"
+        return Behind(why=f"The policy has {counted(len(lessons.examples), 'area')}, and none was learned yet; {STEP}")
+    new = [name for name in lessons.examples if name not in learned.names]
+    if new:
+        was, named = "area that was" if len(new) == 1 else "areas that were", clip(", ".join(new), 200)
+        return Behind(why=f"The policy has {len(new)} {was} never learned ({named}); {STEP}")
+    if learned.digest != lessons.digest:
+        return Behind(why=f"The areas' examples or their corrections changed since they were learned; {STEP}")
     return None
+
+
+def hint(app: App) -> Behind | None:
+    """As `untaught`; also None where that cannot be told: what stands in the way has its own check in `doctor`."""
+    with suppress(EscuchaError):
+        return untaught(app)
+    return None
+
+
+def _bar(mistake: Mistake) -> Behind:
+    return Behind(why=f"{str(mistake).rstrip('.')}.", stops_run=True)
+
+
+def _learned(app: App) -> Areas | None:
+    """The learned areas; None: there are none. Raises Mistake where the present model cannot read by them."""
+    from listener.model.fewshot import Areas, there
+
+    path = areas_file(app)
+    return Areas.load(path, reader=app.reader_version) if there(path) else None
 
 
 def _key(text: str) -> str:

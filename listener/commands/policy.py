@@ -66,7 +66,7 @@ def check(app: App, ctx: click.Context, file: Path | None, schema: bool, as_json
         output.print_json({"file": path, "problems": problem.problems})
         ctx.exit(2)
     warnings = list(_warnings(found.file))
-    if path == _path(app) and (behind := _behind(app)):
+    if path.resolve() == _path(app).resolve() and (behind := _behind(app)):
         warnings.append(behind)
     if as_json:
         output.print_json({"file": path, "problems": [], "warnings": warnings} | _summary(app, found))
@@ -201,9 +201,12 @@ def _print_summary(app: App, found: Readable) -> None:
 def _behind(app: App) -> str | None:
     """Why mentions are not read by its areas; it may be well where the database, or what was learned, is not."""
     try:
-        return lessons.untaught(app)
+        behind = lessons.untaught(app)
     except EscuchaError as error:
         return f"Whether its areas were learned cannot be told: {error}"
+    if behind is None:
+        return None
+    return f"`escucha run` does not start: {behind.why}" if behind.stops_run else behind.why
 
 
 def _warnings(file: Any) -> Iterator[str]:

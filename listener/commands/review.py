@@ -206,9 +206,8 @@ class Review:
                 self._tell(f"D{draft.id} skipped.", "dim")
                 return True
             case "x":
-                self._page(
-                    explain.draw(explain.gather(self.app, f"D{draft.id}"), app=self.app, width=self._width), draft.id
-                )
+                reasons = explain.gather(self.app, f"D{draft.id}")
+                self._page(explain.draw(reasons, app=self.app, width=self._width, everything=True), draft.id)
                 return True
             case "m":
                 said = card.mention

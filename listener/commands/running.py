@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from listener.commands import output
+from listener.commands import lessons, output
 from listener.commands.app import App, pass_app
 from listener.errors import Mistake, Outage
 
@@ -153,6 +153,7 @@ def status(app: App, as_json: bool) -> None:
         approved = inbox.waiting(tx, states=(DraftState.APPROVED,))
     now = app.now()  # what others wrote until the rows were read is past
     seen["room"] = app.store.short_of_room()
+    seen["areas"] = lessons.hint(app)
     if not _alive(seen, now):  # what it left behind says nothing any more
         nothing = {"streaming_since": None, "stream_down_since": None, "stream_error": None}
         seen["sources"] = [replace(source, **nothing) for source in seen["sources"]]
@@ -175,6 +176,8 @@ def _troubles(seen: dict[str, Any], now: datetime) -> list[str]:
     """What a person should act on, most pressing first."""
     counts: Counts = seen["counts"]
     found = [seen["room"]] if seen["room"] else []
+    areas: lessons.Behind | None = seen["areas"]
+    bar = areas.why if areas and areas.stops_run else ""
     alive = _alive(seen, now)
     silent = [daemon for daemon in seen["daemons"] if daemon not in alive]
     if not alive and silent:
@@ -185,8 +188,12 @@ def _troubles(seen: dict[str, Any], now: datetime) -> list[str]:
         )
     elif not alive and seen["room"]:
         found.append("No daemon is running, or none can say so: see to the disk first, then `escucha run`.")
+    elif not alive and bar:
+        found.append(f"No daemon is running, and `escucha run` does not start: {bar}")
     elif not alive:
         found.append("No daemon is running: start one with `escucha run`.")
+    if bar and (alive or silent or seen["room"]):
+        found.append(f"The next `escucha run` does not start: {bar}")
     if len(alive) > 1:
         names = ", ".join(daemon.name for daemon in alive)
         found.append(f"{len(alive)} daemons run on this database ({names}): harmless, but one is enough.")
@@ -341,11 +348,13 @@ def _print(app: App, seen: dict[str, Any], troubles: list[str], now: datetime) -
     )
     output.say()
     counts: Counts = seen["counts"]
+    areas: lessons.Behind | None = seen["areas"]
     for standing in seen["money"]:
         output.fields([(f"money of {standing.account}", money.row(standing, now))])
     output.fields(
         [
             *((f"stream of {source.name}", _stream(source, now)) for source in seen["sources"]),
+            ("areas", areas.why if areas and not areas.stops_run else ""),
             ("database", app.store.url.render_as_string(hide_password=True)),
             ("mentions", _states(counts.mentions)),
             ("drafts", _states(counts.drafts)),
@@ -380,6 +389,7 @@ def _as_json(seen: dict[str, Any], troubles: list[str]) -> dict[str, Any]:
         "cases_overdue": seen["cases_overdue"],
         "critical_without_agent": seen["critical_without_agent"],
         "oldest_waiting": seen["oldest_waiting"],
+        "areas": seen["areas"],
         "money": [money.as_json(standing) for standing in seen["money"]],
         "unwatched": [
             {"account": account, "network": network, "mentions": number}

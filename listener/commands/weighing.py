@@ -26,9 +26,22 @@ LEAST = 0.05  # what is named below the text
 RAISED = ("green", "bold green", "bold black on green")
 LOWERED = ("dim red strike", "red strike", "bold white on red strike")
 LISTED = 8  # spans named below the text
-IN_FULL = 400  # characters; of a longer text only what lies around the marked words is shown
-AROUND = 40  # characters on either side of them
+NEAR = 15  # characters between two pieces of a text that are shown, not left out
 WORDS = 40  # columns of one span in the list
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extent:
+    """How much of a text is shown: all of one of up to `full` characters; of a longer one the `most` words that count
+    most, with `around` characters on either side."""
+
+    full: int
+    most: int
+    around: int
+
+
+IN_FULL = Extent(full=400, most=LISTED, around=40)
+IN_SHORT = Extent(full=90, most=4, around=10)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,18 +93,24 @@ def _weigh(app: App, card: Card, found: Understanding) -> Words:
 # --- for people ------------------------------------------------------------------------------------------------------
 
 
-def draw(words: Words, *, width: int, marks: bool) -> Group:
+def draw(words: Words, *, width: int, marks: bool, everything: bool = True) -> Group:
     """For each label the text with the words that moved it marked, and their weights, at most `width` columns wide;
-    `marks`: without any colour.
+    `marks`: without any colour. Without `everything`, of the weights what one line holds.
     """
     if words.weighing is None:
         return Group(_line(clip(words.note[:2000], 1000), "dim"))
     lines: list[RenderableType] = [_line(sentence, "yellow") for sentence in _provisos(words)]
     for weighed in words.weighing.labels:
-        lines += [_title(weighed), _set_in(_marked(words.text, weighed.spans, marks=marks), 4)]
+        extent = IN_FULL if everything else IN_SHORT
+        marked = _set_in(_marked(words.text, weighed.spans, extent, marks=marks), 4)
+        title, weights = _title(weighed), _weights(words, weighed)
+        if not everything:
+            title.append(f"  {_as_many_as_fit(weights, width - 4 - title.cell_len)}", "not dim cyan")
+        told = everything or any(_step(span.weight) >= 0 for span in weighed.spans)
+        lines += [_set_in(title, 2), *([marked] if told else [])]
         if weighed.by_parts:
             lines.append(_line("said more than once, so each word is weighed within its own sentence", "dim", 4))
-        lines += _weights(words, weighed, width - 4)
+        lines += [_line(line, "cyan", 4) for line in _wrapped(weights, width - 4)] if everything else []
     if words.weighing.labels:
         lines.append(_line(_legend(words.weighing, marks=marks), "dim"))
     return Group(*lines)
@@ -109,13 +128,13 @@ def _provisos(words: Words) -> Iterator[str]:
         yield f"The present model knows no {label.kind} {_named(label.name)}."
 
 
-def _title(weighed: Weighed) -> RenderableType:
+def _title(weighed: Weighed) -> Text:
     title = Text(f"{weighed.label.kind} ", style="dim", overflow="fold")
     title.append(_named(weighed.label.name), "not dim bold").append(f" {weighed.score:.2f}", "not dim")
-    return _set_in(title, 2)
+    return title
 
 
-def _marked(text: str, spans: tuple[Span, ...], *, marks: bool) -> Text:
+def _marked(text: str, spans: tuple[Span, ...], extent: Extent, *, marks: bool) -> Text:
     """The text, what moved the label marked; of a long one the pieces around that, between `…`.
 
     Made visible piece by piece, so that an escape, which is longer than what it stands for, moves no mark.
@@ -123,7 +142,7 @@ def _marked(text: str, spans: tuple[Span, ...], *, marks: bool) -> Text:
     told = [span for span in spans if _step(span.weight) >= 0]
     line = Text(overflow="fold")
     last = 0
-    for start, end in _pieces(text, told):
+    for start, end in _pieces(text, told, extent):
         line.append(" … " if start > last > 0 else "… " if start > last else "")
         at = start
         for span in told:
@@ -138,8 +157,8 @@ def _marked(text: str, spans: tuple[Span, ...], *, marks: bool) -> Text:
 
 def _append(line: Text, text: str, span: Span, *, marks: bool) -> None:
     words, step = text[span.start : span.end], _step(span.weight)
-    if len(words) > IN_FULL:  # a run of many words
-        words = f"{words[: IN_FULL // 2]} … {words[-IN_FULL // 2 :]}"
+    if len(words) > IN_FULL.full:  # a run of many words
+        words = f"{words[: IN_FULL.full // 2]} … {words[-IN_FULL.full // 2 :]}"
     shown = _shown(words, marks=marks)
     if marks:
         line.append(f"[[{shown}]]" if span.weight > 0 else f"(({shown}))")
@@ -147,22 +166,23 @@ def _append(line: Text, text: str, span: Span, *, marks: bool) -> None:
         line.append(shown, (RAISED if span.weight > 0 else LOWERED)[step])
 
 
-def _pieces(text: str, told: list[Span]) -> list[tuple[int, int]]:
+def _pieces(text: str, told: list[Span], extent: Extent) -> list[tuple[int, int]]:
     """Which characters are shown: all of a short text, else those around what is marked, at whole words."""
-    if len(text) <= IN_FULL:
+    if len(text) <= extent.full:
         return [(0, len(text))]
+    around = extent.around
     pieces: list[tuple[int, int]] = []
-    strongest = sorted(told, key=lambda span: (-abs(span.weight), span.start))[:LISTED]
+    strongest = sorted(told, key=lambda span: (-abs(span.weight), span.start))[: extent.most]
     for span in sorted(strongest, key=lambda span: span.start):
-        start = text.rfind(" ", 0, max(span.start - AROUND, 0)) + 1 if span.start > AROUND else 0
-        start = max(start, span.start - 2 * AROUND)
-        end = text.find(" ", span.end + AROUND, span.end + 2 * AROUND)
-        end = min(len(text), span.end + AROUND) if end < 0 else end
-        if pieces and start <= pieces[-1][1]:
+        start = text.rfind(" ", 0, max(span.start - around, 0)) + 1 if span.start > around else 0
+        start = max(start, span.start - 2 * around)
+        end = text.find(" ", span.end + around, span.end + 2 * around)
+        end = min(len(text), span.end + around) if end < 0 else end
+        if pieces and start <= pieces[-1][1] + NEAR:
             pieces[-1] = (pieces[-1][0], max(end, pieces[-1][1]))
         else:
             pieces.append((start, end))
-    return _whole(pieces, told) or [(0, IN_FULL)]
+    return _whole(pieces, told) or [(0, extent.full)]
 
 
 def _whole(pieces: list[tuple[int, int]], told: list[Span]) -> list[tuple[int, int]]:
@@ -181,28 +201,42 @@ def _whole(pieces: list[tuple[int, int]], told: list[Span]) -> list[tuple[int, i
     return found
 
 
-def _weights(words: Words, weighed: Weighed, width: int) -> list[RenderableType]:
-    """`+0.31 "no funciona"  −0.05 "gracias"`, what counts most first, a weight always before its words."""
+def _weights(words: Words, weighed: Weighed) -> list[str]:
+    """`+0.31 "no funciona"` for each span that counts, what counts most first; a sentence where none does."""
     told = [span for span in weighed.spans if abs(span.weight) >= LEAST]
     told.sort(key=lambda span: (-abs(span.weight), span.start))
-    if not told:
-        return [_line(f"no words decide it alone: leaving any out changes less than {LEAST}", "dim", 4)]
     named = [f"{_signed(span.weight)} {_quoted(words.text[span.start : span.end])}" for span in told[:LISTED]]
+    more = [f"and {len(told) - LISTED} more"] if len(told) > LISTED else []
+    return [*named, *more] or [f"no words decide it alone: leaving any out changes less than {LEAST}"]
+
+
+def _wrapped(items: list[str], width: int) -> list[str]:
+    """The items in lines, a weight always before its words."""
     lines = [""]
-    for item in [*named, *([f"and {len(told) - LISTED} more"] if len(told) > LISTED else [])]:
+    for item in items:
         longer = f"{lines[-1]}  {item}" if lines[-1] else item
         if cell_len(longer) > width and lines[-1]:
             lines.append(item)
         else:
             lines[-1] = longer
-    return [_line(line, "cyan", 4) for line in lines]
+    return lines
+
+
+def _as_many_as_fit(items: list[str], width: int) -> str:
+    """The first of the items in one line, `…` where there are more; one of them in any case."""
+    line = items[0]
+    for item in items[1:]:
+        if cell_len(f"{line}  {item}") > width - 3:
+            return f"{line}  …"
+        line = f"{line}  {item}"
+    return line
 
 
 def _legend(weighing: Weighing, *, marks: bool) -> str:
-    how = "[[raised]] ((lowered))" if marks else "green raised it, red struck through lowered it"
+    how = "[[raised]] ((lowered))" if marks else "green raised, red lowered"
     rest = weighing.words - weighing.one_by_one
     runs = f" The last {counted(rest, 'word')} were weighed in runs." if rest else ""
-    return f"{how}; the numbers: how far the score falls when the words are left out.{runs}"
+    return f"{how}; the numbers: how far the score falls without them.{runs}"
 
 
 def _shown(text: str, *, marks: bool) -> str:

@@ -290,6 +290,7 @@ class DeskWorld:
         )
         app.__dict__["classifier"] = self.classifier
         app.__dict__["reader"] = lambda **_: self.classifier
+        app.__dict__["reader_version"] = getattr(self.classifier, "reader_version", self.classifier.version)
         ours = {"ESCUCHA_ACTOR": actor, "COLUMNS": "80", "XDG_STATE_HOME": str(self.folder / "state")}
         return CliRunner(env={**ours, **(environment or {})}).invoke(cli.escucha, args, input=input, obj=app)
 

@@ -6,20 +6,33 @@ import io
 import json
 import re
 from collections.abc import Iterator, Sequence
+from itertools import product
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.cells import cell_len
 from rich.console import Console
 
-from listener.commands import weighing
+import connectors
+import policies
+from listener.commands import explain, weighing
+from listener.commands.app import App
 from listener.errors import Mistake
+from listener.model import card as cards
+from listener.model.card import Card, CardFile
+from listener.model.imported_card import ImportedCard
+from listener.model.onnx import Profile
+from listener.model.reading import BUNDLED, reader_version
+from listener.model.teaching import teach
 from listener.model.weighing import Kind, Label, weigh
 from listener.store import tables
-from listener.types import RuleOutcome, RuleTrace, Understanding
+from listener.types import GuardTrace, Intent, RuleOutcome, RuleTrace, Sentiment, Understanding
 from tests.listener.commands.desk_world import DANGER, DANGEROUS, GUARDS, RULES, SAID, DeskWorld
+from tests.listener.model.by_vectors import ByVectors
 from tests.listener.model.by_words import ByWords
+from tests.listener.model.test_fewshot import EXAMPLES
 
 ROOT = Path(__file__).parents[3]
 
@@ -44,18 +57,162 @@ def test_it_names_every_rule_in_order_with_its_outcome(desk: DeskWorld) -> None:
 
 def test_it_names_every_guard_and_what_it_did(desk: DeskWorld) -> None:
     desk.draft(guards=(*GUARDS, DANGER))
-    told = desk.run("explain", "M1").stdout
+    told = desk.run("explain", "M1", "--all").stdout
     assert re.search(r"! risk +held it for a person: it holds words of danger", told)
     assert len(re.findall(r"✓ \S+ +let it pass", told)) == sum(not guard.holds for guard in GUARDS)
+    told = desk.run("explain", "M1").stdout
+    assert "Guards  2 others let it pass" in told
+    assert re.search(r"! risk +held it for a person: it holds words of danger", told)
 
 
 def test_bars_grow_with_the_scores(desk: DeskWorld) -> None:
     desk.draft()
-    told = desk.run("explain", "M1").stdout
-    bars = [line.count("█") for line in told.splitlines() if re.match(r"  \S.* 0\.\d\d  ", line)]
-    assert bars == [17, 2, 18, 12, 1]
-    assert "below 0.05: positive" in told
+    told = desk.run("explain", "M1", "--all").stdout
+    bars = [line.count("█") for line in told.splitlines() if re.match(r"  [✓·] \S.* 0\.\d\d  ", line)]
+    assert bars == [17, 2, 0, 18, 12, 1]
     assert "language es, 0.99 sure; model m1" in told
+
+
+# --- the scores beside what they needed -------------------------------------------------------------------------------
+
+
+def card() -> Card:
+    return cards.read(BUNDLED)
+
+
+def read_by(desk: DeskWorld, version: str, **columns: object) -> None:
+    """The understanding on record, as that model's."""
+    with desk.store.write() as tx:
+        tx.execute(tables.model_versions.insert().values(version=version, first_used_at=desk.clock()))
+        tx.execute(tables.understandings.update().values(model_version=version, **columns))
+
+
+def model_part(told: str) -> str:
+    return told[told.index("\nModel\n") :].partition("\n\n")[0]
+
+
+@pytest.mark.parametrize("profile", ["full", "fast"])
+def test_each_score_stands_beside_the_one_it_needed(desk: DeskWorld, profile: Profile) -> None:
+    desk.draft()
+    version, scale = reader_version(card(), profile), card().profiles[profile].of("es")
+    least = scale.intents["question"].threshold
+    scores = {"outage_report": 0.91, "complaint": 0.64, "question": 0.2 * least, "praise": 0.001}
+    read_by(desk, version, intent_scores=scores, signal_scores={"press": 0.001})
+    told = model_part(desk.run("explain", "M1").stdout)
+    assert re.search(rf"✓ outage report +0\.91 of {scale.intents['outage_report'].threshold:.2f}  █{{18}}", told)
+    assert re.search(rf"✓ negative +0\.88 of {scale.sentiment.thresholds['negative']:.2f}  █", told)
+    assert f"question {0.2 * least:.2f} of {least:.2f}" in told
+    assert "praise" not in told
+    assert "press" not in told
+    assert "and 3 below a tenth of theirs" in " ".join(told.split())
+    everything = desk.run("explain", "M1", "--all").stdout
+    assert re.search(rf"· praise +0\.00 of {scale.intents['praise'].threshold:.2f} *\n", everything)
+    assert re.search(rf"· press +0\.00 of {scale.signals['press'].threshold:.2f} *\n", everything)
+    thresholds = json.loads(desk.run("explain", "M1", "--json").stdout)["understanding"]["thresholds"]
+    assert thresholds == {
+        "sentiment": dict(scale.sentiment.thresholds),
+        "intents": {name: one.threshold for name, one in scale.intents.items()},
+        "signals": {name: one.threshold for name, one in scale.signals.items()},
+        "areas": {},
+    }
+
+
+def test_what_the_labels_of_a_model_that_is_gone_needed_is_not_guessed(desk: DeskWorld) -> None:
+    desk.draft()
+    for version in ("m1", f"{card().version}+gone@12345678"):
+        if version != "m1":
+            read_by(desk, version)
+        told = model_part(desk.run("explain", "M1").stdout)
+        assert re.search(r"✓ outage report +0\.91 +█", told)
+        assert "question 0.05, and 1 below 0.05" in told
+        assert "not here any more" in told
+        assert " of 0" not in told
+        assert json.loads(desk.run("explain", "M1", "--json").stdout)["understanding"]["thresholds"] is None
+
+
+def test_an_imported_model_s_labels_need_what_it_says(desk: DeskWorld) -> None:
+    desk.draft()
+    folder = desk.folder / "models" / "mine"
+    folder.mkdir(parents=True)
+    imported = ImportedCard(
+        name="mine",
+        made="2026-03-04",
+        architecture="tiny",
+        inputs=("input_ids",),
+        max_tokens=16,
+        multi_label=True,
+        labels=(("angry", Sentiment.NEGATIVE), ("glad", Sentiment.POSITIVE), ("broken", Intent.OUTAGE_REPORT)),
+        files=tuple(CardFile(name=name, sha256="0" * 64, size=1) for name in ("model.onnx", "tokenizer.json")),
+        origin={},
+        metrics={},
+        threshold=0.77,
+    )
+    (folder / "card.json").write_text(json.dumps(imported.as_json()), encoding="utf-8")
+    read_by(desk, f"{card().version}+{imported.version}")
+    found = json.loads(desk.run("explain", "M1", "--json").stdout)["understanding"]["thresholds"]
+    assert set(found["sentiment"].values()) == {0.77}
+    assert found["intents"]["outage_report"] == 0.77
+    assert found["intents"]["complaint"] == card().profiles["full"].of("es").intents["complaint"].threshold
+
+
+def test_areas_need_what_was_learned_while_it_is_that(desk: DeskWorld) -> None:
+    desk.draft()
+    lesson = teach(EXAMPLES, ByVectors().embed, reader=card().version)
+    lesson.areas.save(desk.folder / "models" / "areas.npz")
+    read_by(desk, f"{card().version}+{lesson.areas.version}", areas=["roaming"], area_scores={"roaming": 0.9})
+    told = model_part(desk.run("explain", "M1").stdout)
+    assert re.search(rf"✓ roaming +0\.90 of {float(lesson.areas.threshold):.2f}  █", told)
+    read_by(desk, f"{card().version}+00000000")
+    told = model_part(desk.run("explain", "M1").stdout)
+    assert re.search(r"✓ roaming +0\.90 +█", told), "taught again since"
+    assert re.search(r"✓ negative +0\.88 of 0", told)
+
+
+# --- in short, and everything -----------------------------------------------------------------------------------------
+
+
+def many_rules() -> list[RuleTrace]:
+    failed = [
+        RuleTrace(rule=f"rule {n}", outcome=RuleOutcome.FAILED, condition="case.exists", wanted="true", saw="false")
+        for n in range(11)
+    ]
+    matched = RuleTrace(rule="outage", outcome=RuleOutcome.MATCHED, wanted="who has no service waits for nobody")
+    rest = [RuleTrace(rule=f"later {n}", outcome=RuleOutcome.NOT_REACHED) for n in range(9)]
+    return [*failed, matched, *rest]
+
+
+def test_a_usual_mention_fits_a_large_screen(desk: DeskWorld) -> None:
+    guards = [GuardTrace(guard=f"guard_{n}") for n in range(17)]
+    desk.draft(rules=many_rules(), guards=guards, open_case=True)
+    low = {f"label_{n}": 0.001 for n in range(12)}
+    read_by(desk, card().version, signal_scores=low)
+    desk.classifier = Renamed(card().version)
+    told = desk.run("explain", "M1").stdout
+    assert len(told.splitlines()) <= 45
+    assert "11 did not match: rule 0, rule 1, " in told
+    assert re.search(r"✓ outage +who has no service", told)
+    assert "9 not reached: later 0, later 1, " in told
+    assert "Guards  17 let it pass" in told
+    assert told.splitlines()[-1] == "Every rule in full, every guard and score: escucha explain D1 --all"
+    assert max(map(len, told.splitlines())) <= 80
+    everything = desk.run("explain", "M1", "--all").stdout
+    assert len(re.findall(r"✗ rule \d+ +case\.exists: wanted true, saw false", everything)) == 11
+    assert len(re.findall(r"✓ guard_\d+ +let it pass", everything)) == 17
+    assert len(re.findall(r"· label \d+ +0\.00", everything)) == 12
+    assert "--all" not in everything
+    assert max(map(len, everything.splitlines())) <= 80
+
+
+def test_who_reviews_sees_everything(desk: DeskWorld) -> None:
+    desk.draft(rules=many_rules())
+    app = App(connectors=connectors, policies=policies, config_path=desk.folder / "escucha.toml", now=desk.clock)
+    paper = io.StringIO()
+    try:
+        drawn = explain.draw(explain.gather(app, "D1"), app=app, width=80, everything=True)
+    finally:
+        app.close()
+    Console(width=80, file=paper).print(drawn)
+    assert len(re.findall(r"✗ rule \d+ +case\.exists", paper.getvalue())) == 11
 
 
 def test_it_says_whether_the_policy_still_rules(desk: DeskWorld) -> None:
@@ -185,13 +342,31 @@ def by_label(desk: DeskWorld, what: str = "M1") -> dict[str, dict[str, float]]:
 
 def test_without_colour_marks_show_what_raised_and_what_lowered_a_label(desk: DeskWorld) -> None:
     desk.draft(said=ANGRY)
-    told = words_of(desk.run("explain", "M1").stdout)
+    told = words_of(desk.run("explain", "M1", "--all").stdout)
     assert "Una [[vergüenza]]: el router no funciona. ((Gracias)) [[😡]]" in told
     assert '+0.45 "vergüenza"  +0.20 "😡"  −0.12 "Gracias"' in told
     assert re.search(r"intent complaint 0\.90\n +Una vergüenza: el router \[\[no funciona\]\]", told)
     assert re.search(r"intent outage report 0\.20\n.*\n +no words decide it alone", told)
     assert "[[raised]] ((lowered))" in told
     assert max(map(len, told.splitlines())) <= 80
+
+
+def test_in_short_the_weights_stand_beside_their_label(desk: DeskWorld) -> None:
+    desk.draft(said=ANGRY)
+    told = words_of(desk.run("explain", "M1").stdout)
+    assert 'sentiment negative 0.73  +0.45 "vergüenza"  +0.20 "😡"  −0.12 "Gracias"\n' in told
+    assert "Una [[vergüenza]]: el router no funciona. ((Gracias)) [[😡]]" in told
+    assert re.search(r'intent complaint 0\.90  \+0\.80 "no funciona"\n +Una vergüenza: el router \[\[no fun', told)
+    assert "intent outage report 0.20  no words decide it alone" in told
+    assert max(map(cell_len, told.splitlines())) <= 80
+
+
+def test_in_short_a_text_is_shown_around_its_strongest_words(desk: DeskWorld) -> None:
+    desk.draft(said=f"Pésimo {'bla ' * 30}vergüenza {'bla ' * 30}")
+    told = words_of(desk.run("explain", "M1").stdout)
+    assert re.search(r"\[\[Pésimo\]\] bla bla bla … bla bla bla \[\[vergüenza\]\] bla bla bla …\n", told)
+    assert told.count("bla") < 20
+    assert words_of(desk.run("explain", "M1", "--all").stdout).count("bla") > 60
 
 
 def test_on_a_terminal_colours_take_the_place_of_marks(desk: DeskWorld) -> None:
@@ -310,8 +485,11 @@ def test_what_hides_in_the_text_is_shown_and_sets_no_mark(
     desk: DeskWorld, said: str, environment: dict[str, str]
 ) -> None:
     desk.draft(said=said)
-    told = words_of(desk.run("explain", "M1", environment=environment).stdout)
-    assert not DANGEROUS.search(re.sub(r"\x1b\[[\d;]*m", "", told) if environment else told)
+    told = words_of(desk.run("explain", "M1", "--all", environment=environment).stdout)
+    short = words_of(desk.run("explain", "M1", environment=environment).stdout)
+    for shown in (told, short):
+        assert not DANGEROUS.search(re.sub(r"\x1b\[[\d;]*m", "", shown) if environment else shown)
+        assert environment or "[[gracias]]" not in shown
     assert "vergüenza" in told.replace("\\u200b", "")
     raised = re.findall(r"\[\[(.*?)\]\]", told)
     if not environment:
@@ -329,10 +507,10 @@ def test_any_text_is_marked_where_it_should_be(before: str, after: str) -> None:
     said = f"{before}. vergüenza. {after}"
     negative = Label(kind=Kind.SENTIMENT, name="negative")
     found = weighing.Words(text=said, stored="by-words", weighing=weigh(ByWords(), said, [negative]))
-    for marks in (True, False):
+    for marks, everything in product((True, False), repeat=2):
         paper = io.StringIO()
         Console(width=80, file=paper, markup=False, highlight=False, emoji=False).print(
-            weighing.draw(found, width=80, marks=marks)
+            weighing.draw(found, width=80, marks=marks, everything=everything)
         )
         assert not DANGEROUS.search(paper.getvalue())
         assert '+0.45 "vergüenza"' in paper.getvalue()

@@ -237,9 +237,11 @@ def test_status_for_programs_keeps_its_keys(desk: DeskWorld) -> None:
         "cases_overdue",
         "critical_without_agent",
         "oldest_waiting",
+        "areas",
         "money",
         "unwatched",
     }
+    assert told["areas"] is None
     assert set(told["counts"]) == {
         "mentions",
         "drafts",

@@ -20,7 +20,7 @@ import policies
 from listener.commands import lessons
 from listener.commands.app import App
 from listener.model.fewshot import Areas
-from listener.store import audit, corrections, decisions, mentions
+from listener.store import audit, corrections, daemons, decisions, mentions
 from listener.types import DraftState
 from tests.listener.commands.desk_world import DANGEROUS, SETTINGS, DeskWorld
 from tests.listener.model.by_vectors import ByVectors
@@ -33,6 +33,7 @@ teams: {care: {}}
 default_team: care
 rules: []
 """
+MONTHS = ("enero", "febrero", "marzo", "abril", "mayo", "junio")
 CONFUSED = {
     name: [f"factura con cargo {letter}" for letter in letters] for name, letters in [("a", "abcdef"), ("b", "ghijkl")]
 }
@@ -296,6 +297,48 @@ def test_what_is_dropped_teaches_nothing(world: DeskWorld) -> None:
     assert json.loads(world.run("model", "train", "--json").output)["corrections"] == 0
 
 
+def test_what_was_accepted_is_listed_with_who_and_when(world: DeskWorld) -> None:
+    assert "No correction was accepted yet" in world.run("model", "examples", "--list").output
+    corrected(world, "sin cobertura [bold]aquí[/bold]\u202e " + "y nada " * 30, "--area", "roaming")
+    many = ["--intent", "purchase_interest", "--intent", "cancellation_threat", "--intent", "suggestion"]
+    corrected(world, "no es nada", *many, "--sentiment", "neutral", who="luis")
+    corrected(world, "otra cosa", "--area", "billing", who="eva")
+    world.clock.forward(minutes=10)
+    world.run("model", "examples", "--accept", "1,2,3", actor="luis")
+    world.run("model", "examples", "--drop", "4", actor="luis")
+    told = world.run("model", "examples", "--list").output
+    assert max(map(len, told.splitlines())) <= 80
+    assert not DANGEROUS.search(told)
+    assert "1  M1  areas: none → roaming\n" in told
+    assert "said by ana 2026-03-04 17:30, accepted by luis 2026-03-04 17:40 (UTC)" in told
+    assert "outage_report, complaint → purchase_interest, cancellation_threat, suggestion" in " ".join(told.split())
+    assert "3  M2  sentiment: negative → neutral\n" in told
+    assert "sin cobertura [bold]aquí[/bold]\\u202e" in told
+    assert "otra cosa" not in told
+    assert "3 corrections" in told
+    found = json.loads(world.run("model", "examples", "--list", "--json").output)
+    assert set(found) == {"accepted", "outdated"}
+    assert [(one["number"], one["mention"], one["what"]) for one in found["accepted"]] == [
+        (1, "M1", "areas"),
+        (2, "M2", "intents"),
+        (3, "M2", "sentiment"),
+    ]
+    assert found["accepted"][0] | {"text": ""} == {
+        "number": 1,
+        "mention": "M1",
+        "what": "areas",
+        "was": [],
+        "becomes": ["roaming"],
+        "by": "ana",
+        "at": "2026-03-04T17:30:00Z",
+        "text": "",
+        "accepted_by": "luis",
+        "accepted_at": "2026-03-04T17:40:00Z",
+    }
+    of_one = json.loads(world.run("model", "examples", "--list", "--what", "sentiment", "--json").output)["accepted"]
+    assert [one["number"] for one in of_one] == [3]
+
+
 def test_numbers_that_are_none_are_refused(world: DeskWorld) -> None:
     corrected(world, "sin cobertura", "--area", "roaming")
     assert "no number of a correction" in world.run("model", "examples", "--accept", "D1").output
@@ -309,10 +352,11 @@ def test_numbers_that_are_none_are_refused(world: DeskWorld) -> None:
 
 def test_one_call_does_one_thing(world: DeskWorld) -> None:
     corrected(world, "sin cobertura", "--area", "roaming")
-    for options in (["--accept", "1", "--each"], ["--accept", "1", "--export", "a.csv"], ["--each", "--json"]):
+    accept = ["--accept", "1"]
+    for options in ([*accept, "--each"], [*accept, "--export", "a.csv"], [*accept, "--list"], ["--each", "--json"]):
         done = world.run("model", "examples", *options)
         assert done.exit_code == 2
-        assert "say one of them" in done.output
+        assert "say one" in done.output
     assert "--export" in world.run("model", "examples", "--what", "areas").output
     assert len(json.loads(world.run("model", "examples", "--json").output)["waiting"]) == 1
 
@@ -403,10 +447,13 @@ def test_an_area_the_policy_lost_is_left_aside(world: DeskWorld) -> None:
 
 def hint(world: DeskWorld) -> str | None:
     app = App(connectors=connectors, policies=policies, config_path=world.folder / "escucha.toml", now=world.clock)
+    app.__dict__["reader_version"] = "by-vectors"
     try:
-        return lessons.untaught(app)
+        behind = lessons.untaught(app)
     finally:
         app.close()
+    assert behind is None or not behind.stops_run
+    return behind.why if behind else None
 
 
 def test_the_hint_says_when_to_train(world: DeskWorld) -> None:
@@ -423,6 +470,71 @@ def test_the_hint_says_when_to_train(world: DeskWorld) -> None:
     assert "changed since" in (hint(world) or "")
     write(world, {})
     assert hint(world) is None
+
+
+def test_the_hint_names_areas_that_were_never_learned(world: DeskWorld) -> None:
+    world.run("model", "train")
+    write(world, {**EXAMPLES, "moving house": [f"nos mudamos de casa en {month}" for month in MONTHS]})
+    assert hint(world) == ("The policy has 1 area that was never learned (moving house); run `escucha model train`.")
+    write(world, {name: texts for name, texts in EXAMPLES.items() if name != "roaming"})
+    assert "changed since" in (hint(world) or "")
+
+
+class Newer(ByVectors):
+    """The model after an upgrade."""
+
+    reader_version = "by-vectors-2"
+
+
+REFUSED = "were learned for the model by-vectors, and by-vectors-2 reads now; teach them again: escucha model train."
+
+
+def test_areas_of_another_model_are_told_before_run_refuses_them(world: DeskWorld) -> None:
+    world.run("model", "train")
+    world.classifier = Newer()
+    file = world.folder / "models" / "areas.npz"
+    status = json.loads(world.run("status", "--json").output)
+    why = f"The areas in {file} {REFUSED}"
+    assert status["areas"] == {"why": why, "stops_run": True}
+    assert status["troubles"] == [f"No daemon is running, and `escucha run` does not start: {why}"]
+    assert "".join(why.split()) in "".join(world.run("status").output.split())
+    for path in ([], [str(world.folder / "policy.yaml")]):
+        checked = world.run("policy", "check", *path, "--json")
+        assert checked.exit_code == 0
+        assert f"`escucha run` does not start: {why}" in json.loads(checked.output)["warnings"]
+    looked = world.run("doctor", "--offline", "--json")
+    checks = {check["name"]: check for check in json.loads(looked.output)["checks"]}
+    assert looked.exit_code == 2
+    assert (checks["areas"]["ok"], checks["areas"]["detail"]) == (False, why)
+    assert checks["model"]["ok"] is True
+    write(world, {})
+    assert json.loads(world.run("status", "--json").output)["areas"]["stops_run"], "run refuses the file all the same"
+
+
+def test_a_daemon_that_runs_is_not_said_to_be_stopped(world: DeskWorld) -> None:
+    world.run("model", "train")
+    world.classifier = Newer()
+    with world.store.write() as tx:
+        daemons.alive(tx, name="host:1", version="1", started_at=world.clock(), now=world.clock())
+    (told,) = json.loads(world.run("status", "--json").output)["troubles"]
+    assert told.startswith("The next `escucha run` does not start: The areas in ")
+    world.clock.forward(minutes=1)
+    died, told = json.loads(world.run("status", "--json").output)["troubles"]
+    assert died.startswith("The daemon host:1 was last heard")
+    assert told.startswith("The next `escucha run` does not start")
+
+
+def test_status_tells_what_was_never_learned_and_needs_nobody_for_it(world: DeskWorld) -> None:
+    with world.store.write() as tx:
+        daemons.alive(tx, name="host:1", version="1", started_at=world.clock(), now=world.clock())
+    told = json.loads(world.run("status", "--json").output)
+    assert told["troubles"] == []
+    assert told["areas"]["stops_run"] is False
+    assert "3 areas, and none was learned yet" in " ".join(world.run("status").output.split())
+    world.run("model", "train")
+    assert json.loads(world.run("status", "--json").output)["areas"] is None
+    (world.folder / "policy.yaml").write_text("name: [", encoding="utf-8")
+    assert json.loads(world.run("status", "--json").output)["areas"] is None
 
 
 def test_asking_whether_to_train_makes_no_database(tmp_path: Path) -> None:
