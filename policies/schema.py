@@ -38,6 +38,7 @@ from policies.fields import (
     refuse,
     sentences,
 )
+from policies.sample import MOST, Sample
 
 LEAST_EXAMPLES = 5
 
@@ -365,6 +366,11 @@ class PolicyFile(Block):
         description="What concerns us besides the built-in intents; learned by `escucha model train`.",
     )
     rules: tuple[Rule, ...] = Field(max_length=500)
+    tests: tuple[Sample, ...] = Field(
+        default=(),
+        max_length=MOST,
+        description="Mentions with what the policy must make of them; they may stand in a file beside it as well.",
+    )
 
     def mode_on(self, network: str) -> Mode:
         """How replies go out on that network, as the file says it."""
