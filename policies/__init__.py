@@ -20,11 +20,14 @@ from policies import reach
 from policies.evaluate import Rules
 from policies.guard import Guarded, check_text
 from policies.problems import in_order, meaning_problems, reference_problems, schema_problems
+from policies.recording import Recorded, added, names_in, record, text_of
 from policies.rehearse import FactsOf, beside, run_tests, samples_of
 from policies.schema import PolicyFile, json_schema
 
 __all__ = [
     "Guarded",
+    "Recorded",
+    "added",
     "beside",
     "check_text",
     "default_path",
@@ -33,8 +36,11 @@ __all__ = [
     "json_schema",
     "load",
     "load_text",
+    "names_in",
+    "record",
     "run_tests",
     "samples_of",
+    "text_of",
 ]
 
 _HERE = Path(__file__).parent

@@ -9,26 +9,30 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import ValidationError
 
 from listener.errors import Mistake, PolicyProblem
+from listener.types import Decision
 from policies import document as documents
 from policies.anonymous import anonymous, still_personal
+from policies.fields import NONE
 from policies.guard import Guarded
 from policies.problems import schema_problems
 from policies.proofs import BLOCKS
-from policies.rehearse import FactsOf, try_one
+from policies.rehearse import FactsOf, decide, try_one
 from policies.sample import LONGEST, Sample
 from policies.schema import When
 
-# What says nothing about who it was. Of the customer only what the rules ask for is kept.
+# What says nothing about who it was. Anything else about a person is kept only where a rule asks for it.
 _KEPT = re.compile(
-    r"author\.(?:bot|opted_out|left_alone|is_us|followers|account_age_days|mentions_last_7_days)"
-    r"|thread\.\w+|sends\.\w+|case\.(?:exists|team|urgency)"
+    r"author\.(?:bot|opted_out|left_alone|is_us|mentions_last_7_days)|thread\.\w+|sends\.\w+"
+    r"|case\.(?:exists|team|urgency)|customer\.known"
 )
+_IN_WORDS = ("source", "customer.tier", "customer.tags")  # kept as far as a rule names the very words
 _NAMES = ("author.handle", "author.display_name", "customer.name", "customer.reference")
 _FIRST = ["text", "content_warning", "network", "source", "kind", "visibility", "language", "intents", "sentiment"]
 
@@ -67,7 +71,7 @@ def record(
     if not mention["content_warning"]:
         del mention["content_warning"]
     title = _free(name, set(taken))
-    data = {"name": title, "mention": mention, "expect": dict(expect)}
+    data: dict[str, Any] = {"name": title, "mention": mention, "expect": dict(expect)}
     kinds = still_personal(f"{mention.get('content_warning', '')}\n{mention['text']}", names=known)
     kinds += still_personal(title, names=known)
     if kinds:
@@ -80,26 +84,28 @@ def record(
         document = documents.Document(name="the test", data={}, lines={})
         raise Mistake("\n".join(schema_problems(error, document))) from error
     unlike = tuple(sentence for _, sentence in try_one(policy, sample, facts=facts_of))
+    if not unlike:  # nobody wrote down how the reply would go out and to whom the case; the policy still knows
+        data["expect"] |= _further(decide(policy, sample, facts=facts_of))
     return Recorded(name=title, text="".join(_written(data)), unlike=unlike)
+
+
+def _further(decision: Decision) -> dict[str, str]:
+    mode = {"mode": decision.reply.mode.value} if decision.reply else {}
+    return mode | {"team": decision.case.team if decision.case else NONE}
 
 
 def _kept(policy: Guarded, facts: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """What a rule or a guard looks at and tells nothing about the person."""
     asked = _asked(policy)
     for key, value in facts.items():
-        if value in (None, "", (), [], False) and key != "thread.is_reply_to_us":
+        if not value and not (key == "thread.is_reply_to_us" and facts.get("kind") == "reply"):
             continue
         words = asked.get(key)
-        if key in ("source", "author.handle") or key.startswith("customer."):
-            if key == "customer.known":
-                yield key, value
-            elif key in ("source", "customer.tier", "customer.tags") and words:
-                kept = [each for each in ([value] if isinstance(value, str) else value) if each.casefold() in words]
-                if kept:
-                    yield key, kept[0] if isinstance(value, str) else kept
-            elif words is not None and isinstance(value, bool | int | float):
-                yield key, value
-        elif "." not in key or _KEPT.fullmatch(key):
+        if key in _IN_WORDS:
+            kept = [each for each in ([value] if isinstance(value, str) else value) if each.casefold() in (words or ())]
+            if kept:
+                yield key, kept[0] if isinstance(value, str) else kept
+        elif "." not in key or _KEPT.fullmatch(key) or (words is not None and isinstance(value, bool | int | float)):
             yield key, value
 
 
@@ -158,6 +164,18 @@ def _scalar(value: Any) -> str:
     if re.fullmatch(r"[a-z][a-z_]*", text) and text not in ("true", "false", "null", "yes", "no", "on", "off"):
         return text
     return json.dumps(text, ensure_ascii=False)
+
+
+def text_of(path: Path) -> str:
+    """The text of the file, "" where there is none yet. Raises PolicyProblem where it cannot be read."""
+    return documents.read_file(path) if path.exists() else ""
+
+
+def names_in(text: str, name: str) -> list[str]:
+    """The names of the tests in a file's text. Raises PolicyProblem where it cannot be read."""
+    tests = _data(text, name).get("tests") if text.strip() else None
+    listed = tests if isinstance(tests, list) else []
+    return [str(each["name"]) for each in listed if isinstance(each, dict) and "name" in each]
 
 
 def added(text: str, entry: str, name: str) -> str:

@@ -105,10 +105,16 @@ def try_one(
     policy: Guarded, sample: Sample, understanding: Understanding | None = None, facts: FactsOf | None = None
 ) -> list[tuple[str, str]]:
     """What the policy makes of it that is not as expected: the key of `expect`, and expected and come in words."""
+    return list(_unmet(sample.expect, decide(policy, sample, understanding, facts)))
+
+
+def decide(
+    policy: Guarded, sample: Sample, understanding: Understanding | None = None, facts: FactsOf | None = None
+) -> Decision:
+    """What the policy decides about the mention of a test."""
     said = sample.mention
     read = understanding or understood(said, policy.file.language)
-    decision = policy.decide(situation(said, read, facts(said.network) if facts else None))
-    return list(_unmet(sample.expect, decision))
+    return policy.decide(situation(said, read, facts(said.network) if facts else None))
 
 
 def _whole_text(sample: Sample) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, create_model, field_validator, model_validator
 from pydantic import Field as Key
@@ -71,6 +71,10 @@ def _share(value: object) -> float:
 _Wants = Annotated[tuple[Intent, ...], BeforeValidator(listed, json_schema_input_type=Intent | list[Intent])]
 _Shows = Annotated[tuple[Signal, ...], BeforeValidator(listed, json_schema_input_type=Signal | list[Signal])]
 _About = Annotated[tuple[Reference, ...], BeforeValidator(listed, json_schema_input_type=str | list[str])]
+_Feels = Annotated[
+    Sentiment | None,
+    BeforeValidator(lambda value: None if value == NONE else value, json_schema_input_type=Sentiment | Literal["none"]),
+]
 
 
 class _Said(_Block):
@@ -89,7 +93,7 @@ class _Said(_Block):
     age: Span = Key(default=timedelta(minutes=10), description="How old it is at that moment, like 10m.")
     language: Language | None = Key(default=None, description="Left out: the policy's, or what the model reads.")
     intents: _Wants = Key(default=(), description="What it wants, the strongest first.")
-    sentiment: Sentiment | None = None
+    sentiment: _Feels = Key(default=Sentiment.NEUTRAL, description="How it sounds; `none`: the model does not know.")
     signals: _Shows = ()
     areas: _About = ()
     confidence: Annotated[float, BeforeValidator(sentences(_share), json_schema_input_type=float)] | None = Key(
@@ -204,13 +208,12 @@ class Samples(_Block):
 def understood(said: Said, language: str) -> Understanding:
     """What the test says that the model would, its strongest intent the surest; `language`: where it names none."""
     sure = 0.99 if said.confidence is None else said.confidence
-    feeling = said.sentiment or Sentiment.NEUTRAL
     return Understanding(
         model_version="test",
         language=said.language or language,
         language_score=1.0,
-        sentiment=feeling,
-        sentiment_scores={feeling.value: 0.99},
+        sentiment=said.sentiment,
+        sentiment_scores={said.sentiment.value: 0.99} if said.sentiment else {},
         intents=said.intents,
         intent_scores={intent.value: max(0.0, sure - 0.01 * place) for place, intent in enumerate(said.intents)},
         signals=said.signals,

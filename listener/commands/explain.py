@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from listener.commands import card as cards
-from listener.commands import weighing
+from listener.commands import explaining_rules, weighing
 from listener.commands.app import App, pass_app
 from listener.commands.card import Card
 from listener.commands.drawing import ALL_MEDIA, WIDEST, media_line
@@ -24,15 +24,9 @@ from listener.commands.weighing import Words
 from listener.store import audit, decisions
 from listener.store.audit import Entry
 from listener.store.decisions import StoredDecision
-from listener.types import RuleOutcome
 
 BAR = 20  # columns of a full bar
 LEAST = 0.05  # scores below it are named in one line
-MARKS = {
-    RuleOutcome.MATCHED: ("✓", "green"),
-    RuleOutcome.FAILED: ("✗", "red"),
-    RuleOutcome.NOT_REACHED: ("·", "dim"),
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +36,7 @@ class Reasons:
     card: Card
     made: tuple[StoredDecision, ...]
     history: tuple[Entry, ...]
+    changes: tuple[explaining_rules.Change, ...] = ()
 
 
 @click.command()
@@ -73,6 +68,7 @@ def gather(app: App, what: str) -> Reasons:
             card=card,
             made=tuple(decisions.decisions_of(tx, card.mention.id)),
             history=tuple(audit.about(tx, *subjects)),
+            changes=explaining_rules.changes_of(tx, card),
         )
 
 
@@ -103,7 +99,8 @@ def draw(reasons: Reasons, *, app: App, width: int, words: Words | None = None, 
     if decision is None:
         parts.append(Text("The policy has not spoken about it yet.", style="dim"))
     else:
-        parts += [_verdict(card, decision), Text(), Text("Rules, in order", style="bold"), _rules(decision)]
+        parts += [_verdict(card, decision), Text(), Text("Rules, in order", style="bold")]
+        parts += [explaining_rules.table(decision.trace.get("rules", ()), width=width)]
         parts += [Text(), Text("Guards", style="bold"), _guards(decision)]
     if card.understanding:
         parts += [Text(), Text("Model", style="bold"), _scores(card)]
@@ -118,6 +115,8 @@ def draw(reasons: Reasons, *, app: App, width: int, words: Words | None = None, 
             for old in reasons.made
             if decision is None or old.id != decision.id
         ]
+    if reasons.changes:
+        parts += [Text(), Text("What people changed (UTC)", style="bold"), explaining_rules.changed(reasons.changes)]
     parts += [Text(), Text("Who did what when (UTC)", style="bold"), _history(reasons.history, width)]
     return Group(*parts)
 
@@ -138,25 +137,6 @@ def _verdict(card: Card, decision: StoredDecision) -> Table:
         ("tags", ", ".join(decision.tags)),
     ]
     return _grid([(Text(name, style="dim"), Text(_one_line(value))) for name, value in rows if value])
-
-
-def _rules(decision: StoredDecision) -> Table | Text:
-    lines = []
-    for rule in decision.trace.get("rules", ()):
-        mark, style = MARKS.get(rule.get("outcome"), ("?", ""))
-        text = Text(overflow="fold")
-        match rule.get("outcome"):
-            case RuleOutcome.MATCHED:
-                text.append(_one_line(rule.get("wanted") or "matched"), "green")
-            case RuleOutcome.FAILED:
-                text.append(f"{_one_line(rule.get('condition', ''))}: " if rule.get("condition") else "did not match")
-                if rule.get("condition"):
-                    text.append("wanted ", "dim").append(_one_line(rule.get("wanted", "")))
-                    text.append(", saw ", "dim").append(_one_line(rule.get("saw", "")) or "nothing")
-            case _:
-                text.append("not reached", "dim")
-        lines.append((Text(f"{mark} {clip(rule.get('rule', '')[:400], 26)}", style=style), text))
-    return _grid(lines) if lines else Text("  no rules", style="dim")
 
 
 def _guards(decision: StoredDecision) -> Table | Text:
@@ -293,6 +273,7 @@ def _plain(reasons: Reasons) -> dict[str, Any]:
         "saw": trace.get("saw", {}),
         "case": case_keys(card.case),
         "decisions": [decision_keys(decision) for decision in reasons.made],
+        "changed": [plain(change) for change in reasons.changes],
         "history": [
             {
                 "at": entry.at,
