@@ -36,10 +36,58 @@ def test_it_names_every_rule_in_order_with_its_outcome(desk: DeskWorld) -> None:
     told = desk.run("explain", "D1").stdout
     places = [told.index(rule.rule) for rule in RULES]
     assert places == sorted(places)
-    assert re.search(r"✗ robots +author\.bot: wanted yes, saw no", told)
-    assert re.search(r"✓ outage +who has no service waits for nobody", told)
+    assert re.search(r"rule +condition +wanted +saw", told)
+    assert re.search(r"✗ robots +author\.bot +yes +no", told)
+    assert re.search(r"✓ outage +matched +who has no service", told)
     assert re.search(r"· anything-else +not reached", told)
     assert max(map(len, told.splitlines())) <= 80
+
+
+LONG = RuleTrace(
+    rule="somebody who wrote to us again and again this week",
+    outcome=RuleOutcome.FAILED,
+    condition="author.mentions_last_7_days",
+    wanted="maleta or equipaje or valija or baggage or " + "suitcase" * 20,
+    saw="none of these words, and \x1b[31mmore than one line",
+)
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_the_table_of_rules_fits_the_screen_and_loses_nothing_that_failed(desk: DeskWorld, columns: int) -> None:
+    desk.draft(rules=(*RULES, LONG))
+    told = desk.run("explain", "M1", "--no-words", environment={"COLUMNS": str(columns)}).stdout
+    rules = told[told.index("Rules, in order") :].partition("\n\n")[0]
+    assert max(map(len, rules.splitlines())) <= columns
+    squeezed = re.sub(r"\s", "", rules)
+    assert "suitcase" in squeezed
+    assert not DANGEROUS.search(rules)
+    bare = re.sub(r"[^a-z_.0-9]", "", "".join(line[26:46] for line in rules.splitlines()))
+    assert columns > 80 or "author.mentions_last_7_days" in bare
+
+
+def test_what_people_changed_is_told_in_time_order(desk: DeskWorld) -> None:
+    desk.decides(desk.hears(), open_case=True)
+    assert "What people changed" not in desk.run("explain", "M1", "--no-words").stdout
+    desk.clock.forward(minutes=1)
+    desk.run("edit", "D1", "--text", "Hola.", actor="luis")
+    desk.clock.forward(minutes=1)
+    assert desk.run("case", "assign", "ES-26-000001-9", "--agent", "eva", "--team", "care").exit_code == 0
+    desk.clock.forward(minutes=1)
+    assert desk.run("correct", "M1", "--sentiment", "neutral", actor="luis").exit_code == 0
+    desk.clock.forward(minutes=1)
+    desk.run("reject", "D1", "--reason", "answered elsewhere", actor="eva")
+    told = desk.run("explain", "M1", "--no-words").stdout
+    changes = told[told.index("What people changed") :].partition("\n\n")[0]
+    lines = [
+        "luis wrote other words in D1",
+        "ana gave ES-26-000001-9 to team care, agent eva",
+        "luis read sentiment as neutral, not negative",
+        "eva rejected D1: answered elsewhere",
+    ]
+    assert [line[23:] for line in changes.splitlines()[1:]] == lines
+    plain = json.loads(desk.run("explain", "M1", "--no-words", "--json").stdout)["changed"]
+    assert [each["what"] for each in plain] == ["edited", "reassigned", "relabelled", "rejected"]
+    assert set(plain[0]) == {"at", "by", "what", "words"}
 
 
 def test_it_names_every_guard_and_what_it_did(desk: DeskWorld) -> None:
