@@ -12,9 +12,9 @@ from collections.abc import Iterable
 from policies.personal import personal_data
 from policies.words import fold
 
-_MAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+_MAIL = re.compile(r"(?<![@\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 _LINK = re.compile(r"(?:\b[a-z][a-z0-9+.-]*://|\bwww\.)\S+|\b(?:[\w-]+\.)+[a-z]{2,}/\S*", re.IGNORECASE)
-_HANDLE = re.compile(r"(?<![\w@])[@＠][\w.-]+(?:@[\w.-]+)?|\b[ur]/[\w-]+")
+_HANDLE = re.compile(r"[@＠]\w+(?:[.-]\w+)*(?:@\w+(?:[.-]\w+)*)?|\b[ur]/[\w-]+")
 _REFERENCE = re.compile(r"\b(?=\S*[^\W\d_])(?=(?:\S*?\d){4})[\w]+(?:[-/.][\w]+)*\b")
 _IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{2,4}){3,8}\b")
 _DATE = re.compile(r"\b(?:\d{4}-\d{1,2}-\d{1,2}|\d{1,2}[/.-]\d{1,2}[/.-](?:\d{4}|\d{2}))\b")
@@ -74,7 +74,8 @@ def _name_words(names: Iterable[str]) -> frozenset[str]:
     found: set[str] = set()
     for name in names:
         words = [each for word in re.split(r"[\W_]+", name) if (each := _bare(word))]
-        found |= {word for word in words if len(word) > 2 and word not in _JOINING}
-        found.add("".join(words))
-        found |= {each for word in words if len(each := word.rstrip("0123456789")) > 2 and each not in _JOINING}
+        telling = [word for word in words if word not in _JOINING]
+        bare = [word.rstrip("0123456789") for word in telling]
+        found |= {word for word in (*telling, *bare) if len(word) > 2}
+        found |= {"".join(words), "".join(telling)}
     return frozenset(found - {"", "someone"})

@@ -69,13 +69,13 @@ def test_a_failure_names_its_line_what_was_expected_what_came_and_why() -> None:
     found = failures(GOOD.replace("sentiment: negative, ", "sentiment: positive, "))
     (first, second) = found
     assert first.startswith(
-        "policy:25: test `an angry customer`: expected rule `gold`, `complaint`, came `gold`; `complaint` fails at "
+        "policy:24: test `an angry customer`: expected rule `gold`, `complaint`, came `gold`; `complaint` fails at "
         "`sentiment`: wanted negative, saw positive; expected reply `hello`, came `none`"
     )
     assert "expected team `boss`, came `care`" in first
     assert "expected tags `vip`, `angry`, came `vip`" in first
     assert second == (
-        "policy:29: test `a machine`: expected mode `manual`, came `no reply` (guard `author`: the account is "
+        "policy:28: test `a machine`: expected mode `manual`, came `no reply` (guard `author`: the account is "
         "automatic, and answering it can start a loop)"
     )
 
@@ -105,7 +105,7 @@ CASES: dict[str, tuple[str, str]] = {
 def test_each_kind_of_failure(tests: str, part: str) -> None:
     (found,) = failures(tests)
     assert part in found
-    assert found.startswith(f"policy:{19 + tests.count(chr(10))}: ")
+    assert found.startswith(f"policy:{20 + tests.count(chr(10))}: ")
 
 
 class Model:
