@@ -73,7 +73,7 @@ def test_what_people_changed_is_told_in_time_order(desk: DeskWorld) -> None:
     desk.clock.forward(minutes=1)
     assert desk.run("case", "assign", "ES-26-000001-9", "--agent", "eva", "--team", "care").exit_code == 0
     desk.clock.forward(minutes=1)
-    assert desk.run("correct", "M1", "--sentiment", "neutral", actor="luis").exit_code == 0
+    assert desk.run("model", "correct", "M1", "--sentiment", "neutral", actor="luis").exit_code == 0
     desk.clock.forward(minutes=1)
     desk.run("reject", "D1", "--reason", "answered elsewhere", actor="eva")
     told = desk.run("explain", "M1", "--no-words").stdout
