@@ -48,7 +48,7 @@ BASE: dict[str, Any] = {
 
 def file(*rules: dict[str, Any]) -> PolicyFile:
     named = [{"name": f"r{number}", "then": {"tags": "x"}, **rule} for number, rule in enumerate(rules)]
-    return policies.load_text(json.dumps(BASE | {"rules": named}), "p.yaml").file
+    return policies.load_text(json.dumps(BASE | {"rules": named}, ensure_ascii=False), "p.yaml").file
 
 
 def said(*rules: dict[str, Any], facts: Any = None) -> list[str]:
@@ -342,7 +342,7 @@ def test_no_situation_proves_a_finding_wrong(made: list[dict[str, Any]], seed: i
         index = int(place[1])
         if "changes nothing" in sentence:
             whole, without = (
-                policies.load_text(json.dumps(BASE | {"rules": some}), "p.yaml")
+                policies.load_text(json.dumps(BASE | {"rules": some}, ensure_ascii=False), "p.yaml")
                 for some in (made, made[:index] + made[index + 1 :])
             )
             matching = [one for one, holds in zip(seen, held, strict=True) if holds[index]]
