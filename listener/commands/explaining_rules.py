@@ -17,7 +17,7 @@ from listener.commands.output import clip
 from listener.store import Transaction, audit, cases
 from listener.types import RuleOutcome
 
-MARKS = {
+MARKS: Mapping[object, tuple[str, str]] = {
     RuleOutcome.MATCHED: ("✓", "green"),
     RuleOutcome.FAILED: ("✗", "red"),
     RuleOutcome.NOT_REACHED: ("·", "dim"),
@@ -46,7 +46,7 @@ def table(rules: Iterable[Mapping[str, Any]], *, width: int) -> RenderableType:
     grid.add_column("saw", overflow="fold", ratio=2)
     for rule in listed:
         outcome = rule.get("outcome")
-        mark, style = MARKS.get(outcome, ("?", ""))  # type: ignore[call-overload]
+        mark, style = MARKS.get(outcome, ("?", ""))
         name = Text(f"{mark} {clip(str(rule.get('rule', ''))[:MOST], longest)}", style=style)
         match outcome:
             case RuleOutcome.MATCHED:
