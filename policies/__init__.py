@@ -16,12 +16,32 @@ from pydantic import ValidationError
 from listener.errors import PolicyProblem
 from listener.types import Mode
 from policies import document as documents
+from policies import reach
 from policies.evaluate import Rules
 from policies.guard import Guarded, check_text
 from policies.problems import in_order, meaning_problems, reference_problems, schema_problems
+from policies.recording import Recorded, added, names_in, record, text_of
+from policies.rehearse import FactsOf, beside, run_tests, samples_of
 from policies.schema import PolicyFile, json_schema
 
-__all__ = ["Guarded", "check_text", "default_path", "examples", "json_schema", "load", "load_text"]
+__all__ = [
+    "Guarded",
+    "Recorded",
+    "added",
+    "beside",
+    "check_text",
+    "default_path",
+    "examples",
+    "in_vain",
+    "json_schema",
+    "load",
+    "load_text",
+    "names_in",
+    "record",
+    "run_tests",
+    "samples_of",
+    "text_of",
+]
 
 _HERE = Path(__file__).parent
 
@@ -63,6 +83,12 @@ def load_text(
     own = _effective(file, None, {})
     effective = _effective(file, mode, modes or {})
     return Guarded(Rules(file, text=text, version=_version(text, effective, own), modes=effective))
+
+
+def in_vain(policy: Guarded, path: Path | str = "policy", *, facts: FactsOf | None = None) -> list[str]:
+    """What the policy provably says for nothing, `file:line: sentence` each; none of it keeps it from being used."""
+    document = documents.parse(policy.text, str(path))
+    return in_order(document.problem(place, sentence) for place, sentence in reach.findings(policy.file, facts))
 
 
 def _effective(file: PolicyFile, mode: Mode | None, modes: Mapping[str, Mode]) -> dict[str, Mode]:

@@ -76,8 +76,14 @@ def read_file(path: Path) -> str:
         raise PolicyProblem([f"{path}:{line}: the text is not UTF-8; save the file in UTF-8"]) from error
 
 
-def parse(text: str, name: str) -> Document:
-    """The policy's text as data with line numbers. Raises PolicyProblem, `name:line: sentence` each."""
+_NO_POLICY = "a policy is a mapping that starts with `name:`; start from default.yaml"
+
+
+def parse(text: str, name: str, *, otherwise: str = _NO_POLICY) -> Document:
+    """The policy's text as data with line numbers. Raises PolicyProblem, `name:line: sentence` each.
+
+    `otherwise`: the sentence for a text that is well-formed and no mapping.
+    """
     if len(text) > MAX_BYTES or len(text.encode("utf-8", "replace")) > MAX_BYTES:
         raise PolicyProblem([f"{name}:1: the file is larger than 1 MiB; a policy is a few pages, split or shorten it"])
     text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
@@ -102,7 +108,7 @@ def parse(text: str, name: str) -> Document:
     if reader.problems:
         raise PolicyProblem(reader.problems[:MAX_PROBLEMS])
     if not isinstance(data, dict):
-        raise PolicyProblem([f"{name}:1: a policy is a mapping that starts with `name:`; start from default.yaml"])
+        raise PolicyProblem([f"{name}:1: {otherwise}"])
     return Document(name=name, data=data, lines=reader.lines)
 
 

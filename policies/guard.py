@@ -218,6 +218,11 @@ _GUARDS: tuple[tuple[str, Callable[[Case], Stop]], ...] = (
 )
 
 
+def guard_names() -> tuple[str, ...]:
+    """Every guard's name, in the order of the trace."""
+    return tuple(name for name, _ in _GUARDS)
+
+
 def _trace(name: str, stop: Stop) -> GuardTrace:
     kind, reason = stop or ("", "")
     return GuardTrace(guard=name, holds=kind == "holds", forbids=kind == "forbids", reason=reason)

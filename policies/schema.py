@@ -45,6 +45,7 @@ from policies.fields import (
     sentences,
 )
 from policies.records import Fields
+from policies.sample import MOST, Sample
 from policies.shares import Share
 
 LEAST_EXAMPLES = 5
@@ -495,6 +496,11 @@ class PolicyFile(Block):
     time_zone: TimeZone = Field(default="UTC", description="Whose days and hours count, like Europe/Madrid.")
     calendars: dict[Name, Calendar] = Field(
         default_factory=dict, max_length=50, description="Business hours, holidays and quiet hours by name."
+    )
+    tests: tuple[Sample, ...] = Field(
+        default=(),
+        max_length=MOST,
+        description="Mentions with what the policy must make of them; they may stand in a file beside it as well.",
     )
 
     def mode_on(self, network: str) -> Mode:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Any
 
 import click
-from rich.cells import cell_len, set_cell_size
+from rich.cells import set_cell_size
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from listener.commands import card as cards
-from listener.commands import scores, weighing
+from listener.commands import explaining_rules, scores, weighing
 from listener.commands.app import App, pass_app
 from listener.commands.card import Card
 from listener.commands.drawing import ALL_MEDIA, WIDEST, media_line
@@ -26,16 +25,6 @@ from listener.commands.weighing import Words
 from listener.store import audit, decisions
 from listener.store.audit import Entry
 from listener.store.decisions import StoredDecision
-from listener.types import RuleOutcome
-
-FEW = 4  # rules in a row that came to the same are told one by one, more of them together
-MARKS = {
-    RuleOutcome.MATCHED: ("✓", "green"),
-    RuleOutcome.FAILED: ("✗", "red"),
-    RuleOutcome.NOT_REACHED: ("·", "dim"),
-    RuleOutcome.SHADOW: ("○", "cyan"),
-}
-MANY = {RuleOutcome.FAILED: "did not match", RuleOutcome.NOT_REACHED: "not reached"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +36,7 @@ class Reasons:
     needed: Needed | None
     made: tuple[StoredDecision, ...]
     history: tuple[Entry, ...]
+    changes: tuple[explaining_rules.Change, ...] = ()
 
 
 @click.command()
@@ -80,8 +70,9 @@ def gather(app: App, what: str) -> Reasons:
         if card.case:
             subjects.append(f"case {card.case.reference}")
         made, history = decisions.decisions_of(tx, card.mention.id), audit.about(tx, *subjects)
+        changes = explaining_rules.changes_of(tx, card)
     than = scores.needed(app, card.understanding) if card.understanding else None
-    return Reasons(card=card, needed=than, made=tuple(made), history=tuple(history))
+    return Reasons(card=card, needed=than, made=tuple(made), history=tuple(history), changes=changes)
 
 
 # --- for people ------------------------------------------------------------------------------------------------------
@@ -120,7 +111,9 @@ def draw(
         parts.append(Text("The policy has not spoken about it yet.", style="dim"))
     else:
         parts += [_verdict(card, decision), Text(), Text("Rules, in order", style="bold")]
-        parts += [_rules(decision, everything=everything), Text(), _guards(decision, everything=everything)]
+        rules = decision.trace.get("rules", ())
+        parts += [explaining_rules.table(rules, width=width, everything=everything), Text()]
+        parts += [_guards(decision, everything=everything)]
     if card.understanding:
         told = scores.draw(card.understanding, reasons.needed, everything=everything)
         parts += [Text(), Text("Model", style="bold"), told]
@@ -136,6 +129,8 @@ def draw(
             for old in reasons.made
             if decision is None or old.id != decision.id
         ]
+    if reasons.changes:
+        parts += [Text(), Text("What people changed (UTC)", style="bold"), explaining_rules.changed(reasons.changes)]
     parts += [Text(), Text("Who did what when (UTC)", style="bold"), _history(reasons.history, width)]
     if not everything:
         which = name.partition(" ")[0]
@@ -160,48 +155,6 @@ def _verdict(card: Card, decision: StoredDecision) -> Table:
         ("tags", ", ".join(decision.tags)),
     ]
     return _grid([(Text(name, style="dim"), Text(_one_line(value))) for name, value in rows if value])
-
-
-def _rules(decision: StoredDecision, *, everything: bool) -> Group | Text:
-    """Each rule with what became of it; without `everything` many in a row that did not match, by their names."""
-    runs = [list(run) for _, run in groupby(decision.trace.get("rules", ()), key=lambda rule: rule.get("outcome"))]
-    few = [everything or len(run) <= FEW or run[0].get("outcome") not in MANY for run in runs]
-    names = [_name(rule, 26) for run, alone in zip(runs, few, strict=True) if alone for rule in run]
-    width = max(map(cell_len, names), default=0)
-    parts: list[Table] = []
-    for run, alone in zip(runs, few, strict=True):
-        mark, style = MARKS.get(run[0].get("outcome"), ("?", ""))
-        if alone:
-            named = [Text(f"{mark} {set_cell_size(_name(rule, 26), width)}", style) for rule in run]
-            parts.append(_grid(list(zip(named, map(_outcome, run), strict=True))))
-        else:
-            said = f"{len(run)} {MANY[run[0]['outcome']]}: {', '.join(_name(rule, 40) for rule in run)}"
-            parts.append(_grid([(Text(mark, style), Text(said, "dim", overflow="fold"))], between=1))
-    return Group(*parts) if parts else Text("  no rules", style="dim")
-
-
-def _name(rule: Mapping[str, Any], width: int) -> str:
-    return clip(str(rule.get("rule", ""))[:400], width)
-
-
-def _outcome(rule: Mapping[str, Any]) -> Text:
-    """What became of one rule, in full."""
-    text = Text(overflow="fold")
-    match rule.get("outcome"):
-        case RuleOutcome.MATCHED:
-            text.append(_one_line(rule.get("wanted") or "matched"), "green")
-            if rule.get("saw"):
-                text.append(f"; {_one_line(rule['saw'])}", "dim")
-        case RuleOutcome.SHADOW:
-            text.append("in the shadow, changes nothing; it would ", "cyan").append(_one_line(rule.get("saw", "")))
-        case RuleOutcome.FAILED:
-            text.append(f"{_one_line(rule.get('condition', ''))}: " if rule.get("condition") else "did not match")
-            if rule.get("condition"):
-                text.append("wanted ", "dim").append(_one_line(rule.get("wanted", "")))
-                text.append(", saw ", "dim").append(_one_line(rule.get("saw", "")) or "nothing")
-        case _:
-            text.append("not reached", "dim")
-    return text
 
 
 def _guards(decision: StoredDecision, *, everything: bool) -> Group:
@@ -308,6 +261,7 @@ def _plain(reasons: Reasons) -> dict[str, Any]:
         "saw": trace.get("saw", {}),
         "case": case_keys(card.case),
         "decisions": [decision_keys(decision) for decision in reasons.made],
+        "changed": [plain(change) for change in reasons.changes],
         "history": [
             {
                 "at": entry.at,

@@ -8,7 +8,7 @@ from typing import Any, Protocol, cast
 
 import click
 
-from listener.commands import lessons, output
+from listener.commands import lessons, output, recording, rehearsing
 from listener.commands.app import App, pass_app
 from listener.errors import EscuchaError, PolicyProblem
 from listener.types import Mode
@@ -43,6 +43,9 @@ def policy() -> None:
     """The response policy: what we answer, what we leave, who gets it."""
 
 
+policy.add_command(recording.record)
+
+
 @policy.command()
 @click.argument("file", type=click.Path(path_type=Path), required=False)
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of a policy file, for editors, and end.")
@@ -52,7 +55,8 @@ def policy() -> None:
 def check(app: App, ctx: click.Context, file: Path | None, schema: bool, as_json: bool) -> None:
     """Say what is wrong with a policy file, with the line; else what it says, in short.
 
-    Without FILE: the one that the settings name. Ends with 2 where something is wrong.
+    Runs its tests too, those in it and those in the file beside it (policy.tests.yaml), and warns of what it provably
+    says in vain. Without FILE: the one that the settings name. Ends with 2 where something is wrong or a test fails.
     """
     if schema:
         output.print_json(cast(Published, app.policies).json_schema())
@@ -60,19 +64,23 @@ def check(app: App, ctx: click.Context, file: Path | None, schema: bool, as_json
     path = file or _path(app)
     try:
         found = _load(app, path)
+        tests, failed = rehearsing.run(app, found, path)
+        if failed:
+            raise PolicyProblem(failed)
     except PolicyProblem as problem:
         if not as_json:
             raise
         output.print_json({"file": path, "problems": problem.problems})
         ctx.exit(2)
-    warnings = list(_warnings(found.file))
+    warnings = [*rehearsing.in_vain(app, found, path), *_warnings(found.file)]
     if path.resolve() == _path(app).resolve() and (behind := _behind(app)):
         warnings.append(behind)
     if as_json:
-        output.print_json({"file": path, "problems": [], "warnings": warnings} | _summary(app, found))
+        output.print_json({"file": path, "problems": [], "warnings": warnings, "tests": tests} | _summary(app, found))
         return
     output.say(f"{path}: all is well.")
     _print_summary(app, found)
+    output.fields([("tests", f"{tests}, all passed" if tests else "none; see `escucha policy record`")])
     for warning in warnings:
         output.say(f"• {warning}")
 

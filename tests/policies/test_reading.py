@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 import policies
 from listener.errors import PolicyProblem
+from policies.rehearse import read_tests
 
 GOOD = """name: small
 language: es
@@ -109,6 +110,18 @@ NASTY = {
     "template-with-a-phone": (GOOD.replace('"Hola"', '"Llama al 900 100 200"'), 5, "contacts"),
     "case-that-may-not-open": (GOOD.replace('"Hola"', '"Caso {{ case.reference }}"').replace(
         "{reply: hello}", "{reply: hello, case: none}"), 8, "case.reference"),
+    "test-key-typo": (GOOD + "tests:\n  - name: a\n    mention: {txt: x}\n    expect: {rule: all}\n", 11,
+                      "did you mean `text`?"),
+    "test-fact-typo": (GOOD + "tests:\n  - name: a\n    mention:\n      text: x\n      author.folowers: 3\n"
+                       "    expect: {rule: all}\n", 13, "did you mean `author.followers`?"),
+    "test-without-a-list": (GOOD + "tests: {name: a}\n", 9, "should be a list"),
+    "test-that-expects-nothing": (GOOD + "tests:\n  - name: a\n    mention: x\n    expect: {}\n", 12, "expects"),
+    "test-at-no-moment": (GOOD + "tests: [{name: a, mention: {text: x, now: 10:30}, expect: {rule: all}}]\n", 9,
+                          "no moment with a time zone"),
+    "test-in-anchors": (GOOD + "tests: [&a {name: a, mention: x, expect: {rule: all}}, *a]\n", 9, "anchor"),
+    "too-many-tests": (GOOD + "tests:\n" + "- {name: a, mention: x, expect: {rule: b}}\n" * 1001, 9, "at most 1000"),
+    "test-of-a-book": (GOOD + f"tests:\n  - name: a\n    mention: {'x' * 20_001}\n    expect: {{rule: b}}\n", 11,
+                       "at most 20000"),
     "a-team-called-none": (GOOD.replace("{care: {}}", "{care: {}, none: {}}"), 3, "`none`"),
 }  # fmt: skip
 
@@ -195,8 +208,9 @@ def test_a_path_with_a_nul_is_refused() -> None:
 
 YAMLISH = st.text(alphabet=st.sampled_from("abz:-[]{}&*!|>'\"#%@`?, \n\t\r\0é\u2028 .0~<="), max_size=300)
 KEYS = st.sampled_from(
-    ["name", "mode", "rules", "when", "then", "teams", "templates", "guard", "brand", "reply", "case", "any", "all"]
-)
+    ["name", "mode", "rules", "when", "then", "teams", "templates", "guard", "brand", "reply", "case", "any", "all",
+     "text", "mention", "expect", "rule", "intents", "now", "author.followers", "customer.known"]
+)  # fmt: skip
 VALUES: Any = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | KEYS,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS | st.text(max_size=10), inner, max_size=5),
@@ -204,10 +218,10 @@ VALUES: Any = st.recursive(
 )
 
 
-def never_anything_else(text: str) -> None:
+def never_anything_else(text: str, read: Any = policies.load_text) -> None:
     start = time.process_time()
     try:
-        policies.load_text(text, "p.yaml")
+        read(text, "p.yaml")
     except PolicyProblem as error:
         for sentence in error.problems:
             assert PLACE.match(sentence), sentence
@@ -221,6 +235,20 @@ def test_any_text(text: str) -> None:
     never_anything_else(text)
 
 
+TESTS = """\
+tests:
+  - name: one
+    mention: {text: Nada, intents: [complaint], customer.tier: gold, now: 2026-03-01T09:30Z}
+    expect: {rule: [a, b], tags: none}
+"""
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text(max_size=30) | YAMLISH, st.integers(0, len(TESTS)), st.integers(0, 30))
+def test_a_good_file_of_tests_gone_bad(inserted: str, place: int, removed: int) -> None:
+    never_anything_else(TESTS[:place] + inserted + TESTS[place + removed :], read_tests)
+
+
 @settings(max_examples=100, deadline=None)
 @given(st.text(max_size=40) | YAMLISH, st.integers(0, 10_000), st.integers(0, 40))
 def test_a_good_file_gone_bad(inserted: str, place: int, removed: int) -> None:
@@ -230,7 +258,12 @@ def test_a_good_file_gone_bad(inserted: str, place: int, removed: int) -> None:
 
 
 @settings(max_examples=150, deadline=None)
-@given(VALUES, st.sampled_from(["name", "rules", "when", "then", "teams", "templates", "guard", "networks", "brand"]))
+@given(
+    VALUES,
+    st.sampled_from(
+        ["name", "rules", "when", "then", "teams", "templates", "guard", "networks", "brand", "tests", "mention"]
+    ),
+)
 def test_any_data_under_any_key(value: Any, key: str) -> None:
     import json
 
@@ -238,7 +271,9 @@ def test_any_data_under_any_key(value: Any, key: str) -> None:
         written = json.dumps(value)
     except ValueError:
         return
-    if key in ("when", "then"):
+    if key == "mention":
+        never_anything_else(GOOD + f"tests:\n  - name: b\n    mention: {written}\n    expect: {written}\n")
+    elif key in ("when", "then"):
         rule = {"when": "    when", "then": "    then"}[key]
         never_anything_else(GOOD + f"  - name: b\n{rule}: {written}\n")
     else:

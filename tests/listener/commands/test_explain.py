@@ -6,6 +6,7 @@ import io
 import json
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -49,10 +50,58 @@ def test_it_names_every_rule_in_order_with_its_outcome(desk: DeskWorld) -> None:
     told = desk.run("explain", "D1").stdout
     places = [told.index(rule.rule) for rule in RULES]
     assert places == sorted(places)
-    assert re.search(r"✗ robots +author\.bot: wanted yes, saw no", told)
-    assert re.search(r"✓ outage +who has no service waits for nobody", told)
+    assert re.search(r"rule +condition +wanted +saw", told)
+    assert re.search(r"✗ robots +author\.bot +yes +no", told)
+    assert re.search(r"✓ outage +matched +who has no service", told)
     assert re.search(r"· anything-else +not reached", told)
     assert max(map(len, told.splitlines())) <= 80
+
+
+LONG = RuleTrace(
+    rule="somebody who wrote to us again and again this week",
+    outcome=RuleOutcome.FAILED,
+    condition="author.mentions_last_7_days",
+    wanted="maleta or equipaje or valija or baggage or " + "suitcase" * 20,
+    saw="none of these words, and \x1b[31mmore than one line",
+)
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_the_table_of_rules_fits_the_screen_and_loses_nothing_that_failed(desk: DeskWorld, columns: int) -> None:
+    desk.draft(rules=(*RULES, LONG))
+    told = desk.run("explain", "M1", "--no-words", environment={"COLUMNS": str(columns)}).stdout
+    rules = told[told.index("Rules, in order") :].partition("\n\n")[0]
+    assert max(map(len, rules.splitlines())) <= columns
+    squeezed = re.sub(r"\s", "", rules)
+    assert "suitcase" in squeezed
+    assert not DANGEROUS.search(rules)
+    bare = re.sub(r"[^a-z_.0-9]", "", "".join(line[26:46] for line in rules.splitlines()))
+    assert columns > 80 or "author.mentions_last_7_days" in bare
+
+
+def test_what_people_changed_is_told_in_time_order(desk: DeskWorld) -> None:
+    desk.decides(desk.hears(), open_case=True)
+    assert "What people changed" not in desk.run("explain", "M1", "--no-words").stdout
+    desk.clock.forward(minutes=1)
+    desk.run("edit", "D1", "--text", "Hola.", actor="luis")
+    desk.clock.forward(minutes=1)
+    assert desk.run("case", "assign", "ES-26-000001-9", "--agent", "eva", "--team", "care").exit_code == 0
+    desk.clock.forward(minutes=1)
+    assert desk.run("model", "correct", "M1", "--sentiment", "neutral", actor="luis").exit_code == 0
+    desk.clock.forward(minutes=1)
+    desk.run("reject", "D1", "--reason", "answered elsewhere", actor="eva")
+    told = desk.run("explain", "M1", "--no-words").stdout
+    changes = told[told.index("What people changed") :].partition("\n\n")[0]
+    lines = [
+        "luis wrote other words in D1",
+        "ana gave ES-26-000001-9 to team care, agent eva",
+        "luis read sentiment as neutral, not negative",
+        "eva rejected D1: answered elsewhere",
+    ]
+    assert [line[23:] for line in changes.splitlines()[1:]] == lines
+    plain = json.loads(desk.run("explain", "M1", "--no-words", "--json").stdout)["changed"]
+    assert [each["what"] for each in plain] == ["edited", "reassigned", "relabelled", "rejected"]
+    assert set(plain[0]) == {"at", "by", "what", "words"}
 
 
 def test_it_names_every_guard_and_what_it_did(desk: DeskWorld) -> None:
@@ -188,15 +237,15 @@ def test_a_usual_mention_fits_a_large_screen(desk: DeskWorld) -> None:
     read_by(desk, card().version, signal_scores=low)
     desk.classifier = Renamed(card().version)
     told = desk.run("explain", "M1").stdout
-    assert len(told.splitlines()) <= 45
-    assert "11 did not match: rule 0, rule 1, " in told
-    assert re.search(r"✓ outage +who has no service", told)
-    assert "9 not reached: later 0, later 1, " in told
+    assert len(told.splitlines()) <= 60
+    assert len(re.findall(r"✗ rule \d+ +case\.exists +true +false *\n", told)) == 11
+    assert re.search(r"✓ outage +matched +who has no service", told)
+    assert len(re.findall(r"· later \d+ +not reached *\n", told)) == 9
     assert "Guards  17 let it pass" in told
     assert told.splitlines()[-1] == "Every rule in full, every guard and score: escucha explain D1 --all"
     assert max(map(len, told.splitlines())) <= 80
     everything = desk.run("explain", "M1", "--all").stdout
-    assert len(re.findall(r"✗ rule \d+ +case\.exists: wanted true, saw false", everything)) == 11
+    assert len(re.findall(r"✗ rule \d+ +case\.exists +true +false", everything)) == 11
     assert len(re.findall(r"✓ guard_\d+ +let it pass", everything)) == 17
     assert len(re.findall(r"· label \d+ +0\.00", everything)) == 12
     assert "--all" not in everything
@@ -266,9 +315,18 @@ def test_the_shadow_and_shares_are_told(desk: DeskWorld) -> None:
         RuleTrace(rule="thanks", outcome=RuleOutcome.MATCHED, saw="drew 37.12 of 100"),
     )
     desk.decides(desk.hears(), rules=rules)
-    told = " ".join(desk.run("explain", "D1").stdout.split())
-    assert "○ bold in the shadow, changes nothing; it would reply with `hello` (auto)" in told
-    assert "✓ thanks matched; drew 37.12 of 100" in told
+    told = desk.run("explain", "D1", environment={"COLUMNS": "120"}).stdout
+    assert re.search(r"○ bold +in the shadow +changes nothing; it would reply with +why", told)
+    assert re.search(r"^ +`hello` \(auto\) *$", told, re.MULTILINE)
+    assert re.search(r"✓ thanks +matched +drew 37\.12 of 100", told)
+
+
+def test_everything_shows_a_long_cell_in_full(desk: DeskWorld) -> None:
+    desk.draft(rules=(replace(LONG, wanted="word " * 300 + "end"),))
+    for arguments, ends in (((), False), (("--all",), True)):
+        told = desk.run("explain", "M1", "--no-words", *arguments).stdout
+        rules = told[told.index("Rules, in order") :].partition("\n\n")[0]
+        assert bool(re.search(r"\bend\b", rules)) is ends
 
 
 def test_what_was_not_decided_yet_says_so(desk: DeskWorld) -> None:

@@ -1,0 +1,148 @@
+"""What `explain` says about the rules, as a table, and about what people changed after the policy had spoken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from listener.commands.card import Card
+from listener.commands.output import clip
+from listener.store import Transaction, audit, cases
+from listener.types import RuleOutcome
+
+MARKS: Mapping[object, tuple[str, str]] = {
+    RuleOutcome.MATCHED: ("✓", "green"),
+    RuleOutcome.FAILED: ("✗", "red"),
+    RuleOutcome.NOT_REACHED: ("·", "dim"),
+    RuleOutcome.SHADOW: ("○", "cyan"),
+}
+NARROW = 100  # columns; below it names are cut shorter
+NOBODY = ("daemon", "network", "policy", "rule")  # first words of who acts where no person does
+MOST, MOST_OF_ALL = 400, 4000  # characters of one cell, and where everything is wanted
+
+
+# --- rules -----------------------------------------------------------------------------------------------------------
+
+
+def table(rules: Iterable[Mapping[str, Any]], *, width: int, everything: bool = False) -> RenderableType:
+    """The rules in order: how each came out, its first condition that failed, what that wanted and what it saw.
+
+    Of a rule that matched, why it is there and how its answer came; of one in the shadow, what it would have done. At
+    most `width` columns; with `everything` no cell is cut short before `MOST_OF_ALL`.
+    """
+    listed = list(rules)
+    if not listed:
+        return Text("  no rules", style="dim")
+    grid = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", expand=True, width=width - 2)
+    longest, most = 22 if width < NARROW else 32, MOST_OF_ALL if everything else MOST
+    grid.add_column("rule", no_wrap=not everything, overflow="fold", max_width=longest + 2)
+    grid.add_column("condition", overflow="fold", max_width=18 if width < NARROW else 28)
+    grid.add_column("wanted", overflow="fold", ratio=3)
+    grid.add_column("saw", overflow="fold", ratio=2)
+    for rule in listed:
+        outcome = rule.get("outcome")
+        mark, style = MARKS.get(outcome, ("?", ""))
+        called = clip(str(rule.get("rule", ""))[:MOST], MOST if everything else longest)
+        name = Text(f"{mark} {called}", style=style)
+        saw = _cell(rule.get("saw"), most)
+        match outcome:
+            case RuleOutcome.MATCHED:
+                grid.add_row(name, Text("matched", style), _cell(rule.get("wanted"), most, style), saw)
+            case RuleOutcome.SHADOW:
+                would = _cell(f"changes nothing; it would {rule.get('saw') or 'do nothing'}", most, style)
+                grid.add_row(name, Text("in the shadow", style), would, _cell(rule.get("wanted"), most, "dim"))
+            case RuleOutcome.FAILED if rule.get("condition"):
+                saw = saw if rule.get("saw") else Text("nothing", "dim")
+                grid.add_row(name, _cell(rule["condition"], most), _cell(rule.get("wanted"), most), saw)
+            case RuleOutcome.FAILED:
+                grid.add_row(name, Text("did not match"), Text(), Text())
+            case _:
+                grid.add_row(name, Text("not reached", "dim"), Text(), Text())
+    return Padding(grid, (0, 0, 0, 2), expand=False)
+
+
+def _cell(value: object, most: int, style: str = "") -> Text:
+    return Text(clip(str(value or "")[: most * 2], most), style=style, overflow="fold")
+
+
+# --- what people changed ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """One thing that a person did otherwise than the policy or the model had it; `words` say what."""
+
+    at: datetime
+    by: str
+    what: str  # edited, rejected, taken_back, reassigned, routed, urgency, relabelled
+    words: str
+
+
+def changes_of(tx: Transaction, card: Card) -> tuple[Change, ...]:
+    """What people changed about the mention, its drafts and its case, the oldest first."""
+    subjects = [f"mention {card.mention.id}", *(f"draft {draft.id}" for draft in card.drafts)]
+    found = list(_said(audit.about(tx, *subjects)))
+    if card.case:
+        found += _moved(card.case.reference, cases.events_of(tx, card.case))
+    return tuple(sorted((each for each in found if is_person(each.by)), key=lambda change: change.at))
+
+
+def is_person(by: str) -> bool:
+    """Whether a person did it, not the daemon, the policy or one of its rules."""
+    return bool(by) and by.split(maxsplit=1)[0] not in NOBODY
+
+
+def _said(entries: Iterable[audit.Entry]) -> Iterator[Change]:
+    for entry in entries:
+        detail = entry.detail
+        draft = entry.subject.replace("draft ", "D")
+        match entry.action:
+            case "draft.edited":
+                yield _change(entry, "edited", f"wrote other words in {draft}")
+            case "draft.rejected":
+                why = f": {detail['reason']}" if detail.get("reason") else ""
+                yield _change(entry, "rejected", f"rejected {draft}{why}")
+            case "draft.taken_back":
+                yield _change(entry, "taken_back", f"took {draft} back, which was {detail.get('was', 'decided')}")
+            case "model.corrected":
+                was, becomes = _labels(detail.get("was")), _labels(detail.get("becomes"))
+                yield _change(entry, "relabelled", f"read {detail.get('what', 'it')} as {becomes}, not {was}")
+
+
+def _moved(reference: str, events: Sequence[cases.Event]) -> Iterator[Change]:
+    for event in events:
+        detail = event.detail
+        match event.kind:
+            case "assigned":
+                agent = f", agent {detail['agent']}" if detail.get("agent") else ""
+                yield _change(event, "reassigned", f"gave {reference} to team {detail.get('team', '?')}{agent}")
+            case "opened":
+                yield _change(event, "routed", f"opened {reference}")
+            case "urgency":
+                was, now = detail.get("was", "?"), detail.get("urgency", "?")
+                yield _change(event, "urgency", f"made {reference} {now}, which was {was}")
+
+
+def _change(entry: audit.Entry | cases.Event, what: str, words: str) -> Change:
+    return Change(at=entry.at, by=entry.by, what=what, words=words)
+
+
+def _labels(names: object) -> str:
+    return ", ".join(map(str, names)) if isinstance(names, list | tuple) and names else "none"
+
+
+def changed(changes: Sequence[Change]) -> Group:
+    """The changes, one a line, times in UTC."""
+    lines: list[RenderableType] = []
+    for change in changes:
+        line = Text(f"{change.at:%Y-%m-%d %H:%M:%S}  ", overflow="fold")
+        line.append(f"{clip(change.by[:MOST], 18)} ", "bold").append(clip(change.words[: MOST * 2], MOST))
+        lines.append(Padding(line, (0, 0, 0, 2), expand=False))
+    return Group(*lines) if lines else Group(Text("  nothing", style="dim"))

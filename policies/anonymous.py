@@ -1,0 +1,81 @@
+"""A stranger's words without what tells who they are, for a test that colleagues read and keep.
+
+Handles, names that are known, addresses, links, numbers and references give way to words that name nobody. Names of
+others inside the text cannot be told from words; whoever keeps it reads it first, and names what else must go.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from policies.personal import personal_data
+from policies.words import fold
+
+_MAIL = re.compile(r"(?<![@\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+_LINK = re.compile(r"(?:\b[a-z][a-z0-9+.-]*://|\bwww\.)\S+|\b(?:[\w-]+\.)+[a-z]{2,}/\S*", re.IGNORECASE)
+_HANDLE = re.compile(r"[@＠]\w+(?:[.-]\w+)*(?:@\w+(?:[.-]\w+)*)?|\b[ur]/[\w-]+")
+_REFERENCE = re.compile(r"\b(?=\S*[^\W\d_])(?=(?:\S*?\d){4})[\w]+(?:[-/.][\w]+)*\b")
+_IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{2,4}){3,8}\b")
+_DATE = re.compile(r"\b(?:\d{4}-\d{1,2}-\d{1,2}|\d{1,2}[/.-]\d{1,2}[/.-](?:\d{4}|\d{2}))\b")
+_DIGITS = re.compile(r"[+(]?\d(?:[ ().\-/]{0,2}\d){4,}")
+# Controls, signs without width, those that turn a line around, halves of characters, tags.
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff0-\ufffb"
+    "\ufffe\uffff\ud800-\udfff\U000e0000-\U000e0fff]"
+)
+_WORD = re.compile(r"\w+")
+_JOINING = frozenset({"de", "del", "la", "las", "los", "el", "y", "e", "and", "the", "of"})
+
+SOMEONE, ADDRESS, LINK, NUMBER, DATE, REFERENCE = "@someone", "(mail)", "(link)", "(number)", "(date)", "(reference)"
+
+
+def anonymous(text: str, *, names: Iterable[str] = (), hide: Iterable[str] = ()) -> str:
+    """The text without handles, mail addresses, links, references, dates, long numbers, and without `names`.
+
+    `names`: of its author and of the customer, as they stand on record; each word of them goes, whatever its accents
+    and capitals. `hide`: words and phrases that must go as well. Characters that nobody sees go too.
+    """
+    text = _UNSEEN.sub("", text.replace("\u2028", "\n").replace("\u2029", "\n").replace("\t", " "))
+    for phrase in sorted(filter(str.strip, hide), key=len, reverse=True):
+        text = re.sub(rf"(?<!\w){re.escape(phrase.strip())}(?!\w)", "…", text, flags=re.IGNORECASE)
+    for pattern, instead in (
+        (_MAIL, ADDRESS),
+        (_LINK, LINK),
+        (_HANDLE, SOMEONE),
+        (_IBAN, NUMBER),
+        (_DATE, DATE),
+        (_REFERENCE, REFERENCE),
+        (_DIGITS, NUMBER),
+    ):
+        text = pattern.sub(instead, text)
+    known = _name_words(names)
+    return _WORD.sub(lambda word: "someone" if _bare(word[0]) in known else word[0], text)
+
+
+def still_personal(text: str, *, names: Iterable[str] = ()) -> tuple[str, ...]:
+    """What kinds of personal data the text holds still, such as `a phone number`; empty when none is found."""
+    kinds = list(personal_data(text))
+    if _LINK.search(text):
+        kinds.append("a link")
+    if any(found != SOMEONE for found in _HANDLE.findall(text)):
+        kinds.append("a handle")
+    if _name_words(names) & {_bare(word) for word in _WORD.findall(text)}:
+        kinds.append("a name")
+    return tuple(kinds)
+
+
+def _bare(word: str) -> str:
+    return "".join(fold(word).split())
+
+
+def _name_words(names: Iterable[str]) -> frozenset[str]:
+    """Every word of the names that could tell who it is, and each name as one word: `#AnaGarcia`."""
+    found: set[str] = set()
+    for name in names:
+        words = [each for word in re.split(r"[\W_]+", name) if (each := _bare(word))]
+        telling = [word for word in words if word not in _JOINING]
+        bare = [word.rstrip("0123456789") for word in telling]
+        found |= {word for word in (*telling, *bare) if len(word) > 2}
+        found |= {"".join(words), "".join(telling)}
+    return frozenset(found - {"", "someone"})
