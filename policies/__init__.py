@@ -16,12 +16,23 @@ from pydantic import ValidationError
 from listener.errors import PolicyProblem
 from listener.types import Mode
 from policies import document as documents
+from policies.differences import Difference, differences
 from policies.evaluate import Rules
 from policies.guard import Guarded, check_text
 from policies.problems import in_order, meaning_problems, reference_problems, schema_problems
 from policies.schema import PolicyFile, json_schema
 
-__all__ = ["Guarded", "check_text", "default_path", "examples", "json_schema", "load", "load_text"]
+__all__ = [
+    "Difference",
+    "Guarded",
+    "check_text",
+    "default_path",
+    "differences",
+    "examples",
+    "json_schema",
+    "load",
+    "load_text",
+]
 
 _HERE = Path(__file__).parent
 
@@ -62,7 +73,8 @@ def load_text(
         raise PolicyProblem(in_order(problems))
     own = _effective(file, None, {})
     effective = _effective(file, mode, modes or {})
-    return Guarded(Rules(file, text=text, version=_version(text, effective, own), modes=effective))
+    overrides = {network.casefold(): chosen for network, chosen in (modes or {}).items()} | ({"": mode} if mode else {})
+    return Guarded(Rules(file, text=text, version=_version(text, effective, own), modes=effective, overrides=overrides))
 
 
 def _effective(file: PolicyFile, mode: Mode | None, modes: Mapping[str, Mode]) -> dict[str, Mode]:
