@@ -157,7 +157,7 @@ def _show_change(app: App, ruled: Stored | None, found: Policy, name: str) -> No
         return
     output.say(f"{name} is well: {found.version}. Now {ruled.version} rules. What changes:")
     try:
-        old = _as_it_ruled(app, ruled)
+        old = as_it_ruled(app, ruled)
     except PolicyProblem as problem:
         output.say(f"• That cannot be told. {problem}")
         return
@@ -195,10 +195,10 @@ def _named(app: App, name: str) -> Policy:
     else:
         with app.store.read() as tx:
             stored = policies.find(tx, name)
-    return _as_it_ruled(app, stored) if stored else app.written_policy
+    return as_it_ruled(app, stored) if stored else app.written_policy
 
 
-def _as_it_ruled(app: App, stored: Stored) -> Policy:
+def as_it_ruled(app: App, stored: Stored) -> Policy:
     """The stored policy with the modes that the settings gave it then. Raises PolicyProblem, in one sentence."""
     from listener.desk import ruling
     from listener.types import Mode

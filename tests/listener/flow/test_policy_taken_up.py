@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from datetime import timedelta
 
 import pytest
 import structlog.testing
@@ -17,11 +19,18 @@ from listener.flow.decide import Company
 from listener.flow.pipeline import Pipeline
 from listener.store import decisions, policies
 from listener.store import tables as t
+from listener.store.sources import Wanted
 from listener.types import Decision, MentionState, Mode, Situation
 from policies.guard import Guarded
 from tests.listener.flow.world import AUTO, Escucha, Keywords
 
 NEWER = AUTO.replace("Hola, lo", "Buenas, lo")
+
+
+@pytest.fixture(autouse=True)
+def _a_batch_is_decided_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow the machine is."""
+    monkeypatch.setattr(importlib.import_module("listener.flow.decide"), "LONGEST", 60.0)
 
 
 def process(
@@ -39,7 +48,8 @@ def process(
         company=Company(case_prefix="ES"),
         clock=escucha.clock,
     )
-    made.start([], by="test")
+    wanted = Wanted(name="source-0", account="care", network="sandbox", query="mentions", every=timedelta(seconds=10))
+    made.start([wanted], by="test")
     return made
 
 
