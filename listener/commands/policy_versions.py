@@ -11,6 +11,7 @@ import click
 from listener.commands import lessons, output, ruling_policy
 from listener.commands.app import App, pass_app
 from listener.errors import EscuchaError, Mistake, PolicyProblem
+from listener.escapes import visible
 
 if TYPE_CHECKING:
     from listener.contract import Policy
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 ACTIVE = "active"  # names the policy that rules, where a version may stand
 LONGEST = 500  # characters of a reason
+MOMENT = "%Y-%m-%d %H:%M"
 
 because_option = click.option("--because", required=True, help="Why, for the history.")
 yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
@@ -102,12 +104,12 @@ def history(app: App, as_json: bool) -> None:
     if as_json:
         output.print_json(ruled)
         return
-    output.table(
-        ["version", "since", "until", "made to rule by", "because"],
-        [[each.version, each.since, each.until or "rules now", each.by, each.because] for each in ruled],
-        empty="No policy has ruled here yet; `escucha run` starts with the one that the settings name.",
-        wide="because",
-    )
+    if not ruled:
+        output.say("No policy has ruled here yet; `escucha run` starts with the one that the settings name.")
+    for each in ruled:
+        until = f"until {each.until:{MOMENT}}" if each.until else "rules now"
+        output.say(f"{each.version}  {each.since:{MOMENT}} UTC by {visible(each.by)}; {until}")
+        output.block(visible(each.because), indent=4)
 
 
 def _reason(text: str) -> str:

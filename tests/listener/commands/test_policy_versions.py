@@ -101,7 +101,10 @@ def test_what_is_activated_is_kept_with_who_and_why(escucha: Run, monkeypatch: p
     )
     assert (oldest["version"], oldest["by"], oldest["because"]) == (VERSIONS[FIRST], "ana", "we start\x1b[2J")
     assert oldest["until"] == newest["since"]
-    assert "rules now" in said(escucha("policy", "history"))
+    shown = said(escucha("policy", "history"))
+    assert f"{VERSIONS[SECOND]} " in shown
+    assert "UTC by luis; rules now suggestions are welcome" in shown
+    assert "we start\\x1b[2J" in shown
     assert escucha("policy", "show", "--text").stdout == SECOND
 
 
