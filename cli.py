@@ -26,7 +26,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "doctor": ("doctor", "Check everything and say what to do."),
         "config": ("setup", "Show the settings as they are understood."),
         "source": ("source", "What is listened to: add, list, check, poll, pause, resume."),
-        "policy": ("policy", "The response policy: check, show, history."),
+        "policy": ("policy", "The response policy: check, show, activate, compare, go back."),
         "db": ("db", "The database: upgrade, check, back up."),
         "model": ("model", "What reads mentions: describe it, measure it, teach it, import another."),
     },

@@ -18,7 +18,7 @@ Connectors raise the five errors of `listener.errors.NetworkError` and nothing e
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
@@ -28,6 +28,7 @@ from listener.types import (
     Cursor,
     Decision,
     Facts,
+    Mode,
     Page,
     Posted,
     PublishRequest,
@@ -176,6 +177,10 @@ class Policy(Protocol):
     @property
     def fields_asked(self) -> frozenset[str]:
         """The imported fields of a customer that it asks about, in small letters; it sees no others."""
+
+    @property
+    def overrides(self) -> Mapping[str, Mode]:
+        """The modes that the settings gave it when it was read, by network; "" stands for everywhere."""
 
     def review(
         self, text: str, facts: Facts, handle: str, *, visibility: Visibility = Visibility.PUBLIC

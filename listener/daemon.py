@@ -157,9 +157,16 @@ class Daemon:
             thread.join(max(0.0, until - time.monotonic()))
 
     def _alive(self) -> None:
+        policy = self._pipeline.policy
         with self._pipeline.store.write() as tx:
             daemons.alive(
-                tx, name=self.name, version=self._version, started_at=self._started_at, now=self._pipeline.clock()
+                tx,
+                name=self.name,
+                version=self._version,
+                started_at=self._started_at,
+                now=self._pipeline.clock(),
+                policy=policy.version if policy else "",
+                trouble=self._pipeline.policy_trouble,
             )
 
     def _farewell(self) -> None:

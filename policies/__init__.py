@@ -17,6 +17,7 @@ from listener.errors import PolicyProblem
 from listener.types import Mode
 from policies import document as documents
 from policies import reach
+from policies.differences import Difference, differences
 from policies.evaluate import Rules
 from policies.guard import Guarded, check_text
 from policies.problems import in_order, meaning_problems, reference_problems, schema_problems
@@ -25,12 +26,14 @@ from policies.rehearse import FactsOf, beside, run_tests, samples_of
 from policies.schema import PolicyFile, json_schema
 
 __all__ = [
+    "Difference",
     "Guarded",
     "Recorded",
     "added",
     "beside",
     "check_text",
     "default_path",
+    "differences",
     "examples",
     "in_vain",
     "json_schema",
@@ -82,7 +85,8 @@ def load_text(
         raise PolicyProblem(in_order(problems))
     own = _effective(file, None, {})
     effective = _effective(file, mode, modes or {})
-    return Guarded(Rules(file, text=text, version=_version(text, effective, own), modes=effective))
+    overrides = {network.casefold(): chosen for network, chosen in (modes or {}).items()} | ({"": mode} if mode else {})
+    return Guarded(Rules(file, text=text, version=_version(text, effective, own), modes=effective, overrides=overrides))
 
 
 def in_vain(policy: Guarded, path: Path | str = "policy", *, facts: FactsOf | None = None) -> list[str]:

@@ -44,6 +44,10 @@ class Window:
     start: int
     end: int
 
+    def __str__(self) -> str:
+        start, end = (f"{minute // 60:02}:{minute % 60:02}" for minute in (self.start, self.end % _DAY or _DAY))
+        return f"{start}-{end}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Region:
@@ -51,6 +55,9 @@ class Region:
 
     country: str
     part: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.country}-{self.part}" if self.part else self.country
 
 
 def day(value: object) -> date:

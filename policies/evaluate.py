@@ -84,9 +84,18 @@ class _Said:
 class Rules:
     """A policy without its guard; `policies.load` never hands this out bare."""
 
-    def __init__(self, file: PolicyFile, *, text: str, version: str, modes: Mapping[str, Mode]) -> None:
-        """`modes`: the effective mode by network, "" for every network not named."""
+    def __init__(
+        self,
+        file: PolicyFile,
+        *,
+        text: str,
+        version: str,
+        modes: Mapping[str, Mode],
+        overrides: Mapping[str, Mode] | None = None,
+    ) -> None:
+        """`modes`: the effective mode by network, "" for every network not named. `overrides`: the settings' part."""
         self.file = file
+        self.overrides = dict(overrides or {})
         self.text = text
         self.version = version
         self.fields_asked = fields_asked(file)

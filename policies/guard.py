@@ -28,7 +28,7 @@ is looked up once more (`listener/flow/act.py`).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from listener.types import (
@@ -71,6 +71,11 @@ class Guarded:
     def text(self) -> str:
         """The policy file as it was read."""
         return self._rules.text
+
+    @property
+    def overrides(self) -> Mapping[str, Mode]:
+        """The modes that the settings gave it when it was read, by network; "" stands for everywhere."""
+        return self._rules.overrides
 
     @property
     def file(self) -> PolicyFile:

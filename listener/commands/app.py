@@ -19,7 +19,7 @@ import click
 import structlog
 
 from listener.commands.actor import system_user, who_acts
-from listener.errors import ConfigProblem, NotFound
+from listener.errors import ConfigProblem, NotFound, PolicyProblem
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from listener.flow.pipeline import Pipeline
     from listener.model.reading import Model
     from listener.store import Store
+    from listener.store.policies import Stored
     from listener.store.sources import Wanted
     from listener.types import Facts, Mode
 
@@ -50,6 +51,11 @@ class Policies(Protocol):
 
     def load(self, path: Path, *, mode: Mode | None = None, modes: Mapping[str, Mode] | None = None) -> Policy:
         """The policy in that file. Raises PolicyProblem."""
+
+    def load_text(
+        self, text: str, name: str, *, mode: Mode | None = None, modes: Mapping[str, Mode] | None = None
+    ) -> Policy:
+        """The policy in that text; `name` stands for the file in problems. Raises PolicyProblem."""
 
     def default_path(self) -> Path:
         """The policy that rules where the settings name none."""
@@ -106,12 +112,49 @@ class App:
         opened.users = {} if actor == user else {actor: user}
         return opened
 
+    @property
+    def has_database(self) -> bool:
+        """Whether there is one already; looking at things must not make one."""
+        if not self.config_path.exists():
+            return False
+        url = self.config.database.url
+        return not url.startswith("sqlite") or Path(url.partition(":///")[2]).exists()
+
+    def ruling(self) -> Stored | None:
+        """The policy that rules here, as it is stored; None before any did."""
+        from listener.store import policies
+
+        if not self.has_database:
+            return None
+        with self.store.read() as tx:
+            return policies.ruling(tx)
+
     @cached_property
     def policy(self) -> Policy:
-        """The policy that the settings name, or the default one. Raises PolicyProblem."""
-        settings = self.config_or_default
-        path = settings.policy_file or self.policies.default_path()
-        return self.policies.load(path, mode=settings.policy.mode, modes=settings.policy.modes)
+        """The policy that rules, with the modes of our settings; before any did, the one that the settings name.
+
+        Raises PolicyProblem.
+        """
+        from listener.desk import ruling
+
+        stored = self.ruling()
+        return ruling.read(stored, self.read_policy) if stored else self.written_policy
+
+    @property
+    def policy_path(self) -> Path:
+        """The policy file that the settings name, or the default one."""
+        return self.config_or_default.policy_file or self.policies.default_path()
+
+    @cached_property
+    def written_policy(self) -> Policy:
+        """The policy that the settings name, or the default one, as its file is now. Raises PolicyProblem."""
+        settings = self.config_or_default.policy
+        return self.policies.load(self.policy_path, mode=settings.mode, modes=settings.modes)
+
+    def read_policy(self, text: str, name: str) -> Policy:
+        """The policy in that text, with the modes of our settings. Raises PolicyProblem."""
+        settings = self.config_or_default.policy
+        return self.policies.load_text(text, name, mode=settings.mode, modes=settings.modes)
 
     @property
     def wanted(self) -> list[Wanted]:
@@ -142,12 +185,22 @@ class App:
             connect=self.connect_account,
             network_facts=self.facts,
             classifier=lambda: self.classifier,
-            policy=self.policy,
+            policy=self._policy_that_can_be_read(),
+            read_policy=self.read_policy,
             company=Company(case_prefix=self.config.cases.prefix, own_handles=frozenset(self.config.brand.handles)),
             clock=self.now,
             allowances=self.allowances,
             renew=self.renew,
         )
+
+    def _policy_that_can_be_read(self) -> Policy | None:
+        """None where the one that rules cannot be: then the pipeline decides nothing, and says why."""
+        try:
+            return self.policy
+        except PolicyProblem:
+            if self.ruling() is None:
+                raise
+            return None
 
     @property
     def allowances(self) -> dict[str, Allowance]:

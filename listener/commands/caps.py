@@ -38,7 +38,7 @@ class Already:
 
 
 def of(app: App) -> Caps | None:
-    """The caps of the policy in the settings; None where its file cannot be used."""
+    """The caps of the policy that rules; None where it cannot be read."""
     try:
         guard = cast("Any", app.policy).file.guard
     except PolicyProblem:

@@ -83,7 +83,7 @@ def examine(app: App, *, offline: bool) -> Iterator[Check]:
         )
     yield from _database(settings)
     yield _tried("model", lambda: f"version {_model_version(app)}")
-    yield _tried("policy", lambda: f"{settings.policy_file or 'the default policy'}, version {app.policy.version}")
+    yield from _policy(app, settings)
     yield from _areas(app)
     for account in settings.accounts.values():
         sources_of_it = [source for source in settings.sources if source.account == account.name]
@@ -102,6 +102,23 @@ def _model_version(app: App) -> str:
 
     settings = app.config_or_default
     return imported.join(app.reader(), settings.models, settings.model.also).version
+
+
+def _policy(app: App, settings: Config) -> Iterator[Check]:
+    """The settings' policy file, the policy that rules, and whether they are one."""
+    from listener.commands import ruling_policy
+
+    stored = None
+    with suppress(EscuchaError):  # a database that cannot be read is told of by its own check
+        stored = app.ruling() if app.has_database else None
+    if stored is None:
+        path = settings.policy_file or "the default policy"
+        yield _tried("policy", lambda: f"{path}, version {app.written_policy.version}")
+        return
+    since = f"{stored.active_since:%Y-%m-%d %H:%M} UTC"
+    yield _tried("policy", lambda: f"version {app.policy and stored.version} rules since {since}")
+    if said := ruling_policy.differs(app, stored):
+        yield Check(name="policy file", ok=None, detail=said)
 
 
 def _areas(app: App) -> Iterator[Check]:

@@ -58,7 +58,7 @@ def of(app: App) -> Lessons:
         return Lessons(examples={})
     strays: dict[str, str] = {}
     accepted = []
-    if _made(app):
+    if app.has_database:
         with app.store.read() as tx:
             accepted = corrections.accepted(tx, "areas")
     known = [each for each in accepted if set(each.becomes) <= set(found) and each.text.strip()]
@@ -75,16 +75,8 @@ def of(app: App) -> Lessons:
     )
 
 
-def _made(app: App) -> bool:
-    """Whether there is a database already; asking what would be taught must not make one."""
-    if not app.config_path.exists():
-        return False
-    url = app.config.database.url
-    return not url.startswith("sqlite") or Path(url.partition(":///")[2]).exists()
-
-
 def areas_of(app: App) -> Mapping[str, Any]:
-    """The areas of the policy that the settings name, by name, as the file has them."""
+    """The areas of the policy that rules, by name, as its file has them; of the settings' one before any did."""
     return cast("Mapping[str, Any]", cast(Any, app.policy).file.areas)
 
 

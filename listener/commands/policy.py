@@ -8,7 +8,7 @@ from typing import Any, Protocol, cast
 
 import click
 
-from listener.commands import lessons, output, recording, rehearsing
+from listener.commands import lessons, output, policy_versions, recording, rehearsing, ruling_policy
 from listener.commands.app import App, pass_app
 from listener.errors import EscuchaError, PolicyProblem
 from listener.types import Mode
@@ -73,7 +73,7 @@ def check(app: App, ctx: click.Context, file: Path | None, schema: bool, as_json
         output.print_json({"file": path, "problems": problem.problems})
         ctx.exit(2)
     warnings = [*rehearsing.in_vain(app, found, path), *_warnings(found.file)]
-    if path.resolve() == _path(app).resolve() and (behind := _behind(app)):
+    if path.resolve() == _path(app).resolve() and (behind := _behind(app, found)):
         warnings.append(behind)
     if as_json:
         output.print_json({"file": path, "problems": [], "warnings": warnings, "tests": tests} | _summary(app, found))
@@ -91,57 +91,31 @@ def check(app: App, ctx: click.Context, file: Path | None, schema: bool, as_json
 @pass_app
 def show(app: App, only_text: bool, as_json: bool) -> None:
     """Show the policy that rules: its version, where it is from, how replies go out, and its text."""
-    from listener.store import policies
-
-    path = _path(app)
-    found = _load(app, path)
-    active = None
-    if app.config_path.exists():
-        with app.store.read() as tx:
-            active = policies.active(tx)
-            text = policies.text_of(tx, active) if active else None
-    if active is None or text is None:
-        active, text = found.version, found.text
-    if as_json:
-        named = {"in_settings": found.version, "file": path, "modes": _modes(app, found)}
-        output.print_json({"version": active, **named, "text": text})
-        return
+    stored = app.ruling()
+    text = stored.text if stored else app.policy.text
     if only_text:
         output.say(text.rstrip("\n"))
         return
-    if active == found.version:
-        output.fields([("file", path)])
-        _print_summary(app, found)
-    else:
-        output.fields([("version", active)])
-        output.say(
-            f"The settings name another one now ({found.version}, {path}): it rules from the next `escucha run`."
-        )
+    found, differs = cast(Readable, app.policy), ruling_policy.differs(app, stored)
+    if as_json:
+        version = stored.version if stored else found.version
+        named = {"version": version, "file": _path(app), "differs": differs, "modes": _modes(app, found)}
+        output.print_json({**named, "text": text})
+        return
+    output.fields([("file", "" if differs else _path(app))])
+    _print_summary(app, found)
+    if differs:
+        output.say(differs)
     output.say()
     output.say(text.rstrip("\n"))
 
 
-@policy.command()
-@output.json_option
-@pass_app
-def history(app: App, as_json: bool) -> None:
-    """Every policy that ruled here, the newest first."""
-    from listener.store import policies
-
-    with app.store.read() as tx:
-        ruled = policies.history(tx)
-    if as_json:
-        output.print_json(ruled)
-        return
-    output.table(
-        ["version", "first used", "rules since", "made to rule by"],
-        [[each.version, each.first_used_at, each.active_since or "", each.activated_by] for each in ruled],
-        empty="No policy has ruled here yet; `escucha run` starts with the one that the settings name.",
-    )
+for _command in (policy_versions.activate, policy_versions.back, policy_versions.diff, policy_versions.history):
+    policy.add_command(_command)
 
 
 def _path(app: App) -> Path:
-    return app.config_or_default.policy_file or app.policies.default_path()
+    return app.policy_path
 
 
 def _load(app: App, path: Path) -> Readable:
@@ -206,10 +180,13 @@ def _print_summary(app: App, found: Readable) -> None:
             output.say(f"• Rule {rule.name!r} is in the shadow: it only records what it would have done.")
 
 
-def _behind(app: App) -> str | None:
-    """Why mentions are not read by its areas; it may be well where the database, or what was learned, is not."""
+def _behind(app: App, found: Readable) -> str | None:
+    """Why mentions are not read by its areas; it may be well where the database, or what was learned, is not.
+
+    None where another policy rules: what is learned is what that one says.
+    """
     try:
-        behind = lessons.untaught(app)
+        behind = lessons.untaught(app) if app.policy.text == found.text else None
     except EscuchaError as error:
         return f"Whether its areas were learned cannot be told: {error}"
     if behind is None:

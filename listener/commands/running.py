@@ -33,12 +33,23 @@ def run(app: App, once: bool) -> None:
     pipeline = app.pipeline
     _ = app.classifier  # a model that cannot be loaded is said now, before a new policy rules
     pipeline.start(app.wanted, by=app.actor)
+    _tell_of_the_policy(app)
     if once:
         _one_round(app)
         return
     from listener.daemon import Daemon
 
     Daemon(pipeline, tick=app.config.daemon.tick, version=_version()).run()
+
+
+def _tell_of_the_policy(app: App) -> None:
+    """Says where the settings' policy file is not what rules."""
+    import structlog
+
+    from listener.commands import ruling_policy
+
+    if said := ruling_policy.differs(app, app.ruling()):
+        structlog.get_logger(__name__).warning(said, action="policy_differs")
 
 
 def _one_round(app: App) -> None:
@@ -62,6 +73,8 @@ def _one_round(app: App) -> None:
         waiting = stats.counts(tx).drafts["proposed"]
     wait, was = "waits" if waiting == 1 else "wait", "was" if done.sent == 1 else "were"
     output.say(f"{output.counted(waiting, 'draft')} {wait} in `escucha inbox`; {done.sent} {was} sent now.")
+    if app.pipeline.policy_trouble:
+        raise output.SomeFailed(f"Nothing was decided: {app.pipeline.policy_trouble}")
     if failed == len(listening) > 0:
         raise Outage("No source could be read; look at `escucha status`.")
     if failed:
@@ -132,7 +145,7 @@ def resume(app: App, network: str | None) -> None:
 @pass_app
 def status(app: App, as_json: bool) -> None:
     """How things stand: what is paused, failing, late, waiting."""
-    from listener.commands import money
+    from listener.commands import money, ruling_policy
     from listener.store import cases, daemons, inbox, mentions, sources, stats, switch
     from listener.types import DraftState
 
@@ -154,6 +167,7 @@ def status(app: App, as_json: bool) -> None:
     now = app.now()  # what others wrote until the rows were read is past
     seen["room"] = app.store.short_of_room()
     seen["areas"] = lessons.hint(app)
+    seen["policy"] = ruling_policy.standing(app)
     if not _alive(seen, now):  # what it left behind says nothing any more
         nothing = {"streaming_since": None, "stream_down_since": None, "stream_error": None}
         seen["sources"] = [replace(source, **nothing) for source in seen["sources"]]
@@ -197,6 +211,7 @@ def _troubles(seen: dict[str, Any], now: datetime) -> list[str]:
     if len(alive) > 1:
         names = ", ".join(daemon.name for daemon in alive)
         found.append(f"{len(alive)} daemons run on this database ({names}): harmless, but one is enough.")
+    found += [f"The daemon {daemon.name} decides nothing. {daemon.trouble}" for daemon in alive if daemon.trouble]
     found += [
         f"Sending is paused ({hold.scope}) by {hold.by}{f': {hold.reason}' if hold.reason else ''}: `escucha resume`."
         for hold in seen["pauses"]
@@ -320,7 +335,7 @@ def _health(source: Source, now: datetime) -> str:
 
 
 def _print(app: App, seen: dict[str, Any], troubles: list[str], now: datetime) -> None:
-    from listener.commands import money
+    from listener.commands import money, ruling_policy
 
     if troubles:
         output.heading("Needs a person")
@@ -355,6 +370,7 @@ def _print(app: App, seen: dict[str, Any], troubles: list[str], now: datetime) -
         [
             *((f"stream of {source.name}", _stream(source, now)) for source in seen["sources"]),
             ("areas", areas.why if areas and not areas.stops_run else ""),
+            ("policy", ruling_policy.row(seen["policy"], now)),
             ("database", app.store.url.render_as_string(hide_password=True)),
             ("mentions", _states(counts.mentions)),
             ("drafts", _states(counts.drafts)),
@@ -378,6 +394,7 @@ def _as_json(seen: dict[str, Any], troubles: list[str]) -> dict[str, Any]:
 
     return {
         "troubles": troubles,
+        "policy": seen["policy"],
         "daemons": seen["daemons"],
         "pauses": seen["pauses"],
         "sources": [

@@ -31,6 +31,7 @@ url = "sqlite:///escucha.db"
 
 [policy]
 # Without a file the default policy rules: it proposes, and a person approves every answer.
+# With one: escucha policy activate policy.yaml --because "…" makes it rule, now and after each change.
 # file = "policy.yaml"
 # mode = "manual"
 

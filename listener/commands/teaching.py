@@ -25,8 +25,8 @@ NOTHING = (
     "see docs/areas.md."
 )
 NO_FILE = (
-    " The settings name no policy file yet: `escucha policy show --text > policy.yaml` writes one to start from, and "
-    '`file = "policy.yaml"` under [policy] names it.'
+    " The settings name no policy file yet: `escucha policy show --text > policy.yaml` writes one to start from, "
+    '`file = "policy.yaml"` under [policy] names it, and `escucha policy activate policy.yaml` lets it rule.'
 )
 
 

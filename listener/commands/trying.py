@@ -63,7 +63,7 @@ def try_(app: App, what: str, limit: int, as_json: bool) -> None:
             {
                 "what": what,
                 "heard": heard.explained,
-                "policy_version": app.policy.version,
+                "policy_version": app.written_policy.version,
                 "model_version": app.classifier.version,
                 "posts": [_told(each) for each in tried],
             }
@@ -76,7 +76,8 @@ def try_(app: App, what: str, limit: int, as_json: bool) -> None:
     if tried:
         ruled = sum(each.decision.reply is not None for each in tried)
         output.say(
-            f"{len(tried)} heard, {ruled} answered by the policy {app.policy.version}. Nothing was stored or sent."
+            f"{len(tried)} heard, {ruled} answered by the policy {app.written_policy.version}. "
+            "Nothing was stored or sent."
         )
     else:
         output.say("Nothing was heard just now. Try another hashtag, or a file with texts.")
@@ -153,7 +154,7 @@ def _decide(app: App, heard: Heard) -> Sequence[Tried]:
             facts=heard.facts,
             case_prefix=app.config_or_default.cases.prefix,
         )
-        tried.append(Tried(post=post, understanding=understanding, decision=app.policy.decide(situation)))
+        tried.append(Tried(post=post, understanding=understanding, decision=app.written_policy.decide(situation)))
     return tried
 
 

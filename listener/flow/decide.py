@@ -88,7 +88,7 @@ def decide(
     policy is set aside; the rest goes on.
     """
     with store.write() as tx:
-        if policies.active(tx) not in (None, policy.version):
+        if policies.hold(tx) not in (None, policy.version):
             return 0  # another policy rules by now: whoever holds it decides
         batch = mentions.awaiting(tx, MentionState.UNDERSTOOD, limit)
         ends, done = time.monotonic() + LONGEST, 0

@@ -21,6 +21,7 @@ import structlog
 from listener import budget
 from listener.budget import Allowance, Use
 from listener.contract import Classifier, Connector, Policy
+from listener.desk import ruling
 from listener.desk.purse import Purse
 from listener.errors import EscuchaError, Mistake, NetworkError, Outage, RateLimited, Unavailable
 from listener.flow.act import Acted, act
@@ -68,6 +69,9 @@ class Pipeline:
     `renew(account)` has its secrets read again, before it is connected anew because a person resumed a source of it.
     `network_facts(network)` gives what is true of a network before anything is connected. `allowances` says, by
     account, what may be spent; an account that is not in it may spend what it takes.
+
+    `policy` rules where none ever did, and is None where the one that rules cannot be read. `read_policy(text, name)`
+    reads another one that was made to rule meanwhile; without it, mentions are left to whoever holds that one.
     """
 
     def __init__(
@@ -78,15 +82,19 @@ class Pipeline:
         connect: Callable[[str], Connector],
         network_facts: Callable[[str], Facts],
         classifier: Callable[[], Classifier],
-        policy: Policy,
+        policy: Policy | None,
         company: Company,
         clock: Callable[[], datetime] = utc_now,
         allowances: Mapping[str, Allowance] | None = None,
+        read_policy: Callable[[str, str], Policy] | None = None,
         renew: Callable[[str], None] = lambda _account: None,
     ) -> None:
         self.store = store
         self.accounts = accounts  # our account's name -> its network
         self.policy = policy
+        self.policy_trouble = ""  # why nothing is decided
+        self._read_policy = read_policy
+        self._refused: str | None = None  # the version that rules and cannot be read here
         self.clock = clock
         self._connect = connect
         self._renew = renew
@@ -112,12 +120,12 @@ class Pipeline:
         self._signs_of_streams = Signs()
 
     def start(self, wanted: Sequence[Wanted], *, by: str) -> None:
-        """Writes down which sources are wanted and which policy rules from now on."""
+        """Writes down which sources are wanted; makes our policy rule where none ever did."""
         with self.store.write() as tx:
+            if self.policy is not None and ruling.begin(tx, self.policy, by=by, now=self.clock()):
+                log.info("This policy rules from now on.", action="policy", version=self.policy.version)
             sources.sync(tx, wanted, self.clock())
             known = sources.list_all(tx)
-            if policies.activate(tx, version=self.policy.version, text=self.policy.text, by=by, now=self.clock()):
-                log.info("This policy rules from now on.", action="policy", version=self.policy.version)
             for source in known:
                 sources.try_again(tx, source, now=self.clock(), apart=budget.HASTE)
         for source in known:
@@ -298,7 +306,10 @@ class Pipeline:
         return understand(self.store, self._classifier(), limit=BATCH, now=self.clock())
 
     def decide(self) -> int:
-        """Decides one batch of understood mentions; gives how many."""
+        """Decides one batch of understood mentions by the policy that rules; gives how many."""
+        self._take_up_the_policy()
+        if self.policy is None:
+            return 0
         return decide(
             self.store,
             self.policy,
@@ -315,6 +326,31 @@ class Pipeline:
         if purse is None or not purse.allowance.limited:
             return ""
         return purse.standing(tx).refusal(Use.SENDING) or ""
+
+    def _take_up_the_policy(self) -> None:
+        """From now on decides by the policy that rules, where that is another one than ours and can be read."""
+        ours = self.policy.version if self.policy else None
+        with self.store.read() as tx:
+            stored = policies.ruling(tx)
+        if stored is None or stored.version == ours:
+            if self._refused:
+                log.info("Mentions are decided again.", action="policy", version=ours)
+            self._refused, self.policy_trouble = None, ""
+        elif self._read_policy is not None and stored.version != self._refused:
+            try:
+                self.policy = ruling.read(stored, self._read_policy, exactly=True)
+            except EscuchaError as error:
+                self._refuse(stored.version, str(error))
+            except Exception as error:
+                log.exception("A policy broke its reader.", action="policy_bug", version=stored.version)
+                self._refuse(stored.version, f"Reading the policy {stored.version} broke ({type(error).__name__}).")
+            else:
+                self._refused, self.policy_trouble = None, ""
+                log.info("Another policy rules from now on.", action="policy", version=stored.version, was=ours)
+
+    def _refuse(self, version: str, reason: str) -> None:
+        self._refused, self.policy_trouble = version, reason
+        log.error("Nothing is decided.", action="policy_refused", version=version, reason=reason)
 
     def act(self, *, account: str | None = None) -> list[Acted]:
         """Sends what is approved, on every account or on one; an account that must rest is left in peace."""

@@ -131,6 +131,8 @@ class Store:
         config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
         with _outages(self.url), self._engine.connect().execution_options(escucha_write=True) as link, link.begin():
             config.attributes["connection"] = link
+            if not self.is_sqlite:  # of several that find it empty, one makes the tables and the others find them made
+                link.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": crc32(b"escucha upgrade")})
             try:
                 command.upgrade(config, "head")
             except CommandError as error:

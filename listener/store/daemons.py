@@ -13,18 +13,32 @@ from listener.store import tables as t
 
 @dataclass(frozen=True, kw_only=True)
 class Running:
-    """One process, by `host:pid`, and when it last said that it lives."""
+    """One process, by `host:pid`, and when it last said that it lives.
+
+    `policy` is the one by which it decides; `trouble`, where there is any, says why it decides nothing.
+    """
 
     name: str
     started_at: datetime
     seen_at: datetime
     version: str
+    policy: str = ""
+    trouble: str = ""
 
 
-def alive(tx: Transaction, *, name: str, version: str, started_at: datetime, now: datetime) -> None:
+def alive(
+    tx: Transaction,
+    *,
+    name: str,
+    version: str,
+    started_at: datetime,
+    now: datetime,
+    policy: str = "",
+    trouble: str = "",
+) -> None:
     """Says that this process lives; rows of processes that died are forgotten after a day."""
     tx.execute(delete(t.daemons).where(t.daemons.c.seen_at < now - timedelta(days=1)))
-    values = {"started_at": started_at, "seen_at": now, "version": version}
+    values = {"started_at": started_at, "seen_at": now, "version": version, "policy": policy, "trouble": trouble}
     statement = upsert(tx, t.daemons).values(name=name, **values)
     tx.execute(statement.on_conflict_do_update(index_elements=["name"], set_=values))
 
@@ -37,4 +51,4 @@ def gone(tx: Transaction, name: str) -> None:
 def running(tx: Transaction) -> list[Running]:
     """Every process that did not say good-bye, last seen first; those long unseen died."""
     rows = tx.execute(select(t.daemons).order_by(t.daemons.c.seen_at.desc()))
-    return [Running(name=row.name, started_at=row.started_at, seen_at=row.seen_at, version=row.version) for row in rows]
+    return [Running(**row._mapping) for row in rows]

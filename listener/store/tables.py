@@ -220,6 +220,7 @@ policy_versions = Table(
     metadata,
     Column("version", String(100), primary_key=True),
     Column("text", Text, nullable=False),
+    Column("overrides", JSON, nullable=False),  # the modes that the settings gave it, by network; "" for everywhere
     Column("first_used_at", Moment, nullable=False),
     Column("active_since", Moment),  # null: no longer, or never, the one that rules
 )
@@ -501,6 +502,8 @@ daemons = Table(
     Column("started_at", Moment, nullable=False),
     Column("seen_at", Moment, nullable=False),
     Column("version", String(50), nullable=False),
+    Column("policy", String(100), nullable=False),  # by which it decides; "" while by none
+    Column("trouble", Text, nullable=False),  # why it decides nothing; "" while all is well
 )
 
 audit = Table(

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from listener.daemon import notify
+from tests import postgres
 from tests.servers.mastodon import TOKEN, MastodonServer
 
 pytestmark = pytest.mark.slow
@@ -176,6 +177,50 @@ def test_one_dead_source_disturbs_no_other(company: Company, server: MastodonSer
     server.heal()
     company("source", "poll", "tag")
     eventually(lambda: not any(source["failing_since"] for source in company.status()["sources"]))
+
+
+@pytest.fixture(scope="module")
+def postgres_url() -> Iterator[str]:
+    with postgres.server() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def shared(request: pytest.FixtureRequest, company: Company) -> Company:
+    """A company on each of the two databases."""
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgres_url")
+        postgres.empty(url)
+        with (company.folder / "escucha.toml").open("a") as file:
+            file.write(f'[database]\nurl = "{url}"\n')
+    return company
+
+
+def test_running_daemons_take_a_new_policy_between_two_batches(shared: Company, server: MastodonServer) -> None:
+    def said_to(post: str) -> list[str]:
+        return [row["text"] for row in server.posts_by("marca") if row["in_reply_to_id"] == post]
+
+    def activate(text: str) -> None:
+        (shared.folder / "policy.yaml").write_text(text, encoding="utf-8")
+        shared("policy", "activate", "policy.yaml", "--because", "another greeting", "--yes")
+
+    shared.start(), shared.start()
+    first = server.person("ana").post(QUESTION)
+    eventually(lambda: said_to(first))
+    activate(POLICY.replace("Lo vemos", "Lo miramos"))
+    second = server.person("beto").post(QUESTION)
+    eventually(lambda: said_to(second))
+    shared("policy", "back", "--because", "the old one was better", "--yes")
+    third = server.person("carla").post(QUESTION)
+    eventually(lambda: said_to(third))
+    assert ["Lo miramos" in text for post in (first, second, third) for text in said_to(post)] == [False, True, False]
+    newest, middle, oldest = json.loads(shared("policy", "history", "--json"))
+    assert newest["version"] == oldest["version"] != middle["version"]
+    assert any(line["action"] == "policy" and line["version"] == middle["version"] for line in shared.log())
+    told = shared.status()
+    assert {daemon["policy"] for daemon in told["daemons"]} <= {newest["version"], middle["version"]}
+    assert middle["version"] in told["policy"]["differs"], "the file says what does not rule"
+    assert shared.started() == 2, "nobody was started again"
 
 
 def test_systemd_hears_that_it_is_ready_alive_and_stopping(company: Company, tmp_path: Path) -> None:

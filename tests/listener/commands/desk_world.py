@@ -64,6 +64,7 @@ GUARDS = (
     GuardTrace(guard="age", holds=True, reason="it is three days old, and two days is the limit"),
     GuardTrace(guard="length"),
 )
+DEFAULT = policy_files.default_path().read_text(encoding="utf-8")
 DANGER = GuardTrace(guard="risk", holds=True, reason="it holds words of danger: legal action (“abogado”)")
 
 
@@ -93,7 +94,7 @@ class DeskWorld:
         with self.store.write() as tx:
             sources.sync(tx, [wanted], self.clock())
             self.source_id = sources.get(tx, "tag").id
-            policies.activate(tx, version="p1", text="rules", by="test", now=self.clock())
+            policies.activate(tx, version="p1", text=DEFAULT, by="test", now=self.clock())
         self.count = 0
 
     def close(self) -> None:
@@ -249,7 +250,7 @@ class DeskWorld:
 
     def new_policy(self, version: str = "p2") -> None:
         with self.store.write() as tx:
-            policies.activate(tx, version=version, text=version, by="test", now=self.clock())
+            policies.activate(tx, version=version, text=f"{DEFAULT}# {version}\n", by="test", now=self.clock())
 
     def put(self, draft: Draft, state: DraftState, **columns: object) -> None:
         """The draft as a sender would have left it."""

@@ -1,18 +1,15 @@
-"""`escucha policy`: what is wrong with a file and where, what rules now, what ruled before."""
+"""`escucha policy`: what is wrong with a file and where, what rules now."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from click.testing import Result
 
 import policies
-from listener import store
-from listener.store import policies as ruled
 
 Run = Callable[..., Result]
 
@@ -87,29 +84,6 @@ def test_show_gives_the_default_policy_without_any_settings(escucha: Run) -> Non
     shown = escucha("policy", "show").stdout
     assert policies.load(policies.default_path()).version in shown
     assert "default.yaml" in shown
-
-
-def test_show_and_history_tell_what_rules_and_what_ruled(escucha: Run, tmp_path: Path) -> None:
-    (tmp_path / "escucha.toml").write_text('[policy]\nfile = "p.yaml"\n', encoding="utf-8")
-    (tmp_path / "p.yaml").write_text(GOOD, encoding="utf-8")
-    assert "No policy has ruled here yet" in escucha("policy", "history").stdout
-    database = store.open(f"sqlite:///{tmp_path / 'escucha.db'}")
-    for number, version in enumerate(["aaa", "bbb", "aaa"]):
-        with database.write() as tx:
-            moment = datetime(2026, 3, 1 + number, tzinfo=UTC)
-            ruled.activate(tx, version=version, text=f"text of {version}", by=f"person {number}", now=moment)
-    database.close()
-
-    shown = escucha("policy", "show")
-    assert "text of aaa" in shown.stdout
-    assert "rules from the next `escucha run`" in shown.stdout
-    assert json.loads(escucha("policy", "show", "--json").stdout)["version"] == "aaa"
-    history = json.loads(escucha("policy", "history", "--json").stdout)
-    assert [(each["version"], each["active_since"], each["activated_by"]) for each in history] == [
-        ("bbb", None, "person 1"),
-        ("aaa", "2026-03-03T00:00:00Z", "person 2"),
-    ]
-    assert "bbb" in escucha("policy", "history").stdout
 
 
 def test_modes_show_what_the_settings_change(escucha: Run, tmp_path: Path) -> None:

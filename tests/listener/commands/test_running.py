@@ -229,6 +229,7 @@ def test_status_for_programs_keeps_its_keys(desk: DeskWorld) -> None:
     told = json.loads(desk.run("status", "--json").stdout)
     assert set(told) == {
         "troubles",
+        "policy",
         "daemons",
         "pauses",
         "sources",
@@ -253,7 +254,7 @@ def test_status_for_programs_keeps_its_keys(desk: DeskWorld) -> None:
         "unrouted",
     }
     assert set(told["counts"]["drafts"]) == {state.value for state in DraftState}
-    assert set(told["daemons"][0]) == {"name", "started_at", "seen_at", "version"}
+    assert set(told["daemons"][0]) == {"name", "started_at", "seen_at", "version", "policy", "trouble"}
     (source,) = told["sources"]
     assert source["name"] == "tag"
     assert {"streaming_since", "stream_down_since", "stream_error"} <= set(source)
@@ -303,6 +304,15 @@ def test_no_daemon_one_and_two(desk: DeskWorld) -> None:
     desk.clock.forward(seconds=31)
     (said,) = troubles(desk)
     assert said.startswith("The daemon host:1 was last heard 31 s ago")
+
+
+def test_a_daemon_that_decides_nothing_says_why(desk: DeskWorld) -> None:
+    now = desk.clock()
+    with desk.store.write() as tx:
+        daemons.alive(tx, name="host:1", version="1", started_at=now, now=now, trouble=f"It cannot read {HOSTILE}.")
+    (told,) = json.loads(desk.run("status", "--json").stdout)["troubles"]
+    assert told == f"The daemon host:1 decides nothing. It cannot read {HOSTILE}."
+    assert "decides nothing. It cannot read \\x1b[2J" in fine(desk.run("status"))
 
 
 def test_sources_that_fail_and_that_are_paused(desk: DeskWorld) -> None:

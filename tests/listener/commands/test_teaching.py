@@ -20,7 +20,7 @@ import policies
 from listener.commands import lessons
 from listener.commands.app import App
 from listener.model.fewshot import Areas
-from listener.store import audit, corrections, daemons, decisions, mentions
+from listener.store import audit, corrections, daemons, decisions, mentions, tables
 from listener.types import DraftState
 from tests.listener.commands.desk_world import DANGEROUS, SETTINGS, DeskWorld
 from tests.listener.model.by_vectors import ByVectors
@@ -45,8 +45,15 @@ def world(tmp_path: Path) -> Iterator[DeskWorld]:
     world.classifier = ByVectors()
     (tmp_path / "escucha.toml").write_text(f'{SETTINGS}\n[policy]\nfile = "policy.yaml"\n', encoding="utf-8")
     write(world, EXAMPLES)
+    no_policy_ruled_yet(world)
     yield world
     world.close()
+
+
+def no_policy_ruled_yet(world: DeskWorld) -> None:
+    """The one of the settings is it, as the file is now."""
+    with world.store.write() as tx:
+        tx.execute(tables.policy_versions.delete())
 
 
 def write(world: DeskWorld, examples: dict[str, list[str]]) -> None:

@@ -276,12 +276,13 @@ def test_what_a_colleague_answered_on_the_network_is_not_answered_again(escucha:
 
 
 def test_whoever_holds_an_older_policy_decides_nothing(escucha: Escucha) -> None:
+    older = hears(escucha)
     escucha.says("@marca ¿horario?")
     escucha.clock.forward(seconds=11)
     escucha.main.poll()
     escucha.main.understand()
     newer = escucha.pipeline(policy=written.load_text(AUTO.replace("Hola, lo", "Buenas, lo")))
-    assert escucha.main.decide() == 0
+    assert older.decide() == 0
     with escucha.store.read() as tx:
         assert mentions.get(tx, 1).state is MentionState.UNDERSTOOD
         assert (decisions.decisions_of(tx, 1), cases.listing(tx)) == ([], [])
@@ -320,7 +321,24 @@ def test_of_two_policies_activated_at_once_one_rules(escucha: Escucha) -> None:
 
     assert at_once(escucha, activate) == [True, True]
     with escucha.store.read() as tx:
-        assert [ruled.version for ruled in policies.history(tx) if ruled.active_since] == ["v2"]
+        assert policies.active(tx) == "v2"
+        assert [ruled.version for ruled in policies.history(tx) if ruled.until is None] == ["v2"]
+
+
+def test_of_two_people_who_looked_at_the_same_policy_one_is_told_to_look_again(escucha: Escucha) -> None:
+    seen = escucha.policy.version
+
+    def activate(tx: Transaction, number: int) -> str:
+        try:
+            policies.expect(tx, seen)
+        except Stale as error:
+            return str(error)
+        policies.activate(tx, version=f"v{number}", text="…", by=f"person {number}", now=escucha.clock())
+        return "it rules"
+
+    first, second = at_once(escucha, activate)
+    assert first == "it rules"
+    assert second.startswith("v1 was made to rule since you looked")
 
 
 def test_a_case_gets_the_number_that_its_draft_names(escucha: Escucha) -> None:

@@ -18,6 +18,7 @@ from listener.errors import Unavailable
 from listener.flow.decide import Company
 from listener.flow.pipeline import Pipeline
 from listener.store import Store, inbox
+from listener.store import policies as ruled
 from listener.store.inbox import Draft
 from listener.store.sources import Wanted
 from listener.types import Cursor, DraftState, Intent, Page, Sentiment, Understanding
@@ -135,6 +136,7 @@ class Escucha:
             network_facts=lambda _: sandbox.FACTS,
             classifier=Keywords,
             policy=policy or self.policy,
+            read_policy=policies.load_text,
             company=Company(case_prefix="ES", own_handles=frozenset({"@oficial@sandbox.example"})),
             clock=clock or self.clock,
         )
@@ -143,7 +145,13 @@ class Escucha:
             for n, query in enumerate(self.queries)
         ]
         made.start(wanted, by="test")
+        self.activate(policy or self.policy)
         return made
+
+    def activate(self, policy: Policy) -> None:
+        """Somebody makes that policy rule."""
+        with self.store.write() as tx:
+            ruled.activate(tx, version=policy.version, text=policy.text, by="boss", now=self.clock())
 
     def says(self, text: str, *, who: str = "ana", parent: str | None = None) -> str:
         """Somebody posts; gives the post's id."""

@@ -1,0 +1,86 @@
+"""Which policy rules, since when and why, and whether the settings' file says something else."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from listener.commands import output
+from listener.commands.app import App
+from listener.errors import PolicyProblem
+
+if TYPE_CHECKING:
+    from listener.store.policies import Stored
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """The policy that rules. `differs`: what to do where the settings' file says something else; None: nothing."""
+
+    version: str
+    since: datetime
+    by: str
+    because: str
+    file: Path
+    differs: str | None
+
+
+def standing(app: App) -> Standing | None:
+    """The policy that rules; None before any did."""
+    from listener.store import policies
+
+    stored = app.ruling()
+    if stored is None:
+        return None
+    with app.store.read() as tx:
+        newest = policies.history(tx)[0]
+    return Standing(
+        version=newest.version,
+        since=newest.since,
+        by=newest.by,
+        because=newest.because,
+        file=app.policy_path,
+        differs=differs(app, stored),
+    )
+
+
+def differs(app: App, stored: Stored | None) -> str | None:
+    """Why the settings' policy file is not what rules, with the command that would let it rule; None: it is."""
+    if stored is None:
+        return None
+    path, step = app.policy_path, activating(app.policy_path)
+    named = f"The policy file of the settings ({path}"
+    try:
+        written = app.written_policy
+    except PolicyProblem as problem:
+        return (
+            f"{named}) cannot be used, so the policy {stored.version} goes on ruling: {problem.problems[0]}; mend it, "
+            f"then: {step}."
+        )
+    if written.text != stored.text:
+        if app.config_or_default.policy_file is None:
+            named = f"The default policy that comes with Escucha ({path}"
+        return f"{named}, {written.version}) is not the one that rules ({stored.version}); to let it rule: {step}."
+    if written.version != stored.version:
+        return (
+            f"The settings give the policy other modes ({written.version}) than it rules with ({stored.version}); "
+            f"to let them hold, start `escucha run` again, or: {step}."
+        )
+    return None
+
+
+def activating(path: Path) -> str:
+    """The command that makes that file rule."""
+    return f'`escucha policy activate {shlex.quote(str(path))} --because "…"`'
+
+
+def row(found: Standing | None, now: datetime) -> str:
+    """How `status` shows it; empty before any ruled."""
+    if found is None:
+        return ""
+    why = f": {found.because}" if found.because else ""
+    said = f"{found.version}, made to rule {output.ago(found.since, now)} by {found.by}{why}"
+    return f"{said}\n{found.differs}" if found.differs else said
