@@ -16,12 +16,13 @@ from pydantic import ValidationError
 from listener.errors import PolicyProblem
 from listener.types import Mode
 from policies import document as documents
+from policies import replay
 from policies.evaluate import Rules
 from policies.guard import Guarded, check_text
 from policies.problems import in_order, meaning_problems, reference_problems, schema_problems
 from policies.schema import PolicyFile, json_schema
 
-__all__ = ["Guarded", "check_text", "default_path", "examples", "json_schema", "load", "load_text"]
+__all__ = ["Guarded", "check_text", "default_path", "examples", "json_schema", "load", "load_text", "replay"]
 
 _HERE = Path(__file__).parent
 

@@ -20,20 +20,20 @@ from listener.types import (
     Decision,
     Mode,
     ReplyPlan,
-    RuleOutcome,
     RuleTrace,
     Situation,
     Urgency,
 )
-from policies.conditions import Conditions, Seen, compile_when
+from policies.conditions import Seen, compile_when
 from policies.drafts import Templates
+from policies.remembered import Verdicts, values_of
 from policies.schema import Case, PolicyFile, Reply, Rule
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Compiled:
     rule: Rule
-    when: Conditions
+    verdicts: Verdicts
 
 
 @dataclass(kw_only=True)
@@ -78,7 +78,10 @@ class Rules:
         self.text = text
         self.version = version
         self._modes = modes
-        self._rules = tuple(_Compiled(rule=rule, when=compile_when(rule.when)) for rule in file.rules)
+        self._rules = tuple(
+            _Compiled(rule=rule, verdicts=Verdicts(rule.name, rule.because, compile_when(rule.when)))
+            for rule in file.rules
+        )
         self._templates = Templates(
             {name: template.wordings() for name, template in file.templates.items()},
             language=file.language,
@@ -113,27 +116,15 @@ class Rules:
     def _read(self, seen: Seen) -> tuple[_Said, list[RuleTrace]]:
         said = _Said()
         traces: list[RuleTrace] = []
-        ended = False
-        for compiled in self._rules:
-            rule = compiled.rule
-            if ended:
-                traces.append(RuleTrace(rule=rule.name, outcome=RuleOutcome.NOT_REACHED))
-                continue
-            failure = compiled.when.failure(seen)
-            if failure is None:
-                said.hear(rule)
-                ended = not rule.goes_on
-                traces.append(RuleTrace(rule=rule.name, outcome=RuleOutcome.MATCHED, wanted=rule.because))
-            else:
-                traces.append(
-                    RuleTrace(
-                        rule=rule.name,
-                        outcome=RuleOutcome.FAILED,
-                        condition=failure.condition,
-                        wanted=failure.wanted,
-                        saw=failure.saw,
-                    )
-                )
+        values = values_of(seen.situation)
+        for place, compiled in enumerate(self._rules):
+            failed = compiled.verdicts.failed(seen, values)
+            traces.append(failed or compiled.verdicts.matched)
+            if failed is None:
+                said.hear(compiled.rule)
+                if not compiled.rule.goes_on:
+                    traces += [each.verdicts.not_reached for each in self._rules[place + 1 :]]
+                    break
         return said, traces
 
     def _case(self, said: _Said, situation: Situation, urgency: Urgency) -> tuple[CasePlan | None, bool]:

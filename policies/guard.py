@@ -331,8 +331,13 @@ _GUARDS: tuple[tuple[str, Callable[[_Case], _Stop]], ...] = (
 )
 
 
+_PASSED = {name: GuardTrace(guard=name) for name, _ in _GUARDS}
+
+
 def _trace(name: str, stop: _Stop) -> GuardTrace:
-    kind, reason = stop or ("", "")
+    if stop is None:
+        return _PASSED[name]
+    kind, reason = stop
     return GuardTrace(guard=name, holds=kind == "holds", forbids=kind == "forbids", reason=reason)
 
 
