@@ -63,7 +63,7 @@ def _said(value: object) -> str:
     return "nothing" if value is None else shown(value, 120)
 
 
-def _other_rule(
+def _other_rule(  # noqa: PLR0917  two policies, each with its decision and its rule
     was: str | None, becomes: str | None, old: Guarded, before: Decision, new: Guarded, after: Decision
 ) -> Parting:
     """Another rule matched, or one where none did."""
@@ -102,7 +102,9 @@ def _why_not(name: str, policy: Guarded, decision: Decision) -> str:
     return "it matches later, after others"
 
 
-def _not_the_rules(old: Guarded, before: Decision, new: Guarded, after: Decision) -> Parting:
+def _not_the_rules(  # noqa: PLR0911  one for each thing that can differ
+    old: Guarded, before: Decision, new: Guarded, after: Decision
+) -> Parting:
     """The same rules did the same: a guard, the wording, or what stands around the rules."""
     guard = _first_guard(before.guards, after.guards)
     if guard and (before.reply is None) != (after.reply is None):

@@ -8,7 +8,7 @@ from typing import Any, Protocol, cast
 
 import click
 
-from listener.commands import lessons, output
+from listener.commands import lessons, output, replays
 from listener.commands.app import App, pass_app
 from listener.errors import EscuchaError, PolicyProblem
 from listener.types import Mode
@@ -209,3 +209,7 @@ def _warnings(file: Any) -> Iterator[str]:
             yield f"Template {name!r} has no wording in {', '.join(missing)}; those people get it in {file.language}."
     if not file.rules:
         yield "It has no rule, so nothing is ever answered."
+
+
+policy.add_command(replays.replay)
+policy.add_command(replays.compare)
