@@ -67,9 +67,7 @@ def _other_rule(  # noqa: PLR0917  two policies, each with its decision and its 
     was: str | None, becomes: str | None, old: Guarded, before: Decision, new: Guarded, after: Decision
 ) -> Parting:
     """Another rule matched, or one where none did."""
-    here, there = _place(old, was), _place(new, becomes)
-    # Whichever stands first is where they part: what comes after it follows from it.
-    if becomes is not None and (was is None or there <= here or _trace(after, was) is None):
+    if becomes is not None and (was is None or _comes_first(was, becomes, old, before, new, after)):
         why = _why_not(becomes, old, before)
         added = f"The rule “{shown(becomes)}” matches now; before, {why}"
         return Parting(becomes, "matches now", f"{added}{f', and “{shown(was)}” matched' if was else ''}.")
@@ -77,6 +75,24 @@ def _other_rule(  # noqa: PLR0917  two policies, each with its decision and its 
     why = _why_not(name, new, after)
     gone = f"The rule “{shown(name)}” matched; now {why}"
     return Parting(name, "matches no more", f"{gone}{f', and “{shown(becomes)}” matches' if becomes else ''}.")
+
+
+def _comes_first(  # noqa: PLR0917
+    was: str, becomes: str, old: Guarded, before: Decision, new: Guarded, after: Decision
+) -> bool:
+    """Whether the rule that matches now is where they part, and not the one that matched before.
+
+    A rule that was merely not reached, because another one ended the reading, is a consequence.
+    """
+    reached_before, reached_after = _is_reached(becomes, before), _is_reached(was, after)
+    if reached_before != reached_after:
+        return reached_before
+    return _place(new, becomes) <= _place(old, was)
+
+
+def _is_reached(name: str, decision: Decision) -> bool:
+    trace = _trace(decision, name)
+    return trace is None or trace.outcome is not RuleOutcome.NOT_REACHED
 
 
 def _place(policy: Guarded, name: str | None) -> int:

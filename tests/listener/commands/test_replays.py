@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -49,7 +49,7 @@ EVIL = "@marca todo \x1b[31mmal <script>alert(1)</script> \u202egnp.exe"
 
 
 @pytest.fixture
-def heard(escucha: Run, tmp_path: Path) -> Iterator[Run]:
+def heard(escucha: Run, tmp_path: Path) -> Run:
     """A company that has heard and decided three mentions, one of which was deleted since."""
     (tmp_path / "escucha.toml").write_text(SETTINGS, encoding="utf-8")
     (tmp_path / "p.yaml").write_text(OLD, encoding="utf-8")
@@ -62,7 +62,7 @@ def heard(escucha: Run, tmp_path: Path) -> Iterator[Run]:
     world.delete(post)
     world.close()
     assert escucha("source", "poll", "mentions").exit_code == 0
-    yield escucha
+    return escucha
 
 
 def test_what_a_policy_would_have_done(heard: Run) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import timedelta
@@ -15,10 +16,13 @@ import policies
 from connectors import sandbox
 from listener import situations
 from listener.flow import replay
+from listener.flow.decide import Company, decide
 from listener.flow.replay import Lost, Past
-from listener.store import erasing, replaying, tables
+from listener.flow.understand import understand
+from listener.store import erasing, mentions, replaying, sources, tables
+from listener.store.sources import Wanted
 from listener.types import Author, Facts, Post, PostKind, Situation
-from tests.listener.flow.world import Escucha
+from tests.listener.flow.world import Escucha, Keywords
 from tests.policies.situations import FACTS, GOLD, situation
 from tests.policies.test_properties import situations as any_situations
 
@@ -104,9 +108,6 @@ def test_any_history_is_reproduced_or_named(
 
 
 def test_each_network_is_remembered_as_it_was(escucha: Escucha) -> None:
-    from listener.store import mentions, sources
-    from listener.store.sources import Wanted
-
     def facts(network: str, _account: str) -> Facts:
         return replace(sandbox.FACTS, network=network, limit=40 if network == "short" else 500)
 
@@ -120,10 +121,6 @@ def test_each_network_is_remembered_as_it_was(escucha: Escucha) -> None:
                 external_id="1", author=author, text="¿horario?", posted_at=escucha.clock(), kind=PostKind.MENTION
             )
             mentions.save(tx, source_id=sources.get(tx, name).id, network=name, posts=[post], now=escucha.clock())
-    from listener.flow.decide import Company, decide
-    from listener.flow.understand import understand
-    from tests.listener.flow.world import Keywords
-
     understand(escucha.store, Keywords(), limit=10, now=escucha.clock())
     company = Company(case_prefix="ES")
     decide(escucha.store, escucha.policy, company=company, facts=facts, limit=10, now=escucha.clock())
@@ -148,8 +145,9 @@ def test_whatever_is_missing_is_named(escucha: Escucha) -> None:
     escucha.round()
     escucha.network.edit(posts[1], "@marca y otra", at=escucha.clock())
     escucha.round()
-    ids = [past.mention_id for past in again(escucha, every=False)]
     with escucha.store.write() as tx:
+        found = [mentions.by_external_id(tx, "sandbox", post) for post in posts]
+        ids = [each.id for each in found if each is not None]
         tx.execute(delete(tables.revisions).where(tables.revisions.c.mention_id == ids[1]))
         tx.execute(delete(tables.understandings).where(tables.understandings.c.mention_id == ids[2]))
         tx.execute(update(tables.decisions).where(tables.decisions.c.mention_id == ids[3]).values(saw={"kind": "odd"}))
@@ -210,7 +208,7 @@ def test_replaying_writes_nothing(escucha: Escucha) -> None:
 def test_any_situation_survives_being_kept(seen: Situation) -> None:
     values = situations.kept(seen)
     found = situations.rebuilt(
-        _json(values),
+        json.dumps(values),
         now=seen.now,
         mention_id=seen.mention_id,
         revision=seen.revision,
@@ -242,14 +240,6 @@ def test_a_fingerprint_is_of_every_word() -> None:
     assert FACTS.network == "mastodon"
 
 
-def _json(values: object) -> str:
-    import json
-
-    return json.dumps(values)
-
-
 def _plain(values: dict[str, object]) -> dict[str, object]:
-    import json
-
     found: dict[str, object] = json.loads(json.dumps(values))
     return found
