@@ -58,6 +58,7 @@ def play(escucha: Escucha, rounds: Sequence[tuple[str, str, int]]) -> None:
             escucha.network.edit(chosen, f"{text} {number}", at=escucha.clock())
         elif what == "delete" and chosen:
             escucha.network.delete(chosen)
+            posts.remove(chosen)
         elif what == "answer" and chosen:
             posts.append(escucha.says(text, who="ana", parent=chosen))
         else:
