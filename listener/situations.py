@@ -17,6 +17,7 @@ from functools import cache
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import from_json
 
 from listener.types import Decision, Facts, Situation, Understanding
 
@@ -56,7 +57,7 @@ def rebuilt(
 ) -> Situation:
     """The situation again, from the JSON of what was `kept` and what stands elsewhere. Raises Unfit."""
     try:
-        values = json.loads(saw)
+        values = from_json(saw)
         if not isinstance(values, dict):
             raise Unfit("it is no mapping")
         values |= {

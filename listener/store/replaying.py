@@ -5,19 +5,23 @@ A page begins after the last number of the one before it, so that it costs the s
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from enum import StrEnum
+from functools import lru_cache
+from typing import Any, TypeVar
 
+from pydantic_core import from_json
 from sqlalchemy import Join, Row, Text, and_, cast, exists, func, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from listener.store import Transaction
 from listener.store import tables as t
 from listener.types import Intent, MentionState, Sentiment, Signal, Understanding
+
+Label = TypeVar("Label", bound=StrEnum)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,6 +145,17 @@ def _within(span: Span) -> Sequence[ColumnElement[bool]]:
     return where
 
 
+@lru_cache(maxsize=1_000)
+def _labels(kind: type[Label], listed: str) -> tuple[Label, ...]:
+    """The labels in a JSON list. Raises ValueError for one that this version does not know."""
+    return tuple(kind(name) for name in from_json(listed))
+
+
+@lru_cache(maxsize=1_000)
+def _names(listed: str) -> tuple[str, ...]:
+    return tuple(from_json(listed))
+
+
 def _kept(row: Row[Any]) -> Kept:
     # fmt: off
     (number, mention_id, revision, policy_version, model_version, at, saw, facts, fingerprint,
@@ -158,13 +173,13 @@ def _kept(row: Row[Any]) -> Kept:
                 language=language,
                 language_score=language_score,
                 sentiment=Sentiment(sentiment) if sentiment else None,
-                sentiment_scores=json.loads(sentiment_scores),
-                intents=tuple(map(Intent, json.loads(intents))),
-                intent_scores=json.loads(intent_scores),
-                signals=tuple(map(Signal, json.loads(signals))),
-                signal_scores=json.loads(signal_scores),
-                areas=tuple(json.loads(areas)),
-                area_scores=json.loads(area_scores),
+                sentiment_scores=from_json(sentiment_scores),
+                intents=_labels(Intent, intents),
+                intent_scores=from_json(intent_scores),
+                signals=_labels(Signal, signals),
+                signal_scores=from_json(signal_scores),
+                areas=_names(areas),
+                area_scores=from_json(area_scores),
             )
     return Kept(
         number,
