@@ -109,6 +109,7 @@ FACTS = Facts(
     keep=timedelta(days=90),
     as_of="2026-08",
     source="https://docs.x.com/x-api/introduction and https://help.x.com/en/rules-and-policies/x-automation",
+    reply_price=lambda text: PRICES["post_with_url" if has_link(text) else "summoned_reply"],
 )
 
 _KNOW_US_FOR = timedelta(hours=1)

@@ -245,6 +245,7 @@ class Facts:
     opens_case: bool = False
     as_of: str = ""
     source: str = ""
+    reply_price: Callable[[str], float] | None = None  # USD for a reply in these words; None: it costs nothing
 
 
 # --- what the model says -------------------------------------------------------------------------------------------

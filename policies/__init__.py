@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from listener.errors import PolicyProblem
 from listener.types import Mode
 from policies import document as documents
-from policies import reach
+from policies import reach, replay
 from policies.differences import Difference, differences
 from policies.evaluate import Rules
 from policies.guard import Guarded, check_text
@@ -41,6 +41,7 @@ __all__ = [
     "load_text",
     "names_in",
     "record",
+    "replay",
     "run_tests",
     "samples_of",
     "text_of",

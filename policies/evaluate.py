@@ -13,7 +13,7 @@ network whose every mention opens a case (a mailbox) counts as `every` unless th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from listener.types import (
     CaseMode,
@@ -30,8 +30,9 @@ from policies.acts import in_words
 from policies.asking import fields_asked, is_missing
 from policies.calendars import Hours
 from policies.colleagues import recognised
-from policies.conditions import Conditions, Seen, compile_when
+from policies.conditions import Seen, compile_when
 from policies.drafts import Templates
+from policies.remembered import Verdicts, values_of
 from policies.schema import Case, PolicyFile, Reply, Rule
 from policies.shares import Share, draw, percent
 
@@ -39,7 +40,7 @@ from policies.shares import Share, draw, percent
 @dataclass(frozen=True, kw_only=True)
 class _Compiled:
     rule: Rule
-    when: Conditions
+    verdicts: Verdicts
 
 
 @dataclass(kw_only=True)
@@ -101,7 +102,10 @@ class Rules:
         self.fields_asked = fields_asked(file)
         self._modes = modes
         self._hours = Hours.of(file.calendars, time_zone=file.time_zone)
-        self._rules = tuple(_Compiled(rule=rule, when=compile_when(rule.when, self._hours)) for rule in file.rules)
+        self._rules = tuple(
+            _Compiled(rule=rule, verdicts=Verdicts(rule.name, rule.because, compile_when(rule.when, self._hours)))
+            for rule in file.rules
+        )
         self._templates = Templates(
             {name: template.wordings() for name, template in file.templates.items()},
             language=file.language,
@@ -136,34 +140,23 @@ class Rules:
     def _read(self, seen: Seen) -> tuple[_Said, list[RuleTrace]]:
         said = _Said()
         traces: list[RuleTrace] = []
-        ended = False
-        for compiled in self._rules:
-            rule = compiled.rule
-            if ended:
-                traces.append(RuleTrace(rule=rule.name, outcome=RuleOutcome.NOT_REACHED))
+        values = values_of(seen.situation)
+        for place, compiled in enumerate(self._rules):
+            rule, verdicts = compiled.rule, compiled.verdicts
+            failed = verdicts.failed(seen, values)
+            if failed is not None:
+                traces.append(failed)
                 continue
-            failure = compiled.when.failure(seen)
-            if failure is None:
-                reply, notes = self._answer(rule, seen.situation, spoken_for=said.reply is not None)
-                if rule.shadow:
-                    saw = "; ".join([in_words(rule, reply), *notes])
-                    traces.append(RuleTrace(rule=rule.name, outcome=RuleOutcome.SHADOW, wanted=rule.because, saw=saw))
-                    continue
-                said.hear(rule, reply)
-                ended = not rule.goes_on
-                traces.append(
-                    RuleTrace(rule=rule.name, outcome=RuleOutcome.MATCHED, wanted=rule.because, saw="; ".join(notes))
-                )
-            else:
-                traces.append(
-                    RuleTrace(
-                        rule=rule.name,
-                        outcome=RuleOutcome.FAILED,
-                        condition=failure.condition,
-                        wanted=failure.wanted,
-                        saw=failure.saw,
-                    )
-                )
+            reply, notes = self._answer(rule, seen.situation, spoken_for=said.reply is not None)
+            if rule.shadow:
+                saw = "; ".join([in_words(rule, reply), *notes])
+                traces.append(RuleTrace(rule=rule.name, outcome=RuleOutcome.SHADOW, wanted=rule.because, saw=saw))
+                continue
+            traces.append(replace(verdicts.matched, saw="; ".join(notes)) if notes else verdicts.matched)
+            said.hear(rule, reply)
+            if not rule.goes_on:
+                traces += [each.verdicts.not_reached for each in self._rules[place + 1 :]]
+                break
         return said, traces
 
     def _answer(self, rule: Rule, situation: Situation, *, spoken_for: bool) -> tuple[Reply | None, list[str]]:

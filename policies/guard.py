@@ -223,13 +223,18 @@ _GUARDS: tuple[tuple[str, Callable[[Case], Stop]], ...] = (
 )
 
 
+_PASSED = {name: GuardTrace(guard=name) for name, _ in _GUARDS}
+
+
 def guard_names() -> tuple[str, ...]:
     """Every guard's name, in the order of the trace."""
-    return tuple(name for name, _ in _GUARDS)
+    return tuple(_PASSED)
 
 
 def _trace(name: str, stop: Stop) -> GuardTrace:
-    kind, reason = stop or ("", "")
+    if stop is None:
+        return _PASSED[name]
+    kind, reason = stop
     return GuardTrace(guard=name, holds=kind == "holds", forbids=kind == "forbids", reason=reason)
 
 

@@ -9,6 +9,7 @@ count only then.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from policies.words import beginning_and_end, fold
 
@@ -79,6 +80,7 @@ _ASKS = re.compile(
 _LONGEST = 2_000  # characters of a sentence, or of all that is said; nobody asks for it at greater length
 
 
+@lru_cache(maxsize=8)  # two guards ask about the same text
 def asks_to_be_left_alone(text: str) -> str:
     """The words that ask for it, as they are compared (no accents, no capitals); empty where none do."""
     sentences = _ENDS.split(_NAMES.sub(" ", beginning_and_end(text)))

@@ -6,9 +6,11 @@ import difflib
 import re
 import unicodedata
 from collections.abc import Iterable
+from functools import lru_cache
 
 from listener.terms.folding import unheaped
 
+_MOST_SIGNS = 20_000  # remembered at once; few people write in more
 BEGINNING, END = 20_000, 5_000  # characters that are read of a longer text; few networks take more in one post
 
 # What has no width and is no mark: Hangul's fillers (as NFKD leaves them) and what Unicode keeps free for more such.
@@ -26,27 +28,36 @@ def beginning_and_end(text: str) -> str:
     return text if len(text) <= BEGINNING + END else f"{text[:BEGINNING]}\n{text[-END:]}"
 
 
+@lru_cache(maxsize=16)  # conditions and guards read the same text
 def fold(text: str) -> str:
     """The text as bare words: no accents, no capitals, one space between words and one at each end.
 
     An emoji is a word of its own. `¡No tengo SEÑAL!` gives ` no tengo senal `. Of a very long text its beginning and
     its end are read, so that no stranger's post takes more than a moment.
     """
-    pieces = []
     plain = unicodedata.normalize("NFKD", unheaped(beginning_and_end(text)).casefold()).replace("ı", "i")
-    for sign in beginning_and_end(plain):  # one sign can stand for eighteen letters
-        if sign in _UNSEEN:
-            continue
+    plain = beginning_and_end(plain)  # once more: one sign can stand for eighteen letters
+    return f" {' '.join(plain.translate(_SIGNS).split())} "
+
+
+class _Signs(dict[int, str | None]):
+    """What becomes of each sign, found out when it is first met: Python's table of signs is slow to ask."""
+
+    def __missing__(self, code: int) -> str | None:
+        if len(self) >= _MOST_SIGNS:
+            self.clear()
+        sign = chr(code)
         category = unicodedata.category(sign)
-        if category[0] in "LN":
-            pieces.append(sign)
-        elif category in ("Mn", "Me", "Cf", "Sk"):
-            continue
-        elif category == "So":
-            pieces.append(f" {sign} ")
+        if sign in _UNSEEN or category in ("Mn", "Me", "Cf", "Sk"):
+            self[code] = None
+        elif category[0] in "LN":
+            self[code] = sign
         else:
-            pieces.append(" ")
-    return f" {' '.join(''.join(pieces).split())} "
+            self[code] = f" {sign} " if category == "So" else " "
+        return self[code]
+
+
+_SIGNS = _Signs()
 
 
 def latin(folded: str) -> str:
@@ -93,7 +104,8 @@ def found(pattern: re.Pattern[str], folded: str) -> str:
 def shown(value: object, limit: int = 60) -> str:
     """A value as an error message or a trace can show it: one line, printable, short."""
     text = value if isinstance(value, str) else "true" if value is True else "false" if value is False else str(value)
-    text = "".join(sign if sign.isprintable() else "�" for sign in text[: limit + 1])
+    if not text.isprintable():
+        text = "".join(sign if sign.isprintable() else "�" for sign in text[: limit + 1])
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol, cast
 
 import click
 
-from listener.commands import lessons, output, policy_versions, recording, rehearsing, ruling_policy
+from listener.commands import lessons, output, policy_versions, recording, rehearsing, replays, ruling_policy
 from listener.commands.app import App, pass_app
 from listener.errors import EscuchaError, PolicyProblem
 from listener.types import Mode
@@ -110,7 +110,13 @@ def show(app: App, only_text: bool, as_json: bool) -> None:
     output.say(text.rstrip("\n"))
 
 
-for _command in (policy_versions.activate, policy_versions.back, policy_versions.diff, policy_versions.history):
+for _command in (
+    policy_versions.activate,
+    policy_versions.back,
+    policy_versions.diff,
+    policy_versions.history,
+    replays.replay,
+):
     policy.add_command(_command)
 
 

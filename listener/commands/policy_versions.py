@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import click
 
-from listener.commands import lessons, output, rehearsing, ruling_policy
+from listener.commands import lessons, output, rehearsing, replays, ruling_policy
 from listener.commands.app import App, pass_app
 from listener.errors import EscuchaError, Mistake, PolicyProblem
 from listener.escapes import visible
@@ -80,20 +80,30 @@ def back(app: App, version: str | None, because: str, yes: bool) -> None:
 @click.command()
 @click.argument("a")
 @click.argument("b")
+@click.option("--replay", "over", is_flag=True, help="Also say which stored mentions come out otherwise, and why.")
+@replays.window_options
 @output.json_option
 @pass_app
-def diff(app: App, a: str, b: str, as_json: bool) -> None:
+def diff(app: App, /, a: str, b: str, *, over: bool, page: Path | None, as_json: bool, **window: Any) -> None:
     """Say in words what changes from policy A to policy B.
 
-    Each is a file, a version that ruled here (it may be cut short), or `active` for the one that rules.
+    Each is a file, a version that ruled here (it may be cut short), or `active` for the one that rules. With --replay
+    the stored mentions are decided by both, and nothing is sent or written; the other options say which mentions.
     """
+    if not over and (page or any(window.values())):
+        raise Mistake("Which mentions are taken, and the page, go with --replay; add it.")
     old, new = _named(app, a), _named(app, b)
     found = cast(Compared, app.policies).differences(old, new)
-    if as_json:
-        ends = {"a": {"name": a, "version": old.version}, "b": {"name": b, "version": new.version}}
-        output.print_json({**ends, "same_text": old.text == new.text, "differences": found})
-        return
-    _print_differences(old, new, found)
+    ends = {"a": {"name": a, "version": old.version}, "b": {"name": b, "version": new.version}}
+    said = {**ends, "same_text": old.text == new.text, "differences": found}
+    if not as_json:
+        _print_differences(old, new, found)
+    elif not over:
+        output.print_json(said)
+    if over:
+        if not as_json:
+            output.say()
+        replays.replayed(app, a, b, page=page, as_json=as_json, beside=said, **window)
 
 
 @click.command()

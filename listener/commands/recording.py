@@ -39,7 +39,7 @@ def record(
     offered = cast(Any, app.policies)
     before = offered.text_of(path)
     made = offered.record(
-        app.policy,
+        app.written_policy,
         facts,
         expect,
         name=name or _title(facts, expect),
@@ -53,7 +53,7 @@ def record(
         output.say(made.text.rstrip("\n"))
         output.say()
         for sentence in made.unlike:
-            output.say(f"• The policy {app.policy.version} makes something else of it: {sentence}.")
+            output.say(f"• The policy {app.written_policy.version} makes something else of it: {sentence}.")
         if made.unlike:
             output.say("• Until that is mended, `escucha policy check` will name it.")
     sure = yes or (not as_json and _sure(path))

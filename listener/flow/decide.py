@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import structlog
 
+from listener import situations
 from listener.contract import Policy
 from listener.desk import cases as desk_cases
 from listener.desk import customers as desk_customers
@@ -93,20 +94,24 @@ def decide(
         batch = mentions.awaiting(tx, MentionState.UNDERSTOOD, limit)
         ends, done = time.monotonic() + LONGEST, 0
         why_broke: dict[str, str] = {}
+        kept: dict[int, tuple[Facts, str]] = {}
         for mention in batch:
             if mention.account not in why_broke:
                 why_broke[mention.account] = broke(tx, mention.account)
+            known = facts(mention.network, mention.account)
             matter = _gather(
                 tx,
                 mention,
-                facts=facts(mention.network, mention.account),
+                facts=known,
                 company=company,
                 fields_asked=policy.fields_asked,
                 broke=why_broke[mention.account],
                 now=now,
             )
             if matter is not None:
-                _decide_one(tx, policy, matter, now)
+                if id(known) not in kept:
+                    kept[id(known)] = known, decisions.keep_facts(tx, known)
+                _decide_one(tx, policy, matter, kept[id(known)][1], now)
             done += 1
             if time.monotonic() > ends:
                 break  # the rest comes next time
@@ -155,7 +160,7 @@ def _gather(
     )
 
 
-def _decide_one(tx: Transaction, policy: Policy, matter: _Matter, now: datetime) -> None:
+def _decide_one(tx: Transaction, policy: Policy, matter: _Matter, facts: str, now: datetime) -> None:
     mention = matter.mention
     situation = _situation(tx, matter, now)
     try:
@@ -166,7 +171,7 @@ def _decide_one(tx: Transaction, policy: Policy, matter: _Matter, now: datetime)
         return
     if not mentions.advance(tx, mention, MentionState.DECIDED):
         return
-    _write_down(tx, matter, situation, decision)
+    _write_down(tx, matter, situation, decision, facts)
 
 
 def _situation(tx: Transaction, matter: _Matter, now: datetime) -> Situation:
@@ -306,13 +311,14 @@ def first_contact(
     )
 
 
-def _write_down(tx: Transaction, matter: _Matter, situation: Situation, decision: Decision) -> None:
+def _write_down(tx: Transaction, matter: _Matter, situation: Situation, decision: Decision, facts: str) -> None:
     mention, case, now = matter.mention, matter.case, situation.now
     decision_id = decisions.decided(
         tx,
         mention,
         decision,
         trace=_trace(situation, decision),
+        facts=facts,
         model_version=matter.understanding.model_version,
         now=now,
     )
@@ -367,20 +373,9 @@ def _write_down(tx: Transaction, matter: _Matter, situation: Situation, decision
 
 
 def _trace(situation: Situation, decision: Decision) -> dict[str, Any]:
-    """What `explain` needs later. Holds values the rules saw, so a deletion empties it (`mentions.erase`)."""
+    """What `explain` and `policy replay` need later. Holds values the rules saw, so a deletion empties it."""
     return {
         "rules": [asdict(rule) for rule in decision.rules],
         "guards": [asdict(guard) for guard in decision.guards],
-        "saw": {
-            "author": asdict(situation.author),
-            "customer": asdict(situation.customer) if situation.customer else None,
-            "thread": asdict(situation.thread),
-            "case": asdict(situation.case),
-            "sends": asdict(situation.sends),
-            "kind": situation.kind,
-            "unanswerable": situation.unanswerable,
-            "opens_case": situation.facts.opens_case,
-            "paused": situation.paused,
-            "broke": situation.broke,
-        },
+        "saw": situations.kept(situation),
     }

@@ -8,10 +8,11 @@ from typing import Any
 
 from sqlalchemy import insert, select
 
+from listener import situations
 from listener.store import Transaction, upsert
 from listener.store import tables as t
 from listener.store.mentions import Mention
-from listener.types import Decision, Intent, Sentiment, Signal, Understanding
+from listener.types import Decision, Facts, Intent, Sentiment, Signal, Understanding
 
 
 def understood(tx: Transaction, mention: Mention, understanding: Understanding, now: datetime) -> None:
@@ -64,10 +65,25 @@ def understanding_of(tx: Transaction, mention_id: int) -> Understanding | None:
     )
 
 
+def keep_facts(tx: Transaction, facts: Facts) -> str:
+    """Keeps what is true of a network, once; gives its digest."""
+    values = situations.kept_facts(facts)
+    digest = situations.digest_of(values)
+    tx.execute(upsert(tx, t.facts).on_conflict_do_nothing(), {"digest": digest, "facts": values})
+    return digest
+
+
 def decided(
-    tx: Transaction, mention: Mention, decision: Decision, *, trace: dict[str, Any], model_version: str, now: datetime
+    tx: Transaction,
+    mention: Mention,
+    decision: Decision,
+    *,
+    trace: dict[str, Any],
+    facts: str | None = None,
+    model_version: str,
+    now: datetime,
 ) -> int:
-    """Keeps a decision with its trace; gives its id."""
+    """Keeps a decision with its trace (`rules`, `guards`, `saw`); gives its id. `facts`: from `keep_facts`."""
     statement = insert(t.decisions).values(
         mention_id=mention.id,
         revision=mention.revision,
@@ -78,7 +94,10 @@ def decided(
         escalate_to=decision.escalate_to,
         ignored=decision.ignored,
         tags=list(decision.tags),
-        trace=trace,
+        saw=trace.get("saw"),
+        facts=facts,
+        fingerprint=situations.fingerprint(decision),
+        trace={key: value for key, value in trace.items() if key != "saw"},
         at=now,
     )
     return int(tx.execute(statement.returning(t.decisions.c.id)).scalar_one())
@@ -115,7 +134,7 @@ def decisions_of(tx: Transaction, mention_id: int) -> list[StoredDecision]:
             escalate_to=row.escalate_to,
             ignored=row.ignored,
             tags=tuple(row.tags),
-            trace=row.trace,
+            trace=row.trace if row.saw is None else {**row.trace, "saw": row.saw},
             at=row.at,
         )
         for row in tx.execute(query)

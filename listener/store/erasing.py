@@ -82,7 +82,8 @@ def _empty(tx: Transaction, mention_ids: Sequence[int], *, reason: str, now: dat
     tx.execute(delete(t.corrections).where(t.corrections.c.mention_id.in_(mention_ids)))
     erase_drafts(tx, *mention_ids)
     for row in tx.execute(select(t.decisions).where(t.decisions.c.mention_id.in_(mention_ids))).all():
-        tx.execute(update(t.decisions).where(t.decisions.c.id == row.id).values(trace=_skeleton(row.trace)))
+        emptied = {"trace": _skeleton(row.trace), "saw": None, "fingerprint": None}
+        tx.execute(update(t.decisions).where(t.decisions.c.id == row.id).values(**emptied))
 
 
 def erase_drafts(tx: Transaction, *mention_ids: int) -> None:

@@ -259,9 +259,19 @@ decisions = Table(
     Column("escalate_to", String(100), nullable=False),
     Column("ignored", Text, nullable=False),
     Column("tags", JSON, nullable=False),
-    Column("trace", JSON, nullable=False),  # rules, guards and the values seen
-    Column("at", Moment, nullable=False),
+    Column("saw", JSON(none_as_null=True)),  # what else was looked at (listener/situations.py); null: it was erased
+    Column("facts", String(64), ForeignKey("facts.digest")),  # what was true of the network
+    Column("fingerprint", String(64)),  # of the whole decision, text and trace; null: it was erased
+    Column("trace", JSON, nullable=False),  # rules and guards
+    Column("at", Moment, nullable=False, index=True),
     Index(None, "mention_id", "revision"),
+)
+
+facts = Table(  # what was true of a network when something was decided; never changed
+    "facts",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("facts", JSON, nullable=False),
 )
 
 drafts = Table(

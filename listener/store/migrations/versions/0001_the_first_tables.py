@@ -368,6 +368,13 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_case_mentions_mention_id"), ["mention_id"], unique=False)
 
     op.create_table(
+        "facts",
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("facts", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_facts")),
+    )
+
+    op.create_table(
         "decisions",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("mention_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -379,12 +386,17 @@ def upgrade() -> None:
         sa.Column("escalate_to", sa.String(length=100), nullable=False),
         sa.Column("ignored", sa.Text(), nullable=False),
         sa.Column("tags", sa.JSON(), nullable=False),
+        sa.Column("saw", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("facts", sa.String(length=64), nullable=True),
+        sa.Column("fingerprint", sa.String(length=64), nullable=True),
         sa.Column("trace", sa.JSON(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["facts"], ["facts.digest"], name=op.f("fk_decisions_facts")),
         sa.ForeignKeyConstraint(["mention_id"], ["mentions.id"], name=op.f("fk_decisions_mention_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_decisions")),
     )
     with op.batch_alter_table("decisions", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_decisions_at"), ["at"], unique=False)
         batch_op.create_index(batch_op.f("ix_decisions_mention_id_revision"), ["mention_id", "revision"], unique=False)
 
     op.create_table(

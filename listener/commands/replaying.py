@@ -1,0 +1,259 @@
+"""Policies over the history that is stored: which policy is meant, and the run itself, in one process or several.
+
+Nothing is sent and nothing is written: the decisions are made again in memory and counted.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from multiprocessing import get_context
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Protocol, cast
+
+from listener import situations
+from listener.commands.app import App
+from listener.contract import Policy
+from listener.errors import EscuchaError, Mistake, NotFound, PolicyProblem
+from listener.flow import replay
+from listener.flow.replay import Past
+from listener.store import connect, policies, replaying
+from listener.store.policies import Stored
+from listener.store.replaying import Span
+from listener.types import Facts, Mode
+
+PIECE = 10_000  # decisions that one process takes at a time
+WORTH_SHARING = 30_000  # decisions; below, other processes take longer to begin than they save
+ACTIVE = "active"
+
+
+class Loads(Protocol):
+    """What `policies` offers besides a policy from a file."""
+
+    replay: Any
+
+    def load_text(
+        self, text: str, name: str = "policy", *, mode: Mode | None = None, modes: Mapping[str, Mode] | None = None
+    ) -> Policy:
+        """The policy in that text. Raises PolicyProblem."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chosen:
+    """A policy that somebody named, as another process can load it again."""
+
+    name: str
+    text: str
+    version: str
+    mode: Mode | None
+    modes: Mapping[str, Mode]
+
+    def load(self, offered: Loads) -> Policy:
+        """It, loaded."""
+        return offered.load_text(self.text, self.name, mode=self.mode, modes=self.modes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Window:
+    """Which part of the history. `every`: also decisions that a newer one about the same mention replaced."""
+
+    since: datetime | None = None
+    network: str | None = None
+    limit: int | None = None
+    every: bool = False
+    workers: int | None = None  # None: as many as help
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Job:
+    """What a process needs to know."""
+
+    url: str
+    connectors: str  # the name of the module
+    policies: str
+    config_path: Path
+    chosen: tuple[Chosen, ...]  # one, or two to compare
+
+
+# --- which policy ----------------------------------------------------------------------------------------------------
+
+
+def choose(app: App, named: str) -> Chosen:
+    """The policy in that file, the one that rules (`active`), or one that ruled, by its version or the start of it.
+
+    Raises Mistake or PolicyProblem.
+    """
+    path = Path(named)
+    if named != ACTIVE and (path.is_file() or path.suffix in (".yaml", ".yml")):
+        settings = app.config_or_default.policy
+        found = app.policies.load(path, mode=settings.mode, modes=settings.modes)
+        return Chosen(
+            name=named, text=found.text, version=found.version, mode=settings.mode, modes=dict(settings.modes)
+        )
+    with app.store.read() as tx:
+        try:
+            stored = policies.ruling(tx) if named == ACTIVE else policies.find(tx, named)
+        except NotFound as unknown:
+            raise Mistake(
+                f"{named!r} is neither a file nor a policy that ruled here; see `escucha policy history`."
+            ) from unknown
+    if stored is None:
+        raise Mistake("No policy has ruled here yet; name a file, or start with `escucha run`.")
+    return _as_it_ruled(app, named, stored)
+
+
+def _as_it_ruled(app: App, named: str, stored: Stored) -> Chosen:
+    """The stored policy with the modes that the settings gave it then. Raises Mistake."""
+    modes = {network: Mode(mode) for network, mode in stored.overrides.items()}
+    chosen = Chosen(
+        name="the policy that rules" if named == ACTIVE else "the stored policy",
+        text=stored.text,
+        version=stored.version,
+        mode=modes.pop("", None),
+        modes=modes,
+    )
+    try:
+        return replace(chosen, version=chosen.load(cast(Loads, app.policies)).version)
+    except PolicyProblem as problem:
+        raise Mistake(
+            f"Policy {stored.version} cannot be read by this version of Escucha: {problem.problems[0]}"
+        ) from problem
+
+
+# --- the run ---------------------------------------------------------------------------------------------------------
+
+
+def replayed(app: App, policy: Chosen, window: Window) -> dict[str, Any]:
+    """What that policy would have done, as `policies.replay` reports it."""
+    return cast("dict[str, Any]", _run(app, (policy,), window).report())
+
+
+def compared(app: App, old: Chosen, new: Chosen, window: Window) -> dict[str, Any]:
+    """Where two policies part, as `policies.replay` reports it."""
+    return cast("dict[str, Any]", _run(app, (old, new), window).report())
+
+
+def _run(app: App, chosen: tuple[Chosen, ...], window: Window) -> Any:
+    span = replay.whole(app.store, since=window.since, network=window.network, limit=window.limit, every=window.every)
+    with app.store.read() as tx:
+        total = replaying.count(tx, span)
+    workers = window.workers or (len(os.sched_getaffinity(0)) if total >= WORTH_SHARING else 1)
+    with _progress(total) as advance:
+        if workers == 1:
+            return _Runner(app, chosen).run(span, advance)
+        return _shared(app, chosen, span, workers=workers, advance=advance)
+
+
+def _shared(app: App, chosen: tuple[Chosen, ...], span: Span, *, workers: int, advance: Callable[[int], None]) -> Any:
+    job = _Job(
+        url=app.store.url.render_as_string(hide_password=False),
+        connectors=cast(ModuleType, app.connectors).__name__,
+        policies=cast(ModuleType, app.policies).__name__,
+        config_path=app.config_path,
+        chosen=chosen,
+    )
+    with app.store.read() as tx:
+        ends = replaying.ends(tx, span, PIECE)
+    pieces = [replace(span, after=after, last=last) for after, last in zip([span.after, *ends], ends, strict=False)]
+    whole = _Runner(app, chosen).tally
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_begin, initargs=(job,)) as pool:
+        for seen, tally in pool.map(_piece, pieces):  # in order, so that examples are the same however many work
+            whole.merge(tally)
+            advance(seen)
+    return whole
+
+
+class _Runner:
+    """Policies that are ready to decide what is read for them."""
+
+    def __init__(self, app: App, chosen: tuple[Chosen, ...]) -> None:
+        self._app = app
+        self._offered = cast(Loads, app.policies)
+        self._loaded = [each.load(self._offered) for each in chosen]
+        self._new_tally()
+
+    def _new_tally(self) -> None:
+        makers = self._offered.replay
+        self._doing = makers.Replay(*self._loaded) if len(self._loaded) == 1 else makers.Comparison(*self._loaded)
+
+    @property
+    def tally(self) -> Any:
+        return self._doing.tally
+
+    def run(self, span: Span, advance: Callable[[int], None]) -> Any:
+        """The tally of that span."""
+        self._new_tally()
+        seen = 0
+        for past in replay.past(self._app.store, span, networks=self._ways):
+            self._add(past)
+            seen += 1
+            if seen % replay.PAGE == 0:
+                advance(replay.PAGE)
+        advance(seen % replay.PAGE)
+        return self.tally
+
+    def _add(self, past: Past) -> None:
+        if past.situation is None:
+            self.tally.lose(str(past.lost))
+            return
+        decision = self._doing.add(past.mention_id, past.situation)
+        if decision is not None and past.policy_version == self._loaded[0].version and past.fingerprint:
+            same = situations.fingerprint(decision) == past.fingerprint
+            self.tally.compare_with_the_past(past.decision_id, same)
+
+    def _ways(self, network: str, account: str) -> list[Facts]:
+        """How the network computes, by our account there and in general."""
+        found = []
+        with suppress(EscuchaError):
+            found.append(self._app.unasked(account).facts)
+        with suppress(EscuchaError, ImportError):
+            found.append(self._app.facts(network))
+        return [facts for facts in found if facts.network == network]
+
+
+# --- in another process ----------------------------------------------------------------------------------------------
+
+
+@dataclass(kw_only=True)
+class _Here:
+    """What this process works with, once `_begin` has run."""
+
+    runners: list[_Runner] = field(default_factory=list)
+
+
+_here = _Here()
+
+
+def _begin(job: _Job) -> None:
+    connectors, offered = (importlib.import_module(name) for name in (job.connectors, job.policies))
+    app = App(connectors=cast(Any, connectors), policies=cast(Any, offered), config_path=job.config_path)
+    app.__dict__["store"] = connect(job.url)
+    _here.runners = [_Runner(app, job.chosen)]
+
+
+def _piece(span: Span) -> tuple[int, Any]:
+    seen: list[int] = []
+    tally = _here.runners[0].run(span, seen.append)
+    return sum(seen), tally
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[int], None]]:
+    """A bar on standard error, where that is a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda _many: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    bar = Progress(BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=Console(stderr=True))
+    with bar:
+        task = bar.add_task("", total=total)
+        yield lambda many: bar.advance(task, many)

@@ -1,0 +1,128 @@
+"""`escucha policy replay` and `diff --replay`: what a policy would have done with the mentions that are stored."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from listener.commands import output
+from listener.commands.app import App, pass_app
+from listener.commands.replay_told import Told, of_one, of_two
+from listener.errors import Mistake
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+READ = 12  # mentions shown on a screen; --json and --html have more
+_UNITS = {"h": "hours", "d": "days", "w": "weeks"}
+
+
+def window_options(command: F) -> F:
+    """Adds what says which part of the history: `since`, `network`, `limit`, `every`, `workers`, `html`."""
+    for option in reversed(
+        (
+            click.option("--since", metavar="30d", help="What was decided since then: 12h, 30d, 4w, or 2026-03-01."),
+            click.option("--network", help="Only this network."),
+            click.option("--limit", type=click.IntRange(min=1), help="Only so many, the newest."),
+            click.option("--every", is_flag=True, help="Decisions replaced by a later one too; else a mention once."),
+            click.option("--workers", type=click.IntRange(1, 64), help="Processes; as many as help if left out."),
+            click.option("--html", "page", type=click.Path(path_type=Path), help="Write the report as one page."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+@click.command()
+@click.argument("policy", metavar="FILE|VERSION|active")
+@window_options
+@output.json_option
+@pass_app
+def replay(app: App, /, policy: str, page: Path | None, as_json: bool, **window: Any) -> None:
+    """What a policy would have done with the mentions that are stored. Sends nothing, writes nothing.
+
+    Each is decided again as it was: its text, what the model made of it and what was known then. What has been erased
+    since is counted by what is missing.
+    """
+    from listener.commands import replaying
+
+    chosen = replaying.choose(app, policy)
+    report = replaying.replayed(app, chosen, _window(app, **window))
+    tell(report, of_one(report, name=chosen.name), page=page, as_json=as_json)
+
+
+def replayed(
+    app: App, old: str, new: str, *, page: Path | None, as_json: bool, beside: Mapping[str, Any], **window: Any
+) -> None:
+    """Compares two policies, each a file, `active` or a version, over the history, and says it.
+
+    `window`: `since`, `network`, `limit`, `every` and `workers`, as `window_options` gives them. `beside`: what the
+    JSON holds besides.
+    """
+    from listener.commands import replaying
+
+    one, other = replaying.choose(app, old), replaying.choose(app, new)
+    report = replaying.compared(app, one, other, _window(app, **window))
+    tell({**beside, **report}, of_two(report, old=one.name, new=other.name), page=page, as_json=as_json)
+
+
+def tell(report: dict[str, Any], told: Told, *, page: Path | None, as_json: bool) -> None:
+    """The report on the screen or as JSON, and as a page where one is wanted."""
+    if page is not None:
+        from listener.commands import replay_page
+
+        replay_page.write(told, page)
+    if as_json:
+        output.print_json(report)
+        return
+    _show(told)
+    if page is not None:
+        output.say()
+        output.say(f"The page is in {page}; it quotes people, so mind whom you send it to.")
+
+
+def _show(told: Told) -> None:
+    output.heading(told.title)
+    for sentence in told.sentences:
+        output.block(sentence, indent=0)
+    for part in told.parts:
+        output.say()
+        output.heading(part.title)
+        output.table(part.headers, part.rows, empty="", wide=part.wide)
+    if told.examples:
+        output.say()
+        output.heading("To be read")
+    for example in told.examples[:READ]:
+        output.say()
+        output.heading(example.title)
+        output.block(example.said, style="dim")
+        if example.why:
+            output.block(example.why)
+        output.fields(example.texts)
+    if len(told.examples) > READ:
+        output.say()
+        output.say(f"{len(told.examples) - READ} more: --json or --html FILE.")
+
+
+def _window(
+    app: App, *, since: str | None, network: str | None, limit: int | None, every: bool, workers: int | None
+) -> Any:
+    from listener.commands.replaying import Window
+
+    return Window(since=_since(since, app.now()), network=network, limit=limit, every=every, workers=workers)
+
+
+def _since(text: str | None, now: datetime) -> datetime | None:
+    """`30d` before now, or the beginning of a day in UTC. Raises Mistake."""
+    if text is None:
+        return None
+    if span := re.fullmatch(r"(\d{1,4})([hdw])", text.strip().casefold()):
+        return now - timedelta(**{_UNITS[span[2]]: int(span[1])})
+    try:
+        return datetime.strptime(text.strip(), "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError:
+        raise Mistake(f"{output.clip(text, 40)!r} is no time; write it like 12h, 30d, 4w or 2026-03-01.") from None

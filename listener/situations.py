@@ -1,0 +1,132 @@
+"""A situation as a decision keeps it, and back again. Pure.
+
+What the mention and its understanding still tell (`ELSEWHERE`) is not kept twice; everything else is, whatever fields
+its parts get one day. What is true of a network (`Facts`) is alike for thousands of decisions and is kept once, under
+its own digest. What a network computes (`Facts.count` and its like) cannot be kept: how it answered a few probes is, so
+that a network that counts otherwise today is noticed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import fields
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import from_json
+
+from listener.types import Decision, Facts, Situation, Understanding
+
+ELSEWHERE = frozenset(
+    {"now", "mention_id", "revision", "network", "posted_at", "text", "content_warning", "understanding", "facts"}
+)
+_PROBES = ("Hola 👩‍👩‍👧 ñandú https://example.com/a/rather/long/address?that=no_network&counts=whole y más", "")
+_HANDLES = ("ana", "ana@example.social")
+
+
+class Unfit(ValueError):
+    """What was kept does not make a situation of this version of Escucha; the message names what is wrong."""
+
+
+@cache
+def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+def kept(situation: Situation) -> dict[str, Any]:
+    """What has to be kept beside the mention and its understanding, as JSON knows it."""
+    return dict(_adapter(Situation).dump_python(situation, mode="json", exclude=set(ELSEWHERE), warnings=False))
+
+
+def rebuilt(
+    saw: str | bytes,
+    *,
+    now: datetime,
+    mention_id: int,
+    revision: int,
+    network: str,
+    posted_at: datetime,
+    text: str,
+    content_warning: str,
+    understanding: Understanding,
+    facts: Facts,
+) -> Situation:
+    """The situation again, from the JSON of what was `kept` and what stands elsewhere. Raises Unfit."""
+    try:
+        values = from_json(saw)
+        if not isinstance(values, dict):
+            raise Unfit("it is no mapping")
+        values |= {
+            "now": now,
+            "mention_id": mention_id,
+            "revision": revision,
+            "network": network,
+            "posted_at": posted_at,
+            "text": text,
+            "content_warning": content_warning,
+            "understanding": understanding,
+            "facts": facts,
+        }
+        situation: Situation = _adapter(Situation).validate_python(values)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise Unfit(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    except ValueError as error:
+        raise Unfit(str(error)) from error
+    return situation
+
+
+def kept_facts(facts: Facts) -> dict[str, Any]:
+    """What is true of the network, as JSON knows it, with its answers to the probes."""
+    values: dict[str, Any] = _adapter(Facts).dump_python(
+        facts, mode="json", exclude=set(_computed(facts)), warnings=False
+    )
+    return {**values, "probes": _probed(facts)}
+
+
+def digest_of(values: Mapping[str, Any]) -> str:
+    """64 hex digits that are the same for the same values."""
+    text = json.dumps(values, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def rebuilt_facts(values: Mapping[str, Any], network: Facts) -> Facts | None:
+    """What was true then, computing as `network` does now; None where it computes otherwise than it did then.
+
+    Raises Unfit.
+    """
+    if dict(values).get("probes") != _probed(network):
+        return None
+    kept_values = {key: value for key, value in values.items() if key != "probes"}
+    try:
+        facts: Facts = _adapter(Facts).validate_python({**kept_values, **_computed(network)})
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise Unfit(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    return facts
+
+
+def fingerprint(decision: Decision) -> str:
+    """64 hex digits that two decisions share only if they say the same, word by word, with the same trace.
+
+    Fields at their default do not count, so that one that is added later changes no fingerprint.
+    """
+    said = _adapter(Decision).dump_json(decision, exclude_defaults=True, warnings=False)
+    return hashlib.sha256(said).hexdigest()
+
+
+def _computed(facts: Facts) -> dict[str, Any]:
+    values = {field.name: getattr(facts, field.name) for field in fields(facts)}
+    return {name: value for name, value in values.items() if callable(value)}
+
+
+def _probed(facts: Facts) -> list[Any]:
+    """How the network counts and addresses a few texts."""
+    return [
+        [facts.count(text), *(spoken for handle in _HANDLES for spoken in [facts.address(text, handle)])]
+        for text in _PROBES
+    ]

@@ -1,0 +1,408 @@
+"""What a policy would have done, and where two policies part. Pure; memory stays the same however long the history.
+
+    run = replay.Replay(policy)                    run = replay.Comparison(old, new)
+    run.add(mention_id, situation)                 run.add(mention_id, situation)
+    run.tally.report()                             run.tally.report()
+
+Tallies can be added to each other (`merge`), in the order of the history, so that several processes can share the work.
+A report holds plain values only, as JSON knows them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from listener.types import Decision, Mode, Situation, Urgency
+from policies.guard import Guarded
+from policies.partings import parting
+
+EXAMPLES = 200  # mentions that a tally names
+PER_TEMPLATE = 3  # replies of one template that it shows
+KEYS = 1_000  # different names that it counts one by one
+TEXT = 1_000  # characters of a mention or a reply in an example
+OTHERS = "(others)"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a decision comes to. `template` is empty where nothing is said; `team` where there is no case."""
+
+    template: str
+    text: str
+    mode: str
+    team: str
+    joins: bool
+    urgency: Urgency
+    ignored: str
+    escalate_to: str
+    needs_routing: bool
+    tags: tuple[str, ...]
+    leave_alone: bool
+    first_response: timedelta | None
+    resolution: timedelta | None
+
+
+# What people call each part of an outcome.
+ASPECTS: Mapping[str, str] = {
+    "template": "reply",
+    "text": "words of the reply",
+    "mode": "automatic or by a person",
+    "team": "case",
+    "joins": "case",
+    "urgency": "urgency",
+    "ignored": "ignored",
+    "escalate_to": "escalation",
+    "needs_routing": "routing",
+    "tags": "tags",
+    "leave_alone": "left alone",
+    "first_response": "service level",
+    "resolution": "service level",
+}
+
+
+def outcome(situation: Situation, decision: Decision) -> Outcome:
+    """What the decision comes to."""
+    reply, case = decision.reply, decision.case
+    return Outcome(
+        reply.template if reply else "",
+        reply.text if reply else "",
+        reply.mode.value if reply else "",
+        case.team if case else "",
+        case is not None and situation.case.exists,
+        decision.urgency,
+        decision.ignored,
+        decision.escalate_to,
+        decision.needs_routing,
+        decision.tags,
+        decision.leave_alone,
+        case.first_response if case else None,
+        case.resolution if case else None,
+    )
+
+
+def changed(old: Outcome, new: Outcome) -> tuple[str, ...]:
+    """The parts in which two outcomes differ, as people call them; other words only where both reply alike."""
+    if old == new:
+        return ()
+    names = [name for name in ASPECTS if getattr(old, name) != getattr(new, name)]
+    if "template" in names:
+        names = [name for name in names if name not in ("text", "mode")]
+    return tuple(dict.fromkeys(ASPECTS[name] for name in names))
+
+
+def told(found: Outcome) -> dict[str, Any]:
+    """An outcome as JSON."""
+    return {
+        "reply": found.template or None,
+        "text": found.text[:TEXT] or None,
+        "mode": found.mode or None,
+        "team": found.team or None,
+        "joins_open_case": found.joins,
+        "urgency": found.urgency.value,
+        "ignored": found.ignored or None,
+        "escalate_to": found.escalate_to or None,
+        "needs_routing": found.needs_routing,
+        "tags": list(found.tags),
+    }
+
+
+def _count(counter: Counter[str], key: str, by: int = 1) -> None:
+    counter[key if key in counter or len(counter) < KEYS else OTHERS] += by
+
+
+def _merge(one: Counter[str], other: Mapping[str, int]) -> None:
+    for key, number in other.items():
+        _count(one, key, number)
+
+
+def _sorted(counter: Mapping[str, int]) -> dict[str, int]:
+    return dict(sorted(counter.items(), key=lambda pair: (-pair[1], pair[0])))
+
+
+_COUNTERS = (
+    *("replies", "automatic", "by_person", "cases", "joined", "urgency", "ignored", "escalated"),
+    *("held", "forbidden", "rules", "shadow", "networks", "promised"),
+)
+
+
+@dataclass(kw_only=True)
+class Tally:
+    """What one policy would have done, counted. Counters: from a name to the number of mentions."""
+
+    version: str
+    every_rule: tuple[str, ...]
+    mentions: int = 0
+    routed: int = 0
+    left_alone: int = 0
+    replies: Counter[str] = field(default_factory=Counter)  # by template
+    automatic: Counter[str] = field(default_factory=Counter)  # by network
+    by_person: Counter[str] = field(default_factory=Counter)  # by network
+    cases: Counter[str] = field(default_factory=Counter)  # opened, by team
+    joined: Counter[str] = field(default_factory=Counter)  # updated, by team
+    urgency: Counter[str] = field(default_factory=Counter)
+    ignored: Counter[str] = field(default_factory=Counter)  # by reason
+    escalated: Counter[str] = field(default_factory=Counter)  # by team
+    held: Counter[str] = field(default_factory=Counter)  # by guard: replies that had to wait for a person
+    forbidden: Counter[str] = field(default_factory=Counter)  # by guard: replies that a rule wanted and nobody gets
+    rules: Counter[str] = field(default_factory=Counter)  # that matched
+    shadow: Counter[str] = field(default_factory=Counter)  # that would have matched, were they not in the shadow
+    networks: Counter[str] = field(default_factory=Counter)
+    promised: Counter[str] = field(default_factory=Counter)  # by urgency and spans, for cases that it would open
+    usd: dict[str, float] = field(default_factory=dict)  # by network: if every reply went out
+    usd_automatic: dict[str, float] = field(default_factory=dict)
+    reproduced: int = 0
+    differing: int = 0
+    different: list[int] = field(default_factory=list)  # decisions of this version that come out otherwise now
+    lost: Counter[str] = field(default_factory=Counter)  # by what is missing
+    shown: dict[str, list[dict[str, Any]]] = field(default_factory=dict)  # replies to read, by template
+
+    def add(self, mention_id: int, situation: Situation, decision: Decision, *, wanted: bool) -> Outcome:
+        """Counts one decision; gives what it comes to. `wanted`: whether a rule meant to reply."""
+        found = outcome(situation, decision)
+        self.mentions += 1
+        self.networks[situation.network] += 1
+        self.urgency[found.urgency.value] += 1
+        for trace in decision.rules:
+            if trace.outcome == "matched":
+                self.rules[trace.rule] += 1
+            elif trace.outcome == "shadow":
+                self.shadow[trace.rule] += 1
+        if found.team:
+            _count(self.joined if found.joins else self.cases, found.team)
+            if not found.joins:
+                _count(self.promised, _promise(found))
+        if found.ignored:
+            _count(self.ignored, found.ignored)
+        if found.escalate_to:
+            _count(self.escalated, found.escalate_to)
+        self.routed += found.needs_routing
+        self.left_alone += found.leave_alone
+        if found.template:
+            self._add_reply(mention_id, situation, found)
+        if found.template or wanted:
+            for guard in decision.guards:
+                if guard.forbids or guard.holds:
+                    (self.forbidden if guard.forbids else self.held)[guard.guard] += 1
+        return found
+
+    def _add_reply(self, mention_id: int, situation: Situation, found: Outcome) -> None:
+        network = situation.network
+        _count(self.replies, found.template)
+        automatic = found.mode == Mode.AUTO.value
+        (self.automatic if automatic else self.by_person)[network] += 1
+        if situation.facts.reply_price is not None:
+            price = situation.facts.reply_price(found.text)
+            self.usd[network] = self.usd.get(network, 0.0) + price
+            self.usd_automatic[network] = self.usd_automatic.get(network, 0.0) + price * automatic
+        shown = self.shown.setdefault(found.template, [])
+        if len(shown) < PER_TEMPLATE and len(self.shown) <= EXAMPLES:
+            said = {"mention": mention_id, "network": network, "said": situation.text[:TEXT]}
+            shown.append({**said, "mode": found.mode, "text": found.text[:TEXT]})
+
+    def compare_with_the_past(self, decision_id: int, same: bool) -> None:
+        """Counts whether a decision that this very version made comes out the same."""
+        if same:
+            self.reproduced += 1
+            return
+        self.differing += 1
+        if len(self.different) < EXAMPLES:
+            self.different.append(decision_id)
+
+    def lose(self, reason: str) -> None:
+        """Counts a decision that cannot be made again, and why."""
+        self.lost[reason] += 1
+
+    def merge(self, later: Tally) -> None:
+        """Adds what another one counted after this one."""
+        for name in _COUNTERS:
+            _merge(getattr(self, name), getattr(later, name))
+        _merge(self.lost, later.lost)
+        for name in ("mentions", "routed", "left_alone", "reproduced", "differing"):
+            setattr(self, name, getattr(self, name) + getattr(later, name))
+        for mine, theirs in ((self.usd, later.usd), (self.usd_automatic, later.usd_automatic)):
+            for network, sum_ in theirs.items():
+                mine[network] = mine.get(network, 0.0) + sum_
+        self.different = [*self.different, *later.different][:EXAMPLES]
+        for template, examples in later.shown.items():
+            if template in self.shown or len(self.shown) < EXAMPLES:
+                self.shown[template] = [*self.shown.get(template, ()), *examples][:PER_TEMPLATE]
+
+    def report(self) -> dict[str, Any]:
+        """Everything, as JSON."""
+        return {
+            "policy": self.version,
+            "mentions": self.mentions,
+            "lost": _sorted(self.lost),
+            "replies": {
+                "automatic": sum(self.automatic.values()),
+                "by_person": sum(self.by_person.values()),
+                "by_template": _sorted(self.replies),
+                "by_network": {
+                    network: {"automatic": self.automatic[network], "by_person": self.by_person[network]}
+                    for network in sorted({*self.automatic, *self.by_person})
+                },
+                "examples": self.shown,
+            },
+            "cases": {"opened": _sorted(self.cases), "joined": _sorted(self.joined), "routed_by_person": self.routed},
+            "service_levels": _sorted(self.promised),
+            "urgency": {level.value: self.urgency[level.value] for level in reversed(Urgency)},
+            "ignored": _sorted(self.ignored),
+            "escalated": _sorted(self.escalated),
+            "left_alone": self.left_alone,
+            "guards": {"held": _sorted(self.held), "forbidden": _sorted(self.forbidden)},
+            "usd": {
+                network: {"all_replies": round(usd, 6), "automatic": round(self.usd_automatic.get(network, 0.0), 6)}
+                for network, usd in sorted(self.usd.items())
+            },
+            "rules": {name: self.rules[name] for name in self.every_rule},
+            "in_the_shadow": {name: self.shadow[name] for name in self.every_rule if self.shadow[name]},
+            "never_matched": [name for name in self.every_rule if not self.rules[name] + self.shadow[name]],
+            "networks": _sorted(self.networks),
+            "stored": {
+                "reproduced": self.reproduced,
+                "differing": self.differing,
+                "differing_decisions": self.different,
+            },
+        }
+
+
+def _promise(found: Outcome) -> str:
+    """`high: first response 1h, resolution 1d`; nothing promised is said too."""
+    parts = [
+        f"{name} {_span(span)}"
+        for name, span in (("first response", found.first_response), ("resolution", found.resolution))
+        if span is not None
+    ]
+    return f"{found.urgency.value}: {', '.join(parts) or 'nothing promised'}"
+
+
+def _span(span: timedelta) -> str:
+    minutes = int(span.total_seconds() // 60)
+    for unit, length in (("d", 1440), ("h", 60)):
+        if minutes and minutes % length == 0:
+            return f"{minutes // length}{unit}"
+    return f"{minutes}m"
+
+
+class Replay:
+    """One policy over a history."""
+
+    def __init__(self, policy: Guarded) -> None:
+        self.policy = policy
+        self.tally = Tally(version=policy.version, every_rule=tuple(rule.name for rule in policy.file.rules))
+        self._wants = _wants(policy)
+
+    def add(self, mention_id: int, situation: Situation) -> Decision:
+        """Decides and counts."""
+        decision = self.policy.decide(situation)
+        self.count(mention_id, situation, decision)
+        return decision
+
+    def count(self, mention_id: int, situation: Situation, decision: Decision) -> Outcome:
+        """Counts a decision of this policy; gives what it comes to."""
+        matched = (trace.rule for trace in decision.rules if trace.outcome == "matched")
+        wanted = next((self._wants[rule] for rule in matched if rule in self._wants), False)
+        return self.tally.add(mention_id, situation, decision, wanted=wanted and not decision.ignored)
+
+
+def _wants(policy: Guarded) -> dict[str, bool]:
+    """Which rules say something about the reply: whether they want one."""
+    thens = {rule.name: rule.then for rule in policy.file.rules if rule.then.reply or rule.then.ask_for}
+    return {name: then.reply is None or not then.reply.is_silence for name, then in thens.items()}
+
+
+@dataclass(kw_only=True)
+class Differences:
+    """Where two policies part, counted, beside what each would have done."""
+
+    old: Tally
+    new: Tally
+    mentions: int = 0
+    changed: int = 0
+    aspects: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)  # by "rule: why"
+    appear: int = 0
+    vanish: int = 0
+    reworded: int = 0
+    become_automatic: int = 0
+    no_longer_automatic: int = 0
+    lost: Counter[str] = field(default_factory=Counter)
+    examples: list[dict[str, Any]] = field(default_factory=list)
+
+    def lose(self, reason: str) -> None:
+        """Counts a decision that cannot be made again, and why."""
+        self.lost[reason] += 1
+
+    def merge(self, later: Differences) -> None:
+        """Adds what another one counted after this one."""
+        self.old.merge(later.old)
+        self.new.merge(later.new)
+        for name in ("mentions", "changed", "appear", "vanish", "reworded", "become_automatic", "no_longer_automatic"):
+            setattr(self, name, getattr(self, name) + getattr(later, name))
+        for name in ("aspects", "reasons", "lost"):
+            _merge(getattr(self, name), getattr(later, name))
+        self.examples = [*self.examples, *later.examples][:EXAMPLES]
+
+    def report(self) -> dict[str, Any]:
+        """Everything, as JSON."""
+        return {
+            "old": self.old.report(),
+            "new": self.new.report(),
+            "mentions": self.mentions,
+            "lost": _sorted(self.lost),
+            "changed": self.changed,
+            "what": _sorted(self.aspects),
+            "why": _sorted(self.reasons),
+            "replies": {
+                "appear": self.appear,
+                "vanish": self.vanish,
+                "reworded": self.reworded,
+                "become_automatic": self.become_automatic,
+                "no_longer_automatic": self.no_longer_automatic,
+            },
+            "examples": self.examples,
+        }
+
+
+class Comparison:
+    """Two policies over one history."""
+
+    def __init__(self, old: Guarded, new: Guarded) -> None:
+        self._old, self._new = Replay(old), Replay(new)
+        self.tally = Differences(old=self._old.tally, new=self._new.tally)
+
+    def add(self, mention_id: int, situation: Situation) -> None:
+        """Decides twice, counts, and says why where the outcomes differ."""
+        before, after = self._old.policy.decide(situation), self._new.policy.decide(situation)
+        old = self._old.count(mention_id, situation, before)
+        new = self._new.count(mention_id, situation, after)
+        found, what = self.tally, changed(old, new)
+        found.mentions += 1
+        if not what:
+            return
+        found.changed += 1
+        found.aspects.update(what)
+        found.appear += bool(new.template) and not old.template
+        found.vanish += bool(old.template) and not new.template
+        found.reworded += bool(old.template and new.template) and old.text != new.text
+        found.become_automatic += new.mode == Mode.AUTO.value != old.mode
+        found.no_longer_automatic += old.mode == Mode.AUTO.value != new.mode
+        part = parting(self._old.policy, before, self._new.policy, after)
+        _count(found.reasons, f"{part.rule}: {part.kind}" if part.rule else part.kind)
+        if len(found.examples) < EXAMPLES:
+            found.examples.append(
+                {
+                    "mention": mention_id,
+                    "network": situation.network,
+                    "said": situation.text[:TEXT],
+                    "what": list(what),
+                    "rule": part.rule or None,
+                    "why": part.why,
+                    "old": told(old),
+                    "new": told(new),
+                }
+            )

@@ -1,0 +1,153 @@
+"""`escucha policy replay` and `diff --replay`: on the screen, as JSON, as a page; by one process or several."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+from connectors import sandbox
+from listener import store
+from listener.commands import replaying
+from tests.listener.commands.desk_world import DANGEROUS
+
+Run = Callable[..., Result]
+
+SETTINGS = """
+[database]
+url = "sqlite:///escucha.db"
+
+[policy]
+file = "p.yaml"
+
+[accounts.care]
+network = "sandbox"
+world = "world.db"
+
+[[sources]]
+name = "mentions"
+account = "care"
+query = "mentions"
+"""
+OLD = """\
+name: Small
+default_team: care
+teams: {care: {}}
+language: es
+rules:
+  - name: complaints
+    when: {intents: complaint}
+    then: {reply: sorry, case: {urgency: high}}
+templates:
+  sorry: {es: Lo sentimos.}
+"""
+NEW = OLD.replace("then: {reply: sorry, case: {urgency: high}}", "then: {case: {urgency: high}}")
+EVIL = "@marca todo \x1b[31mmal <script>alert(1)</script> \u202egnp.exe"
+
+
+@pytest.fixture
+def heard(escucha: Run, tmp_path: Path) -> Run:
+    """A company that has heard and decided three mentions, one of which was deleted since."""
+    (tmp_path / "escucha.toml").write_text(SETTINGS, encoding="utf-8")
+    (tmp_path / "p.yaml").write_text(OLD, encoding="utf-8")
+    (tmp_path / "new.yaml").write_text(NEW, encoding="utf-8")
+    world = sandbox.World(tmp_path / "world.db")
+    for who, text in (("ana", EVIL), ("beto", "@marca no funciona"), ("caro", "@marca nada")):
+        world.person(who)
+        post = world.post(who, text)
+    assert escucha("run", "--once").exit_code == 0
+    world.delete(post)
+    world.close()
+    assert escucha("source", "poll", "mentions").exit_code == 0
+    return escucha
+
+
+def test_what_a_policy_would_have_done(heard: Run) -> None:
+    result = heard("policy", "replay", "p.yaml", "--since", "30d")
+    assert result.exit_code == 0, result.output
+    said = " ".join(result.stdout.split())
+    assert "2 mentions decided again; nothing was sent or written." in said
+    assert "2 come out the same to the letter." in said
+    assert "the mention was deleted, and its text with it" in said
+    assert "Lo sentimos." in said
+    assert not DANGEROUS.search(result.stdout)
+    found = json.loads(heard("policy", "replay", "active", "--json").stdout)
+    assert found["stored"] == {"reproduced": 2, "differing": 0, "differing_decisions": []}
+    assert found["replies"]["by_template"] == {"sorry": 2}
+    assert found["cases"]["opened"] == {"care": 2}
+    version = found["policy"]
+    assert json.loads(heard("policy", "replay", version[:6], "--json").stdout)["policy"] == version
+    assert json.loads(heard("policy", "replay", "active", "--limit", "1", "--json").stdout)["lost"]
+    assert json.loads(heard("policy", "replay", "active", "--network", "x", "--json").stdout)["mentions"] == 0
+
+
+def test_two_policies_are_compared_with_the_replies_to_be_read(heard: Run, tmp_path: Path) -> None:
+    result = heard("policy", "diff", "active", "new.yaml", "--replay", "--html", "r.html")
+    assert result.exit_code == 0, result.output
+    said = " ".join(result.stdout.split())
+    assert "2 of 2 mentions (100.0%) come out otherwise" in said
+    assert "0 appear, 2 vanish" in said
+    assert "reply was template sorry and becomes nothing" in said
+    assert not DANGEROUS.search(result.stdout)
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "<script" not in page
+    assert "&lt;script&gt;alert(1)" in page
+    assert "prefers-color-scheme: dark" in page
+    assert "http://" not in page
+    assert "https://" not in page
+    assert not DANGEROUS.search(page)
+    assert (tmp_path / "r.html").stat().st_mode & 0o077 == 0
+    found = json.loads(heard("policy", "diff", "p.yaml", "new.yaml", "--replay", "--json").stdout)
+    assert found["changed"] == 2
+    assert [each["name"] for each in found["differences"]] == ["complaints"]
+    assert found["why"] == {"complaints: does other things": 2}
+    assert found["examples"][0]["old"]["text"] == "Lo sentimos."
+
+
+def test_a_comparison_writes_nothing(heard: Run, tmp_path: Path) -> None:
+    opened = store.open(f"sqlite:///{tmp_path / 'escucha.db'}")
+    with opened.read() as tx:
+        before = [tx.exec_driver_sql(f"SELECT count(*) FROM {name}").scalar() for name in ("drafts", "audit")]
+    assert heard("policy", "diff", "active", "new.yaml", "--replay").exit_code == 0
+    assert heard("policy", "replay", "new.yaml").exit_code == 0
+    with opened.read() as tx:
+        after = [tx.exec_driver_sql(f"SELECT count(*) FROM {name}").scalar() for name in ("drafts", "audit")]
+    opened.close()
+    assert after == before
+
+
+@pytest.mark.parametrize(
+    ("args", "sentence"),
+    [
+        (("replay", "p.yaml", "--since", "soon"), "write it like 12h, 30d"),
+        (("replay", "nothing"), "neither a file nor a policy that ruled here"),
+        (("replay", "active", "--html", "p.yaml"), "ends in .html"),
+        (("replay", "none.yaml"), "no such file"),
+        (("diff", "active", "new.yaml", "--since", "3d"), "go with --replay"),
+    ],
+)
+def test_mistakes_are_one_sentence(heard: Run, args: tuple[str, ...], sentence: str) -> None:
+    result = heard("policy", *args)
+    assert result.exit_code == 2
+    assert sentence in result.stderr
+
+
+def test_before_anything_ruled_it_says_so(escucha: Run, tmp_path: Path) -> None:
+    (tmp_path / "escucha.toml").write_text(SETTINGS, encoding="utf-8")
+    (tmp_path / "p.yaml").write_text(OLD, encoding="utf-8")
+    assert "No policy has ruled here yet" in escucha("policy", "replay", "active").stderr
+    empty = escucha("policy", "replay", "p.yaml")
+    assert empty.exit_code == 0
+    assert "0 mentions decided again" in empty.stdout
+
+
+@pytest.mark.slow
+def test_several_processes_count_the_same(heard: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replaying, "PIECE", 1)
+    alone = heard("policy", "diff", "active", "new.yaml", "--replay", "--json", "--workers", "1")
+    together = heard("policy", "diff", "active", "new.yaml", "--replay", "--json", "--workers", "2")
+    assert together.exit_code == 0, together.output
+    assert together.stdout == alone.stdout
