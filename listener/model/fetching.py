@@ -237,7 +237,7 @@ class Hub:
                 self._pace.begin()
                 yield response
                 return
-        raise Unavailable(f"{self.host} sends requests for {what} in a circle; try again later.")
+        raise Mistake(f"{self.host} sends requests for {what} in a circle; check HF_ENDPOINT.")
 
     def _pieces(self, response: requests.Response) -> Iterator[bytes]:
         """The body as it comes."""
@@ -279,8 +279,8 @@ class Hub:
             return
         if status == 429:
             wait = response.headers.get("Retry-After", "")
-            seconds = float(wait) if wait.isdecimal() else None
-            when = f"in {wait} seconds" if seconds else "in some minutes"
+            seconds = min(float(wait), 86_400.0) if re.fullmatch(r"[0-9]{1,9}", wait) else None
+            when = f"in {seconds:.0f} seconds" if seconds else "in some minutes"
             raise RateLimited(
                 f"{self.host} wants us to wait; start again {when}: what has come is kept.", retry_after=seconds
             )

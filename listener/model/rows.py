@@ -228,6 +228,11 @@ def _json_array(file: Any) -> Iterator[Row]:
         line += text.count("\n", at, rest)
         at = rest
         if text.startswith("]", at):
+            rest = text[at + 1 :]
+            while not rest.strip() and (more := file.read(PIECE)):
+                rest = more
+            if rest.strip():
+                yield Row(line=line, cells={}, trouble="something follows the end of the list, and it was not read")
             return
         try:
             found, end = decoder.raw_decode(text, at)

@@ -109,11 +109,11 @@ def _sizes(settings: Mapping[str, Any]) -> Iterator[tuple[str, int | float, int]
         prefix, nested = left.pop()
         for key, value in nested.items():
             name = f"{prefix}{visible(str(key)[:100])}"
-            if isinstance(value, dict) and len(name) < 300:
-                left.append((f"{name}.", value))
+            parts = value if isinstance(value, list) else [value]
+            left += [(f"{name}.", part) for part in parts if isinstance(part, dict) and len(name) < 300]
             for bound, most in _BOUNDS:
                 if bound.search(key):
-                    for number in value if isinstance(value, list) else (value,):
+                    for number in parts:
                         if isinstance(number, int | float):
                             yield name, number, most
                     break
@@ -133,6 +133,8 @@ def _head(path: Path, where: str) -> tuple[int, int]:
             if name == "__metadata__":
                 continue
             shape, (start, end) = tensor["shape"], tensor["data_offsets"]
+            if not all(type(side) is int and side >= 0 for side in shape):
+                raise ValueError("a shape of no numbers")
             if not 0 <= start <= end <= size - length or len(shape) > _MAX_DIMENSIONS:
                 raise ValueError("a tensor outside the file")
             count += 1

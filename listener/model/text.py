@@ -23,6 +23,8 @@ _HUMP = re.compile(r"(?<=[a-záéíóúñü0-9])(?=[A-ZÁÉÍÓÚÑÜ])")
 _LONG_LETTER = re.compile(r"([^\W\d_])\1{2,}")
 _LONG_SIGN = re.compile(r"([^\w\s])\1{2,}")
 _LAUGHTER = re.compile(r"\b[aei]?([hj][aei])\1+[hj]?\b", re.IGNORECASE)
+# Whole entities of a sane length only: `?a=1&region=2` is no registered sign, and a number has no 5,000 digits.
+_ENTITY = re.compile(r"&(?:#0{0,8}(?:[0-9]{1,7}|[xX][0-9a-fA-F]{1,6});|[A-Za-z][A-Za-z0-9]{1,31};)")
 _ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
 _NO_LETTER = re.compile(r"[^\w'’\-¿¡.,!?]|[\d_]")
 _SPACES = re.compile(r"\s+")
@@ -71,7 +73,7 @@ def clean(text: str) -> str:
 def unescaped(text: str) -> str:
     """The text with the characters that a careless feed or export left escaped: `&amp;`, `\\u2019`."""
     if "&" in text:
-        text = html.unescape(text)
+        text = _ENTITY.sub(lambda found: html.unescape(found[0]), text)
     if "\\u" in text:
         text = _ESCAPE.sub(lambda found: chr(int(found[1], 16)), text)
         text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "ignore")  # halves of an emoji together

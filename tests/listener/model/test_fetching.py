@@ -175,7 +175,7 @@ def test_a_server_in_trouble_is_asked_again(server: HubServer, tmp_path: Path) -
         ("404", "/cdn/", Mistake, r"There is no model\.safetensors of marca/sentimiento on 127\.0\.0\.1"),
         ("418", "/api/", Mistake, r"answers 418 .* check the name and HF_ENDPOINT"),
         ("nonsense", "/api/", Unavailable, r"answers nonsense about marca/sentimiento; check HF_ENDPOINT"),
-        ("circle", "/cdn/", Unavailable, r"in a circle"),
+        ("circle", "/cdn/", Mistake, r"in a circle; check HF_ENDPOINT\.$"),
     ],
 )
 def test_every_refusal_is_one_sentence(
@@ -186,6 +186,14 @@ def test_every_refusal_is_one_sentence(
         fetched(server, tmp_path)
     assert "\n" not in str(raised.value)
     assert "signature" not in str(raised.value)
+
+
+@pytest.mark.parametrize(("wait", "said"), [("9" * 4400, "in some minutes"), ("9" * 9, "in 86400 seconds")])
+def test_a_wait_beyond_reason_is_not_repeated(server: HubServer, tmp_path: Path, wait: str, said: str) -> None:
+    server.fail("429", path="/api/", times=99, headers={"Retry-After": wait})
+    with pytest.raises(RateLimited, match=said) as raised:
+        fetched(server, tmp_path)
+    assert (raised.value.retry_after or 0) <= 86_400
 
 
 def test_silence_ends(server: HubServer, tmp_path: Path) -> None:

@@ -74,6 +74,7 @@ def test_the_outline_is_read_from_the_settings(tmp_path: Path) -> None:
         ({"hidden_size": 1e300}, r"^hidden_size .* is beyond 10\^15, and 65,536 is the most"),
         ({"intermediate_size": 10**6}, r"^intermediate_size .* is 1,000,000, and 65,536 is the most"),
         ({"text_config": {"encoder_layers": 10**9}}, r"^text_config\.encoder_layers .* and 256 is the most"),
+        ({"parts": [{"num_layers": 10**9}]}, r"^parts\.num_layers .* and 256 is the most"),
         ({"type_vocab_sizes": [2, 10**9]}, r"^type_vocab_sizes .* is 1,000,000,000, and"),
     ],
 )

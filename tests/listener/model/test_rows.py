@@ -270,3 +270,13 @@ def test_a_header_of_many_names_is_looked_through_once(tmp_path: Path) -> None:
     file = opened(write(tmp_path / "a.csv", ",".join([*names, "text", "text"]) + "\n"))
     assert len(file.columns) == 12_002
     assert file.notes == ("The column text is there more than once; the last one counts.",)
+
+
+def test_what_follows_the_end_of_an_array_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_text('[{"text": "a"}, {"text": "b"}] ' + " " * (2 * rows.PIECE) + '[{"text": "lost"}]', "utf-8")
+    found = list(rows.open_file(path, knows=lambda name: name == "text").rows())
+    assert [row.cells for row in found] == [{"text": "a"}, {"text": "b"}, {}]
+    assert "follows the end" in found[2].trouble
+    path.write_text('[{"text": "a"}]\n \n', "utf-8")
+    assert [row.trouble for row in rows.open_file(path, knows=lambda name: name == "text").rows()] == [""]

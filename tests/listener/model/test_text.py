@@ -32,6 +32,8 @@ from listener.model.text import MAX_CLEAN, clean, prose
         pytest.param("jajajajaj qué risa, HAHAHA", "jaja qué risa, HAHA", id="laughter"),
         pytest.param("ajaj mamá papá baja", "ajaj mamá papá baja", id="no laughter"),
         pytest.param("Tom &amp; Ana &lt;3", "Tom & Ana happy", id="escaped as HTML"),
+        pytest.param("see ?a=1&region=2&para=3", "see ?a=1&region=2&para=3", id="no entity"),
+        pytest.param("&#161;bad! &#x1f621; &#128078;", "¡bad! angry bad", id="numbered"),
         pytest.param(r"it\u2019s done\u002c ok \ud83d\ude21", "it’s done, ok angry", id="escaped as JSON"),
         pytest.param("1000000", "1000000", id="digits stay"),
         pytest.param("an\u0303o", "a\u00f1o", id="NFC"),
@@ -51,6 +53,20 @@ def test_clean_is_short_and_quick_for_a_megabyte() -> None:
     assert len(clean("palabra " * 130_000)) <= MAX_CLEAN
     assert len(clean("@" * 1_000_000)) <= MAX_CLEAN
     assert len(clean("a." * 500_000 + "@")) <= MAX_CLEAN
+
+
+@pytest.mark.parametrize("digits", ["&#" + "1" * 5000 + ";", "&#x" + "f" * 5000 + ";", "&#" + "1" * 5000])
+def test_a_number_without_end_is_no_character(digits: str) -> None:
+    assert clean(f"stop {digits}").startswith("stop &")
+    assert prose(f"stop {digits}").startswith("stop")
+
+
+@given(
+    st.lists(st.sampled_from(["&", "#", "x", ";", "\\u", "d83d", "1", "0", "lt", "amp", " "]), max_size=40).map("".join)
+)
+def test_clean_takes_any_escape(text: str) -> None:
+    assert clean(text) == clean(text).strip()
+    prose(text)
 
 
 @given(st.text(st.characters(codec=None, exclude_categories=())))
