@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from listener.types import Intent, Understanding, Visibility
-from policies import schema
+from policies import schema_drafts
 from policies.names import first_name, safe_name
 from policies.words import fold, found, phrase_pattern
 
@@ -58,7 +58,7 @@ class Broken:
 class Guidelines:
     """A policy's guidelines, compiled once."""
 
-    def __init__(self, written: schema.Guidelines, *, contacts: Sequence[str] = ()) -> None:
+    def __init__(self, written: schema_drafts.Guidelines, *, contacts: Sequence[str] = ()) -> None:
         """`contacts`: our own addresses and numbers; naming one offers a direct channel."""
         self._written = written
         self._contacts = tuple(contacts)
@@ -129,7 +129,7 @@ class Guidelines:
         return tuple(broken)
 
 
-def _patterns(known: Mapping[str, Sequence[str]], written: schema.Guideline | None) -> _Patterns:
+def _patterns(known: Mapping[str, Sequence[str]], written: schema_drafts.Guideline | None) -> _Patterns:
     """By language: the built-in phrases and the policy's own."""
     if written is None:
         return {}

@@ -11,7 +11,8 @@ from itertools import combinations
 from listener.types import Answerable, Facts, PostKind, Urgency
 from policies.document import Location
 from policies.proofs import BLOCKS, Both, Effort, Formula, Line, contradicts, formula, impossible, lines_of, negated
-from policies.schema import PolicyFile, Rule, Template, Then
+from policies.schema import PolicyFile, Rule, Then
+from policies.schema_drafts import Template
 from policies.templates import compiled, render
 from policies.words import shown
 

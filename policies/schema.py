@@ -6,10 +6,9 @@ Every key that people write is here, with the sentence that an editor shows when
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
 
 from listener.types import CaseMode, Mode, Urgency
 from policies.asking import AskFor
@@ -37,15 +36,14 @@ from policies.fields import (
     Speakers,
     Text,
     Visibilities,
-    Wordings,
     Words,
-    language_code,
     listed,
     refuse,
-    sentences,
 )
 from policies.records import Fields
 from policies.sample import MOST, Sample
+from policies.schema_drafts import Guidelines, Template
+from policies.schema_guard import Guard
 from policies.shares import Share
 
 LEAST_EXAMPLES = 5
@@ -347,124 +345,6 @@ class ServiceLevels(Block):
         """The level for that urgency."""
         level: ServiceLevel = getattr(self, urgency.value)
         return level
-
-
-class RiskTeams(Block):
-    """Who is called when words of danger appear; the default team where none is named."""
-
-    self_harm: Reference | None = None
-    violence: Reference | None = None
-    health: Reference | None = None
-    minors: Reference | None = None
-    legal_threat: Reference | None = None
-    press: Reference | None = None
-
-
-class RiskWords(Block):
-    """Further words of danger; the built-in ones always count."""
-
-    self_harm: Phrases = ()
-    violence: Phrases = ()
-    health: Phrases = ()
-    minors: Phrases = ()
-    legal_threat: Phrases = ()
-    press: Phrases = ()
-
-
-class Guard(Block):
-    """The hard stops. They may be made stricter here, never looser than the limits shown."""
-
-    min_confidence: float = Field(default=0.6, ge=0.5, le=1, description="Less sure than this: a person looks.")
-    max_age: Span = Field(default=timedelta(days=2), description="Older than this: a person looks. At most 7d.")
-    per_author_per_day: int = Field(default=3, ge=0, le=5, description="Replies to one author in 24 hours.")
-    per_thread: int = Field(default=2, ge=0, le=5, description="Replies in one conversation.")
-    per_hour: int = Field(default=30, ge=0, le=120, description="Replies in one hour on one network.")
-    per_day: int = Field(default=200, ge=0, le=1000, description="Replies in 24 hours on one network.")
-    per_rule_per_day: int = Field(
-        default=100, ge=0, le=500, description="Replies in 24 hours that one rule asked for, on one network."
-    )
-    per_wording_per_day: int = Field(
-        default=20, ge=0, le=100, description="To how many people the same wording goes in 24 hours, on one network."
-    )
-    colleagues: dict[NetworkName, Words] = Field(
-        default_factory=dict,
-        description="Who works with us, by network: handles as that network writes them; `*@acme.example` is everybody "
-        "there. Their posts are not answered.",
-    )
-    risk_teams: RiskTeams = RiskTeams()
-    risk_words: RiskWords = RiskWords()
-
-    @field_validator("max_age")
-    @classmethod
-    def _not_longer_than_a_week(cls, span: timedelta) -> timedelta:
-        if span > timedelta(days=7):
-            raise refuse("`max_age` can be 7d at most; lower it")
-        return span
-
-
-def _guideline(value: object) -> object:
-    return {} if value is True else None if value is False else value
-
-
-class Guideline(Block):
-    """One thing that replies should do. `hold: true`: a reply that does not never goes out by itself."""
-
-    hold: bool = False
-    to: Intents | None = Field(default=None, description="Only in replies to these; left out: where it makes sense.")
-    phrases: dict[Language, Phrases] = Field(
-        default_factory=dict, description="Further wordings that count, by language; the built-in ones always do."
-    )
-
-
-class OwnGuideline(Block):
-    """A guideline of our own: phrases of which a reply should hold one, and phrases that it should not hold."""
-
-    name: Name
-    required: dict[Language, Phrases] = Field(default_factory=dict)
-    forbidden: dict[Language, Phrases] = Field(default_factory=dict)
-    to: Intents | None = None
-    hold: bool = False
-
-    @model_validator(mode="after")
-    def _says_something(self) -> OwnGuideline:
-        if not self.required and not self.forbidden:
-            raise refuse("this guideline asks for nothing; give it `required:` or `forbidden:` phrases by language")
-        return self
-
-
-_Guideline = Annotated[Guideline | None, BeforeValidator(_guideline, json_schema_input_type=bool | Guideline)]
-
-
-class Guidelines(Block):
-    """How replies should sound: checked on each draft and shown to whoever approves it."""
-
-    apologise_first: _Guideline = Field(default=None, description="Say sorry before anything else.")
-    offer_direct_channel: _Guideline = Field(default=None, description="Offer to go on in private.")
-    no_promises: _Guideline = Field(default=None, description="Promise and guarantee nothing.")
-    greet_by_name: _Guideline = Field(default=None, description="Begin with the author's name, where there is one.")
-    own: tuple[OwnGuideline, ...] = Field(default=(), max_length=50)
-
-
-class Template(BaseModel):
-    """The wordings of one reply by language, and by network where one needs its own."""
-
-    model_config = ConfigDict(extra="allow", frozen=True)
-    __pydantic_extra__: dict[str, Wordings]
-
-    networks: dict[NetworkName, dict[Language, Wordings]] = Field(default_factory=dict)
-
-    @model_validator(mode="after")
-    def _has_languages(self) -> Template:
-        for key in self.__pydantic_extra__:
-            sentences(language_code)(key)
-        if not self.__pydantic_extra__:
-            raise refuse("this template has no wording; add one under a language, like `es:`")
-        return self
-
-    def wordings(self) -> dict[str, dict[str, tuple[str, ...]]]:
-        """Where ("" for everywhere, or a network) → language → wordings."""
-        everywhere = {code.lower(): texts for code, texts in self.__pydantic_extra__.items()}
-        return {"": everywhere, **{name: dict(texts) for name, texts in self.networks.items()}}
 
 
 class PolicyFile(Block):

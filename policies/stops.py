@@ -9,7 +9,7 @@ from policies.amounts import spoken
 from policies.colleagues import is_colleague, who_answered
 from policies.optouts import asks_to_be_left_alone
 from policies.risks import Risk
-from policies.schema import Guard
+from policies.schema_guard import Guard
 
 # What a machine does and a person hardly ever. Any of it only holds: somebody looks, and no loop goes on by itself.
 SAME_TEXT = 3  # times the same words within a day

@@ -13,7 +13,9 @@ import yaml
 import policies
 from listener.types import Intent
 from policies.risks import RISKS
-from policies.schema import Guard, Guidelines, RiskTeams, RiskWords, Then, When
+from policies.schema import Then, When
+from policies.schema_drafts import Guidelines
+from policies.schema_guard import Guard, RiskTeams, RiskWords
 from policies.templates import FILTERS, VARIABLES
 from tests.policies.situations import situation
 

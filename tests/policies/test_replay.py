@@ -166,3 +166,18 @@ def test_pieces_add_up_to_the_whole(one: str, other: str, seen: list[Situation],
     for number, each in enumerate(seen):
         same.add(number, each)
     assert same.tally.changed == 0
+
+
+def test_a_rule_in_the_shadow_is_counted_apart_and_is_a_reason() -> None:
+    shadowed = {**BASE["rules"][1], "shadow": True}
+    new = policy(rules=rules(shadowed))
+    run = Replay(new)
+    for number, one in enumerate((COMPLAINT, PRAISE)):
+        run.add(number, one)
+    report = run.tally.report()
+    assert report["in_the_shadow"] == {"complaint": 1}
+    assert report["rules"]["complaint"] == 0
+    assert "complaint" not in report["never_matched"]
+    found = compare(new, COMPLAINT, PRAISE)
+    assert found["changed"] == 1
+    assert "it is in the shadow, and only records" in found["examples"][0]["why"]

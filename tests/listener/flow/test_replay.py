@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from datetime import timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, update
 
@@ -21,7 +21,7 @@ from listener.flow.replay import Lost, Past
 from listener.flow.understand import understand
 from listener.store import erasing, mentions, replaying, sources, tables
 from listener.store.sources import Wanted
-from listener.types import Author, Facts, Post, PostKind, Situation
+from listener.types import Author, Facts, Post, PostKind, Situation, Speaker
 from tests.listener.flow.world import Escucha, Keywords
 from tests.policies.situations import FACTS, GOLD, situation
 from tests.policies.test_properties import situations as any_situations
@@ -204,8 +204,27 @@ def test_replaying_writes_nothing(escucha: Escucha) -> None:
     assert escucha.drafts() == drafts
 
 
+RICH = situation(
+    customer=replace(GOLD, fields={"plan": "gold", "arrears": "30,50"}),
+    broke="the money is spent",
+    author__verified=False,
+    author__unsolved_complaints=2,
+    author__mentions_last_10_minutes=3,
+    author__same_text_last_day=4,
+    author__quick_replies_last_day=5,
+    thread__last_speaker=Speaker.COLLEAGUE,
+    thread__answered_by_colleague=True,
+    thread__repliers=("luisa", "beto"),
+    sends__last_day=6,
+    sends__by_rule_last_day={"thanks": 7},
+    sends__by_wording_last_day={"0123456789ab": 8},
+    sends__wordings_before=("0123456789ab",),
+)
+
+
 @settings(max_examples=40)
 @given(any_situations())
+@example(RICH)
 def test_any_situation_survives_being_kept(seen: Situation) -> None:
     values = situations.kept(seen)
     found = situations.rebuilt(
@@ -244,3 +263,34 @@ def test_a_fingerprint_is_of_every_word() -> None:
 def _plain(values: dict[str, object]) -> dict[str, object]:
     found: dict[str, object] = json.loads(json.dumps(values))
     return found
+
+
+def test_shares_shadows_and_colleagues_come_out_the_same(escucha: Escucha) -> None:
+    text = escucha.policy.text.replace("per_hour: 120", "per_hour: 120, colleagues: {sandbox: [luisa]}")
+    shadow = """rules:
+  - name: shadow
+    when: {thread.answered_by_colleague: true}
+    then: {tags: [by a colleague]}
+    shadow: true
+  - name: share
+    when: {intents: [complaint], thread.last_speaker: nobody}
+    then: {reply: {template: answer, mode: {auto: 50%}}, tags: [shared]}
+"""
+    assert "rules:\n" in text
+    escucha.policy = policies.load_text(text.replace("rules:\n", shadow, 1))
+    escucha.queries = ("mentions", "horario")
+    escucha.main = escucha.pipeline()
+    for number in range(6):
+        escucha.clock.forward(minutes=1)
+        post = escucha.says(f"@marca todo mal {number}", who=f"p{number}")
+        escucha.clock.forward(seconds=5)
+        escucha.says("el horario es otro", who="luisa" if number % 2 else "beto", parent=post)
+    escucha.round()
+    past = again(escucha)
+    assert all(reproduces(escucha, each) for each in past)
+    with escucha.store.read() as tx:
+        traces = [row.trace for row in tx.execute(tables.decisions.select())]
+    outcomes = {rule["outcome"] for trace in traces for rule in trace["rules"]}
+    drawn = {rule["saw"].rpartition(": ")[2] for trace in traces for rule in trace["rules"] if "drew" in rule["saw"]}
+    assert {"shadow", "matched"} <= outcomes
+    assert drawn == {"may go out alone", "a person sees it"}
