@@ -7,13 +7,14 @@ import random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import policies
 from listener.types import Mode
 from policies.differences import Difference
 from policies.spelling import tree
+from tests.policies.test_language_properties import files
 from tests.policies.test_properties import texts
 
 OLD: dict[str, Any] = {
@@ -252,6 +253,15 @@ def test_comments_and_order_of_keys_change_nothing() -> None:
 @given(texts(), texts())
 def test_nothing_is_said_of_equals_and_something_of_all_others(first: str, second: str) -> None:
     old, new = policies.load_text(first), policies.load_text(second)
+    assert policies.differences(old, old) == ()
+    assert (policies.differences(old, new) == ()) == (tree(old.file) == tree(new.file))
+
+
+@pytest.mark.slow
+@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+@given(files(), files())
+def test_whatever_a_policy_holds_is_compared(first: dict[str, Any], second: dict[str, Any]) -> None:
+    old, new = load(first), load(second)
     assert policies.differences(old, old) == ()
     assert (policies.differences(old, new) == ()) == (tree(old.file) == tree(new.file))
 

@@ -274,7 +274,7 @@ def test_shares_shadows_and_colleagues_come_out_the_same(escucha: Escucha) -> No
     shadow: true
   - name: share
     when: {intents: [complaint], thread.last_speaker: nobody}
-    then: {reply: {template: answer, mode: {auto: 50%}}, tags: [shared]}
+    then: {reply: {template: answer, mode: {auto: 25%}}, tags: [shared]}
 """
     assert "rules:\n" in text
     escucha.policy = policies.load_text(text.replace("rules:\n", shadow, 1))
