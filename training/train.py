@@ -31,6 +31,7 @@ from training.wording import Switcher
 
 BASE_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 WEIGHTS, TOKENIZER, USED, MEANINGS = "model.safetensors", "tokenizer.json", "used.json", "meanings.npz"
+RUN = "run.json"  # what --out was begun with
 MAX_TOKENS = 64  # enough for posts, and half the time; the product reads 128
 NEARNESS = 0.05  # the temperature at which a translation must find its original among a batch's texts
 LOOK = 300  # steps between two looks at the validation posts
@@ -44,27 +45,31 @@ def main() -> int:
     started = time.monotonic()
     lexicon = vocabulary.inflected(vocabulary.read_lexicon(options.lexicon))
     examples = gathered(options)
+    claim(options.out, run_of(examples, options))
     spanish = [example.text for example in examples if example.language == "es"]
     network, tokenizer = extended(options, lexicon, spanish)
     say(started, f"{device}; {len(tokenizer)} tokens; {dict(Counter(e.source for e in examples))}")
     meant = meanings(options, sorted({e.english for e in examples if e.english}), device)
     say(started, f"the teacher knows {len(meant)} meanings")
     samples = [Sample(example=example, meaning=meant.get(example.english)) for example in examples]
-    switcher = Switcher(vocabulary.read_lexicon(options.lexicon) | lexicon, random.Random(options.seed))
+    lexicon = vocabulary.read_lexicon(options.lexicon) | lexicon
 
     def look() -> str:
         return " ".join(f"{language} {seen(network, tokenizer, options, language):.3f}" for language in ("en", "es"))
 
     ends = []
-    for number, phase in enumerate(PHASES):
+    for number, phase in enumerate(PHASES, options.seed):
         end = options.out / f"{phase.name}.safetensors"
         if not end.exists():  # a run that was broken off goes on after its last whole phase
-            drawn = batches(samples, switcher, phase, options.seed + number)
+            seed(number)  # and draws what it would have drawn
+            drawn = batches(samples, Switcher(lexicon, random.Random(number)), phase, number)
             train(network, tokenizer, drawn, phase=phase, device=device, say=partial(say, started), look=look)
-            save_file({key: value.cpu().contiguous() for key, value in network.state_dict().items()}, end)
+            state = {key: value.cpu().contiguous() for key, value in network.state_dict().items()}
+            put(end, partial(save_file, state))
         ends.append(load_file(end))
         network.load_state_dict(ends[-1])
-    save_file({key: sum(end[key] for end in ends) / len(ends) for key in ends[0]}, options.out / WEIGHTS)
+    mixed = {key: sum(end[key] for end in ends) / len(ends) for key in ends[0]}
+    put(options.out / WEIGHTS, partial(save_file, mixed))
     used = Counter(f"{e.source} {e.language}" for e in examples)
     (options.out / USED).write_text(json.dumps(used, indent=1), encoding="utf-8")
     return 0
@@ -78,7 +83,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--translated", type=Path, required=True, help="what training.translate wrote")
     parser.add_argument("--corpus", type=Path, default=Path("training/corpus"))
     parser.add_argument("--lexicon", type=Path, default=Path("training/lexicon/es-en.tsv"))
-    parser.add_argument("--out", type=Path, required=True, help="folder for what was learned")
+    parser.add_argument("--out", type=Path, required=True, help="folder for what is learned; empty for a new run")
     parser.add_argument("--seed", type=int, default=20)
     return parser.parse_args()
 
@@ -102,6 +107,36 @@ def gathered(options: argparse.Namespace) -> list[Example]:
     return [*ours, *public, *data.translated(public, options.translated), *data.pairs(options.corpus)]
 
 
+# --- the folder for what is learned ---------------------------------------------------------------------------------
+
+
+def run_of(examples: list[Example], options: argparse.Namespace) -> dict[str, str | int]:
+    """What makes one run another: what is learned from (as a SHA-256), the seed, and the phases."""
+    learned = hashlib.sha256("\n".join(sorted(map(repr, examples))).encode())
+    learned.update(options.lexicon.read_bytes())
+    return {"learned_from": learned.hexdigest(), "seed": options.seed, "phases": repr(PHASES)}
+
+
+def claim(out: Path, run: dict[str, str | int]) -> None:
+    """Make `out` this run's folder; raises SystemExit where it is another's. A cache of meanings is anyone's."""
+    path = out / RUN
+    if path.exists():
+        ours = path.read_text(encoding="utf-8") == json.dumps(run, indent=1)
+    else:
+        ours = not any([*out.glob("*.safetensors"), *out.glob(TOKENIZER)])
+    if not ours:
+        raise SystemExit(f"{out} holds another run; name an empty folder")
+    out.mkdir(parents=True, exist_ok=True)
+    put(path, lambda part: part.write_text(json.dumps(run, indent=1), encoding="utf-8"))
+
+
+def put(path: Path, write: Callable[[Path], object]) -> None:
+    """Have `write` fill a file beside `path` and rename it, so that half a file never counts as one."""
+    part = path.with_name(f"{path.name}.part")
+    write(part)
+    part.replace(path)
+
+
 # --- the network and its teacher --------------------------------------------------------------------------------------
 
 
@@ -113,10 +148,9 @@ def extended(
     old = tokenizer_of(options.base / TOKENIZER)
     known = old.get_vocab()
     if not (options.out / TOKENIZER).exists():  # a run that goes on keeps the words it began with
-        options.out.mkdir(parents=True, exist_ok=True)
         added = vocabulary.new_words(spanish, lexicon, known)
         text = vocabulary.extend((options.base / TOKENIZER).read_text(encoding="utf-8"), added)
-        (options.out / TOKENIZER).write_text(text, encoding="utf-8")
+        put(options.out / TOKENIZER, lambda part: part.write_text(text, encoding="utf-8"))
     tokenizer = tokenizer_of(options.out / TOKENIZER)
     added = tokenizer.convert_ids_to_tokens(range(len(known), len(tokenizer)))
 
@@ -167,7 +201,7 @@ def meanings(options: argparse.Namespace, texts: list[str], device: str) -> dict
     plain = {key.removeprefix("encoder."): value for key, value in first_weights(options.base).items()}
     teacher.load_state_dict(plain, strict=False)
     tokenizer = tokenizer_of(options.base / TOKENIZER)
-    order = sorted(set(texts) - set(found), key=len)
+    order = sorted((text for text in texts if text not in found), key=len)
     for first in range(0, len(order), 128):
         some = order[first : first + 128]
         ids, mask = tensors(some, tokenizer, device)
@@ -176,8 +210,14 @@ def meanings(options: argparse.Namespace, texts: list[str], device: str) -> dict
         weights = mask.unsqueeze(-1).float()
         mean = (hidden * weights).sum(1) / weights.sum(1)
         found.update(zip(some, nn.functional.normalize(mean, dim=-1).cpu().numpy(), strict=True))
-    np.savez(kept, texts=np.array(list(found)), vectors=np.stack(list(found.values())))
+    put(kept, partial(keep, found))
     return found
+
+
+def keep(found: dict[str, np.ndarray], path: Path) -> None:
+    """Write vectors and their texts."""
+    with path.open("wb") as file:  # given a name, numpy would add .npz to it
+        np.savez(file, texts=np.array(list(found)), vectors=np.stack(list(found.values())))
 
 
 def tensors(texts: list[str], tokenizer: PreTrainedTokenizerFast, device: str) -> tuple[Tensor, Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 
 from training.data import Example
 
@@ -56,7 +57,7 @@ def varied(example: Example, switcher: Switcher, draw: random.Random) -> str:
     if draw.random() < HURRIED:
         text = hurried(text, example.language, draw)
     if draw.random() < 0.1:
-        text = text.replace("¿", "").replace("¡", "").rstrip(".!?")
+        text = text.replace("¿", "").replace("¡", "").rstrip(".!?").strip() or text
     words = text.split()
     if len(words) > 8 and draw.random() < 0.15:
         del words[draw.randrange(len(words))]
@@ -67,9 +68,10 @@ def varied(example: Example, switcher: Switcher, draw: random.Random) -> str:
 
 
 def hurried(text: str, language: str, draw: random.Random) -> str:
-    """The text with some of its words as they are shortened in chats."""
-    padded = f" {text.casefold()} "
+    """The text in small letters, all of it, with some of its words as they are shortened in chats."""
+    text = text.casefold()
     for word, short in SHORT[language].items():
-        if f" {word} " in padded and draw.random() < 0.6:
-            padded = padded.replace(f" {word} ", f" {short} ")
-    return padded.strip()
+        whole = rf"\b{word}\b(?!')"
+        if re.search(whole, text) and draw.random() < 0.6:
+            text = re.sub(whole, short, text)
+    return text

@@ -30,10 +30,11 @@ from listener.store.decisions import StoredDecision
 @dataclass(frozen=True, kw_only=True)
 class Reasons:
     """A card with what led to it. `made` are all decisions about the mention, newest first; `needed` what the scores
-    of its labels are held against."""
+    of its labels are held against; `kept_back` why labels are not given all the same, "" where none was kept back."""
 
     card: Card
     needed: Needed | None
+    kept_back: str
     made: tuple[StoredDecision, ...]
     history: tuple[Entry, ...]
     changes: tuple[explaining_rules.Change, ...] = ()
@@ -64,6 +65,8 @@ def explain(app: App, what: str, everything: bool, no_words: bool, as_json: bool
 
 def gather(app: App, what: str) -> Reasons:
     """All that is on record about what `D7`, `M12` or a case reference names."""
+    from listener.flow.understand import what_to_read
+
     with app.store.read() as tx:
         card = cards.find(tx, what, prefix=app.config.cases.prefix, actor=app.actor, now=app.now(), before=0)
         subjects = [f"mention {card.mention.id}", *(f"draft {draft.id}" for draft in card.drafts)]
@@ -71,8 +74,11 @@ def gather(app: App, what: str) -> Reasons:
             subjects.append(f"case {card.case.reference}")
         made, history = decisions.decisions_of(tx, card.mention.id), audit.about(tx, *subjects)
         changes = explaining_rules.changes_of(tx, card)
-    than = scores.needed(app, card.understanding) if card.understanding else None
-    return Reasons(card=card, needed=than, made=tuple(made), history=tuple(history), changes=changes)
+    found, than, kept = card.understanding, None, ""
+    if found:
+        than = scores.needed(app, found)
+        kept = scores.kept_back(found, than, what_to_read(card.mention.text, card.mention.content_warning))
+    return Reasons(card=card, needed=than, kept_back=kept, made=tuple(made), history=tuple(history), changes=changes)
 
 
 # --- for people ------------------------------------------------------------------------------------------------------
@@ -115,7 +121,7 @@ def draw(
         parts += [explaining_rules.table(rules, width=width, everything=everything), Text()]
         parts += [_guards(decision, everything=everything)]
     if card.understanding:
-        told = scores.draw(card.understanding, reasons.needed, everything=everything)
+        told = scores.draw(card.understanding, reasons.needed, kept=reasons.kept_back, everything=everything)
         parts += [Text(), Text("Model", style="bold"), told]
         if words is not None:
             weights = weighing.draw(words, width=width, marks=marks, everything=everything)
@@ -276,6 +282,10 @@ def _plain(reasons: Reasons) -> dict[str, Any]:
 
 
 def _understood(reasons: Reasons) -> dict[str, Any] | None:
-    """What the model made of it, with `thresholds`: null where it is not known what its labels needed."""
+    """What the model made of it, with `thresholds`, null where it is not known what its labels needed, and with
+    `kept_back`, null where no label was."""
     told = understanding_keys(reasons.card.understanding)
-    return None if told is None else {**told, "thresholds": reasons.needed}
+    if told is None:
+        return None
+    thresholds = reasons.needed.thresholds if reasons.needed else None
+    return {**told, "thresholds": thresholds, "kept_back": reasons.kept_back or None}

@@ -50,7 +50,10 @@ class Found:
 )
 @click.option("--multi-label", is_flag=True, help="Several of its labels may hold at once, whatever its settings say.")
 @click.option(
-    "--texts", type=click.Path(path_type=Path), metavar="FILE", help="Texts to measure on: .txt, .csv or .jsonl."
+    "--texts",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Texts to measure on: .txt, .csv, .tsv, .tab, .jsonl or .json.",
 )
 @click.option(
     "--calibrate",

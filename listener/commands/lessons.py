@@ -92,7 +92,7 @@ def barred(app: App) -> Behind | None:
     try:
         _learned(app)
     except Mistake as mistake:
-        return _bar(mistake)
+        return _bar(app, mistake)
     return None
 
 
@@ -104,7 +104,7 @@ def untaught(app: App) -> Behind | None:
     try:
         learned = _learned(app)
     except Mistake as mistake:
-        return _bar(mistake)
+        return _bar(app, mistake)
     lessons = of(app)
     if not lessons.examples:
         return None
@@ -126,8 +126,25 @@ def hint(app: App) -> Behind | None:
     return None
 
 
-def _bar(mistake: Mistake) -> Behind:
+def _bar(app: App, mistake: Mistake) -> Behind:
+    """Why `escucha run` refuses what was learned; to train again is no way out where the policy has no areas."""
+    from listener.model.fewshot import there
+
+    with suppress(EscuchaError):  # neither the policy nor the model may be there to ask
+        path, reader = areas_file(app), app.reader_version
+        if not areas_of(app) and there(path):
+            flaw = "is of another model" if _of_another(path, reader) else "cannot be used"
+            why = f"The policy has no areas, and what was learned before, {path}, {flaw}; delete that file."
+            return Behind(why=why, stops_run=True)
     return Behind(why=f"{str(mistake).rstrip('.')}.", stops_run=True)
+
+
+def _of_another(path: Path, reader: str) -> bool:
+    from listener.model.fewshot import learned_from
+
+    with suppress(Mistake):  # it is damaged
+        return (learned_from(path) or ("", reader))[1] != reader
+    return False
 
 
 def _learned(app: App) -> Areas | None:

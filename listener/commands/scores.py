@@ -27,22 +27,31 @@ class Needed:
     """From which score on a label is given, 0..1, by its name; no area stands there where that is not known.
 
     Of sentiments only the likeliest is held against its own; of areas a second one must also lie close to the first.
+    `languages` are those that the bundled model was taught; `imported` the labels for which another one speaks.
     """
 
     sentiment: Mapping[str, float]
     intents: Mapping[str, float]
     signals: Mapping[str, float]
     areas: Mapping[str, float]
+    languages: tuple[str, ...]
+    imported: frozenset[str]
+
+    @property
+    def thresholds(self) -> dict[str, Mapping[str, float]]:
+        """The scores by head, as programs get them."""
+        return {"sentiment": self.sentiment, "intents": self.intents, "signals": self.signals, "areas": self.areas}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
-    """One label's. `needed` is None where nobody knows."""
+    """One label's. `needed` is None where nobody knows; `kept` tells that the label was kept back at such a score."""
 
     label: str
     score: float
     needed: float | None
     given: bool
+    kept: bool
 
     @property
     def counts(self) -> bool:
@@ -83,6 +92,7 @@ def _needed(app: App, found: Understanding) -> Needed | None:
     intents = {name: scale.threshold for name, scale in scales[0].intents.items()}
     signals = {name: scale.threshold for name, scale in scales[0].signals.items()}
     areas: dict[str, float] = {}
+    imported_labels: set[str] = set()
     models = app.config_or_default.models
     beside = {each.version: each for each in (read_card(models / name) for name in imported.known(models))}
     for version in others:
@@ -92,6 +102,7 @@ def _needed(app: App, found: Understanding) -> Needed | None:
                 sentiment = {each.value: threshold for each in Sentiment}
             intents |= {ours.value: threshold for ours in labels if isinstance(ours, Intent)}
             signals |= {ours.value: threshold for ours in labels if isinstance(ours, Signal)}
+            imported_labels |= {ours.value for ours in labels if ours is not None}
         elif "@" in version:  # imported then, and gone now: it may have spoken for any label
             return None
         elif there(path := lessons.areas_file(app)):
@@ -99,14 +110,40 @@ def _needed(app: App, found: Understanding) -> Needed | None:
                 learned = Areas.load(path, reader=own)
                 if learned.version == version:
                     areas = {name: float(learned.threshold) for name in learned.names}
-    return Needed(sentiment=sentiment, intents=intents, signals=signals, areas=areas)
+    return Needed(
+        sentiment=sentiment,
+        intents=intents,
+        signals=signals,
+        areas=areas,
+        languages=card.languages,
+        imported=frozenset(imported_labels),
+    )
+
+
+def kept_back(found: Understanding, than: Needed | None, text: str) -> str:
+    """Why labels of the text that was read are not given although their scores were enough; "": none was kept back."""
+    from listener.model.language import UNCLEAR
+    from listener.model.text import clean
+
+    heads = list(_heads(found, than))
+    kept = [score.label for scores in heads for score in scores if score.kept]
+    if than is None or not kept:
+        return ""
+    label = "other label" if any(score.given for scores in heads for score in scores) else "label"
+    if not than.imported.issuperset(kept):  # what follows holds for the labels of the bundled model alone
+        if found.language not in (*than.languages, UNCLEAR):
+            return f"It was not taught this language ({clip(found.language[:40], 20)}), so no {label} is given."
+        if not any(map(str.isalpha, clean(text))):
+            return f"There are no words in it, so no {label} is given."
+    return "Something else than its score kept a label back."
 
 
 # --- for people ------------------------------------------------------------------------------------------------------
 
 
-def draw(found: Understanding, than: Needed | None, *, everything: bool) -> Group:
-    """Each label that was given with its score, the others in a few words, or a line each with `everything`."""
+def draw(found: Understanding, than: Needed | None, *, kept: str, everything: bool) -> Group:
+    """Each label that was given with its score, the others in a few words, or a line each with `everything`; `kept`
+    says why labels were `kept_back`."""
     heads = list(_heads(found, than))
     lines: list[RenderableType] = []
     if everything:
@@ -119,28 +156,35 @@ def draw(found: Understanding, than: Needed | None, *, everything: bool) -> Grou
             grid = Table.grid(padding=(0, 1, 0, 0))
             grid.add_row(Text("  ·", style="dim"), Text(_in_short(rest), style="dim", overflow="fold"))
             lines.append(grid)
-    if than is None:
-        gone = "The model that read it is not here any more, nor what its labels needed."
-        lines.append(Padding(Text(gone, style="dim", overflow="fold"), (0, 0, 0, 2), expand=False))
+    gone = "The model that read it is not here any more, nor what its labels needed." if than is None else ""
+    if note := gone or kept:
+        lines.append(Padding(Text(note, style="dim", overflow="fold"), (0, 0, 0, 2), expand=False))
     language = f"  language {clip(found.language[:40], 20)}, {_number(found.language_score):.2f} sure"
     return Group(*lines, Text(f"{language}; model {clip(found.model_version[:120], 60)}"))
 
 
 def _heads(found: Understanding, than: Needed | None) -> Iterator[list[Score]]:
     """The scores of each head that has any, the highest first."""
-    given: list[tuple[Mapping[str, float], Mapping[str, float], set[str]]] = [
-        (found.sentiment_scores, than.sentiment if than else {}, {str(found.sentiment)}),
-        (found.intent_scores, than.intents if than else {}, set(map(str, found.intents))),
-        (found.signal_scores, than.signals if than else {}, set(map(str, found.signals))),
-        (found.area_scores, than.areas if than else {}, set(found.areas)),
+    feeling = {str(found.sentiment)} if found.sentiment else set()
+    given: list[tuple[Mapping[str, float], Mapping[str, float], set[str], bool]] = [
+        (found.sentiment_scores, than.sentiment if than else {}, feeling, True),
+        (found.intent_scores, than.intents if than else {}, set(map(str, found.intents)), False),
+        (found.signal_scores, than.signals if than else {}, set(map(str, found.signals)), False),
+        (found.area_scores, than.areas if than else {}, set(found.areas), True),
     ]
-    for scores, thresholds, chosen in given:
-        if scores:
-            ordered = sorted(scores.items(), key=lambda pair: -_number(pair[1]))
+    for scores, thresholds, chosen, rivals in given:
+        ordered = sorted(scores.items(), key=lambda pair: -_number(pair[1]))
+        counting = (0 if chosen else 1) if rivals else len(ordered)  # of rivals only the likeliest, and only alone
+        if ordered:
             yield [
-                Score(label=str(name), score=_number(score), needed=thresholds.get(name), given=name in chosen)
-                for name, score in ordered
+                _score(str(name), score, thresholds.get(name), given=name in chosen, counts=place < counting)
+                for place, (name, score) in enumerate(ordered)
             ]
+
+
+def _score(label: str, score: object, needed: float | None, *, given: bool, counts: bool) -> Score:
+    kept = counts and not given and needed is not None and _number(score) >= needed
+    return Score(label=label, score=_number(score), needed=needed, given=given, kept=kept)
 
 
 def _line(score: Score) -> Text:

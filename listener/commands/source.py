@@ -70,7 +70,8 @@ def list_(app: App, as_json: bool) -> None:
     "--try",
     "file",
     type=click.Path(path_type=Path),
-    help="The same for each text of a file: .txt with one a line, .csv with a column `text`, .jsonl with a key `text`.",
+    help="The same for each text of a file: .txt with one a line, .csv, .tsv or .tab with a column `text`, .jsonl or "
+    ".json with a key `text`.",
 )
 @output.json_option
 @pass_app

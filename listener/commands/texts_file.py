@@ -1,9 +1,11 @@
-"""A file of texts read as posts: .txt with one a line, .csv with a column `text`, .jsonl with a key `text`."""
+"""A file of texts read as posts: .txt with one a line, .csv, .tsv or .tab with a column `text`, .jsonl or .json with a
+key `text`."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,11 +14,12 @@ from listener.commands.output import complain
 from listener.errors import Mistake
 from listener.model import columns
 from listener.model.records import lines, too_long
-from listener.model.rows import Form, Row, open_file
+from listener.model.rows import Form, RowFile, open_file
 from listener.types import Author, Post, PostKind
 
 MAX_CELL = 131_072  # characters of CSV; longer than any post
-KINDS = (".txt", ".csv", ".jsonl")
+TABBED = (".tsv", ".tab")
+KINDS = (".txt", ".csv", *TABBED, ".jsonl", ".json")
 NAMES = ("text", "author", "handle")
 
 
@@ -41,10 +44,12 @@ def read(path: Path, *, limit: int, now: datetime) -> list[Post]:
 def _rows(path: Path) -> Iterator[tuple[str, str]]:
     """Text and handle of every row that says something."""
     match path.suffix.lower():
-        case ".csv":
+        case ".csv" | ".tsv" | ".tab":
             rows = _csv(path)
         case ".jsonl":
-            rows = _jsonl(path)
+            rows = _objects(path, "JSON lines")
+        case ".json":
+            rows = _objects(path, None)
         case _:
             rows = _lines(path)
     for row in rows:
@@ -69,31 +74,39 @@ def _lines(path: Path) -> Iterator[Mapping[str, Any]]:
 
 
 def _csv(path: Path) -> Iterator[Mapping[str, Any]]:
-    there, rows = _opened(path, "CSV")
-    if "text" not in there:
-        has = columns.listed(there) or "none"
+    file = _opened(path, "CSV")
+    if "text" not in file.columns:
+        has = columns.listed(file.columns) or "none"
         raise Mistake(f"{path} needs a column `text` in its first line; it has: {has}.")
-    for row in rows:
+    name = "CSV"
+    if path.suffix.lower() in TABBED:
+        name = "TSV"
+        if len(file.columns) == 1:  # nothing tells the delimiter, and a comma is part of the text
+            file = replace(file, delimiter="\t")
+    for row in file.rows():
         longest = max(map(len, row.cells.values()), default=0)
         trouble = row.trouble or (f"a cell is longer than {MAX_CELL:,} characters" if longest > MAX_CELL else "")
         if trouble:
             step = "put its text between quotes and double those inside it, or take the line out"
-            raise Mistake(f"{path}, line {row.line}: this is not CSV ({trouble}); {step}.")
+            raise Mistake(f"{path}, line {row.line}: this is not {name} ({trouble}); {step}.")
         yield row.cells
 
 
-def _jsonl(path: Path) -> Iterator[Mapping[str, Any]]:
-    _, rows = _opened(path, "JSON lines")
-    for row in rows:
+def _objects(path: Path, form: Form | None) -> Iterator[Mapping[str, Any]]:
+    """The objects of JSON lines or of an array; `form` is None where the file must tell which of them it is."""
+    file = _opened(path, form)
+    if file.form == "CSV":
+        raise Mistake(f"{path} is not JSON; write an array of objects with a key `text`, or one such object a line.")
+    for row in file.rows():
         trouble = f"this is not JSON ({row.detail}); " if row.detail else f"{row.trouble}; " if row.trouble else ""
         if trouble or not isinstance(row.cells.get("text"), str):
             raise Mistake(f"{path}, line {row.line}: {trouble}write an object with a key `text`.")
         yield row.cells
 
 
-def _opened(path: Path, form: Form) -> tuple[tuple[str, ...], Iterator[Row]]:
-    """The columns and the rows; says what is odd about the file."""
+def _opened(path: Path, form: Form | None) -> RowFile:
+    """The file, looked through once; says what is odd about it."""
     file = open_file(path, knows=NAMES.__contains__, form=form)
     for note in file.notes:
         complain(note)
-    return file.columns, file.rows()
+    return file

@@ -49,8 +49,9 @@ class Tried:
 def try_(app: App, what: str, limit: int, as_json: bool) -> None:
     """Preview a hashtag, a link or a file; nothing is stored.
 
-    WHAT is '#hashtag@server' (in quotes), the address of a post, or a file: .txt with one text a line, .csv with a
-    column `text`, or .jsonl with a key `text`. No settings are needed; where there are some, their policy decides.
+    WHAT is '#hashtag@server' (in quotes), the address of a post, or a file: .txt with one text a line, .csv, .tsv or
+    .tab with a column `text`, .jsonl or .json with a key `text`. No settings are needed; where there are some, their
+    policy decides.
     """
     try:
         heard = _hear(app, what, limit)

@@ -84,7 +84,9 @@ class Database(_Section):
 
 class PolicySettings(_Section):
     file: str = Field(
-        default="", description="The policy file, relative to the settings file; empty: the default policy"
+        default="",
+        description="The policy file, relative to the settings file; empty: the default policy. It rules where none "
+        "was ever activated",
     )
     mode: Mode | None = Field(
         default=None, description="`manual` or `auto` for every network, over what the policy says"

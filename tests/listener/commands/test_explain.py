@@ -25,7 +25,7 @@ from listener.model import card as cards
 from listener.model.card import Card, CardFile
 from listener.model.imported_card import ImportedCard
 from listener.model.onnx import Profile
-from listener.model.reading import BUNDLED, reader_version
+from listener.model.reading import BUNDLED, load, reader_version
 from listener.model.teaching import teach
 from listener.model.weighing import Kind, Label, weigh
 from listener.store import tables
@@ -202,6 +202,13 @@ def test_an_imported_model_s_labels_need_what_it_says(desk: DeskWorld) -> None:
     assert set(found["sentiment"].values()) == {0.77}
     assert found["intents"]["outage_report"] == 0.77
     assert found["intents"]["complaint"] == card().profiles["full"].of("es").intents["complaint"].threshold
+    given = {"language": "pt", "intents": ["outage_report"]}
+    with desk.store.write() as tx:
+        tx.execute(tables.understandings.update().values(sentiment=None, intent_scores={"outage_report": 0.9}, **given))
+    assert why_not(desk) == ELSE, "it speaks whatever the language"
+    with desk.store.write() as tx:
+        tx.execute(tables.understandings.update().values(intent_scores={"outage_report": 0.9, "complaint": 0.99}))
+    assert why_not(desk) == TAUGHT_PT.replace("no label", "no other label")
 
 
 def test_areas_need_what_was_learned_while_it_is_that(desk: DeskWorld) -> None:
@@ -211,10 +218,83 @@ def test_areas_need_what_was_learned_while_it_is_that(desk: DeskWorld) -> None:
     read_by(desk, f"{card().version}+{lesson.areas.version}", areas=["roaming"], area_scores={"roaming": 0.9})
     told = model_part(desk.run("explain", "M1").stdout)
     assert re.search(rf"✓ roaming +0\.90 of {float(lesson.areas.threshold):.2f}  █", told)
+    other = {"language": "pt", "areas": [], "area_scores": {"roaming": 0.9, "billing": 0.8}}
+    with desk.store.write() as tx:
+        tx.execute(tables.understandings.update().values(sentiment=None, intents=[], intent_scores={}, **other))
+    assert why_not(desk) == TAUGHT_PT
+    with desk.store.write() as tx:
+        tx.execute(tables.understandings.update().values(areas=["roaming"], sentiment="negative"))
+    assert why_not(desk) is None, "a second area needs more than its score"
     read_by(desk, f"{card().version}+00000000")
     told = model_part(desk.run("explain", "M1").stdout)
     assert re.search(r"✓ roaming +0\.90 +█", told), "taught again since"
     assert re.search(r"✓ negative +0\.88 of 0", told)
+
+
+# --- labels kept back -------------------------------------------------------------------------------------------------
+
+AFAR = "Estou farto deste serviço, vou cancelar o contrato e mudar de operadora hoje mesmo!"
+TAUGHT_PT = "It was not taught this language (pt), so no label is given."
+NO_WORDS = "There are no words in it, so no label is given."
+ELSE = "Something else than its score kept a label back."
+
+
+def understood(found: Understanding, **changes: object) -> dict[str, object]:
+    """An understanding as the table has it."""
+    names = ("language", "sentiment", "sentiment_scores", "intents", "intent_scores", "signals", "signal_scores")
+    return {**{name: getattr(found, name) for name in (*names, "areas", "area_scores")}, **changes}
+
+
+def why_not(desk: DeskWorld) -> str | None:
+    """What the JSON says, which people read in the model's part once, or not at all."""
+    found: str | None = json.loads(desk.run("explain", "M1", "--json").stdout)["understanding"]["kept_back"]
+    for options in ((), ("--all",)):
+        told = " ".join(desk.run("explain", "M1", "--no-words", *options).stdout.split())
+        assert told.count(found or "label is given") == (1 if found else 0)
+        assert ELSE not in told or found == ELSE
+    return found
+
+
+@pytest.mark.parametrize(("text", "why"), [(AFAR, TAUGHT_PT), ("12345 !!", NO_WORDS), (SAID, None)])
+def test_why_the_model_gives_no_label_although_the_score_is_there(desk: DeskWorld, text: str, why: str | None) -> None:
+    desk.draft()
+    model = load()
+    (found,) = model.classify([text])
+    assert bool(found.intents) == (why is None)
+    with desk.store.write() as tx:
+        tx.execute(tables.mentions.update().values(text=text))
+    read_by(desk, model.version, **understood(found))
+    assert why_not(desk) == why
+
+
+def test_only_a_label_that_had_its_score_was_kept_back(desk: DeskWorld) -> None:
+    desk.draft()
+    scale = card().profiles["full"].of("pt")
+    feelings, wishes = scale.sentiment.thresholds, {name: one.threshold for name, one in scale.intents.items()}
+    nothing: dict[str, object] = {
+        "sentiment": None,
+        "intents": [],
+        "intent_scores": {},
+        "signals": [],
+        "signal_scores": {},
+    }
+    read_by(desk, card().version, language="pt", sentiment_scores={}, **nothing)
+
+    def now(**columns: object) -> str | None:
+        with desk.store.write() as tx:
+            tx.execute(tables.understandings.update().values(**{**nothing, "language": "pt", **columns}))
+        return why_not(desk)
+
+    least = wishes["complaint"]
+    assert now(intent_scores={"complaint": least - 0.001}) is None
+    assert now(intent_scores={"complaint": least}) == TAUGHT_PT
+    assert now(intent_scores={"complaint": least}, language="de\x1b[2J") == TAUGHT_PT.replace("pt", "de\\x1b[2J")
+    assert now(intent_scores={"complaint": least}, language="und") == ELSE
+    assert now(intent_scores={"complaint": least}, intents=["complaint"]) is None
+    likeliest = {"negative": feelings["negative"] - 0.01, "neutral": feelings["neutral"] - 0.01, "positive": 0.0}
+    assert now(sentiment_scores=likeliest) is None
+    assert now(sentiment_scores={"negative": 0.99, "neutral": 0.98}, sentiment="negative") is None
+    assert now(sentiment_scores={"negative": 0.99, "neutral": 0.0}) == TAUGHT_PT
 
 
 # --- in short, and everything -----------------------------------------------------------------------------------------

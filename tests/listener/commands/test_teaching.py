@@ -518,6 +518,38 @@ def test_areas_of_another_model_are_told_before_run_refuses_them(world: DeskWorl
     assert json.loads(world.run("status", "--json").output)["areas"]["stops_run"], "run refuses the file all the same"
 
 
+def test_without_areas_what_another_model_learned_is_to_be_deleted(world: DeskWorld) -> None:
+    world.run("model", "train")
+    write(world, {})
+    assert json.loads(world.run("status", "--json").output)["areas"] is None, "it is this model's: run starts"
+    world.classifier = Newer()
+    file = world.folder / "models" / "areas.npz"
+    why = f"The policy has no areas, and what was learned before, {file}, is of another model; delete that file."
+    assert json.loads(world.run("status", "--json").output)["areas"] == {"why": why, "stops_run": True}
+    looked = json.loads(world.run("doctor", "--offline", "--json").output)["checks"]
+    checks = {check["name"]: check for check in looked}
+    assert (checks["areas"]["ok"], checks["areas"]["detail"], checks["model"]["ok"]) == (False, why, True)
+    checked = json.loads(world.run("policy", "check", "--json").output)
+    assert f"`escucha run` does not start: {why}" in checked["warnings"]
+    assert world.run("model", "train").exit_code == 2
+    file.write_bytes(b"damaged")
+    told = json.loads(world.run("status", "--json").output)["areas"]["why"]
+    assert told == why.replace("is of another model", "cannot be used")
+    file.unlink()
+    assert json.loads(world.run("status", "--json").output)["areas"] is None
+
+
+def test_a_policy_that_cannot_be_read_hides_nothing_of_the_areas(world: DeskWorld) -> None:
+    world.run("model", "train")
+    world.classifier = Newer()
+    (world.folder / "policy.yaml").write_text("oops", encoding="utf-8")
+    looked = json.loads(world.run("doctor", "--offline", "--json").output)["checks"]
+    checks = {check["name"]: check for check in looked}
+    assert checks["model"]["ok"] is True
+    assert checks["policy"]["ok"] is False
+    assert checks["areas"]["detail"].endswith(REFUSED)
+
+
 def test_a_daemon_that_runs_is_not_said_to_be_stopped(world: DeskWorld) -> None:
     world.run("model", "train")
     world.classifier = Newer()

@@ -38,6 +38,12 @@ def test_a_text_is_a_post_that_named_us_just_now(tmp_path: Path) -> None:
         ("a.csv", "\ufefftext\thandle\r\nSin señal\t@ana\r\nhola\r\n"),
         ("a.csv", "sep=|\nhandle|text|\n@ana|Sin señal|\n|hola|\n"),
         ("a.CSV", '\n"text","author","handle"\n"Sin señal",,@ana\n\n"hola"\n'.encode("utf-16")),
+        ("a.tsv", "text\tauthor\nSin señal\t@ana\n\t@x\nhola\t\n"),
+        ("a.TAB", "id\tauthor\ttext\n1\t@ana\tSin señal\n2\t\thola\n".encode("utf-16")),
+        ("a.tsv", "text;author\nSin señal;@ana\nhola;\n"),
+        ("a.json", '[{"text": "Sin señal", "author": "@ana"},\n {"text": " "},\n {"text": "hola"}]\n'),
+        ("a.JSON", '\n[\n{\n"handle": "@ana",\n"text": "Sin señal"\n},{"text": "hola"}]'.encode("utf-16")),
+        ("a.json", '{"text": "Sin señal", "author": "@ana"}\n{"text": "hola"}\n'),
         ("a.jsonl", '{"text": "Sin señal", "author": "@ana"}\n\n{"text": " "}\n{"text": "hola", "handle": null}'),
         ("a.jsonl", '{"text": "Sin señal", "handle": "@ana"}\r\n{"text": "hola", "id": 2}\r\n'.encode("utf-16")),
     ],
@@ -53,6 +59,14 @@ def test_an_author_goes_before_a_handle(tmp_path: Path) -> None:
     assert read(path) == [("hola", "@ana"), ("adiós", "7")]
     path = write(tmp_path / "a.jsonl", '{"text": "hola", "author": 7, "handle": "@luis"}\n')
     assert read(path) == [("hola", "7")]
+
+
+@pytest.mark.parametrize("name", ["a.tsv", "a.tab"])
+def test_commas_divide_no_text_where_tabs_do(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path / name, "text\nHola, ¿qué tal?; bien | mal\nadiós\n")
+    assert read(path) == [("Hola, ¿qué tal?; bien | mal", "someone"), ("adiós", "someone")]
+    path = write(tmp_path / name, "text\thandle\nHola, ¿qué, tal?\t@ana\n")
+    assert read(path) == [("Hola, ¿qué, tal?", "@ana")]
 
 
 def test_windows_1252_is_read_and_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -74,6 +88,18 @@ def test_windows_1252_is_read_and_said(tmp_path: Path, capsys: pytest.CaptureFix
         ("a.csv", "Body,Author\na,b\n", "a.csv needs a column `text` in its first line; it has: Body, Author."),
         ("a.csv", "", "a.csv needs a column `text` in its first line; it has: none."),
         ("a.csv", b"PK\x03\x04rest", "a.csv is a workbook or an archive, no text; save it as CSV (UTF-8)."),
+        ("a.tsv", "Body\tAuthor\na\tb\n", "a.tsv needs a column `text` in its first line; it has: Body, Author."),
+        ("a.tab", "text\tid\na\tb\tc\n", "a.tab, line 2: this is not TSV (it has 3 cells under 2 columns); put its"),
+        ("a.json", "text\nhola\n", "a.json is not JSON; write an array of objects with a key `text`, or one such"),
+        ("a.json", '["hola"]', "a.json, line 1: it is no object with keys; write an object with a key `text`."),
+        ("a.json", '[{"text": "a"},\n{"text": 7}]', "a.json, line 2: write an object with a key `text`."),
+        (
+            "a.json",
+            '[{"text": "a"},\n{"text": ',
+            "a.json, line 2: it is not JSON, and what follows it was not read; ",
+        ),
+        ("a.json", '{\n"text": "a"}', "a.json, line 1: this is not JSON (Expecting property name"),
+        ("a.json", "", "a.json is empty"),
         (
             "a.jsonl",
             'oops\n{"text": "a"}',
@@ -97,7 +123,7 @@ def test_what_cannot_be_read_is_told_with_its_line(tmp_path: Path, name: str, co
     assert "\n" not in str(told.value)
 
 
-@pytest.mark.parametrize("name", ["a.txt", "a.csv", "a.jsonl"])
+@pytest.mark.parametrize("name", ["a.txt", "a.csv", "a.tsv", "a.jsonl", "a.json"])
 def test_no_file_or_a_folder_is_told(tmp_path: Path, name: str) -> None:
     with pytest.raises(Mistake, match=f"There is no file .*{name}"):
         read(tmp_path / name)

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from listener.store import policies
+from policies import load_text
 from tests.listener.commands.desk_world import DeskWorld
 
 POLICY = """name: tone
@@ -20,6 +22,7 @@ guidelines:
 templates: {hello: {es: "Hola."}}
 rules: [{name: all, then: {reply: hello}}]
 """
+RULES = load_text(POLICY).version
 
 
 @pytest.fixture
@@ -29,12 +32,14 @@ def strict(tmp_path: Path) -> Iterator[DeskWorld]:
     (desk.folder / "policy.yaml").write_text(POLICY, encoding="utf-8")
     settings = desk.folder / "escucha.toml"
     settings.write_text(settings.read_text("utf-8") + '\n[policy]\nfile = "policy.yaml"\n', encoding="utf-8")
+    with desk.store.write() as tx:
+        policies.activate(tx, version=RULES, text=POLICY, by="boss", now=desk.clock())
     yield desk
     desk.close()
 
 
 def test_show_names_what_a_draft_does_not_keep(strict: DeskWorld) -> None:
-    strict.draft("Te prometemos que mañana tendrás luz.")
+    strict.draft("Te prometemos que mañana tendrás luz.", policy=RULES)
     told = strict.run("show", "D1").stdout
     assert "The reply promises something (“prometemos”)." in told
     assert json.loads(strict.run("show", "D1", "--json").stdout)["tone"][0].startswith("The reply promises")
@@ -43,9 +48,10 @@ def test_show_names_what_a_draft_does_not_keep(strict: DeskWorld) -> None:
 
 def test_nothing_stands_below_a_draft_that_keeps_them_or_without_a_policy(strict: DeskWorld) -> None:
     name = "Ana"
-    strict.draft(f"Hola, {name}: lo miramos ahora.")
+    strict.draft(f"Hola, {name}: lo miramos ahora.", policy=RULES)
     assert "promises" not in strict.run("show", "D1").stdout
-    (strict.folder / "policy.yaml").write_text("nonsense", encoding="utf-8")
+    with strict.store.write() as tx:
+        policies.activate(tx, version="p9", text="nonsense", by="boss", now=strict.clock())
     told = strict.run("show", "D1", "--json")
     assert told.exit_code == 0, told.output
     assert json.loads(told.stdout)["tone"] == []

@@ -89,6 +89,8 @@ def test_our_own_account_is_used_where_the_settings_have_one(
     [
         ("a.txt", "uno\n\n  dos  \n"),
         ("a.csv", "id,text,author\n1,uno,@ana\n2,,@x\n3,dos,@eva\n"),
+        ("a.tsv", "id\ttext\tauthor\n1\tuno\t@ana\n2\t\t@x\n3\tdos\t@eva\n"),
+        ("a.json", '[{"text": "uno"}, {"text": "dos"}]'),
         ("a.jsonl", '{"text": "uno"}\n\n{"text": "dos", "author": "@eva"}\n'),
         ("a.TXT", "\ufeffuno\r\ndos\r\n"),
         ("no-ending", "uno\ndos\n"),
