@@ -204,6 +204,11 @@ class OpeningHours:
         late = any(minute + _DAY < w.end for w in self._windows[yesterday.weekday()])
         return late and not self.closed_on(yesterday)
 
+    def windows_on(self, today: date) -> tuple[Window, ...]:
+        """The windows that belong to the day: none where it is closed."""
+        windows = self._windows[today.weekday()]
+        return () if windows and self.closed_on(today) else windows
+
     def closed_on(self, today: date) -> str:
         """Why it is closed all day, "" when it is not: a holiday's name, or that the calendar says so."""
         if today in self._closed:
