@@ -617,3 +617,25 @@ DELIVERY_MOVES: Mapping[DeliveryState, frozenset[DeliveryState]] = {
     DeliveryState.FAILED: frozenset({DeliveryState.WAITING}),
     DeliveryState.SENT: frozenset(),
 }
+
+
+# --- what our own people are told -----------------------------------------------------------------------------------
+
+
+class AlertState(StrEnum):
+    """One message to one target. Unlike a reply it may go out twice, under one key, when we died while sending it."""
+
+    WAITING = "waiting"
+    SENDING = "sending"
+    SENT = "sent"
+    FAILED = "failed"
+    GATHERED = "gathered"  # told by a digest, which has a state of its own
+
+
+ALERT_MOVES: Mapping[AlertState, frozenset[AlertState]] = {
+    AlertState.WAITING: frozenset({AlertState.SENDING, AlertState.GATHERED, AlertState.FAILED}),
+    AlertState.SENDING: frozenset({AlertState.SENT, AlertState.FAILED, AlertState.WAITING}),
+    AlertState.FAILED: frozenset({AlertState.WAITING}),  # a person wants it tried again
+    AlertState.GATHERED: frozenset(),
+    AlertState.SENT: frozenset(),
+}

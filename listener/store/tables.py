@@ -544,3 +544,46 @@ corrections = Table(
     Column("looked_by", String(100)),
     Column("looked_at", Moment),
 )
+
+# --- whom of us something was told ---------------------------------------------------------------------------------
+
+alerts = Table(  # messages to our own people, by webhook or mail; they never hold what somebody wrote
+    "alerts",
+    metadata,
+    key(),
+    ref("mentions", nullable=True),
+    ref("cases", nullable=True),
+    Column("target", String(100), nullable=False),
+    Column("kind", String(40), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("rule", String(100), nullable=False, default=""),  # of the policy, that asked for it
+    Column("urgency", String(20), nullable=False, default=""),  # when it was made; "" where nothing has one
+    Column("key", String(200), nullable=False),  # of what happened: told to a target once
+    Column("send_key", String(64), nullable=False, unique=True),  # the same at every attempt, for the receiver
+    Column("state", String(20), nullable=False),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("made_at", Moment, nullable=False),
+    Column("next_try_at", Moment, nullable=False),
+    Column("first_tried_at", Moment),
+    Column("tried_at", Moment),  # when the last attempt began
+    Column("claimed_until", Moment),  # whoever sends it is taken for dead by then
+    Column("settled_at", Moment),  # sent, or given up
+    Column("reason", Text),  # why it failed; or what the receiver remarked
+    Column("stands_for", Integer, nullable=False, default=1),  # how many alerts a digest gathers
+    Column("digest_id", BigKey, ForeignKey("alerts.id"), index=True),  # the digest that tells it
+    UniqueConstraint("target", "key"),
+    Index(None, "state", "target", "next_try_at"),
+    Index(None, "target", "tried_at"),
+)
+
+alert_targets = Table(  # how it went lately, a row for each target that was ever sent to
+    "alert_targets",
+    metadata,
+    Column("target", String(100), primary_key=True),
+    Column("failures", Integer, nullable=False, default=0),  # in a row
+    Column("failing_since", Moment),
+    Column("rests_until", Moment),
+    Column("last_error", Text),
+    Column("succeeded_at", Moment),
+)

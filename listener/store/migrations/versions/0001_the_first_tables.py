@@ -533,3 +533,54 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("corrections", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_corrections_mention_id"), ["mention_id"], unique=False)
+
+    op.create_table(
+        "alerts",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("mention_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("case_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("target", sa.String(length=100), nullable=False),
+        sa.Column("kind", sa.String(length=40), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("why", sa.Text(), nullable=False),
+        sa.Column("rule", sa.String(length=100), nullable=False),
+        sa.Column("urgency", sa.String(length=20), nullable=False),
+        sa.Column("key", sa.String(length=200), nullable=False),
+        sa.Column("send_key", sa.String(length=64), nullable=False),
+        sa.Column("state", sa.String(length=20), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("next_try_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("first_tried_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("tried_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("claimed_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("settled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("stands_for", sa.Integer(), nullable=False),
+        sa.Column("digest_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.ForeignKeyConstraint(["case_id"], ["cases.id"], name=op.f("fk_alerts_case_id")),
+        sa.ForeignKeyConstraint(["digest_id"], ["alerts.id"], name=op.f("fk_alerts_digest_id")),
+        sa.ForeignKeyConstraint(["mention_id"], ["mentions.id"], name=op.f("fk_alerts_mention_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_alerts")),
+        sa.UniqueConstraint("send_key", name=op.f("uq_alerts_send_key")),
+        sa.UniqueConstraint("target", "key", name=op.f("uq_alerts_target_key")),
+    )
+    with op.batch_alter_table("alerts", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_alerts_case_id"), ["case_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_alerts_digest_id"), ["digest_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_alerts_mention_id"), ["mention_id"], unique=False)
+        batch_op.create_index(
+            batch_op.f("ix_alerts_state_target_next_try_at"), ["state", "target", "next_try_at"], unique=False
+        )
+        batch_op.create_index(batch_op.f("ix_alerts_target_tried_at"), ["target", "tried_at"], unique=False)
+
+    op.create_table(
+        "alert_targets",
+        sa.Column("target", sa.String(length=100), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("failing_since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("rests_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_error", sa.Text(), nullable=True),
+        sa.Column("succeeded_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("target", name=op.f("pk_alert_targets")),
+    )

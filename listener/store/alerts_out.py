@@ -1,0 +1,163 @@
+"""Alerts on their way out. Several processes may send at once: each alert is claimed by one of them.
+
+At least once: whoever dies while sending leaves a claim that runs out, and the next one sends under the same key.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+from sqlalchemy import ColumnElement, func, insert, literal, select, update
+
+from listener.store import Transaction, audit, upsert
+from listener.store import tables as t
+from listener.store.alerts import DIGEST, OPEN, Alert, from_row, joined
+from listener.types import AlertState
+
+LEASE = timedelta(minutes=2)  # a sender that has not come back by then is taken for dead
+HOUR = timedelta(hours=1)
+DIGEST_EVERY = timedelta(minutes=5)  # in a flood, a target hears from us as often as that
+
+_COLUMNS = t.alerts.c
+
+
+def targets(tx: Transaction) -> list[str]:
+    """The targets that something waits for, by name."""
+    waits = _COLUMNS.state.in_([state.value for state in OPEN])
+    return list(tx.scalars(select(_COLUMNS.target).where(waits).distinct().order_by(_COLUMNS.target)).all())
+
+
+def claim(tx: Transaction, target: str, *, hourly: int, longest_rest: timedelta, now: datetime) -> Alert | None:
+    """The alert to send to the target now, which says `sending` from here on; None where nothing is due.
+
+    This must be committed before it is sent. Above `hourly` messages within an hour what waits is gathered into one, as
+    often as `DIGEST_EVERY`. A rest that is longer than `longest_rest` comes from a clock that was set back.
+    """
+    tx.execute(upsert(tx, t.alert_targets).values(target=target, failures=0).on_conflict_do_nothing())
+    row = tx.execute(select(t.alert_targets).where(t.alert_targets.c.target == target).with_for_update()).one()
+    if row.rests_until and now < row.rests_until <= now + longest_rest:
+        return None
+    _take_back(tx, target, now)
+    mine = (_COLUMNS.target == target, _COLUMNS.state == AlertState.WAITING.value)
+    due = (*mine, _COLUMNS.next_try_at <= now)
+    chosen = tx.scalar(select(_COLUMNS.id).where(*due).order_by(_COLUMNS.attempts > 0, _COLUMNS.id).limit(1))
+    if chosen is None:
+        return None
+    went = (_COLUMNS.target == target, _COLUMNS.state.in_((AlertState.SENT.value, AlertState.SENDING.value)))
+    lately = (*went, _COLUMNS.tried_at > now - HOUR, _COLUMNS.tried_at <= now)
+    told, last = tx.execute(select(func.count(), func.max(_COLUMNS.tried_at)).where(*lately)).one()
+    if told >= hourly:
+        if last is not None and last > now - DIGEST_EVERY:
+            return None
+        chosen = _gather(tx, target, now) or chosen
+    tx.execute(
+        update(t.alerts)
+        .where(_COLUMNS.id == chosen)
+        .values(
+            state=AlertState.SENDING.value,
+            attempts=_COLUMNS.attempts + 1,
+            first_tried_at=func.coalesce(_COLUMNS.first_tried_at, literal(now, t.Moment())),
+            tried_at=now,
+            claimed_until=now + LEASE,
+        )
+    )
+    return from_row(tx.execute(joined().where(_COLUMNS.id == chosen)).one())
+
+
+def _take_back(tx: Transaction, target: str, now: datetime) -> None:
+    """What a dead sender left behind waits again; so does what a clock that was set back would hold for long."""
+    run_out = (_COLUMNS.claimed_until <= now) | (_COLUMNS.claimed_until > now + LEASE)
+    where = (_COLUMNS.target == target, _COLUMNS.state == AlertState.SENDING.value, run_out)
+    tx.execute(update(t.alerts).where(*where).values(state=AlertState.WAITING.value, next_try_at=now))
+    ahead = (_COLUMNS.target == target, _COLUMNS.state == AlertState.WAITING.value, _COLUMNS.next_try_at > now + HOUR)
+    tx.execute(update(t.alerts).where(*ahead).values(next_try_at=now))
+
+
+def _gather(tx: Transaction, target: str, now: datetime) -> int | None:
+    """A digest of what was never tried yet; None where that is less than two. What was tried keeps its own key."""
+    new = (
+        _COLUMNS.target == target,
+        _COLUMNS.state == AlertState.WAITING.value,
+        _COLUMNS.attempts == 0,
+        _COLUMNS.kind != DIGEST,
+    )
+    count, first = tx.execute(select(func.count(), func.min(_COLUMNS.id)).where(*new)).one()
+    if count < 2:
+        return None
+    made = tx.execute(
+        insert(t.alerts).values(
+            target=target,
+            kind=DIGEST,
+            subject=f"{count} alerts",
+            why=f"More than the settings let through to {target} in an hour came at once.",
+            rule="",
+            urgency="",
+            key=f"digest from {first}",
+            send_key=uuid4().hex,
+            state=AlertState.WAITING.value,
+            attempts=0,
+            made_at=now,
+            next_try_at=now,
+            stands_for=count,
+        )
+    )
+    digest: int = made.inserted_primary_key[0]  # type: ignore[index]
+    gathered = {"state": AlertState.GATHERED.value, "digest_id": digest, "settled_at": now}
+    tx.execute(update(t.alerts).where(*new, _COLUMNS.id != digest).values(**gathered))
+    return digest
+
+
+def sent(tx: Transaction, alert: Alert, *, remark: str, now: datetime) -> None:
+    """The receiver has it; `remark` is what it had to say, empty where nothing."""
+    underway = (_COLUMNS.id == alert.id, _COLUMNS.state.in_([state.value for state in OPEN]))
+    done = {"state": AlertState.SENT.value, "settled_at": now, "claimed_until": None, "reason": remark or None}
+    tx.execute(update(t.alerts).where(*underway).values(**done))
+    well = {"failures": 0, "failing_since": None, "rests_until": None, "last_error": None, "succeeded_at": now}
+    tx.execute(update(t.alert_targets).where(t.alert_targets.c.target == alert.target).values(**well))
+    audit.record(tx, at=now, by="daemon", action="alert.sent", subject=f"alert {alert.id}", to=alert.target)
+
+
+def not_sent(tx: Transaction, alert: Alert, *, reason: str, again: datetime, rests_until: datetime | None) -> None:
+    """It may not have arrived, and is tried again at `again`; nothing goes to its target before `rests_until`."""
+    values = {"state": AlertState.WAITING.value, "next_try_at": again, "claimed_until": None, "reason": reason}
+    tx.execute(update(t.alerts).where(*_mine(alert)).values(**values))
+    if rests_until is not None:
+        columns = t.alert_targets.c
+        tx.execute(update(t.alert_targets).where(columns.target == alert.target).values(rests_until=rests_until))
+
+
+def given_up(tx: Transaction, alert: Alert, *, reason: str, now: datetime) -> None:
+    """It is not tried any more; `status` says so, and a person may try it again."""
+    values = {"state": AlertState.FAILED.value, "settled_at": now, "claimed_until": None, "reason": reason}
+    if tx.execute(update(t.alerts).where(*_mine(alert)).values(**values)).rowcount:
+        subject = f"alert {alert.id}"
+        audit.record(tx, at=now, by="daemon", action="alert.failed", subject=subject, to=alert.target, reason=reason)
+
+
+def failed(tx: Transaction, target: str, *, error: str, now: datetime) -> tuple[int, datetime]:
+    """Counts a failure of the target; gives how many there were in a row, and since when."""
+    columns = t.alert_targets.c
+    row = tx.execute(select(t.alert_targets).where(columns.target == target).with_for_update()).one()
+    failures, since = row.failures + 1, row.failing_since or now
+    values = {"failures": failures, "failing_since": since, "last_error": error}
+    tx.execute(update(t.alert_targets).where(columns.target == target).values(**values))
+    return failures, since
+
+
+def give_up_all(tx: Transaction, target: str, *, since: datetime, reason: str, now: datetime) -> int:
+    """Gives up whatever waits for the target and should have gone before `since`; gives how many."""
+    asked = func.coalesce(_COLUMNS.first_tried_at, _COLUMNS.next_try_at)
+    where = (_COLUMNS.target == target, _COLUMNS.state == AlertState.WAITING.value, asked < since)
+    ids = tx.scalars(select(_COLUMNS.id).where(*where).order_by(_COLUMNS.id)).all()
+    values = {"state": AlertState.FAILED.value, "settled_at": now, "reason": reason}
+    tx.execute(update(t.alerts).where(*where).values(**values))
+    for alert_id in ids:
+        subject = f"alert {alert_id}"
+        audit.record(tx, at=now, by="daemon", action="alert.failed", subject=subject, to=target, reason=reason)
+    return len(ids)
+
+
+def _mine(alert: Alert) -> tuple[ColumnElement[bool], ...]:
+    """Whether the claim is still ours: nobody else took it for abandoned meanwhile."""
+    return _COLUMNS.id == alert.id, _COLUMNS.state == AlertState.SENDING.value, _COLUMNS.tried_at == alert.tried_at
