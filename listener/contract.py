@@ -31,11 +31,14 @@ from listener.types import (
     Mode,
     Page,
     Posted,
+    Promise,
     PublishRequest,
     Rechecked,
     ReplyRequest,
     Situation,
+    Step,
     Understanding,
+    Urgency,
     Visibility,
 )
 
@@ -200,3 +203,23 @@ class Policy(Protocol):
 
     def decide(self, situation: Situation) -> Decision:
         """What to do about one mention. Pure: the same situation gives the same decision."""
+
+    @property
+    def promises(self) -> Promises:
+        """What it promises to cases, and what happens when that is not kept."""
+
+
+class Promises(Protocol):
+    """Service levels on their calendars, and the steps when they are not kept. Pure."""
+
+    def promise(self, *, team: str, urgency: Urgency, network: str, tier: str, now: datetime) -> Promise:
+        """What is promised to a case that is opened now, with the steps if it is not kept; `tier`: the customer's."""
+
+    def question(self, team: str, *, calendar: str, now: datetime) -> tuple[Step, ...]:
+        """What is to be done while that team, asked now, owes an answer; `calendar`: the case's, "" for all time."""
+
+    def moved(self, moment: datetime, *, calendar: str, since: datetime, until: datetime) -> datetime:
+        """The moment, later by what was open of the calendar between the two others; all time where it has none."""
+
+    def due_in_words(self, due: datetime, *, calendar: str, now: datetime) -> str:
+        """When that is on our clocks, and on which days between now and then the calendar is closed."""

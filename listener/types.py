@@ -485,6 +485,59 @@ class ReplyPlan:
     wording: str = ""  # which of the template's wordings it is: the same for everybody, whatever their name
 
 
+class Clock(StrEnum):
+    """What a case is timed by."""
+
+    FIRST_RESPONSE = "first_response"
+    RESOLUTION = "resolution"
+    INFORMATION = "information"  # since a colleague's team was asked for something
+
+
+class Occasion(StrEnum):
+    """Why a step is taken."""
+
+    WARNING = "warning"  # what was promised will soon be due
+    BREACH = "breach"  # it is due and not done
+    QUESTION = "question"  # a team was asked for information
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """Something to do at a moment if a case still waits then: `number` 0 is the occasion itself, 1 the first step.
+
+    `alerts`: whom to tell; `team`: who gets it from then on; `urgency`: a level, or "+1" for a step more.
+    """
+
+    clock: Clock
+    occasion: Occasion
+    number: int
+    at: datetime
+    alerts: tuple[str, ...] = ()
+    team: str = ""
+    urgency: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promise:
+    """By when a case is to be answered and solved, and what happens if not. Moments in UTC, None: nothing promised.
+
+    `level` names the service level; the spans are open time of `calendar`, "" where the clock never stands still.
+    """
+
+    level: str = ""
+    calendar: str = ""
+    first_response: timedelta | None = None
+    resolution: timedelta | None = None
+    first_response_warning: datetime | None = None
+    first_response_due: datetime | None = None
+    resolution_warning: datetime | None = None
+    resolution_due: datetime | None = None
+    steps: tuple[Step, ...] = ()
+
+
+NOTHING_PROMISED = Promise()
+
+
 @dataclass(frozen=True, kw_only=True)
 class CasePlan:
     """A case to open, or to update where one is already open."""
@@ -493,8 +546,17 @@ class CasePlan:
     urgency: Urgency
     title: str
     tags: tuple[str, ...] = ()
-    first_response: timedelta | None = None
-    resolution: timedelta | None = None
+    promise: Promise = NOTHING_PROMISED
+
+    @property
+    def first_response(self) -> timedelta | None:
+        """How long until the first answer, in open time."""
+        return self.promise.first_response
+
+    @property
+    def resolution(self) -> timedelta | None:
+        """How long until the solution, in open time."""
+        return self.promise.resolution
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -32,6 +32,7 @@ from policies.calendars import Hours
 from policies.colleagues import recognised
 from policies.conditions import Seen, compile_when
 from policies.drafts import Templates
+from policies.promises import Promises
 from policies.remembered import Verdicts, values_of
 from policies.schema import Case, PolicyFile, Reply, Rule
 from policies.shares import Share, draw, percent
@@ -102,6 +103,7 @@ class Rules:
         self.fields_asked = fields_asked(file)
         self._modes = modes
         self._hours = Hours.of(file.calendars, time_zone=file.time_zone)
+        self.promises = Promises(file, self._hours)
         self._rules = tuple(
             _Compiled(rule=rule, verdicts=Verdicts(rule.name, rule.because, compile_when(rule.when, self._hours)))
             for rule in file.rules
@@ -206,8 +208,15 @@ class Rules:
     def case_plan(
         self, situation: Situation, *, team: str, urgency: Urgency, tags: tuple[str, ...] = (), rule: str = ""
     ) -> CasePlan:
-        """A case with the service level of its urgency. Its title quotes nobody: posts can be deleted, titles stay."""
-        promised = self.file.service_levels.promised(urgency)
+        """A case with the service level that fits. Its title quotes nobody: posts can be deleted, titles stay."""
+        customer = situation.customer
+        promise = self.promises.promise(
+            team=team,
+            urgency=urgency,
+            network=situation.network,
+            tier=customer.tier if customer else "",
+            now=situation.now,
+        )
         intents = situation.understanding.intents
         matter = intents[0].replace("_", " ") if intents else rule or "mention"
         return CasePlan(
@@ -215,8 +224,7 @@ class Rules:
             urgency=urgency,
             title=f"{matter.capitalize()} on {situation.network}",
             tags=tags,
-            first_response=promised.first_response,
-            resolution=promised.resolution,
+            promise=promise,
         )
 
     @staticmethod

@@ -47,6 +47,7 @@ from policies import stops, stops_of_words
 from policies.drafts import addressed_length
 from policies.evaluate import Rules
 from policies.guidelines import Guidelines
+from policies.promises import Promises
 from policies.risks import Risk, RiskWords
 from policies.schema import PolicyFile
 from policies.stops import Case, Stop
@@ -138,6 +139,11 @@ class Guarded:
         """
         found = self._guidelines.broken(text, language, understanding, name=name, visibility=visibility)
         return tuple(f"{one.sentence[0].upper()}{one.sentence[1:]}." for one in found)
+
+    @property
+    def promises(self) -> Promises:
+        """What it promises to cases, and what happens when that is not kept."""
+        return self._rules.promises
 
     def _held_for_tone(self, reply: ReplyPlan | None, situation: Situation) -> tuple[str, ...]:
         if reply is None:

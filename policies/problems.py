@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from listener.types import CaseMode
+from policies import levels
 from policies.conditions import LABELS
 from policies.document import MAX_PROBLEMS, Document, Location
 from policies.fields import BRANCH, NONE
@@ -164,6 +165,7 @@ def _references(data: Mapping[str, Any]) -> Iterator[tuple[Location, str, str]]:
     for kind, team in risk_teams.items() if isinstance(risk_teams, dict) else ():
         if isinstance(team, str):
             yield ("guard", "risk_teams", kind), "team", team
+    yield from levels.references(data)
     rules = data.get("rules")
     for index, rule in enumerate(rules) if isinstance(rules, list) else ():
         if isinstance(rule, dict):
@@ -211,6 +213,7 @@ def _several(value: object) -> list[object]:
 def _meaning(file: PolicyFile) -> Iterator[tuple[Location, str]]:
     yield from _rule_problems(file)
     yield from _area_problems(file)
+    yield from levels.problems(file)
     for name, template in file.templates.items():
         for place, by_language in template.wordings().items():
             where: Location = ("templates", name, "networks", place) if place else ("templates", name)

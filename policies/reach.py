@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 
 from listener.types import Answerable, Facts, PostKind, Urgency
+from policies import levels
 from policies.document import Location
 from policies.proofs import BLOCKS, Both, Effort, Formula, Line, contradicts, formula, impossible, lines_of, negated
 from policies.schema import PolicyFile, Rule, Then
@@ -93,6 +94,7 @@ def findings(file: PolicyFile, facts: FactsOf | None = None) -> Iterator[tuple[L
                 f"rule `{shown(each.rule.name)}` changes nothing: rules above it have said all of it by then; remove "
                 "it, or say something new",
             )
+    yield from levels.in_vain(file)
     if facts is not None:
         for each in rules:
             if not each.never:

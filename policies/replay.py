@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from listener.types import Decision, Mode, Situation, Urgency
+from listener.types import Decision, Mode, Promise, Situation, Urgency
 from policies.guard import Guarded
 from policies.partings import parting
 
@@ -44,6 +44,7 @@ class Outcome:
     leave_alone: bool
     first_response: timedelta | None
     resolution: timedelta | None
+    promise: Promise | None = None
 
 
 # What people call each part of an outcome.
@@ -61,6 +62,7 @@ ASPECTS: Mapping[str, str] = {
     "leave_alone": "left alone",
     "first_response": "service level",
     "resolution": "service level",
+    "promise": "service level",
 }
 
 
@@ -81,6 +83,7 @@ def outcome(situation: Situation, decision: Decision) -> Outcome:
         decision.leave_alone,
         case.first_response if case else None,
         case.resolution if case else None,
+        case.promise if case else None,
     )
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
 
-from listener.types import CaseMode, Mode, Urgency
+from listener.types import CaseMode, Mode
 from policies.asking import AskFor
 from policies.blocks import Block
 from policies.calendars import Calendar, Calendars, TimeZone, WeekdayList
@@ -32,7 +32,6 @@ from policies.fields import (
     Scores,
     Sentiments,
     Signals,
-    Span,
     Speakers,
     Text,
     Visibilities,
@@ -44,6 +43,7 @@ from policies.records import Fields
 from policies.sample import MOST, Sample
 from policies.schema_drafts import Guidelines, Template
 from policies.schema_guard import Guard
+from policies.schema_levels import Escalation, ServiceLevels
 from policies.shares import Share
 
 LEAST_EXAMPLES = 5
@@ -320,33 +320,6 @@ class Team(Block):
     languages: Languages | None = None
 
 
-class ServiceLevel(Block):
-    """What is promised for one urgency."""
-
-    first_response: Span | None = Field(default=None, description="Like 15m, 4h or 2d.")
-    resolution: Span | None = None
-
-    @model_validator(mode="after")
-    def _in_order(self) -> ServiceLevel:
-        if self.first_response and self.resolution and self.first_response > self.resolution:
-            raise refuse("`first_response` is longer than `resolution`; swap or correct them")
-        return self
-
-
-class ServiceLevels(Block):
-    """What is promised, by urgency."""
-
-    low: ServiceLevel = ServiceLevel()
-    normal: ServiceLevel = ServiceLevel()
-    high: ServiceLevel = ServiceLevel()
-    critical: ServiceLevel = ServiceLevel()
-
-    def promised(self, urgency: Urgency) -> ServiceLevel:
-        """The level for that urgency."""
-        level: ServiceLevel = getattr(self, urgency.value)
-        return level
-
-
 class PolicyFile(Block):
     """A response policy: what we answer, what we leave, who gets it and how soon."""
 
@@ -364,6 +337,7 @@ class PolicyFile(Block):
     teams: dict[Name, Team] = Field(min_length=1)
     default_team: Reference
     service_levels: ServiceLevels = ServiceLevels()
+    escalation: Escalation = Field(default=Escalation(), description="What happens when a promise is broken.")
     guard: Guard = Guard()
     guidelines: Guidelines = Field(default=Guidelines(), description="How replies should sound.")
     templates: dict[Name, Template] = Field(default_factory=dict)

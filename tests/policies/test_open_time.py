@@ -94,7 +94,8 @@ def moments(draw: st.DrawFn) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=UTC) + draw(st.integers(-2880, 2880)) * MINUTE
 
 
-@settings(deadline=None, max_examples=60)
+@pytest.mark.slow
+@settings(deadline=None, max_examples=100)
 @given(calendars(), moments(), st.integers(1, 2880))
 def test_the_open_time_is_that_of_every_minute(calendar: OpenTime, since: datetime, minutes: int) -> None:
     assert calendar.hours is not None
@@ -102,7 +103,8 @@ def test_the_open_time_is_that_of_every_minute(calendar: OpenTime, since: dateti
     assert calendar.between(since, since + minutes * MINUTE) == walked * MINUTE
 
 
-@settings(deadline=None, max_examples=60)
+@pytest.mark.slow
+@settings(deadline=None, max_examples=100)
 @given(calendars(), moments(), st.integers(1, 600))
 def test_the_moment_is_the_one_that_the_walker_stops_at(calendar: OpenTime, since: datetime, span: int) -> None:
     assert calendar.hours is not None
@@ -116,7 +118,8 @@ def test_the_moment_is_the_one_that_the_walker_stops_at(calendar: OpenTime, sinc
     assert calendar.after(since, span * MINUTE) > at - MINUTE
 
 
-@settings(deadline=None, max_examples=60)
+@pytest.mark.slow
+@settings(deadline=None, max_examples=100)
 @given(calendars(), moments(), st.timedeltas(timedelta(), timedelta(days=3)), st.timedeltas(timedelta(), timedelta(5)))
 def test_adding_and_measuring_are_each_others_inverse(
     calendar: OpenTime, since: datetime, span: timedelta, more: timedelta

@@ -1,0 +1,156 @@
+"""What is wrong with service levels and escalation chains, what of them is in vain, and whom they tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from typing import Any
+
+from policies.amounts import spoken
+from policies.document import Location
+from policies.fields import NONE
+from policies.open_time import open_a_week
+from policies.schema import PolicyFile
+from policies.schema_levels import Chains, OnlyLevel, ServiceLevel
+from policies.words import shown
+
+LONGEST = 52  # weeks that a promise may take on its calendar
+_CHAINS = ("on_warning", "on_breach", "on_information_needed")
+_LEVELS = ("low", "normal", "high", "critical")
+
+
+def references(data: Mapping[str, Any]) -> Iterator[tuple[Location, str, str]]:
+    """The teams and calendars that they name: where, which of the two, the name. Reads raw data, whatever it is."""
+    levels = data.get("service_levels")
+    for location, level in _raw_levels(levels):
+        name = level.get("calendar")
+        if isinstance(name, str) and name != NONE:
+            yield (*location, "calendar"), "calendar", name
+        for number, team in enumerate(_several(level.get("team")) if "only" in location else ()):
+            if isinstance(team, str):
+                yield (*location, "team", number), "team", team
+    chains = data.get("escalation")
+    teams = chains.get("teams") if isinstance(chains, dict) else None
+    yield from _teams_of(chains, ("escalation",))
+    for team, own in teams.items() if isinstance(teams, dict) else ():
+        if isinstance(team, str):
+            yield ("escalation", "teams", team), "team", team
+        yield from _teams_of(own, ("escalation", "teams", team))
+
+
+def _raw_levels(levels: object) -> Iterator[tuple[Location, Mapping[str, Any]]]:
+    if not isinstance(levels, dict):
+        return
+    yield ("service_levels",), levels
+    for name in _LEVELS:
+        if isinstance(levels.get(name), dict):
+            yield ("service_levels", name), levels[name]
+    for number, level in enumerate(_several(levels.get("only"))):
+        if isinstance(level, dict):
+            yield ("service_levels", "only", number), level
+
+
+def _teams_of(chains: object, location: Location) -> Iterator[tuple[Location, str, str]]:
+    for key in _CHAINS if isinstance(chains, dict) else ():
+        for number, step in enumerate(_several(chains.get(key))):  # type: ignore[attr-defined]  # a dict, or no key
+            if isinstance(step, dict) and isinstance(step.get("team"), str):
+                yield (*location, key, number, "team"), "team", step["team"]
+
+
+def _several(value: object) -> list[object]:
+    return value if isinstance(value, list) else [value]
+
+
+# --- meaning ---------------------------------------------------------------------------------------------------------
+
+
+def problems(file: PolicyFile) -> Iterator[tuple[Location, str]]:
+    """Promises that contradict themselves, or that their calendar cannot hold."""
+    for number, urgency, level in file.service_levels.every():
+        own = number is not None
+        at: Location = ("service_levels", "only", number) if number is not None else ("service_levels", urgency.value)
+        where = f" at urgency {urgency}" if own else ""
+        if level.first_response and level.resolution and level.first_response > level.resolution and own:
+            yield (
+                at,
+                f"`first_response` is longer than the `resolution` that holds{where}, "
+                f"{spoken(level.resolution)}; say both here, or correct one",
+            )
+        yield from ((at, sentence + where) for sentence in _of_level(file, level))
+
+
+def _of_level(file: PolicyFile, level: ServiceLevel) -> Iterator[str]:
+    for key, span in (("first_response", level.first_response), ("resolution", level.resolution)):
+        if span is None:
+            continue
+        if level.warn and level.warn.before and level.warn.before >= span:
+            yield f"`warn: {level.warn}` is no earlier than the start of `{key}: {spoken(span)}`; write it shorter"
+        calendar = file.calendars.get(level.calendar or "")
+        if calendar and span > open_a_week(calendar) * LONGEST:
+            week = open_a_week(calendar)
+            yield (
+                f"`{key}: {spoken(span)}` takes more than a year of `{shown(level.calendar or '')}`, which is open "
+                f"{spoken_hours(week)} a week; a day is 24 open hours there, so write it in hours"
+            )
+
+
+def spoken_hours(span: timedelta) -> str:
+    """`44h`, `7h 30m`: never in days, which are longer than what is open in one."""
+    hours, seconds = divmod(int(span.total_seconds()), 3600)
+    return " ".join([*([f"{hours}h"] if hours else []), *([f"{seconds // 60}m"] if seconds else [])]) or "0m"
+
+
+# --- what is in vain -------------------------------------------------------------------------------------------------
+
+
+def in_vain(file: PolicyFile) -> Iterator[tuple[Location, str]]:
+    """Levels that no case gets, and chains that nothing starts."""
+    levels = file.service_levels
+    for number, level in enumerate(levels.only):
+        before = next((place for place, other in enumerate(levels.only[:number]) if _covers(other, level)), None)
+        if before is not None:
+            yield (
+                ("service_levels", "only", number),
+                f"no case gets this level ({shown(level.for_whom())}): the one for "
+                f"{shown(levels.only[before].for_whom())} above it fits all of them; move it up",
+            )
+    held = [level for _, _, level in levels.every() if level.first_response or level.resolution]
+    warned = any(level.warn and level.warn.after(timedelta(1)) is not None for level in held)
+    for at, chains in _all_chains(file):
+        if chains.on_warning and not warned:
+            yield (*at, "on_warning"), "nothing warns: no service level says `warn`, like `warn: 80%`"
+        if chains.on_breach and not held:
+            yield (*at, "on_breach"), "nothing can be broken: no service level promises anything"
+
+
+def _covers(one: OnlyLevel, other: OnlyLevel) -> bool:
+    """Whether every case that the other is for is the one's as well."""
+    pairs = (
+        (_folded(one.network), _folded(other.network)),
+        (one.team, other.team),
+        (_folded(one.tier), _folded(other.tier)),
+        (one.urgency, other.urgency),
+    )
+    return all(wide is None or (narrow is not None and set(narrow) <= set(wide)) for wide, narrow in pairs)
+
+
+def _folded(words: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    return tuple(word.casefold() for word in words) if words else None
+
+
+# --- whom they tell --------------------------------------------------------------------------------------------------
+
+
+def alerts_named(file: PolicyFile) -> Iterator[tuple[Location, str]]:
+    """Every alert target that a chain names, and where."""
+    for at, chains in _all_chains(file):
+        for key in _CHAINS:
+            for number, step in enumerate(getattr(chains, key) or ()):
+                for place, name in enumerate(step.alert or ()):
+                    yield (*at, key, number, "alert", place), name
+
+
+def _all_chains(file: PolicyFile) -> Iterator[tuple[Location, Chains]]:
+    yield ("escalation",), file.escalation
+    for team, own in file.escalation.teams.items():
+        yield ("escalation", "teams", team), own

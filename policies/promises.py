@@ -1,0 +1,136 @@
+"""What is promised to a case, as moments: the service level that fits, on its calendar, with the steps if it is broken.
+
+Which level: the first of `only` whose network, team, tier and urgency all fit; what it leaves out, and every other case,
+is as the case's urgency has it. All spans, those of the steps too, are open time of the level's calendar.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from listener.types import Clock, Occasion, Promise, Step, Urgency
+from policies.calendars import Hours, local_time, spoken_clock
+from policies.open_time import OpenTime
+from policies.schema import PolicyFile
+from policies.schema_levels import OnlyLevel, ServiceLevel, StepOf
+
+_ALL_TIME = OpenTime(None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Only:
+    """One of `only` with the words it is for, ready to be compared; None: any."""
+
+    network: frozenset[str] | None
+    team: frozenset[str] | None
+    tier: frozenset[str] | None
+    urgency: frozenset[Urgency] | None
+
+    @classmethod
+    def of(cls, level: OnlyLevel) -> _Only:
+        return cls(
+            network=_folded(level.network),
+            team=frozenset(level.team) if level.team else None,
+            tier=_folded(level.tier),
+            urgency=frozenset(level.urgency) if level.urgency else None,
+        )
+
+    def fits(self, team: str, urgency: Urgency, network: str, tier: str) -> bool:
+        return (
+            (self.network is None or network in self.network)
+            and (self.team is None or team in self.team)
+            and (self.tier is None or tier in self.tier)
+            and (self.urgency is None or urgency in self.urgency)
+        )
+
+
+class Promises:
+    """The service levels and escalation chains of a policy, with its calendars."""
+
+    def __init__(self, file: PolicyFile, hours: Hours) -> None:
+        self._levels, self._escalation, self._zone = file.service_levels, file.escalation, hours.zone
+        self._only = tuple(_Only.of(level) for level in file.service_levels.only)
+        self._clocks = {name: OpenTime(calendar) for name, calendar in hours.calendars.items()}
+        self._known: dict[tuple[int, Urgency], tuple[str, ServiceLevel]] = {}
+
+    def promise(self, *, team: str, urgency: Urgency, network: str, tier: str, now: datetime) -> Promise:
+        """What a case that is opened now is promised."""
+        words, level = self._level(team, urgency, network.casefold(), tier.casefold())
+        calendar = level.calendar or ""
+        clock = self._clocks.get(calendar, _ALL_TIME)
+        steps: list[Step] = []
+        moments: dict[str, datetime] = {}
+        for which in (Clock.FIRST_RESPONSE, Clock.RESOLUTION):
+            span = level.first_response if which is Clock.FIRST_RESPONSE else level.resolution
+            if span is None:
+                continue
+            used = level.warn.after(span) if level.warn else None
+            if used is not None:
+                warning = moments[f"{which}_warning"] = clock.after(now, used)
+                steps.append(Step(clock=which, occasion=Occasion.WARNING, number=0, at=warning))
+                chain = self._escalation.chain("on_warning", team)
+                steps += _steps(chain, clock, warning, which, Occasion.WARNING)
+            due = moments[f"{which}_due"] = clock.after(now, span)
+            steps.append(Step(clock=which, occasion=Occasion.BREACH, number=0, at=due))
+            steps += _steps(self._escalation.chain("on_breach", team), clock, due, which, Occasion.BREACH)
+        return Promise(
+            level=words,
+            calendar=calendar,
+            first_response=level.first_response,
+            resolution=level.resolution,
+            first_response_warning=moments.get("first_response_warning"),
+            first_response_due=moments.get("first_response_due"),
+            resolution_warning=moments.get("resolution_warning"),
+            resolution_due=moments.get("resolution_due"),
+            steps=tuple(steps),
+        )
+
+    def question(self, team: str, *, calendar: str, now: datetime) -> tuple[Step, ...]:
+        """What is to be done while the team that is asked now owes an answer."""
+        clock = self._clocks.get(calendar, _ALL_TIME)
+        chain = self._escalation.chain("on_information_needed", team)
+        return tuple(_steps(chain, clock, now, Clock.INFORMATION, Occasion.QUESTION))
+
+    def moved(self, moment: datetime, *, calendar: str, since: datetime, until: datetime) -> datetime:
+        """The moment, later by what was open of the calendar between the two others."""
+        clock = self._clocks.get(calendar, _ALL_TIME)
+        return clock.after(moment, clock.between(since, until))
+
+    def due_in_words(self, due: datetime, *, calendar: str, now: datetime) -> str:
+        """`Mon 23 Nov 10:00 (Europe/Madrid), office is closed on Sundays`."""
+        clock = self._clocks.get(calendar, _ALL_TIME)
+        zone = clock.hours.zone if clock.hours else self._zone
+        closed = clock.why_not_sooner(now, due, calendar)
+        return f"{spoken_clock(local_time(due, zone))} ({zone.key})" + (f", {closed}" if closed else "")
+
+    def _level(self, team: str, urgency: Urgency, network: str, tier: str) -> tuple[str, ServiceLevel]:
+        """The level that fits, and its name in words."""
+        fits = (place for place, only in enumerate(self._only) if only.fits(team, urgency, network, tier))
+        place = next(fits, -1)
+        found = self._known.get((place, urgency))
+        if found is None:
+            only = self._levels.only[place] if place >= 0 else None
+            words = f"{urgency.value}, only {only.for_whom()}" if only else urgency.value
+            found = self._known[place, urgency] = words, self._levels.of(urgency, only)
+        return found
+
+
+def _steps(
+    chain: tuple[StepOf, ...], clock: OpenTime, start: datetime, which: Clock, occasion: Occasion
+) -> Iterator[Step]:
+    for number, step in enumerate(chain, 1):
+        yield Step(
+            clock=which,
+            occasion=occasion,
+            number=number,
+            at=clock.after(start, step.after),
+            alerts=step.alert or (),
+            team=step.team or "",
+            urgency=step.urgency or "",
+        )
+
+
+def _folded(words: tuple[str, ...] | None) -> frozenset[str] | None:
+    return frozenset(word.casefold() for word in words) if words else None
