@@ -85,6 +85,7 @@ class Daemon:
             "alive": (ALIVE_EVERY, self._alive),
             "forget": (RECHECK_EVERY, self._pipeline.forget),
             "streams": (self._tick, self._open_streams),
+            "watch": (self._tick, self._pipeline.watch),
         }
         for account in self._pipeline.accounts:
             jobs[f"poll {account}"] = self._tick, partial(self._pipeline.poll, account=account)

@@ -24,7 +24,7 @@ Leaf = tuple[Path, Any, Any]  # where, what was there, what is there; None for n
 # The keys whose entries have names that people gave them, and what one entry is called.
 _ENTRIES = {"templates": "Template", "teams": "Team", "areas": "Area", "calendars": "Calendar", "tests": "Test"}
 _SECTIONS = {"guard": "Guard", "guidelines": "Guidelines", "brand": "Brand", "service_levels": "Service levels"}
-_SECTIONS["escalation"] = "Escalation"
+_SECTIONS |= {"escalation": "Escalation"}
 _MODES = {
     Mode.AUTO: "replies that pass every guard go out alone (auto)",
     Mode.MANUAL: "a person sees every reply first (manual)",

@@ -51,7 +51,7 @@ class OpenTime:
         return later(start, HORIZON)
 
     def between(self, since: datetime, until: datetime) -> timedelta:
-        """How much open time passed between two moments; none where the second is not later. At most `HORIZON` of it."""
+        """How much open time passed between two moments; none where the second is no later. `HORIZON` at most."""
         if until <= since:
             return timedelta()
         until = min(until, later(since, HORIZON))
@@ -71,9 +71,8 @@ class OpenTime:
         day = max(start.date(), _FIRST)
         while day <= min(end.date(), LAST):
             for opens, closes in self._on(day):
-                opens, closes = max(opens, start), min(closes, end)
-                if opens < closes:
-                    yield opens, closes
+                if opens < end and start < closes:
+                    yield max(opens, start), min(closes, end)
             day += _DAY
 
     def _on(self, day: date) -> tuple[Span, ...]:

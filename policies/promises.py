@@ -1,7 +1,7 @@
-"""What is promised to a case, as moments: the service level that fits, on its calendar, with the steps if it is broken.
+"""What is promised to a case, as moments: the service level that fits, on its calendar, with what follows a breach.
 
-Which level: the first of `only` whose network, team, tier and urgency all fit; what it leaves out, and every other case,
-is as the case's urgency has it. All spans, those of the steps too, are open time of the level's calendar.
+Which level: the first of `only` whose network, team, tier and urgency all fit; what it leaves out, and every other
+case, is as the case's urgency has it. All spans, those of the steps too, are open time of the level's calendar.
 """
 
 from __future__ import annotations

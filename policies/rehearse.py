@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from listener.errors import Mistake, PolicyProblem
-from listener.types import Decision, Facts, RuleOutcome, Understanding
+from listener.types import CasePlan, Decision, Facts, Promise, RuleOutcome, Understanding
 from policies import document as documents
+from policies.amounts import spoken
 from policies.document import Document
 from policies.fields import NONE
 from policies.guard import Guarded, guard_names
@@ -158,6 +160,7 @@ def _unmet(expect: Expected, decision: Decision) -> Iterator[tuple[str, str]]:
     ):
         if wanted is not None and wanted != came:
             yield key, f"expected {key} `{wanted}`, came `{came}`{f' ({because})' if because else ''}"
+    yield from _unkept(expect, case)
     if sentence := _differ("tags", expect.tags, tags):
         yield "tags", sentence
     if sentence := _differ("guard", expect.guard, stopped):
@@ -165,6 +168,25 @@ def _unmet(expect: Expected, decision: Decision) -> Iterator[tuple[str, str]]:
     if expect.ignored is not None and expect.ignored != bool(decision.ignored):
         wanted = "that it is ignored" if expect.ignored else "that it is not ignored"
         yield "ignored", f"expected {wanted}, which it is{'' if decision.ignored else ' not'}"
+
+
+def _unkept(expect: Expected, case: CasePlan | None) -> Iterator[tuple[str, str]]:
+    """Where something else is promised than expected."""
+    promise = case.promise if case else Promise()
+    for key in ("first_response", "resolution"):
+        wanted, came = getattr(expect, key), getattr(promise, key) or NONE
+        if wanted is not None and wanted != came:
+            says, said = (spoken(each) if isinstance(each, timedelta) else NONE for each in (wanted, came))
+            level = f" (level: {shown(promise.level, 200)})" if promise.level else ""
+            yield key, f"expected {key} `{says}`, came `{said}`{level}"
+        due, comes = getattr(expect, f"{key}_due"), getattr(promise, f"{key}_due")
+        if due is not None and due != comes:
+            on = f" on `{shown(promise.calendar)}`" if promise.calendar else ""
+            yield f"{key}_due", f"expected {key}_due `{_utc(due)}`, came `{_utc(comes) if comes else NONE}`{on}"
+
+
+def _utc(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}".replace(":00Z", "Z")
 
 
 def _differ(key: str, wanted: Sequence[str] | None, came: Sequence[str]) -> str:

@@ -28,6 +28,7 @@ from listener.types import (
     Urgency,
     Visibility,
 )
+from policies.amounts import duration
 from policies.fields import NONE, Language, Name, NetworkName, Reference, Span, Text, Words, listed, refuse, sentences
 from policies.templates import VARIABLES
 from policies.words import shown
@@ -75,6 +76,16 @@ _Feels = Annotated[
     Sentiment | None,
     BeforeValidator(lambda value: None if value == NONE else value, json_schema_input_type=Sentiment | Literal["none"]),
 ]
+
+
+_Promised = Annotated[
+    timedelta | Literal["none"] | None,
+    BeforeValidator(
+        sentences(lambda value: value if value in (None, NONE) or isinstance(value, timedelta) else duration(value)),
+        json_schema_input_type=str,
+    ),
+]
+_Moment = Annotated[datetime, BeforeValidator(sentences(_moment), json_schema_input_type=str)]
 
 
 class _Said(_Block):
@@ -168,6 +179,10 @@ class Expected(_Block):
     guard: Words | None = Key(default=None, description="These guards stop the reply; `none`: no guard does.")
     escalate: Reference | None = Key(default=None, description="The team that is called in, or `none`.")
     ignored: bool | None = Key(default=None, description="Whether nothing at all is done.")
+    first_response: _Promised = Key(default=None, description="The span that is promised, like 30m; `none`: nothing.")
+    resolution: _Promised = Key(default=None, description="The span that is promised, like 4h; `none`: nothing.")
+    first_response_due: _Moment | None = Key(default=None, description="By when, like 2026-03-02T10:00+01:00.")
+    resolution_due: _Moment | None = None
 
     @field_validator("rule", "tags", "guard")
     @classmethod

@@ -1,13 +1,13 @@
 """How soon, and what happens if not: `service_levels` and `escalation` of the policy file as models.
 
-    service_levels:
-      calendar: office
-      warn: 80%
-      high: {first_response: 1h, resolution: 8h}
-      only:
-        - {tier: [gold], team: billing, first_response: 30m}
-    escalation:
-      on_breach: [{alert: ops}, {after: 1h, team: supervisors, urgency: "+1"}]
+service_levels:
+  calendar: office
+  warn: 80%
+  high: {first_response: 1h, resolution: 8h}
+  only:
+    - {tier: [gold], team: billing, first_response: 30m}
+escalation:
+  on_breach: [{alert: ops}, {after: 1h, team: supervisors, urgency: "+1"}]
 """
 
 from __future__ import annotations
@@ -119,7 +119,9 @@ class OnlyLevel(ServiceLevel):
     @model_validator(mode="after")
     def _says_for_whom(self) -> OnlyLevel:
         if not (self.network or self.team or self.tier or self.urgency):
-            raise refuse("this fits every case; say `network`, `team`, `tier` or `urgency`, or write it for each urgency")
+            raise refuse(
+                "this fits every case; say `network`, `team`, `tier` or `urgency`, or write it for each urgency"
+            )
         if not (self.first_response or self.resolution or self.calendar or self.warn):
             raise refuse("this changes nothing; say `first_response`, `resolution`, `calendar` or `warn`")
         return self
@@ -146,13 +148,13 @@ class ServiceLevels(Block):
     def of(self, urgency: Urgency, only: OnlyLevel | None = None) -> ServiceLevel:
         """What holds at that urgency, with what one of `only` says in front; `calendar` is None for all time."""
         level: ServiceLevel = getattr(self, urgency.value)
-        said = [each for each in (only, level) if each is not None]
-        calendar = next((each.calendar for each in (*said, self) if each.calendar), None)
+        said = (level,) if only is None else (only, level)
+        calendar = next((each.calendar for each in said if each.calendar), self.calendar)
         return ServiceLevel.model_construct(
             first_response=next((each.first_response for each in said if each.first_response), None),
             resolution=next((each.resolution for each in said if each.resolution), None),
             calendar=None if calendar == NONE else calendar,
-            warn=next((each.warn for each in (*said, self) if each.warn), None),
+            warn=next((each.warn for each in said if each.warn), self.warn),
         )
 
     def every(self) -> Iterator[tuple[int | None, Urgency, ServiceLevel]]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 from rich.text import Text
 
-from listener.commands import attaching
+from listener.commands import attaching, case_clocks
 from listener.commands.app import App, pass_app
 from listener.commands.drawing import STYLES, WIDEST, media_line
 from listener.commands.output import (
@@ -28,7 +28,7 @@ from listener.commands.output import (
     styled,
 )
 from listener.errors import Mistake
-from listener.types import CasePlan, CaseState, Urgency
+from listener.types import CasePlan, CaseState, Clock, Urgency
 
 if TYPE_CHECKING:
     from listener.desk.history import Happening
@@ -64,6 +64,7 @@ def case() -> None:
     help="Only these; may be repeated.",
 )
 @click.option("--all", "everything", is_flag=True, help="Also those that are over.")
+@click.option("--late", "late", is_flag=True, help="Only those past what was promised, or close to it.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=LIMIT, show_default=True, help="How many at most.")
 @json_option
 @pass_app
@@ -74,36 +75,44 @@ def list_(
     agent: str | None,
     states: tuple[str, ...],
     everything: bool,
+    late: bool,
     limit: int,
     as_json: bool,
 ) -> None:
     """What is to be done, most urgent first, then longest waiting."""
-    from listener.store import cases
+    from listener.store import cases, steps
 
     if states and everything:
         raise Mistake("Give --state or --all, not both.")
+    now = app.now()
     wanted = [CaseState(state) for state in states] or (list(CaseState) if everything else list(cases.LIVE))
     with app.store.read() as tx:
-        found = cases.listing(tx, states=wanted, team=team, agent=agent, limit=limit + 1)
+        found = cases.listing(tx, states=wanted, team=team, agent=agent, limit=limit + 1, late_at=now if late else None)
         listed = found[:limit]
         words = cases.last_words(tx, listed)
-    now = app.now()
+        warned = steps.warned(tx, [each.id for each in listed], now)
     if as_json:
-        print_json({"cases": [as_plain(each, now) for each in listed], "more": len(found) > limit})
+        plain = [{**as_plain(each, now), "warned": warned.get(each.id, ())} for each in listed]
+        print_json({"cases": plain, "more": len(found) > limit})
         return
-    _print_queue(listed, words, now)
+    if late and not listed:
+        say("No case is late, and none soon will be.")
+        return
+    _print_queue(listed, words, now, warned)
     if len(found) > limit:
         say(f"There are more; see them with --limit {limit * 4}.")
 
 
-def _print_queue(listed: list[Case], words: dict[int, str], now: datetime) -> None:
+def _print_queue(
+    listed: list[Case], words: dict[int, str], now: datetime, warned: dict[int, tuple[Clock, ...]]
+) -> None:
     """Two lines a case: how it stands; whose it is and what they last said."""
     if not listed:
         say("No case waits; --all shows those that are over.")
         return
     width = min(console().width, WIDEST)
     headers = [styled(header, "bold") for header in ("CASE", "URGENCY", "STATE", "TEAM", "AGENT", "ANSWER", "ABOUT")]
-    rows = [headers, *(_cells(each, now) for each in listed)]
+    rows = [headers, *(_cells(each, now, warned.get(each.id, ())) for each in listed)]
     columns = [list(column) for column in zip(*rows, strict=True) if any(cell.plain for cell in column[1:])]
     for column in columns[:-1]:
         room = max(cell.cell_len for cell in column) + 2
@@ -117,14 +126,14 @@ def _print_queue(listed: list[Case], words: dict[int, str], now: datetime) -> No
             show(_said(listed[number - 1], words, width))
 
 
-def _cells(case: Case, now: datetime) -> list[Text]:
+def _cells(case: Case, now: datetime, warned: tuple[Clock, ...]) -> list[Text]:
     return [
         styled(case.reference, "bold"),
         styled(case.urgency, STYLES[case.urgency]),
         styled(f"{case.state} {case.completeness}%" if case.completeness else case.state),
         styled(clip(case.team, LONGEST_NAME)),
         styled(clip(case.agent or "", LONGEST_NAME)),
-        _due(case, now),
+        _due(case, now, warned),
         styled(clip(case.title, WIDEST)),
     ]
 
@@ -137,19 +146,19 @@ def _said(case: Case, words: dict[int, str], width: int) -> Text:
     return line
 
 
-def _due(case: Case, now: datetime) -> Text:
-    if case.first_response_at is not None:
-        return styled("answered")
-    if case.first_response_due is None or case.state not in (CaseState.OPEN, CaseState.PENDING):
-        return styled("")
-    when = ago(case.first_response_due, now)
-    return styled(f"LATE {when.removesuffix(' ago')}", "bold red") if _late(case, now) else styled(when)
-
-
-def _late(case: Case, now: datetime) -> bool:
-    """Whether the first answer is overdue."""
-    live = case.state in (CaseState.OPEN, CaseState.PENDING)
-    return live and not case.first_response_at and bool(case.first_response_due and case.first_response_due < now)
+def _due(case: Case, now: datetime, warned: tuple[Clock, ...]) -> Text:
+    """When the first answer is due; once it is given, only whether the solution is late or soon will be."""
+    if case.first_response_at is None:
+        if case.first_response_due is None or case.state not in (CaseState.OPEN, CaseState.PENDING):
+            return styled("")
+        when = ago(case.first_response_due, now)
+        if case_clocks.is_late(case, Clock.FIRST_RESPONSE, now):
+            return styled(f"LATE {when.removesuffix(' ago')}", "bold red")
+        return styled(when, "yellow" if Clock.FIRST_RESPONSE in warned else "")
+    when = ago(case.resolution_due, now)
+    if case_clocks.is_late(case, Clock.RESOLUTION, now):
+        return styled(f"answered, solution LATE {when.removesuffix(' ago')}", "bold red")
+    return styled(f"answered, solution {when}", "yellow") if Clock.RESOLUTION in warned else styled("answered")
 
 
 def who(case: Case) -> str:
@@ -159,7 +168,6 @@ def who(case: Case) -> str:
 
 def as_plain(case: Case, now: datetime) -> dict[str, Any]:
     """A case for programs; these keys stay."""
-    live = case.state in (CaseState.OPEN, CaseState.PENDING)
     return {
         "reference": case.reference,
         "state": case.state,
@@ -176,10 +184,13 @@ def as_plain(case: Case, now: datetime) -> dict[str, Any]:
         "changed_at": case.changed_at,
         "first_response_due": case.first_response_due,
         "first_response_at": case.first_response_at,
-        "first_response_overdue": _late(case, now),
+        "first_response_overdue": case_clocks.is_late(case, Clock.FIRST_RESPONSE, now),
         "resolution_due": case.resolution_due,
         "resolved_at": case.resolved_at,
-        "resolution_overdue": live and bool(case.resolution_due and case.resolution_due < now),
+        "resolution_overdue": case_clocks.is_late(case, Clock.RESOLUTION, now),
+        "promise": case.promise,
+        "stands_still_since": case.stands_since,
+        "asked": case.asked_at and {"team": case.asked_team, "by": case.asked_by, "at": case.asked_at},
     }
 
 
@@ -191,26 +202,28 @@ def show_(app: App, ref: str, as_json: bool) -> None:
     """One case: whose it is, its clocks, and all that was said and done, in order."""
     from listener.desk import cases as desk
     from listener.desk import history
-    from listener.store import customers
+    from listener.store import customers, steps
 
     with app.store.read() as tx:
         found = desk.find(tx, ref, app.config.cases.prefix)
         customer = customers.by_id(tx, found.customer_id) if found.customer_id else None
         told = history.of(tx, found)
+        planned = steps.of(tx, found.id)
+        warned = steps.warned(tx, [found.id], app.now()).get(found.id, ())
     if as_json:
-        print_json({**as_plain(found, app.now()), "timeline": told})
+        plain = {**as_plain(found, app.now()), "warned": warned, "steps": case_clocks.as_plain(planned)}
+        print_json({**plain, "timeline": told})
         return
-    _print_case(found, customer, told, app.now())
+    _print_case(found, customer, told, case_clocks.rows(app, found, planned, warned))
 
 
-def _print_case(case: Case, customer: Customer | None, told: list[Happening], now: datetime) -> None:
+def _print_case(case: Case, customer: Customer | None, told: list[Happening], clocks: list[tuple[str, str]]) -> None:
     heading(f"{case.reference}  {case.title}")
     whose = [who(case)]
     if customer:
         whose = [customer.name, customer.reference, customer.tier, customer.language]
     if case.handle and case.network:
         whose.append(f"@{case.handle} on {case.network}")
-    late = " (LATE)" if _late(case, now) else ""
     fields(
         [
             ("who", " · ".join(part for part in whose if part)),
@@ -219,21 +232,12 @@ def _print_case(case: Case, customer: Customer | None, told: list[Happening], no
             ("team", f"{case.team}, {case.agent}" if case.agent else f"{case.team}, nobody yet"),
             ("tags", case.tags),
             ("opened", f"{case.opened_at:%Y-%m-%d %H:%M} UTC by {case.opened_by}"),
-            ("first answer", _clock(case.first_response_due, case.first_response_at, now) + late),
-            ("solution", _clock(case.resolution_due, case.resolved_at, now)),
+            *clocks,
         ]
     )
     say()
     for happening in told:
         _print_happening(happening)
-
-
-def _clock(due: datetime | None, done: datetime | None, now: datetime) -> str:
-    promised = f"promised {ago(due, now)}" if due else "nothing promised"
-    if done is None:
-        return promised
-    kept = "" if due is None else (", in time" if done <= due else ", too late")
-    return f"{done:%Y-%m-%d %H:%M} UTC{kept}"
 
 
 def _print_happening(happening: Happening) -> None:
@@ -257,6 +261,8 @@ def _print_happening(happening: Happening) -> None:
 
 def _sentence(happening: Happening) -> str:
     detail, by = happening.detail, happening.by
+    if timed := case_clocks.sentence(happening.kind, by, detail):
+        return timed
     sentences = {
         "opened": f"opened by {by} for {detail.get('team')}, urgency {detail.get('urgency')}",
         "assigned": f"given to {detail.get('agent') or detail.get('team')} by {by}",
@@ -346,6 +352,7 @@ def _route(
             another=another,
             by=app.actor,
             now=app.now(),
+            moved=app.policy.promises.moved,
         )
 
 
@@ -374,21 +381,25 @@ def _plan(
     app: App, tx: Transaction, mention: Mention, *, team: str | None, urgency: str | None, title: str | None
 ) -> CasePlan:
     """A case as the policy would open it, but for what the person says."""
+    from listener.desk import customers
     from listener.store import decisions
 
     policy = _policy_file(app)
     decided = next(iter(decisions.decisions_of(tx, mention.id)), None)
     understanding = decisions.understanding_of(tx, mention.id)
     level = Urgency(urgency or (decided.urgency if decided else Urgency.NORMAL))
-    promised = policy.service_levels.promised(level)
+    customer = customers.behind(tx, mention.account_id, mention.network, mention.author.handle, app.now())
     matter = understanding.intents[0].replace("_", " ") if understanding and understanding.intents else "mention"
+    team = team or str(policy.default_team)
+    promise = app.policy.promises.promise(
+        team=team, urgency=level, network=mention.network, tier=customer.tier if customer else "", now=app.now()
+    )
     return CasePlan(
-        team=team or policy.default_team,
+        team=team,
         urgency=level,
         title=_words(title, "title", 200) if title else f"{matter.capitalize()} on {mention.network}",
         tags=decided.tags if decided else (),
-        first_response=promised.first_response,
-        resolution=promised.resolution,
+        promise=promise,
     )
 
 
@@ -443,10 +454,14 @@ def note(app: App, *, ref: str, text: str, complete: int | None, as_json: bool) 
 def _move(app: App, ref: str, to: CaseState, text: str | None, as_json: bool) -> None:
     from listener.desk import cases as desk
 
+    def moved(moment: datetime, /, *, calendar: str, since: datetime, until: datetime) -> datetime:
+        """Reads the policy only where a clock runs on by it."""
+        return app.policy.promises.moved(moment, calendar=calendar, since=since, until=until)
+
     words = _words(text, "note", LONGEST_NOTE) if text else ""
     with app.store.write() as tx:
         found = desk.find(tx, ref, app.config.cases.prefix)
-        found = desk.move(tx, found, to, by=app.actor, now=app.now(), note=words)
+        found = desk.move(tx, found, to, by=app.actor, now=app.now(), moved=moved, note=words)
     _done(app, found, f"{found.reference} is {found.state}.", as_json)
 
 
@@ -485,3 +500,45 @@ def resolve(app: App, ref: str, text: str | None, as_json: bool) -> None:
 def reopen(app: App, ref: str, text: str | None, as_json: bool) -> None:
     """It is not solved after all, or we need not wait any longer."""
     _move(app, ref, CaseState.OPEN, text, as_json)
+
+
+@case.command("ask-for-information")
+@click.argument("ref")
+@click.argument("text")
+@click.option("--from", "team", metavar="TEAM", required=True, help="The team that should know.")
+@json_option
+@pass_app
+def ask_for_information(app: App, *, ref: str, text: str, team: str, as_json: bool) -> None:
+    """Ask another team for what you need to go on; the policy's steps begin until they answer.
+
+    The case stays where it is, and its own clocks run on. `escucha case inform` answers.
+    """
+    from listener.desk import cases as desk
+    from listener.desk import clocks
+
+    words = _words(text, "question", LONGEST_NOTE)
+    asked = _known_team(app, team) or team
+    with app.store.write() as tx:
+        found = desk.find(tx, ref, app.config.cases.prefix)
+        calendar = next((str(each["calendar"]) for each in found.promise.values()), "")
+        chain = app.policy.promises.question(asked, calendar=calendar, now=app.now())
+        found = clocks.ask(tx, found, team=asked, text=words, chain=chain, by=app.actor, now=app.now())
+    _done(app, found, f"{found.reference} waits for {asked}; `escucha case inform {found.reference}` answers.", as_json)
+
+
+@case.command("inform")
+@click.argument("ref")
+@click.argument("text")
+@json_option
+@pass_app
+def inform(app: App, *, ref: str, text: str, as_json: bool) -> None:
+    """Answer what the case was asking your team for, which ends the steps."""
+    from listener.desk import cases as desk
+    from listener.desk import clocks
+
+    words = _words(text, "answer", LONGEST_NOTE)
+    with app.store.write() as tx:
+        found = desk.find(tx, ref, app.config.cases.prefix)
+        asker = found.asked_by
+        found = clocks.inform(tx, found, text=words, by=app.actor, now=app.now())
+    _done(app, found, f"{found.reference} has its answer; {asker} can go on.", as_json)

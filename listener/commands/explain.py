@@ -155,12 +155,23 @@ def _verdict(card: Card, decision: StoredDecision) -> Table:
         ("reply", ", ".join(replies) or "none"),
         ("no answer", card.mention.unanswerable),
         ("case", f"{card.case.reference} {card.case.state}, {card.case.team}" if card.case else ""),
+        ("promised", _promised(decision.trace.get("promise"))),
         ("ignored", decision.ignored),
         ("escalated", f"to {decision.escalate_to}" if decision.escalate_to else ""),
         ("routing", "left to a person" if decision.needs_routing else ""),
         ("tags", ", ".join(decision.tags)),
     ]
     return _grid([(Text(name, style="dim"), Text(_one_line(value))) for name, value in rows if value])
+
+
+def _promised(promise: Mapping[str, Any] | None) -> str:
+    """Which service level it applied, and by when a case opened then had to be answered and solved."""
+    if not promise:
+        return ""
+    dues = {"first answer": promise["first_response_due"], "solution": promise["resolution_due"]}
+    said = [f"{what} by {str(due)[:16].replace('T', ' ')} UTC" for what, due in dues.items() if due]
+    calendar = f", on {promise['calendar']}" if promise["calendar"] else ""
+    return f"{promise['level']}{calendar}: {', '.join(said) or 'nothing'}"
 
 
 def _guards(decision: StoredDecision, *, everything: bool) -> Group:
@@ -264,6 +275,7 @@ def _plain(reasons: Reasons) -> dict[str, Any]:
         "policy_in_force": card.decision is not None and card.policy_now in (None, card.decision.policy_version),
         "rules": list(trace.get("rules", ())),
         "guards": list(trace.get("guards", ())),
+        "promise": trace.get("promise"),
         "saw": trace.get("saw", {}),
         "case": case_keys(card.case),
         "decisions": [decision_keys(decision) for decision in reasons.made],

@@ -158,6 +158,9 @@ def status(app: App, as_json: bool) -> None:
             "gaps": sources.gaps(tx, now - timedelta(days=7)),
             "counts": stats.counts(tx),
             "cases_overdue": cases.overdue(tx, now),
+            "solutions_overdue": cases.overdue_solutions(tx, now),
+            "cases_warned": cases.warned(tx, now),
+            "waiting_for_information": cases.waiting_for_information(tx),
             "critical_without_agent": cases.unattended(tx),
             "oldest_waiting": stats.oldest_waiting(tx),
             "money": money.standings(app, tx),
@@ -304,6 +307,12 @@ def _untended(seen: dict[str, Any]) -> list[str]:
     if late:
         past = "is past its" if late == 1 else "are past their"
         found.append(f"{output.counted(late, 'case')} {past} promised first answer: `escucha case list`.")
+    if unsolved := seen["solutions_overdue"]:
+        past = "is past its" if unsolved == 1 else "are past their"
+        found.append(f"{output.counted(unsolved, 'case')} {past} promised solution: `escucha case list --late`.")
+    if warned := seen["cases_warned"]:
+        become = "becomes" if warned == 1 else "become"
+        found.append(f"{output.counted(warned, 'case')} {become} late soon: `escucha case list --late`.")
     if unrouted:
         wait = "waits" if unrouted == 1 else "wait"
         found.append(f"{output.counted(unrouted, 'mention')} {wait} to be routed: `escucha inbox`.")
@@ -375,6 +384,7 @@ def _print(app: App, seen: dict[str, Any], troubles: list[str], now: datetime) -
             ("mentions", _states(counts.mentions)),
             ("drafts", _states(counts.drafts)),
             ("cases", _states(counts.cases)),
+            ("asked", _asked(seen["waiting_for_information"])),
             ("notices", _states(counts.deliveries)),
             *(
                 (f"{stage} since", output.ago(moment, now))
@@ -383,6 +393,11 @@ def _print(app: App, seen: dict[str, Any], troubles: list[str], now: datetime) -
             ),
         ]
     )
+
+
+def _asked(cases: int) -> str:
+    waits = "waits" if cases == 1 else "wait"
+    return f"{output.counted(cases, 'case')} {waits} for another team's information" if cases else ""
 
 
 def _states(counted: Any) -> str:
@@ -404,6 +419,9 @@ def _as_json(seen: dict[str, Any], troubles: list[str]) -> dict[str, Any]:
         "gaps": [{"source": name, "at": at, "reason": reason} for name, at, reason in seen["gaps"]],
         "counts": seen["counts"],
         "cases_overdue": seen["cases_overdue"],
+        "solutions_overdue": seen["solutions_overdue"],
+        "cases_warned": seen["cases_warned"],
+        "waiting_for_information": seen["waiting_for_information"],
         "critical_without_agent": seen["critical_without_agent"],
         "oldest_waiting": seen["oldest_waiting"],
         "areas": seen["areas"],

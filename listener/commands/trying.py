@@ -226,5 +226,6 @@ def _case(decision: Decision) -> str:
     if decision.case is None:
         return "a person routes it" if decision.needs_routing else "none"
     plan = decision.case
-    promised = f", first answer within {output.spell(plan.first_response)}" if plan.first_response else ""
+    on = f" of {plan.promise.calendar}" if plan.promise.calendar else ""
+    promised = f", first answer within {output.spell(plan.first_response)}{on}" if plan.first_response else ""
     return f"{plan.team}, {plan.urgency}{promised}"

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from stdnum import damm
 
-from listener.desk import customers
+from listener.desk import clocks, customers
+from listener.desk.clocks import Moved
 from listener.errors import AlreadyDone, Mistake, Stale
-from listener.store import Transaction
+from listener.store import Transaction, steps
 from listener.store import cases as store
 from listener.store.cases import Case
 from listener.store.mentions import Mention
-from listener.types import CASE_MOVES, CasePlan, CaseState, MentionState
+from listener.types import CASE_MOVES, CasePlan, CaseState, Clock, MentionState
 
 
 def reference(prefix: str, year: int, number: int) -> str:
@@ -121,27 +123,30 @@ def open_case(
     )
 
 
-def join(tx: Transaction, case: Case, plan: CasePlan, *, by: str, now: datetime) -> None:
-    """A further mention of the same matter: urgency only rises, tags only grow, the team stays with who has it."""
+def join(tx: Transaction, case: Case, plan: CasePlan, *, by: str, now: datetime, moved: Moved) -> None:
+    """A further mention of the same matter: urgency only rises, tags only grow, the team stays with who has it.
+
+    Where it gets more urgent, what is due comes sooner, never later. `moved`: see `clocks`.
+    """
     values: dict[str, Any] = {}
     tags = [*case.tags, *(tag for tag in plan.tags if tag not in case.tags)]
     if len(tags) > len(case.tags):
         values["tags"] = tags
-    if plan.urgency.rank > case.urgency.rank:
-        values["urgency_rank"] = plan.urgency.rank
-        for column, span in (("first_response_due", plan.first_response), ("resolution_due", plan.resolution)):
-            due = getattr(case, column)
-            if span and due and now + span < due:
-                values[column] = now + span
-        store.event(tx, case, "urgency", by, now, was=case.urgency.value, urgency=plan.urgency.value)
     if case.state is CaseState.PENDING:  # the person we waited for has written
-        values["state"] = CaseState.OPEN.value
+        values |= {"state": CaseState.OPEN.value, **clocks.run_on(tx, case, now=now, moved=moved)}
         store.event(tx, case, "reopened", by, now, was=case.state.value, why="the customer wrote again")
+    if plan.urgency.rank > case.urgency.rank:
+        due = values.get("resolution_due", case.resolution_due)
+        values |= {"urgency_rank": plan.urgency.rank, **clocks.hurry(tx, replace(case, resolution_due=due), plan)}
+        store.event(tx, case, "urgency", by, now, was=case.urgency.value, urgency=plan.urgency.value)
     store.change(tx, case, now=now, **values)
 
 
-def move(tx: Transaction, case: Case, to: CaseState, *, by: str, now: datetime, note: str = "") -> Case:
-    """Changes the case's state. Raises Mistake where that is no step from here; whoever is first wins."""
+def move(tx: Transaction, case: Case, to: CaseState, *, by: str, now: datetime, moved: Moved, note: str = "") -> Case:
+    """Changes the case's state. Raises Mistake where that is no step from here; whoever is first wins.
+
+    `moved`: see `clocks`; asked only where the case opens again.
+    """
     if to is case.state and (first := store.last_event(tx, case, _kind(to))):
         raise AlreadyDone(f"{case.reference} is {to} already: {first.by} was first, at {first.at:%Y-%m-%d %H:%M} UTC.")
     check_move(case.state, to, case.reference)
@@ -151,7 +156,10 @@ def move(tx: Transaction, case: Case, to: CaseState, *, by: str, now: datetime, 
     elif to is CaseState.OPEN and case.state in (CaseState.RESOLVED, CaseState.CLOSED):
         values["resolved_at"] = None
     if not store.change(tx, case, now=now, **values):
-        return move(tx, store.by_id(tx, case.id), to, by=by, now=now, note=note)
+        return move(tx, store.by_id(tx, case.id), to, by=by, now=now, moved=moved, note=note)
+    opens = to is CaseState.OPEN
+    timed = clocks.run_on(tx, case, now=now, moved=moved) if opens else clocks.stop(tx, case, to, now)
+    store.change(tx, store.by_id(tx, case.id), now=now, **timed)
     store.event(tx, case, _kind(to), by, now, was=case.state.value, **({"note": note} if note else {}))
     return store.by_id(tx, case.id)
 
@@ -215,6 +223,7 @@ def route(
     another: bool,
     by: str,
     now: datetime,
+    moved: Moved,
 ) -> tuple[Case, bool]:
     """Puts a mention into a case by a person's word; gives it, and whether it was opened now.
 
@@ -229,7 +238,7 @@ def route(
     if inside is not None:
         raise AlreadyDone(f"M{mention.id} is in {inside.reference} already, opened by {inside.opened_by}.")
     if live is not None and not another:
-        join(tx, live, plan, by=by, now=now)
+        join(tx, live, plan, by=by, now=now, moved=moved)
         store.attach(tx, live, mention.id, why="a person put it there", by=by, now=now)
         return store.by_id(tx, live.id), False
     case = open_case(
@@ -250,4 +259,5 @@ def answered(tx: Transaction, mention_id: int, now: datetime) -> None:
     case = store.of_mention(tx, mention_id)
     if case and case.first_response_at is None:
         store.change(tx, case, now=now, first_response_at=now)
+        steps.withdraw(tx, case.id, Clock.FIRST_RESPONSE)
         store.event(tx, case, "first_response", "daemon", now, mention=mention_id)

@@ -15,6 +15,7 @@ from listener import situations
 from listener.contract import Policy
 from listener.desk import cases as desk_cases
 from listener.desk import customers as desk_customers
+from listener.desk.clocks import Moved
 from listener.store import (
     Store,
     Transaction,
@@ -36,6 +37,7 @@ from listener.store.mentions import Mention
 from listener.types import (
     Author,
     AuthorView,
+    CasePlan,
     CaseView,
     CustomerView,
     Decision,
@@ -171,7 +173,7 @@ def _decide_one(tx: Transaction, policy: Policy, matter: _Matter, facts: str, no
         return
     if not mentions.advance(tx, mention, MentionState.DECIDED):
         return
-    _write_down(tx, matter, situation, decision, facts)
+    _write_down(tx, matter, situation, decision, facts, moved=policy.promises.moved)
 
 
 def _situation(tx: Transaction, matter: _Matter, now: datetime) -> Situation:
@@ -311,7 +313,9 @@ def first_contact(
     )
 
 
-def _write_down(tx: Transaction, matter: _Matter, situation: Situation, decision: Decision, facts: str) -> None:
+def _write_down(
+    tx: Transaction, matter: _Matter, situation: Situation, decision: Decision, facts: str, *, moved: Moved
+) -> None:
     mention, case, now = matter.mention, matter.case, situation.now
     decision_id = decisions.decided(
         tx,
@@ -338,7 +342,7 @@ def _write_down(tx: Transaction, matter: _Matter, situation: Situation, decision
             )
             why = "it opened the case"
         else:
-            desk_cases.join(tx, case, decision.case, by=by, now=now)
+            desk_cases.join(tx, case, decision.case, by=by, now=now, moved=moved)
             why = "the same person, while their case is open"
         cases.attach(tx, case, mention.id, why=why, by=by, now=now)
     elif case is not None and decision.reply is None:
@@ -378,4 +382,18 @@ def _trace(situation: Situation, decision: Decision) -> dict[str, Any]:
         "rules": [asdict(rule) for rule in decision.rules],
         "guards": [asdict(guard) for guard in decision.guards],
         "saw": situations.kept(situation),
+        "promise": _promised(decision.case),
+    }
+
+
+def _promised(case: CasePlan | None) -> dict[str, Any] | None:
+    """Which service level the policy applied, with what it comes to for a case that is opened now; None: no case."""
+    if case is None:
+        return None
+    promise = case.promise
+    dues = {name: getattr(promise, name) for name in ("first_response_due", "resolution_due")}
+    return {
+        "level": promise.level,
+        "calendar": promise.calendar,
+        **{name: due.isoformat() if due else None for name, due in dues.items()},
     }

@@ -31,6 +31,7 @@ from listener.flow.poll import Polled, poll
 from listener.flow.recheck import batches, forget, recheck
 from listener.flow.stream import LIFELESS, Ended, Rests, Signs, note_end, offers, stream
 from listener.flow.understand import understand
+from listener.flow.watch import watch
 from listener.store import Store, Transaction, outbox, policies, sources, streams
 from listener.store.mentions import Saved
 from listener.store.sources import Source, Wanted
@@ -453,6 +454,10 @@ class Pipeline:
         until, now = self._hold_looks.get(account), self.clock()
         return until is not None and now < until <= now + budget.CEILING
 
+    def watch(self) -> int:
+        """Warns, tells and hands on what is late or soon will be; gives how many steps were done."""
+        return watch(self.store, now=self.clock(), stopping=self.stopping)
+
     def forget(self) -> int:
         """Empties what has grown older than its network lets anybody keep; gives how many mentions."""
         emptied = 0
@@ -489,6 +494,7 @@ class Pipeline:
         self.recheck()
         self.forget()
         self.digest()
+        self.watch()
         return Round(heard=tuple(heard), sent=sum(each.sent for each in acted))
 
     # --- connections ------------------------------------------------------------------------------------------------

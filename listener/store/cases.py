@@ -10,9 +10,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Select, func, insert, select, update
 
 from listener.errors import NotFound
-from listener.store import Transaction, audit, upsert
+from listener.store import Transaction, audit, steps, upsert
 from listener.store import tables as t
-from listener.types import CasePlan, CaseState, Intent, MentionState, Urgency
+from listener.types import CasePlan, CaseState, Clock, Intent, MentionState, Promise, Urgency
 
 LIVE = (CaseState.OPEN, CaseState.PENDING)
 
@@ -43,6 +43,11 @@ class Case:
     first_response_at: datetime | None
     resolution_due: datetime | None
     resolved_at: datetime | None
+    promise: dict[str, dict[str, Any]]  # by clock: `level`, `calendar` ("" all time), `span` in seconds of open time
+    stands_since: datetime | None  # since when the clock of the solution stands still
+    asked_team: str | None  # that owes us information
+    asked_by: str | None
+    asked_at: datetime | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,12 +98,23 @@ def add(
         "opened_at": now,
         "opened_by": by,
         "changed_at": now,
-        "first_response_due": now + plan.first_response if plan.first_response else None,
-        "resolution_due": now + plan.resolution if plan.resolution else None,
+        "first_response_due": plan.promise.first_response_due,
+        "resolution_due": plan.promise.resolution_due,
+        "promise": {clock: promised for clock in Clock if (promised := promised_by(plan.promise, clock))},
     }
     case = by_id(tx, tx.execute(insert(t.cases).values(**values).returning(t.cases.c.id)).scalar_one())
     event(tx, case, "opened", by, now, team=plan.team, urgency=plan.urgency.value, tags=list(plan.tags))
+    steps.plan(tx, case.id, plan.promise.steps)
     return case
+
+
+def promised_by(promise: Promise, clock: Clock) -> dict[str, Any]:
+    """What a case keeps of its promise beside the moment that it is due; nothing where nothing is promised."""
+    spans = {Clock.FIRST_RESPONSE: promise.first_response, Clock.RESOLUTION: promise.resolution}
+    span = spans.get(clock)
+    if span is None:
+        return {}
+    return {"level": promise.level, "calendar": promise.calendar, "span": int(span.total_seconds())}
 
 
 def change(tx: Transaction, case: Case, *, now: datetime, **columns: Any) -> bool:
@@ -169,8 +185,12 @@ def listing(
     agent: str | None = None,
     customer_id: int | None = None,
     limit: int | None = None,
+    late_at: datetime | None = None,
 ) -> list[Case]:
-    """Cases in those states, most urgent first, then oldest first."""
+    """Cases in those states, most urgent first, then oldest first.
+
+    `late_at`: only those that are late then, or were warned of.
+    """
     query = _joined().where(t.cases.c.state.in_([state.value for state in states]))
     if team:
         query = query.where(t.cases.c.team == team)
@@ -178,6 +198,8 @@ def listing(
         query = query.where(t.cases.c.agent == agent)
     if customer_id is not None:
         query = query.where(t.cases.c.customer_id == customer_id)
+    if late_at is not None:
+        query = query.where(steps.is_late(late_at) | steps.is_warned(late_at))
     query = query.order_by(t.cases.c.urgency_rank.desc(), t.cases.c.id).limit(limit)
     return [_case(row) for row in tx.execute(query)]
 
@@ -254,6 +276,21 @@ def overdue(tx: Transaction, now: datetime) -> int:
     """How many live cases are past their promised first answer."""
     late = (t.cases.c.first_response_at.is_(None), t.cases.c.first_response_due < now)
     return _live_count(tx, *late)
+
+
+def overdue_solutions(tx: Transaction, now: datetime) -> int:
+    """How many open cases are past their promised solution."""
+    return _live_count(tx, t.cases.c.state == CaseState.OPEN.value, t.cases.c.resolution_due < now)
+
+
+def warned(tx: Transaction, now: datetime) -> int:
+    """How many live cases will soon be late: a warning was given."""
+    return _live_count(tx, steps.is_warned(now))
+
+
+def waiting_for_information(tx: Transaction) -> int:
+    """How many live cases wait for what another team was asked."""
+    return _live_count(tx, t.cases.c.asked_at.is_not(None))
 
 
 def unattended(tx: Transaction) -> int:

@@ -414,6 +414,11 @@ cases = Table(
     Column("first_response_at", Moment),
     Column("resolution_due", Moment),
     Column("resolved_at", Moment),
+    Column("promise", JSON, nullable=False),  # by clock: the service level, its calendar, the span in seconds
+    Column("stands_since", Moment),  # since when the clock of the solution stands still
+    Column("asked_team", String(100)),  # that owes us information
+    Column("asked_by", String(100)),
+    Column("asked_at", Moment),
     Index(None, "state", "urgency_rank", "id"),
 )
 
@@ -435,6 +440,22 @@ case_events = Table(
     Column("by", String(100), nullable=False),
     Column("at", Moment, nullable=False),
     Column("detail", JSON, nullable=False),
+)
+
+case_steps = Table(
+    "case_steps",
+    metadata,
+    key(),
+    ref("cases"),
+    Column("clock", String(20), nullable=False),
+    Column("occasion", String(20), nullable=False),
+    Column("number", Integer, nullable=False),  # of the chain; 0 is the occasion itself
+    Column("planned", Moment, nullable=False),
+    Column("at", Moment, index=True),  # null: done, or its clock stands still
+    Column("alerts", JSON, nullable=False),  # whom to tell
+    Column("team", String(100), nullable=False),  # who gets it; "" nobody else
+    Column("urgency", String(20), nullable=False),  # a level, "+1", or "" as it is
+    Column("done_at", Moment),
 )
 
 # --- marketing -----------------------------------------------------------------------------------------------------

@@ -35,6 +35,7 @@ from listener.types import (
     Mode,
     Post,
     PostKind,
+    Promise,
     ReplyPlan,
     RuleOutcome,
     RuleTrace,
@@ -79,6 +80,18 @@ class Clock:
 
     def forward(self, **span: float) -> None:
         self.moment += timedelta(**span)
+
+
+def promised(now: datetime, hours: int) -> Promise:
+    """A first answer within so many hours, round the clock."""
+    span = timedelta(hours=hours)
+    return Promise(level="normal", first_response=span, first_response_due=now + span)
+
+
+def on_and_on(moment: datetime, /, *, calendar: str, since: datetime, until: datetime) -> datetime:
+    """A clock that stands still at no time."""
+    assert not calendar
+    return moment + (until - since)
 
 
 class DeskWorld:
@@ -200,7 +213,7 @@ class DeskWorld:
             return inbox.get(tx, draft_id)
 
     def _open_case(self, tx: Transaction, mention: mentions.Mention, urgency: Urgency) -> int:
-        plan = CasePlan(team="network", urgency=urgency, title="Outage", first_response=timedelta(hours=2))
+        plan = CasePlan(team="network", urgency=urgency, title="Outage", promise=promised(self.clock(), 2))
         case = desk.open_case(
             tx, prefix="ES", plan=plan, account_id=mention.account_id, customer_id=None, by="policy", now=self.clock()
         )

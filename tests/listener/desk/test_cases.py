@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,7 @@ from listener.errors import AlreadyDone, Mistake, NotFound, Stale
 from listener.store import cases, mentions
 from listener.store.cases import Case
 from listener.types import CASE_MOVES, CasePlan, CaseState, Urgency
-from tests.listener.commands.desk_world import DeskWorld
+from tests.listener.commands.desk_world import DeskWorld, on_and_on, promised
 
 REFERENCES = st.builds(desk.reference, st.just("ES"), st.integers(2000, 2099), st.integers(1, 9_999_999))
 
@@ -100,10 +99,12 @@ def test_every_slip_leads_back_to_what_was_meant(reference: str) -> None:
 
 def opened(world: DeskWorld, *, who: str = "ana") -> Case:
     number = world.hears(who=who)
-    plan = CasePlan(team="care", urgency=Urgency.NORMAL, title="T", first_response=timedelta(hours=4))
+    plan = CasePlan(team="care", urgency=Urgency.NORMAL, title="T", promise=promised(world.clock(), 4))
     with world.store.write() as tx:
         mention = mentions.get(tx, number)
-        case, _ = desk.route(tx, mention, prefix="ES", plan=plan, another=True, by="mod", now=world.clock())
+        case, _ = desk.route(
+            tx, mention, prefix="ES", plan=plan, another=True, by="mod", now=world.clock(), moved=on_and_on
+        )
         return case
 
 
@@ -132,14 +133,14 @@ def test_a_case_moves_only_as_declared(world: DeskWorld, start: CaseState, to: C
         cases.change(tx, case, now=world.clock(), state=start.value)
         case = cases.by_id(tx, case.id)
         if to in CASE_MOVES[start]:
-            moved = desk.move(tx, case, to, by="luis", now=world.clock())
+            moved = desk.move(tx, case, to, by="luis", now=world.clock(), moved=on_and_on)
             assert moved.state is to
             assert (moved.resolved_at is not None) == (to is CaseState.RESOLVED)
             assert cases.events_of(tx, moved)[-1].detail["was"] == start
         else:
             before = cases.events_of(tx, case)
             with pytest.raises(AlreadyDone if to is start else Mistake):
-                desk.move(tx, case, to, by="luis", now=world.clock())
+                desk.move(tx, case, to, by="luis", now=world.clock(), moved=on_and_on)
             assert (cases.by_id(tx, case.id), cases.events_of(tx, case)) == (case, before)
 
 
@@ -153,7 +154,7 @@ def test_any_run_of_moves_leaves_a_history_that_tells_it(moves: list[CaseState])
         with world.store.write() as tx:
             for to in moves:
                 try:
-                    case = desk.move(tx, case, to, by="x", now=world.clock())
+                    case = desk.move(tx, case, to, by="x", now=world.clock(), moved=on_and_on)
                 except Mistake:
                     assert to not in CASE_MOVES[walked[-1]]
                     continue
@@ -167,9 +168,9 @@ def test_any_run_of_moves_leaves_a_history_that_tells_it(moves: list[CaseState])
 def test_whoever_is_first_wins_and_the_other_hears_who_it_was(world: DeskWorld) -> None:
     case = opened(world)
     with world.store.write() as tx:
-        desk.move(tx, case, CaseState.RESOLVED, by="luis", now=world.clock())
+        desk.move(tx, case, CaseState.RESOLVED, by="luis", now=world.clock(), moved=on_and_on)
     with world.store.write() as tx, pytest.raises(AlreadyDone, match="resolved already: luis was first, at 2026-03-04"):
-        desk.move(tx, case, CaseState.RESOLVED, by="eva", now=world.clock())  # as she read it
+        desk.move(tx, case, CaseState.RESOLVED, by="eva", now=world.clock(), moved=on_and_on)  # as she read it
     with world.store.write() as tx, pytest.raises(Stale, match="a moment ago"):
         desk.note(tx, case, "x", by="eva", now=world.clock(), completeness=40)
 
@@ -184,7 +185,7 @@ def test_a_case_is_not_taken_from_somebody_by_accident(world: DeskWorld) -> None
         assert (again.team, again.agent) == ("network", "luis")
         taken = desk.assign(tx, case, team=None, agent="eva", by="eva", now=world.clock(), take_over=True)
         assert taken.agent == "eva"
-        over = desk.move(tx, taken, CaseState.RESOLVED, by="eva", now=world.clock())
+        over = desk.move(tx, taken, CaseState.RESOLVED, by="eva", now=world.clock(), moved=on_and_on)
         with pytest.raises(Mistake, match="reopen"):
             desk.assign(tx, over, team=None, agent="eva", by="eva", now=world.clock())
         with pytest.raises(Mistake, match="reopen"):
@@ -201,7 +202,9 @@ def route(
     plan = CasePlan(team="care", urgency=urgency, title="T", tags=("a",))
     with world.store.write() as tx:
         mention = mentions.get(tx, number)
-        return desk.route(tx, mention, prefix="ES", plan=plan, another=another, by="mod", now=world.clock())
+        return desk.route(
+            tx, mention, prefix="ES", plan=plan, another=another, by="mod", now=world.clock(), moved=on_and_on
+        )
 
 
 def test_a_second_mention_joins_what_is_open(world: DeskWorld) -> None:

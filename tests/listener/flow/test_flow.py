@@ -323,7 +323,9 @@ def test_cases_follow_their_states(escucha: Escucha) -> None:
 
     with escucha.store.write() as tx:
         (case,) = cases.listing(tx)
-        case = desk.move(tx, case, CaseState.RESOLVED, by="mod", now=escucha.clock())
+        case = desk.move(
+            tx, case, CaseState.RESOLVED, by="mod", now=escucha.clock(), moved=escucha.policy.promises.moved
+        )
     assert case.completeness == 100
     escucha.says("@marca ¿otra vez?")
     escucha.round()

@@ -75,7 +75,7 @@ def test_complaints_that_ended_unsolved_are_counted(escucha: Escucha) -> None:
         escucha.round()
         with escucha.store.write() as tx:
             (case,) = cases.listing(tx)
-            desk_cases.move(tx, case, ends, by="marta", now=escucha.clock())
+            desk_cases.move(tx, case, ends, by="marta", now=escucha.clock(), moved=escucha.policy.promises.moved)
     last = escucha.says("@marca ¿alguien lee esto?")
     stranger = escucha.says("@marca ¿hola?", who="beto")
     escucha.round()

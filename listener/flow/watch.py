@@ -1,0 +1,40 @@
+"""watch: look at the clocks of the cases, and do what is due: warn, tell, hand on. Sends nothing itself.
+
+What was missed while nothing ran is done once, in order, and says that it comes late. A clock that is set back makes it
+wait, and nothing is done twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+import structlog
+
+from listener.desk import clocks
+from listener.errors import Outage
+from listener.store import Store, steps
+
+log = structlog.get_logger(__name__)
+
+MOST = 200  # steps that one look finds
+
+
+def watch(store: Store, *, now: datetime, stopping: Callable[[], bool] = lambda: False) -> int:
+    """Does what is due, each case in a transaction of its own; gives how many steps were done."""
+    with store.read() as tx:
+        waiting = steps.waiting(tx, now, MOST)
+    done = 0
+    for case_id in waiting:
+        if stopping():
+            break
+        try:
+            with store.write() as tx:
+                done += clocks.do_due(tx, case_id, now)
+        except Outage:
+            raise
+        except Exception:
+            log.exception("What is due about a case could not be done.", action="watch_bug", case=case_id)
+    if done:
+        log.info("Looked after late cases.", action="watched", steps=done)
+    return done
