@@ -118,6 +118,18 @@ def files(draw: st.DrawFn, *, shadow: bool = False) -> dict[str, Any]:
         "night": {"time_zone": "Asia/Tokyo", "hours": {"daily": "22:00-08:00"}},
         "always": {"hours": {"daily": "00:00-24:00"}},
     }
+    data["service_levels"] = draw(
+        st.fixed_dictionaries(
+            {"low": st.just({"first_response": "3h"})},
+            optional={
+                "calendar": st.sampled_from([*CALENDARS, "none"]),
+                "warn": st.sampled_from(["80%", "10m", "none"]),
+                "only": st.just([{"tier": "gold", "team": "boss", "first_response": "1h", "calendar": "night"}]),
+            },
+        )
+    )
+    steps = st.sampled_from([{"alert": "ops"}, [{"alert": "a"}, {"after": "2h", "team": "boss", "urgency": "+1"}]])
+    data["escalation"] = draw(st.fixed_dictionaries({}, optional={"on_breach": steps, "on_warning": steps}))
     data["areas"] = {"roaming": {"examples": [f"sin datos en el viaje {place}" for place in "abcde"]}}
     for place in range(draw(st.integers(1, 4))):
         then = draw(every_then)

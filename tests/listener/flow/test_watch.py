@@ -272,7 +272,7 @@ def test_a_reopened_case_runs_on(escucha: Escucha) -> None:
     assert later(escucha, "2026-11-23T19:30") == 0
     case = act(escucha, case, moves(escucha, CaseState.OPEN))
     assert case.resolution_due == datetime(2026, 11, 24, 18, tzinfo=UTC)  # nine open hours later
-    assert later(escucha, "2026-11-23T19:30") == 4  # nobody ever answered: that is overdue by now
+    assert later(escucha, "2026-11-23T19:30") == 5  # nobody ever answered: that is overdue by now
     assert {clock for _, clock, _ in happened(escucha, case)} == {"first_response"}
 
 

@@ -1,0 +1,329 @@
+"""Service levels and escalation chains: which one fits, by when, what follows, and what may be written."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import policies
+from listener.errors import PolicyProblem
+from listener.types import Clock, CustomerView, Occasion, Promise, Situation, Urgency
+from policies.levels import alerts_named
+from tests.policies.situations import situation
+
+MONDAY = datetime(2026, 11, 23, 9, tzinfo=UTC)
+TEAMS = ("care", "billing", "bosses")
+BASE: dict[str, Any] = {
+    "name": "p",
+    "teams": {team: {} for team in TEAMS},
+    "default_team": "care",
+    "rules": [],
+    "calendars": {
+        "office": {"hours": {"mon-fri": "09:00-17:00"}, "closed": ["2026-12-08"]},
+        "late": {"time_zone": "America/Montevideo", "hours": {"daily": "20:00-02:00"}, "holidays": "UY"},
+    },
+}
+LEVELS: dict[str, Any] = {
+    "calendar": "office",
+    "warn": "80%",
+    "high": {"first_response": "1h", "resolution": "8h"},
+    "normal": {"first_response": "4h", "resolution": "16h", "calendar": "none", "warn": "30m"},
+    "critical": {"first_response": "15m", "warn": "none"},
+    "only": [
+        {"tier": ["Gold"], "team": "billing", "first_response": "30m"},
+        {"network": "x", "urgency": ["high", "critical"], "first_response": "10m", "calendar": "late"},
+        {"tier": "gold", "resolution": "6h", "urgency": "high"},
+    ],
+}
+CHAINS: dict[str, Any] = {
+    "on_warning": {"alert": "lead"},
+    "on_breach": [{"after": "0m", "alert": "ops"}, {"after": "1h", "team": "bosses", "urgency": "+1"}],
+    "teams": {"billing": {"on_breach": [{"alert": ["ops", "cfo"]}], "on_warning": []}},
+}
+
+
+def loaded(**changes: Any) -> policies.Guarded:
+    return policies.load_text(json.dumps({**BASE, **changes}), "p.yaml")
+
+
+def promised(policy: policies.Guarded, **who: Any) -> Promise:
+    asked = {"team": "care", "urgency": Urgency.HIGH, "network": "mastodon", "tier": "", "now": MONDAY, **who}
+    return policy.promises.promise(**asked)
+
+
+@pytest.mark.parametrize(
+    ("who", "level", "first", "resolution", "calendar"),
+    [
+        ({}, "high", "1h", "8h", "office"),
+        ({"urgency": Urgency.NORMAL}, "normal", "4h", "16h", ""),
+        ({"urgency": Urgency.LOW}, "low", None, None, "office"),
+        ({"team": "billing", "tier": "GOLD"}, "high, only team billing, tier Gold", "30m", "8h", "office"),
+        ({"team": "billing", "tier": "gold", "urgency": Urgency.LOW}, "low, only team billing", "30m", None, "office"),
+        ({"team": "billing", "tier": "silver"}, "high", "1h", "8h", "office"),
+        ({"network": "X"}, "high, only network x, urgency high or critical", "10m", "8h", "late"),
+        ({"network": "x", "tier": "gold"}, "high, only network x", "10m", "8h", "late"),
+        ({"tier": "gold"}, "high, only tier gold, urgency high", "1h", "6h", "office"),
+    ],
+)
+def test_the_first_level_that_fits_counts(
+    who: dict[str, Any], level: str, first: str | None, resolution: str | None, calendar: str
+) -> None:
+    found = promised(loaded(service_levels=LEVELS), **who)
+    assert found.level.startswith(level)
+    assert found.calendar == calendar
+    assert [found.first_response, found.resolution] == [each and span(each) for each in (first, resolution)]
+
+
+def span(text: str) -> timedelta:
+    unit = {"m": "minutes", "h": "hours"}[text[-1]]
+    return timedelta(**{unit: int(text[:-1])})
+
+
+def test_moments_and_steps_come_from_the_calendar() -> None:
+    found = promised(loaded(service_levels=LEVELS, escalation=CHAINS), now=MONDAY + timedelta(hours=7, minutes=30))
+    tuesday = MONDAY + timedelta(days=1)
+    assert found.first_response_warning == tuesday + timedelta(minutes=18)
+    assert found.first_response_due == tuesday + timedelta(minutes=30)
+    assert found.resolution_due == tuesday + timedelta(hours=7, minutes=30)
+    steps = [(each.clock, each.occasion, each.number, each.at, each.alerts, each.team) for each in found.steps]
+    assert steps[:5] == [
+        (Clock.FIRST_RESPONSE, Occasion.WARNING, 0, found.first_response_warning, (), ""),
+        (Clock.FIRST_RESPONSE, Occasion.WARNING, 1, found.first_response_warning, ("lead",), ""),
+        (Clock.FIRST_RESPONSE, Occasion.BREACH, 0, found.first_response_due, (), ""),
+        (Clock.FIRST_RESPONSE, Occasion.BREACH, 1, found.first_response_due, ("ops",), ""),
+        (Clock.FIRST_RESPONSE, Occasion.BREACH, 2, tuesday + timedelta(minutes=90), (), "bosses"),
+    ]
+
+
+def test_a_warning_comes_before_the_end_or_at_a_share_or_not_at_all() -> None:
+    policy = loaded(service_levels=LEVELS)
+    normal, critical = (promised(policy, urgency=each) for each in (Urgency.NORMAL, Urgency.CRITICAL))
+    assert normal.first_response_warning == MONDAY + timedelta(hours=3, minutes=30)
+    assert normal.resolution_warning == MONDAY + timedelta(hours=15, minutes=30)
+    assert critical.first_response_warning is None
+    assert {each.occasion for each in critical.steps} == {Occasion.BREACH}
+
+
+def test_a_team_has_its_own_chain_and_the_others_elsewhere() -> None:
+    policy = loaded(service_levels=LEVELS, escalation={**CHAINS, "on_information_needed": {"alert": "desk"}})
+    found = promised(policy, team="billing")
+    assert [each.alerts for each in found.steps if each.number] == [("ops", "cfo")] * 2
+    assert [each.alerts for each in policy.promises.question("billing", calendar="", now=MONDAY)] == [("desk",)]
+
+
+def test_the_decision_carries_the_level_of_its_customer_and_team() -> None:
+    policy = loaded(
+        service_levels=LEVELS,
+        rules=[{"name": "r", "then": {"case": {"team": "billing", "urgency": "high"}}}],
+        tests=[
+            {
+                "name": "gold",
+                "mention": {"text": "hola", "customer.tier": "gold", "now": "2026-12-07T16:45Z"},
+                "expect": {"first_response": "30m", "first_response_due": "2026-12-09T09:15Z", "resolution": "8h"},
+            }
+        ],
+    )
+    gold = replace(situation("hola"), customer=CustomerView(reference="C", name="A", tier="gold"))
+    decision = policy.decide(gold)
+    assert decision.case is not None
+    assert decision.case.promise.level == "high, only team billing, tier Gold"
+    assert decision.case.first_response == timedelta(minutes=30)
+    assert policies.run_tests(policy, policies.samples_of(policy)) == []
+
+
+def test_a_test_says_what_was_promised_instead() -> None:
+    expect = {"first_response": "2h", "resolution": "none", "resolution_due": "2026-01-15T12:00Z"}
+    policy = loaded(
+        service_levels={"normal": {"first_response": "1h", "resolution": "8h", "calendar": "office"}},
+        cases="every",
+        tests=[{"name": "t", "mention": {"text": "hola", "intents": []}, "expect": expect}],
+    )
+    (failed,) = policies.run_tests(policy, policies.samples_of(policy))
+    assert "expected first_response `2h`, came `1h` (level: normal)" in failed
+    assert "expected resolution `none`, came `8h`" in failed
+    assert "expected resolution_due `2026-01-15T12:00Z`, came `2026-01-15T12:00Z`" not in failed
+
+
+# --- what may be written ---
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        pytest.param({"service_levels": {"high": {"calendar": "ofice"}}}, "no calendar `ofice`", id="calendar"),
+        pytest.param({"service_levels": {"only": {"team": "bilin", "warn": "5m"}}}, "no team `bilin`", id="team"),
+        pytest.param({"service_levels": {"warn": "eighty"}}, "no time for a warning", id="warn"),
+        pytest.param({"service_levels": {"warn": "0%"}}, "no time for a warning", id="warn at once"),
+        pytest.param({"service_levels": {"only": {"first_response": "5m"}}}, "this fits every case", id="for all"),
+        pytest.param({"service_levels": {"only": {"tier": "gold"}}}, "this changes nothing", id="no promise"),
+        pytest.param(
+            {"service_levels": {"high": {"resolution": "2h"}, "only": {"tier": "gold", "first_response": "3h"}}},
+            "longer than the `resolution` that holds at urgency high, 2h",
+            id="longer than what it inherits",
+        ),
+        pytest.param(
+            {"service_levels": {"warn": "15m", "high": {"first_response": "15m"}}},
+            "`warn: 15m` is no earlier",
+            id="late",
+        ),
+        pytest.param(
+            {"service_levels": {"calendar": "office", "low": {"resolution": "90d"}}},
+            "takes more than a year of `office`, which is open 40h a week",
+            id="never done",
+        ),
+        pytest.param({"escalation": {"on_breach": [{"after": "1h"}]}}, "this step does nothing", id="nothing"),
+        pytest.param({"escalation": {"on_breach": {"team": "boses"}}}, "no team `boses`", id="team of a step"),
+        pytest.param({"escalation": {"teams": {"x": {}}}}, "no team `x`", id="team of a chain"),
+        pytest.param(
+            {"escalation": {"on_breach": [{"after": "2h", "alert": "a"}, {"after": "1h", "alert": "b"}]}},
+            "do not stand in order",
+            id="order",
+        ),
+        pytest.param({"escalation": {"on_breach": {"alert": "a", "urgency": "+3"}}}, "is no urgency", id="urgency"),
+        pytest.param({"escalation": {"on_beach": {"alert": "a"}}}, "`on_beach` is not known here", id="key"),
+    ],
+)
+def test_what_is_wrong_is_said_in_a_sentence_with_its_line(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(PolicyProblem) as caught:
+        loaded(**changes)
+    assert any(said in each and each.startswith("p.yaml:1: ") for each in caught.value.problems), caught.value.problems
+
+
+def test_levels_and_chains_in_vain_are_named() -> None:
+    policy = loaded(
+        service_levels={
+            "high": {"first_response": "1h"},
+            "only": [
+                {"tier": ["gold", "Silver"], "first_response": "30m"},
+                {"tier": "silver", "team": "billing", "first_response": "10m"},
+                {"team": "billing", "first_response": "20m"},
+            ],
+        },
+        escalation={"on_warning": {"alert": "lead"}},
+    )
+    found = policies.in_vain(policy, "p.yaml")
+    assert any("no case gets this level (team billing, tier silver)" in each for each in found)
+    assert any("nothing warns" in each for each in found)
+    assert len(found) == 2
+    assert policies.in_vain(loaded(service_levels=LEVELS, escalation=CHAINS)) == []
+
+
+def test_every_alert_that_is_named_is_known_with_its_place() -> None:
+    found = list(alerts_named(loaded(service_levels=LEVELS, escalation=CHAINS).file))
+    assert [name for _, name in found] == ["lead", "ops", "ops", "cfo"]
+    assert found[-1][0] == ("escalation", "teams", "billing", "on_breach", 0, "alert", 1)
+
+
+def test_changes_are_told_in_words() -> None:
+    old, new = loaded(service_levels=LEVELS), loaded(service_levels={**LEVELS, "warn": "50%"}, escalation=CHAINS)
+    said = [each.sentence for each in policies.differences(old, new)]
+    assert "Service levels: `warn` is now 50%; it was 80%." in said
+    assert any(each.startswith("Escalation: `on_breach` gains {after: 0s, alert: [ops]}") for each in said)
+
+
+def test_a_policy_compared_with_another_calendar_promises_otherwise() -> None:
+    old = loaded(service_levels={"normal": {"first_response": "1h"}})
+    new = loaded(service_levels={"normal": {"first_response": "1h", "calendar": "late"}})
+    run = policies.replay.Comparison(old, new)
+    run.add(1, situation("hola"))
+    assert run.tally.report()["aspects"] == {"service level": 1}
+
+
+# --- for any of them ---
+
+spans = st.sampled_from(["5m", "30m", "1h", "3h", "8h", "1d"])
+some_calendar = st.sampled_from(["office", "late", "none"])
+level = st.fixed_dictionaries({}, optional={"first_response": spans, "calendar": some_calendar, "warn": st.just("50%")})
+an_only = st.fixed_dictionaries(
+    {"warn": st.sampled_from(["10%", "none", "99%"])},
+    optional={
+        "first_response": spans,
+        "calendar": some_calendar,
+        "network": st.sampled_from(["x", ["mastodon", "mail"]]),
+        "team": st.sampled_from([*TEAMS, ["care", "billing"]]),
+        "tier": st.sampled_from(["gold", ["Gold", "silver"]]),
+        "urgency": st.sampled_from([*Urgency, ["high", "low"]]),
+    },
+).filter(lambda block: block.keys() & {"network", "team", "tier", "urgency"})
+step = st.fixed_dictionaries(
+    {"alert": st.sampled_from(["ops", ["ops", "lead"]])},
+    optional={"team": st.sampled_from(TEAMS), "urgency": st.sampled_from(["+1", "critical"])},
+)
+chain = st.lists(step, max_size=3).map(
+    lambda steps: [each | {"after": f"{number}h"} for number, each in enumerate(steps)]
+)
+chains = st.fixed_dictionaries(
+    {}, optional={key: chain for key in ("on_warning", "on_breach", "on_information_needed")}
+)
+service_levels = st.fixed_dictionaries(
+    {"only": st.lists(an_only, max_size=4)},
+    optional={**{each.value: level for each in Urgency}, "calendar": some_calendar, "warn": st.just("75%")},
+)
+escalations = st.builds(lambda own, team: {**own, "teams": {"billing": team}}, chains, chains)
+moments = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
+
+
+@pytest.mark.slow
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    service_levels,
+    escalations,
+    st.sampled_from(TEAMS),
+    st.sampled_from(Urgency),
+    st.sampled_from(["x", "mail", "bluesky"]),
+    st.sampled_from(["", "gold", "silver", "bronze"]),
+    moments,
+)
+def test_any_promise_is_in_order_and_always_the_same(  # noqa: PLR0917
+    levels: dict[str, Any],
+    escalation: dict[str, Any],
+    team: str,
+    urgency: Urgency,
+    network: str,
+    tier: str,
+    now: datetime,
+) -> None:
+    policy = loaded(service_levels=levels, escalation=escalation)
+    asked = {"team": team, "urgency": urgency, "network": network, "tier": tier, "now": now}
+    found = policy.promises.promise(**asked)
+    assert found == loaded(service_levels=levels, escalation=escalation).promises.promise(**asked)
+    fits = [only for only in policy.file.service_levels.only if _fits(only, team, urgency, network, tier)]
+    assert (", only " in found.level) == bool(fits)
+    if fits and fits[0].first_response:
+        assert found.first_response == fits[0].first_response
+    due = found.first_response_due
+    assert (due is None) == (found.first_response is None)
+    if due is not None:
+        assert now < due
+        assert now <= (found.first_response_warning or now) <= due
+    for occasion in Occasion:
+        at = [each.at for each in found.steps if each.occasion is occasion]
+        assert at == sorted(at)
+        assert [each.number for each in found.steps if each.occasion is occasion] == list(range(len(at)))
+
+
+def _fits(only: Any, team: str, urgency: Urgency, network: str, tier: str) -> bool:
+    wanted = ((only.network, network), (only.team, team), (only.tier, tier), (only.urgency, urgency))
+    return all(names is None or came in [str(name).casefold() for name in names] for names, came in wanted)
+
+
+@pytest.mark.slow
+@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+@given(service_levels, escalations, moments)
+def test_any_decision_about_a_case_carries_its_promise(
+    levels: dict[str, Any], escalation: dict[str, Any], now: datetime
+) -> None:
+    policy = loaded(service_levels=levels, escalation=escalation, cases="every")
+    seen: Situation = replace(situation("hola"), now=now, posted_at=now - timedelta(hours=1))
+    decision = policy.decide(seen)
+    assert decision.case is not None
+    assert decision == policy.decide(seen)
+    assert decision.case.promise == policy.promises.promise(
+        team=decision.case.team, urgency=decision.case.urgency, network=seen.network, tier="", now=now
+    )
