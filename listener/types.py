@@ -498,6 +498,14 @@ class CasePlan:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AlertPlan:
+    """A target of the settings that is to be told, and the rule that named it first."""
+
+    target: str
+    rule: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Decision:
     """What the policy says about one mention, and why.
 
@@ -517,6 +525,7 @@ class Decision:
     leave_alone: bool = False
     rules: tuple[RuleTrace, ...] = ()
     guards: tuple[GuardTrace, ...] = ()
+    alerts: tuple[AlertPlan, ...] = ()
 
 
 # --- what is stored -------------------------------------------------------------------------------------------------

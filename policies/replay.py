@@ -44,6 +44,7 @@ class Outcome:
     leave_alone: bool
     first_response: timedelta | None
     resolution: timedelta | None
+    alerts: tuple[str, ...] = ()
 
 
 # What people call each part of an outcome.
@@ -61,6 +62,7 @@ ASPECTS: Mapping[str, str] = {
     "leave_alone": "left alone",
     "first_response": "service level",
     "resolution": "service level",
+    "alerts": "alert",
 }
 
 
@@ -81,6 +83,7 @@ def outcome(situation: Situation, decision: Decision) -> Outcome:
         decision.leave_alone,
         case.first_response if case else None,
         case.resolution if case else None,
+        tuple(plan.target for plan in decision.alerts),
     )
 
 
@@ -107,6 +110,7 @@ def told(found: Outcome) -> dict[str, Any]:
         "escalate_to": found.escalate_to or None,
         "needs_routing": found.needs_routing,
         "tags": list(found.tags),
+        "alerts": list(found.alerts),
     }
 
 
@@ -125,7 +129,7 @@ def _sorted(counter: Mapping[str, int]) -> dict[str, int]:
 
 _COUNTERS = (
     *("replies", "automatic", "by_person", "cases", "joined", "urgency", "ignored", "escalated"),
-    *("held", "forbidden", "rules", "shadow", "networks", "promised"),
+    *("held", "forbidden", "rules", "shadow", "networks", "promised", "alerted"),
 )
 
 
@@ -152,6 +156,7 @@ class Tally:
     shadow: Counter[str] = field(default_factory=Counter)  # that would have matched, were they not in the shadow
     networks: Counter[str] = field(default_factory=Counter)
     promised: Counter[str] = field(default_factory=Counter)  # by urgency and spans, for cases that it would open
+    alerted: Counter[str] = field(default_factory=Counter)  # by target
     usd: dict[str, float] = field(default_factory=dict)  # by network: if every reply went out
     usd_automatic: dict[str, float] = field(default_factory=dict)
     reproduced: int = 0
@@ -179,6 +184,8 @@ class Tally:
             _count(self.ignored, found.ignored)
         if found.escalate_to:
             _count(self.escalated, found.escalate_to)
+        for target in found.alerts:
+            _count(self.alerted, target)
         self.routed += found.needs_routing
         self.left_alone += found.leave_alone
         if found.template:
@@ -252,6 +259,7 @@ class Tally:
             "urgency": {level.value: self.urgency[level.value] for level in reversed(Urgency)},
             "ignored": _sorted(self.ignored),
             "escalated": _sorted(self.escalated),
+            "alerted": _sorted(self.alerted),
             "left_alone": self.left_alone,
             "guards": {"held": _sorted(self.held), "forbidden": _sorted(self.forbidden)},
             "usd": {

@@ -168,8 +168,9 @@ class Expected(_Block):
     guard: Words | None = Key(default=None, description="These guards stop the reply; `none`: no guard does.")
     escalate: Reference | None = Key(default=None, description="The team that is called in, or `none`.")
     ignored: bool | None = Key(default=None, description="Whether nothing at all is done.")
+    alert: Words | None = Key(default=None, description="These targets are told; `none`: nobody is.")
 
-    @field_validator("rule", "tags", "guard")
+    @field_validator("rule", "tags", "guard", "alert")
     @classmethod
     def _none_stands_alone(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
         if names and NONE in names and len(names) > 1:

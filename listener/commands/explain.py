@@ -157,6 +157,7 @@ def _verdict(card: Card, decision: StoredDecision) -> Table:
         ("case", f"{card.case.reference} {card.case.state}, {card.case.team}" if card.case else ""),
         ("ignored", decision.ignored),
         ("escalated", f"to {decision.escalate_to}" if decision.escalate_to else ""),
+        ("alerted", ", ".join(decision.alerts)),
         ("routing", "left to a person" if decision.needs_routing else ""),
         ("tags", ", ".join(decision.tags)),
     ]
