@@ -631,6 +631,21 @@ DELIVERY_MOVES: Mapping[DeliveryState, frozenset[DeliveryState]] = {
 # --- what our own people are told -----------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, kw_only=True)
+class AlertMessage:
+    """What one target is told. Nothing in it is in the words of whoever wrote a mention.
+
+    `key` is the same at every attempt. `subject` is one line and `text` the whole for people; `fields` says the same to
+    programs, as JSON knows it. `to` holds mail addresses; empty where the target is none of people.
+    """
+
+    key: str
+    subject: str
+    text: str
+    fields: Mapping[str, Any]
+    to: tuple[str, ...] = ()
+
+
 class AlertState(StrEnum):
     """One message to one target. Unlike a reply it may go out twice, under one key, when we died while sending it."""
 

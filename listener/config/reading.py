@@ -426,7 +426,7 @@ class _Check:
                 self.problems.append(f"{variable}: there is no target {name}; {_near(name, in_file)}")
                 continue
             if "secret" in _table(in_file.get(name)):
-                variable = env_name(*place, "secret")
+                variable = env_name("alerts", name, "secret")
                 self.problems.append(
                     f"{self._line_of((*place, 'secret'))}: alerts.{name}.secret is a secret and must not stand in this "
                     f"file; delete the line and set {variable} or {variable}_FILE."

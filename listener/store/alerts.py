@@ -57,6 +57,35 @@ class Alert:
     case: str
     team: str
 
+    @classmethod
+    def of_a_test(cls, target: str, *, by: str, send_key: str, now: datetime) -> Alert:
+        """One that stands in no list: somebody tries whether the target is reached."""
+        return cls(
+            id=0,
+            target=target,
+            kind="test",
+            subject="A test of alerts",
+            why=f"{by} asked for it; nothing needs to be done.",
+            rule="",
+            urgency="",
+            send_key=send_key,
+            state=AlertState.SENDING,
+            attempts=1,
+            made_at=now,
+            next_try_at=now,
+            first_tried_at=now,
+            tried_at=now,
+            settled_at=None,
+            reason="",
+            stands_for=1,
+            digest_id=None,
+            mention_id=None,
+            network="",
+            url=None,
+            case="",
+            team="",
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
