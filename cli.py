@@ -39,6 +39,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "pause": ("running", "Stop sending, at once and everywhere."),
         "resume": ("running", "Send again."),
         "status": ("running", "What is due, waiting and failing."),
+        "alert": ("alert", "Messages to our own people: list, test, send again."),
     },
     "Moderate": {
         "inbox": ("inbox", "What waits for a person."),

@@ -14,7 +14,7 @@ from typing import Protocol, cast
 
 from pydantic import BaseModel
 
-from listener.contract import Connector
+from listener.contract import Alerts, Connector
 from listener.errors import Mistake
 from listener.types import Facts
 
@@ -64,6 +64,13 @@ def load(name: str) -> Network:
         if missing in ("", "connectors", "listener"):
             raise  # our own file is broken: a bug, not a mistake
         raise Mistake(f"The network {name!r} needs the package {missing!r}; install it and try again.") from error
+
+
+def webhook(url: str, *, key: bytes | None, ca_file: Path | None) -> Alerts:
+    """What tells our own people through that address. `key` signs; `ca_file` is trusted instead of the usual ones."""
+    from connectors.webhooks import Webhook
+
+    return Webhook(url, key=key, ca_file=ca_file)
 
 
 def _also_called(network: str) -> set[str]:

@@ -42,15 +42,17 @@ from imapclient import SEEN
 from imapclient.imapclient import SENT
 from pydantic import BaseModel
 
+from connectors import mail_alerts
 from connectors.mail_posts import LONGEST_TEXT, to_post
 from connectors.mail_reading import Suspects, read_on
 from connectors.mail_sending import build, hand_over, our_message_id, recipient
 from connectors.mail_settings import Settings
 from connectors.mail_wire import READ_TIMEOUT, Imap, reading, sending
-from listener.contract import BEAT, Connector, Replies, Streams
+from listener.contract import BEAT, Alerts, Connector, Replies, Streams
 from listener.errors import AuthFailed, Mistake, NetworkError, Rejected, Unavailable
 from listener.terms import Terms, parse
 from listener.types import (
+    AlertMessage,
     Answerable,
     Author,
     Cursor,
@@ -102,7 +104,7 @@ def connect(settings: BaseModel) -> Connector:
     return MailConnector(cast(Settings, settings))
 
 
-class MailConnector(Connector, Replies, Streams):
+class MailConnector(Connector, Replies, Streams, Alerts):
     """One mailbox. Each look is a connection of its own, so that none is found dead."""
 
     facts = FACTS
@@ -219,6 +221,12 @@ class MailConnector(Connector, Replies, Streams):
         with suppress(NetworkError):  # it is sent; that no copy could be kept must not make it look unsent
             self._keep_copy(own, mail)
         return Posted(external_id=own, posted_at=self._now())
+
+    def alert(self, message: AlertMessage) -> str:
+        """Writes to colleagues, from our address; the Message-ID is the key's at every attempt."""
+        if not self.speaks:
+            raise AuthFailed(f"{self._settings.address} is only read: smtp_host is missing")
+        return mail_alerts.send(self._settings, message, self._now())
 
     def find_reply(self, request: ReplyRequest, since: datetime) -> Posted | None:
         """Looks for our Message-ID in Sent, then for mails in the INBOX that refer to it. None proves nothing here."""

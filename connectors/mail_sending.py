@@ -27,12 +27,12 @@ from connectors.mail_posts import LONGEST_ID, NO_MESSAGE_ID, is_machine
 from connectors.mail_settings import ADDRESS, Settings
 from connectors.mail_wire import of_reply, of_smtp, sending
 from connectors.plain import clean
-from listener.errors import OutcomeUnknown, Rejected
+from listener.errors import NetworkError, OutcomeUnknown, Rejected
 from listener.types import ReplyRequest
 
 _MARKED = re.compile(r"\s*(?:re|rv|aw|sv)\s*:", re.IGNORECASE)
 _NO_SUBJECT = {"es": "su mensaje", "pt": "a sua mensagem"}
-_POLICY = SMTP.clone(max_line_length=78)
+POLICY = SMTP.clone(max_line_length=78)
 _FOLD = "\r\n "
 _WORD_BYTES = 45  # of text in one encoded word, which may be 75 characters long
 
@@ -67,9 +67,9 @@ def build(request: ReplyRequest, settings: Settings, to: str, now: datetime) -> 
     in them too (CVE-2024-6923), and would encode ids that are longer than a line, which tears conversations apart.
     """
     headers = {
-        "From": _named(settings.name, settings.address),
-        "To": _named(request.parent_author.display_name, to),
-        "Subject": _words(_subject(request)),
+        "From": named(settings.name, settings.address),
+        "To": named(request.parent_author.display_name, to),
+        "Subject": words(_subject(request)),
         "Date": format_datetime(now),
         "Message-ID": f"<{our_message_id(request.key, settings.address)}>",
     }
@@ -87,17 +87,17 @@ def build(request: ReplyRequest, settings: Settings, to: str, now: datetime) -> 
 
 
 def _body(request: ReplyRequest) -> EmailMessage:
-    body = EmailMessage(policy=_POLICY)
+    body = EmailMessage(policy=POLICY)
     body.set_content(clean(request.text), charset="utf-8", cte="quoted-printable")
     for picture in request.media:
         kind, _, form = picture.content_type.partition("/")
-        name = re.sub(r"[^\w .-]", "_", _line(picture.name))[:100]
+        name = re.sub(r"[^\w .-]", "_", one_line(picture.name))[:100]
         body.add_attachment(picture.data, maintype=kind, subtype=form, filename=name, disposition="attachment")
-        list(body.iter_attachments())[-1]["Content-Description"] = _line(picture.alt).replace("=?", "= ?")
+        list(body.iter_attachments())[-1]["Content-Description"] = one_line(picture.alt).replace("=?", "= ?")
     return body
 
 
-def _words(text: str) -> str:
+def words(text: str) -> str:
     """The text as a header's value: as it is where it is plain, else in encoded words (RFC 2047)."""
     return text if text.isascii() and text.isprintable() and "=?" not in text else _encoded(text)
 
@@ -112,8 +112,8 @@ def _encoded(text: str) -> str:
     return _FOLD.join(f"=?utf-8?b?{word}?=" for word in coded)
 
 
-def _named(name: str, address: str) -> str:
-    name = _line(name)[:100]
+def named(name: str, address: str) -> str:
+    name = one_line(name)[:100]
     plain = re.fullmatch(r"[A-Za-z0-9 ]*", name)
     return f"{name if plain else _encoded(name)} <{address}>" if name else address
 
@@ -129,13 +129,17 @@ def parent_message_id(request: ReplyRequest) -> str:
     return own if _is_id(own) and own and not own.endswith(f"@{NO_MESSAGE_ID}") else ""
 
 
-def hand_over(settings: Settings, to: str, mail: bytes) -> None:
-    """Sends the mail, once. When this raises anything but OutcomeUnknown, it was not sent."""
+def hand_over(settings: Settings, to: str | Sequence[str], mail: bytes) -> tuple[NetworkError, ...]:
+    """Sends the mail, once. When this raises anything but OutcomeUnknown, it was not sent.
+
+    Gives why it goes not to some of several addresses; raises that of the first where it goes to none.
+    """
+    everybody = (to,) if isinstance(to, str) else tuple(to)
     lines = re.sub(rb"\r\n|\r|\n", b"\r\n", mail)
     lines = re.sub(rb"(?m)^\.", b"..", lines if lines.endswith(b"\r\n") else lines + b"\r\n")
     with sending(settings) as client:
         try:
-            _offer(client, settings, to, len(lines))
+            refused = _offer(client, settings, everybody, len(lines))
             client.send(lines)
         except (smtplib.SMTPException, OSError, ValueError) as error:
             raise of_smtp(error, settings) from error
@@ -154,17 +158,22 @@ def hand_over(settings: Settings, to: str, mail: bytes) -> None:
             )
         with suppress(smtplib.SMTPException, OSError, ValueError):
             client.quit()
+    return refused
 
 
-def _offer(client: smtplib.SMTP, settings: Settings, to: str, size: int) -> None:
-    """Everything up to the point where the server wants to hear the mail itself."""
+def _offer(client: smtplib.SMTP, settings: Settings, everybody: Sequence[str], size: int) -> tuple[NetworkError, ...]:
+    """Everything up to the point where the server wants to hear the mail itself; gives the recipients it refused."""
     most = client.esmtp_features.get("size", "")
     if most.isdecimal() and 0 < int(most) < size:
         raise Rejected(f"The answer has {size} bytes, and {settings.smtp_host} takes {most}")
     options = [f"size={size}"] if "size" in client.esmtp_features else []
     _expect(client.mail(settings.address, options), (250,), settings)
-    _expect(client.rcpt(to), (250, 251), settings)
+    answers = [client.rcpt(each) for each in everybody]
+    refused = tuple(of_reply(*answer, settings) for answer in answers if answer[0] not in (250, 251))
+    if len(refused) == len(everybody):
+        raise refused[0]
     _expect(client.docmd("DATA"), (354,), settings)
+    return refused
 
 
 def _expect(answer: tuple[int, bytes], fine: Sequence[int], settings: Settings) -> None:
@@ -174,12 +183,12 @@ def _expect(answer: tuple[int, bytes], fine: Sequence[int], settings: Settings) 
 
 def _subject(request: ReplyRequest) -> str:
     told = request.parent_raw.get("subject")
-    subject = _line(told)[:300] if isinstance(told, str) else ""
+    subject = one_line(told)[:300] if isinstance(told, str) else ""
     subject = subject or _NO_SUBJECT.get(request.language or "", "your message")
     return subject if _MARKED.match(subject) else f"Re: {subject}"
 
 
-def _line(text: str) -> str:
+def one_line(text: str) -> str:
     return " ".join(clean(text).split())
 
 

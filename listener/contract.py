@@ -7,6 +7,7 @@ A glossary of the verbs, one meaning each:
     publish   say something to everybody, once
     find_…    look whether an earlier write took effect
     recheck   see which posts were edited or are gone
+    alert     tell our own people, not the network
     stream    hear what is new as it is said; polling stays the net under it
 
 A connector module in `connectors/` offers `Settings` (a pydantic model whose fields describe what the network needs,
@@ -23,6 +24,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from listener.types import (
+    AlertMessage,
     Author,
     Charge,
     Cursor,
@@ -153,6 +155,18 @@ class Metered(ABC):
     @abstractmethod
     def charges(self) -> tuple[Charge, ...]:
         """What the calls since the last time have cost, and forgets them. Failed calls that cost nothing are none."""
+
+
+class Alerts(ABC):
+    """Can tell our own people something; nothing of it is said on a network."""
+
+    @abstractmethod
+    def alert(self, message: AlertMessage) -> str:
+        """Hands the message over; gives what there is to remark although it went, empty where nothing.
+
+        Unlike a reply it may be handed over again under the same key, where nobody knows whether it arrived. Raises
+        Rejected where that would never help, another NetworkError where it may.
+        """
 
 
 class Classifier(Protocol):

@@ -84,6 +84,7 @@ class Daemon:
             "digest": (self._tick, self._pipeline.digest),
             "alive": (ALIVE_EVERY, self._alive),
             "forget": (RECHECK_EVERY, self._pipeline.forget),
+            "alerts": (RECHECK_EVERY, self._pipeline.strand_alerts),
             "streams": (self._tick, self._open_streams),
             "watch": (self._tick, self._pipeline.watch),
         }
@@ -91,6 +92,8 @@ class Daemon:
             jobs[f"poll {account}"] = self._tick, partial(self._pipeline.poll, account=account)
             jobs[f"act {account}"] = self._tick, partial(self._pipeline.act, account=account)
             jobs[f"recheck {account}"] = RECHECK_EVERY, partial(self._pipeline.recheck, account=account)
+        for target in self._pipeline.targets:
+            jobs[f"alert {target}"] = self._tick, partial(self._pipeline.alert, target=target)
         scheduler = BackgroundScheduler(
             executors={"default": ThreadPoolExecutor(len(jobs))},
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},

@@ -560,6 +560,14 @@ class CasePlan:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AlertPlan:
+    """A target of the settings that is to be told, and the rule that named it first."""
+
+    target: str
+    rule: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Decision:
     """What the policy says about one mention, and why.
 
@@ -579,6 +587,7 @@ class Decision:
     leave_alone: bool = False
     rules: tuple[RuleTrace, ...] = ()
     guards: tuple[GuardTrace, ...] = ()
+    alerts: tuple[AlertPlan, ...] = ()
 
 
 # --- what is stored -------------------------------------------------------------------------------------------------
@@ -682,6 +691,21 @@ DELIVERY_MOVES: Mapping[DeliveryState, frozenset[DeliveryState]] = {
 
 
 # --- what our own people are told -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlertMessage:
+    """What one target is told. Nothing in it is in the words of whoever wrote a mention.
+
+    `key` is the same at every attempt. `subject` is one line and `text` the whole for people; `fields` says the same to
+    programs, as JSON knows it. `to` holds mail addresses; empty where the target is none of people.
+    """
+
+    key: str
+    subject: str
+    text: str
+    fields: Mapping[str, Any]
+    to: tuple[str, ...] = ()
 
 
 class AlertState(StrEnum):

@@ -17,6 +17,7 @@ from listener.errors import PolicyProblem
 from listener.types import Mode
 from policies import document as documents
 from policies import reach, replay
+from policies.alerts import NamedTarget, targets, unknown_targets
 from policies.differences import Difference, differences
 from policies.evaluate import Rules
 from policies.guard import Guarded, check_text
@@ -28,6 +29,7 @@ from policies.schema import PolicyFile, json_schema
 __all__ = [
     "Difference",
     "Guarded",
+    "NamedTarget",
     "Recorded",
     "added",
     "beside",
@@ -44,7 +46,9 @@ __all__ = [
     "replay",
     "run_tests",
     "samples_of",
+    "targets",
     "text_of",
+    "unknown_targets",
 ]
 
 _HERE = Path(__file__).parent

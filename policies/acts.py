@@ -31,6 +31,8 @@ def _acts(rule: Rule, reply: Reply | None) -> Iterator[str]:
         yield f"tag {', '.join(then.tags)}"
     if then.escalate:
         yield f"call in {then.escalate}"
+    if then.alert:
+        yield f"alert {', '.join(then.alert)}"
     if then.person:
         yield "leave it to a person"
     if then.ignore:

@@ -238,7 +238,7 @@ def _becomes(what: str, was: Any, now: Any) -> str:
         came = _without(now or (), was or ())
         went = _without(was or (), now or ())
         said = [
-            f"{verb} {', '.join(inline('', each) for each in each_of)}"
+            f"{verb} {', '.join(_braced(each) for each in each_of)}"
             for verb, each_of in (("gains", came), ("loses", went))
             if each_of
         ]
@@ -248,6 +248,11 @@ def _becomes(what: str, was: Any, now: Any) -> str:
     if now is None:
         return f"{what} is no longer set; it was {inline('', was)}"
     return f"{what} is now {inline('', now)}; it was {inline('', was)}"
+
+
+def _braced(value: Any) -> str:
+    """One thing of a list; where it has keys of its own, in braces, so that it is seen where it ends."""
+    return f"{{{inline('', value)}}}" if isinstance(value, Mapping) else inline("", value)
 
 
 def _without(listed: Sequence[Any], others: Sequence[Any]) -> list[Any]:

@@ -2,8 +2,8 @@
 
 How rules add up: they are read from top to bottom until one matches that does not `continue`. What an earlier rule
 said about the reply and the case stays; urgency is the highest that any of them said, plus every "+1"; tags collect.
-`ignore` drops reply and case, unless somebody was called in or a person is to look. A rule in the shadow is read like
-any other, and nothing it says is heard.
+`ignore` drops reply and case, unless somebody was called in or a person is to look; it drops no alert. A rule in the
+shadow is read like any other, and nothing it says is heard.
 
 Which case: an open case goes on with its team. Otherwise a rule's `case` decides; `escalate` alone opens one with that
 team; where no rule spoke, `cases: every` opens one with the default team and `cases: routed` leaves it to a person. A
@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from listener.types import (
+    AlertPlan,
     CaseMode,
     CasePlan,
     Decision,
@@ -58,6 +59,7 @@ class _Said:
     last_rule: str = ""
     person: bool = False
     reply_rule: str = ""
+    alerts: dict[str, str] = field(default_factory=dict)  # target -> the rule that named it first
 
     def hear(self, rule: Rule, reply: Reply | None) -> None:
         """Adds what the rule says; `reply` is what it answers with this mention."""
@@ -71,6 +73,8 @@ class _Said:
         self.escalate = self.escalate or then.escalate or ""
         self.ignored = self.ignored or then.ignore or ""
         self.tags += then.tags or ()
+        for target in then.alert or ():
+            self.alerts.setdefault(target, rule.name)
         for urgency in (then.urgency, then.case.urgency if then.case else None):
             if urgency and urgency.startswith("+"):
                 self.steps += int(urgency)
@@ -137,6 +141,7 @@ class Rules:
             tags=tuple(dict.fromkeys(said.tags)),
             ignored=said.ignored,
             rules=tuple(traces),
+            alerts=tuple(AlertPlan(target=target, rule=rule) for target, rule in said.alerts.items()),
         )
 
     def _read(self, seen: Seen) -> tuple[_Said, list[RuleTrace]]:

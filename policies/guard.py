@@ -112,7 +112,8 @@ class Guarded:
             leave_alone=bool(stops.opt_out(situation)),
         )
         if situation.author.is_us:
-            return replace(decision, case=None, needs_routing=False, escalate_to="", ignored="this is our own post")
+            nothing = replace(decision, case=None, needs_routing=False, escalate_to="", alerts=())
+            return replace(nothing, ignored="this is our own post")
         if risks and not situation.author.bot:
             return self._alarm(decision, situation, risks)
         return decision

@@ -1,4 +1,4 @@
-"""What is wrong with service levels and escalation chains, what of them is in vain, and whom they tell."""
+"""What is wrong with service levels and escalation chains, and what of them is in vain."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ from policies.document import Location
 from policies.fields import NONE
 from policies.open_time import open_a_week
 from policies.schema import PolicyFile
-from policies.schema_levels import Chains, OnlyLevel, ServiceLevel
+from policies.schema_levels import CHAINS, OnlyLevel, ServiceLevel
 from policies.words import shown
 
 LONGEST = 52  # weeks that a promise may take on its calendar
-_CHAINS = ("on_warning", "on_breach", "on_information_needed")
 _LEVELS = ("low", "normal", "high", "critical")
 
 
@@ -51,7 +50,7 @@ def _raw_levels(levels: object) -> Iterator[tuple[Location, Mapping[str, Any]]]:
 
 
 def _teams_of(chains: object, location: Location) -> Iterator[tuple[Location, str, str]]:
-    for key in _CHAINS if isinstance(chains, dict) else ():
+    for key in CHAINS if isinstance(chains, dict) else ():
         for number, step in enumerate(_several(chains.get(key))):  # type: ignore[attr-defined]  # a dict, or no key
             if isinstance(step, dict) and isinstance(step.get("team"), str):
                 yield (*location, key, number, "team"), "team", step["team"]
@@ -76,21 +75,24 @@ def problems(file: PolicyFile) -> Iterator[tuple[Location, str]]:
                 f"`first_response` is longer than the `resolution` that holds{where}, "
                 f"{spoken(level.resolution)}; say both here, or correct one",
             )
-        yield from ((at, sentence + where) for sentence in _of_level(file, level))
+        yield from ((at, sentence) for sentence in _of_level(file, level, where))
 
 
-def _of_level(file: PolicyFile, level: ServiceLevel) -> Iterator[str]:
+def _of_level(file: PolicyFile, level: ServiceLevel, where: str) -> Iterator[str]:
     for key, span in (("first_response", level.first_response), ("resolution", level.resolution)):
         if span is None:
             continue
         if level.warn and level.warn.before and level.warn.before >= span:
-            yield f"`warn: {level.warn}` is no earlier than the start of `{key}: {spoken(span)}`; write it shorter"
+            yield (
+                f"`warn: {level.warn}` leaves no time within `{key}: {spoken(span)}`{where}; write it shorter, or as a "
+                "share like 80%"
+            )
         calendar = file.calendars.get(level.calendar or "")
         if calendar and span > open_a_week(calendar) * LONGEST:
             week = open_a_week(calendar)
             yield (
-                f"`{key}: {spoken(span)}` takes more than a year of `{shown(level.calendar or '')}`, which is open "
-                f"{spoken_hours(week)} a week; a day is 24 open hours there, so write it in hours"
+                f"`{key}: {spoken(span)}`{where} takes more than a year of `{shown(level.calendar or '')}`, which is "
+                f"open {spoken_hours(week)} a week; a day is 24 open hours there, so write it in hours"
             )
 
 
@@ -116,11 +118,11 @@ def in_vain(file: PolicyFile) -> Iterator[tuple[Location, str]]:
             )
     held = [level for _, _, level in levels.every() if level.first_response or level.resolution]
     warned = any(level.warn and level.warn.after(timedelta(1)) is not None for level in held)
-    for at, chains in _all_chains(file):
-        if chains.on_warning and not warned:
-            yield (*at, "on_warning"), "nothing warns: no service level says `warn`, like `warn: 80%`"
-        if chains.on_breach and not held:
-            yield (*at, "on_breach"), "nothing can be broken: no service level promises anything"
+    for place, steps in file.escalation.steps():
+        if steps and place[-1] == "on_warning" and not warned:
+            yield place, "nothing warns: no service level says `warn`, like `warn: 80%`"
+        if steps and place[-1] == "on_breach" and not held:
+            yield place, "nothing can be broken: no service level promises anything"
 
 
 def _covers(one: OnlyLevel, other: OnlyLevel) -> bool:
@@ -136,21 +138,3 @@ def _covers(one: OnlyLevel, other: OnlyLevel) -> bool:
 
 def _folded(words: tuple[str, ...] | None) -> tuple[str, ...] | None:
     return tuple(word.casefold() for word in words) if words else None
-
-
-# --- whom they tell --------------------------------------------------------------------------------------------------
-
-
-def alerts_named(file: PolicyFile) -> Iterator[tuple[Location, str]]:
-    """Every alert target that a chain names, and where."""
-    for at, chains in _all_chains(file):
-        for key in _CHAINS:
-            for number, step in enumerate(getattr(chains, key) or ()):
-                for place, name in enumerate(step.alert or ()):
-                    yield (*at, key, number, "alert", place), name
-
-
-def _all_chains(file: PolicyFile) -> Iterator[tuple[Location, Chains]]:
-    yield ("escalation",), file.escalation
-    for team, own in file.escalation.teams.items():
-        yield ("escalation", "teams", team), own

@@ -21,7 +21,7 @@ ONE, ALL = 2_000, 100_000  # steps of thought for one question, and for one file
 TOGETHER = 8  # rules that are looked at together
 # What a rule may hold for this to know all that it does; another key makes it a rule that is left alone.
 _RULE = {"name", "because", "when", "then", "goes_on", "shadow"}
-_THEN = {"reply", "case", "urgency", "tags", "escalate", "ignore", "person", "ask_for"}
+_THEN = {"reply", "case", "urgency", "tags", "escalate", "ignore", "person", "ask_for", "alert"}
 _CASE = {"team", "urgency", "tags"}
 _IMPLIED = {
     "main_intent": {"intents"},
@@ -224,6 +224,8 @@ def _adds_nothing(each: _Read, above: Sequence[_Read], *, last: bool, effort: Ef
             return False
     least = max((_rank(urgency) for said in sure for urgency in _urgencies(said)), default=-1)
     if any(urgency.startswith("+") or _rank(urgency) > least for urgency in _urgencies(then)):
+        return False
+    if not set(then.alert or ()) <= {target for said in sure for target in said.alert or ()}:
         return False
     return bool(sure) and set(then.tags or ()) <= {tag for said in sure for tag in said.tags or ()}
 

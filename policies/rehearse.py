@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from listener.errors import Mistake, PolicyProblem
 from listener.types import CasePlan, Decision, Facts, Promise, RuleOutcome, Understanding
 from policies import document as documents
+from policies.alerts import targets
 from policies.amounts import spoken
 from policies.document import Document
 from policies.fields import NONE
@@ -133,12 +134,13 @@ def _unknown(expect: Expected, policy: Guarded) -> Iterator[tuple[str, str]]:
         "team": list(file.teams),
         "escalate": list(file.teams),
         "guard": list(guard_names()),
+        "alert": [named.target for named in targets(policy)] if expect.alert else [],
     }
     for key, names in known.items():
         wanted = getattr(expect, key)
         for name in (wanted,) if isinstance(wanted, str) else wanted or ():
             if name != NONE and name not in names:
-                what = "team" if key == "escalate" else "template" if key == "reply" else key
+                what = {"escalate": "team", "reply": "template", "alert": "target of an alert"}.get(key, key)
                 yield key, f"there is no {what} `{shown(name)}`{suggestion(name, names)}"
 
 
@@ -165,6 +167,8 @@ def _unmet(expect: Expected, decision: Decision) -> Iterator[tuple[str, str]]:
         yield "tags", sentence
     if sentence := _differ("guard", expect.guard, stopped):
         yield "guard", sentence + (f" ({why})" if why else "")
+    if sentence := _differ("alert", expect.alert, [plan.target for plan in decision.alerts]):
+        yield "alert", sentence
     if expect.ignored is not None and expect.ignored != bool(decision.ignored):
         wanted = "that it is ignored" if expect.ignored else "that it is not ignored"
         yield "ignored", f"expected {wanted}, which it is{'' if decision.ignored else ' not'}"

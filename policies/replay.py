@@ -45,6 +45,7 @@ class Outcome:
     first_response: timedelta | None
     resolution: timedelta | None
     promise: Promise | None = None
+    alerts: tuple[str, ...] = ()
 
 
 # What people call each part of an outcome.
@@ -63,6 +64,7 @@ ASPECTS: Mapping[str, str] = {
     "first_response": "service level",
     "resolution": "service level",
     "promise": "service level",
+    "alerts": "alert",
 }
 
 
@@ -84,6 +86,7 @@ def outcome(situation: Situation, decision: Decision) -> Outcome:
         case.first_response if case else None,
         case.resolution if case else None,
         case.promise if case else None,
+        tuple(plan.target for plan in decision.alerts),
     )
 
 
@@ -110,6 +113,7 @@ def told(found: Outcome) -> dict[str, Any]:
         "escalate_to": found.escalate_to or None,
         "needs_routing": found.needs_routing,
         "tags": list(found.tags),
+        "alerts": list(found.alerts),
     }
 
 
@@ -128,7 +132,7 @@ def _sorted(counter: Mapping[str, int]) -> dict[str, int]:
 
 _COUNTERS = (
     *("replies", "automatic", "by_person", "cases", "joined", "urgency", "ignored", "escalated"),
-    *("held", "forbidden", "rules", "shadow", "networks", "promised"),
+    *("held", "forbidden", "rules", "shadow", "networks", "promised", "alerted"),
 )
 
 
@@ -155,6 +159,7 @@ class Tally:
     shadow: Counter[str] = field(default_factory=Counter)  # that would have matched, were they not in the shadow
     networks: Counter[str] = field(default_factory=Counter)
     promised: Counter[str] = field(default_factory=Counter)  # by urgency and spans, for cases that it would open
+    alerted: Counter[str] = field(default_factory=Counter)  # by target
     usd: dict[str, float] = field(default_factory=dict)  # by network: if every reply went out
     usd_automatic: dict[str, float] = field(default_factory=dict)
     reproduced: int = 0
@@ -182,6 +187,8 @@ class Tally:
             _count(self.ignored, found.ignored)
         if found.escalate_to:
             _count(self.escalated, found.escalate_to)
+        for target in found.alerts:
+            _count(self.alerted, target)
         self.routed += found.needs_routing
         self.left_alone += found.leave_alone
         if found.template:
@@ -255,6 +262,7 @@ class Tally:
             "urgency": {level.value: self.urgency[level.value] for level in reversed(Urgency)},
             "ignored": _sorted(self.ignored),
             "escalated": _sorted(self.escalated),
+            "alerted": _sorted(self.alerted),
             "left_alone": self.left_alone,
             "guards": {"held": _sorted(self.held), "forbidden": _sorted(self.forbidden)},
             "usd": {

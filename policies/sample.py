@@ -183,8 +183,9 @@ class Expected(_Block):
     resolution: _Promised = Key(default=None, description="The span that is promised, like 4h; `none`: nothing.")
     first_response_due: _Moment | None = Key(default=None, description="By when, like 2026-03-02T10:00+01:00.")
     resolution_due: _Moment | None = None
+    alert: Words | None = Key(default=None, description="These targets are told; `none`: nobody is.")
 
-    @field_validator("rule", "tags", "guard")
+    @field_validator("rule", "tags", "guard", "alert")
     @classmethod
     def _none_stands_alone(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
         if names and NONE in names and len(names) > 1:

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
 
 from listener.types import CaseMode, Mode
+from policies.alerts import Targets
 from policies.asking import AskFor
 from policies.blocks import Block
 from policies.calendars import Calendar, Calendars, TimeZone, WeekdayList
@@ -236,6 +237,9 @@ class Then(Block):
     ask_for: AskFor | None = Field(
         default=None, description="Data and the template that asks for it; the first that is missing is asked for."
     )
+    alert: Targets | None = Field(
+        default=None, description="Whom of us to tell, at once: names of `[alerts.…]` in the settings."
+    )
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Then:
@@ -243,8 +247,8 @@ class Then(Block):
             raise refuse("`person: false` changes nothing; remove it, no rule can take a mention from a person")
         if not self.model_fields_set or all(getattr(self, key) is None for key in self.model_fields_set):
             raise refuse(
-                "`then` does nothing; say `reply`, `case`, `urgency`, `tags`, `escalate`, `ignore`, `person` or "
-                "`ask_for`"
+                "`then` does nothing; say `reply`, `case`, `urgency`, `tags`, `escalate`, `ignore`, `person`, "
+                "`ask_for` or `alert`"
             )
         if self.ignore is not None and self.model_fields_set & {"reply", "case", "escalate", "person", "ask_for"}:
             raise refuse(

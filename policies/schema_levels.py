@@ -22,12 +22,15 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from listener.types import Urgency
 from policies import amounts
+from policies.alerts import Targets
 from policies.blocks import Block
+from policies.document import Location
 from policies.fields import NONE, Raise, Reference, Span, Words, listed, refuse, sentences
 from policies.words import shown
 
 MOST_LEVELS = 200
 MOST_STEPS = 20
+CHAINS = ("on_warning", "on_breach", "on_information_needed")
 
 _SHARE = re.compile(r"(\d{1,2}) ?%")
 _NOW = re.compile(r"0+[smhdw]?")
@@ -170,7 +173,7 @@ class StepOf(Block):
     """One step: whom to tell, who gets the case, how urgent it becomes."""
 
     after: After = Field(default=timedelta(), description="How long after the start, like 1h; at once if left out.")
-    alert: Words | None = Field(default=None, description="Whom to tell, by the names that the settings file gives.")
+    alert: Targets | None = Field(default=None, description="Whom to tell: names of `[alerts.…]` in the settings.")
     team: Reference | None = Field(default=None, description="The case goes to this team; a question is put to it.")
     urgency: Raise | None = Field(default=None, description='At least this urgent; "+1" raises it by one step.')
 
@@ -183,7 +186,7 @@ class StepOf(Block):
 
 Steps = Annotated[
     tuple[StepOf, ...],
-    Field(max_length=MOST_STEPS),
+    Field(min_length=1, max_length=MOST_STEPS),
     BeforeValidator(listed, json_schema_input_type=StepOf | list[StepOf]),
 ]
 
@@ -199,7 +202,7 @@ class Chains(Block):
 
     @model_validator(mode="after")
     def _in_order(self) -> Chains:
-        for key in ("on_warning", "on_breach", "on_information_needed"):
+        for key in CHAINS:
             spans = [step.after for step in getattr(self, key) or ()]
             if spans != sorted(spans):
                 raise refuse(
@@ -208,11 +211,24 @@ class Chains(Block):
                 )
         return self
 
+    def steps(self) -> Iterator[tuple[Location, tuple[StepOf, ...]]]:
+        """Every chain with its place."""
+        for key in CHAINS:
+            yield (key,), getattr(self, key) or ()
+
 
 class Escalation(Chains):
     """The chains for everybody, and those of single teams in their place."""
 
     teams: dict[Reference, Chains] = Field(default_factory=dict, max_length=200, description="Chains of single teams.")
+
+    def steps(self) -> Iterator[tuple[Location, tuple[StepOf, ...]]]:
+        """Every chain with its place in the file."""
+        for place, steps in super().steps():
+            yield ("escalation", *place), steps
+        for team, own in self.teams.items():
+            for place, steps in own.steps():
+                yield ("escalation", "teams", team, *place), steps
 
     def chain(self, key: str, team: str) -> tuple[StepOf, ...]:
         """The steps of that chain for a case of the team, or a question to it."""

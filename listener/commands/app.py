@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -19,15 +19,16 @@ import click
 import structlog
 
 from listener.commands.actor import system_user, who_acts
-from listener.errors import ConfigProblem, NotFound, PolicyProblem
+from listener.errors import ConfigProblem, Mistake, NotFound, PolicyProblem
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from listener.budget import Allowance
     from listener.config import Account, Config
-    from listener.contract import Classifier, Connector, Policy
+    from listener.contract import Alerts, Classifier, Connector, Policy
     from listener.desk.purse import Purse
+    from listener.flow.alert import Target
     from listener.flow.pipeline import Pipeline
     from listener.model.reading import Model
     from listener.store import Store
@@ -44,6 +45,9 @@ class Networks(Protocol):
 
     def load(self, name: str) -> Any:
         """That network's module, imported now."""
+
+    def webhook(self, url: str, *, key: bytes | None, ca_file: Path | None) -> Alerts:
+        """What tells our own people through that address."""
 
 
 class Policies(Protocol):
@@ -191,6 +195,7 @@ class App:
             clock=self.now,
             allowances=self.allowances,
             renew=self.renew,
+            targets=self.targets,
         )
 
     def _policy_that_can_be_read(self) -> Policy | None:
@@ -215,6 +220,42 @@ class App:
         from listener.desk.purse import Purse
 
         return Purse(self.store, account, self.allowances.get(account, Allowance()), self.now)
+
+    @property
+    def targets(self) -> dict[str, Target]:
+        """Whom of us alerts reach, by the settings; nothing is connected by asking for it."""
+        from listener.flow.alert import Target
+
+        return {
+            name: Target(reach=partial(self.reach, name), hourly=target.hourly, to=target.mail)
+            for name, target in self.config.alerts.items()
+        }
+
+    def reach(self, target: str) -> Alerts:
+        """What tells that target of the settings. Raises NotFound, Mistake or ConfigProblem."""
+        from listener.config import env_name
+        from listener.contract import Alerts
+
+        targets = self.config.alerts
+        if target not in targets:
+            raise NotFound(
+                f"There is no target {target!r} in {self.config_path}; there is: {', '.join(targets) or 'none'}."
+            )
+        found = targets[target]
+        if found.webhook:
+            return self.connectors.webhook(found.webhook, key=found.key, ca_file=found.ca_file)
+        if found.account is None:
+            variable = env_name("alerts", target, "webhook")
+            raise ConfigProblem(
+                [f"alerts.{target} has neither webhook nor mail; add one, or set {variable} or {variable}_FILE."]
+            )
+        connector = self.connect_account(found.account)
+        if not isinstance(connector, Alerts) or not connector.speaks:
+            raise Mistake(
+                f"alerts.{target} is sent by the account {found.account}, which cannot write to our own people: "
+                "name an account on the network mail that has smtp_host."
+            )
+        return connector
 
     @cached_property
     def classifier(self) -> Classifier:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from listener.commands import asking, lessons, output
+from listener.commands import asking, lessons, output, telling
 from listener.commands.app import App, pass_app
 from listener.errors import AuthFailed, ConfigProblem, EscuchaError, RateLimited, Unavailable
 
@@ -35,8 +35,8 @@ class Check:
 
     @property
     def network(self) -> bool:
-        """Whether it is about one account or source, so that the others may well go on."""
-        return self.name.startswith(("account ", "source "))
+        """Whether it is about one account, source or target, so that the others may well go on."""
+        return self.name.startswith(("account ", "source ", "alert "))
 
 
 @click.command()
@@ -90,6 +90,7 @@ def examine(app: App, *, offline: bool) -> Iterator[Check]:
         yield from _account(app, account, sources_of_it, offline=offline)
     for network in dict.fromkeys(account.network for account in settings.accounts.values()):
         yield from _to_arrange(app, network)
+    yield from _targets(app, settings)
     if _made(settings):
         yield from _money(app)
 
@@ -188,6 +189,30 @@ def _made(settings: Config) -> bool:
     """Whether there is a database already; looking at things must not make one."""
     url = settings.database.url
     return not url.startswith("sqlite") or Path(url.partition(":///")[2]).exists()
+
+
+def _targets(app: App, settings: Config) -> Iterator[Check]:
+    """Whom of us alerts reach, and whether they did lately; nothing is sent."""
+    from listener.store import alerts
+
+    for unknown in telling.named_in_vain(app):
+        said, _, step = unknown.partition("; ")
+        yield Check(name="policy", ok=False, detail=f"{said}.", next_step=step and f"{step[0].upper()}{step[1:]}")
+    for name, target in settings.alerts.items():
+        lacking = telling.unreachable(app, name)
+        how = "by mail" if target.mail else "signed" if target.key else "not signed"
+        detail = " ".join(lacking) or f"{target.place}, {how}; try it: escucha alert test {name}"
+        yield Check(name=f"alert {name}", ok=not lacking, detail=detail)
+    if not _made(settings):
+        return
+    try:
+        with app.store.read() as tx:
+            standings = alerts.standing(tx, app.now())
+    except EscuchaError:
+        return  # the database's own check says so
+    for standing in standings:
+        for trouble in telling.troubles(app, [standing], app.now()):
+            yield Check(name=f"alert {standing.target}", ok=False, detail=trouble)
 
 
 def _money(app: App) -> Iterator[Check]:

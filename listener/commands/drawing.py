@@ -312,6 +312,8 @@ def _why(card: Card, shape: Shape) -> list[Text]:
         lines.append(Text(f"ignored: {label(card.decision.ignored)}", style="dim"))
     if card.decision.escalate_to:
         lines.append(Text(f"escalated to {label(card.decision.escalate_to)}", style="yellow"))
+    if card.decision.alerts:
+        lines.append(Text(f"alerted {label(', '.join(card.decision.alerts))}", style="dim"))
     return lines
 
 

@@ -158,6 +158,7 @@ def _verdict(card: Card, decision: StoredDecision) -> Table:
         ("promised", _promised(decision.trace.get("promise"))),
         ("ignored", decision.ignored),
         ("escalated", f"to {decision.escalate_to}" if decision.escalate_to else ""),
+        ("alerted", ", ".join(decision.alerts)),
         ("routing", "left to a person" if decision.needs_routing else ""),
         ("tags", ", ".join(decision.tags)),
     ]

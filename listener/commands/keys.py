@@ -109,6 +109,7 @@ def decision_keys(decision: StoredDecision | None) -> dict[str, Any] | None:
         "urgency": decision.urgency,
         "needs_routing": decision.needs_routing,
         "escalate_to": decision.escalate_to,
+        "alerts": list(decision.alerts),
         "ignored": decision.ignored,
         "tags": list(decision.tags),
         "at": decision.at,

@@ -8,7 +8,16 @@ from typing import Any, Protocol, cast
 
 import click
 
-from listener.commands import lessons, output, policy_versions, recording, rehearsing, replays, ruling_policy
+from listener.commands import (
+    lessons,
+    output,
+    policy_versions,
+    recording,
+    rehearsing,
+    replays,
+    ruling_policy,
+    telling,
+)
 from listener.commands.app import App, pass_app
 from listener.errors import EscuchaError, PolicyProblem
 from listener.types import Mode
@@ -65,6 +74,7 @@ def check(app: App, ctx: click.Context, file: Path | None, schema: bool, as_json
     try:
         found = _load(app, path)
         tests, failed = rehearsing.run(app, found, path)
+        failed += telling.unknown(app, found, path)
         if failed:
             raise PolicyProblem(failed)
     except PolicyProblem as problem:
@@ -72,7 +82,7 @@ def check(app: App, ctx: click.Context, file: Path | None, schema: bool, as_json
             raise
         output.print_json({"file": path, "problems": problem.problems})
         ctx.exit(2)
-    warnings = [*rehearsing.in_vain(app, found, path), *_warnings(found.file)]
+    warnings = [*rehearsing.in_vain(app, found, path), *_warnings(found.file), *telling.unchecked(app, found)]
     if path.resolve() == _path(app).resolve() and (behind := _behind(app, found)):
         warnings.append(behind)
     if as_json:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import click
 
-from listener.commands import lessons, output, rehearsing, replays, ruling_policy
+from listener.commands import lessons, output, rehearsing, replays, ruling_policy, telling
 from listener.commands.app import App, pass_app
 from listener.errors import EscuchaError, Mistake, PolicyProblem
 from listener.escapes import visible
@@ -140,6 +140,8 @@ def _make_rule(app: App, found: Policy, name: str, *, because: str, yes: bool) -
     from listener.store import inbox, policies
     from listener.types import DraftState
 
+    if unknown := telling.unknown(app, found, name):
+        raise PolicyProblem(unknown)
     with app.store.read() as tx:
         ruled = policies.ruling(tx)
         waiting = len(inbox.waiting(tx, states=(DraftState.APPROVED,)))

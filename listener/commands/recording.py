@@ -146,6 +146,8 @@ def _stored(app: App, typed: str) -> tuple[dict[str, Any], dict[str, Any], list[
         expect["tags"] = list(decision.tags)
     if decision.escalate_to:
         expect["escalate"] = decision.escalate_to
+    if decision.alerts:
+        expect["alert"] = list(decision.alerts)
     if decision.ignored:
         expect["ignored"] = True
     customer = card.customer

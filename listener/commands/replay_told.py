@@ -116,6 +116,7 @@ def _parts(report: Mapping[str, Any]) -> Iterator[Part]:
     yield Part(title="Urgency", headers=("mentions", "urgency"), rows=_pairs(report["urgency"]))
     yield Part(title="Ignored", headers=("mentions", "reason"), rows=_pairs(report["ignored"]), wide="reason")
     yield Part(title="Called in", headers=("mentions", "team"), rows=_pairs(report["escalated"]))
+    yield Part(title="Alerted", headers=("mentions", "target"), rows=_pairs(report["alerted"]))
     yield Part(title="Guards that forbade a reply", headers=("mentions", "guard"), rows=_pairs(guards["forbidden"]))
     yield Part(title="Guards that held a reply", headers=("mentions", "guard"), rows=_pairs(guards["held"]))
     yield Part(title="Rules, in order", headers=("matched", "rule"), rows=_pairs(report["rules"]))
@@ -144,6 +145,7 @@ def _side_by_side(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Pa
     yield Part(title="Promised", headers=headers, rows=_two(old["service_levels"], new["service_levels"]))
     yield Part(title="Urgency", headers=headers, rows=_two(old["urgency"], new["urgency"]))
     yield Part(title="Ignored", headers=headers, rows=_two(old["ignored"], new["ignored"]))
+    yield Part(title="Alerted", headers=headers, rows=_two(old["alerted"], new["alerted"]))
     for title, key in (("Guards that forbade a reply", "forbidden"), ("Guards that held a reply", "held")):
         yield Part(title=title, headers=headers, rows=_two(old["guards"][key], new["guards"][key]))
     networks = sorted({*old["usd"], *new["usd"]})
@@ -199,6 +201,7 @@ def _outcome(found: Mapping[str, Any]) -> str:
     case = f"case {found['team']}" if found["team"] else "routed by a person" if found["needs_routing"] else "no case"
     parts = [reply, case, found["urgency"]]
     parts += [f"calls in {found['escalate_to']}"] if found["escalate_to"] else []
+    parts += [f"alerts {', '.join(found['alerts'])}"] if found["alerts"] else []
     parts += [f"ignored: {found['ignored']}"] if found["ignored"] else []
     parts += [f"tags {', '.join(found['tags'])}"] if found["tags"] else []
     return "; ".join(parts)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from listener.commands import lessons, output
+from listener.commands import lessons, output, telling
 from listener.commands.app import App, pass_app
 from listener.errors import Mistake, Outage
 
@@ -30,6 +30,7 @@ def run(app: App, once: bool) -> None:
     if not app.config.sources:
         raise Mistake(f"{app.config_path} names no source: add one with `escucha source add`.")
     app.demand_secrets()
+    telling.demand(app)
     pipeline = app.pipeline
     _ = app.classifier  # a model that cannot be loaded is said now, before a new policy rules
     pipeline.start(app.wanted, by=app.actor)
@@ -146,7 +147,7 @@ def resume(app: App, network: str | None) -> None:
 def status(app: App, as_json: bool) -> None:
     """How things stand: what is paused, failing, late, waiting."""
     from listener.commands import money, ruling_policy
-    from listener.store import cases, daemons, inbox, mentions, sources, stats, switch
+    from listener.store import alerts, cases, daemons, inbox, mentions, sources, stats, switch
     from listener.types import DraftState
 
     now = app.now()
@@ -165,6 +166,7 @@ def status(app: App, as_json: bool) -> None:
             "oldest_waiting": stats.oldest_waiting(tx),
             "money": money.standings(app, tx),
             "unwatched": mentions.unwatched(tx, list(app.config.accounts)),
+            "alerts": alerts.standing(tx, now),
         }
         approved = inbox.waiting(tx, states=(DraftState.APPROVED,))
     now = app.now()  # what others wrote until the rows were read is past
@@ -182,6 +184,8 @@ def status(app: App, as_json: bool) -> None:
         *orphans,
         *_stuck(app, {draft.account for draft in approved}),
         *_late(app, approved, now),
+        *telling.troubles(app, seen["alerts"], now),
+        *telling.named_in_vain(app),
     ]
     if as_json:
         output.print_json(_as_json(seen, troubles))
@@ -425,6 +429,7 @@ def _as_json(seen: dict[str, Any], troubles: list[str]) -> dict[str, Any]:
         "critical_without_agent": seen["critical_without_agent"],
         "oldest_waiting": seen["oldest_waiting"],
         "areas": seen["areas"],
+        "alerts": seen["alerts"],
         "money": [money.as_json(standing) for standing in seen["money"]],
         "unwatched": [
             {"account": account, "network": network, "mentions": number}

@@ -138,8 +138,9 @@ def show(app: App, as_json: bool) -> None:
         output.print_json(told)
         return
     output.say(f"From {told.pop('file')} and the environment:")
-    accounts, sources = told.pop("accounts"), told.pop("sources")
+    accounts, alerts, sources = told.pop("accounts"), told.pop("alerts"), told.pop("sources")
     sections = [*told.items(), *((f"accounts.{name}", values) for name, values in accounts.items())]
+    sections += [(f"alerts.{name}", values) for name, values in alerts.items()]
     for section, values in [*sections, *(("sources", source) for source in sources)]:
         output.say()
         output.heading(f"[{section}]")
@@ -158,6 +159,10 @@ def shown(settings: Config) -> dict[str, Any]:
                 **({"budget": set_of_it} if (set_of_it := account.budget.model_dump(exclude_unset=True)) else {}),
             }
             for account in settings.accounts.values()
+        },
+        "alerts": {
+            name: {**target.model_dump(exclude_defaults=True), **({"webhook": target.place} if target.webhook else {})}
+            for name, target in settings.alerts.items()
         },
         "sources": [dict(source) for source in settings.sources],
     }

@@ -189,6 +189,7 @@ def _show(app: App, tried: Tried) -> None:
             ("reply", _reply(decision)),
             ("case", _case(decision)),
             ("escalate to", decision.escalate_to),
+            ("alert", [plan.target for plan in decision.alerts]),
             ("held", [trace.reason or trace.guard for trace in decision.guards if trace.holds and not trace.forbids]),
             ("forbidden", [trace.reason or trace.guard for trace in decision.guards if trace.forbids]),
         ]

@@ -28,6 +28,7 @@ from listener.config.shape import (
     is_secret,
     password_of,
 )
+from listener.config.targets import Target
 
 __all__ = [
     "FILE_NAME",
@@ -43,6 +44,7 @@ __all__ = [
     "Place",
     "PolicySettings",
     "SourceSettings",
+    "Target",
     "check",
     "duration",
     "env_name",

@@ -34,6 +34,7 @@ from listener.config.shape import (
     is_secret,
     password_of,
 )
+from listener.config.targets import NAME, Target
 from listener.errors import ConfigProblem, Mistake
 
 
@@ -50,6 +51,7 @@ class _Shape(BaseSettings):
     cases: Cases = Field(default_factory=Cases)
     accounts: dict[str, dict[str, Any]] = {}
     sources: tuple[SourceSettings, ...] = ()
+    alerts: dict[str, dict[str, Any]] = {}
     model: ModelSettings = Field(default_factory=ModelSettings)
     daemon: DaemonSettings = Field(default_factory=DaemonSettings)
 
@@ -141,6 +143,7 @@ class _Check:
         accounts = self._accounts(_table(merged.get("accounts")))
         self._sources(merged.get("sources"), _table(merged.get("accounts")))
         sources = self._asked(shape) if shape else ()
+        targets = self._targets(_table(merged.get("alerts")), _table(merged.get("accounts")))
         for network in _table(_table(merged.get("policy")).get("modes")):
             if network not in self.networks:
                 self._add(("policy", "modes", network), f"is not a network; {_near(network, self.networks)}")
@@ -157,6 +160,7 @@ class _Check:
             cases=shape.cases,
             accounts=accounts,
             sources=sources,
+            alerts=targets,
             model=shape.model,
             daemon=shape.daemon,
             notes=tuple(self.notes),
@@ -406,6 +410,49 @@ class _Check:
                 else:
                     self._add((*place, key), _said(problem["msg"]))
             return Budget()
+
+    def _targets(self, targets: dict[str, Any], accounts: dict[str, Any]) -> dict[str, Target]:
+        found: dict[str, Target] = {}
+        in_file = _table(self.written.get("alerts"))
+        for name, values in targets.items():
+            place: Place = ("alerts", name)
+            if not isinstance(values, dict):
+                continue
+            if not NAME.fullmatch(name) or name == "none":
+                self._add(place, "is no target's name; use lower case, digits and single underscores.")
+                continue
+            if name not in in_file and difflib.get_close_matches(name, in_file, n=1):
+                variable = env_name("alerts", name, next(iter(values), "webhook"))
+                self.problems.append(f"{variable}: there is no target {name}; {_near(name, in_file)}")
+                continue
+            if "secret" in _table(in_file.get(name)):
+                variable = env_name("alerts", name, "secret")
+                self.problems.append(
+                    f"{self._line_of((*place, 'secret'))}: alerts.{name}.secret is a secret and must not stand in this "
+                    f"file; delete the line and set {variable} or {variable}_FILE."
+                )
+            from_env = {key: value for key, value in values.items() if (*place, key) in self.from_env}
+            given = {key: value for key, value in values.items() if key not in from_env}
+            target = self._target(place, given | self._files(place, from_env, Target))
+            if target and target.account is not None and target.account not in accounts:
+                self._add((*place, "account"), f"{target.account!r} is no account; {_near(target.account, accounts)}")
+            elif target:
+                found[name] = target
+        return found
+
+    def _target(self, place: Place, given: dict[str, Any]) -> Target | None:
+        try:
+            target = Target.model_validate(given)
+        except ValidationError as error:
+            for problem in error.errors(include_url=False):
+                where = (*place, *problem["loc"])
+                if problem["type"] == "extra_forbidden":
+                    self._add(where, f"is not a setting; {_near(str(where[-1]), Target.model_fields)}")
+                else:
+                    self._add(where, _said(problem["msg"]))
+            return None
+        anchored = self.path.resolve().parent / target.ca_file if target.ca_file else None
+        return target.model_copy(update={"ca_file": anchored})
 
     def _line_of(self, place: Place) -> str:
         return f"{self.path.name}, line {self.lines[place]}" if place in self.lines else self.path.name

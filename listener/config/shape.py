@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
+from listener.config.targets import Target
 from listener.types import Mode
 
 FILE_NAME = "escucha.toml"
@@ -191,6 +192,7 @@ class Config:
     cases: Cases = field(default_factory=Cases)
     accounts: Mapping[str, Account] = field(default_factory=dict)
     sources: tuple[SourceSettings, ...] = ()
+    alerts: Mapping[str, Target] = field(default_factory=dict)
     model: ModelSettings = field(default_factory=ModelSettings)
     daemon: DaemonSettings = field(default_factory=DaemonSettings)
     notes: tuple[str, ...] = ()
@@ -214,6 +216,7 @@ class Config:
         """Every secret value, so that logs can mask them."""
         held = (value for account in self.accounts.values() for value in dict(account.settings).values())
         values = [value.get_secret_value() for value in held if isinstance(value, SecretStr)]
+        values += [value for target in self.alerts.values() for value in target.secrets()]
         return [value for value in (*values, password_of(self.database.url)) if value and value != STAND_IN]
 
 

@@ -19,6 +19,7 @@ from listener.desk.clocks import Moved
 from listener.store import (
     Store,
     Transaction,
+    alerts,
     authors,
     cases,
     decisions,
@@ -364,6 +365,7 @@ def _write_down(
         if decision.reply.mode is Mode.AUTO:
             rule = next((trace.rule for trace in decision.rules if trace.outcome == "matched"), "policy")
             inbox.approve(tx, inbox.get(tx, draft_id), by=f"rule {rule}", now=now, automatic=True)
+    _alert(tx, mention, decision, case, now)
     log.info(
         "Decided.",
         action="decided",
@@ -374,6 +376,25 @@ def _write_down(
         case=case.reference if case else None,
         ignored=decision.ignored or None,
     )
+
+
+def _alert(tx: Transaction, mention: Mention, decision: Decision, case: Case | None, now: datetime) -> None:
+    """Puts down whom of us to tell; of one revision of a mention a target hears once, however often it is decided."""
+    reasons = {trace.rule: trace.wanted for trace in decision.rules}
+    for plan in decision.alerts:
+        alerts.add(
+            tx,
+            to=plan.target,
+            kind="rule",
+            subject=f"M{mention.id} on {mention.network}: {plan.rule}, {decision.urgency}",
+            why=reasons.get(plan.rule) or f"The rule {plan.rule!r} asks for it.",
+            key=f"mention {mention.id} revision {mention.revision}",
+            mention_id=mention.id,
+            case_id=case.id if case else None,
+            now=now,
+            rule=plan.rule,
+            urgency=decision.urgency,
+        )
 
 
 def _trace(situation: Situation, decision: Decision) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from listener.desk import ruling
 from listener.desk.purse import Purse
 from listener.errors import EscuchaError, Mistake, NetworkError, Outage, RateLimited, Unavailable
 from listener.flow.act import Acted, act
+from listener.flow.alert import Target, Told, alert, strand
 from listener.flow.decide import Company, decide
 from listener.flow.ingest import Ingested, failed, ingest, overhear
 from listener.flow.poll import Polled, poll
@@ -73,6 +74,8 @@ class Pipeline:
 
     `policy` rules where none ever did, and is None where the one that rules cannot be read. `read_policy(text, name)`
     reads another one that was made to rule meanwhile; without it, mentions are left to whoever holds that one.
+
+    `targets` are those of our own people whom alerts reach, by name.
     """
 
     def __init__(
@@ -89,8 +92,10 @@ class Pipeline:
         allowances: Mapping[str, Allowance] | None = None,
         read_policy: Callable[[str, str], Policy] | None = None,
         renew: Callable[[str], None] = lambda _account: None,
+        targets: Mapping[str, Target] | None = None,
     ) -> None:
         self.store = store
+        self.targets = dict(targets or {})
         self.accounts = accounts  # our account's name -> its network
         self.policy = policy
         self.policy_trouble = ""  # why nothing is decided
@@ -402,6 +407,17 @@ class Pipeline:
         until, now = self._hold.get(account), self.clock()
         return until is not None and now < until <= now + budget.CEILING
 
+    def alert(self, *, target: str | None = None) -> list[Told]:
+        """Tells our own people what waits for them: every target, or one."""
+        return [
+            alert(self.store, name, self.targets[name], clock=self.clock, stopping=self.stopping)
+            for name in (self.targets if target is None else (target,))
+        ]
+
+    def strand_alerts(self) -> int:
+        """Gives up what waited too long for targets that the settings do not name; gives how many."""
+        return strand(self.store, list(self.targets), now=self.clock())
+
     def recheck(self, *, account: str | None = None) -> int:
         """Looks up again what may have been edited or deleted; gives how many mentions changed.
 
@@ -495,6 +511,7 @@ class Pipeline:
         self.forget()
         self.digest()
         self.watch()
+        self.alert()
         return Round(heard=tuple(heard), sent=sum(each.sent for each in acted))
 
     # --- connections ------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Row, Select, func, select, update
+from sqlalchemy import ColumnElement, Row, Select, func, select, update
 
 from listener.store import Transaction, audit, upsert
 from listener.store import tables as t
@@ -56,6 +56,35 @@ class Alert:
     url: str | None
     case: str
     team: str
+
+    @classmethod
+    def of_a_test(cls, target: str, *, by: str, send_key: str, now: datetime) -> Alert:
+        """One that stands in no list: somebody tries whether the target is reached."""
+        return cls(
+            id=0,
+            target=target,
+            kind="test",
+            subject="A test of alerts",
+            why=f"{by} asked for it; nothing needs to be done.",
+            rule="",
+            urgency="",
+            send_key=send_key,
+            state=AlertState.SENDING,
+            attempts=1,
+            made_at=now,
+            next_try_at=now,
+            first_tried_at=now,
+            tried_at=now,
+            settled_at=None,
+            reason="",
+            stands_for=1,
+            digest_id=None,
+            mention_id=None,
+            network="",
+            url=None,
+            case="",
+            team="",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,9 +197,9 @@ def standing(tx: Transaction, now: datetime) -> list[Standing]:
 
 def retry(tx: Transaction, *, by: str, now: datetime, target: str | None = None) -> list[int]:
     """What was given up waits again, from now on for as long as anything new; and no target rests. Gives the ids."""
-    where = [t.alerts.c.state == AlertState.FAILED.value]
-    rests = [t.alert_targets.c.rests_until.is_not(None)]
-    waits = [t.alerts.c.state == AlertState.WAITING.value, t.alerts.c.next_try_at > now]
+    where: list[ColumnElement[bool]] = [t.alerts.c.state == AlertState.FAILED.value]
+    rests: list[ColumnElement[bool]] = [t.alert_targets.c.rests_until.is_not(None)]
+    waits: list[ColumnElement[bool]] = [t.alerts.c.state == AlertState.WAITING.value, t.alerts.c.next_try_at > now]
     if target is not None:
         where.append(t.alerts.c.target == target)
         rests.append(t.alert_targets.c.target == target)

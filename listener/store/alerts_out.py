@@ -22,10 +22,21 @@ DIGEST_EVERY = timedelta(minutes=5)  # in a flood, a target hears from us as oft
 _COLUMNS = t.alerts.c
 
 
-def targets(tx: Transaction) -> list[str]:
+def open_targets(tx: Transaction) -> list[str]:
     """The targets that something waits for, by name."""
     waits = _COLUMNS.state.in_([state.value for state in OPEN])
     return list(tx.scalars(select(_COLUMNS.target).where(waits).distinct().order_by(_COLUMNS.target)).all())
+
+
+def due(tx: Transaction, *, longest_rest: timedelta, now: datetime) -> set[str]:
+    """The targets for which `claim` may give something now."""
+    tried, until = _COLUMNS.next_try_at, _COLUMNS.claimed_until
+    waits = (_COLUMNS.state == AlertState.WAITING.value) & ((tried <= now) | (tried > now + HOUR))
+    left = (_COLUMNS.state == AlertState.SENDING.value) & ((until <= now) | (until > now + LEASE))
+    columns = t.alert_targets.c
+    resting = select(columns.target).where(columns.rests_until > now, columns.rests_until <= now + longest_rest)
+    names = select(_COLUMNS.target).where(waits | left, _COLUMNS.target.not_in(resting)).distinct()
+    return set(tx.scalars(names).all())
 
 
 def claim(tx: Transaction, target: str, *, hourly: int, longest_rest: timedelta, now: datetime) -> Alert | None:
@@ -108,23 +119,27 @@ def _gather(tx: Transaction, target: str, now: datetime) -> int | None:
     return digest
 
 
-def sent(tx: Transaction, alert: Alert, *, remark: str, now: datetime) -> None:
-    """The receiver has it; `remark` is what it had to say, empty where nothing."""
+def sent(tx: Transaction, alert: Alert, *, remark: str, now: datetime) -> bool:
+    """The receiver has it; `remark` says what to know of it, empty where nothing. Whether the target failed before."""
     underway = (_COLUMNS.id == alert.id, _COLUMNS.state.in_([state.value for state in OPEN]))
     done = {"state": AlertState.SENT.value, "settled_at": now, "claimed_until": None, "reason": remark or None}
     tx.execute(update(t.alerts).where(*underway).values(**done))
+    before = tx.scalar(select(t.alert_targets.c.failures).where(t.alert_targets.c.target == alert.target))
     well = {"failures": 0, "failing_since": None, "rests_until": None, "last_error": None, "succeeded_at": now}
     tx.execute(update(t.alert_targets).where(t.alert_targets.c.target == alert.target).values(**well))
     audit.record(tx, at=now, by="daemon", action="alert.sent", subject=f"alert {alert.id}", to=alert.target)
+    return bool(before)
 
 
-def not_sent(tx: Transaction, alert: Alert, *, reason: str, again: datetime, rests_until: datetime | None) -> None:
-    """It may not have arrived, and is tried again at `again`; nothing goes to its target before `rests_until`."""
+def not_sent(tx: Transaction, alert: Alert, *, reason: str, again: datetime) -> None:
+    """It may not have arrived, and is tried again at `again`."""
     values = {"state": AlertState.WAITING.value, "next_try_at": again, "claimed_until": None, "reason": reason}
     tx.execute(update(t.alerts).where(*_mine(alert)).values(**values))
-    if rests_until is not None:
-        columns = t.alert_targets.c
-        tx.execute(update(t.alert_targets).where(columns.target == alert.target).values(rests_until=rests_until))
+
+
+def rest(tx: Transaction, target: str, *, until: datetime) -> None:
+    """Nothing goes to the target before then."""
+    tx.execute(update(t.alert_targets).where(t.alert_targets.c.target == target).values(rests_until=until))
 
 
 def given_up(tx: Transaction, alert: Alert, *, reason: str, now: datetime) -> None:

@@ -94,6 +94,7 @@ def decided(
         escalate_to=decision.escalate_to,
         ignored=decision.ignored,
         tags=list(decision.tags),
+        alerts=[plan.target for plan in decision.alerts],
         saw=trace.get("saw"),
         facts=facts,
         fingerprint=situations.fingerprint(decision),
@@ -116,6 +117,7 @@ class StoredDecision:
     escalate_to: str
     ignored: str
     tags: tuple[str, ...]
+    alerts: tuple[str, ...]
     trace: dict[str, Any]
     at: datetime
 
@@ -134,6 +136,7 @@ def decisions_of(tx: Transaction, mention_id: int) -> list[StoredDecision]:
             escalate_to=row.escalate_to,
             ignored=row.ignored,
             tags=tuple(row.tags),
+            alerts=tuple(row.alerts),
             trace=row.trace if row.saw is None else {**row.trace, "saw": row.saw},
             at=row.at,
         )

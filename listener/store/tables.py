@@ -259,6 +259,7 @@ decisions = Table(
     Column("escalate_to", String(100), nullable=False),
     Column("ignored", Text, nullable=False),
     Column("tags", JSON, nullable=False),
+    Column("alerts", JSON, nullable=False),  # the targets that were to be told
     Column("saw", JSON(none_as_null=True)),  # what else was looked at (listener/situations.py); null: it was erased
     Column("facts", String(64), ForeignKey("facts.digest")),  # what was true of the network
     Column("fingerprint", String(64)),  # of the whole decision, text and trace; null: it was erased

@@ -140,7 +140,7 @@ account = "talk"
         r"^escucha\.toml, line 11: sources\.account 'crae' is no account; did you mean care\?$",
         r'^escucha\.toml, line 12: sources\.every is not a duration; write for example "60s"',
         r"^escucha\.toml, line 14: sources\.name 'a' is used twice; give each source its own name\.$",
-        r"^escucha\.toml, line 16: wheel is not a setting; choose one of: accounts, brand",
+        r"^escucha\.toml, line 16: wheel is not a setting; choose one of: accounts, alerts, brand",
     ]
     assert len(found) == len(wanted), found
     for pattern in wanted:
@@ -298,7 +298,7 @@ def test_the_page_of_settings_is_true() -> None:
     rows = re.findall(r"^\| `([a-z_]+\.[a-z_]+)` \| (.+?) \| (.+) \|$", page, re.MULTILINE)
     told = {key: (default.strip("`"), meaning) for key, default, meaning in rows if not meaning.startswith("`ESC")}
     there = {}
-    for section, model in {**config.SECTIONS, **config.OF_EVERY_ACCOUNT}.items():
+    for section, model in {**config.SECTIONS, "alerts": config.Target, **config.OF_EVERY_ACCOUNT}.items():
         for key, field in model.model_fields.items():
             there[f"{section}.{key}"] = (_written(field), field.description)
     assert told == there

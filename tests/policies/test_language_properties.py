@@ -185,7 +185,9 @@ def outcome(decision: Decision) -> Decision:
 def test_every_condition_and_action_is_drawn() -> None:
     blocks = {"all", "any", "none"}
     assert set(KEYS) == {field.alias or name for name, field in When.model_fields.items()} - blocks
-    assert set(Then.model_fields) == {"reply", "case", "urgency", "tags", "escalate", "ignore", "person", "ask_for"}
+    assert set(Then.model_fields) == {"reply", "case", "urgency", "tags", "escalate", "ignore", "person", "ask_for"} | {
+        "alert"
+    }
 
 
 @pytest.mark.slow

@@ -75,6 +75,7 @@ actions = st.one_of(
             "case": teams | st.sampled_from(["none", {}]),
             "urgency": st.sampled_from([*Urgency, "+1"]),
             "escalate": teams,
+            "alert": st.sampled_from(["ops", ["ops", "press_desk"]]),
         },
     ),
 )

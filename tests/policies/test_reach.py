@@ -157,7 +157,14 @@ def test_a_rule_that_adds_nothing_is_found() -> None:
     then = {"tags": "b", "urgency": "normal", "case": {"team": "care", "urgency": "high"}}
     (only,) = said(first, {"when": {"customer.tier": "gold"}, "then": then, **GO})
     assert only.startswith("rules.1.then: rule `r1` changes nothing")
-    for more in ({"urgency": "+1"}, {"urgency": "critical"}, {"tags": "c"}, {"reply": "hello"}, {"escalate": "boss"}):
+    for more in (
+        {"urgency": "+1"},
+        {"urgency": "critical"},
+        {"tags": "c"},
+        {"reply": "hello"},
+        {"escalate": "boss"},
+        {"alert": "ops"},
+    ):
         assert said(first, {"when": {"customer.tier": "gold"}, "then": then | more, **GO}) == []
     ends = {"when": {"customer.tier": "gold"}, "then": then}
     assert said(first, ends, {"then": {"tags": "z"}}) == [], "it ends the reading"
@@ -307,6 +314,7 @@ thens = st.one_of(
             "case": st.sampled_from(["care", "none", {}, {"team": "boss", "urgency": "high", "tags": "c"}]),
             "urgency": st.sampled_from(["low", "normal", "high", "+1"]),
             "escalate": st.just("boss"),
+            "alert": st.sampled_from(["ops", ["press", "ops"]]),
             "person": st.just(True),
             "ask_for": st.just({"customer.tier": "long"}),
         },

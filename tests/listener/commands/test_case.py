@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.cells import cell_len
 
-from listener.store import cases, inbox
+import policies
+from listener.flow.watch import watch
+from listener.store import alerts, cases, inbox
+from listener.store import policies as ruled
 from listener.types import DraftState, Urgency
 from tests.listener.commands.desk_world import DANGEROUS, REPLY, SAID, DeskWorld
 
@@ -36,6 +40,9 @@ CASE_KEYS = {
     "resolution_due",
     "resolved_at",
     "resolution_overdue",
+    "promise",
+    "stands_still_since",
+    "asked",
 }
 
 
@@ -147,7 +154,7 @@ def test_the_queue_is_urgent_first_then_oldest_and_late_ones_are_marked(world: D
     world.clock.forward(days=30)
     listed = ask(world, "list")
     assert [each["reference"] for each in listed["cases"]] == [old, new, calm]
-    assert set(listed["cases"][0]) == CASE_KEYS
+    assert set(listed["cases"][0]) == {*CASE_KEYS, "warned"}
     assert listed["cases"][0]["first_response_overdue"] is True
     assert listed["more"] is False
     assert "LATE" in printed(world, "list")
@@ -215,7 +222,7 @@ def test_one_case_shows_everything_in_one_time_line(world: DeskWorld) -> None:
     assert "open, 60 % complete" in shown
     assert "network, nobody yet" in shown
     told = ask(world, "show", case.reference)
-    assert set(told) == {*CASE_KEYS, "timeline"}
+    assert set(told) == {*CASE_KEYS, "warned", "steps", "timeline"}
     assert [each["kind"] for each in told["timeline"]] == ["said", "opened", "answered", "note"]
     assert told["timeline"][0]["text"] == SAID
     assert told["timeline"][2]["text"] == REPLY
@@ -300,3 +307,84 @@ def test_nothing_is_sent_by_working_on_cases(world: DeskWorld) -> None:
     world.run("case", "resolve", case.reference)
     with world.store.read() as tx:
         assert inbox.waiting(tx) == before
+
+
+# --- clocks, and asking others ---
+
+OFFICE = """
+time_zone: Europe/Madrid
+calendars: {office: {hours: {mon-fri: "09:00-18:00"}, holidays: ES}}
+service_levels:
+  warn: 50%
+  high: {first_response: 3h, resolution: 9h, calendar: office}
+  only: [{tier: gold, team: technical, first_response: 1h}]
+escalation:
+  on_warning: {alert: lead}
+  on_breach: [{alert: ops}, {after: 1h, team: technical, urgency: "+1"}]
+  on_information_needed: [{alert: desk}, {after: 2h, alert: chief}]
+"""
+
+
+def rules(world: DeskWorld) -> None:
+    """The default policy with hours and chains rules."""
+    text = policies.default_path().read_text("utf-8")
+    levels = re.compile(r"^service_levels:\n(?:[ #].*\n)+", re.MULTILINE)
+    assert levels.search(text)
+    text = levels.sub("", text) + OFFICE
+    made = policies.load_text(text)
+    with world.store.write() as tx:
+        ruled.activate(tx, version=made.version, text=text, by="boss", now=world.clock())
+
+
+def test_the_queue_tells_what_is_late_and_soon_will_be(world: DeskWorld) -> None:
+    rules(world)
+    world.clock.moment = datetime(2026, 3, 6, 15, 0, tzinfo=UTC)  # a Friday, 16:00 in Madrid
+    reference = opened(world, "--urgency", "high")
+    calm = opened(world, "--urgency", "low", who="eva")
+    assert "No case is late" in printed(world, "list", "--late")
+    shown = printed(world, "show", reference)
+    assert re.search(r"promised +high, on office", shown)
+    assert "Mon 9 Mar 10:00 (Europe/Madrid), office is closed on Saturdays and Sundays" in " ".join(shown.split())
+    assert "tell lead (first answer)" in shown
+    world.clock.forward(hours=1, minutes=31)
+    watch(world.store, now=world.clock())
+    listed = ask(world, "list", "--late")
+    assert [(each["reference"], each["warned"]) for each in listed["cases"]] == [(reference, ["first_response"])]
+    assert "(warned)" in printed(world, "show", reference)
+    assert "1 case becomes late soon" in world.run("status").output
+    world.clock.moment = datetime(2026, 3, 9, 10, 30, tzinfo=UTC)
+    watch(world.store, now=world.clock())
+    assert "LATE 1 h" in printed(world, "list", "--late")
+    shown = printed(world, "show", reference)
+    assert "(LATE)" in shown
+    assert "first answer overdue, step 2: given to technical, urgency raised from high to critical" in " ".join(
+        shown.split()
+    )
+    steps = ask(world, "show", reference)["steps"]
+    assert [each["done_at"] is not None for each in steps].count(True) == 5
+    assert calm not in printed(world, "list", "--late")
+    world.run("case", "pending", reference)
+    assert "stands still while we wait for the customer" in printed(world, "show", reference)
+
+
+def test_another_team_is_asked_and_answers(world: DeskWorld) -> None:
+    rules(world)
+    reference = opened(world)
+    assert "there are: " in refused(world, "ask-for-information", reference, "Paid?", "--from", "nobody")
+    asked = ask(world, "ask-for-information", reference, "Was the [bold]bill[/bold] paid?", "--from", "technical")
+    assert asked["asked"]["team"] == "technical"
+    watch(world.store, now=world.clock())
+    assert "waits for technical" in refused(world, "ask-for-information", reference, "And?", "--from", "care")
+    assert "1 case waits for another team's information" in world.run("status").output
+    shown = printed(world, "show", reference)
+    assert "technical asked for information by ana" in shown
+    assert "Was the [bold]bill[/bold] paid?" in shown
+    world.clock.forward(hours=1)
+    result = world.run("case", "inform", reference, "Yes, on Monday.", actor="leo")
+    assert f"{reference} has its answer" in result.output
+    assert "answered by leo after 1 h, as ana asked technical" in printed(world, "show", reference)
+    assert "Nobody waits for information" in refused(world, "inform", reference, "x")
+    with world.store.read() as tx:
+        told = alerts.listing(tx)
+    assert [each.target for each in told] == ["desk"]
+    assert all("bill" not in f"{each.subject} {each.why}" for each in told)

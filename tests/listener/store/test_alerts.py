@@ -100,11 +100,11 @@ def test_what_is_claimed_is_nobody_elses_until_its_sender_is_taken_for_dead(stor
     assert again is not None
     assert (again.id, again.send_key, again.attempts) == (first.id, first.send_key, 2)
     with store.write() as tx:  # the first one was only slow, and fails: that is not the second one's claim
-        alerts_out.not_sent(tx, first, reason="slow", again=NOW, rests_until=None)
+        alerts_out.not_sent(tx, first, reason="slow", again=NOW)
     assert [alert.state for alert in listed(store)] == [AlertState.SENDING]
     with store.write() as tx:  # it arrived after all
         alerts_out.sent(tx, first, remark="", now=NOW + alerts_out.LEASE)
-        alerts_out.not_sent(tx, again, reason="broke", again=NOW, rests_until=None)
+        alerts_out.not_sent(tx, again, reason="broke", again=NOW)
     assert [alert.state for alert in listed(store)] == [AlertState.SENT]
 
 
@@ -115,7 +115,8 @@ def test_a_target_that_rests_is_left_alone(store: Store) -> None:
     with store.write() as tx:
         failures, since = alerts_out.failed(tx, "ops", error="down", now=NOW)
         later = NOW + timedelta(minutes=1)
-        alerts_out.not_sent(tx, first, reason="down", again=later, rests_until=later)
+        alerts_out.not_sent(tx, first, reason="down", again=later)
+        alerts_out.rest(tx, "ops", until=later)
     assert (failures, since) == (1, NOW)
     assert claim(store) is None
     with store.read() as tx:
@@ -136,7 +137,8 @@ def test_a_clock_that_was_set_back_makes_nothing_wait_for_long(store: Store) -> 
     later = NOW + timedelta(minutes=1)
     with store.write() as tx:
         alerts_out.failed(tx, "ops", error="down", now=NOW)
-        alerts_out.not_sent(tx, first, reason="down", again=later, rests_until=later)
+        alerts_out.not_sent(tx, first, reason="down", again=later)
+        alerts_out.rest(tx, "ops", until=later)
     assert claim(store, at=NOW - 2 * HOUR) is not None
 
 

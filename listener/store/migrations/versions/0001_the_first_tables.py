@@ -411,6 +411,7 @@ def upgrade() -> None:
         sa.Column("escalate_to", sa.String(length=100), nullable=False),
         sa.Column("ignored", sa.Text(), nullable=False),
         sa.Column("tags", sa.JSON(), nullable=False),
+        sa.Column("alerts", sa.JSON(), nullable=False),
         sa.Column("saw", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("facts", sa.String(length=64), nullable=True),
         sa.Column("fingerprint", sa.String(length=64), nullable=True),

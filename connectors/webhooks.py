@@ -1,0 +1,104 @@
+"""Alerts over HTTP: a signed POST to an address of the settings. No network: nobody is listened to here.
+
+Headers and signature are those of Standard Webhooks (https://www.standardwebhooks.com, version 1): `webhook-id` is the
+alert's key, `webhook-timestamp` the Unix time of this attempt, `webhook-signature` is `v1,` and the base64 of the
+HMAC-SHA256 over `id.timestamp.body`. The key is sent as `Idempotency-Key` too.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import requests
+
+from connectors import faults
+from connectors.wire import AnswerTimeout, AnswerTooLarge, Wire
+from listener.contract import Alerts
+from listener.errors import AuthFailed, NetworkError, RateLimited, Rejected, Unavailable
+from listener.types import AlertMessage
+
+LARGEST = 64 * 1024  # bytes of an answer that are read; nothing in it matters but the first words of a refusal
+
+
+def signature(key: bytes, message_id: str, timestamp: str, body: bytes) -> str:
+    """`v1,` and what proves that the body is from us."""
+    signed = f"{message_id}.{timestamp}.".encode() + body
+    return "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+
+
+class Webhook(Alerts):
+    """One address. Follows no redirect, keeps no cookie, logs in nowhere, waits 28 seconds at most."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        key: bytes | None = None,
+        ca_file: Path | None = None,
+        now: Callable[[], datetime] | None = None,
+        patience: float = 20.0,
+    ) -> None:
+        """`patience`: seconds that the receiver may be silent."""
+        self._url = url
+        self._where = urlsplit(url).hostname or "the webhook"
+        self._key = key
+        self._trusted: str | bool = str(ca_file) if ca_file else True
+        self._now = now or (lambda: datetime.now(UTC))
+        self._patience = patience
+
+    def alert(self, message: AlertMessage) -> str:
+        """One POST. Any 2xx is a yes, whatever comes with it."""
+        body = json.dumps(message.fields).encode()
+        now = self._now()
+        timestamp = str(int(now.timestamp()))
+        headers = {
+            "Content-Type": "application/json",
+            "User-Agent": "Escucha",
+            "Idempotency-Key": message.key,
+            "webhook-id": message.key,
+            "webhook-timestamp": timestamp,
+        }
+        if self._key:
+            headers["webhook-signature"] = signature(self._key, message.key, timestamp, body)
+        status, answered, said = self._post(body, headers)
+        if not 200 <= status < 300:
+            raise self._refusal(status, answered, said, now)
+        return ""
+
+    def _post(self, body: bytes, headers: dict[str, str]) -> tuple[int, dict[str, str], str]:
+        """Status, headers and the beginning of what was said. Raises Unavailable where no status came."""
+        wire = Wire(read_timeout=self._patience, deadline=self._patience + 8.0, largest=LARGEST)
+        with wire:
+            try:
+                # Whoever logs in by a ~/.netrc for that host must not do so here.
+                found = wire.request(
+                    "POST", self._url, data=body, headers=headers, verify=self._trusted, auth=lambda request: request
+                )
+            except (AnswerTooLarge, AnswerTimeout) as error:
+                if error.response is None:
+                    raise faults.of_failure(error, where=self._where, writing=False) from error
+                return error.response.status_code, dict(error.response.headers), ""
+            except (requests.RequestException, OSError, ValueError) as error:
+                raise faults.of_failure(error, where=self._where, writing=False) from error
+            return found.status_code, dict(found.headers), found.content[:1000].decode("utf-8", "replace")
+
+    def _refusal(self, status: int, headers: dict[str, str], said: str, now: datetime) -> NetworkError:
+        shown = faults.one_line(said, limit=120, secrets=[self._url])
+        reason = f"{self._where} answered {status}" + (f": “{shown}”" if shown else "")
+        wait = faults.seconds_to_wait(headers, now=now)
+        if status == 429 or (status == 503 and wait is not None):
+            return RateLimited(reason, retry_after=wait)
+        if status in (401, 403, 407):
+            return AuthFailed(reason)
+        if status in (408, 425) or status >= 500:
+            return Unavailable(reason)
+        if 300 <= status < 400:
+            return Rejected(f"{self._where} sends us elsewhere ({status}), which is not followed")
+        return Rejected(reason)
