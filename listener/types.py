@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 Cursor = Mapping[str, Any]
 
@@ -501,11 +501,11 @@ class Occasion(StrEnum):
     QUESTION = "question"  # a team was asked for information
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class Step(NamedTuple):
     """Something to do at a moment if a case still waits then: `number` 0 is the occasion itself, 1 the first step.
 
-    `alerts`: whom to tell; `team`: who gets it from then on; `urgency`: a level, or "+1" for a step more.
+    `alerts`: whom to tell; `team`: who gets it from then on; `urgency`: a level, or "+1" for a step more. Every
+    decision about a case makes some, so it is as light as can be.
     """
 
     clock: Clock

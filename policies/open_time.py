@@ -44,6 +44,10 @@ class OpenTime:
         if self.hours is None or span <= timedelta():
             return later(start, span)
         left = span
+        start = start.astimezone(UTC)
+        for opens, closes in self._days.get(start.date(), ()):  # most spans end on the day on which they begin
+            if opens <= start < closes and start + span <= closes:
+                return start + span
         for opens, closes in self._spans(start):
             if left <= closes - opens:
                 return opens + left

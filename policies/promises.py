@@ -69,11 +69,11 @@ class Promises:
             used = level.warn.after(span) if level.warn else None
             if used is not None:
                 warning = moments[f"{which}_warning"] = clock.after(now, used)
-                steps.append(Step(clock=which, occasion=Occasion.WARNING, number=0, at=warning))
+                steps.append(Step(which, Occasion.WARNING, 0, warning))
                 chain = self._escalation.chain("on_warning", team)
                 steps += _steps(chain, clock, warning, which, Occasion.WARNING)
             due = moments[f"{which}_due"] = clock.after(now, span)
-            steps.append(Step(clock=which, occasion=Occasion.BREACH, number=0, at=due))
+            steps.append(Step(which, Occasion.BREACH, 0, due))
             steps += _steps(self._escalation.chain("on_breach", team), clock, due, which, Occasion.BREACH)
         return Promise(
             level=words,
@@ -121,15 +121,8 @@ def _steps(
     chain: tuple[StepOf, ...], clock: OpenTime, start: datetime, which: Clock, occasion: Occasion
 ) -> Iterator[Step]:
     for number, step in enumerate(chain, 1):
-        yield Step(
-            clock=which,
-            occasion=occasion,
-            number=number,
-            at=clock.after(start, step.after),
-            alerts=step.alert or (),
-            team=step.team or "",
-            urgency=step.urgency or "",
-        )
+        at = clock.after(start, step.after) if step.after else start
+        yield Step(which, occasion, number, at, step.alert or (), step.team or "", step.urgency or "")
 
 
 def _folded(words: tuple[str, ...] | None) -> frozenset[str] | None:

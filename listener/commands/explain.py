@@ -169,10 +169,10 @@ def _promised(promise: Mapping[str, Any] | None) -> str:
     """Which service level it applied, and by when a case opened then had to be answered and solved."""
     if not promise:
         return ""
-    dues = {"first answer": promise["first_response_due"], "solution": promise["resolution_due"]}
+    dues = {"first answer": promise.get("first_response_due"), "solution": promise.get("resolution_due")}
     said = [f"{what} by {str(due)[:16].replace('T', ' ')} UTC" for what, due in dues.items() if due]
-    calendar = f", on {promise['calendar']}" if promise["calendar"] else ""
-    return f"{promise['level']}{calendar}: {', '.join(said) or 'nothing'}"
+    calendar = f", on {promise['calendar']}" if promise.get("calendar") else ""
+    return f"{promise.get('level', '')}{calendar}: {', '.join(said) or 'nothing'}"
 
 
 def _guards(decision: StoredDecision, *, everything: bool) -> Group:

@@ -361,7 +361,7 @@ def test_the_queue_tells_what_is_late_and_soon_will_be(world: DeskWorld) -> None
         shown.split()
     )
     steps = ask(world, "show", reference)["steps"]
-    assert [each["done_at"] is not None for each in steps].count(True) == 5
+    assert [each["done_at"] is not None for each in steps].count(True) == 7
     assert calm not in printed(world, "list", "--late")
     world.run("case", "pending", reference)
     assert "stands still while we wait for the customer" in printed(world, "show", reference)

@@ -401,6 +401,18 @@ def test_the_shadow_and_shares_are_told(desk: DeskWorld) -> None:
     assert re.search(r"✓ thanks +matched +drew 37\.12 of 100", told)
 
 
+def test_the_service_level_that_was_applied_is_told(desk: DeskWorld) -> None:
+    desk.draft()
+    dues = {"first_response_due": "2026-03-05T09:00:00+00:00", "resolution_due": None}
+    promise = {"level": "high, only tier gold", "calendar": "office", **dues}
+    with desk.store.write() as tx:
+        trace = tx.scalars(tables.decisions.select().with_only_columns(tables.decisions.c.trace)).one()
+        tx.execute(tables.decisions.update().values(trace={**trace, "promise": promise}))
+    shown = " ".join(desk.run("explain", "D1").stdout.split())
+    assert "promised high, only tier gold, on office: first answer by 2026-03-05 09:00 UTC" in shown
+    assert json.loads(desk.run("explain", "D1", "--json").stdout)["promise"] == promise
+
+
 def test_everything_shows_a_long_cell_in_full(desk: DeskWorld) -> None:
     desk.draft(rules=(replace(LONG, wanted="word " * 300 + "end"),))
     for arguments, ends in (((), False), (("--all",), True)):

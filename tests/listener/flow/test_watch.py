@@ -10,9 +10,12 @@ from typing import Any
 import pytest
 
 import policies
+from connectors import sandbox
+from listener import situations
 from listener.desk import cases as desk
 from listener.desk import clocks
 from listener.errors import AlreadyDone, Mistake
+from listener.flow import replay
 from listener.flow.watch import watch
 from listener.store import Transaction, alerts, cases, steps
 from listener.store import tables as t
@@ -334,3 +337,21 @@ def test_a_mention_gets_its_level_and_the_trace_says_which(escucha: Escucha) -> 
     escucha.clock.forward(hours=1)
     pipeline.once()
     assert ("breached", "first_response", "") in happened(escucha, case)
+
+
+def test_decisions_with_promises_are_reproduced(escucha: Escucha) -> None:
+    pipeline = escucha.pipeline(policy=escucha.policy)
+    for text in ("esto anda mal @marca", "¿a qué hora abren? @marca"):
+        escucha.says(text)
+    escucha.clock.forward(days=1)
+    pipeline.once()
+    found = list(
+        replay.past(escucha.store, replay.whole(escucha.store, every=True), networks=lambda *_: [sandbox.FACTS])
+    )
+    assert len(found) == 2
+    for each in found:
+        assert each.situation is not None
+        decision = escucha.policy.decide(each.situation)
+        assert decision.case is not None
+        assert decision.case.promise.steps
+        assert situations.fingerprint(decision) == each.fingerprint
