@@ -11,26 +11,40 @@ import base64
 import hashlib
 import hmac
 import json
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import requests
+from urllib3.exceptions import HTTPError
 
 from connectors import faults
-from connectors.wire import AnswerTimeout, AnswerTooLarge, Wire
+from connectors.wire import Wire
 from listener.contract import Alerts
 from listener.errors import AuthFailed, NetworkError, RateLimited, Rejected, Unavailable
 from listener.types import AlertMessage
 
-LARGEST = 64 * 1024  # bytes of an answer that are read; nothing in it matters but the first words of a refusal
+LARGEST = 16 * 1024  # bytes of an answer that are read; nothing in it matters but the first words of a refusal
 
 
 def signature(key: bytes, message_id: str, timestamp: str, body: bytes) -> str:
     """`v1,` and what proves that the body is from us."""
     signed = f"{message_id}.{timestamp}.".encode() + body
     return "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+
+
+class _Post(Wire):
+    """Takes the status for the answer: what comes behind it may be cut short, endless or ill-made."""
+
+    def _read(self, response: requests.Response, ends: float) -> bytes:
+        body = bytearray()
+        with suppress(HTTPError, OSError, ValueError):
+            while len(body) < LARGEST and time.monotonic() < ends and (piece := response.raw.read1(4096)):
+                body += piece
+        return bytes(body)
 
 
 class Webhook(Alerts):
@@ -74,18 +88,13 @@ class Webhook(Alerts):
 
     def _post(self, body: bytes, headers: dict[str, str]) -> tuple[int, dict[str, str], str]:
         """Status, headers and the beginning of what was said. Raises Unavailable where no status came."""
-        wire = Wire(read_timeout=self._patience, deadline=self._patience + 8.0, largest=LARGEST)
-        with wire:
+        with _Post(read_timeout=self._patience, deadline=self._patience + 8.0) as wire:
             try:
                 # Whoever logs in by a ~/.netrc for that host must not do so here.
                 found = wire.request(
                     "POST", self._url, data=body, headers=headers, verify=self._trusted, auth=lambda request: request
                 )
-            except (AnswerTooLarge, AnswerTimeout) as error:
-                if error.response is None:
-                    raise faults.of_failure(error, where=self._where, writing=False) from error
-                return error.response.status_code, dict(error.response.headers), ""
-            except (requests.RequestException, OSError, ValueError) as error:
+            except (requests.RequestException, HTTPError, OSError, ValueError) as error:
                 raise faults.of_failure(error, where=self._where, writing=False) from error
             return found.status_code, dict(found.headers), found.content[:1000].decode("utf-8", "replace")
 

@@ -47,8 +47,16 @@ def list_(app: App, *, target: str | None, failed: bool, digest: int | None, lim
     output.table(
         ["id", "when", "to", "what", "case", "state", "tries", "why not"],
         [
-            (each.id, output.ago(each.made_at, now), each.target, each.subject, each.case, _state(each))
-            + (each.attempts or "", each.reason)
+            (
+                each.id,
+                output.ago(each.made_at, now),
+                each.target,
+                each.subject,
+                each.case,
+                _state(each),
+                each.attempts or "",
+                each.reason,
+            )
             for each in listed
         ],
         empty="Nothing was given up." if failed else "Nobody was to be told anything.",

@@ -31,8 +31,8 @@ def open_targets(tx: Transaction) -> list[str]:
 def due(tx: Transaction, *, longest_rest: timedelta, now: datetime) -> set[str]:
     """The targets for which `claim` may give something now."""
     tried, until = _COLUMNS.next_try_at, _COLUMNS.claimed_until
-    waits = (_COLUMNS.state == AlertState.WAITING.value) & ((tried <= now) | (tried > now + HOUR))
-    left = (_COLUMNS.state == AlertState.SENDING.value) & ((until <= now) | (until > now + LEASE))
+    waits = (_COLUMNS.state == AlertState.WAITING.value) & ((tried <= now) | (tried > now + 2 * HOUR))
+    left = (_COLUMNS.state == AlertState.SENDING.value) & ((until <= now) | (until > now + 2 * LEASE))
     columns = t.alert_targets.c
     resting = select(columns.target).where(columns.rests_until > now, columns.rests_until <= now + longest_rest)
     names = select(_COLUMNS.target).where(waits | left, _COLUMNS.target.not_in(resting)).distinct()
@@ -77,11 +77,18 @@ def claim(tx: Transaction, target: str, *, hourly: int, longest_rest: timedelta,
 
 
 def _take_back(tx: Transaction, target: str, now: datetime) -> None:
-    """What a dead sender left behind waits again; so does what a clock that was set back would hold for long."""
-    run_out = (_COLUMNS.claimed_until <= now) | (_COLUMNS.claimed_until > now + LEASE)
+    """What a dead sender left behind waits again; so does what a clock that was set back would hold for long.
+
+    Two machines whose clocks differ by less than a lease do each other no harm.
+    """
+    run_out = (_COLUMNS.claimed_until <= now) | (_COLUMNS.claimed_until > now + 2 * LEASE)
     where = (_COLUMNS.target == target, _COLUMNS.state == AlertState.SENDING.value, run_out)
     tx.execute(update(t.alerts).where(*where).values(state=AlertState.WAITING.value, next_try_at=now))
-    ahead = (_COLUMNS.target == target, _COLUMNS.state == AlertState.WAITING.value, _COLUMNS.next_try_at > now + HOUR)
+    ahead = (
+        _COLUMNS.target == target,
+        _COLUMNS.state == AlertState.WAITING.value,
+        _COLUMNS.next_try_at > now + 2 * HOUR,
+    )
     tx.execute(update(t.alerts).where(*ahead).values(next_try_at=now))
 
 

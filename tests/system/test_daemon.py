@@ -20,6 +20,7 @@ import pytest
 from listener.daemon import notify
 from tests import postgres
 from tests.servers.mastodon import TOKEN, MastodonServer
+from tests.servers.webhook import Receiver
 
 pytestmark = pytest.mark.slow
 
@@ -251,3 +252,20 @@ def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
     unit.write_text(text.replace("/opt/escucha/bin/escucha", shutil.which("true") or ""), encoding="utf-8")
     done = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr.strip()) == (0, "")
+
+
+def test_our_own_people_are_told_while_everything_is_paused(company: Company, server: MastodonServer) -> None:
+    with Receiver((500, {})) as receiver:
+        with (company.folder / "escucha.toml").open("a") as file:
+            file.write(f'[alerts.ops]\nwebhook = "{receiver.url}"\n')
+        (company.folder / "policy.yaml").write_text(POLICY.replace("case: {}", "case: {}, alert: ops"))
+        company("pause")
+        company.start()
+        company.start()
+        server.person("ana").post(QUESTION)
+        eventually(lambda: len(receiver.came) == 2)  # the first time, the receiver was not well
+        time.sleep(3)
+    assert len(set(receiver.keys)) == 1
+    assert len(receiver.keys) == 2
+    assert json.loads(company("alert", "list", "--json"))["alerts"][0]["state"] == "sent"
+    assert not answered(server)
