@@ -331,6 +331,14 @@ class Urgency(StrEnum):
         """0 for low to 3 for critical."""
         return list(Urgency).index(self)
 
+    @property
+    def points(self) -> int:
+        """What the level adds to a score, beside which all contributions of a policy together count ±100 at most.
+
+        What is critical, with everything against it, is 240 points ahead of anything else with everything for it.
+        """
+        return {Urgency.LOW: -40, Urgency.NORMAL: 0, Urgency.HIGH: 60, Urgency.CRITICAL: 500}[self]
+
 
 @dataclass(frozen=True, kw_only=True)
 class AuthorView:
@@ -412,6 +420,13 @@ class SendsView:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TeamsView:
+    """How busy the teams are. `live_cases`: how many open and pending cases each has; who is not named has none."""
+
+    live_cases: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Situation:
     """Everything a policy may look at for one mention, frozen; `now` is handed in like the rest."""
 
@@ -437,6 +452,7 @@ class Situation:
     unanswerable: str = ""  # why the network takes no answer to this one
     paused: bool = False
     broke: str = ""  # why there is no money to send anything, as the start of a sentence
+    teams: TeamsView = field(default_factory=TeamsView)
 
 
 class RuleOutcome(StrEnum):
@@ -487,7 +503,11 @@ class ReplyPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class CasePlan:
-    """A case to open, or to update where one is already open."""
+    """A case to open, or to update where one is already open.
+
+    `skills`: what whoever works on it must know; `because`: why that team, in words; `head_start`: how long it queues
+    ahead of what is worth no points.
+    """
 
     team: str
     urgency: Urgency
@@ -495,6 +515,18 @@ class CasePlan:
     tags: tuple[str, ...] = ()
     first_response: timedelta | None = None
     resolution: timedelta | None = None
+    skills: tuple[str, ...] = ()
+    because: str = ""
+    score: int = 0
+    head_start: timedelta = timedelta()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contribution:
+    """One thing that makes something more, or less, urgent."""
+
+    name: str
+    points: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -503,7 +535,8 @@ class Decision:
 
     `reply` is None where nothing is to be said; `case` is None where no case is wanted, or where a person routes
     (`needs_routing`). `ignored` gives the reason when the mention needs nothing at all. `leave_alone`: its author asks
-    not to be answered, now or later.
+    not to be answered, now or later. `score` is the sum of the `contributions`, the first of which is the urgency;
+    `head_start` is how long it queues ahead of what is worth no points.
     """
 
     policy_version: str
@@ -517,6 +550,9 @@ class Decision:
     leave_alone: bool = False
     rules: tuple[RuleTrace, ...] = ()
     guards: tuple[GuardTrace, ...] = ()
+    score: int = 0
+    contributions: tuple[Contribution, ...] = ()
+    head_start: timedelta = timedelta()
 
 
 # --- what is stored -------------------------------------------------------------------------------------------------

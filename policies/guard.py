@@ -28,8 +28,9 @@ is looked up once more (`listener/flow/act.py`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 from listener.types import (
     CaseView,
@@ -49,6 +50,7 @@ from policies.evaluate import Rules
 from policies.guidelines import Guidelines
 from policies.risks import Risk, RiskWords
 from policies.schema import PolicyFile
+from policies.score import total
 from policies.stops import Case, Stop
 
 
@@ -116,6 +118,18 @@ class Guarded:
             return self._alarm(decision, situation, risks)
         return decision
 
+    def team_for(self, areas: Sequence[str]) -> str:
+        """The team of a case for which nobody names one. `areas`: what it is about, the strongest first."""
+        return self._rules.routes.unnamed(areas).team
+
+    def skills_for(self, areas: Sequence[str]) -> tuple[str, ...]:
+        """What whoever works on something about these areas must know."""
+        return self._rules.routes.skills(areas)
+
+    def head_start(self, score: int) -> timedelta:
+        """How long something of that score queues ahead of what is worth no points."""
+        return self._rules.scoring.head_start(score)
+
     def review(
         self, text: str, facts: Facts, handle: str, *, visibility: Visibility = Visibility.PUBLIC
     ) -> tuple[str, ...]:
@@ -162,8 +176,21 @@ class Guarded:
         plan = self._rules.case_plan(situation, team=team, urgency=Urgency.CRITICAL, tags=tags)
         if decision.case:
             plan = replace(plan, title=decision.case.title, tags=tuple(dict.fromkeys([*decision.case.tags, *tags])))
+        parts = self._rules.scoring.at_level(decision.contributions, Urgency.CRITICAL)
+        score = total(parts)
+        head_start = self._rules.scoring.head_start(score)
+        plan = replace(
+            plan,
+            skills=decision.case.skills if decision.case else (),
+            because=f"{' and '.join(risk.kind for risk in risks)} in its words: the guard calls in {team}",
+            score=score,
+            head_start=head_start,
+        )
         return replace(
             decision,
+            score=score,
+            contributions=parts,
+            head_start=head_start,
             case=plan,
             urgency=Urgency.CRITICAL,
             needs_routing=False,

@@ -21,7 +21,7 @@ TOGETHER = 8  # rules that are looked at together
 # What a rule may hold for this to know all that it does; another key makes it a rule that is left alone.
 _RULE = {"name", "because", "when", "then", "goes_on", "shadow"}
 _THEN = {"reply", "case", "urgency", "tags", "escalate", "ignore", "person", "ask_for"}
-_CASE = {"team", "urgency", "tags"}
+_CASE = {"team", "urgency", "tags", "skills"}
 _IMPLIED = {
     "main_intent": {"intents"},
     "intents": {"main_intent"},
@@ -92,6 +92,13 @@ def findings(file: PolicyFile, facts: FactsOf | None = None) -> Iterator[tuple[L
                 ("rules", each.index, "then"),
                 f"rule `{shown(each.rule.name)}` changes nothing: rules above it have said all of it by then; remove "
                 "it, or say something new",
+            )
+    for index, part in enumerate(file.score.contributions):
+        if _proved([formula(part.when)], effort):
+            yield (
+                ("score", "contributions", index, "when"),
+                f"contribution `{shown(part.name)}` can never count: its lines exclude each other; correct its `when`, "
+                "or remove it",
             )
     if facts is not None:
         for each in rules:
@@ -220,6 +227,11 @@ def _adds_nothing(each: _Read, above: Sequence[_Read], *, last: bool, effort: Ef
     for key in ("case", "escalate", "person"):  # of these the first one counts
         if getattr(then, key) is not None and all(getattr(said, key) is None for said in sure):
             return False
+    if then.case and not then.case.only_skills and all(said.case is None or said.case.only_skills for said in sure):
+        return False
+    skilled = {skill for said in sure if said.case for skill in said.case.skills or ()}
+    if then.case and not set(then.case.skills or ()) <= skilled:
+        return False
     least = max((_rank(urgency) for said in sure for urgency in _urgencies(said)), default=-1)
     if any(urgency.startswith("+") or _rank(urgency) > least for urgency in _urgencies(then)):
         return False

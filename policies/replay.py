@@ -44,6 +44,8 @@ class Outcome:
     leave_alone: bool
     first_response: timedelta | None
     resolution: timedelta | None
+    skills: tuple[str, ...]
+    score: int
 
 
 # What people call each part of an outcome.
@@ -61,6 +63,8 @@ ASPECTS: Mapping[str, str] = {
     "leave_alone": "left alone",
     "first_response": "service level",
     "resolution": "service level",
+    "skills": "skills",
+    "score": "place in the queue",
 }
 
 
@@ -81,6 +85,8 @@ def outcome(situation: Situation, decision: Decision) -> Outcome:
         decision.leave_alone,
         case.first_response if case else None,
         case.resolution if case else None,
+        case.skills if case else (),
+        decision.score,
     )
 
 
@@ -107,6 +113,8 @@ def told(found: Outcome) -> dict[str, Any]:
         "escalate_to": found.escalate_to or None,
         "needs_routing": found.needs_routing,
         "tags": list(found.tags),
+        "skills": list(found.skills),
+        "score": found.score,
     }
 
 

@@ -28,7 +28,20 @@ from listener.types import (
     Urgency,
     Visibility,
 )
-from policies.fields import NONE, Language, Name, NetworkName, Reference, Span, Text, Words, listed, refuse, sentences
+from policies.fields import (
+    NONE,
+    Language,
+    Name,
+    NetworkName,
+    Number,
+    Reference,
+    Span,
+    Text,
+    Words,
+    listed,
+    refuse,
+    sentences,
+)
 from policies.templates import VARIABLES
 from policies.words import shown
 
@@ -168,8 +181,10 @@ class Expected(_Block):
     guard: Words | None = Key(default=None, description="These guards stop the reply; `none`: no guard does.")
     escalate: Reference | None = Key(default=None, description="The team that is called in, or `none`.")
     ignored: bool | None = Key(default=None, description="Whether nothing at all is done.")
+    score: Number | None = Key(default=None, description='The points that order the queue, like ">= 50".')
+    skills: Words | None = Key(default=None, description="These are among what is asked for; `none`: nothing is.")
 
-    @field_validator("rule", "tags", "guard")
+    @field_validator("rule", "tags", "guard", "skills")
     @classmethod
     def _none_stands_alone(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
         if names and NONE in names and len(names) > 1:
