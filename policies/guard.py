@@ -50,7 +50,7 @@ from policies.evaluate import Rules
 from policies.guidelines import Guidelines
 from policies.risks import Risk, RiskWords
 from policies.schema import PolicyFile
-from policies.score import total
+from policies.score import longest_overtaking, total
 from policies.stops import Case, Stop
 
 
@@ -125,6 +125,11 @@ class Guarded:
     def skills_for(self, areas: Sequence[str]) -> tuple[str, ...]:
         """What whoever works on something about these areas must know."""
         return self._rules.routes.skills(areas)
+
+    @property
+    def longest_overtaking(self) -> timedelta:
+        """What begins to wait so much later than something never comes before it in a queue."""
+        return longest_overtaking(self.file.score)
 
     def head_start(self, score: int) -> timedelta:
         """How long something of that score queues ahead of what is worth no points."""

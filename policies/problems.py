@@ -182,6 +182,11 @@ def _references(data: Mapping[str, Any]) -> Iterator[tuple[Location, str, str]]:
         for data_name, value in asked.items() if isinstance(asked, dict) else ():
             if isinstance(value, str):
                 yield ("rules", index, "then", "ask_for", data_name), "template", value
+    yield from _of_teams_and_score(data)
+
+
+def _of_teams_and_score(data: Mapping[str, Any]) -> Iterator[tuple[Location, str, str]]:
+    """What teams, areas and contributions refer to."""
     for block, key in (("teams", "overflow"), ("areas", "team")):
         entries = data.get(block)
         for name, entry in entries.items() if isinstance(entries, dict) else ():

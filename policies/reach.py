@@ -11,7 +11,7 @@ from itertools import combinations
 from listener.types import Answerable, Facts, PostKind, Urgency
 from policies.document import Location
 from policies.proofs import BLOCKS, Both, Effort, Formula, Line, contradicts, formula, impossible, lines_of, negated
-from policies.schema import PolicyFile, Rule, Then
+from policies.schema import Case, PolicyFile, Rule, Then
 from policies.schema_drafts import Template
 from policies.templates import compiled, render
 from policies.words import shown
@@ -227,15 +227,19 @@ def _adds_nothing(each: _Read, above: Sequence[_Read], *, last: bool, effort: Ef
     for key in ("case", "escalate", "person"):  # of these the first one counts
         if getattr(then, key) is not None and all(getattr(said, key) is None for said in sure):
             return False
-    if then.case and not then.case.only_skills and all(said.case is None or said.case.only_skills for said in sure):
-        return False
-    skilled = {skill for said in sure if said.case for skill in said.case.skills or ()}
-    if then.case and not set(then.case.skills or ()) <= skilled:
+    if then.case and _adds_to_the_case(then.case, [said.case for said in sure if said.case]):
         return False
     least = max((_rank(urgency) for said in sure for urgency in _urgencies(said)), default=-1)
     if any(urgency.startswith("+") or _rank(urgency) > least for urgency in _urgencies(then)):
         return False
     return bool(sure) and set(then.tags or ()) <= {tag for said in sure for tag in said.tags or ()}
+
+
+def _adds_to_the_case(case: Case, said: Sequence[Case]) -> bool:
+    """Whether that says something about the case that none of the others, which come first, has said."""
+    if not case.only_skills and all(each.only_skills for each in said):
+        return True
+    return not set(case.skills or ()) <= {skill for each in said for skill in each.skills or ()}
 
 
 def _urgencies(then: Then) -> list[str]:

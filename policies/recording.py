@@ -130,8 +130,10 @@ def _asked(policy: Guarded) -> dict[str, frozenset[str]]:
                 words = found.setdefault(field.alias or name, set())
                 words |= {str(each).casefold() for each in value} if isinstance(value, tuple) else set()
 
-    for each in (*policy.file.rules, *policy.file.score.contributions):
-        look(each.when)
+    for rule in policy.file.rules:
+        look(rule.when)
+    for part in policy.file.score.contributions:
+        look(part.when)
     return {key: frozenset(words) for key, words in found.items()}
 
 

@@ -92,7 +92,7 @@ def _way(file: PolicyFile, name: str) -> list[str]:
 
 
 def findings(file: PolicyFile) -> Iterator[tuple[Location, str]]:
-    """Where a skill is asked of a team that lacks it. Where no team lists any skill, nobody knows, and nothing is said."""
+    """Where a skill is asked of a team that lacks it. Where no team lists any, nobody knows, and nothing is said."""
     if all(team.skills is None for team in file.teams.values()):
         return
     for index, rule in enumerate(file.rules):
@@ -126,6 +126,6 @@ def _lacks(file: PolicyFile, team: str, skill: str) -> bool:
 def _sentence(what: str, skill: str, teams: Sequence[str]) -> str:
     names = " and ".join(f"`{shown(team)}`" for team in teams)
     return (
-        f"{what} asks for `{shown(skill)}`, which {names} (or a team that it overflows to) does not list; add it to that "
-        "team's `skills`, or name another team"
+        f"{what} asks for `{shown(skill)}`, which {names} (or a team that it overflows to) does not list; add it to "
+        "that team's `skills`, or name another team"
     )

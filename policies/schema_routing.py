@@ -1,4 +1,4 @@
-"""What may be written about points, skills and room: the values under `score:`, and what teams and areas say of cases."""
+"""What may be written about points, skills and room: under `score:`, and about the cases of teams and areas."""
 
 from __future__ import annotations
 

@@ -9,15 +9,15 @@
 The first part is the urgency (`Urgency.points`), so that a queue has one order and not two. All contributions of the
 policy together count 100 points at most, up or down; where that cuts something off, a part of its own says so.
 
-Queues age evenly: a point is worth `minutes_per_point` of waiting. So the order of two waiting things never changes with
-time, and what orders a queue can be written down once, as a moment, and indexed:
+Queues age evenly: a point is worth `minutes_per_point` of waiting. So the order of two waiting things never changes
+with time, and what orders a queue can be written down once, as a moment, and indexed:
 
     queue_at = waiting since − score × minutes_per_point            the earliest comes first
 
-That nothing starves follows: the best score there is lies 740 points above the worst (`SPREAD`), so nothing is overtaken
-by what begins to wait more than 740 × `minutes_per_point` after it (at the usual 10 minutes: 5 days and 3 hours; mostly
-far less). What is critical lies at least 240 points above all else: nothing less urgent that waits less than
-240 × `minutes_per_point` longer (40 hours; at least 4) comes before it, whatever its contributions are.
+That nothing starves follows: the best score there is lies 740 points above the worst, so nothing is overtaken by what
+begins to wait more than 740 × `minutes_per_point` after it (at the usual 10 minutes: 5 days and 3 hours; mostly less,
+see `longest_overtaking`). What is critical lies at least 240 points above all else: nothing less urgent comes before it
+that has not waited 240 × `minutes_per_point` longer (40 hours; at the least 4), whatever its contributions are.
 """
 
 from __future__ import annotations
@@ -34,7 +34,6 @@ from policies.schema import PolicyFile, Score
 from policies.schema_routing import MOST_POINTS
 from policies.words import shown
 
-SPREAD = Urgency.CRITICAL.points - Urgency.LOW.points + 2 * MOST_POINTS
 BOUND = f"no more than {MOST_POINTS} together"
 
 

@@ -107,9 +107,10 @@ def open_case(
     account_id: int | None,
     customer_id: int | None,
     by: str,
+    since: datetime,
     now: datetime,
 ) -> Case:
-    """Opens a case under the next reference."""
+    """Opens a case under the next reference, for what waits `since` then."""
     return store.add(
         tx,
         reference=reference(prefix, now.year, store.take_number(tx, now.year)),
@@ -117,16 +118,26 @@ def open_case(
         account_id=account_id,
         customer_id=customer_id,
         by=by,
+        since=since,
         now=now,
     )
 
 
 def join(tx: Transaction, case: Case, plan: CasePlan, *, by: str, now: datetime) -> None:
-    """A further mention of the same matter: urgency only rises, tags only grow, the team stays with who has it."""
+    """A further mention of the same matter: urgency only rises, tags and skills only grow, the team stays.
+
+    Its place in the queue gets better where the mention scores more, as if the case had done so since it was opened;
+    never worse.
+    """
     values: dict[str, Any] = {}
-    tags = [*case.tags, *(tag for tag in plan.tags if tag not in case.tags)]
-    if len(tags) > len(case.tags):
-        values["tags"] = tags
+    for column, old, more in (("tags", case.tags, plan.tags), ("skills", case.skills, plan.skills)):
+        new = list(dict.fromkeys([*old, *more]))
+        if len(new) > len(old):
+            values[column] = new
+    if plan.score > case.score:
+        values["score"] = plan.score
+    if case.opened_at - plan.head_start < case.queue_at:
+        values["queue_at"] = case.opened_at - plan.head_start
     if plan.urgency.rank > case.urgency.rank:
         values["urgency_rank"] = plan.urgency.rank
         for column, span in (("first_response_due", plan.first_response), ("resolution_due", plan.resolution)):
@@ -239,6 +250,7 @@ def route(
         account_id=mention.account_id,
         customer_id=customer.id if customer else None,
         by=by,
+        since=mention.heard_at,
         now=now,
     )
     store.attach(tx, case, mention.id, why="a person opened the case for it", by=by, now=now)

@@ -83,7 +83,10 @@ def decided(
     model_version: str,
     now: datetime,
 ) -> int:
-    """Keeps a decision with its trace (`rules`, `guards`, `saw`); gives its id. `facts`: from `keep_facts`."""
+    """Keeps a decision with its trace (`rules`, `guards`, `saw` and more); gives its id. `facts`: from `keep_facts`.
+
+    A mention waits since it was heard, however often it is edited and decided again.
+    """
     statement = insert(t.decisions).values(
         mention_id=mention.id,
         revision=mention.revision,
@@ -99,13 +102,15 @@ def decided(
         fingerprint=situations.fingerprint(decision),
         trace={key: value for key, value in trace.items() if key != "saw"},
         at=now,
+        score=decision.score,
+        queue_at=mention.heard_at - decision.head_start,
     )
     return int(tx.execute(statement.returning(t.decisions.c.id)).scalar_one())
 
 
 @dataclass(frozen=True, kw_only=True)
 class StoredDecision:
-    """A decision as it was kept; `trace` holds `rules`, `guards` and the `saw` values."""
+    """A decision as it was kept; `trace` holds `rules`, `guards`, `contributions`, `route` and the `saw` values."""
 
     id: int
     revision: int
@@ -118,6 +123,7 @@ class StoredDecision:
     tags: tuple[str, ...]
     trace: dict[str, Any]
     at: datetime
+    score: int
 
 
 def decisions_of(tx: Transaction, mention_id: int) -> list[StoredDecision]:
@@ -136,6 +142,7 @@ def decisions_of(tx: Transaction, mention_id: int) -> list[StoredDecision]:
             tags=tuple(row.tags),
             trace=row.trace if row.saw is None else {**row.trace, "saw": row.saw},
             at=row.at,
+            score=row.score,
         )
         for row in tx.execute(query)
     ]

@@ -25,6 +25,7 @@ from listener.store.sources import Wanted
 from listener.types import (
     Author,
     CasePlan,
+    Contribution,
     Decision,
     DraftState,
     GuardTrace,
@@ -168,10 +169,14 @@ class DeskWorld:
                 ignored=ignored,
                 rules=tuple(rules),
                 guards=tuple(guards),
+                score=urgency.points,
+                contributions=(Contribution(name=f"urgency {urgency}", points=urgency.points),),
+                head_start=timedelta(minutes=10 * urgency.points),
             )
             trace = {
                 "rules": [asdict(rule) for rule in rules],
                 "guards": [asdict(guard) for guard in guards],
+                "contributions": [asdict(part) for part in decision.contributions],
                 "saw": {"author": {"handle": mention.author.handle, "bot": False}, "paused": False, "kind": "mention"},
             }
             decision_id = decisions.decided(tx, mention, decision, trace=trace, model_version="m1", now=self.clock())
@@ -194,15 +199,31 @@ class DeskWorld:
                     limit=FACTS.limit,
                 ),
                 urgency_rank=urgency.rank,
+                score=decision.score,
+                queue_at=mention.heard_at - decision.head_start,
                 policy_version=policy,
                 now=self.clock(),
             )
             return inbox.get(tx, draft_id)
 
     def _open_case(self, tx: Transaction, mention: mentions.Mention, urgency: Urgency) -> int:
-        plan = CasePlan(team="network", urgency=urgency, title="Outage", first_response=timedelta(hours=2))
+        plan = CasePlan(
+            team="network",
+            urgency=urgency,
+            title="Outage",
+            first_response=timedelta(hours=2),
+            score=urgency.points,
+            head_start=timedelta(minutes=10 * urgency.points),
+        )
         case = desk.open_case(
-            tx, prefix="ES", plan=plan, account_id=mention.account_id, customer_id=None, by="policy", now=self.clock()
+            tx,
+            prefix="ES",
+            plan=plan,
+            account_id=mention.account_id,
+            customer_id=None,
+            by="policy",
+            since=mention.heard_at,
+            now=self.clock(),
         )
         cases.attach(tx, case, mention.id, why="it opened the case", by="policy", now=self.clock())
         return case.id
