@@ -358,6 +358,7 @@ class AuthorView:
     mentions_last_10_minutes: int = 1
     same_text_last_day: int = 1  # how often it wrote these very words
     quick_replies_last_day: int = 0  # how often it answered us within seconds
+    complaints_last_30_days: int = 0  # this mention included, where it is one
 
 
 @dataclass(frozen=True, kw_only=True)

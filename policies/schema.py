@@ -123,6 +123,11 @@ class When(Block):
         alias="author.unsolved_complaints",
         description="How many of their complaints ended unsolved: cases closed without having been resolved.",
     )
+    author_complaints: Number | None = Field(
+        default=None,
+        alias="author.complaints_last_30_days",
+        description="How often they complained in 30 days, this time included.",
+    )
     customer_language: Languages | None = Field(
         default=None, alias="customer.language", description="The language on the record."
     )

@@ -119,7 +119,8 @@ def draw(
         parts += [_verdict(card, decision), Text(), Text("Rules, in order", style="bold")]
         rules = decision.trace.get("rules", ())
         parts += [explaining_rules.table(rules, width=width, everything=everything), Text()]
-        parts += [_guards(decision, everything=everything), Text(), *scored.draw(decision)]
+        parts += [_guards(decision, everything=everything)]
+        parts += [Text(), *scored.draw(decision)] if everything else []
     if card.understanding:
         told = scores.draw(card.understanding, reasons.needed, kept=reasons.kept_back, everything=everything)
         parts += [Text(), Text("Model", style="bold"), told]
@@ -158,7 +159,7 @@ def _verdict(card: Card, decision: StoredDecision) -> Table:
         ("ignored", decision.ignored),
         ("escalated", f"to {decision.escalate_to}" if decision.escalate_to else ""),
         ("routing", "left to a person" if decision.needs_routing else ""),
-        *scored.route_rows(decision),
+        *scored.rows(decision),
         ("tags", ", ".join(decision.tags)),
     ]
     return _grid([(Text(name, style="dim"), Text(_one_line(value))) for name, value in rows if value])

@@ -229,6 +229,7 @@ def _warnings(file: Any) -> Iterator[str]:
     risk_teams = {getattr(file.guard.risk_teams, kind) for kind in type(file.guard.risk_teams).model_fields}
     busy = {file.default_team} | risk_teams
     busy |= {then.case.team for then in thens if then.case} | {then.escalate for then in thens}
+    busy |= {area.team for area in file.areas.values()} | {team.overflow for team in file.teams.values()}
     for name in file.teams:
         if name not in busy:
             yield f"Team {name!r} gets nothing from any rule; people can still give it cases."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import RenderableType
@@ -26,29 +26,33 @@ def points(number: int) -> str:
 
 def sentence(decision: Decision) -> str:
     """`110: +60 urgency high, +30 outage, +20 platinum`."""
-    parts = ", ".join(f"{points(part.points)} {part.name}" for part in decision.contributions)
-    return f"{decision.score}: {parts}" if parts else str(decision.score)
+    return _sum(decision.score, [(part.name, part.points) for part in decision.contributions])
 
 
-def draw(decision: StoredDecision) -> list[RenderableType]:
-    """The score as a sum, a line for each contribution."""
-    title = Text("Score", style="bold")
-    parts = decision.trace.get("contributions", ())
-    if not parts:
-        return [title.append(f"  {decision.score}", "not bold")]
-    grid = Table.grid(padding=(0, 2, 0, 0))
-    grid.add_column(justify="right", no_wrap=True)
-    grid.add_column(overflow="fold")
-    for part in parts:
-        number = part.get("points", 0)
-        grid.add_row(Text(points(number)), Text(clip(str(part.get("name", ""))[:MOST], MOST)))
-    grid.add_row(Text(str(decision.score), "bold"), Text("in all", "dim"))
-    return [title, Padding(grid, (0, 0, 0, 2), expand=False)]
+def _sum(score: int, parts: Sequence[tuple[str, int]]) -> str:
+    said = ", ".join(f"{points(number)} {clip(name[:MOST], MOST)}" for name, number in parts)
+    return f"{score}: {said}" if said else str(score)
 
 
-def route_rows(decision: StoredDecision) -> Iterator[tuple[str, str]]:
-    """Why the case went to its team, and what it takes to work on it."""
+def _parts(decision: StoredDecision) -> list[tuple[str, int]]:
+    return [(str(part.get("name", "")), part.get("points", 0)) for part in decision.trace.get("contributions", ())]
+
+
+def rows(decision: StoredDecision) -> Iterator[tuple[str, str]]:
+    """What the score is made of, why the case went to its team, and what it takes to work on it."""
+    yield "score", _sum(decision.score, _parts(decision))
     route = decision.trace.get("route") or {}
     if route.get("because"):
         yield "team", f"{route.get('team', '')}: {route['because']}"
     yield "skills", ", ".join(map(str, route.get("skills", ())))
+
+
+def draw(decision: StoredDecision) -> list[RenderableType]:
+    """The score as a sum, a line for each contribution."""
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(justify="right", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name, number in _parts(decision):
+        grid.add_row(Text(points(number)), Text(clip(name[:MOST], MOST)))
+    grid.add_row(Text(str(decision.score), "bold"), Text("in all", "dim"))
+    return [Text("Score", style="bold"), Padding(grid, (0, 0, 0, 2), expand=False)]

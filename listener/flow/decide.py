@@ -41,6 +41,7 @@ from listener.types import (
     CustomerView,
     Decision,
     Facts,
+    Intent,
     MentionState,
     Mode,
     Post,
@@ -229,6 +230,7 @@ def _situation(tx: Transaction, matter: _Matter, now: datetime) -> Situation:
             mentions_last_10_minutes=habits.posts_last_10_minutes,
             same_text_last_day=habits.same_text_last_day,
             quick_replies_last_day=habits.quick_replies_last_day,
+            complaints_last_30_days=decisions.complaints_since(tx, mention.account_id, now - timedelta(days=30)),
         ),
         customer=None
         if customer is None
@@ -309,6 +311,7 @@ def first_contact(
             opted_out=post.author.opted_out,
             account_age_days=(now - post.author.created_at).days if post.author.created_at else None,
             verified=post.author.verified,
+            complaints_last_30_days=int(Intent.COMPLAINT in understanding.intents),
         ),
         customer=None,
         thread=ThreadView(is_reply_to_us=post.kind is PostKind.REPLY),

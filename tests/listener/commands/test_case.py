@@ -20,6 +20,9 @@ CASE_KEYS = {
     "reference",
     "state",
     "urgency",
+    "score",
+    "queue_at",
+    "skills",
     "title",
     "team",
     "agent",
@@ -160,7 +163,7 @@ def test_the_queue_says_what_each_case_is_about(world: DeskWorld) -> None:
     world.decides(world.hears("Ahora tampoco hay teléfono en casa"), reply=None, needs_routing=True)
     world.run("case", "open", "M2")
     heading, first, second = printed(world, "list").splitlines()
-    assert heading.split() == ["CASE", "URGENCY", "STATE", "TEAM", "ANSWER", "ABOUT"]
+    assert heading.split() == ["CASE", "URGENCY", "SCORE", "STATE", "TEAM", "ANSWER", "ABOUT"]
     assert first.startswith(f"{reference}  critical  open   care  in ")
     assert "No signal in the north" in first
     assert second == "    @ana: Ahora tampoco hay teléfono en casa"
