@@ -331,6 +331,14 @@ class Urgency(StrEnum):
         """0 for low to 3 for critical."""
         return list(Urgency).index(self)
 
+    @property
+    def points(self) -> int:
+        """What the level adds to a score, beside which all contributions of a policy together count ±100 at most.
+
+        What is critical, with everything against it, is 240 points ahead of anything else with everything for it.
+        """
+        return {Urgency.LOW: -40, Urgency.NORMAL: 0, Urgency.HIGH: 60, Urgency.CRITICAL: 500}[self]
+
 
 @dataclass(frozen=True, kw_only=True)
 class AuthorView:
@@ -350,6 +358,7 @@ class AuthorView:
     mentions_last_10_minutes: int = 1
     same_text_last_day: int = 1  # how often it wrote these very words
     quick_replies_last_day: int = 0  # how often it answered us within seconds
+    complaints_last_30_days: int = 0  # this mention included, where it is one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -412,6 +421,13 @@ class SendsView:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TeamsView:
+    """How busy the teams are. `live_cases`: how many open and pending cases each has; who is not named has none."""
+
+    live_cases: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Situation:
     """Everything a policy may look at for one mention, frozen; `now` is handed in like the rest."""
 
@@ -437,6 +453,7 @@ class Situation:
     unanswerable: str = ""  # why the network takes no answer to this one
     paused: bool = False
     broke: str = ""  # why there is no money to send anything, as the start of a sentence
+    teams: TeamsView = field(default_factory=TeamsView)
 
 
 class RuleOutcome(StrEnum):
@@ -540,13 +557,26 @@ NOTHING_PROMISED = Promise()
 
 @dataclass(frozen=True, kw_only=True)
 class CasePlan:
-    """A case to open, or to update where one is already open."""
+    """A case to open, or to update where one is already open.
+
+    `skills`: what whoever works on it must know; `because`: why that team, in words; `minutes_per_point`: how long
+    waiting is worth a point of the score.
+    """
 
     team: str
     urgency: Urgency
     title: str
     tags: tuple[str, ...] = ()
     promise: Promise = NOTHING_PROMISED
+    skills: tuple[str, ...] = ()
+    because: str = ""
+    score: int = 0
+    minutes_per_point: int = 10
+
+    @property
+    def head_start(self) -> timedelta:
+        """How long it queues ahead of what is worth no points."""
+        return timedelta(minutes=self.score * self.minutes_per_point)
 
     @property
     def first_response(self) -> timedelta | None:
@@ -568,12 +598,21 @@ class AlertPlan:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Contribution:
+    """One thing that makes something more, or less, urgent."""
+
+    name: str
+    points: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Decision:
     """What the policy says about one mention, and why.
 
     `reply` is None where nothing is to be said; `case` is None where no case is wanted, or where a person routes
     (`needs_routing`). `ignored` gives the reason when the mention needs nothing at all. `leave_alone`: its author asks
-    not to be answered, now or later.
+    not to be answered, now or later. `score` is the sum of the `contributions`, the first of which is the urgency;
+    `minutes_per_point`: how long waiting is worth one of them.
     """
 
     policy_version: str
@@ -588,6 +627,14 @@ class Decision:
     rules: tuple[RuleTrace, ...] = ()
     guards: tuple[GuardTrace, ...] = ()
     alerts: tuple[AlertPlan, ...] = ()
+    score: int = 0
+    contributions: tuple[Contribution, ...] = ()
+    minutes_per_point: int = 10
+
+    @property
+    def head_start(self) -> timedelta:
+        """How long it queues ahead of what is worth no points."""
+        return timedelta(minutes=self.score * self.minutes_per_point)
 
 
 # --- what is stored -------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from listener.errors import PolicyProblem
 from listener.types import Mode
 from policies import document as documents
-from policies import reach, replay
+from policies import reach, replay, routing
 from policies.alerts import NamedTarget, targets, unknown_targets
 from policies.differences import Difference, differences
 from policies.evaluate import Rules
@@ -95,9 +95,13 @@ def load_text(
 
 
 def in_vain(policy: Guarded, path: Path | str = "policy", *, facts: FactsOf | None = None) -> list[str]:
-    """What the policy provably says for nothing, `file:line: sentence` each; none of it keeps it from being used."""
+    """What the policy provably says for nothing, and skills that are asked of teams without them.
+
+    `file:line: sentence` each; none of it keeps the policy from being used.
+    """
     document = documents.parse(policy.text, str(path))
-    return in_order(document.problem(place, sentence) for place, sentence in reach.findings(policy.file, facts))
+    found = [*reach.findings(policy.file, facts), *routing.findings(policy.file)]
+    return in_order(document.problem(place, sentence) for place, sentence in found)
 
 
 def _effective(file: PolicyFile, mode: Mode | None, modes: Mapping[str, Mode]) -> dict[str, Mode]:

@@ -51,7 +51,8 @@ def _case(case: Case) -> str:
         return "open no case"
     more = [case.urgency] if case.urgency else []
     more += [f"tags {', '.join(case.tags)}"] if case.tags else []
-    team = case.team or "the default team"
+    more += [f"skills {', '.join(case.skills)}"] if case.skills else []
+    team = case.team or "the team of its area or the default team"
     return f"open a case with {team}" + (f" ({', '.join(more)})" if more else "")
 
 

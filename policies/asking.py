@@ -51,7 +51,8 @@ def blocks(when: When) -> Iterator[When]:
 
 def fields_asked(file: PolicyFile) -> frozenset[str]:
     """The imported fields that the policy asks about, in small letters."""
-    named = [name for rule in file.rules for block in blocks(rule.when) for name in block.customer_fields or ()]
+    whens = [*(rule.when for rule in file.rules), *(part.when for part in file.score.contributions)]
+    named = [name for when in whens for block in blocks(when) for name in block.customer_fields or ()]
     named += [
         data.removeprefix(FIELD) for rule in file.rules for data in rule.then.ask_for or () if data.startswith(FIELD)
     ]

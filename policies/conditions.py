@@ -338,6 +338,7 @@ _MAKERS: dict[str, Callable[..., Condition]] = {
         lambda s: None if s.author.account_age_days is None else s.author.account_age_days < NEW_DAYS
     ),
     "author.unsolved_complaints": _compares(lambda s: s.author.unsolved_complaints),
+    "author.complaints_last_30_days": _compares(lambda s: s.author.complaints_last_30_days),
     "customer.language": _one_of(lambda s: (s.customer.language or None) if s.customer else None),
     "thread.last_speaker": _one_of(lambda s: s.thread.last_speaker),
     "thread.answered_by_colleague": _is(lambda s: s.thread.answered_by_colleague),

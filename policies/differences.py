@@ -22,9 +22,14 @@ Path = tuple[str, ...]
 Leaf = tuple[Path, Any, Any]  # where, what was there, what is there; None for nothing
 
 # The keys whose entries have names that people gave them, and what one entry is called.
-_ENTRIES = {"templates": "Template", "teams": "Team", "areas": "Area", "calendars": "Calendar", "tests": "Test"}
-_SECTIONS = {"guard": "Guard", "guidelines": "Guidelines", "brand": "Brand", "service_levels": "Service levels"}
-_SECTIONS |= {"escalation": "Escalation"}
+_ENTRIES = {
+    **{"templates": "Template", "teams": "Team", "areas": "Area", "calendars": "Calendar", "tests": "Test"},
+    "contributions": "Contribution",  # which stand under `score`
+}
+_SECTIONS = {
+    **{"guard": "Guard", "guidelines": "Guidelines", "brand": "Brand", "service_levels": "Service levels"},
+    **{"escalation": "Escalation", "score": "Score"},
+}
 _MODES = {
     Mode.AUTO: "replies that pass every guard go out alone (auto)",
     Mode.MANUAL: "a person sees every reply first (manual)",
@@ -195,6 +200,7 @@ def _rest(old: Guarded, new: Guarded) -> Iterator[Difference]:
             continue
         if part in _ENTRIES and len(path) > 1:
             name = path[1]
+        part = "score" if part == "contributions" else part
         said = _line(path, before, after)
         if path == ("mode",) or (part == "networks" and path[2:] == ("mode",)):
             network = path[1] if part == "networks" else ""
@@ -206,12 +212,19 @@ def _rest(old: Guarded, new: Guarded) -> Iterator[Difference]:
 
 
 def _by_name(*files: dict[str, Any]) -> list[dict[str, Any]]:
-    """The files with their tests as entries by name, where no two of a file share one."""
+    """The files with contributions as entries by name; with tests too, where no two of a file share one."""
+    files = tuple(file | {"contributions": _contributions(file)} for file in files)
     for file in files:
         tests = file.get("tests", ())
         if len({test["name"] for test in tests}) < len(tests):
             return list(files)
     return [file | {"tests": {test["name"]: _nameless(test) for test in file.get("tests", ())}} for file in files]
+
+
+def _contributions(file: dict[str, Any]) -> dict[str, Any]:
+    """What makes up a score, by name, taken out of the file's `score`."""
+    file["score"] = dict(file["score"])
+    return {each["name"]: _nameless(each) for each in file["score"].pop("contributions", ())}
 
 
 def _nameless(test: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,8 @@ shadow is read like any other, and nothing it says is heard.
 Which case: an open case goes on with its team. Otherwise a rule's `case` decides; `escalate` alone opens one with that
 team; where no rule spoke, `cases: every` opens one with the default team and `cases: routed` leaves it to a person. A
 network whose every mention opens a case (a mailbox) counts as `every` unless the file says `routed` of that very one.
+Which team, where no rule names one or the team is full: `routing.py`. What comes first in a queue: `score.py`. Skills
+collect from every rule that matches and every area that it is about.
 """
 
 from __future__ import annotations
@@ -35,7 +37,9 @@ from policies.conditions import Seen, compile_when
 from policies.drafts import Templates
 from policies.promises import Promises
 from policies.remembered import Verdicts, values_of
+from policies.routing import Route, Routes
 from policies.schema import Case, PolicyFile, Reply, Rule
+from policies.score import Scoring, total
 from policies.shares import Share, draw, percent
 
 
@@ -60,6 +64,9 @@ class _Said:
     person: bool = False
     reply_rule: str = ""
     alerts: dict[str, str] = field(default_factory=dict)  # target -> the rule that named it first
+    case_rule: str = ""
+    escalate_rule: str = ""
+    skills: list[str] = field(default_factory=list)
 
     def hear(self, rule: Rule, reply: Reply | None) -> None:
         """Adds what the rule says; `reply` is what it answers with this mention."""
@@ -69,8 +76,11 @@ class _Said:
             self.reply_rule = rule.name
         self.reply = self.reply or reply
         self.person = self.person or bool(then.person)
-        self.case = self.case or then.case
-        self.escalate = self.escalate or then.escalate or ""
+        if then.case and (self.case is None or self.case.only_skills):
+            self.case, self.case_rule = then.case, rule.name
+        if then.escalate and not self.escalate:
+            self.escalate, self.escalate_rule = then.escalate, rule.name
+        self.skills += (then.case.skills or ()) if then.case else ()
         self.ignored = self.ignored or then.ignore or ""
         self.tags += then.tags or ()
         for target in then.alert or ():
@@ -112,6 +122,8 @@ class Rules:
             _Compiled(rule=rule, verdicts=Verdicts(rule.name, rule.because, compile_when(rule.when, self._hours)))
             for rule in file.rules
         )
+        self.routes = Routes(file)
+        self.scoring = Scoring(file.score, self._hours)
         self._templates = Templates(
             {name: template.wordings() for name, template in file.templates.items()},
             language=file.language,
@@ -124,13 +136,20 @@ class Rules:
 
     def decide(self, situation: Situation) -> Decision:
         """What the rules alone say; the guard has not spoken yet."""
-        said, traces = self._read(Seen.of(recognised(situation, self.file.guard.colleagues)))
+        seen = Seen.of(recognised(situation, self.file.guard.colleagues))
+        said, traces = self._read(seen)
         if said.ignored and not (said.escalate or said.person):
             said.reply = said.case = None
         else:
             said.ignored = ""
         urgency = said.urgency()
-        case, needs_routing = self._case(said, situation, urgency)
+        parts = self.scoring.of(seen, urgency)
+        score = total(parts)
+        per_point = self.scoring.minutes_per_point
+        case, route, needs_routing = self._case(said, situation, urgency)
+        if case is not None and route is not None:
+            skills = self.routes.skills(situation.understanding.areas, said.skills)
+            case = replace(case, skills=skills, because=route.because, score=score, minutes_per_point=per_point)
         return Decision(
             policy_version=self.version,
             reply=self._reply(said, situation, case, urgency),
@@ -142,6 +161,9 @@ class Rules:
             ignored=said.ignored,
             rules=tuple(traces),
             alerts=tuple(AlertPlan(target=target, rule=rule) for target, rule in said.alerts.items()),
+            score=score,
+            contributions=parts,
+            minutes_per_point=per_point,
         )
 
     def _read(self, seen: Seen) -> tuple[_Said, list[RuleTrace]]:
@@ -190,25 +212,35 @@ class Rules:
             reply = reply.model_copy(update={"mode": Mode.AUTO if alone else Mode.MANUAL})
         return reply, notes
 
-    def _case(self, said: _Said, situation: Situation, urgency: Urgency) -> tuple[CasePlan | None, bool]:
-        """The case to open or update, and whether a person has to route the mention."""
+    def _case(self, said: _Said, situation: Situation, urgency: Urgency) -> tuple[CasePlan | None, Route | None, bool]:
+        """The case to open or update, whose it is and why, and whether a person has to route the mention."""
         if said.ignored or (said.case and said.case.is_none and not said.escalate):
-            return None, False
+            return None, None, False
         existing = situation.case
-        wanted = said.case if said.case and not said.case.is_none else None
-        named = wanted.team if wanted else None
-        if existing.exists:
-            team = existing.team or named or self.file.default_team
-            urgency = max(urgency, existing.urgency, key=lambda level: level.rank)
-        elif said.case or said.escalate:
-            team = named or (self.file.default_team if wanted else said.escalate)
-        elif self.file.cases_on(situation.network, opens_case=situation.facts.opens_case) is CaseMode.EVERY:
-            team = self.file.default_team
+        every = self.file.cases_on(situation.network, opens_case=situation.facts.opens_case) is CaseMode.EVERY
+        if existing.exists and existing.team:
+            route = Route(existing.team, f"its open case is with {existing.team}")
+        elif existing.exists or said.case or said.escalate or every:
+            route = self._route(said, situation)
         else:
-            return None, True
-        return self.case_plan(
-            situation, team=team, urgency=urgency, tags=self._case_tags(said), rule=said.last_rule
-        ), False
+            return None, None, True
+        if existing.exists:
+            urgency = max(urgency, existing.urgency, key=lambda level: level.rank)
+        plan = self.case_plan(
+            situation, team=route.team, urgency=urgency, tags=self._case_tags(said), rule=said.last_rule
+        )
+        return plan, route, False
+
+    def _route(self, said: _Said, situation: Situation) -> Route:
+        """Whose a new case becomes; one that had no team counts as new."""
+        wanted = said.case if said.case and not said.case.is_none else None
+        if wanted is None and said.escalate:
+            return Route(said.escalate, f"rule “{said.escalate_rule}” calls in {said.escalate}")
+        if wanted is not None and wanted.team:
+            route = Route(wanted.team, f"rule “{said.case_rule}” names {wanted.team}")
+        else:
+            route = self.routes.unnamed(situation.understanding.areas)
+        return self.routes.with_room(route, situation.teams.live_cases)
 
     def case_plan(
         self, situation: Situation, *, team: str, urgency: Urgency, tags: tuple[str, ...] = (), rule: str = ""

@@ -28,8 +28,9 @@ is looked up once more (`listener/flow/act.py`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 from listener.types import (
     CaseView,
@@ -50,6 +51,7 @@ from policies.guidelines import Guidelines
 from policies.promises import Promises
 from policies.risks import Risk, RiskWords
 from policies.schema import PolicyFile
+from policies.score import longest_overtaking, total
 from policies.stops import Case, Stop
 
 
@@ -118,6 +120,24 @@ class Guarded:
             return self._alarm(decision, situation, risks)
         return decision
 
+    def team_for(self, areas: Sequence[str]) -> str:
+        """The team of a case for which nobody names one. `areas`: what it is about, the strongest first."""
+        return self._rules.routes.unnamed(areas).team
+
+    def skills_for(self, areas: Sequence[str]) -> tuple[str, ...]:
+        """What whoever works on something about these areas must know."""
+        return self._rules.routes.skills(areas)
+
+    @property
+    def longest_overtaking(self) -> timedelta:
+        """What begins to wait so much later than something never comes before it in a queue."""
+        return longest_overtaking(self.file.score)
+
+    @property
+    def minutes_per_point(self) -> int:
+        """How long waiting is worth a point of the score."""
+        return self.file.score.minutes_per_point
+
     def review(
         self, text: str, facts: Facts, handle: str, *, visibility: Visibility = Visibility.PUBLIC
     ) -> tuple[str, ...]:
@@ -169,8 +189,19 @@ class Guarded:
         plan = self._rules.case_plan(situation, team=team, urgency=Urgency.CRITICAL, tags=tags)
         if decision.case:
             plan = replace(plan, title=decision.case.title, tags=tuple(dict.fromkeys([*decision.case.tags, *tags])))
+        parts = self._rules.scoring.at_level(decision.contributions, Urgency.CRITICAL)
+        score = total(parts)
+        plan = replace(
+            plan,
+            skills=decision.case.skills if decision.case else (),
+            because=f"{' and '.join(risk.kind for risk in risks)} in its words: the guard calls in {team}",
+            score=score,
+            minutes_per_point=decision.minutes_per_point,
+        )
         return replace(
             decision,
+            score=score,
+            contributions=parts,
             case=plan,
             urgency=Urgency.CRITICAL,
             needs_routing=False,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from listener.types import Decision, GuardTrace, RuleOutcome, RuleTrace
+from listener.types import CasePlan, Decision, GuardTrace, RuleOutcome, RuleTrace
 from policies.guard import Guarded
 from policies.schema import Rule
 from policies.words import shown
@@ -140,10 +140,39 @@ def _not_the_rules(  # noqa: PLR0911  one for each thing that can differ
         if old.file.default_team != new.file.default_team:
             was, becomes = shown(old.file.default_team), shown(new.file.default_team)
             return Parting("", "default team", f"The default team was {was} and becomes {becomes}.")
-        return Parting("", "teams", f"The case goes to {shown(after.case.team)} and went to {shown(before.case.team)}.")
+        why = f": {shown(after.case.because, 160)}; before, {shown(before.case.because, 160)}"
+        return Parting(
+            "", "teams", f"The case goes to {shown(after.case.team)} and went to {shown(before.case.team)}{why}."
+        )
     if before.escalate_to != after.escalate_to:
         return Parting("", "teams for danger", "Another team is called in when words of danger appear.")
-    return Parting("", "service levels", "What is promised for that urgency has changed.")
+    if before.case and after.case and _promised(before.case) != _promised(after.case):
+        return Parting("", "service levels", "What is promised for that urgency has changed.")
+    if before.case and after.case and before.case.skills != after.case.skills:
+        return Parting("", "skills", f"The case asks for {_skills(after.case)}, and asked for {_skills(before.case)}.")
+    return _other_score(before, after)
+
+
+def _promised(case: CasePlan) -> object:
+    return case.first_response, case.resolution
+
+
+def _skills(case: CasePlan) -> str:
+    return shown(" and ".join(case.skills), 120) if case.skills else "no skill"
+
+
+def _other_score(before: Decision, after: Decision) -> Parting:
+    """Which contributions count now, or no more."""
+    gone = [part for part in before.contributions if part not in after.contributions]
+    come = [part for part in after.contributions if part not in before.contributions]
+    said = [
+        f"{', '.join(f'{part.points:+d} {shown(part.name)}' for part in parts)} {verb}"
+        for parts, verb in ((come, "counts now"), (gone, "counts no more"))
+        if parts
+    ]
+    names = [part.name for part in (*come, *gone)]
+    kind = f"contribution {shown(names[0])}" if names else "score"
+    return Parting("", kind, f"The score is {after.score} and was {before.score}: {', and '.join(said)}.")
 
 
 def _first_guard(before: Sequence[GuardTrace], after: Sequence[GuardTrace]) -> Parting | None:

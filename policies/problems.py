@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from listener.types import CaseMode
-from policies import levels
+from policies import levels, routing, score
 from policies.conditions import LABELS
 from policies.document import MAX_PROBLEMS, Document, Location
 from policies.fields import BRANCH, NONE
@@ -183,6 +183,21 @@ def _references(data: Mapping[str, Any]) -> Iterator[tuple[Location, str, str]]:
         for data_name, value in asked.items() if isinstance(asked, dict) else ():
             if isinstance(value, str):
                 yield ("rules", index, "then", "ask_for", data_name), "template", value
+    yield from _of_teams_and_score(data)
+
+
+def _of_teams_and_score(data: Mapping[str, Any]) -> Iterator[tuple[Location, str, str]]:
+    """What teams, areas and contributions refer to."""
+    for block, key in (("teams", "overflow"), ("areas", "team")):
+        entries = data.get(block)
+        for name, entry in entries.items() if isinstance(entries, dict) else ():
+            if isinstance(entry, dict) and isinstance(entry.get(key), str):
+                yield (block, name, key), "team", entry[key]
+    scores = data.get("score")
+    parts = scores.get("contributions") if isinstance(scores, dict) else None
+    for index, part in enumerate(parts) if isinstance(parts, list) else ():
+        if isinstance(part, dict):
+            yield from _named_in(part.get("when"), ("score", "contributions", index, "when"))
 
 
 def _named_in(when: object, location: Location) -> Iterator[tuple[Location, str, str]]:
@@ -214,6 +229,8 @@ def _meaning(file: PolicyFile) -> Iterator[tuple[Location, str]]:
     yield from _rule_problems(file)
     yield from _area_problems(file)
     yield from levels.problems(file)
+    yield from routing.problems(file)
+    yield from score.problems(file)
     for name, template in file.templates.items():
         for place, by_language in template.wordings().items():
             where: Location = ("templates", name, "networks", place) if place else ("templates", name)

@@ -228,6 +228,7 @@ _NUMBERS: Mapping[str, _Measure] = {
     "author.account_age_days": _Measure(),
     "author.mentions_last_7_days": _Measure(least=0, known=True),
     "author.unsolved_complaints": _Measure(least=0, known=True),
+    "author.complaints_last_30_days": _Measure(least=0, known=True),
     "customer.open_cases": _Measure(least=0),
     "thread.our_replies": _Measure(least=0, known=True),
 }

@@ -12,7 +12,7 @@ from listener.types import Answerable, Facts, PostKind, Urgency
 from policies import levels
 from policies.document import Location
 from policies.proofs import BLOCKS, Both, Effort, Formula, Line, contradicts, formula, impossible, lines_of, negated
-from policies.schema import PolicyFile, Rule, Then
+from policies.schema import Case, PolicyFile, Rule, Then
 from policies.schema_drafts import Template
 from policies.templates import compiled, render
 from policies.words import shown
@@ -22,7 +22,7 @@ TOGETHER = 8  # rules that are looked at together
 # What a rule may hold for this to know all that it does; another key makes it a rule that is left alone.
 _RULE = {"name", "because", "when", "then", "goes_on", "shadow"}
 _THEN = {"reply", "case", "urgency", "tags", "escalate", "ignore", "person", "ask_for", "alert"}
-_CASE = {"team", "urgency", "tags"}
+_CASE = {"team", "urgency", "tags", "skills"}
 _IMPLIED = {
     "main_intent": {"intents"},
     "intents": {"main_intent"},
@@ -34,6 +34,7 @@ _IMPLIED = {
 _SPLIT = {"has_media", "author.bot", "customer.known", "thread.is_reply_to_us", "case.exists", "kind", "visibility"}
 _SPLIT |= {"age", "author.mentions_last_7_days", "thread.our_replies", "thread.last_speaker"}
 _SPLIT |= {"author.unsolved_complaints", "thread.answered_by_colleague"}  # always the one or the other
+_SPLIT |= {"author.complaints_last_30_days"}
 
 FactsOf = Callable[[str], Facts | None]
 
@@ -95,6 +96,13 @@ def findings(file: PolicyFile, facts: FactsOf | None = None) -> Iterator[tuple[L
                 "it, or say something new",
             )
     yield from levels.in_vain(file)
+    for index, part in enumerate(file.score.contributions):
+        if _proved([formula(part.when)], effort):
+            yield (
+                ("score", "contributions", index, "when"),
+                f"contribution `{shown(part.name)}` can never count: its lines exclude each other; correct its `when`, "
+                "or remove it",
+            )
     if facts is not None:
         for each in rules:
             if not each.never:
@@ -222,12 +230,21 @@ def _adds_nothing(each: _Read, above: Sequence[_Read], *, last: bool, effort: Ef
     for key in ("case", "escalate", "person"):  # of these the first one counts
         if getattr(then, key) is not None and all(getattr(said, key) is None for said in sure):
             return False
+    if then.case and _adds_to_the_case(then.case, [said.case for said in sure if said.case]):
+        return False
     least = max((_rank(urgency) for said in sure for urgency in _urgencies(said)), default=-1)
     if any(urgency.startswith("+") or _rank(urgency) > least for urgency in _urgencies(then)):
         return False
-    if not set(then.alert or ()) <= {target for said in sure for target in said.alert or ()}:
-        return False
-    return bool(sure) and set(then.tags or ()) <= {tag for said in sure for tag in said.tags or ()}
+    told = {target for said in sure for target in said.alert or ()}
+    tagged = {tag for said in sure for tag in said.tags or ()}
+    return bool(sure) and set(then.alert or ()) <= told and set(then.tags or ()) <= tagged
+
+
+def _adds_to_the_case(case: Case, said: Sequence[Case]) -> bool:
+    """Whether that says something about the case that none of the others, which come first, has said."""
+    if not case.only_skills and all(each.only_skills for each in said):
+        return True
+    return not set(case.skills or ()) <= {skill for each in said for skill in each.skills or ()}
 
 
 def _urgencies(then: Then) -> list[str]:

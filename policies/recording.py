@@ -100,6 +100,11 @@ def _kept(policy: Guarded, facts: Mapping[str, Any]) -> Iterator[tuple[str, Any]
     for key, value in facts.items():
         if not value and not (key == "thread.is_reply_to_us" and facts.get("kind") == "reply"):
             continue
+        if key == "teams.live_cases":
+            limited = {name: value[name] for name, team in policy.file.teams.items() if team.capacity and name in value}
+            if limited:
+                yield key, limited
+            continue
         words = asked.get(key)
         if key in _IN_WORDS:
             kept = [each for each in ([value] if isinstance(value, str) else value) if each.casefold() in (words or ())]
@@ -127,6 +132,8 @@ def _asked(policy: Guarded) -> dict[str, frozenset[str]]:
 
     for rule in policy.file.rules:
         look(rule.when)
+    for part in policy.file.score.contributions:
+        look(part.when)
     return {key: frozenset(words) for key, words in found.items()}
 
 

@@ -156,7 +156,7 @@ def _unmet(expect: Expected, decision: Decision) -> Iterator[tuple[str, str]]:
     for key, wanted, came, because in (
         ("reply", expect.reply, reply.template if reply else NONE, "" if reply else why),
         ("mode", expect.mode, reply.mode if reply else "no reply", why),
-        ("team", expect.team, case.team if case else NONE, ""),
+        ("team", expect.team, case.team if case else NONE, case.because if case else ""),
         ("urgency", expect.urgency, decision.urgency, ""),
         ("escalate", expect.escalate, decision.escalate_to or NONE, ""),
     ):
@@ -165,6 +165,13 @@ def _unmet(expect: Expected, decision: Decision) -> Iterator[tuple[str, str]]:
     yield from _unkept(expect, case)
     if sentence := _differ("tags", expect.tags, tags):
         yield "tags", sentence
+    skills = case.skills if case else ()
+    wanted_skills = None if expect.skills is None else tuple(skill.casefold() for skill in expect.skills)
+    if sentence := _differ("skills", wanted_skills, skills):
+        yield "skills", sentence
+    if expect.score is not None and not expect.score.holds(decision.score):
+        parts = ", ".join(f"{part.points:+d} {shown(part.name)}" for part in decision.contributions)
+        yield "score", f"expected score {expect.score.text}, came {decision.score} ({parts})"
     if sentence := _differ("guard", expect.guard, stopped):
         yield "guard", sentence + (f" ({why})" if why else "")
     if sentence := _differ("alert", expect.alert, [plan.target for plan in decision.alerts]):

@@ -44,6 +44,8 @@ class Outcome:
     leave_alone: bool
     first_response: timedelta | None
     resolution: timedelta | None
+    skills: tuple[str, ...]
+    score: int
     promise: Promise | None = None
     alerts: tuple[str, ...] = ()
 
@@ -65,6 +67,8 @@ ASPECTS: Mapping[str, str] = {
     "resolution": "service level",
     "promise": "service level",
     "alerts": "alert",
+    "skills": "skills",
+    "score": "place in the queue",
 }
 
 
@@ -85,6 +89,8 @@ def outcome(situation: Situation, decision: Decision) -> Outcome:
         decision.leave_alone,
         case.first_response if case else None,
         case.resolution if case else None,
+        case.skills if case else (),
+        decision.score,
         case.promise if case else None,
         tuple(plan.target for plan in decision.alerts),
     )
@@ -114,6 +120,8 @@ def told(found: Outcome) -> dict[str, Any]:
         "needs_routing": found.needs_routing,
         "tags": list(found.tags),
         "alerts": list(found.alerts),
+        "skills": list(found.skills),
+        "score": found.score,
     }
 
 

@@ -29,7 +29,20 @@ from listener.types import (
     Visibility,
 )
 from policies.amounts import duration
-from policies.fields import NONE, Language, Name, NetworkName, Reference, Span, Text, Words, listed, refuse, sentences
+from policies.fields import (
+    NONE,
+    Language,
+    Name,
+    NetworkName,
+    Number,
+    Reference,
+    Span,
+    Text,
+    Words,
+    listed,
+    refuse,
+    sentences,
+)
 from policies.templates import VARIABLES
 from policies.words import shown
 
@@ -184,8 +197,10 @@ class Expected(_Block):
     first_response_due: _Moment | None = Key(default=None, description="By when, like 2026-03-02T10:00+01:00.")
     resolution_due: _Moment | None = None
     alert: Words | None = Key(default=None, description="These targets are told; `none`: nobody is.")
+    score: Number | None = Key(default=None, description='The points that order the queue, like ">= 50".')
+    skills: Words | None = Key(default=None, description="These are among what is asked for; `none`: nothing is.")
 
-    @field_validator("rule", "tags", "guard", "alert")
+    @field_validator("rule", "tags", "guard", "alert", "skills")
     @classmethod
     def _none_stands_alone(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
         if names and NONE in names and len(names) > 1:

@@ -45,6 +45,7 @@ from policies.sample import MOST, Sample
 from policies.schema_drafts import Guidelines, Template
 from policies.schema_guard import Guard
 from policies.schema_levels import Escalation, ServiceLevels
+from policies.schema_routing import Capacity, Minutes, Points, Skills
 from policies.shares import Share
 
 LEAST_EXAMPLES = 5
@@ -122,6 +123,11 @@ class When(Block):
         default=None,
         alias="author.unsolved_complaints",
         description="How many of their complaints ended unsolved: cases closed without having been resolved.",
+    )
+    author_complaints: Number | None = Field(
+        default=None,
+        alias="author.complaints_last_30_days",
+        description="How often they complained in 30 days, this time included.",
     )
     customer_language: Languages | None = Field(
         default=None, alias="customer.language", description="The language on the record."
@@ -204,16 +210,22 @@ class Reply(Block):
 
 
 class Case(Block):
-    """Which case the mention becomes. Without a team: the default team."""
+    """Which case the mention becomes. Without a team: that of the area it is about, else the default team."""
 
     team: Reference | None = None
     urgency: Raise | None = None
     tags: Words | None = None
+    skills: Skills | None = Field(default=None, description="What whoever works on it must know; they collect.")
 
     @property
     def is_none(self) -> bool:
         """Whether it says, in so many words, that no case is wanted."""
         return self.team == NONE
+
+    @property
+    def only_skills(self) -> bool:
+        """Whether it leaves to later rules what else there is to say about the case."""
+        return self.model_fields_set == {"skills"}
 
 
 class Then(Block):
@@ -295,6 +307,8 @@ class Area(Block):
         description="5 to 20 sentences as people write them, in any mix of languages; up to 200.",
         json_schema_extra={"minItems": LEAST_EXAMPLES},
     )
+    team: Reference | None = Field(default=None, description="Whose it is, where no rule names a team.")
+    skills: Skills | None = Field(default=None, description="What whoever works on its cases must know.")
 
     @field_validator("examples")
     @classmethod
@@ -322,6 +336,32 @@ class Team(Block):
 
     what: Text = ""
     languages: Languages | None = None
+    skills: Skills | None = Field(default=None, description="What it can do; nothing said: nobody knows.")
+    capacity: Capacity | None = Field(default=None, description="How many open and pending cases it can hold.")
+    overflow: Reference | None = Field(default=None, description="The team that gets new cases while it is full.")
+
+
+class Contribution(Block):
+    """What makes a mention more urgent, or less, by so many points."""
+
+    name: Name
+    points: Points
+    when: When
+
+    @model_validator(mode="after")
+    def _is_about_something(self) -> Contribution:
+        if self.when.is_empty:
+            raise refuse("`when` is true of everything, so these points move nothing; give it conditions")
+        return self
+
+
+class Score(Block):
+    """What orders each queue: points for the urgency, plus all contributions that hold."""
+
+    minutes_per_point: Minutes = Field(default=10, description="How long waiting is worth a point; 10 if left out.")
+    contributions: tuple[Contribution, ...] = Field(
+        default=(), max_length=50, description="All that hold add up, to 100 points in all, up or down."
+    )
 
 
 class PolicyFile(Block):
@@ -355,6 +395,7 @@ class PolicyFile(Block):
     calendars: dict[Name, Calendar] = Field(
         default_factory=dict, max_length=50, description="Business hours, holidays and quiet hours by name."
     )
+    score: Score = Field(default=Score(), description="What comes first in each queue.")
     tests: tuple[Sample, ...] = Field(
         default=(),
         max_length=MOST,

@@ -63,6 +63,7 @@ def case() -> None:
     type=click.Choice([state.value for state in CaseState]),
     help="Only these; may be repeated.",
 )
+@click.option("--skill", metavar="SKILL", help="Only those that ask for this skill.")
 @click.option("--all", "everything", is_flag=True, help="Also those that are over.")
 @click.option("--late", "late", is_flag=True, help="Only those past what was promised, or close to it.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=LIMIT, show_default=True, help="How many at most.")
@@ -74,12 +75,16 @@ def list_(
     team: str | None,
     agent: str | None,
     states: tuple[str, ...],
+    skill: str | None,
     everything: bool,
     late: bool,
     limit: int,
     as_json: bool,
 ) -> None:
-    """What is to be done, most urgent first, then longest waiting."""
+    """What is to be done, by score and by how long it has waited.
+
+    The policy says what gives points, and how much waiting one of them is worth; `escucha explain REF` lists them.
+    """
     from listener.store import cases, steps
 
     if states and everything:
@@ -87,7 +92,10 @@ def list_(
     now = app.now()
     wanted = [CaseState(state) for state in states] or (list(CaseState) if everything else list(cases.LIVE))
     with app.store.read() as tx:
-        found = cases.listing(tx, states=wanted, team=team, agent=agent, limit=limit + 1, late_at=now if late else None)
+        asked = skill.strip().casefold() if skill is not None else None
+        found = cases.listing(
+            tx, states=wanted, team=team, agent=agent, skill=asked, limit=limit + 1, late_at=now if late else None
+        )
         listed = found[:limit]
         words = cases.last_words(tx, listed)
         warned = steps.warned(tx, [each.id for each in listed], now)
@@ -111,7 +119,9 @@ def _print_queue(
         say("No case waits; --all shows those that are over.")
         return
     width = min(console().width, WIDEST)
-    headers = [styled(header, "bold") for header in ("CASE", "URGENCY", "STATE", "TEAM", "AGENT", "ANSWER", "ABOUT")]
+    headers = [
+        styled(header, "bold") for header in ("CASE", "URGENCY", "SCORE", "STATE", "TEAM", "AGENT", "ANSWER", "ABOUT")
+    ]
     rows = [headers, *(_cells(each, now, warned.get(each.id, ())) for each in listed)]
     columns = [list(column) for column in zip(*rows, strict=True) if any(cell.plain for cell in column[1:])]
     for column in columns[:-1]:
@@ -130,6 +140,7 @@ def _cells(case: Case, now: datetime, warned: tuple[Clock, ...]) -> list[Text]:
     return [
         styled(case.reference, "bold"),
         styled(case.urgency, STYLES[case.urgency]),
+        styled(f"{case.score:>5}"),
         styled(f"{case.state} {case.completeness}%" if case.completeness else case.state),
         styled(clip(case.team, LONGEST_NAME)),
         styled(clip(case.agent or "", LONGEST_NAME)),
@@ -172,6 +183,9 @@ def as_plain(case: Case, now: datetime) -> dict[str, Any]:
         "reference": case.reference,
         "state": case.state,
         "urgency": case.urgency,
+        "score": case.score,
+        "queue_at": case.queue_at,
+        "skills": case.skills,
         "title": case.title,
         "team": case.team,
         "agent": case.agent,
@@ -228,7 +242,8 @@ def _print_case(case: Case, customer: Customer | None, told: list[Happening], cl
         [
             ("who", " · ".join(part for part in whose if part)),
             ("state", f"{case.state}, {case.completeness} % complete"),
-            ("urgency", case.urgency),
+            ("urgency", f"{case.urgency}, score {case.score}"),
+            ("skills", case.skills),
             ("team", f"{case.team}, {case.agent}" if case.agent else f"{case.team}, nobody yet"),
             ("tags", case.tags),
             ("opened", f"{case.opened_at:%Y-%m-%d %H:%M} UTC by {case.opened_by}"),
@@ -279,7 +294,7 @@ def _sentence(happening: Happening) -> str:
 
 @case.command("open")
 @click.argument("mentions", nargs=-1, required=True, metavar="M12 [M15 …]")
-@click.option("--team", metavar="TEAM", help="Who is to work on it; the policy's default team otherwise.")
+@click.option("--team", metavar="TEAM", help="Who is to work on it; its area's team or the default team otherwise.")
 @click.option(
     "--urgency", type=click.Choice([level.value for level in Urgency]), help="The policy's own judgement otherwise."
 )
@@ -384,13 +399,15 @@ def _plan(
     from listener.desk import customers
     from listener.store import decisions
 
-    policy = _policy_file(app)
     decided = next(iter(decisions.decisions_of(tx, mention.id)), None)
     understanding = decisions.understanding_of(tx, mention.id)
     level = Urgency(urgency or (decided.urgency if decided else Urgency.NORMAL))
     customer = customers.behind(tx, mention.account_id, mention.network, mention.author.handle, app.now())
+    score = level.points + (decided.score - Urgency(decided.urgency).points if decided else 0)
+    areas = understanding.areas if understanding else ()
+    routes = cast("Any", app.policy)
     matter = understanding.intents[0].replace("_", " ") if understanding and understanding.intents else "mention"
-    team = team or str(policy.default_team)
+    team = team or routes.team_for(areas)
     promise = app.policy.promises.promise(
         team=team, urgency=level, network=mention.network, tier=customer.tier if customer else "", now=app.now()
     )
@@ -400,6 +417,9 @@ def _plan(
         title=_words(title, "title", 200) if title else f"{matter.capitalize()} on {mention.network}",
         tags=decided.tags if decided else (),
         promise=promise,
+        skills=routes.skills_for(areas),
+        score=score,
+        minutes_per_point=routes.minutes_per_point,
     )
 
 

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from listener.commands import card as cards
-from listener.commands import explaining_rules, scores, weighing
+from listener.commands import explaining_rules, scored, scores, weighing
 from listener.commands.app import App, pass_app
 from listener.commands.card import Card
 from listener.commands.drawing import ALL_MEDIA, WIDEST, media_line
@@ -120,6 +120,7 @@ def draw(
         rules = decision.trace.get("rules", ())
         parts += [explaining_rules.table(rules, width=width, everything=everything), Text()]
         parts += [_guards(decision, everything=everything)]
+        parts += [Text(), *scored.draw(decision)] if everything else []
     if card.understanding:
         told = scores.draw(card.understanding, reasons.needed, kept=reasons.kept_back, everything=everything)
         parts += [Text(), Text("Model", style="bold"), told]
@@ -160,6 +161,7 @@ def _verdict(card: Card, decision: StoredDecision) -> Table:
         ("escalated", f"to {decision.escalate_to}" if decision.escalate_to else ""),
         ("alerted", ", ".join(decision.alerts)),
         ("routing", "left to a person" if decision.needs_routing else ""),
+        *scored.rows(decision),
         ("tags", ", ".join(decision.tags)),
     ]
     return _grid([(Text(name, style="dim"), Text(_one_line(value))) for name, value in rows if value])
@@ -274,6 +276,9 @@ def _plain(reasons: Reasons) -> dict[str, Any]:
         "decision": decision_keys(card.decision),
         "policy_now": card.policy_now,
         "policy_in_force": card.decision is not None and card.policy_now in (None, card.decision.policy_version),
+        "score": card.decision.score if card.decision else None,
+        "contributions": list(trace.get("contributions", ())),
+        "route": trace.get("route"),
         "rules": list(trace.get("rules", ())),
         "guards": list(trace.get("guards", ())),
         "promise": trace.get("promise"),

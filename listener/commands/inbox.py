@@ -1,4 +1,4 @@
-"""`inbox`: what waits for a person, most urgent first."""
+"""`inbox`: what waits for a person, by score and by how long it has waited."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def inbox(  # noqa: PLR0917
     everything: bool,
     as_json: bool,
 ) -> None:
-    """What waits for a person, most urgent first."""
+    """What waits for a person, by score and by how long it has waited."""
     chosen = tuple(map(DraftState, states)) or (tuple(DraftState) if everything else (DraftState.PROPOSED,))
     listing = _read(
         app,
@@ -284,5 +284,6 @@ def _mention(heard: Heard) -> dict[str, Any]:
         "url": heard.url,
         "posted_at": heard.posted_at,
         "urgency": heard.urgency,
+        "score": heard.score,
         "why": heard.why,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -31,6 +32,10 @@ class Readable(Protocol):
     @property
     def version(self) -> str:
         """Names it."""
+
+    @property
+    def longest_overtaking(self) -> timedelta:
+        """What begins to wait so much later than something never comes before it in a queue."""
 
     @property
     def text(self) -> str:
@@ -160,7 +165,19 @@ def _summary(app: App, found: Readable) -> dict[str, Any]:
         "shares": {rule.name: rule.then.reply.mode.in_words() for rule in _sharing(file)},
         "shadow": [rule.name for rule in file.rules if rule.shadow],
         "calendars": list(file.calendars),
+        "score": {
+            "minutes_per_point": file.score.minutes_per_point,
+            "contributions": {part.name: part.points for part in file.score.contributions},
+            "longest_overtaking": found.longest_overtaking,
+        },
     }
+
+
+def _queues(found: Readable) -> str:
+    score = found.file.score
+    parts = f", {output.counted(len(score.contributions), 'contribution')}" if score.contributions else ""
+    never = f"nothing is overtaken by what comes {output.spell(found.longest_overtaking)} later"
+    return f"by urgency{parts}; a point is worth {score.minutes_per_point} minutes of waiting, {never}"
 
 
 def _sharing(file: Any) -> list[Any]:
@@ -185,6 +202,7 @@ def _print_summary(app: App, found: Readable) -> None:
             ("templates", f"{len(file.templates)} in {', '.join(languages)}" if languages else "none"),
             ("teams", ", ".join(file.teams)),
             ("calendars", ", ".join(file.calendars)),
+            ("queues", _queues(found)),
         ]
     )
     for rule in _sharing(file):
@@ -221,6 +239,7 @@ def _warnings(file: Any) -> Iterator[str]:
     risk_teams = {getattr(file.guard.risk_teams, kind) for kind in type(file.guard.risk_teams).model_fields}
     busy = {file.default_team} | risk_teams
     busy |= {then.case.team for then in thens if then.case} | {then.escalate for then in thens}
+    busy |= {area.team for area in file.areas.values()} | {team.overflow for team in file.teams.values()}
     for name in file.teams:
         if name not in busy:
             yield f"Team {name!r} gets nothing from any rule; people can still give it cases."

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from listener.commands import asking, hashtag, output, texts_file
+from listener.commands import asking, hashtag, output, scored, texts_file
 from listener.commands.app import App, pass_app
 from listener.errors import Mistake, Unavailable
 from listener.types import Decision, Facts, Post, RuleOutcome, RuleTrace, Understanding
@@ -188,6 +188,7 @@ def _show(app: App, tried: Tried) -> None:
             ("ignored", decision.ignored),
             ("reply", _reply(decision)),
             ("case", _case(decision)),
+            ("score", scored.sentence(decision)),
             ("escalate to", decision.escalate_to),
             ("alert", [plan.target for plan in decision.alerts]),
             ("held", [trace.reason or trace.guard for trace in decision.guards if trace.holds and not trace.forbids]),
@@ -229,4 +230,5 @@ def _case(decision: Decision) -> str:
     plan = decision.case
     on = f" of {plan.promise.calendar}" if plan.promise.calendar else ""
     promised = f", first answer within {output.spell(plan.first_response)}{on}" if plan.first_response else ""
-    return f"{plan.team}, {plan.urgency}{promised}"
+    skills = f", asks for {' and '.join(plan.skills)}" if plan.skills else ""
+    return f"{plan.team} ({plan.because}), {plan.urgency}{promised}{skills}"

@@ -109,9 +109,10 @@ def open_case(
     account_id: int | None,
     customer_id: int | None,
     by: str,
+    since: datetime,
     now: datetime,
 ) -> Case:
-    """Opens a case under the next reference."""
+    """Opens a case under the next reference, for what waits `since` then."""
     return store.add(
         tx,
         reference=reference(prefix, now.year, store.take_number(tx, now.year)),
@@ -119,19 +120,26 @@ def open_case(
         account_id=account_id,
         customer_id=customer_id,
         by=by,
+        since=since,
         now=now,
     )
 
 
 def join(tx: Transaction, case: Case, plan: CasePlan, *, by: str, now: datetime, moved: Moved) -> None:
-    """A further mention of the same matter: urgency only rises, tags only grow, the team stays with who has it.
+    """A further mention of the same matter: urgency only rises, tags and skills only grow, the team stays.
 
-    Where it gets more urgent, what is due comes sooner, never later. `moved`: see `clocks`.
+    Where it gets more urgent, what is due comes sooner, never later. Its place in the queue gets better where the
+    mention scores more, as if the case had done so since it was opened; never worse. `moved`: see `clocks`.
     """
     values: dict[str, Any] = {}
-    tags = [*case.tags, *(tag for tag in plan.tags if tag not in case.tags)]
-    if len(tags) > len(case.tags):
-        values["tags"] = tags
+    for column, old, more in (("tags", case.tags, plan.tags), ("skills", case.skills, plan.skills)):
+        new = list(dict.fromkeys([*old, *more]))
+        if len(new) > len(old):
+            values[column] = new
+    if plan.score > case.score:
+        values["score"] = plan.score
+    if case.opened_at - plan.head_start < case.queue_at:
+        values["queue_at"] = case.opened_at - plan.head_start
     if case.state is CaseState.PENDING:  # the person we waited for has written
         values |= {"state": CaseState.OPEN.value, **clocks.run_on(tx, case, now=now, moved=moved)}
         store.event(tx, case, "reopened", by, now, was=case.state.value, why="the customer wrote again")
@@ -248,6 +256,7 @@ def route(
         account_id=mention.account_id,
         customer_id=customer.id if customer else None,
         by=by,
+        since=mention.heard_at,
         now=now,
     )
     store.attach(tx, case, mention.id, why="a person opened the case for it", by=by, now=now)

@@ -160,7 +160,12 @@ def _do(tx: Transaction, case: Case, planned: Planned, now: datetime) -> None:
     urgency = _raised(case.urgency, step.urgency)
     if urgency is not case.urgency:
         told |= {"urgency": urgency.value, "from_urgency": case.urgency.value}
-        values["urgency_rank"] = urgency.rank
+        gained = urgency.points - case.urgency.points
+        values |= {
+            "urgency_rank": urgency.rank,
+            "score": case.score + gained,
+            "queue_at": case.queue_at - timedelta(minutes=gained * case.minutes_per_point),
+        }
     if values:
         store.change(tx, case, now=now, **values)
     if step.alerts:

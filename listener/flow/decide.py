@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -43,6 +44,7 @@ from listener.types import (
     CustomerView,
     Decision,
     Facts,
+    Intent,
     MentionState,
     Mode,
     Post,
@@ -50,6 +52,7 @@ from listener.types import (
     SendsView,
     Situation,
     Speaker,
+    TeamsView,
     ThreadView,
     Understanding,
 )
@@ -97,6 +100,7 @@ def decide(
         batch = mentions.awaiting(tx, MentionState.UNDERSTOOD, limit)
         ends, done = time.monotonic() + LONGEST, 0
         why_broke: dict[str, str] = {}
+        live_cases = Counter(cases.live_by_team(tx)) if batch else Counter()
         kept: dict[int, tuple[Facts, str]] = {}
         for mention in batch:
             if mention.account not in why_broke:
@@ -109,6 +113,7 @@ def decide(
                 company=company,
                 fields_asked=policy.fields_asked,
                 broke=why_broke[mention.account],
+                live_cases=live_cases,
                 now=now,
             )
             if matter is not None:
@@ -133,6 +138,7 @@ class _Matter:
     company: Company
     fields_asked: frozenset[str]  # of those imported with the customer; nothing else of them is copied into a trace
     broke: str  # why there is no money to answer
+    live_cases: Counter[str]  # by team; grows with the cases that the batch opens
 
 
 def _gather(
@@ -143,6 +149,7 @@ def _gather(
     company: Company,
     fields_asked: frozenset[str],
     broke: str,
+    live_cases: Counter[str],
     now: datetime,
 ) -> _Matter | None:
     understanding = decisions.understanding_of(tx, mention.id)
@@ -160,6 +167,7 @@ def _gather(
         company=company,
         fields_asked=fields_asked,
         broke=broke,
+        live_cases=live_cases,
     )
 
 
@@ -225,6 +233,7 @@ def _situation(tx: Transaction, matter: _Matter, now: datetime) -> Situation:
             mentions_last_10_minutes=habits.posts_last_10_minutes,
             same_text_last_day=habits.same_text_last_day,
             quick_replies_last_day=habits.quick_replies_last_day,
+            complaints_last_30_days=decisions.complaints_since(tx, mention.account_id, now - timedelta(days=30)),
         ),
         customer=None
         if customer is None
@@ -262,6 +271,7 @@ def _situation(tx: Transaction, matter: _Matter, now: datetime) -> Situation:
         unanswerable=mention.unanswerable,
         paused=switch.is_paused(tx, mention.network),
         broke=matter.broke,
+        teams=TeamsView(live_cases=dict(matter.live_cases)),
     )
 
 
@@ -304,6 +314,7 @@ def first_contact(
             opted_out=post.author.opted_out,
             account_age_days=(now - post.author.created_at).days if post.author.created_at else None,
             verified=post.author.verified,
+            complaints_last_30_days=int(Intent.COMPLAINT in understanding.intents),
         ),
         customer=None,
         thread=ThreadView(is_reply_to_us=post.kind is PostKind.REPLY),
@@ -339,8 +350,10 @@ def _write_down(
                 account_id=mention.account_id,
                 customer_id=matter.customer.id if matter.customer else None,
                 by=by,
+                since=mention.heard_at,
                 now=now,
             )
+            matter.live_cases[case.team] += 1
             why = "it opened the case"
         else:
             desk_cases.join(tx, case, decision.case, by=by, now=now, moved=moved)
@@ -359,6 +372,8 @@ def _write_down(
             case_id=case.id if case else None,
             plan=decision.reply,
             urgency_rank=decision.urgency.rank,
+            score=decision.score,
+            queue_at=mention.heard_at - decision.head_start,
             policy_version=decision.policy_version,
             now=now,
         )
@@ -397,11 +412,19 @@ def _alert(tx: Transaction, mention: Mention, decision: Decision, case: Case | N
         )
 
 
+def _route(decision: Decision) -> dict[str, Any] | None:
+    """Whose the case became and why, and what it takes to work on it; None where there is no case."""
+    case = decision.case
+    return None if case is None else {"team": case.team, "because": case.because, "skills": list(case.skills)}
+
+
 def _trace(situation: Situation, decision: Decision) -> dict[str, Any]:
     """What `explain` and `policy replay` need later. Holds values the rules saw, so a deletion empties it."""
     return {
         "rules": [asdict(rule) for rule in decision.rules],
         "guards": [asdict(guard) for guard in decision.guards],
+        "contributions": [asdict(part) for part in decision.contributions],
+        "route": _route(decision),
         "saw": situations.kept(situation),
         "promise": _promised(decision.case),
     }

@@ -48,6 +48,10 @@ class Case:
     asked_team: str | None  # that owes us information
     asked_by: str | None
     asked_at: datetime | None
+    skills: tuple[str, ...]
+    score: int
+    minutes_per_point: int
+    queue_at: datetime
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,9 +86,10 @@ def add(
     account_id: int | None,
     customer_id: int | None,
     by: str,
+    since: datetime,
     now: datetime,
 ) -> Case:
-    """A new open case under that reference."""
+    """A new open case under that reference; what it is about waits `since` then."""
     values = {
         "reference": reference,
         "customer_id": customer_id,
@@ -101,6 +106,10 @@ def add(
         "first_response_due": plan.promise.first_response_due,
         "resolution_due": plan.promise.resolution_due,
         "promise": {clock: promised for clock in Clock if (promised := promised_by(plan.promise, clock))},
+        "skills": list(plan.skills),
+        "score": plan.score,
+        "minutes_per_point": plan.minutes_per_point,
+        "queue_at": since - plan.head_start,
     }
     case = by_id(tx, tx.execute(insert(t.cases).values(**values).returning(t.cases.c.id)).scalar_one())
     event(tx, case, "opened", by, now, team=plan.team, urgency=plan.urgency.value, tags=list(plan.tags))
@@ -184,10 +193,11 @@ def listing(
     team: str | None = None,
     agent: str | None = None,
     customer_id: int | None = None,
+    skill: str | None = None,
     limit: int | None = None,
     late_at: datetime | None = None,
 ) -> list[Case]:
-    """Cases in those states, most urgent first, then oldest first.
+    """Cases in those states, as the queue has them. `skill`: only those that ask for it, in small letters.
 
     `late_at`: only those that are late then, or were warned of.
     """
@@ -198,10 +208,18 @@ def listing(
         query = query.where(t.cases.c.agent == agent)
     if customer_id is not None:
         query = query.where(t.cases.c.customer_id == customer_id)
+    if skill is not None:
+        query = query.where(_asks_for(tx, skill))
     if late_at is not None:
         query = query.where(steps.is_late(late_at) | steps.is_warned(late_at))
-    query = query.order_by(t.cases.c.urgency_rank.desc(), t.cases.c.id).limit(limit)
+    query = query.order_by(t.cases.c.queue_at, t.cases.c.id).limit(limit)
     return [_case(row) for row in tx.execute(query)]
+
+
+def _asks_for(tx: Transaction, skill: str) -> ColumnElement[bool]:
+    listed = func.json_array_elements_text if tx.dialect.name == "postgresql" else func.json_each
+    each = listed(t.cases.c.skills).table_valued("value")
+    return select(each.c.value).where(each.c.value == skill).correlate(t.cases).exists()
 
 
 def of_mention(tx: Transaction, mention_id: int) -> Case | None:
@@ -293,6 +311,13 @@ def waiting_for_information(tx: Transaction) -> int:
     return _live_count(tx, t.cases.c.asked_at.is_not(None))
 
 
+def live_by_team(tx: Transaction) -> dict[str, int]:
+    """How many live cases each team has; who has none is left out."""
+    live = t.cases.c.state.in_([state.value for state in LIVE])
+    query = select(t.cases.c.team, func.count()).where(live).group_by(t.cases.c.team).order_by(t.cases.c.team)
+    return {team: int(count) for team, count in tx.execute(query)}
+
+
 def unattended(tx: Transaction) -> int:
     """How many live critical cases no agent has."""
     return _live_count(tx, t.cases.c.urgency_rank == Urgency.CRITICAL.rank, t.cases.c.agent.is_(None))
@@ -323,5 +348,6 @@ def _joined() -> Select[Any]:
 
 
 def _case(row: Row[Any]) -> Case:
-    same = {name: getattr(row, name) for name in Case.__dataclass_fields__ if name not in ("state", "urgency", "tags")}
-    return Case(**same, state=CaseState(row.state), urgency=list(Urgency)[row.urgency_rank], tags=tuple(row.tags))
+    read = {"state": CaseState(row.state), "urgency": list(Urgency)[row.urgency_rank]}
+    read |= {"tags": tuple(row.tags), "skills": tuple(row.skills)}
+    return Case(**read, **{name: getattr(row, name) for name in Case.__dataclass_fields__ if name not in read})

@@ -65,6 +65,19 @@ def understanding_of(tx: Transaction, mention_id: int) -> Understanding | None:
     )
 
 
+def complaints_since(tx: Transaction, account_id: int, since: datetime, *, limit: int = 500) -> int:
+    """How many mentions of that account since then were read as complaints, among its newest `limit` readings."""
+    said, read = t.mentions.c, t.understandings.c
+    query = (
+        select(said.id, read.intents)
+        .join(t.understandings, (read.mention_id == said.id) & (read.revision == said.revision))
+        .where(said.account_id == account_id, said.posted_at >= since)
+        .order_by(said.posted_at.desc())
+        .limit(limit)
+    )
+    return len({row.id for row in tx.execute(query) if Intent.COMPLAINT in row.intents})
+
+
 def keep_facts(tx: Transaction, facts: Facts) -> str:
     """Keeps what is true of a network, once; gives its digest."""
     values = situations.kept_facts(facts)
@@ -83,7 +96,10 @@ def decided(
     model_version: str,
     now: datetime,
 ) -> int:
-    """Keeps a decision with its trace (`rules`, `guards`, `saw`); gives its id. `facts`: from `keep_facts`."""
+    """Keeps a decision with its trace (`rules`, `guards`, `saw` and more); gives its id. `facts`: from `keep_facts`.
+
+    A mention waits since it was heard, however often it is edited and decided again.
+    """
     statement = insert(t.decisions).values(
         mention_id=mention.id,
         revision=mention.revision,
@@ -100,13 +116,15 @@ def decided(
         fingerprint=situations.fingerprint(decision),
         trace={key: value for key, value in trace.items() if key != "saw"},
         at=now,
+        score=decision.score,
+        queue_at=mention.heard_at - decision.head_start,
     )
     return int(tx.execute(statement.returning(t.decisions.c.id)).scalar_one())
 
 
 @dataclass(frozen=True, kw_only=True)
 class StoredDecision:
-    """A decision as it was kept; `trace` holds `rules`, `guards` and the `saw` values."""
+    """A decision as it was kept; `trace` holds `rules`, `guards`, `contributions`, `route` and the `saw` values."""
 
     id: int
     revision: int
@@ -120,6 +138,7 @@ class StoredDecision:
     alerts: tuple[str, ...]
     trace: dict[str, Any]
     at: datetime
+    score: int
 
 
 def decisions_of(tx: Transaction, mention_id: int) -> list[StoredDecision]:
@@ -139,6 +158,7 @@ def decisions_of(tx: Transaction, mention_id: int) -> list[StoredDecision]:
             alerts=tuple(row.alerts),
             trace=row.trace if row.saw is None else {**row.trace, "saw": row.saw},
             at=row.at,
+            score=row.score,
         )
         for row in tx.execute(query)
     ]

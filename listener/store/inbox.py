@@ -62,6 +62,7 @@ class Draft:
     posted_id: str | None
     posted_url: str | None
     images: int
+    score: int
 
 
 def propose(
@@ -74,10 +75,12 @@ def propose(
     case_id: int | None,
     plan: ReplyPlan,
     urgency_rank: int,
+    score: int,
+    queue_at: datetime,
     policy_version: str,
     now: datetime,
 ) -> int:
-    """Adds a draft for a person to decide on; gives its number."""
+    """Adds a draft for a person to decide on; gives its number. `queue_at`: its place, the earliest comes first."""
     values = {
         "mention_id": mention_id,
         "decision_id": decision_id,
@@ -91,6 +94,8 @@ def propose(
         "length": plan.length,
         "length_limit": plan.limit,
         "urgency_rank": urgency_rank,
+        "score": score,
+        "queue_at": queue_at,
         "revision": revision,
         "policy_version": policy_version,
         "edit": 1,
@@ -135,11 +140,11 @@ def waiting(
     limit: int | None = None,
     after: int = 0,
 ) -> list[Draft]:
-    """Drafts in those states, most urgent first, then oldest first. `after` leaves out that many of the first."""
+    """Drafts in those states, as the queue has them. `after` leaves out that many of the first."""
     query = joined().where(t.drafts.c.state.in_([state.value for state in states]))
     if network:
         query = query.where(t.mentions.c.network == network)
-    query = query.order_by(t.drafts.c.urgency_rank.desc(), t.drafts.c.id).limit(limit).offset(after)
+    query = query.order_by(t.drafts.c.queue_at, t.drafts.c.id).limit(limit).offset(after)
     return [from_row(row) for row in tx.execute(query)]
 
 

@@ -16,10 +16,10 @@ from listener.types import DRAFT_MOVES, DraftState, Posted
 
 
 def sendable(tx: Transaction, account: str, now: datetime) -> list[Draft]:
-    """Approved drafts whose time has come, most urgent first."""
+    """Approved drafts whose time has come, as the queue has them."""
     ready = and_(t.drafts.c.state == DraftState.APPROVED.value, t.drafts.c.account == account)
     due = or_(t.drafts.c.not_before.is_(None), t.drafts.c.not_before <= now)
-    query = inbox.joined().where(ready, due).order_by(t.drafts.c.urgency_rank.desc(), t.drafts.c.id)
+    query = inbox.joined().where(ready, due).order_by(t.drafts.c.queue_at, t.drafts.c.id)
     return [inbox.from_row(row) for row in tx.execute(query)]
 
 

@@ -28,6 +28,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    text,
 )
 
 metadata = MetaData(
@@ -265,7 +266,16 @@ decisions = Table(
     Column("fingerprint", String(64)),  # of the whole decision, text and trace; null: it was erased
     Column("trace", JSON, nullable=False),  # rules and guards
     Column("at", Moment, nullable=False, index=True),
+    Column("score", Integer, nullable=False, default=0),
+    Column("queue_at", Moment, nullable=False),  # what orders a queue: waiting since, less what the score is worth
     Index(None, "mention_id", "revision"),
+)
+
+Index(
+    "ix_decisions_to_route",
+    decisions.c.queue_at,
+    sqlite_where=text("needs_routing = 1"),
+    postgresql_where=text("needs_routing"),
 )
 
 facts = Table(  # what was true of a network when something was decided; never changed
@@ -309,7 +319,9 @@ drafts = Table(
     Column("rule", String(100), nullable=False, default=""),  # which asked for it
     Column("wording", String(20), nullable=False, default=""),  # of the template; empty once a person changed it
     Column("said_at", Moment, index=True),  # approved, then sent: when it counts towards the guard's caps
-    Index(None, "state", "urgency_rank", "id"),
+    Column("score", Integer, nullable=False, default=0),
+    Column("queue_at", Moment, nullable=False),  # the earliest comes first, see policies/score.py
+    Index(None, "state", "queue_at", "id"),
     Index(None, "account", "state"),
 )
 
@@ -420,7 +432,12 @@ cases = Table(
     Column("asked_team", String(100)),  # that owes us information
     Column("asked_by", String(100)),
     Column("asked_at", Moment),
-    Index(None, "state", "urgency_rank", "id"),
+    Column("skills", JSON, nullable=False),
+    Index(None, "state", "team"),
+    Column("score", Integer, nullable=False, default=0),
+    Column("minutes_per_point", Integer, nullable=False),  # how long waiting is worth one
+    Column("queue_at", Moment, nullable=False),  # the earliest comes first, see policies/score.py
+    Index(None, "state", "queue_at", "id"),
 )
 
 case_mentions = Table(

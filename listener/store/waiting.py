@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, case, func, select
+from sqlalchemy import ColumnElement, Row, Select, and_, func, select
 
 from listener.store import Transaction, identities
 from listener.store import tables as t
@@ -46,6 +46,7 @@ class Heard:
     url: str | None
     posted_at: datetime
     urgency: Urgency | None
+    score: int | None
     why: str
 
 
@@ -79,7 +80,7 @@ def drafts(
     agent: str | None = None,
     limit: int | None = None,
 ) -> list[Waiting]:
-    """Drafts in those states, most urgent first, then oldest first; `agent`: only those whose case is that person's."""
+    """Drafts in those states, as the queue has them; `agent`: only those whose case is that person's."""
     more = [
         t.accounts.c.handle,
         t.accounts.c.display_name,
@@ -109,7 +110,7 @@ def drafts(
             mention_media=_media(row.media),
             **{name: getattr(row, name) for name in same},
         )
-        for row in tx.execute(query.order_by(t.drafts.c.urgency_rank.desc(), t.drafts.c.id).limit(limit))
+        for row in tx.execute(query.order_by(t.drafts.c.queue_at, t.drafts.c.id).limit(limit))
     ]
 
 
@@ -136,7 +137,7 @@ def queue(tx: Transaction, *, network: str | None = None, least: Urgency = Urgen
     """The numbers of the proposed drafts, of that urgency at least, in the order in which to look at them."""
     where = (*_those((DraftState.PROPOSED,), network, None), t.drafts.c.urgency_rank >= least.rank)
     query = joined().with_only_columns(t.drafts.c.id).where(*where)
-    return list(tx.scalars(query.order_by(t.drafts.c.urgency_rank.desc(), t.drafts.c.id)))
+    return list(tx.scalars(query.order_by(t.drafts.c.queue_at, t.drafts.c.id)))
 
 
 def alike(tx: Transaction, draft: Draft, *, least: Urgency = Urgency.LOW) -> list[Alike]:
@@ -180,13 +181,14 @@ def _those(states: Sequence[DraftState], network: str | None, agent: str | None)
 
 
 def to_route(tx: Transaction, *, network: str | None = None, limit: int | None = None) -> list[Heard]:
-    """Mentions that the policy leaves to a person to route and nobody has put into a case yet, most urgent first."""
-    return _all_heard(tx, _to_route(network).order_by(*_MOST_URGENT).limit(limit))
+    """Mentions that the policy leaves to a person to route and nobody has put into a case, as the queue has them."""
+    return _all_heard(tx, _to_route(network).order_by(t.decisions.c.queue_at, t.mentions.c.id).limit(limit))
 
 
 def set_aside(tx: Transaction, *, network: str | None = None, limit: int | None = None) -> list[Heard]:
-    """Mentions that a stage could not handle, most urgent first, with what it said."""
-    return _all_heard(tx, _set_aside(network).order_by(*_MOST_URGENT).limit(limit))
+    """Mentions that a stage could not handle, with what it said; who was not decided about waits since it was heard."""
+    place = func.coalesce(t.decisions.c.queue_at, t.mentions.c.heard_at)
+    return _all_heard(tx, _set_aside(network).order_by(place, t.mentions.c.id).limit(limit))
 
 
 def how_many_to_route(tx: Transaction, *, network: str | None = None) -> int:
@@ -211,12 +213,6 @@ def how_many_undrafted(tx: Transaction, *, network: str | None = None) -> dict[U
 def networks(tx: Transaction) -> set[str]:
     """Those that anything was heard on."""
     return set(tx.scalars(select(t.mentions.c.network).distinct()))
-
-
-_MOST_URGENT = (
-    case({urgency.value: -urgency.rank for urgency in Urgency}, value=t.decisions.c.urgency, else_=1),
-    t.mentions.c.id,
-)
 
 
 def _to_route(network: str | None) -> Select[Any]:
@@ -268,6 +264,7 @@ def _heard(network: str | None, why: ColumnElement[Any]) -> Select[Any]:
         t.accounts.c.handle,
         t.accounts.c.display_name,
         t.decisions.c.urgency,
+        t.decisions.c.score,
         why.label("why"),
     ]
     decided = and_(t.decisions.c.mention_id == t.mentions.c.id, t.decisions.c.revision == t.mentions.c.revision)

@@ -95,6 +95,8 @@ CONDITIONS: list[tuple[str, dict[str, Any], bool, str]] = [
     ("author.new: false", {}, False, "unknown"),
     ('author.unsolved_complaints: ">= 2"', {"author__unsolved_complaints": 2}, True, ""),
     ('author.unsolved_complaints: ">= 2"', {}, False, "0"),
+    ('author.complaints_last_30_days: ">= 3"', {"author__complaints_last_30_days": 3}, True, ""),
+    ('author.complaints_last_30_days: ">= 3"', {"author__complaints_last_30_days": 2}, False, "2"),
     ("customer.language: [es]", {"customer": replace(GOLD, language="ES")}, True, ""),
     ("customer.language: es", {"customer": GOLD}, False, "unknown"),
     ("customer.fields: {plan: [fibre, 'Fibre 600']}", {"customer": RECORD}, True, ""),

@@ -11,16 +11,19 @@ import pytest
 import yaml
 
 import policies
-from listener.types import Intent
+from listener.types import Intent, Urgency
 from policies.risks import RISKS
-from policies.schema import Then, When
+from policies.schema import Contribution, Score, Then, When
 from policies.schema_drafts import Guidelines
 from policies.schema_guard import Guard, RiskTeams, RiskWords
+from policies.schema_routing import MOST_POINTS
 from policies.templates import FILTERS, VARIABLES
 from tests.policies.situations import situation
 
 PAGE = (Path(__file__).parents[2] / "docs" / "policies.md").read_text("utf-8")
 BLOCKS = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+ROUTING = (Path(__file__).parents[2] / "docs" / "routing.md").read_text("utf-8")
+ROUTING_BLOCKS = re.findall(r"```yaml\n(.*?)```", ROUTING, re.DOTALL)
 
 
 def whole(block: str) -> str:
@@ -29,7 +32,7 @@ def whole(block: str) -> str:
     return json.dumps(data, ensure_ascii=False, default=str)  # a day, which the policy reads as text
 
 
-@pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
+@pytest.mark.parametrize("block", [*BLOCKS, *ROUTING_BLOCKS], ids=range(len(BLOCKS) + len(ROUTING_BLOCKS)))
 def test_every_excerpt_can_be_used(block: str) -> None:
     policies.load_text(whole(block), "docs/policies.md")
 
@@ -87,3 +90,14 @@ def test_the_published_schema_is_json_and_knows_every_key() -> None:
     assert "author.followers" in schema["$defs"]["When"]["properties"]
     assert schema["$defs"]["Rule"]["properties"]["continue"]["type"] == "boolean"
     assert {"$schema", "title", "required"} <= set(schema)
+
+
+def test_the_page_on_scores_says_what_each_urgency_is_worth() -> None:
+    rows = re.findall(r"^\| (\w+) \| (-?\d+) \|$", ROUTING, re.MULTILINE)
+    assert {level: int(points) for level, points in rows} == {level.value: level.points for level in Urgency}
+    keys = [*Score.model_fields, *Contribution.model_fields, "capacity", "overflow", "skills"]
+    assert all(re.search(rf"\b{key}\b", ROUTING) for key in keys)
+    spread = Urgency.CRITICAL.points - Urgency.LOW.points + 2 * MOST_POINTS
+    ahead = Urgency.CRITICAL.points - Urgency.HIGH.points - 2 * MOST_POINTS
+    assert f"{spread} points' worth" in ROUTING
+    assert f"{ahead} points' worth" in ROUTING

@@ -27,7 +27,7 @@ from listener.types import (
 from policies.calendars import WEEKDAYS
 from policies.schema import Then, When
 from tests.policies.situations import NOW
-from tests.policies.test_properties import actions, situations, texts
+from tests.policies.test_properties import actions, situations, teams, texts
 
 CALENDARS = ["office", "night", "always"]
 
@@ -69,6 +69,7 @@ KEYS: dict[str, st.SearchStrategy[Any]] = {
     "author.verified": st.booleans(),
     "author.new": st.booleans(),
     "author.unsolved_complaints": number,
+    "author.complaints_last_30_days": number,
     "customer.language": st.sampled_from(["es", "en"]),
     "customer.fields": st.dictionaries(
         st.sampled_from(["plan", "Arrears", "since"]),
@@ -131,6 +132,11 @@ def files(draw: st.DrawFn, *, shadow: bool = False) -> dict[str, Any]:
     steps = st.sampled_from([{"alert": "ops"}, [{"alert": "a"}, {"after": "2h", "team": "boss", "urgency": "+1"}]])
     data["escalation"] = draw(st.fixed_dictionaries({}, optional={"on_breach": steps, "on_warning": steps}))
     data["areas"] = {"roaming": {"examples": [f"sin datos en el viaje {place}" for place in "abcde"]}}
+    if draw(st.booleans()):
+        data["areas"]["roaming"] |= {"team": draw(teams), "skills": ["roaming"]}
+    parts = data["score"]["contributions"]
+    for place in range(draw(st.integers(0, 3))):
+        parts.append({"name": f"more {place}", "points": draw(st.sampled_from([-7, 90])), "when": draw(every_when)})
     for place in range(draw(st.integers(1, 4))):
         then = draw(every_then)
         rule = {"name": f"more {place}", "when": draw(every_when), "then": then}
@@ -160,12 +166,18 @@ def everything(draw: st.DrawFn) -> Situation:
         now=now,
         posted_at=now - timedelta(minutes=draw(st.integers(0, 6000))),
         customer=draw(st.sampled_from([None, customer])),
-        understanding=replace(seen.understanding, signals=tuple(scores), signal_scores=scores),
+        understanding=replace(
+            seen.understanding,
+            signals=tuple(scores),
+            signal_scores=scores,
+            areas=draw(st.sampled_from([(), ("roaming",), ("an area of old", "Roaming")])),
+        ),
         author=replace(
             seen.author,
             verified=draw(st.none() | st.booleans()),
             account_age_days=draw(st.none() | st.integers(0, 9999)),
             unsolved_complaints=draw(st.integers(0, 5)),
+            complaints_last_30_days=draw(st.integers(0, 5)),
         ),
         thread=replace(
             seen.thread, last_speaker=draw(st.sampled_from(Speaker)), answered_by_colleague=draw(st.booleans())

@@ -25,6 +25,7 @@ from listener.types import (
     SendsView,
     Sentiment,
     Situation,
+    TeamsView,
     ThreadView,
     Urgency,
     Visibility,
@@ -72,13 +73,34 @@ actions = st.one_of(
         {"tags": st.just("t")},
         optional={
             "reply": st.sampled_from(["hello", "maybe", "private", "none", {"template": "hello", "mode": "manual"}]),
-            "case": teams | st.sampled_from(["none", {}]),
+            "case": teams | st.sampled_from(["none", {}, {"skills": ["Lua"]}, {"team": "boss", "skills": "sql"}]),
             "urgency": st.sampled_from([*Urgency, "+1"]),
             "escalate": teams,
             "alert": st.sampled_from(["ops", ["ops", "press_desk"]]),
         },
     ),
 )
+
+
+@st.composite
+def scores(draw: st.DrawFn) -> dict[str, Any]:
+    """What may stand under `score:`."""
+    points = st.integers(-100, 100).filter(bool)
+    parts = draw(st.lists(st.tuples(points, whens.filter(bool)), max_size=4))
+    contributions = [{"name": f"part {n}", "points": worth, "when": when} for n, (worth, when) in enumerate(parts)]
+    return {"minutes_per_point": draw(st.integers(1, 60)), "contributions": contributions}
+
+
+@st.composite
+def rooms(draw: st.DrawFn) -> dict[str, Any]:
+    """The teams, with room and skills; whoever overflows does so to one further on."""
+    made: dict[str, Any] = {}
+    for place, team in enumerate(TEAMS):
+        room = {"capacity": draw(st.integers(1, 3))} if draw(st.booleans()) else {}
+        if room and TEAMS[place + 1 :] and draw(st.booleans()):
+            room["overflow"] = draw(st.sampled_from(TEAMS[place + 1 :]))
+        made[team] = room | draw(st.sampled_from([{}, {"skills": ["lua"]}]))
+    return made
 
 
 @st.composite
@@ -96,7 +118,8 @@ def texts(draw: st.DrawFn) -> str:
         "cases": draw(st.sampled_from(CaseMode)),
         "language": "es",
         "networks": {"x": {"mode": draw(st.sampled_from(Mode)), "cases": draw(st.sampled_from(CaseMode))}},
-        "teams": {team: {} for team in TEAMS},
+        "teams": draw(rooms()),
+        "score": draw(scores()),
         "default_team": draw(teams),
         "brand": {"name": "Acme", "signature": draw(st.sampled_from(["", "^A"]))},
         "guard": {
@@ -168,6 +191,7 @@ def situations(draw: st.DrawFn) -> Situation:
             wordings_before=tuple(draw(st.lists(st.text("0123456789abcdef", min_size=12, max_size=12), max_size=2))),
         ),
         facts=facts,
+        teams=TeamsView(live_cases=draw(st.dictionaries(teams, st.integers(0, 4)))),
         paused=draw(st.booleans()),
         broke=draw(st.sampled_from(["", "the money is spent"])),
     )
@@ -201,6 +225,12 @@ def test_what_always_holds(text: str, seen: list[Situation], mode: Mode | None) 
             assert (decision.reply, decision.case, decision.needs_routing) == (None, None, False)
         if decision.needs_routing:
             assert decision.case is None
+        assert decision.score == sum(part.points for part in decision.contributions)
+        assert decision.contributions[0].points == decision.urgency.points
+        assert abs(decision.score - decision.urgency.points) <= 100
+        if decision.case:
+            assert (decision.case.score, decision.case.head_start) == (decision.score, decision.head_start)
+            assert decision.case.because
         outcomes = [trace.outcome for trace in decision.rules]
         assert len(outcomes) == len(policy.file.rules)
         reached = [outcome is not RuleOutcome.NOT_REACHED for outcome in outcomes]

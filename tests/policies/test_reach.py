@@ -261,6 +261,7 @@ VALUES: dict[str, list[Any]] = {
     "author.verified": [True, False],
     "author.new": [True, False],
     "author.unsolved_complaints": [">= 1", "< 1", "> 0", "2"],
+    "author.complaints_last_30_days": [">= 1", "< 1", "> 0", "2"],
     "customer.language": ["es", ["es", "en"]],
     "customer.fields": [{"plan": "gold"}, {"Plan": "Gold"}, {"plan": ["gold", "x"], "arrears": "> 3"}],
     "thread.last_speaker": ["us", ["us", "colleague"], ["author", "other", "nobody", "colleague"]],
@@ -299,7 +300,7 @@ FAMILIES = [  # conditions that know something about each other, so that much is
     ["author.followers", "author.mentions_last_7_days", "thread.our_replies"],
     ["sentiment", "language", "case.exists"],
     ["customer.known", "customer.language", "customer.fields"],
-    ["author.verified", "author.new", "author.account_age_days", "author.unsolved_complaints"],
+    ["author.verified", "author.new", "author.account_age_days", "author.complaints_last_30_days"],
     ["thread.last_speaker", "thread.answered_by_colleague", "thread.our_replies"],
     ["time.within", "time.outside", "time.holiday", "time.weekday"],
     ["scores", "intents", "confidence"],
@@ -381,6 +382,7 @@ def anything(dice: random.Random) -> Situation:
         thread__answered_by_colleague=dice.random() < 0.5,
         author__verified=dice.choice([None, True, False]),
         author__unsolved_complaints=dice.randrange(3),
+        author__complaints_last_30_days=dice.randrange(3),
         case__exists=dice.random() < 0.5,
     )
 

@@ -25,6 +25,7 @@ from listener.store.sources import Wanted
 from listener.types import (
     Author,
     CasePlan,
+    Contribution,
     Decision,
     DraftState,
     GuardTrace,
@@ -181,10 +182,13 @@ class DeskWorld:
                 ignored=ignored,
                 rules=tuple(rules),
                 guards=tuple(guards),
+                score=urgency.points,
+                contributions=(Contribution(name=f"urgency {urgency}", points=urgency.points),),
             )
             trace = {
                 "rules": [asdict(rule) for rule in rules],
                 "guards": [asdict(guard) for guard in guards],
+                "contributions": [asdict(part) for part in decision.contributions],
                 "saw": {"author": {"handle": mention.author.handle, "bot": False}, "paused": False, "kind": "mention"},
             }
             decision_id = decisions.decided(tx, mention, decision, trace=trace, model_version="m1", now=self.clock())
@@ -207,15 +211,30 @@ class DeskWorld:
                     limit=FACTS.limit,
                 ),
                 urgency_rank=urgency.rank,
+                score=decision.score,
+                queue_at=mention.heard_at - decision.head_start,
                 policy_version=policy,
                 now=self.clock(),
             )
             return inbox.get(tx, draft_id)
 
     def _open_case(self, tx: Transaction, mention: mentions.Mention, urgency: Urgency) -> int:
-        plan = CasePlan(team="network", urgency=urgency, title="Outage", promise=promised(self.clock(), 2))
+        plan = CasePlan(
+            team="network",
+            urgency=urgency,
+            title="Outage",
+            promise=promised(self.clock(), 2),
+            score=urgency.points,
+        )
         case = desk.open_case(
-            tx, prefix="ES", plan=plan, account_id=mention.account_id, customer_id=None, by="policy", now=self.clock()
+            tx,
+            prefix="ES",
+            plan=plan,
+            account_id=mention.account_id,
+            customer_id=None,
+            by="policy",
+            since=mention.heard_at,
+            now=self.clock(),
         )
         cases.attach(tx, case, mention.id, why="it opened the case", by="policy", now=self.clock())
         return case.id

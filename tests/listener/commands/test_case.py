@@ -24,6 +24,9 @@ CASE_KEYS = {
     "reference",
     "state",
     "urgency",
+    "score",
+    "queue_at",
+    "skills",
     "title",
     "team",
     "agent",
@@ -167,8 +170,8 @@ def test_the_queue_says_what_each_case_is_about(world: DeskWorld) -> None:
     world.decides(world.hears("Ahora tampoco hay teléfono en casa"), reply=None, needs_routing=True)
     world.run("case", "open", "M2")
     heading, first, second = printed(world, "list").splitlines()
-    assert heading.split() == ["CASE", "URGENCY", "STATE", "TEAM", "ANSWER", "ABOUT"]
-    assert first.startswith(f"{reference}  critical  open   care  in ")
+    assert heading.split() == ["CASE", "URGENCY", "SCORE", "STATE", "TEAM", "ANSWER", "ABOUT"]
+    assert first.startswith(f"{reference}  critical    500  open   care  in ")
     assert "No signal in the north" in first
     assert second == "    @ana: Ahora tampoco hay teléfono en casa"
     world.is_deleted(2)
@@ -176,7 +179,7 @@ def test_the_queue_says_what_each_case_is_about(world: DeskWorld) -> None:
     world.is_deleted(1)
     assert printed(world, "list").splitlines()[2] == "    @ana"
     world.run("case", "assign", reference, "--agent", "eva")
-    assert printed(world, "list").splitlines()[0].split()[4] == "AGENT"
+    assert printed(world, "list").splitlines()[0].split()[5] == "AGENT"
 
 
 def test_the_queue_fits_whatever_names_there_are(world: DeskWorld) -> None:

@@ -219,6 +219,8 @@ RICH = situation(
     sends__by_rule_last_day={"thanks": 7},
     sends__by_wording_last_day={"0123456789ab": 8},
     sends__wordings_before=("0123456789ab",),
+    author__complaints_last_30_days=9,
+    teams__live_cases={"care": 10, "second line": 1},
 )
 
 

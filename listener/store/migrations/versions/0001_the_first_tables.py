@@ -189,6 +189,10 @@ def upgrade() -> None:
         sa.Column("asked_team", sa.String(length=100), nullable=True),
         sa.Column("asked_by", sa.String(length=100), nullable=True),
         sa.Column("asked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("skills", sa.JSON(), nullable=False),
+        sa.Column("score", sa.Integer(), nullable=False),
+        sa.Column("minutes_per_point", sa.Integer(), nullable=False),
+        sa.Column("queue_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name=op.f("fk_cases_account_id")),
         sa.ForeignKeyConstraint(["customer_id"], ["customers.id"], name=op.f("fk_cases_customer_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_cases")),
@@ -197,9 +201,8 @@ def upgrade() -> None:
     with op.batch_alter_table("cases", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_cases_account_id"), ["account_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_cases_customer_id"), ["customer_id"], unique=False)
-        batch_op.create_index(
-            batch_op.f("ix_cases_state_urgency_rank_id"), ["state", "urgency_rank", "id"], unique=False
-        )
+        batch_op.create_index(batch_op.f("ix_cases_state_team"), ["state", "team"], unique=False)
+        batch_op.create_index(batch_op.f("ix_cases_state_queue_at_id"), ["state", "queue_at", "id"], unique=False)
 
     op.create_table(
         "deliveries",
@@ -417,6 +420,8 @@ def upgrade() -> None:
         sa.Column("fingerprint", sa.String(length=64), nullable=True),
         sa.Column("trace", sa.JSON(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("score", sa.Integer(), nullable=False),
+        sa.Column("queue_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["facts"], ["facts.digest"], name=op.f("fk_decisions_facts")),
         sa.ForeignKeyConstraint(["mention_id"], ["mentions.id"], name=op.f("fk_decisions_mention_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_decisions")),
@@ -424,6 +429,13 @@ def upgrade() -> None:
     with op.batch_alter_table("decisions", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_decisions_at"), ["at"], unique=False)
         batch_op.create_index(batch_op.f("ix_decisions_mention_id_revision"), ["mention_id", "revision"], unique=False)
+        batch_op.create_index(
+            "ix_decisions_to_route",
+            ["queue_at"],
+            unique=False,
+            sqlite_where=sa.text("needs_routing = 1"),
+            postgresql_where=sa.text("needs_routing"),
+        )
 
     op.create_table(
         "revisions",
@@ -496,6 +508,8 @@ def upgrade() -> None:
         sa.Column("rule", sa.String(length=100), nullable=False),
         sa.Column("wording", sa.String(length=20), nullable=False),
         sa.Column("said_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("score", sa.Integer(), nullable=False),
+        sa.Column("queue_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["case_id"], ["cases.id"], name=op.f("fk_drafts_case_id")),
         sa.ForeignKeyConstraint(["decision_id"], ["decisions.id"], name=op.f("fk_drafts_decision_id")),
         sa.ForeignKeyConstraint(["mention_id"], ["mentions.id"], name=op.f("fk_drafts_mention_id")),
@@ -508,9 +522,7 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_drafts_mention_id"), ["mention_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_drafts_posted_id"), ["posted_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_drafts_said_at"), ["said_at"], unique=False)
-        batch_op.create_index(
-            batch_op.f("ix_drafts_state_urgency_rank_id"), ["state", "urgency_rank", "id"], unique=False
-        )
+        batch_op.create_index(batch_op.f("ix_drafts_state_queue_at_id"), ["state", "queue_at", "id"], unique=False)
 
     op.create_table(
         "attachments",

@@ -1,0 +1,58 @@
+"""How a score is told: what it is made of, and whose the case became and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from listener.commands.output import clip
+from listener.types import Decision
+
+if TYPE_CHECKING:
+    from listener.store.decisions import StoredDecision
+
+MOST = 400  # characters of one name
+
+
+def points(number: int) -> str:
+    """`+30`, `−10`, `0`, with a true minus."""
+    return f"+{number}" if number > 0 else f"−{-number}" if number < 0 else "0"
+
+
+def sentence(decision: Decision) -> str:
+    """`110: +60 urgency high, +30 outage, +20 platinum`."""
+    return _sum(decision.score, [(part.name, part.points) for part in decision.contributions])
+
+
+def _sum(score: int, parts: Sequence[tuple[str, int]]) -> str:
+    said = ", ".join(f"{points(number)} {clip(name[:MOST], MOST)}" for name, number in parts)
+    return f"{score}: {said}" if said else str(score)
+
+
+def _parts(decision: StoredDecision) -> list[tuple[str, int]]:
+    return [(str(part.get("name", "")), part.get("points", 0)) for part in decision.trace.get("contributions", ())]
+
+
+def rows(decision: StoredDecision) -> Iterator[tuple[str, str]]:
+    """What the score is made of, why the case went to its team, and what it takes to work on it."""
+    yield "score", _sum(decision.score, _parts(decision))
+    route = decision.trace.get("route") or {}
+    if route.get("because"):
+        yield "team", f"{route.get('team', '')}: {route['because']}"
+    yield "skills", ", ".join(map(str, route.get("skills", ())))
+
+
+def draw(decision: StoredDecision) -> list[RenderableType]:
+    """The score as a sum, a line for each contribution."""
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(justify="right", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name, number in _parts(decision):
+        grid.add_row(Text(points(number)), Text(clip(name[:MOST], MOST)))
+    grid.add_row(Text(str(decision.score), "bold"), Text("in all", "dim"))
+    return [Text("Score", style="bold"), Padding(grid, (0, 0, 0, 2), expand=False)]

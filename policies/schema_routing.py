@@ -1,0 +1,50 @@
+"""What may be written about points, skills and room: under `score:`, and about the cases of teams and areas."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from policies.fields import Word, listed, sentences
+from policies.words import shown
+
+MOST_POINTS = 100  # of one contribution, and of all together
+LONGEST_POINT = 60  # minutes of waiting
+MOST_CASES = 100_000
+
+
+def _whole(what: str, least: int, most: int, *, zero: bool = True) -> Callable[[object], int]:
+    def read(value: object) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most or not (value or zero):
+            but = "" if zero else ", and not 0"
+            raise ValueError(f"`{shown(value)}` is no {what}; write a whole number from {least} to {most}{but}")
+        return value
+
+    return read
+
+
+Points = Annotated[
+    int,
+    Field(json_schema_extra={"minimum": -MOST_POINTS, "maximum": MOST_POINTS}),
+    BeforeValidator(
+        sentences(_whole("number of points", -MOST_POINTS, MOST_POINTS, zero=False)), json_schema_input_type=int
+    ),
+]
+Minutes = Annotated[
+    int,
+    Field(json_schema_extra={"minimum": 1, "maximum": LONGEST_POINT}),
+    BeforeValidator(sentences(_whole("number of minutes", 1, LONGEST_POINT)), json_schema_input_type=int),
+]
+Capacity = Annotated[
+    int,
+    Field(json_schema_extra={"minimum": 1, "maximum": MOST_CASES}),
+    BeforeValidator(sentences(_whole("number of cases", 1, MOST_CASES)), json_schema_input_type=int),
+]
+Skill = Annotated[Word, AfterValidator(str.casefold)]
+Skills = Annotated[
+    tuple[Skill, ...],
+    Field(min_length=1, max_length=50),
+    BeforeValidator(listed, json_schema_input_type=Skill | list[Skill]),
+]
