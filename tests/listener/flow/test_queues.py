@@ -159,7 +159,7 @@ def test_a_batch_counts_the_cases_it_opens(busy: Escucha) -> None:
     assert all(same_again(busy))
     for case in queue(busy, team="care")[:3]:
         with busy.store.write() as tx:
-            desk.move(tx, case, CaseState.RESOLVED, by="marta", now=busy.clock())
+            desk.move(tx, case, CaseState.RESOLVED, by="marta", now=busy.clock(), moved=busy.policy.promises.moved)
     there_is_room = busy.says("@marca ¿horario?", who="p9")
     busy.round()
     assert route_of(busy, there_is_room)["route"]["team"] == "care"

@@ -56,7 +56,14 @@ def opened(escucha: Escucha, urgency: Urgency = Urgency.NORMAL) -> Case:
     now = escucha.clock()
     with escucha.store.write() as tx:
         return desk.open_case(
-            tx, prefix="ES", plan=plan(escucha, urgency), account_id=None, customer_id=None, by="test", now=now
+            tx,
+            prefix="ES",
+            plan=plan(escucha, urgency),
+            account_id=None,
+            customer_id=None,
+            by="test",
+            since=now,
+            now=now,
         )
 
 
