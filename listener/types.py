@@ -471,6 +471,34 @@ class GuardTrace:
     reason: str = ""
 
 
+class Level(StrEnum):
+    """What can say how a reply goes out, widest first."""
+
+    SETTINGS = "settings"
+    POLICY = "policy"
+    NETWORK = "network"
+    TEAM = "team"
+    AREA = "area"
+    TEMPLATE = "template"
+    RULE = "rule"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModeTrace:
+    """What one level said of how a reply goes out: alone (`auto`) or by a person; `said` in words.
+
+    `name` says which network, team, area, template or rule. `share` (percent) and `lot` (from 0 up to 100) where the
+    mention drew for a share.
+    """
+
+    level: Level
+    mode: Mode
+    said: str
+    name: str = ""
+    share: float | None = None
+    lot: float | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class ReplyPlan:
     """A reply the policy proposes. `mode` is what remains after the guard: auto only if every guard let it pass."""
@@ -503,7 +531,8 @@ class Decision:
 
     `reply` is None where nothing is to be said; `case` is None where no case is wanted, or where a person routes
     (`needs_routing`). `ignored` gives the reason when the mention needs nothing at all. `leave_alone`: its author asks
-    not to be answered, now or later.
+    not to be answered, now or later. `modes`: what each level said of how the reply that the rules want goes out; it
+    goes out alone only if all of them, and every guard, let it.
     """
 
     policy_version: str
@@ -517,6 +546,7 @@ class Decision:
     leave_alone: bool = False
     rules: tuple[RuleTrace, ...] = ()
     guards: tuple[GuardTrace, ...] = ()
+    modes: tuple[ModeTrace, ...] = ()
 
 
 # --- what is stored -------------------------------------------------------------------------------------------------

@@ -8,6 +8,8 @@ any other, and nothing it says is heard.
 Which case: an open case goes on with its team. Otherwise a rule's `case` decides; `escalate` alone opens one with that
 team; where no rule spoke, `cases: every` opens one with the default team and `cases: routed` leaves it to a person. A
 network whose every mention opens a case (a mailbox) counts as `every` unless the file says `routed` of that very one.
+
+How a reply goes out: `levels.py`.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from listener.types import (
     CasePlan,
     Decision,
     Mode,
+    ModeTrace,
     ReplyPlan,
     RuleOutcome,
     RuleTrace,
@@ -32,6 +35,7 @@ from policies.calendars import Hours
 from policies.colleagues import recognised
 from policies.conditions import Seen, compile_when
 from policies.drafts import Templates
+from policies.levels import Levels, verdict
 from policies.remembered import Verdicts, values_of
 from policies.schema import Case, PolicyFile, Reply, Rule
 from policies.shares import Share, draw, percent
@@ -55,8 +59,9 @@ class _Said:
     escalate: str = ""
     ignored: str = ""
     last_rule: str = ""
-    person: bool = False
+    person: str = ""  # the rule that wants a person to look
     reply_rule: str = ""
+    mode: Mode | Share | None = None  # as that rule has it
 
     def hear(self, rule: Rule, reply: Reply | None) -> None:
         """Adds what the rule says; `reply` is what it answers with this mention."""
@@ -64,8 +69,9 @@ class _Said:
         self.last_rule = rule.name
         if self.reply is None and reply is not None:
             self.reply_rule = rule.name
+            self.mode = then.reply.mode if then.reply else None
         self.reply = self.reply or reply
-        self.person = self.person or bool(then.person)
+        self.person = self.person or (rule.name if then.person else "")
         self.case = self.case or then.case
         self.escalate = self.escalate or then.escalate or ""
         self.ignored = self.ignored or then.ignore or ""
@@ -91,7 +97,7 @@ class Rules:
         *,
         text: str,
         version: str,
-        modes: Mapping[str, Mode],
+        modes: Mapping[str, Mode | Share],
         overrides: Mapping[str, Mode] | None = None,
     ) -> None:
         """`modes`: the effective mode by network, "" for every network not named. `overrides`: the settings' part."""
@@ -100,8 +106,8 @@ class Rules:
         self.text = text
         self.version = version
         self.fields_asked = fields_asked(file)
-        self._modes = modes
         self._hours = Hours.of(file.calendars, time_zone=file.time_zone)
+        self._levels = Levels(file, modes=modes, overrides=self.overrides, zone=self._hours.zone)
         self._rules = tuple(
             _Compiled(rule=rule, verdicts=Verdicts(rule.name, rule.because, compile_when(rule.when, self._hours)))
             for rule in file.rules
@@ -112,9 +118,9 @@ class Rules:
             brand={"name": file.brand.name, "signature": file.brand.signature},
         )
 
-    def mode_on(self, network: str) -> Mode:
+    def mode_on(self, network: str) -> Mode | Share:
         """How replies go out on that network, settings included."""
-        return self._modes.get(network, self._modes[""])
+        return self._levels.mode_on(network)
 
     def decide(self, situation: Situation) -> Decision:
         """What the rules alone say; the guard has not spoken yet."""
@@ -125,16 +131,18 @@ class Rules:
             said.ignored = ""
         urgency = said.urgency()
         case, needs_routing = self._case(said, situation, urgency)
+        reply, modes = self._reply(said, situation, case, urgency)
         return Decision(
             policy_version=self.version,
-            reply=self._reply(said, situation, case, urgency),
+            reply=reply,
             case=case,
             urgency=urgency,
-            needs_routing=needs_routing or (said.person and case is None),
+            needs_routing=needs_routing or bool(said.person and case is None),
             escalate_to=said.escalate,
             tags=tuple(dict.fromkeys(said.tags)),
             ignored=said.ignored,
             rules=tuple(traces),
+            modes=modes,
         )
 
     def _read(self, seen: Seen) -> tuple[_Said, list[RuleTrace]]:
@@ -178,8 +186,7 @@ class Rules:
             share = reply.mode.at(situation.now, self._hours.zone)
             lot = draw(situation.network, situation.mention_id, rule.name)
             alone = lot < share
-            verdict = "may go out alone" if alone else "a person sees it"
-            notes.append(f"drew {lot:.2f} of 100 for a share of {percent(share)}: {verdict}")
+            notes.append(f"drew {lot:.2f} of 100 for a share of {percent(share)}: {verdict(alone)}")
             reply = reply.model_copy(update={"mode": Mode.AUTO if alone else Mode.MANUAL})
         return reply, notes
 
@@ -224,9 +231,11 @@ class Rules:
         own = said.case.tags if said.case and said.case.tags else ()
         return tuple(dict.fromkeys([*own, *said.tags]))
 
-    def _reply(self, said: _Said, situation: Situation, case: CasePlan | None, urgency: Urgency) -> ReplyPlan | None:
+    def _reply(
+        self, said: _Said, situation: Situation, case: CasePlan | None, urgency: Urgency
+    ) -> tuple[ReplyPlan | None, tuple[ModeTrace, ...]]:
         if said.reply is None or said.reply.is_silence:
-            return None
+            return None, ()
         draft = self._templates.draft(
             said.reply.template,
             situation,
@@ -235,16 +244,23 @@ class Rules:
             has_case=case is not None,
         )
         if draft is None:
-            return None
-        alone = said.reply.mode is not Mode.MANUAL and not said.person
-        auto = self.mode_on(situation.network) is Mode.AUTO and alone
-        return ReplyPlan(
+            return None, ()
+        modes = self._levels.traces(
+            situation,
+            team=case.team if case else "",
+            template=said.reply.template,
+            rule=said.reply_rule,
+            mode=said.mode,
+            person=said.person,
+        )
+        plan = ReplyPlan(
             template=said.reply.template,
             text=draft.text,
             language=draft.language,
-            mode=Mode.AUTO if auto else Mode.MANUAL,
+            mode=Mode.AUTO if all(trace.mode is Mode.AUTO for trace in modes) else Mode.MANUAL,
             length=draft.length,
             limit=situation.facts.limit,
             rule=said.reply_rule,
             wording=draft.wording,
         )
+        return plan, modes

@@ -36,6 +36,7 @@ from listener.types import (
     Decision,
     Facts,
     GuardTrace,
+    Level,
     Mode,
     ReplyPlan,
     Situation,
@@ -47,8 +48,10 @@ from policies import stops, stops_of_words
 from policies.drafts import addressed_length
 from policies.evaluate import Rules
 from policies.guidelines import Guidelines
+from policies.levels import shares_in
 from policies.risks import Risk, RiskWords
 from policies.schema import PolicyFile
+from policies.shares import Share
 from policies.stops import Case, Stop
 
 
@@ -87,8 +90,13 @@ class Guarded:
         """The imported fields of a customer that its rules ask about, in small letters."""
         return self._rules.fields_asked
 
-    def mode_on(self, network: str) -> Mode:
-        """How replies go out on that network, settings included."""
+    @property
+    def shares(self) -> tuple[tuple[Level, str, Share], ...]:
+        """Every share in it: what has it, by level and name, and the share; those in the shadow are left out."""
+        return tuple(shares_in(self._rules.file))
+
+    def mode_on(self, network: str) -> Mode | Share:
+        """How replies go out on that network, settings included; the levels below can only make it stricter."""
         return self._rules.mode_on(network)
 
     def decide(self, situation: Situation) -> Decision:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from listener.types import CaseMode, Mode, Urgency
 from policies.asking import AskFor
 from policies.blocks import Block
 from policies.calendars import Calendar, Calendars, TimeZone, WeekdayList
 from policies.fields import (
-    BRANCH,
     NONE,
     Age,
     Example,
@@ -44,7 +43,7 @@ from policies.records import Fields
 from policies.sample import MOST, Sample
 from policies.schema_drafts import Guidelines, Template
 from policies.schema_guard import Guard
-from policies.shares import Share
+from policies.shares import Sending
 
 LEAST_EXAMPLES = 5
 
@@ -188,13 +187,7 @@ class Reply(Block):
     """Which template answers. `mode: manual` keeps a person in front of this one even where replies go out alone."""
 
     template: Reference
-    mode: (
-        Annotated[
-            Annotated[Mode, Tag(BRANCH + "mode")] | Annotated[Share, Tag(BRANCH + "share")],
-            Discriminator(lambda value: BRANCH + ("share" if isinstance(value, dict | Share) else "mode")),
-        ]
-        | None
-    ) = Field(default=None, description="auto, manual, or a share: `{auto: 10%}`.")
+    mode: Sending | None = Field(default=None, description="auto, manual, or a share: `{auto: 10%}`.")
 
     @property
     def is_silence(self) -> bool:
@@ -278,7 +271,9 @@ class Rule(Block):
 class Network(Block):
     """What is different on one network."""
 
-    mode: Mode | None = None
+    mode: Sending | None = Field(
+        default=None, description="auto, manual, or a share: `{auto: 10%}`; in the place of the policy's own."
+    )
     cases: CaseMode | None = None
 
 
@@ -290,6 +285,9 @@ class Area(Block):
         max_length=200,
         description="5 to 20 sentences as people write them, in any mix of languages; up to 200.",
         json_schema_extra={"minItems": LEAST_EXAMPLES},
+    )
+    mode: Sending | None = Field(
+        default=None, description="manual, or a share: `{auto: 10%}`, for what is about this more than about others."
     )
 
     @field_validator("examples")
@@ -318,6 +316,9 @@ class Team(Block):
 
     what: Text = ""
     languages: Languages | None = None
+    mode: Sending | None = Field(
+        default=None, description="manual, or a share: `{auto: 10%}`, for replies in its cases."
+    )
 
 
 class ServiceLevel(Block):
@@ -352,8 +353,10 @@ class PolicyFile(Block):
 
     name: Name
     description: Text = ""
-    mode: Mode = Field(
-        default=Mode.MANUAL, description="auto sends what passes every guard; manual asks a person first."
+    mode: Sending = Field(
+        default=Mode.MANUAL,
+        description="auto sends what passes every guard; manual asks a person first; a share, like `{auto: 10%}`, "
+        "sends so many and asks for the others.",
     )
     cases: CaseMode = Field(
         default=CaseMode.EVERY, description="every: each mention becomes a case; routed: a person decides."
@@ -382,11 +385,6 @@ class PolicyFile(Block):
         max_length=MOST,
         description="Mentions with what the policy must make of them; they may stand in a file beside it as well.",
     )
-
-    def mode_on(self, network: str) -> Mode:
-        """How replies go out on that network, as the file says it."""
-        own = self.networks.get(network)
-        return own.mode if own and own.mode else self.mode
 
     def cases_on(self, network: str, *, opens_case: bool = False) -> CaseMode:
         """Whether every mention there becomes a case, or a person routes.

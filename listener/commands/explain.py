@@ -119,6 +119,8 @@ def draw(
         parts += [_verdict(card, decision), Text(), Text("Rules, in order", style="bold")]
         rules = decision.trace.get("rules", ())
         parts += [explaining_rules.table(rules, width=width, everything=everything), Text()]
+        if modes := explaining_rules.modes(decision.trace.get("modes", ())):
+            parts += [Text("Alone or by a person", style="bold"), modes, Text()]
         parts += [_guards(decision, everything=everything)]
     if card.understanding:
         told = scores.draw(card.understanding, reasons.needed, kept=reasons.kept_back, everything=everything)
@@ -264,6 +266,7 @@ def _plain(reasons: Reasons) -> dict[str, Any]:
         "policy_in_force": card.decision is not None and card.policy_now in (None, card.decision.policy_version),
         "rules": list(trace.get("rules", ())),
         "guards": list(trace.get("guards", ())),
+        "modes": list(trace.get("modes", ())),
         "saw": trace.get("saw", {}),
         "case": case_keys(card.case),
         "decisions": [decision_keys(decision) for decision in reasons.made],

@@ -377,5 +377,6 @@ def _trace(situation: Situation, decision: Decision) -> dict[str, Any]:
     return {
         "rules": [asdict(rule) for rule in decision.rules],
         "guards": [asdict(guard) for guard in decision.guards],
+        "modes": [asdict(each) for each in decision.modes],
         "saw": situations.kept(situation),
     }

@@ -27,7 +27,7 @@ from listener.types import (
 from policies.calendars import WEEKDAYS
 from policies.schema import Then, When
 from tests.policies.situations import NOW
-from tests.policies.test_properties import actions, situations, texts
+from tests.policies.test_properties import actions, keepers, situations, texts
 
 CALENDARS = ["office", "night", "always"]
 
@@ -118,7 +118,8 @@ def files(draw: st.DrawFn, *, shadow: bool = False) -> dict[str, Any]:
         "night": {"time_zone": "Asia/Tokyo", "hours": {"daily": "22:00-08:00"}},
         "always": {"hours": {"daily": "00:00-24:00"}},
     }
-    data["areas"] = {"roaming": {"examples": [f"sin datos en el viaje {place}" for place in "abcde"]}}
+    examples = [f"sin datos en el viaje {place}" for place in "abcde"]
+    data["areas"] = {"roaming": {"examples": examples, **draw(keepers)}}
     for place in range(draw(st.integers(1, 4))):
         then = draw(every_then)
         rule = {"name": f"more {place}", "when": draw(every_when), "then": then}
@@ -148,7 +149,12 @@ def everything(draw: st.DrawFn) -> Situation:
         now=now,
         posted_at=now - timedelta(minutes=draw(st.integers(0, 6000))),
         customer=draw(st.sampled_from([None, customer])),
-        understanding=replace(seen.understanding, signals=tuple(scores), signal_scores=scores),
+        understanding=replace(
+            seen.understanding,
+            signals=tuple(scores),
+            signal_scores=scores,
+            areas=draw(st.sampled_from([(), ("roaming",), ("Roaming", "x"), ("x", "roaming")])),
+        ),
         author=replace(
             seen.author,
             verified=draw(st.none() | st.booleans()),

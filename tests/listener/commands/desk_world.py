@@ -33,6 +33,7 @@ from listener.types import (
     Media,
     MentionState,
     Mode,
+    ModeTrace,
     Post,
     PostKind,
     ReplyPlan,
@@ -150,6 +151,7 @@ class DeskWorld:
         ignored: str = "",
         rules: Sequence[RuleTrace] = RULES,
         guards: Sequence[GuardTrace] = GUARDS,
+        modes: Sequence[ModeTrace] = (),
         open_case: bool = False,
     ) -> Draft | None:
         """What understanding and policy make of the mention; gives the draft."""
@@ -168,10 +170,12 @@ class DeskWorld:
                 ignored=ignored,
                 rules=tuple(rules),
                 guards=tuple(guards),
+                modes=tuple(modes),
             )
             trace = {
                 "rules": [asdict(rule) for rule in rules],
                 "guards": [asdict(guard) for guard in guards],
+                "modes": [asdict(each) for each in modes],
                 "saw": {"author": {"handle": mention.author.handle, "bot": False}, "paused": False, "kind": "mention"},
             }
             decision_id = decisions.decided(tx, mention, decision, trace=trace, model_version="m1", now=self.clock())
