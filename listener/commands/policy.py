@@ -8,7 +8,7 @@ from typing import Any, Protocol, cast
 
 import click
 
-from listener.commands import lessons, output, policy_versions, recording, rehearsing, replays, ruling_policy
+from listener.commands import lessons, output, policy_versions, recording, rehearsing, replays, ruling_policy, sharing
 from listener.commands.app import App, pass_app
 from listener.errors import EscuchaError, PolicyProblem
 from listener.types import Mode
@@ -122,6 +122,7 @@ for _command in (
     policy_versions.diff,
     policy_versions.history,
     replays.replay,
+    sharing.shares,
 ):
     policy.add_command(_command)
 

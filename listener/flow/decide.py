@@ -21,6 +21,7 @@ from listener.store import (
     authors,
     cases,
     decisions,
+    draws,
     erasing,
     identities,
     inbox,
@@ -357,6 +358,7 @@ def _write_down(tx: Transaction, matter: _Matter, situation: Situation, decision
             policy_version=decision.policy_version,
             now=now,
         )
+        draws.keep(tx, decision_id, mention.id, decision, now=now)
         if decision.reply.mode is Mode.AUTO:
             rule = next((trace.rule for trace in decision.rules if trace.outcome == "matched"), "policy")
             inbox.approve(tx, inbox.get(tx, draft_id), by=f"rule {rule}", now=now, automatic=True)

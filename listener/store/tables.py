@@ -312,6 +312,20 @@ drafts = Table(
     Index(None, "account", "state"),
 )
 
+draws = Table(  # drafts that drew for a share, and the side on which they fell; `policy shares` compares the two
+    "draws",
+    metadata,
+    Column("decision_id", BigKey, ForeignKey("decisions.id"), primary_key=True),
+    Column("level", String(20), primary_key=True),  # what has the share: listener.types.Level
+    Column("name", String(100), primary_key=True),
+    ref("mentions"),
+    Column("share", Float, nullable=False),  # percent, at that moment
+    Column("alone", Boolean, nullable=False),  # the side: whether it was within the share
+    Column("alone_but_for_this", Boolean, nullable=False),  # whether nothing else kept it from going out alone
+    Column("at", Moment, nullable=False, index=True),
+    Column("day_over_at", Moment, nullable=False),  # until then it is watched what came of it
+)
+
 views = Table(  # what was last shown to whom, so that nobody approves what they have not read
     "views",
     metadata,

@@ -504,6 +504,25 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_attachments_notice_id"), ["notice_id"], unique=False)
 
     op.create_table(
+        "draws",
+        sa.Column("decision_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("level", sa.String(length=20), nullable=False),
+        sa.Column("name", sa.String(length=100), nullable=False),
+        sa.Column("mention_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("share", sa.Float(), nullable=False),
+        sa.Column("alone", sa.Boolean(), nullable=False),
+        sa.Column("alone_but_for_this", sa.Boolean(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("day_over_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["decision_id"], ["decisions.id"], name=op.f("fk_draws_decision_id")),
+        sa.ForeignKeyConstraint(["mention_id"], ["mentions.id"], name=op.f("fk_draws_mention_id")),
+        sa.PrimaryKeyConstraint("decision_id", "level", "name", name=op.f("pk_draws")),
+    )
+    with op.batch_alter_table("draws", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_draws_at"), ["at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_draws_mention_id"), ["mention_id"], unique=False)
+
+    op.create_table(
         "views",
         sa.Column("actor", sa.String(length=100), nullable=False),
         sa.Column("draft_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
