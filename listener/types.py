@@ -101,6 +101,7 @@ class Post:
     thread_id: str | None = None
     media: tuple[Media, ...] = ()
     raw: Mapping[str, Any] = field(default_factory=dict)
+    terms: tuple[str, ...] = ()  # which of the source's terms are in it: what found it, where the query has terms
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "posted_at", utc(self.posted_at))
@@ -346,6 +347,7 @@ class AuthorView:
     account_age_days: int | None = None
     mentions_last_7_days: int = 1
     verified: bool | None = None
+    complaints_last_30_days: int = 0  # by whoever it is, on whatever account of theirs we know
     unsolved_complaints: int = 0  # cases that began with a complaint of theirs and were closed without a solution
     mentions_last_10_minutes: int = 1
     same_text_last_day: int = 1  # how often it wrote these very words
@@ -437,6 +439,8 @@ class Situation:
     unanswerable: str = ""  # why the network takes no answer to this one
     paused: bool = False
     broke: str = ""  # why there is no money to send anything, as the start of a sentence
+    terms: tuple[str, ...] = ()  # which of what we listen for is in it, as our queries write it
+    same_text_by_others: int = 0  # how many other accounts wrote these words within an hour of it
 
 
 class RuleOutcome(StrEnum):
@@ -511,6 +515,7 @@ class ReplyPlan:
     limit: int
     rule: str = ""  # the rule that asked for it
     wording: str = ""  # which of the template's wordings it is: the same for everybody, whatever their name
+    alone_until: datetime | None = None  # where `mode` is auto: later what it answers is too old
 
 
 @dataclass(frozen=True, kw_only=True)

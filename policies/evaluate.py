@@ -29,8 +29,9 @@ from listener.types import (
     Situation,
     Urgency,
 )
+from policies import bots
 from policies.acts import in_words
-from policies.asking import fields_asked, is_missing
+from policies.asking import blocks, fields_asked, is_missing
 from policies.calendars import Hours
 from policies.colleagues import recognised
 from policies.conditions import Seen, compile_when
@@ -45,6 +46,7 @@ from policies.shares import Share, draw, percent
 class _Compiled:
     rule: Rule
     verdicts: Verdicts
+    asks_of_machines: bool  # whether it looks at how much the author is like one
 
 
 @dataclass(kw_only=True)
@@ -109,7 +111,11 @@ class Rules:
         self._hours = Hours.of(file.calendars, time_zone=file.time_zone)
         self._levels = Levels(file, modes=modes, overrides=self.overrides, zone=self._hours.zone)
         self._rules = tuple(
-            _Compiled(rule=rule, verdicts=Verdicts(rule.name, rule.because, compile_when(rule.when, self._hours)))
+            _Compiled(
+                rule=rule,
+                verdicts=Verdicts(rule.name, rule.because, compile_when(rule.when, self._hours)),
+                asks_of_machines=any(block.author_bot_likeness for block in blocks(rule.when)),
+            )
             for rule in file.rules
         )
         self._templates = Templates(
@@ -156,6 +162,8 @@ class Rules:
                 traces.append(failed)
                 continue
             reply, notes = self._answer(rule, seen.situation, spoken_for=said.reply is not None)
+            if compiled.asks_of_machines:
+                notes.insert(0, f"bot-likeness {bots.in_words(seen.situation.author)}")
             if rule.shadow:
                 saw = "; ".join([in_words(rule, reply), *notes])
                 traces.append(RuleTrace(rule=rule.name, outcome=RuleOutcome.SHADOW, wanted=rule.because, saw=saw))

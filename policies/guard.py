@@ -15,6 +15,7 @@ of the trace.
     duplicate             the same wording to many people within a day                holds
     automatic_once        a second automatic reply to one author within a day         holds
     loop                  who behaves like a machine                                  holds
+    campaign              what many accounts write alike within an hour               holds
     age, confidence, language                                                         holds
     signals               danger, law, press, somebody leaving or frail, irony, abuse holds
     risk                  words of danger; also calls a team in, urgency critical     holds
@@ -30,6 +31,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import datetime
 
 from listener.types import (
     CaseView,
@@ -114,7 +116,7 @@ class Guarded:
         traces = tuple(_trace(name, check(about)) for name, check in _GUARDS)
         decision = replace(
             proposed,
-            reply=_allowed(proposed.reply, traces),
+            reply=_allowed(proposed.reply, traces, until=situation.posted_at + self._settings.max_age),
             guards=traces,
             leave_alone=bool(stops.opt_out(situation)),
         )
@@ -220,6 +222,7 @@ _GUARDS: tuple[tuple[str, Callable[[Case], Stop]], ...] = (
     ("duplicate", stops.duplicate),
     ("automatic_once", stops.automatic_once),
     ("loop", stops.loop),
+    ("campaign", stops.campaign),
     ("age", stops.age),
     ("confidence", stops_of_words.confidence),
     ("language", stops_of_words.language),
@@ -246,7 +249,10 @@ def _trace(name: str, stop: Stop) -> GuardTrace:
     return GuardTrace(guard=name, holds=kind == "holds", forbids=kind == "forbids", reason=reason)
 
 
-def _allowed(reply: ReplyPlan | None, traces: tuple[GuardTrace, ...]) -> ReplyPlan | None:
+def _allowed(reply: ReplyPlan | None, traces: tuple[GuardTrace, ...], *, until: datetime) -> ReplyPlan | None:
+    """What is left of the reply; where it goes out alone, that it does so only `until` then."""
     if reply is None or any(trace.forbids for trace in traces):
         return None
-    return replace(reply, mode=Mode.MANUAL) if any(trace.holds for trace in traces) else reply
+    if any(trace.holds for trace in traces):
+        return replace(reply, mode=Mode.MANUAL)
+    return replace(reply, alone_until=until) if reply.mode is Mode.AUTO else reply

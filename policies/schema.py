@@ -151,6 +151,19 @@ class When(Block):
     time_weekday: WeekdayList | None = Field(
         default=None, alias="time.weekday", description="The day of the week in the policy's time zone, like sat."
     )
+    author_bot_likeness: Number | None = Field(
+        default=None,
+        alias="author.bot_likeness",
+        description='How much the account behaves like a machine, from 0 to 1, like ">= 0.7".',
+    )
+    author_complaints: Number | None = Field(
+        default=None,
+        alias="author.complaints_last_30_days",
+        description="How many complaints they wrote in 30 days, this one included.",
+    )
+    terms: Words | None = Field(
+        default=None, description="One of these terms of our queries found it: a word, a phrase, #tag or @handle."
+    )
     all: Blocks = Field(default=(), description="All of these blocks hold.")
     any: Blocks = Field(default=(), description="At least one block holds.")
     none: Blocks = Field(default=(), description="None of these blocks holds.")

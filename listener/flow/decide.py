@@ -20,6 +20,7 @@ from listener.store import (
     Transaction,
     authors,
     cases,
+    copies,
     decisions,
     draws,
     erasing,
@@ -220,6 +221,12 @@ def _situation(tx: Transaction, matter: _Matter, now: datetime) -> Situation:
             unsolved_complaints=cases.unsolved_complaints(
                 tx, account_id=mention.account_id, customer_id=customer.id if customer else None
             ),
+            complaints_last_30_days=authors.complaints(
+                tx,
+                account_id=mention.account_id,
+                customer_id=customer.id if customer else None,
+                since=now - timedelta(days=30),
+            ),
             mentions_last_10_minutes=habits.posts_last_10_minutes,
             same_text_last_day=habits.same_text_last_day,
             quick_replies_last_day=habits.quick_replies_last_day,
@@ -260,6 +267,15 @@ def _situation(tx: Transaction, matter: _Matter, now: datetime) -> Situation:
         unanswerable=mention.unanswerable,
         paused=switch.is_paused(tx, mention.network),
         broke=matter.broke,
+        terms=mention.terms,
+        same_text_by_others=copies.by_others(
+            tx,
+            account_id=mention.account_id,
+            network=mention.network,
+            text=mention.text,
+            around=mention.posted_at,
+            within=timedelta(hours=1),
+        ),
     )
 
 

@@ -75,6 +75,8 @@ def _empty(tx: Transaction, mention_ids: Sequence[int], *, reason: str, now: dat
             url=None,
             claimed_language=None,
             trouble=None,
+            terms=[],
+            copy_key="",
         )
     )
     tx.execute(delete(t.revisions).where(t.revisions.c.mention_id.in_(mention_ids)))

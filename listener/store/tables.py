@@ -179,7 +179,10 @@ mentions = Table(
     Column("checked_at", Moment, nullable=False),
     Column("gone_at", Moment),
     Column("trouble", Text),  # why a stage could not handle it; shown, and skipped until it is edited
+    Column("terms", JSON, nullable=False, default=list),  # which terms of the queries that found it are in it
+    Column("copy_key", String(16), nullable=False, default=""),  # of its words: which others are copies (copies.py)
     UniqueConstraint("network", "external_id"),
+    Index(None, "copy_key", "posted_at"),
     Index(None, "state", "id"),
     Index(None, "account_id", "posted_at"),
     Index(None, "network", "parent_id"),
@@ -307,6 +310,7 @@ drafts = Table(
     Column("posted_url", Text),
     Column("rule", String(100), nullable=False, default=""),  # which asked for it
     Column("wording", String(20), nullable=False, default=""),  # of the template; empty once a person changed it
+    Column("alone_until", Moment),  # later it does not go out by itself: what it answers is too old
     Column("said_at", Moment, index=True),  # approved, then sent: when it counts towards the guard's caps
     Index(None, "state", "urgency_rank", "id"),
     Index(None, "account", "state"),

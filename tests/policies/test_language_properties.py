@@ -69,6 +69,9 @@ KEYS: dict[str, st.SearchStrategy[Any]] = {
     "author.verified": st.booleans(),
     "author.new": st.booleans(),
     "author.unsolved_complaints": number,
+    "author.bot_likeness": st.sampled_from([">= 0.7", "< 0.3", "0.4"]),
+    "author.complaints_last_30_days": number,
+    "terms": st.sampled_from(["iberia", ["#iberia", "iberia express"]]),
     "customer.language": st.sampled_from(["es", "en"]),
     "customer.fields": st.dictionaries(
         st.sampled_from(["plan", "Arrears", "since"]),
@@ -147,6 +150,8 @@ def everything(draw: st.DrawFn) -> Situation:
     return replace(
         seen,
         now=now,
+        terms=draw(st.sampled_from([(), ("iberia",), ('"iberia express"', "#iberia")])),
+        same_text_by_others=draw(st.integers(0, 9)),
         posted_at=now - timedelta(minutes=draw(st.integers(0, 6000))),
         customer=draw(st.sampled_from([None, customer])),
         understanding=replace(
@@ -160,6 +165,7 @@ def everything(draw: st.DrawFn) -> Situation:
             verified=draw(st.none() | st.booleans()),
             account_age_days=draw(st.none() | st.integers(0, 9999)),
             unsolved_complaints=draw(st.integers(0, 5)),
+            complaints_last_30_days=draw(st.integers(0, 5)),
         ),
         thread=replace(
             seen.thread, last_speaker=draw(st.sampled_from(Speaker)), answered_by_colleague=draw(st.booleans())

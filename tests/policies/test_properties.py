@@ -190,7 +190,7 @@ def test_what_always_holds(text: str, seen: list[Situation], mode: Mode | None) 
         stopped = [trace for trace in decision.guards if trace.holds or trace.forbids]
         assert all(trace.reason for trace in stopped)
         assert all(not (trace.holds and trace.forbids) for trace in decision.guards)
-        assert len(decision.guards) == 25
+        assert len(decision.guards) == 26
         assert decision.policy_version == policy.version
         if any(trace.forbids for trace in decision.guards):
             assert decision.reply is None, "nothing is drafted when it is forbidden"
@@ -202,6 +202,7 @@ def test_what_always_holds(text: str, seen: list[Situation], mode: Mode | None) 
                 assert policy.mode_on(one.network) is not Mode.MANUAL
                 assert {trace.mode for trace in decision.modes} == {Mode.AUTO}
                 assert decision.reply.length <= decision.reply.limit
+                assert decision.reply.alone_until == one.posted_at + policy.file.guard.max_age
                 assert policy.review(decision.reply.text, one.facts, one.author.handle, visibility=one.visibility) == ()
         if decision.ignored:
             assert (decision.reply, decision.case, decision.needs_routing) == (None, None, False)

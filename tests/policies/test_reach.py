@@ -254,6 +254,9 @@ VALUES: dict[str, list[Any]] = {
     "author.verified": [True, False],
     "author.new": [True, False],
     "author.unsolved_complaints": [">= 1", "< 1", "> 0", "2"],
+    "author.bot_likeness": [">= 0.7", "< 0.7", ">= 0", "> 1", "0.4"],
+    "author.complaints_last_30_days": [">= 3", "< 3", "> 2", "0"],
+    "terms": ["iberia", ["#Iberia", "iberia"]],
     "customer.language": ["es", ["es", "en"]],
     "customer.fields": [{"plan": "gold"}, {"Plan": "Gold"}, {"plan": ["gold", "x"], "arrears": "> 3"}],
     "thread.last_speaker": ["us", ["us", "colleague"], ["author", "other", "nobody", "colleague"]],
@@ -294,6 +297,7 @@ FAMILIES = [  # conditions that know something about each other, so that much is
     ["customer.known", "customer.language", "customer.fields"],
     ["author.verified", "author.new", "author.account_age_days", "author.unsolved_complaints"],
     ["thread.last_speaker", "thread.answered_by_colleague", "thread.our_replies"],
+    ["author.bot", "author.bot_likeness", "author.complaints_last_30_days", "terms"],
     ["time.within", "time.outside", "time.holiday", "time.weekday"],
     ["scores", "intents", "confidence"],
     list(VALUES),
@@ -373,6 +377,10 @@ def anything(dice: random.Random) -> Situation:
         thread__answered_by_colleague=dice.random() < 0.5,
         author__verified=dice.choice([None, True, False]),
         author__unsolved_complaints=dice.randrange(3),
+        author__complaints_last_30_days=dice.randrange(5),
+        author__same_text_last_day=dice.randrange(1, 5),
+        author__quick_replies_last_day=dice.randrange(3),
+        terms=tuple(dice.sample(["iberia", "#iberia", '"iberia express"'], dice.randrange(3))),
         case__exists=dice.random() < 0.5,
     )
 

@@ -319,6 +319,8 @@ def upgrade() -> None:
         sa.Column("checked_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("gone_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("trouble", sa.Text(), nullable=True),
+        sa.Column("terms", sa.JSON(), nullable=False),
+        sa.Column("copy_key", sa.String(length=16), nullable=False),
         sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name=op.f("fk_mentions_account_id")),
         sa.ForeignKeyConstraint(["source_id"], ["sources.id"], name=op.f("fk_mentions_source_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_mentions")),
@@ -326,6 +328,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("mentions", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_mentions_account_id"), ["account_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_mentions_copy_key_posted_at"), ["copy_key", "posted_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_mentions_account_id_posted_at"), ["account_id", "posted_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_mentions_network_parent_id"), ["network", "parent_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_mentions_posted_at"), ["posted_at"], unique=False)
@@ -469,6 +472,7 @@ def upgrade() -> None:
         sa.Column("posted_url", sa.Text(), nullable=True),
         sa.Column("rule", sa.String(length=100), nullable=False),
         sa.Column("wording", sa.String(length=20), nullable=False),
+        sa.Column("alone_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("said_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["case_id"], ["cases.id"], name=op.f("fk_drafts_case_id")),
         sa.ForeignKeyConstraint(["decision_id"], ["decisions.id"], name=op.f("fk_drafts_decision_id")),
