@@ -20,7 +20,7 @@ from policies import reach, replay
 from policies.differences import Difference, differences
 from policies.evaluate import Rules
 from policies.guard import Guarded, check_text
-from policies.levels import effective
+from policies.modes import effective
 from policies.problems import in_order, meaning_problems, reference_problems, schema_problems
 from policies.recording import Recorded, added, names_in, record, text_of
 from policies.rehearse import FactsOf, beside, run_tests, samples_of

@@ -36,7 +36,7 @@ from policies.calendars import Hours
 from policies.colleagues import recognised
 from policies.conditions import Seen, compile_when
 from policies.drafts import Templates
-from policies.levels import Levels, verdict
+from policies.modes import Levels, verdict
 from policies.remembered import Verdicts, values_of
 from policies.schema import Case, PolicyFile, Reply, Rule
 from policies.shares import Share, draw, percent

@@ -50,7 +50,7 @@ from policies import stops, stops_of_words
 from policies.drafts import addressed_length
 from policies.evaluate import Rules
 from policies.guidelines import Guidelines
-from policies.levels import shares_in
+from policies.modes import shares_in
 from policies.risks import Risk, RiskWords
 from policies.schema import PolicyFile
 from policies.shares import Share
