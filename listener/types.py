@@ -101,6 +101,7 @@ class Post:
     thread_id: str | None = None
     media: tuple[Media, ...] = ()
     raw: Mapping[str, Any] = field(default_factory=dict)
+    terms: tuple[str, ...] = ()  # which of the source's terms are in it: what found it, where the query has terms
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "posted_at", utc(self.posted_at))
@@ -354,11 +355,11 @@ class AuthorView:
     account_age_days: int | None = None
     mentions_last_7_days: int = 1
     verified: bool | None = None
+    complaints_last_30_days: int = 0  # on any account of theirs that we know, this mention included
     unsolved_complaints: int = 0  # cases that began with a complaint of theirs and were closed without a solution
     mentions_last_10_minutes: int = 1
     same_text_last_day: int = 1  # how often it wrote these very words
     quick_replies_last_day: int = 0  # how often it answered us within seconds
-    complaints_last_30_days: int = 0  # this mention included, where it is one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -454,6 +455,8 @@ class Situation:
     paused: bool = False
     broke: str = ""  # why there is no money to send anything, as the start of a sentence
     teams: TeamsView = field(default_factory=TeamsView)
+    terms: tuple[str, ...] = ()  # which of what we listen for is in it, as our queries write it
+    same_text_by_others: int = 0  # how many other accounts wrote these words within an hour of it
 
 
 class RuleOutcome(StrEnum):
@@ -488,6 +491,34 @@ class GuardTrace:
     reason: str = ""
 
 
+class Level(StrEnum):
+    """What can say how a reply goes out, widest first."""
+
+    SETTINGS = "settings"
+    POLICY = "policy"
+    NETWORK = "network"
+    TEAM = "team"
+    AREA = "area"
+    TEMPLATE = "template"
+    RULE = "rule"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModeTrace:
+    """What one level said of how a reply goes out: alone (`auto`) or by a person; `said` in words.
+
+    `name` says which network, team, area, template or rule. `share` (percent) and `lot` (from 0 up to 100) where the
+    mention drew for a share.
+    """
+
+    level: Level
+    mode: Mode
+    said: str
+    name: str = ""
+    share: float | None = None
+    lot: float | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class ReplyPlan:
     """A reply the policy proposes. `mode` is what remains after the guard: auto only if every guard let it pass."""
@@ -500,6 +531,7 @@ class ReplyPlan:
     limit: int
     rule: str = ""  # the rule that asked for it
     wording: str = ""  # which of the template's wordings it is: the same for everybody, whatever their name
+    alone_until: datetime | None = None  # where `mode` is auto: later what it answers is too old
 
 
 class Clock(StrEnum):
@@ -612,7 +644,8 @@ class Decision:
     `reply` is None where nothing is to be said; `case` is None where no case is wanted, or where a person routes
     (`needs_routing`). `ignored` gives the reason when the mention needs nothing at all. `leave_alone`: its author asks
     not to be answered, now or later. `score` is the sum of the `contributions`, the first of which is the urgency;
-    `minutes_per_point`: how long waiting is worth one of them.
+    `minutes_per_point`: how long waiting is worth one of them. `modes`: what each level said of how the reply that the
+    rules want goes out; it goes out alone only if all of them, and every guard, let it.
     """
 
     policy_version: str
@@ -630,6 +663,7 @@ class Decision:
     score: int = 0
     contributions: tuple[Contribution, ...] = ()
     minutes_per_point: int = 10
+    modes: tuple[ModeTrace, ...] = ()
 
     @property
     def head_start(self) -> timedelta:

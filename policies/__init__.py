@@ -21,10 +21,12 @@ from policies.alerts import NamedTarget, targets, unknown_targets
 from policies.differences import Difference, differences
 from policies.evaluate import Rules
 from policies.guard import Guarded, check_text
+from policies.modes import effective
 from policies.problems import in_order, meaning_problems, reference_problems, schema_problems
 from policies.recording import Recorded, added, names_in, record, text_of
 from policies.rehearse import FactsOf, beside, run_tests, samples_of
 from policies.schema import PolicyFile, json_schema
+from policies.shares import Share
 
 __all__ = [
     "Difference",
@@ -88,10 +90,10 @@ def load_text(
     problems += meaning_problems(file, document)
     if problems:
         raise PolicyProblem(in_order(problems))
-    own = _effective(file, None, {})
-    effective = _effective(file, mode, modes or {})
+    own = effective(file, None, {})
+    now = effective(file, mode, modes or {})
     overrides = {network.casefold(): chosen for network, chosen in (modes or {}).items()} | ({"": mode} if mode else {})
-    return Guarded(Rules(file, text=text, version=_version(text, effective, own), modes=effective, overrides=overrides))
+    return Guarded(Rules(file, text=text, version=_version(text, now, own), modes=now, overrides=overrides))
 
 
 def in_vain(policy: Guarded, path: Path | str = "policy", *, facts: FactsOf | None = None) -> list[str]:
@@ -104,19 +106,8 @@ def in_vain(policy: Guarded, path: Path | str = "policy", *, facts: FactsOf | No
     return in_order(document.problem(place, sentence) for place, sentence in found)
 
 
-def _effective(file: PolicyFile, mode: Mode | None, modes: Mapping[str, Mode]) -> dict[str, Mode]:
-    """The mode by network, "" for every network not named."""
-    overrides = {network.casefold(): chosen for network, chosen in modes.items()}
-    effective = {"": mode or file.mode}
-    for network in sorted({*file.networks, *overrides}):
-        written = file.networks[network].mode if network in file.networks else None
-        general = Mode.MANUAL if mode is Mode.MANUAL else written or effective[""]
-        effective[network] = overrides.get(network, general)
-    return effective
-
-
-def _version(text: str, effective: Mapping[str, Mode], own: Mapping[str, Mode]) -> str:
+def _version(text: str, effective: Mapping[str, Mode | Share], own: Mapping[str, Mode | Share]) -> str:
     """12 hex digits that change whenever a decision could: with the text, or with settings that change a mode."""
-    changed = {network: mode for network, mode in effective.items() if own.get(network, own[""]) is not mode}
+    changed = {network: str(mode) for network, mode in effective.items() if own.get(network, own[""]) != mode}
     suffix = "\0" + json.dumps(changed, sort_keys=True) if changed else ""
     return hashlib.sha256((text + suffix).encode("utf-8")).hexdigest()[:12]

@@ -9,13 +9,13 @@ from datetime import timedelta
 from typing import Any
 
 from listener.types import Intent, Sentiment, Signal, Situation
+from policies import bots
 from policies.amounts import Comparison, spoken
+from policies.bots import NEW_DAYS
 from policies.calendars import NO_HOURS, Hours, local_time, spoken_clock, weekdays
 from policies.records import Asked, field_of
 from policies.schema import When
 from policies.words import fold, found, phrase_pattern, shown
-
-NEW_DAYS = 30  # an account younger than that is new
 
 # Where an understanding keeps how sure it is of each built-in label.
 LABELS: Mapping[str, str] = {
@@ -256,6 +256,29 @@ def _field(name: str, field: str, wanted: Asked) -> Condition:
     return Condition(name=name, wanted=wanted.text, test=test)
 
 
+def _terms(name: str, wanted: Iterable[str]) -> Condition:
+    options = frozenset(map(bare_term, wanted))
+
+    def test(seen: Seen) -> tuple[bool, str]:
+        found = seen.situation.terms
+        return not options.isdisjoint(map(bare_term, found)), shown(", ".join(found) or "none", 200)
+
+    return Condition(name=name, wanted=_either(wanted), test=test)
+
+
+def bare_term(term: str) -> str:
+    """A term without its quotes and capitals, for comparing."""
+    return " ".join(term.replace('"', " ").casefold().split())
+
+
+def _bot_likeness(name: str, wanted: Comparison) -> Condition:
+    def test(seen: Seen) -> tuple[bool, str]:
+        author = seen.situation.author
+        return wanted.holds(bots.likeness(author)), bots.in_words(author)
+
+    return Condition(name=name, wanted=wanted.text, test=test)
+
+
 def _open(name: str, wanted: Sequence[str], hours: Hours) -> Condition:
     """One of the calendars is open (`time.within`), or none of them is (`time.outside`)."""
     calendars = [hours.calendars[each] for each in wanted]
@@ -338,6 +361,8 @@ _MAKERS: dict[str, Callable[..., Condition]] = {
         lambda s: None if s.author.account_age_days is None else s.author.account_age_days < NEW_DAYS
     ),
     "author.unsolved_complaints": _compares(lambda s: s.author.unsolved_complaints),
+    "author.bot_likeness": _bot_likeness,
+    "terms": _terms,
     "author.complaints_last_30_days": _compares(lambda s: s.author.complaints_last_30_days),
     "customer.language": _one_of(lambda s: (s.customer.language or None) if s.customer else None),
     "thread.last_speaker": _one_of(lambda s: s.thread.last_speaker),

@@ -15,6 +15,7 @@ from typing import Any
 from listener.types import Mode
 from policies.guard import Guarded
 from policies.schema import Rule
+from policies.shares import Share
 from policies.spelling import inline, quoted, tree
 
 NAMED = 4  # rules in one sentence
@@ -68,10 +69,16 @@ def _modes(old: Guarded, new: Guarded) -> Iterator[Difference]:
     named = sorted({network for each in (old, new) for network in (*each.file.networks, *each.overrides)} - {""})
     for network in ("", *named):
         was, now = old.mode_on(network), new.mode_on(network)
-        if was is not now:
+        if was != now:
             where = f"On {network}" if network else "On every other network" if named else "Everywhere"
-            sentence = f"{where}, {_MODES[now]}; until now {_MODES[was]}."
+            sentence = f"{where}, {_sending(now)}; until now {_sending(was)}."
             yield Difference(kind=Kind.CHANGED, part="modes", name=network, sentence=sentence)
+
+
+def _sending(mode: Mode | Share) -> str:
+    if isinstance(mode, Share):
+        return f"replies that pass every guard go out alone {mode.in_words()}, and a person sees the others first"
+    return _MODES[mode]
 
 
 # --- rules ---
@@ -202,9 +209,9 @@ def _rest(old: Guarded, new: Guarded) -> Iterator[Difference]:
             name = path[1]
         part = "score" if part == "contributions" else part
         said = _line(path, before, after)
-        if path == ("mode",) or (part == "networks" and path[2:] == ("mode",)):
+        if part == "mode" or (part == "networks" and path[2:3] == ("mode",)):
             network = path[1] if part == "networks" else ""
-            if old.mode_on(network) is not new.mode_on(network):
+            if old.mode_on(network) != new.mode_on(network):
                 continue  # said already
             said = f"{said[:-1]}; how replies go out does not change by that."
         kind = Kind.ADDED if before is None else Kind.REMOVED if after is None else Kind.CHANGED

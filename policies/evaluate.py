@@ -10,6 +10,8 @@ team; where no rule spoke, `cases: every` opens one with the default team and `c
 network whose every mention opens a case (a mailbox) counts as `every` unless the file says `routed` of that very one.
 Which team, where no rule names one or the team is full: `routing.py`. What comes first in a queue: `score.py`. Skills
 collect from every rule that matches and every area that it is about.
+
+How a reply goes out: `modes.py`.
 """
 
 from __future__ import annotations
@@ -23,18 +25,21 @@ from listener.types import (
     CasePlan,
     Decision,
     Mode,
+    ModeTrace,
     ReplyPlan,
     RuleOutcome,
     RuleTrace,
     Situation,
     Urgency,
 )
+from policies import bots
 from policies.acts import in_words
-from policies.asking import fields_asked, is_missing
+from policies.asking import blocks, fields_asked, is_missing
 from policies.calendars import Hours
 from policies.colleagues import recognised
 from policies.conditions import Seen, compile_when
 from policies.drafts import Templates
+from policies.modes import Levels, verdict
 from policies.promises import Promises
 from policies.remembered import Verdicts, values_of
 from policies.routing import Route, Routes
@@ -47,6 +52,7 @@ from policies.shares import Share, draw, percent
 class _Compiled:
     rule: Rule
     verdicts: Verdicts
+    asks_of_machines: bool  # whether it looks at how much the author is like one
 
 
 @dataclass(kw_only=True)
@@ -61,12 +67,13 @@ class _Said:
     escalate: str = ""
     ignored: str = ""
     last_rule: str = ""
-    person: bool = False
+    person: str = ""  # the rule that wants a person to look
     reply_rule: str = ""
     alerts: dict[str, str] = field(default_factory=dict)  # target -> the rule that named it first
     case_rule: str = ""
     escalate_rule: str = ""
     skills: list[str] = field(default_factory=list)
+    mode: Mode | Share | None = None  # as that rule has it
 
     def hear(self, rule: Rule, reply: Reply | None) -> None:
         """Adds what the rule says; `reply` is what it answers with this mention."""
@@ -74,8 +81,9 @@ class _Said:
         self.last_rule = rule.name
         if self.reply is None and reply is not None:
             self.reply_rule = rule.name
+            self.mode = then.reply.mode if then.reply else None
         self.reply = self.reply or reply
-        self.person = self.person or bool(then.person)
+        self.person = self.person or (rule.name if then.person else "")
         if then.case and (self.case is None or self.case.only_skills):
             self.case, self.case_rule = then.case, rule.name
         if then.escalate and not self.escalate:
@@ -106,7 +114,7 @@ class Rules:
         *,
         text: str,
         version: str,
-        modes: Mapping[str, Mode],
+        modes: Mapping[str, Mode | Share],
         overrides: Mapping[str, Mode] | None = None,
     ) -> None:
         """`modes`: the effective mode by network, "" for every network not named. `overrides`: the settings' part."""
@@ -115,11 +123,15 @@ class Rules:
         self.text = text
         self.version = version
         self.fields_asked = fields_asked(file)
-        self._modes = modes
         self._hours = Hours.of(file.calendars, time_zone=file.time_zone)
         self.promises = Promises(file, self._hours)
+        self._levels = Levels(file, modes=modes, overrides=self.overrides, zone=self._hours.zone)
         self._rules = tuple(
-            _Compiled(rule=rule, verdicts=Verdicts(rule.name, rule.because, compile_when(rule.when, self._hours)))
+            _Compiled(
+                rule=rule,
+                verdicts=Verdicts(rule.name, rule.because, compile_when(rule.when, self._hours)),
+                asks_of_machines=any(block.author_bot_likeness for block in blocks(rule.when)),
+            )
             for rule in file.rules
         )
         self.routes = Routes(file)
@@ -130,9 +142,9 @@ class Rules:
             brand={"name": file.brand.name, "signature": file.brand.signature},
         )
 
-    def mode_on(self, network: str) -> Mode:
+    def mode_on(self, network: str) -> Mode | Share:
         """How replies go out on that network, settings included."""
-        return self._modes.get(network, self._modes[""])
+        return self._levels.mode_on(network)
 
     def decide(self, situation: Situation) -> Decision:
         """What the rules alone say; the guard has not spoken yet."""
@@ -150,12 +162,13 @@ class Rules:
         if case is not None and route is not None:
             skills = self.routes.skills(situation.understanding.areas, said.skills)
             case = replace(case, skills=skills, because=route.because, score=score, minutes_per_point=per_point)
+        reply, modes = self._reply(said, situation, case, urgency)
         return Decision(
             policy_version=self.version,
-            reply=self._reply(said, situation, case, urgency),
+            reply=reply,
             case=case,
             urgency=urgency,
-            needs_routing=needs_routing or (said.person and case is None),
+            needs_routing=needs_routing or bool(said.person and case is None),
             escalate_to=said.escalate,
             tags=tuple(dict.fromkeys(said.tags)),
             ignored=said.ignored,
@@ -164,6 +177,7 @@ class Rules:
             score=score,
             contributions=parts,
             minutes_per_point=per_point,
+            modes=modes,
         )
 
     def _read(self, seen: Seen) -> tuple[_Said, list[RuleTrace]]:
@@ -177,6 +191,8 @@ class Rules:
                 traces.append(failed)
                 continue
             reply, notes = self._answer(rule, seen.situation, spoken_for=said.reply is not None)
+            if compiled.asks_of_machines:
+                notes.insert(0, f"bot-likeness {bots.in_words(seen.situation.author)}")
             if rule.shadow:
                 saw = "; ".join([in_words(rule, reply), *notes])
                 traces.append(RuleTrace(rule=rule.name, outcome=RuleOutcome.SHADOW, wanted=rule.because, saw=saw))
@@ -207,8 +223,7 @@ class Rules:
             share = reply.mode.at(situation.now, self._hours.zone)
             lot = draw(situation.network, situation.mention_id, rule.name)
             alone = lot < share
-            verdict = "may go out alone" if alone else "a person sees it"
-            notes.append(f"drew {lot:.2f} of 100 for a share of {percent(share)}: {verdict}")
+            notes.append(f"drew {lot:.2f} of 100 for a share of {percent(share)}: {verdict(alone)}")
             reply = reply.model_copy(update={"mode": Mode.AUTO if alone else Mode.MANUAL})
         return reply, notes
 
@@ -269,9 +284,11 @@ class Rules:
         own = said.case.tags if said.case and said.case.tags else ()
         return tuple(dict.fromkeys([*own, *said.tags]))
 
-    def _reply(self, said: _Said, situation: Situation, case: CasePlan | None, urgency: Urgency) -> ReplyPlan | None:
+    def _reply(
+        self, said: _Said, situation: Situation, case: CasePlan | None, urgency: Urgency
+    ) -> tuple[ReplyPlan | None, tuple[ModeTrace, ...]]:
         if said.reply is None or said.reply.is_silence:
-            return None
+            return None, ()
         draft = self._templates.draft(
             said.reply.template,
             situation,
@@ -280,16 +297,23 @@ class Rules:
             has_case=case is not None,
         )
         if draft is None:
-            return None
-        alone = said.reply.mode is not Mode.MANUAL and not said.person
-        auto = self.mode_on(situation.network) is Mode.AUTO and alone
-        return ReplyPlan(
+            return None, ()
+        modes = self._levels.traces(
+            situation,
+            team=case.team if case else "",
+            template=said.reply.template,
+            rule=said.reply_rule,
+            mode=said.mode,
+            person=said.person,
+        )
+        plan = ReplyPlan(
             template=said.reply.template,
             text=draft.text,
             language=draft.language,
-            mode=Mode.AUTO if auto else Mode.MANUAL,
+            mode=Mode.AUTO if all(trace.mode is Mode.AUTO for trace in modes) else Mode.MANUAL,
             length=draft.length,
             limit=situation.facts.limit,
             rule=said.reply_rule,
             wording=draft.wording,
         )
+        return plan, modes

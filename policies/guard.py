@@ -15,6 +15,7 @@ of the trace.
     duplicate             the same wording to many people within a day                holds
     automatic_once        a second automatic reply to one author within a day         holds
     loop                  who behaves like a machine                                  holds
+    campaign              what many accounts write alike within an hour               holds
     age, confidence, language                                                         holds
     signals               danger, law, press, somebody leaving or frail, irony, abuse holds
     risk                  words of danger; also calls a team in, urgency critical     holds
@@ -30,13 +31,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from listener.types import (
     CaseView,
     Decision,
     Facts,
     GuardTrace,
+    Level,
     Mode,
     ReplyPlan,
     Situation,
@@ -48,10 +50,12 @@ from policies import stops, stops_of_words
 from policies.drafts import addressed_length
 from policies.evaluate import Rules
 from policies.guidelines import Guidelines
+from policies.modes import shares_in
 from policies.promises import Promises
 from policies.risks import Risk, RiskWords
 from policies.schema import PolicyFile
 from policies.score import longest_overtaking, total
+from policies.shares import Share
 from policies.stops import Case, Stop
 
 
@@ -90,8 +94,13 @@ class Guarded:
         """The imported fields of a customer that its rules ask about, in small letters."""
         return self._rules.fields_asked
 
-    def mode_on(self, network: str) -> Mode:
-        """How replies go out on that network, settings included."""
+    @property
+    def shares(self) -> tuple[tuple[Level, str, Share], ...]:
+        """Every share in it: what has it, by level and name, and the share; those in the shadow are left out."""
+        return tuple(shares_in(self._rules.file))
+
+    def mode_on(self, network: str) -> Mode | Share:
+        """How replies go out on that network, settings included; the levels below can only make it stricter."""
         return self._rules.mode_on(network)
 
     def decide(self, situation: Situation) -> Decision:
@@ -109,7 +118,7 @@ class Guarded:
         traces = tuple(_trace(name, check(about)) for name, check in _GUARDS)
         decision = replace(
             proposed,
-            reply=_allowed(proposed.reply, traces),
+            reply=_allowed(proposed.reply, traces, until=situation.posted_at + self._settings.max_age),
             guards=traces,
             leave_alone=bool(stops.opt_out(situation)),
         )
@@ -250,6 +259,7 @@ _GUARDS: tuple[tuple[str, Callable[[Case], Stop]], ...] = (
     ("duplicate", stops.duplicate),
     ("automatic_once", stops.automatic_once),
     ("loop", stops.loop),
+    ("campaign", stops.campaign),
     ("age", stops.age),
     ("confidence", stops_of_words.confidence),
     ("language", stops_of_words.language),
@@ -276,7 +286,10 @@ def _trace(name: str, stop: Stop) -> GuardTrace:
     return GuardTrace(guard=name, holds=kind == "holds", forbids=kind == "forbids", reason=reason)
 
 
-def _allowed(reply: ReplyPlan | None, traces: tuple[GuardTrace, ...]) -> ReplyPlan | None:
+def _allowed(reply: ReplyPlan | None, traces: tuple[GuardTrace, ...], *, until: datetime) -> ReplyPlan | None:
+    """What is left of the reply; where it goes out alone, that it does so only `until` then."""
     if reply is None or any(trace.forbids for trace in traces):
         return None
-    return replace(reply, mode=Mode.MANUAL) if any(trace.holds for trace in traces) else reply
+    if any(trace.holds for trace in traces):
+        return replace(reply, mode=Mode.MANUAL)
+    return replace(reply, alone_until=until) if reply.mode is Mode.AUTO else reply

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from listener.types import CasePlan, Decision, GuardTrace, RuleOutcome, RuleTrace
+from listener.types import CasePlan, Decision, GuardTrace, Mode, RuleOutcome, RuleTrace
 from policies.guard import Guarded
 from policies.schema import Rule
 from policies.words import shown
@@ -133,7 +133,7 @@ def _not_the_rules(  # noqa: PLR0911  one for each thing that can differ
     if guard:
         return guard
     if before.reply and after.reply and before.reply.mode is not after.reply.mode:
-        return Parting("", "mode", f"Replies go out {after.reply.mode} there now, and went out {before.reply.mode}.")
+        return Parting("", "mode", _other_mode(before, after))
     if (before.case is None) != (after.case is None) or before.needs_routing != after.needs_routing:
         return Parting("", "cases", "Whether a mention becomes a case where no rule speaks of it has changed.")
     if before.case and after.case and before.case.team != after.case.team:
@@ -173,6 +173,16 @@ def _other_score(before: Decision, after: Decision) -> Parting:
     names = [part.name for part in (*come, *gone)]
     kind = f"contribution {shown(names[0])}" if names else "score"
     return Parting("", kind, f"The score is {after.score} and was {before.score}: {', and '.join(said)}.")
+
+
+def _other_mode(before: Decision, after: Decision) -> str:
+    """Why a reply that went out alone is a person's now, or the other way round: the first level that says so."""
+    assert after.reply is not None
+    keeps = before if after.reply.mode is Mode.AUTO else after
+    why = next((trace.said for trace in keeps.modes if trace.mode is Mode.MANUAL), "a guard holds it")
+    if keeps is before:
+        return f"It goes out alone (auto) now; before, {shown(why, 160)}."
+    return f"It waits for a person (manual) now, for {shown(why, 160)}."
 
 
 def _first_guard(before: Sequence[GuardTrace], after: Sequence[GuardTrace]) -> Parting | None:

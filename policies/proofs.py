@@ -16,6 +16,7 @@ from typing import Any
 
 from listener.types import Intent, PostKind, Speaker, Visibility
 from policies.amounts import Comparison
+from policies.conditions import bare_term
 from policies.schema import When
 from policies.words import fold
 
@@ -102,6 +103,10 @@ def _same(value: Any) -> Any:
 
 def _words(values: Iterable[str]) -> frozenset[str]:
     return frozenset(value.casefold() for value in values)
+
+
+def _terms(values: Iterable[str]) -> frozenset[str]:
+    return frozenset(map(bare_term, values))
 
 
 Phrase = tuple[tuple[str, bool], ...]  # bare words, and whether any ending may follow
@@ -207,7 +212,9 @@ _ONE_OF: Mapping[str, frozenset[str]] = {  # the value is one of those written; 
     "customer.tier": frozenset(),
     "thread.last_speaker": _words(Speaker),
 }
-_SOME_OF = frozenset({"intents", "signals", "areas", "customer.tags"})  # one of the values is one of those written
+_SOME_OF = frozenset(
+    {"intents", "signals", "areas", "customer.tags", "terms"}
+)  # one of the values is one of those written
 _OF_A_RECORD = frozenset({"customer.tier", "customer.tags", "customer.open_cases"})  # hold for known customers only
 
 
@@ -228,6 +235,7 @@ _NUMBERS: Mapping[str, _Measure] = {
     "author.account_age_days": _Measure(),
     "author.mentions_last_7_days": _Measure(least=0, known=True),
     "author.unsolved_complaints": _Measure(least=0, known=True),
+    "author.bot_likeness": _Measure(least=0, most=1, whole=False, known=True),
     "author.complaints_last_30_days": _Measure(least=0, known=True),
     "customer.open_cases": _Measure(least=0),
     "thread.our_replies": _Measure(least=0, known=True),
@@ -235,6 +243,7 @@ _NUMBERS: Mapping[str, _Measure] = {
 _READ: Mapping[str, Callable[[Any], Any]] = {
     **dict.fromkeys([*_ONE_OF, *_SOME_OF], _words),
     "text.contains": _phrases,
+    "terms": _terms,
 }
 
 

@@ -34,7 +34,7 @@ _IMPLIED = {
 _SPLIT = {"has_media", "author.bot", "customer.known", "thread.is_reply_to_us", "case.exists", "kind", "visibility"}
 _SPLIT |= {"age", "author.mentions_last_7_days", "thread.our_replies", "thread.last_speaker"}
 _SPLIT |= {"author.unsolved_complaints", "thread.answered_by_colleague"}  # always the one or the other
-_SPLIT |= {"author.complaints_last_30_days"}
+_SPLIT |= {"author.bot_likeness", "author.complaints_last_30_days"}
 
 FactsOf = Callable[[str], Facts | None]
 

@@ -32,7 +32,7 @@ _KEPT = re.compile(
     r"author\.(?:bot|opted_out|left_alone|is_us|mentions_last_7_days)|thread\.\w+|sends\.\w+"
     r"|case\.(?:exists|team|urgency)|customer\.known"
 )
-_IN_WORDS = ("source", "customer.tier", "customer.tags")  # kept as far as a rule names the very words
+_IN_WORDS = ("source", "terms", "customer.tier", "customer.tags")  # kept as far as a rule names the very words
 _NAMES = ("author.handle", "author.display_name", "customer.name", "customer.reference")
 _FIRST = ["text", "content_warning", "network", "source", "kind", "visibility", "language", "intents", "sentiment"]
 

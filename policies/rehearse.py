@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from listener.errors import Mistake, PolicyProblem
-from listener.types import CasePlan, Decision, Facts, Promise, RuleOutcome, Understanding
+from listener.types import CasePlan, Decision, Facts, Level, Mode, Promise, RuleOutcome, Understanding
 from policies import document as documents
 from policies.alerts import targets
 from policies.amounts import spoken
@@ -135,12 +135,14 @@ def _unknown(expect: Expected, policy: Guarded) -> Iterator[tuple[str, str]]:
         "escalate": list(file.teams),
         "guard": list(guard_names()),
         "alert": [named.target for named in targets(policy)] if expect.alert else [],
+        "kept_by": [level.value for level in Level],
     }
     for key, names in known.items():
         wanted = getattr(expect, key)
         for name in (wanted,) if isinstance(wanted, str) else wanted or ():
             if name != NONE and name not in names:
-                what = {"escalate": "team", "reply": "template", "alert": "target of an alert"}.get(key, key)
+                words = {"escalate": "team", "reply": "template", "alert": "target of an alert", "kept_by": "level"}
+                what = words.get(key, key)
                 yield key, f"there is no {what} `{shown(name)}`{suggestion(name, names)}"
 
 
@@ -149,13 +151,14 @@ def _unmet(expect: Expected, decision: Decision) -> Iterator[tuple[str, str]]:
     stops = [trace for trace in decision.guards if trace.holds or trace.forbids]
     stopped = [trace.guard for trace in stops]
     why = "; ".join(f"guard `{trace.guard}`: {trace.reason}" for trace in stops)
+    kept = "; ".join(trace.said for trace in decision.modes if trace.mode is Mode.MANUAL)
     case, reply = decision.case, decision.reply
     tags = list(dict.fromkeys([*decision.tags, *(case.tags if case else ())]))
     if sentence := _differ("rule", expect.rule, matched):
         yield "rule", sentence + "".join(_why_not(name, decision, matched) for name in expect.rule or ())
     for key, wanted, came, because in (
         ("reply", expect.reply, reply.template if reply else NONE, "" if reply else why),
-        ("mode", expect.mode, reply.mode if reply else "no reply", why),
+        ("mode", expect.mode, reply.mode if reply else "no reply", why or kept),
         ("team", expect.team, case.team if case else NONE, case.because if case else ""),
         ("urgency", expect.urgency, decision.urgency, ""),
         ("escalate", expect.escalate, decision.escalate_to or NONE, ""),
@@ -163,6 +166,10 @@ def _unmet(expect: Expected, decision: Decision) -> Iterator[tuple[str, str]]:
         if wanted is not None and wanted != came:
             yield key, f"expected {key} `{wanted}`, came `{came}`{f' ({because})' if because else ''}"
     yield from _unkept(expect, case)
+    keeping = [trace for trace in decision.modes if trace.mode is Mode.MANUAL]
+    if sentence := _differ("kept_by", expect.kept_by, list(dict.fromkeys(trace.level.value for trace in keeping))):
+        said = "; ".join(trace.said for trace in keeping)
+        yield "kept_by", sentence + (f" ({said})" if said else "")
     if sentence := _differ("tags", expect.tags, tags):
         yield "tags", sentence
     skills = case.skills if case else ()

@@ -186,6 +186,11 @@ class Expected(_Block):
     rule: Words | None = Key(default=None, description="These rules match; `none`: no rule does.")
     reply: Reference | None = Key(default=None, description="The template, or `none` for no reply.")
     mode: Mode | None = Key(default=None, description="Whether the reply would go out alone, guards included.")
+    kept_by: Words | None = Key(
+        default=None,
+        description="These leave the reply to a person: settings, policy, network, team, area, template, rule; `none`: "
+        "none of them does.",
+    )
     team: Reference | None = Key(default=None, description="Whose case it becomes, or `none` for no case.")
     urgency: Urgency | None = None
     tags: Words | None = Key(default=None, description="These are among the tags; `none`: there is no tag.")
@@ -200,7 +205,7 @@ class Expected(_Block):
     score: Number | None = Key(default=None, description='The points that order the queue, like ">= 50".')
     skills: Words | None = Key(default=None, description="These are among what is asked for; `none`: nothing is.")
 
-    @field_validator("rule", "tags", "guard", "alert", "skills")
+    @field_validator("rule", "kept_by", "tags", "guard", "alert", "skills")
     @classmethod
     def _none_stands_alone(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
         if names and NONE in names and len(names) > 1:

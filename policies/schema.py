@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from listener.types import CaseMode, Mode
 from policies.alerts import Targets
@@ -16,7 +16,6 @@ from policies.asking import AskFor
 from policies.blocks import Block
 from policies.calendars import Calendar, Calendars, TimeZone, WeekdayList
 from policies.fields import (
-    BRANCH,
     NONE,
     Age,
     Example,
@@ -46,7 +45,7 @@ from policies.schema_drafts import Guidelines, Template
 from policies.schema_guard import Guard
 from policies.schema_levels import Escalation, ServiceLevels
 from policies.schema_routing import Capacity, Minutes, Points, Skills
-from policies.shares import Share
+from policies.shares import Sending
 
 LEAST_EXAMPLES = 5
 
@@ -124,11 +123,6 @@ class When(Block):
         alias="author.unsolved_complaints",
         description="How many of their complaints ended unsolved: cases closed without having been resolved.",
     )
-    author_complaints: Number | None = Field(
-        default=None,
-        alias="author.complaints_last_30_days",
-        description="How often they complained in 30 days, this time included.",
-    )
     customer_language: Languages | None = Field(
         default=None, alias="customer.language", description="The language on the record."
     )
@@ -158,6 +152,19 @@ class When(Block):
     )
     time_weekday: WeekdayList | None = Field(
         default=None, alias="time.weekday", description="The day of the week in the policy's time zone, like sat."
+    )
+    author_bot_likeness: Number | None = Field(
+        default=None,
+        alias="author.bot_likeness",
+        description='How much the account behaves like a machine, from 0 to 1, like ">= 0.7".',
+    )
+    author_complaints: Number | None = Field(
+        default=None,
+        alias="author.complaints_last_30_days",
+        description="How many complaints they wrote in 30 days, this one included.",
+    )
+    terms: Words | None = Field(
+        default=None, description="One of these terms of our queries found it: a word, a phrase, #tag or @handle."
     )
     all: Blocks = Field(default=(), description="All of these blocks hold.")
     any: Blocks = Field(default=(), description="At least one block holds.")
@@ -195,13 +202,7 @@ class Reply(Block):
     """Which template answers. `mode: manual` keeps a person in front of this one even where replies go out alone."""
 
     template: Reference
-    mode: (
-        Annotated[
-            Annotated[Mode, Tag(BRANCH + "mode")] | Annotated[Share, Tag(BRANCH + "share")],
-            Discriminator(lambda value: BRANCH + ("share" if isinstance(value, dict | Share) else "mode")),
-        ]
-        | None
-    ) = Field(default=None, description="auto, manual, or a share: `{auto: 10%}`.")
+    mode: Sending | None = Field(default=None, description="auto, manual, or a share: `{auto: 10%}`.")
 
     @property
     def is_silence(self) -> bool:
@@ -294,7 +295,9 @@ class Rule(Block):
 class Network(Block):
     """What is different on one network."""
 
-    mode: Mode | None = None
+    mode: Sending | None = Field(
+        default=None, description="auto, manual, or a share: `{auto: 10%}`; in the place of the policy's own."
+    )
     cases: CaseMode | None = None
 
 
@@ -309,6 +312,9 @@ class Area(Block):
     )
     team: Reference | None = Field(default=None, description="Whose it is, where no rule names a team.")
     skills: Skills | None = Field(default=None, description="What whoever works on its cases must know.")
+    mode: Sending | None = Field(
+        default=None, description="manual, or a share: `{auto: 10%}`, for what is about this more than about others."
+    )
 
     @field_validator("examples")
     @classmethod
@@ -339,6 +345,9 @@ class Team(Block):
     skills: Skills | None = Field(default=None, description="What it can do; nothing said: nobody knows.")
     capacity: Capacity | None = Field(default=None, description="How many open and pending cases it can hold.")
     overflow: Reference | None = Field(default=None, description="The team that gets new cases while it is full.")
+    mode: Sending | None = Field(
+        default=None, description="manual, or a share: `{auto: 10%}`, for replies in its cases."
+    )
 
 
 class Contribution(Block):
@@ -369,8 +378,10 @@ class PolicyFile(Block):
 
     name: Name
     description: Text = ""
-    mode: Mode = Field(
-        default=Mode.MANUAL, description="auto sends what passes every guard; manual asks a person first."
+    mode: Sending = Field(
+        default=Mode.MANUAL,
+        description="auto sends what passes every guard; manual asks a person first; a share, like `{auto: 10%}`, "
+        "sends so many and asks for the others.",
     )
     cases: CaseMode = Field(
         default=CaseMode.EVERY, description="every: each mention becomes a case; routed: a person decides."
@@ -401,11 +412,6 @@ class PolicyFile(Block):
         max_length=MOST,
         description="Mentions with what the policy must make of them; they may stand in a file beside it as well.",
     )
-
-    def mode_on(self, network: str) -> Mode:
-        """How replies go out on that network, as the file says it."""
-        own = self.networks.get(network)
-        return own.mode if own and own.mode else self.mode
 
     def cases_on(self, network: str, *, opens_case: bool = False) -> CaseMode:
         """Whether every mention there becomes a case, or a person routes.

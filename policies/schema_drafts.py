@@ -8,6 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from policies.blocks import Block
 from policies.fields import Intents, Language, Name, NetworkName, Phrases, Wordings, language_code, refuse, sentences
+from policies.shares import Sending
 
 
 def _guideline(value: object) -> object:
@@ -60,6 +61,7 @@ class Template(BaseModel):
     __pydantic_extra__: dict[str, Wordings]
 
     networks: dict[NetworkName, dict[Language, Wordings]] = Field(default_factory=dict)
+    mode: Sending | None = Field(default=None, description="manual, or a share: `{auto: 10%}`, for this reply.")
 
     @model_validator(mode="after")
     def _has_languages(self) -> Template:

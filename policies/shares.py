@@ -15,12 +15,13 @@ from datetime import UTC, datetime, time
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
+from listener.types import Mode
 from policies.amounts import spoken
 from policies.blocks import Block
 from policies.calendars import Day
-from policies.fields import Span, refuse, sentences
+from policies.fields import BRANCH, Span, refuse, sentences
 from policies.words import shown
 
 _PERCENT = re.compile(r"(\d{1,3}(?:\.\d{1,2})?) ?%")
@@ -88,10 +89,24 @@ class Share(Block):
             return words
         return f"{words}, growing to {percent(self.ramp.to)} within {spoken(self.ramp.over)} from {self.ramp.starting}"
 
+    def __str__(self) -> str:
+        """`auto for 10% of its mentions`."""
+        return f"auto {self.in_words()}"
 
-def draw(network: str, mention_id: int, rule: str) -> float:
-    """Where the mention falls for that rule, from 0 up to but not including 100; always the same, evenly spread."""
-    digest = hashlib.sha256(f"{network}\0{mention_id}\0{rule}".encode("utf-8", "replace")).digest()
+
+# How replies go out, wherever that may be said.
+Sending = Annotated[
+    Annotated[Mode, Tag(BRANCH + "mode")] | Annotated[Share, Tag(BRANCH + "share")],
+    Discriminator(lambda value: BRANCH + ("share" if isinstance(value, dict | Share) else "mode")),
+]
+
+
+def draw(network: str, mention_id: int, thing: str) -> float:
+    """Where the mention falls for that rule, or whatever has a share: from 0 up to but not including 100.
+
+    Always the same, evenly spread.
+    """
+    digest = hashlib.sha256(f"{network}\0{mention_id}\0{thing}".encode("utf-8", "replace")).digest()
     return int.from_bytes(digest[:6]) / 2**48 * 100
 
 

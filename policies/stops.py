@@ -15,6 +15,7 @@ from policies.schema_guard import Guard
 SAME_TEXT = 3  # times the same words within a day
 QUICK_REPLIES = 2  # answers to us within a day, each within seconds
 BURST = 12  # posts within ten minutes
+CAMPAIGN = 5  # other accounts that wrote the very same within an hour
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,6 +176,12 @@ def loop(about: Case) -> Stop:
     if who.mentions_last_10_minutes >= BURST:
         return "holds", f"the author wrote {who.mentions_last_10_minutes} times in ten minutes, as machines do"
     return None
+
+
+def campaign(about: Case) -> Stop:
+    """A text that many accounts write: copied for a campaign, or by machines."""
+    others = about.situation.same_text_by_others
+    return ("holds", f"{others} other accounts wrote the same within an hour") if others >= CAMPAIGN else None
 
 
 def age(about: Case) -> Stop:

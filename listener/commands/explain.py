@@ -119,6 +119,8 @@ def draw(
         parts += [_verdict(card, decision), Text(), Text("Rules, in order", style="bold")]
         rules = decision.trace.get("rules", ())
         parts += [explaining_rules.table(rules, width=width, everything=everything), Text()]
+        if modes := explaining_rules.modes(decision.trace.get("modes", ())):
+            parts += [Text("Alone or by a person", style="bold"), modes, Text()]
         parts += [_guards(decision, everything=everything)]
         parts += [Text(), *scored.draw(decision)] if everything else []
     if card.understanding:
@@ -282,6 +284,7 @@ def _plain(reasons: Reasons) -> dict[str, Any]:
         "rules": list(trace.get("rules", ())),
         "guards": list(trace.get("guards", ())),
         "promise": trace.get("promise"),
+        "modes": list(trace.get("modes", ())),
         "saw": trace.get("saw", {}),
         "case": case_keys(card.case),
         "decisions": [decision_keys(decision) for decision in reasons.made],

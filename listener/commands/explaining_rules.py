@@ -15,7 +15,7 @@ from rich.text import Text
 from listener.commands.card import Card
 from listener.commands.output import clip
 from listener.store import Transaction, audit, cases
-from listener.types import RuleOutcome
+from listener.types import Mode, RuleOutcome
 
 MARKS: Mapping[object, tuple[str, str]] = {
     RuleOutcome.MATCHED: ("✓", "green"),
@@ -66,6 +66,20 @@ def table(rules: Iterable[Mapping[str, Any]], *, width: int, everything: bool = 
             case _:
                 grid.add_row(name, Text("not reached", "dim"), Text(), Text())
     return Padding(grid, (0, 0, 0, 2), expand=False)
+
+
+def modes(traces: Iterable[Mapping[str, Any]]) -> RenderableType | None:
+    """What each level said of how the reply goes out, widest first; None where nothing was to be said."""
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    for each in traces:
+        alone = each.get("mode") == Mode.AUTO
+        name = _cell(f"{each.get('level', '?')} {each.get('name') or ''}".strip(), 40)
+        verdict = "alone" if alone else "a person"  # what is left where the words were erased
+        said = _cell(each.get("said") or verdict, MOST, "" if alone else "yellow")
+        grid.add_row(Text("✓ " if alone else "! ", "green" if alone else "yellow").append_text(name), said)
+    return Padding(grid, (0, 0, 0, 2), expand=False) if grid.row_count else None
 
 
 def _cell(value: object, most: int, style: str = "") -> Text:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -17,6 +17,7 @@ from listener.commands import (
     rehearsing,
     replays,
     ruling_policy,
+    sharing,
     telling,
 )
 from listener.commands.app import App, pass_app
@@ -41,8 +42,12 @@ class Readable(Protocol):
     def text(self) -> str:
         """As it was read."""
 
-    def mode_on(self, network: str) -> Mode:
-        """How replies go out on that network, settings included."""
+    @property
+    def shares(self) -> Sequence[tuple[str, str, Any]]:
+        """Every share in it: what has it, by level and name, and the share, which says itself `in_words()`."""
+
+    def mode_on(self, network: str) -> object:
+        """How replies go out on that network, settings included: a mode, or a share, in words as text."""
 
 
 class Published(Protocol):
@@ -88,6 +93,8 @@ def check(app: App, ctx: click.Context, file: Path | None, schema: bool, as_json
         output.print_json({"file": path, "problems": problem.problems})
         ctx.exit(2)
     warnings = [*rehearsing.in_vain(app, found, path), *_warnings(found.file), *telling.unchecked(app, found)]
+    if found.shares and set(_modes(app, found).values()) == {Mode.MANUAL.value}:
+        warnings.append("Its shares let nothing go out alone, for replies are manual on every network; see `mode:`.")
     if path.resolve() == _path(app).resolve() and (behind := _behind(app, found)):
         warnings.append(behind)
     if as_json:
@@ -131,6 +138,7 @@ for _command in (
     policy_versions.diff,
     policy_versions.history,
     replays.replay,
+    sharing.shares,
 ):
     policy.add_command(_command)
 
@@ -144,12 +152,12 @@ def _load(app: App, path: Path) -> Readable:
     return cast(Readable, app.policies.load(path, mode=settings.mode, modes=settings.modes))
 
 
-def _modes(app: App, found: Readable) -> dict[str, Mode]:
+def _modes(app: App, found: Readable) -> dict[str, str]:
     """How replies go out, by network; "" stands for every network not named."""
     settings = app.config_or_default
     connected = {account.network for account in settings.accounts.values()}
     networks = sorted(connected | set(settings.policy.modes) | set(found.file.networks))
-    return {"": found.mode_on(""), **{network: found.mode_on(network) for network in networks}}
+    return {network: str(found.mode_on(network)) for network in ("", *networks)}
 
 
 def _summary(app: App, found: Readable) -> dict[str, Any]:
@@ -162,7 +170,7 @@ def _summary(app: App, found: Readable) -> dict[str, Any]:
         "rules": [rule.name for rule in file.rules],
         "templates": {name: sorted(template.wordings()[""]) for name, template in file.templates.items()},
         "teams": list(file.teams),
-        "shares": {rule.name: rule.then.reply.mode.in_words() for rule in _sharing(file)},
+        "shares": [{"level": level, "name": name, "share": share.in_words()} for level, name, share in found.shares],
         "shadow": [rule.name for rule in file.rules if rule.shadow],
         "calendars": list(file.calendars),
         "score": {
@@ -180,16 +188,10 @@ def _queues(found: Readable) -> str:
     return f"by urgency{parts}; a point is worth {score.minutes_per_point} minutes of waiting, {never}"
 
 
-def _sharing(file: Any) -> list[Any]:
-    """The rules that answer alone only for a share of what they match."""
-    heard = [rule for rule in file.rules if rule.then.reply and not rule.shadow]
-    return [rule for rule in heard if hasattr(rule.then.reply.mode, "in_words")]
-
-
 def _print_summary(app: App, found: Readable) -> None:
     file = found.file
     everywhere, *others = _modes(app, found).items()
-    different = "".join(f", {network}: {mode}" for network, mode in others if mode is not everywhere[1])
+    different = "".join(f", {network}: {mode}" for network, mode in others if mode != everywhere[1])
     languages = sorted({language for template in file.templates.values() for language in template.wordings()[""]})
     replies = sum(1 for rule in file.rules if rule.then.reply and not rule.then.reply.is_silence)
     output.fields(
@@ -205,10 +207,9 @@ def _print_summary(app: App, found: Readable) -> None:
             ("queues", _queues(found)),
         ]
     )
-    for rule in _sharing(file):
-        output.say(
-            f"• Rule {rule.name!r} may answer alone {rule.then.reply.mode.in_words()}; the others wait for a person."
-        )
+    for level, name, share in found.shares:
+        who = f"{level.capitalize()} {name!r}" if name else f"The {level}"
+        output.say(f"• {who} may answer alone {share.in_words()}; the others wait for a person.")
     for rule in file.rules:
         if rule.shadow:
             output.say(f"• Rule {rule.name!r} is in the shadow: it only records what it would have done.")

@@ -113,13 +113,17 @@ def _window(
 ) -> Any:
     from listener.commands.replaying import Window
 
-    return Window(since=_since(since, app.now()), network=network, limit=limit, every=every, workers=workers)
+    return Window(
+        since=moment(since, app.now()) if since is not None else None,
+        network=network,
+        limit=limit,
+        every=every,
+        workers=workers,
+    )
 
 
-def _since(text: str | None, now: datetime) -> datetime | None:
+def moment(text: str, now: datetime) -> datetime:
     """`30d` before now, or the beginning of a day in UTC. Raises Mistake."""
-    if text is None:
-        return None
     if span := re.fullmatch(r"(\d{1,4})([hdw])", text.strip().casefold()):
         return now - timedelta(**{_UNITS[span[2]]: int(span[1])})
     try:

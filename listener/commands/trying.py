@@ -187,6 +187,7 @@ def _show(app: App, tried: Tried) -> None:
             ("decided", f"rule {rule}" if rule else "no rule matched"),
             ("ignored", decision.ignored),
             ("reply", _reply(decision)),
+            ("because", [trace.said for trace in decision.modes if trace.mode == "manual"] if decision.reply else ""),
             ("case", _case(decision)),
             ("score", scored.sentence(decision)),
             ("escalate to", decision.escalate_to),

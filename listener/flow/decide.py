@@ -23,7 +23,9 @@ from listener.store import (
     alerts,
     authors,
     cases,
+    copies,
     decisions,
+    draws,
     erasing,
     identities,
     inbox,
@@ -230,10 +232,15 @@ def _situation(tx: Transaction, matter: _Matter, now: datetime) -> Situation:
             unsolved_complaints=cases.unsolved_complaints(
                 tx, account_id=mention.account_id, customer_id=customer.id if customer else None
             ),
+            complaints_last_30_days=authors.complaints(
+                tx,
+                account_id=mention.account_id,
+                customer_id=customer.id if customer else None,
+                since=now - timedelta(days=30),
+            ),
             mentions_last_10_minutes=habits.posts_last_10_minutes,
             same_text_last_day=habits.same_text_last_day,
             quick_replies_last_day=habits.quick_replies_last_day,
-            complaints_last_30_days=decisions.complaints_since(tx, mention.account_id, now - timedelta(days=30)),
         ),
         customer=None
         if customer is None
@@ -272,6 +279,15 @@ def _situation(tx: Transaction, matter: _Matter, now: datetime) -> Situation:
         paused=switch.is_paused(tx, mention.network),
         broke=matter.broke,
         teams=TeamsView(live_cases=dict(matter.live_cases)),
+        terms=mention.terms,
+        same_text_by_others=copies.by_others(
+            tx,
+            account_id=mention.account_id,
+            network=mention.network,
+            text=mention.text,
+            around=mention.posted_at,
+            within=timedelta(hours=1),
+        ),
     )
 
 
@@ -377,6 +393,7 @@ def _write_down(
             policy_version=decision.policy_version,
             now=now,
         )
+        draws.keep(tx, decision_id, mention.id, decision, now=now)
         if decision.reply.mode is Mode.AUTO:
             rule = next((trace.rule for trace in decision.rules if trace.outcome == "matched"), "policy")
             inbox.approve(tx, inbox.get(tx, draft_id), by=f"rule {rule}", now=now, automatic=True)
@@ -425,6 +442,7 @@ def _trace(situation: Situation, decision: Decision) -> dict[str, Any]:
         "guards": [asdict(guard) for guard in decision.guards],
         "contributions": [asdict(part) for part in decision.contributions],
         "route": _route(decision),
+        "modes": [asdict(each) for each in decision.modes],
         "saw": situations.kept(situation),
         "promise": _promised(decision.case),
     }

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import structlog
 
 from listener.contract import Connector
+from listener.desk import hearing
 from listener.errors import NetworkError, Outage
 from listener.store.sources import Source
 from listener.types import Author, Page
@@ -34,7 +35,8 @@ def poll(source: Source, connector: Connector, *, introduced: Callable[[], None]
     try:
         me = connector.whoami()
         introduced()
-        return Polled(source=source, me=me, page=connector.poll(source.query, source.cursor))
+        page = hearing.with_terms(connector.poll(source.query, source.cursor), connector, source.query)
+        return Polled(source=source, me=me, page=page)
     except Outage:
         raise
     except NetworkError as error:

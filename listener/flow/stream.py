@@ -12,6 +12,7 @@ import structlog
 
 from listener import budget
 from listener.contract import BEAT, Connector, Streams
+from listener.desk import hearing
 from listener.errors import AuthFailed, NetworkError, NotFound, Outage, RateLimited, Rejected, Unavailable
 from listener.store import Store, sources, streams
 from listener.store.sources import Source
@@ -71,7 +72,7 @@ def stream(
                     since = source.stream_down_since
                     log.info("The stream is open.", action="stream_up", source=source.name, down_since=since)
                 if not quiet:
-                    source = take(source, page)
+                    source = take(source, hearing.with_terms(page, connector, source.query))
                 if stopping():
                     return Ended(opened_at=opened_at, proven=proven)
                 if quiet or time.monotonic() - looked >= BEAT:

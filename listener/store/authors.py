@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, case, func, select
+from sqlalchemy import and_, case, func, or_, select
 
 from listener.store import Transaction
 from listener.store import tables as t
+from listener.types import Intent
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,3 +44,24 @@ def habits(tx: Transaction, *, account_id: int, text: str, now: datetime, quick:
         same_text_last_day=int(same or 0) if text.strip() else 1,
         quick_replies_last_day=sum(row.posted_at - row.sent_at <= quick for row in tx.execute(answers)),
     )
+
+
+def complaints(tx: Transaction, *, account_id: int, customer_id: int | None, since: datetime, limit: int = 500) -> int:
+    """How many complaints this person posted at or after `since`, on this account or any linked to the customer.
+
+    `limit`: of so many of their posts, the newest, it is looked at, so that nobody's long history takes long.
+    """
+    whose = t.mentions.c.account_id == account_id
+    if customer_id is not None:
+        links = t.links.c
+        linked = select(links.account_id).where(links.customer_id == customer_id, links.unlinked_at.is_(None))
+        whose = or_(whose, t.mentions.c.account_id.in_(linked))
+    read = t.understandings.c
+    query = (
+        select(t.mentions.c.id, read.intents)
+        .join(t.understandings, and_(read.mention_id == t.mentions.c.id, read.revision == t.mentions.c.revision))
+        .where(whose, t.mentions.c.posted_at >= since)
+        .order_by(t.mentions.c.posted_at.desc())
+        .limit(limit)
+    )
+    return len({row.id for row in tx.execute(query) if Intent.COMPLAINT in row.intents})

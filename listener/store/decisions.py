@@ -65,19 +65,6 @@ def understanding_of(tx: Transaction, mention_id: int) -> Understanding | None:
     )
 
 
-def complaints_since(tx: Transaction, account_id: int, since: datetime, *, limit: int = 500) -> int:
-    """How many mentions of that account since then were read as complaints, among its newest `limit` readings."""
-    said, read = t.mentions.c, t.understandings.c
-    query = (
-        select(said.id, read.intents)
-        .join(t.understandings, (read.mention_id == said.id) & (read.revision == said.revision))
-        .where(said.account_id == account_id, said.posted_at >= since)
-        .order_by(said.posted_at.desc())
-        .limit(limit)
-    )
-    return len({row.id for row in tx.execute(query) if Intent.COMPLAINT in row.intents})
-
-
 def keep_facts(tx: Transaction, facts: Facts) -> str:
     """Keeps what is true of a network, once; gives its digest."""
     values = situations.kept_facts(facts)

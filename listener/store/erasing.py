@@ -75,6 +75,8 @@ def _empty(tx: Transaction, mention_ids: Sequence[int], *, reason: str, now: dat
             url=None,
             claimed_language=None,
             trouble=None,
+            terms=[],
+            copy_key="",
         )
     )
     tx.execute(delete(t.revisions).where(t.revisions.c.mention_id.in_(mention_ids)))
@@ -104,4 +106,5 @@ def _record(tx: Transaction, by: str, action: str, subjects: Iterable[str], now:
 def _skeleton(trace: dict[str, Any]) -> dict[str, Any]:
     rules = [{"rule": rule["rule"], "outcome": rule["outcome"]} for rule in trace.get("rules", [])]
     guards = [{key: guard[key] for key in ("guard", "holds", "forbids")} for guard in trace.get("guards", [])]
-    return {"rules": rules, "guards": guards, "erased": True}
+    modes = [{key: each[key] for key in ("level", "mode")} for each in trace.get("modes", [])]
+    return {"rules": rules, "guards": guards, "modes": modes, "erased": True}

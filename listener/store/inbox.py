@@ -63,6 +63,7 @@ class Draft:
     posted_url: str | None
     images: int
     score: int
+    alone_until: datetime | None = None  # of an automatic one: later it goes back to people
 
 
 def propose(
@@ -103,6 +104,7 @@ def propose(
         "automatic": False,
         "rule": plan.rule,
         "wording": plan.wording,
+        "alone_until": plan.alone_until,
     }
     draft_id = int(tx.execute(insert(t.drafts).values(**values).returning(t.drafts.c.id)).scalar_one())
     audit.record(
@@ -265,6 +267,14 @@ def rebind(tx: Transaction, draft: Draft, *, by: str, now: datetime) -> Draft:
         policy=active,
     )
     return get(tx, draft.id)
+
+
+def too_late(tx: Transaction, draft: Draft, *, now: datetime) -> None:
+    """Puts before people what a rule had approved and what did not go out in time: what it answers is old by now."""
+    undone = {"decided_by": None, "decided_at": None, "automatic": False, "not_before": None}
+    move(tx, draft, DraftState.PROPOSED, **undone)
+    why = f"it was to go out alone until {draft.alone_until:%Y-%m-%d %H:%M} UTC; what it answers is too old by now"
+    audit.record(tx, at=now, by="daemon", action="draft.shown_again", subject=f"draft {draft.id}", reason=why)
 
 
 def edit(

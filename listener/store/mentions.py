@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Select, func, insert, select, update
 
 from listener.errors import NotFound
-from listener.store import Transaction, audit, edits, erasing, upsert
+from listener.store import Transaction, audit, copies, edits, erasing, upsert
 from listener.store import tables as t
 from listener.types import (
     MENTION_MOVES,
@@ -26,6 +26,7 @@ from listener.types import (
 _TOLD_EACH_TIME = ("handle", "display_name", "url", "followers", "bot", "opted_out", "verified")  # of an author
 MAX_COUNT = 2_000_000_000  # as much as an integer column holds everywhere
 AGAIN = timedelta(hours=1)  # until a post is looked up again of which a look told nothing
+MOST_TERMS = 40  # kept with one mention, of all queries that found it
 MAX_ID = 300  # characters of an id or a name, as wide as their columns
 MAX_TEXT = 50_000  # characters kept of one post; longer than any network's limit, short of what would choke a terminal
 
@@ -60,6 +61,7 @@ class Mention:
     gone_at: datetime | None
     trouble: str | None
     left_alone_at: datetime | None  # when its author asked us not to be answered any more
+    terms: tuple[str, ...] = ()  # which of our queries' terms are in it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,6 +178,7 @@ def _content(post: Post) -> dict[str, Any]:
         "media": [asdict(item) for item in post.media],
         "raw": dict(post.raw),
         "edited_at": post.edited_at,
+        "copy_key": copies.copy_key(post.text),
     }
 
 
@@ -197,6 +200,7 @@ def _add(tx: Transaction, source_id: int, network: str, posts: Sequence[Post], n
             "posted_at": min(post.posted_at, now),  # a network's clock ahead of ours makes no mention young for ever
             "heard_at": now,
             "checked_at": now,
+            "terms": list(post.terms),
         }
         for post in posts
     ]
@@ -248,6 +252,7 @@ def _revise(tx: Transaction, row: Row[Any], post: Post, now: datetime) -> None:
         "state": MentionState.NEW.value,
         "checked_at": now,
         "trouble": None,
+        "terms": _together(row, post),
     }
     tx.execute(update(t.mentions).where(t.mentions.c.id == row.id).values(**values))
     _accounts(tx, row.network, [post.author], now)
@@ -266,7 +271,9 @@ def _notice_again(tx: Transaction, row: Row[Any], post: Post, source_id: int | N
     if row.state == MentionState.GONE:
         return
     columns = t.mentions.c
-    as_it_is = {"checked_at": now, "unanswerable": post.unanswerable}
+    as_it_is: dict[str, Any] = {"checked_at": now, "unanswerable": post.unanswerable}
+    if not set(post.terms) <= set(row.terms):
+        as_it_is["terms"] = _together(row, post)
     if not edits.is_older(row, post):
         as_it_is |= {"media": [asdict(item) for item in post.media], "edited_at": post.edited_at}
         as_it_is |= {"quoted": post.quoted} if post.quoted or source_id is None else {}
@@ -275,6 +282,11 @@ def _notice_again(tx: Transaction, row: Row[Any], post: Post, source_id: int | N
         tx.execute(update(t.mentions).where(columns.id == row.id).values(kind=post.kind.value, source_id=source_id))
         erasing.withdraw(tx, row.id, reason="it turned out to address us", now=now)
         decide_again(tx, row.id)
+
+
+def _together(row: Row[Any], post: Post) -> list[str]:
+    """The terms by which any query found it, as many as one keeps."""
+    return list(dict.fromkeys([*row.terms, *post.terms]))[:MOST_TERMS]
 
 
 def decide_again(tx: Transaction, mention_id: int) -> None:
@@ -515,4 +527,5 @@ def _mention(row: Row[Any]) -> Mention:
         gone_at=row.gone_at,
         trouble=row.trouble,
         left_alone_at=row.left_alone_at,
+        terms=tuple(row.terms),
     )

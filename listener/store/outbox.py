@@ -50,6 +50,9 @@ def claim(tx: Transaction, draft: Draft, now: datetime) -> bool:
         return False
     except AlreadyDone:
         return False
+    if draft.automatic and draft.alone_until is not None and now > draft.alone_until:
+        inbox.too_late(tx, draft, now=now)
+        return False
     columns = t.drafts.c
     won = tx.execute(
         update(t.drafts)

@@ -180,7 +180,10 @@ mentions = Table(
     Column("checked_at", Moment, nullable=False),
     Column("gone_at", Moment),
     Column("trouble", Text),  # why a stage could not handle it; shown, and skipped until it is edited
+    Column("terms", JSON, nullable=False, default=list),  # which terms of the queries that found it are in it
+    Column("copy_key", String(16), nullable=False, default=""),  # of its words: which others are copies (copies.py)
     UniqueConstraint("network", "external_id"),
+    Index(None, "copy_key", "posted_at"),
     Index(None, "state", "id"),
     Index(None, "account_id", "posted_at"),
     Index(None, "network", "parent_id"),
@@ -318,11 +321,26 @@ drafts = Table(
     Column("posted_url", Text),
     Column("rule", String(100), nullable=False, default=""),  # which asked for it
     Column("wording", String(20), nullable=False, default=""),  # of the template; empty once a person changed it
+    Column("alone_until", Moment),  # later it does not go out by itself: what it answers is too old
     Column("said_at", Moment, index=True),  # approved, then sent: when it counts towards the guard's caps
     Column("score", Integer, nullable=False, default=0),
     Column("queue_at", Moment, nullable=False),  # the earliest comes first, see policies/score.py
     Index(None, "state", "queue_at", "id"),
     Index(None, "account", "state"),
+)
+
+draws = Table(  # drafts that drew for a share, and the side on which they fell; `policy shares` compares the two
+    "draws",
+    metadata,
+    Column("decision_id", BigKey, ForeignKey("decisions.id"), primary_key=True),
+    Column("level", String(20), primary_key=True),  # what has the share: listener.types.Level
+    Column("name", String(100), primary_key=True),
+    ref("mentions"),
+    Column("share", Float, nullable=False),  # percent, at that moment
+    Column("alone", Boolean, nullable=False),  # the side: whether it was within the share
+    Column("alone_but_for_this", Boolean, nullable=False),  # whether nothing else kept it from going out alone
+    Column("at", Moment, nullable=False, index=True),
+    Column("day_over_at", Moment, nullable=False),  # until then it is watched what came of it
 )
 
 views = Table(  # what was last shown to whom, so that nobody approves what they have not read

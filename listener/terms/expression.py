@@ -131,6 +131,18 @@ def leaves(expression: Expression) -> Iterator[Leaf]:
             yield expression
 
 
+def sought(expression: Expression) -> Iterator[Leaf]:
+    """Every leaf of a `plain` expression that must or may be there, from left to right: those not behind a Not."""
+    match expression:
+        case And(parts) | Or(parts):
+            for part in parts:
+                yield from sought(part)
+        case Not():
+            return
+        case _:
+            yield expression
+
+
 def plain(expression: Expression, *, positive: bool = True) -> Expression:
     """The same with every Not directly before a leaf."""
     match expression:

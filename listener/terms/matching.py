@@ -24,6 +24,7 @@ from listener.terms.expression import (
     Word,
     leaves,
     plain,
+    sought,
 )
 
 _NONE: frozenset[str] = frozenset()
@@ -61,6 +62,17 @@ class Terms:
         form = folding.form(text)
         found = {each for each in self._needles if each in form}
         return self._test(Seen(found, folding.names(author), spoken(language)))
+
+    def found(self, text: str, *, author: str = "") -> tuple[str, ...]:
+        """What of it is there, in the order and as `str()` writes it; what must not be there is never among it."""
+        form = folding.form(text)
+        names = folding.names(author)
+        there = [
+            leaf
+            for leaf in sought(plain(self.expression))
+            if not isinstance(leaf, Language) and needle(leaf) in (names if isinstance(leaf, From) else form)
+        ]
+        return tuple(dict.fromkeys(map(str, there)))
 
 
 class Matcher:

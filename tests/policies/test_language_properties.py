@@ -27,7 +27,7 @@ from listener.types import (
 from policies.calendars import WEEKDAYS
 from policies.schema import Then, When
 from tests.policies.situations import NOW
-from tests.policies.test_properties import actions, situations, teams, texts
+from tests.policies.test_properties import actions, keepers, situations, teams, texts
 
 CALENDARS = ["office", "night", "always"]
 
@@ -69,7 +69,9 @@ KEYS: dict[str, st.SearchStrategy[Any]] = {
     "author.verified": st.booleans(),
     "author.new": st.booleans(),
     "author.unsolved_complaints": number,
+    "author.bot_likeness": st.sampled_from([">= 0.7", "< 0.3", "0.4"]),
     "author.complaints_last_30_days": number,
+    "terms": st.sampled_from(["iberia", ["#iberia", "iberia express"]]),
     "customer.language": st.sampled_from(["es", "en"]),
     "customer.fields": st.dictionaries(
         st.sampled_from(["plan", "Arrears", "since"]),
@@ -131,7 +133,8 @@ def files(draw: st.DrawFn, *, shadow: bool = False) -> dict[str, Any]:
     )
     steps = st.sampled_from([{"alert": "ops"}, [{"alert": "a"}, {"after": "2h", "team": "boss", "urgency": "+1"}]])
     data["escalation"] = draw(st.fixed_dictionaries({}, optional={"on_breach": steps, "on_warning": steps}))
-    data["areas"] = {"roaming": {"examples": [f"sin datos en el viaje {place}" for place in "abcde"]}}
+    examples = [f"sin datos en el viaje {place}" for place in "abcde"]
+    data["areas"] = {"roaming": {"examples": examples, **draw(keepers)}}
     if draw(st.booleans()):
         data["areas"]["roaming"] |= {"team": draw(teams), "skills": ["roaming"]}
     parts = data["score"]["contributions"]
@@ -164,13 +167,15 @@ def everything(draw: st.DrawFn) -> Situation:
     return replace(
         seen,
         now=now,
+        terms=draw(st.sampled_from([(), ("iberia",), ('"iberia express"', "#iberia")])),
+        same_text_by_others=draw(st.integers(0, 9)),
         posted_at=now - timedelta(minutes=draw(st.integers(0, 6000))),
         customer=draw(st.sampled_from([None, customer])),
         understanding=replace(
             seen.understanding,
             signals=tuple(scores),
             signal_scores=scores,
-            areas=draw(st.sampled_from([(), ("roaming",), ("an area of old", "Roaming")])),
+            areas=draw(st.sampled_from([(), ("roaming",), ("an area of old", "Roaming"), ("Roaming", "x")])),
         ),
         author=replace(
             seen.author,

@@ -82,6 +82,12 @@ actions = st.one_of(
 )
 
 
+sendings = st.sampled_from(
+    ["auto", "manual", {"auto": "50%"}, {"auto": "5%", "ramp": {"to": "80%", "over": "7d", "starting": "2026-11-18"}}]
+)
+keepers = st.fixed_dictionaries({}, optional={"mode": sendings})
+
+
 @st.composite
 def scores(draw: st.DrawFn) -> dict[str, Any]:
     """What may stand under `score:`."""
@@ -114,11 +120,11 @@ def texts(draw: st.DrawFn) -> str:
         rules[-1] |= {"continue": True} if goes_on else {}
     data = {
         "name": "any",
-        "mode": draw(st.sampled_from(Mode)),
+        "mode": draw(sendings),
         "cases": draw(st.sampled_from(CaseMode)),
         "language": "es",
-        "networks": {"x": {"mode": draw(st.sampled_from(Mode)), "cases": draw(st.sampled_from(CaseMode))}},
-        "teams": draw(rooms()),
+        "networks": {"x": {"mode": draw(sendings), "cases": draw(st.sampled_from(CaseMode))}},
+        "teams": {team: room | draw(keepers) for team, room in draw(rooms()).items()},
         "score": draw(scores()),
         "default_team": draw(teams),
         "brand": {"name": "Acme", "signature": draw(st.sampled_from(["", "^A"]))},
@@ -132,7 +138,7 @@ def texts(draw: st.DrawFn) -> str:
         "guidelines": {"greet_by_name": {"hold": draw(st.booleans())}, "no_promises": draw(st.booleans())},
         "templates": {
             "hello": {"es": ["Hola {{ author.name }}", "Hola"], "en": "Hi {{ author.first_name }}"},
-            "maybe": {"es": "Caso{% if case.reference %} {{ case.reference }}{% endif %}"},
+            "maybe": {"es": "Caso{% if case.reference %} {{ case.reference }}{% endif %}", **draw(keepers)},
             "private": {"es": "A {% if customer.known %}{{ customer.name }}{% else %}ti{% endif %}"},
         },
         "rules": rules,
@@ -209,7 +215,7 @@ def test_what_always_holds(text: str, seen: list[Situation], mode: Mode | None) 
         stopped = [trace for trace in decision.guards if trace.holds or trace.forbids]
         assert all(trace.reason for trace in stopped)
         assert all(not (trace.holds and trace.forbids) for trace in decision.guards)
-        assert len(decision.guards) == 25
+        assert len(decision.guards) == 26
         assert decision.policy_version == policy.version
         if any(trace.forbids for trace in decision.guards):
             assert decision.reply is None, "nothing is drafted when it is forbidden"
@@ -218,8 +224,10 @@ def test_what_always_holds(text: str, seen: list[Situation], mode: Mode | None) 
             assert decision.reply.limit == one.facts.limit
             if decision.reply.mode is Mode.AUTO:
                 assert not stopped, "auto only if every guard lets it pass"
-                assert policy.mode_on(one.network) is Mode.AUTO
+                assert policy.mode_on(one.network) is not Mode.MANUAL
+                assert {trace.mode for trace in decision.modes} == {Mode.AUTO}
                 assert decision.reply.length <= decision.reply.limit
+                assert decision.reply.alone_until == one.posted_at + policy.file.guard.max_age
                 assert policy.review(decision.reply.text, one.facts, one.author.handle, visibility=one.visibility) == ()
         if decision.ignored:
             assert (decision.reply, decision.case, decision.needs_routing) == (None, None, False)

@@ -100,7 +100,7 @@ CHANGES = [
         ("complaint", "does other things", "reply was template sorry and becomes template thanks"),
     ),
     ({"templates": {**BASE["templates"], "thanks": {"es": "Mil gracias"}}}, PRAISE, ("", "wording of thanks", "words")),
-    ({"mode": "manual"}, PRAISE, ("", "mode", "manual")),
+    ({"mode": "manual"}, PRAISE, ("", "mode", "for the policy leaves it to a person")),
     ({"guard": {"min_confidence": 0.99}}, PRAISE, ("", "guard confidence", "holds it for a person now: the model")),
     ({"service_levels": {}}, COMPLAINT, ("", "service levels", "promised")),
     ({"default_team": "boss"}, COMPLAINT, ("", "default team", "was care and becomes boss")),

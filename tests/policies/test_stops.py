@@ -52,6 +52,7 @@ STOPS: list[tuple[str, str, dict[str, Any], str]] = [
     ("loop", "holds", {"author__quick_replies_last_day": 2}, "2 times within seconds"),
     ("loop", "holds", {"author__same_text_last_day": 3}, "the same 3 times within a day"),
     ("loop", "holds", {"author__mentions_last_10_minutes": 12}, "12 times in ten minutes"),
+    ("campaign", "holds", {"same_text_by_others": 5}, "5 other accounts wrote the same within an hour"),
 ]
 
 
@@ -77,6 +78,7 @@ def test_a_stop(guard: str, how: str, given: dict[str, Any], reason: str) -> Non
         {"thread__repliers": ("beto", "ana_acme2")},
         {"sends__by_rule_last_day": {"all": 6, "tag everything": 99}},
         {"sends__last_day": 8},
+        {"same_text_by_others": 4},
         {"sends__by_wording_last_day": {WORDING: 2, "another": 99}},
         {"author__quick_replies_last_day": 1, "author__same_text_last_day": 2, "author__mentions_last_10_minutes": 11},
     ],

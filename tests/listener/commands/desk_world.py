@@ -34,6 +34,7 @@ from listener.types import (
     Media,
     MentionState,
     Mode,
+    ModeTrace,
     Post,
     PostKind,
     Promise,
@@ -164,6 +165,7 @@ class DeskWorld:
         ignored: str = "",
         rules: Sequence[RuleTrace] = RULES,
         guards: Sequence[GuardTrace] = GUARDS,
+        modes: Sequence[ModeTrace] = (),
         open_case: bool = False,
     ) -> Draft | None:
         """What understanding and policy make of the mention; gives the draft."""
@@ -184,11 +186,13 @@ class DeskWorld:
                 guards=tuple(guards),
                 score=urgency.points,
                 contributions=(Contribution(name=f"urgency {urgency}", points=urgency.points),),
+                modes=tuple(modes),
             )
             trace = {
                 "rules": [asdict(rule) for rule in rules],
                 "guards": [asdict(guard) for guard in guards],
                 "contributions": [asdict(part) for part in decision.contributions],
+                "modes": [asdict(each) for each in modes],
                 "saw": {"author": {"handle": mention.author.handle, "bot": False}, "paused": False, "kind": "mention"},
             }
             decision_id = decisions.decided(tx, mention, decision, trace=trace, model_version="m1", now=self.clock())

@@ -29,7 +29,7 @@ from listener.model.reading import BUNDLED, load, reader_version
 from listener.model.teaching import teach
 from listener.model.weighing import Kind, Label, weigh
 from listener.store import tables
-from listener.types import GuardTrace, Intent, RuleOutcome, RuleTrace, Sentiment, Understanding
+from listener.types import GuardTrace, Intent, Level, Mode, ModeTrace, RuleOutcome, RuleTrace, Sentiment, Understanding
 from tests.listener.commands.desk_world import DANGER, DANGEROUS, GUARDS, RULES, SAID, DeskWorld
 from tests.listener.model.by_vectors import ByVectors
 from tests.listener.model.by_words import ByWords
@@ -411,6 +411,26 @@ def test_the_service_level_that_was_applied_is_told(desk: DeskWorld) -> None:
     shown = " ".join(desk.run("explain", "D1").stdout.split())
     assert "promised high, only tier gold, on office: first answer by 2026-03-05 09:00 UTC" in shown
     assert json.loads(desk.run("explain", "D1", "--json").stdout)["promise"] == promise
+
+
+def test_who_left_a_reply_to_a_person_is_told(desk: DeskWorld) -> None:
+    drew = "drew 42.10 of 100 for the share of 10% of network x: a person sees it"
+    modes = (
+        ModeTrace(level=Level.NETWORK, name="x", mode=Mode.MANUAL, said=drew, share=10, lot=42.1),
+        ModeTrace(level=Level.TEAM, name="care", mode=Mode.AUTO, said="team care lets it go out alone"),
+    )
+    mention = desk.hears()
+    desk.decides(mention, modes=modes)
+    told = desk.run("explain", "D1", "--no-words", environment={"COLUMNS": "120"}).stdout
+    assert "Alone or by a person" in told
+    assert re.search(rf"! network x +{re.escape(drew)}", told)
+    assert re.search(r"✓ team care +team care lets it go out alone", told)
+    first, second = json.loads(desk.run("explain", "D1", "--no-words", "--json").stdout)["modes"]
+    assert (first["level"], first["mode"], first["lot"], second["lot"]) == ("network", "manual", 42.1, None)
+    desk.is_deleted(mention)
+    erased = desk.run("explain", f"M{mention}", "--no-words").stdout
+    assert re.search(r"! network +a person", erased)
+    assert "42.10" not in erased
 
 
 def test_everything_shows_a_long_cell_in_full(desk: DeskWorld) -> None:

@@ -105,4 +105,4 @@ def test_shares_and_the_shadow_are_said_in_words(escucha: Run, tmp_path: Path) -
     assert "50%" not in said
     assert "is used by no rule" not in said
     found = json.loads(escucha("policy", "check", "p.yaml", "--json").stdout)
-    assert (found["shares"], found["shadow"]) == ({"thanks": grows}, ["bold"])
+    assert (found["shares"], found["shadow"]) == ([{"level": "rule", "name": "thanks", "share": grows}], ["bold"])

@@ -207,6 +207,9 @@ def test_replaying_writes_nothing(escucha: Escucha) -> None:
 RICH = situation(
     customer=replace(GOLD, fields={"plan": "gold", "arrears": "30,50"}),
     broke="the money is spent",
+    terms=("#iberia", '"iberia express"'),
+    same_text_by_others=3,
+    author__complaints_last_30_days=4,
     author__verified=False,
     author__unsolved_complaints=2,
     author__mentions_last_10_minutes=3,
@@ -219,7 +222,6 @@ RICH = situation(
     sends__by_rule_last_day={"thanks": 7},
     sends__by_wording_last_day={"0123456789ab": 8},
     sends__wordings_before=("0123456789ab",),
-    author__complaints_last_30_days=9,
     teams__live_cases={"care": 10, "second line": 1},
 )
 

@@ -115,3 +115,65 @@ def test_only_the_fields_that_the_policy_asks_about_reach_it_and_the_trace(escuc
         (decision,) = decisions.decisions_of(tx, mention.id)
     assert decision.tags == ("arrears",)
     assert "Calle Mayor" not in str(decision.trace)
+
+
+def test_complaints_of_a_month_are_counted_on_all_accounts_of_a_customer(escucha: Escucha) -> None:
+    for text, who, days in (("mal", "ana", 20), ("mal", "ana", 8), ("¿horario?", "ana", 4), ("fatal mal", "beto", 2)):
+        escucha.says(f"@marca {text}", who=who)
+        escucha.round()
+        escucha.clock.forward(days=days)
+    with escucha.store.write() as tx:
+        edit = Edit(reference="C1", values={**RECORD, "fields": {}}, changed=())
+        customers.write(tx, added=[edit], changed=[], by="test", now=escucha.clock(), source="test")
+        for handle in ("ana", "beto"):
+            desk_customers.link(
+                tx,
+                customers.get(tx, "C1"),
+                network="sandbox",
+                handle=handle,
+                linkable=True,
+                basis=LinkBasis.SELF_DECLARED,
+                evidence="",
+                by="test",
+                now=escucha.clock(),
+            )
+    last = escucha.says("@marca otra vez mal")
+    stranger = escucha.says("@marca ¿hola?", who="carla")
+    escucha.round()
+    assert saw(escucha, last)["author"]["complaints_last_30_days"] == 3, "one of hers is older than a month"
+    assert saw(escucha, stranger)["author"]["complaints_last_30_days"] == 0
+
+
+def test_the_terms_that_found_a_mention_are_kept_and_reach_the_policy(escucha: Escucha) -> None:
+    escucha.queries = ("mentions", '(horario OR "no abren" OR from:ana) -empleo', "#marca")
+    escucha.main = escucha.pipeline()
+    addressed = escucha.says("@marca no abren", who="beto")
+    found = escucha.says("dicen que #marca no abren a su horario")
+    escucha.round()
+    escucha.round()
+    assert sorted(saw(escucha, found)["terms"]) == ['"no abren"', "#marca", "from:ana", "horario"]
+    assert saw(escucha, addressed)["terms"] in (['"no abren"'], [])
+    escucha.network.edit(found, "dicen que #marca abre", at=escucha.clock())
+    escucha.round()
+    assert "#marca" in saw(escucha, found)["terms"]
+    escucha.network.delete(found)
+    escucha.round()
+    with escucha.store.read() as tx:
+        gone = mentions.by_external_id(tx, "sandbox", found)
+    assert gone is not None
+    assert gone.terms == ()
+
+
+def test_copies_of_a_text_by_others_are_counted(escucha: Escucha) -> None:
+    for number in range(3):
+        escucha.says(f"@marca ¡Devolved el dinero a TODOS! https://x.example/{number} #t{number}", who=f"p{number}")
+    first = escucha.says("@marca devolved el dinero a todos", who="p0")
+    short = escucha.says("@marca muchas gracias a", who="p1")
+    escucha.says("@marca muchas gracias a", who="p2")
+    escucha.round()
+    assert saw(escucha, first)["same_text_by_others"] == 2, "not those of its own author"
+    assert saw(escucha, short)["same_text_by_others"] == 0, "so few words are anybody's"
+    escucha.clock.forward(hours=2)
+    later = escucha.says("@marca devolved el dinero a todos", who="late")
+    escucha.round()
+    assert saw(escucha, later)["same_text_by_others"] == 0

@@ -71,8 +71,8 @@ class Keywords:
             model_version=self.version,
             language="es",
             language_score=0.99,
-            sentiment=Sentiment.NEUTRAL,
-            sentiment_scores={"neutral": 0.95},
+            sentiment=Sentiment.NEGATIVE if "fatal" in text else Sentiment.NEUTRAL,
+            sentiment_scores={"negative" if "fatal" in text else "neutral": 0.95},
             intents=(intent,),
             intent_scores={intent.value: 0.95},
         )

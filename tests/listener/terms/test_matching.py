@@ -12,6 +12,32 @@ from tests.listener.terms.writing import authors, expressions, languages, posts
 
 
 @pytest.mark.parametrize(
+    ("terms", "text", "author", "found"),
+    [
+        ("iberia OR #iberia", "ya #Iberia", "", ("iberia", "#iberia")),
+        ('(retraso OR "se ha caído") -empleo iberia', "Se ha  caído IBERIA", "", ('"se ha caído"', "iberia")),
+        ("iberia -(huelga -vuelos)", "iberia vuelos huelga", "", ("iberia", "vuelos")),
+        ("iberia lang:es from:ana", "iberia es", "@Ana@m.example", ("iberia", "from:ana")),
+        ("iberia OR iberia", "iberia", "", ("iberia",)),
+        ("-empleo iberia", "nada", "", ()),
+    ],
+)
+def test_what_of_the_terms_is_there(terms, text, author, found):
+    assert parse(terms).found(text, author=author) == found
+
+
+@given(expressions, posts, authors)
+def test_what_matches_by_its_words_has_some_of_them(expression, text, author):
+    terms = Terms("", expression)
+    found = terms.found(text, author=author)
+    assert len(set(found)) == len(found)
+    if terms.matches(text, author=author) and not is_endless(expression):
+        assert found
+    if found:
+        assert all(str(parse(each)) == each for each in found), "each can be written as it stands"
+
+
+@pytest.mark.parametrize(
     ("terms", "text", "matches"),
     [
         pytest.param("iberia", "Vuelo con IBERIA.", True, id="a word"),

@@ -327,6 +327,8 @@ def upgrade() -> None:
         sa.Column("checked_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("gone_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("trouble", sa.Text(), nullable=True),
+        sa.Column("terms", sa.JSON(), nullable=False),
+        sa.Column("copy_key", sa.String(length=16), nullable=False),
         sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name=op.f("fk_mentions_account_id")),
         sa.ForeignKeyConstraint(["source_id"], ["sources.id"], name=op.f("fk_mentions_source_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_mentions")),
@@ -334,6 +336,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("mentions", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_mentions_account_id"), ["account_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_mentions_copy_key_posted_at"), ["copy_key", "posted_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_mentions_account_id_posted_at"), ["account_id", "posted_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_mentions_network_parent_id"), ["network", "parent_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_mentions_posted_at"), ["posted_at"], unique=False)
@@ -507,6 +510,7 @@ def upgrade() -> None:
         sa.Column("posted_url", sa.Text(), nullable=True),
         sa.Column("rule", sa.String(length=100), nullable=False),
         sa.Column("wording", sa.String(length=20), nullable=False),
+        sa.Column("alone_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("said_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("score", sa.Integer(), nullable=False),
         sa.Column("queue_at", sa.DateTime(timezone=True), nullable=False),
@@ -540,6 +544,25 @@ def upgrade() -> None:
     with op.batch_alter_table("attachments", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_attachments_draft_id"), ["draft_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_attachments_notice_id"), ["notice_id"], unique=False)
+
+    op.create_table(
+        "draws",
+        sa.Column("decision_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("level", sa.String(length=20), nullable=False),
+        sa.Column("name", sa.String(length=100), nullable=False),
+        sa.Column("mention_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("share", sa.Float(), nullable=False),
+        sa.Column("alone", sa.Boolean(), nullable=False),
+        sa.Column("alone_but_for_this", sa.Boolean(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("day_over_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["decision_id"], ["decisions.id"], name=op.f("fk_draws_decision_id")),
+        sa.ForeignKeyConstraint(["mention_id"], ["mentions.id"], name=op.f("fk_draws_mention_id")),
+        sa.PrimaryKeyConstraint("decision_id", "level", "name", name=op.f("pk_draws")),
+    )
+    with op.batch_alter_table("draws", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_draws_at"), ["at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_draws_mention_id"), ["mention_id"], unique=False)
 
     op.create_table(
         "views",
