@@ -113,6 +113,7 @@ def _encoded(text: str) -> str:
 
 
 def named(name: str, address: str) -> str:
+    """The address as a header's value, a name before it where there is one."""
     name = one_line(name)[:100]
     plain = re.fullmatch(r"[A-Za-z0-9 ]*", name)
     return f"{name if plain else _encoded(name)} <{address}>" if name else address
@@ -189,6 +190,7 @@ def _subject(request: ReplyRequest) -> str:
 
 
 def one_line(text: str) -> str:
+    """The text without line ends and other signs that cannot be seen."""
     return " ".join(clean(text).split())
 
 

@@ -241,6 +241,7 @@ def test_status_for_programs_keeps_its_keys(desk: DeskWorld) -> None:
         "areas",
         "money",
         "unwatched",
+        "alerts",
     }
     assert told["areas"] is None
     assert set(told["counts"]) == {
