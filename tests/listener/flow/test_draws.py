@@ -89,7 +89,7 @@ def test_what_came_within_a_day(escucha: Escucha) -> None:
     with escucha.store.write() as tx:
         case = cases.get(tx, alone[2].case_reference)
         for state in (CaseState.RESOLVED, CaseState.OPEN):
-            case = desk.move(tx, case, state, by="mod", now=escucha.clock())
+            case = desk.move(tx, case, state, by="mod", now=escucha.clock(), moved=escucha.policy.promises.moved)
         waits = cases.get(tx, suggested[1].case_reference or "")
         desk.move(
             tx,
