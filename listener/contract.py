@@ -199,6 +199,9 @@ class Policy(Protocol):
     def overrides(self) -> Mapping[str, Mode]:
         """The modes that the settings gave it when it was read, by network; "" stands for everywhere."""
 
+    def is_colleague(self, network: str, handle: str) -> bool:
+        """Whether it names that account on that network as a colleague's."""
+
     def review(
         self, text: str, facts: Facts, handle: str, *, visibility: Visibility = Visibility.PUBLIC
     ) -> tuple[str, ...]:

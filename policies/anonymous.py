@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from policies.personal import personal_data
+from policies.personal import personal_data, personal_data_in
 from policies.words import fold
 
 _MAIL = re.compile(r"(?<![@\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
@@ -49,6 +49,11 @@ def anonymous(text: str, *, names: Iterable[str] = (), hide: Iterable[str] = ())
         (_DIGITS, NUMBER),
     ):
         text = pattern.sub(instead, text)
+    while found := personal_data_in(text):  # however it is written
+        ends = len(text)
+        for one in sorted(found, key=lambda one: one.start, reverse=True):
+            if one.end <= ends:
+                text, ends = f"{text[: one.start]}{NUMBER}{text[one.end :]}", one.start
     known = _name_words(names)
     return _WORD.sub(lambda word: "someone" if _bare(word[0]) in known else word[0], text)
 

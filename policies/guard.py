@@ -7,6 +7,7 @@ of the trace.
     own_post, colleague   our own words, and a colleague's                            forbids
     author                automatic accounts; those who ask them to keep away         forbids
     opted_out             who asks, or asked before, not to be answered               forbids
+                          who comes near to asking for it                             holds
     answerable            whom, and what, the network does not let us answer          forbids
     answered              what was answered already                                   forbids
     colleague_answered    what a colleague answered from an account of their own      holds
@@ -47,6 +48,7 @@ from listener.types import (
     Visibility,
 )
 from policies import stops, stops_of_words
+from policies.colleagues import is_colleague
 from policies.drafts import addressed_length
 from policies.evaluate import Rules
 from policies.guidelines import Guidelines
@@ -102,6 +104,10 @@ class Guarded:
     def mode_on(self, network: str) -> Mode | Share:
         """How replies go out on that network, settings included; the levels below can only make it stricter."""
         return self._rules.mode_on(network)
+
+    def is_colleague(self, network: str, handle: str) -> bool:
+        """Whether `guard: colleagues:` names that account on that network."""
+        return is_colleague(handle, network, self._settings.colleagues)
 
     def decide(self, situation: Situation) -> Decision:
         """What to do about one mention, after every hard stop. Pure: the same situation gives the same decision."""

@@ -10,6 +10,7 @@ import re
 import unicodedata
 
 MAX_NAME = 40
+MOST_DIGITS = 5  # in a name; with more it could be somebody's number, whatever word stands beside it
 
 _LINK = re.compile(r"(?:\w+:/*/\S*)|(?:\bwww\.\S*)|(?:[\w-]+(?:\.[\w-]+)*\.[^\W\d_]{2,}(?:[/?#:]\S*)?)", re.IGNORECASE)
 _EMOJI_CODE = re.compile(r":\w+:")
@@ -26,7 +27,8 @@ _JOINING = re.compile(r"de|del|la|las|los|y|e|and")
 def safe_name(name: str) -> str:
     """The name on one line, without invisible signs, mentions, hashtags, links and markup; at most 40 signs.
 
-    Letters in fancy dress become plain ones. May be empty: then nothing of it was fit to repeat.
+    Letters in fancy dress become plain ones. May be empty: then nothing of it was fit to repeat, as where it holds six
+    digits and more.
     """
     text = unicodedata.normalize("NFKC", name[:400])
     kept: list[str] = []
@@ -48,12 +50,22 @@ def safe_name(name: str) -> str:
     text = " ".join(text.split())
     if len(text) > MAX_NAME:
         text = text[:MAX_NAME].rsplit(" ", 1)[0] if " " in text[:MAX_NAME] else text[:MAX_NAME]
-    return text.strip(" -.,;:!?'")
+    return "" if _digits(text) > MOST_DIGITS else text.strip(" -.,;:!?'")
 
 
 def safe_handle(handle: str) -> str:
-    """The first part of a handle, which nobody is notified or linked by: `ana` for `@ana@example.social`."""
-    return safe_name(re.split(r"[@.]", handle.lstrip("@"), maxsplit=1)[0])
+    """The first part of a handle, which nobody is notified or linked by: `ana` for `@ana@example.social`.
+
+    Of one with six digits and more the letters are kept: `ana` for `@ana83749201`.
+    """
+    first = re.split(r"[@.]", handle.lstrip("@"), maxsplit=1)[0]
+    if _digits(first) > MOST_DIGITS:
+        first = "".join(sign for sign in first if not _digits(sign))
+    return safe_name(first)
+
+
+def _digits(text: str) -> int:
+    return sum(sign.isdigit() for sign in text)
 
 
 def first_name(name: str) -> str:

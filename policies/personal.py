@@ -1,16 +1,20 @@
 """Personal data that must not stand in a public reply: addresses, phones, cards, accounts, identity numbers.
 
 Check digits and numbering plans come from python-stdnum and phonenumbers, so that an order number, a price or a date is
-seldom taken for somebody's.
+seldom taken for somebody's. Whatever signs stand between its digits, and whatever script they are of, a number is found
+(`plain.py`).
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
-from policies.identities import is_card, is_cuit, numbers_of_people
+from policies.contacts import Contacts
+from policies.identities import card_in, is_cuit, numbers_of_people
 from policies.phones import AROUND, Phones
+from policies.plain import Plain, plain
 
 _EMAIL = re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
 _LINK = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
@@ -20,45 +24,140 @@ _DATE = re.compile(
     r"|(?:0?[1-9]|[12]\d|3[01])[-/.](?:0?[1-9]|[12]\d|3[01])[-/.](?:(?:19|20)\d{2}|\d{2}))(?![\d\-])"
 )
 _TIME = re.compile(r"\b\d{1,2}:\d{2}(?::\d{2})?\b")
-_DIGITS = re.compile(r"(?<![\w])(?:\+|\(?00)?\(?\d(?:[ ().\-/]{0,2}\d){6,22}(?![\w])")
-_SIGNS = re.compile(r"\D")
+_ROW = re.compile(  # letters may stand before it only where they call it a phone
+    r"(?:(?<!\w)|(?<=tel)|(?<=tlf)|(?<=tfno)|(?<=tfn)|(?<=cel)|(?<=[oó]vil)|(?<=fono)|(?<=phone)|(?<=app))"
+    r"(?:\+|\(?00)?\(?\d(?:(?:[ ().\-/,]{0,3}|:)\d){6,}+",
+    re.IGNORECASE,
+)
+_GROUP = re.compile(r"\d+")
+_LAST_GROUP = re.compile(r"(?<=\d)[^\d]+\d+$")
+MOST_GROUPS, OVERLAP = 40, 19  # of digits in a row that is looked at in one piece
+_NO_DIGIT = re.compile(r"[^0-9]")
 _FEWEST = 6  # digits; what holds fewer holds no number of anybody
+
+# In a link: what parts it, whose path holds a phone, and which rows of digits are only its own names for things.
+_PARTS = re.compile(r"[/?&=#;]")
+_MESSENGER = re.compile(
+    r"(?:wa\.me|whatsapp|t\.me|telegram|viber|signal\.me|/(?:tel|call|phone|sms)[/:])", re.IGNORECASE
+)
+_OWN_NAMES = re.compile(r"(?<![^\W_])\d[\d.\-_]*(?![^\W_])")
+_OWN_KEYS = re.compile(
+    r"[?&;#][\w\-]*(?:id|ts|time|date|page|v|p|hash|key|token|ref|order|pedido|case|caso|ticket)=([\d.\-_]+)",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """Personal data of one kind, and where in the text it stands."""
+
+    kind: str
+    start: int
+    end: int
 
 
 def personal_data(text: str, allowed: Iterable[str] = ()) -> tuple[str, ...]:
     """What kinds of personal data `text` holds, each once, such as `an e-mail address`; never the data itself.
 
-    `allowed`: the company's own addresses and numbers, which may stand anywhere, whatever the gaps between digits.
+    `allowed`: the company's own addresses, numbers and links, which may stand anywhere, whatever the gaps between
+    digits; each counts as a whole only.
     """
-    contacts = tuple(allowed)
-    for contact in contacts:
-        text = text.replace(contact, " … ")
-    own = {digits for digits in (_SIGNS.sub("", contact) for contact in contacts) if len(digits) >= 6}
-    text = _REFERENCE.sub(" … ", text)
-    kinds = ["an e-mail address"] if _EMAIL.search(text) else []
-    text = _TIME.sub(" … ", _DATE.sub(" … ", _EMAIL.sub(" … ", _LINK.sub(" … ", text))))
-    if sum(sign.isdigit() for sign in text) >= _FEWEST:
-        kinds += _numbers(text, own)
-    return tuple(dict.fromkeys(kinds))
+    return tuple(dict.fromkeys(found.kind for found in personal_data_in(text, allowed)))
 
 
-def _numbers(text: str, own: set[str]) -> Iterator[str]:
+def personal_data_in(text: str, allowed: Iterable[str] = ()) -> tuple[Found, ...]:
+    """The same with where each stands in `text`, addresses first."""
+    if sum(sign.isdigit() for sign in text) < _FEWEST and not any(sign in text for sign in "@＠﹫%"):
+        return ()
+    contacts = Contacts.of(tuple(allowed))
+    read = plain(text)
+    found: list[Found] = []
+    read = read.hiding(contacts.references_and_links_in(read.text))
+    for match in _EMAIL.finditer(read.text):
+        if not contacts.has_address(match.group()):
+            start, end = read.span(*match.span())
+            found.append(Found(kind="an e-mail address", start=start, end=end))
+    read = read.hiding(match.span() for match in _EMAIL.finditer(read.text))
+    read = read.hiding(_in_links(read.text)).with_single_gaps()
+    for pattern in (_REFERENCE, _DATE, _TIME):
+        read = read.hiding([match.span() for match in pattern.finditer(read.text)])
+    if sum(sign.isdigit() for sign in read.text) >= _FEWEST:
+        found += (_at(read, kind, start, end) for kind, start, end in _numbers(read.text, contacts))
+    return tuple(found)
+
+
+def _at(read: Plain, kind: str, start: int, end: int) -> Found:
+    start, end = read.span(start, end)
+    return Found(kind=kind, start=start, end=end)
+
+
+def _in_links(text: str) -> Iterator[tuple[int, int]]:
+    """What of the links in a text is no number of anybody: the numbers of pages, and the signs that part it."""
+    for match in _LINK.finditer(text):
+        start, link = match.start(), match.group()
+        path_ends = min((at for at in (link.find("?"), link.find("#")) if at >= 0), default=len(link))
+        if not _MESSENGER.search(link[:path_ends]):
+            for name in _OWN_NAMES.finditer(link, 0, path_ends):
+                yield start + name.start(), start + name.end()
+        for value in _OWN_KEYS.finditer(link, path_ends):
+            yield start + value.start(1), start + value.end(1)
+        for part in _PARTS.finditer(link):
+            yield start + part.start(), start + part.end()
+
+
+def _numbers(text: str, contacts: Contacts) -> Iterator[tuple[str, int, int]]:
     taken: list[tuple[int, int]] = []
     for kind, start, end in numbers_of_people(text):
         taken.append((start, end))
-        yield kind
-    phones, found = Phones(), False
-    for match in _DIGITS.finditer(text):
-        start, end = match.span()
-        digits = _SIGNS.sub("", match.group())
-        if digits in own or any(begin < end and start < stop for begin, stop in taken):
+        if not contacts.has_number(text[start:end]):
+            yield kind, start, end
+    phones = Phones()
+    for start, row in _rows(text):
+        end = start + len(row)
+        if any(begin < end and start < stop for begin, stop in taken):
             continue
-        if is_cuit(digits) and not match.group().startswith("+"):
-            yield "a tax number (CUIT)"
-        elif is_card(digits):
-            yield "a card number"
-        elif not found and phones.is_phone(
-            match.group().lstrip("("), before=text[max(0, start - AROUND) : start], after=text[end : end + AROUND]
-        ):
-            found = True
-            yield "a phone number"
+        digits = _NO_DIGIT.sub("", row)
+        if contacts.has_number(row):
+            continue
+        if is_cuit(digits) and not row.startswith("+"):
+            yield "a tax number (CUIT)", start, end
+        elif card := card_in(row):
+            if not contacts.has_number(row[slice(*card)]):
+                yield "a card number", start + card[0], start + card[1]
+        else:
+            yield from _phones(text, start, row, phones, contacts)
+
+
+def _phones(text: str, start: int, row: str, phones: Phones, contacts: Contacts) -> Iterator[tuple[str, int, int]]:
+    for piece in re.finditer(r"[^,]+", row):
+        begin, end = start + piece.start(), start + piece.end()
+        while begin < end:
+            found = phones.find(
+                text[begin:end], before=text[max(0, begin - AROUND) : begin], after=text[end : end + AROUND]
+            )
+            if found is None:
+                break
+            if own := contacts.begins(text[begin:end]):  # `900 100 200 24 horas`
+                begin += own
+                continue
+            if not contacts.has_number(text[begin + found[0] : begin + found[1]]):
+                yield "a phone number", begin + found[0], begin + found[1]
+            begin += found[1]
+
+
+def _rows(text: str) -> Iterator[tuple[int, str]]:
+    """Rows of seven digits and more with the signs between them, and where each begins; long ones in pieces that
+    overlap by as many groups as a number can have.
+    """
+    for match in _ROW.finditer(text):
+        row = match.group()
+        if text[match.end() : match.end() + 1].isalnum():  # `612 345 678x`: a name for something ends it
+            row = _LAST_GROUP.sub("", row) if _LAST_GROUP.search(row) else ""
+        groups = [group.span() for group in _GROUP.finditer(row)]
+        for first in range(0, len(groups), MOST_GROUPS - OVERLAP):
+            start = groups[first][0] if first else 0
+            piece = row[start : groups[min(first + MOST_GROUPS, len(groups)) - 1][1]]
+            if len(_NO_DIGIT.sub("", piece)) >= 7:
+                yield match.start() + start, piece
+            if first + MOST_GROUPS >= len(groups):
+                break

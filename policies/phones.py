@@ -20,7 +20,9 @@ REGIONS = (
 MOST_LOOKED_AT = 40  # rows of digits in one text; what comes after them counts as a number by its length alone
 AROUND = 40  # characters read before and after a number
 
+
 _SEPARATORS = re.compile(r"[^0-9]+")
+_GROUP = re.compile(r"\d+")
 _NUMBERED = re.compile(
     r"(?:#|\b(?:pedidos?|[oó]rden(?:es)?|orders?|tickets?|casos?|cases?|facturas?|invoices?|expedientes?|reservas?"
     r"|bookings?|reservations?|referencias?|references?|ref|tracking|seguimiento|rastreo|localizador|c[oó]digos?|codes?"
@@ -36,12 +38,13 @@ _CALLED = re.compile(
 )
 _MONEY_BEFORE = re.compile(r"(?:[€$£]|\b(?:usd|eur|mxn|ars|clp|cop|pen|s/|bs))\.?\s{0,2}$", re.IGNORECASE)
 _MONEY_AFTER = re.compile(
-    r"^(?:,\d{1,2})?\s{0,2}(?:[€$£%]|(?:euros?|eur|usd|d[oó]lares|dollars|pesos?|soles|bol[ií]vares|libras|pounds"
+    r"^(?:[.,]\d{1,2})?\s{0,2}(?:[€$£%]|(?:euros?|eur|usd|d[oó]lares|dollars|pesos?|soles|bol[ií]vares|libras|pounds"
     r"|mxn|ars|clp|cop|millones|millions?|km|kwh|mb|gb|bytes)\b)",
     re.IGNORECASE,
 )
 # Thousands, round millions, a decimal: `1.250.000`, `300 000 000`, `40.4167754`.
-_AMOUNT = re.compile(r"\d{1,2}(?:\.\d{3}){2,}|\d{1,3}(?:[ .]000){2,}|\d+\.\d+")
+_AMOUNT = re.compile(r"\d{1,2}(?:\.\d{3}){2,}|\d{1,3}(?:[ .]000){2,}|\d+\.\d{1,2}|1?\d{1,2}\.\d{4,}")
+_YEARS = re.compile(r"(?:(?:19|20)\d{2}[ ./-]{1,3})+(?:19|20)\d{2}")
 
 
 class Phones:
@@ -50,39 +53,57 @@ class Phones:
     def __init__(self) -> None:
         self._looked = 0
 
-    def is_phone(self, candidate: str, *, before: str, after: str) -> bool:
-        """Whether a row of digits with its separators is a phone number, by itself and by what stands around it."""
-        digits = _SEPARATORS.sub("", candidate)
-        if not 7 <= len(digits) <= 17:
-            return False
+    def find(self, row: str, *, before: str, after: str) -> tuple[int, int] | None:
+        """Where in a row of digits with its separators the first phone number stands, by what stands around it too."""
+        if len(_SEPARATORS.sub("", row)) < 7:
+            return None
         named = bool(_CALLED.search(before[-AROUND:]))
-        if not named and _is_something_else(candidate, before[-AROUND:], after[:AROUND]):
-            return False
+        if not named and _is_something_else(row, before[-AROUND:], after[:AROUND]):
+            return None
         self._looked += 1
-        if self._looked > MOST_LOOKED_AT:
-            return len(digits) >= 9
-        if candidate.startswith("+"):
-            return _is_possible(digits)
-        if digits.startswith("00") and _is_valid_abroad(digits[2:]):
-            return True
-        return any(_is_national(part, named=named) for part in _parts(candidate, digits))
+        for start, end in _parts(row):
+            candidate = row[start:end]
+            digits = _SEPARATORS.sub("", candidate)
+            if self._looked > MOST_LOOKED_AT and len(digits) >= 9:
+                return start, end
+            if self._looked <= MOST_LOOKED_AT and _is_phone(candidate, digits, named=named):
+                return start, end
+        return None
+
+
+def _is_phone(candidate: str, digits: str, *, named: bool) -> bool:
+    if candidate.startswith("+"):
+        return _is_possible(digits)
+    if digits.startswith("00") and _is_valid_abroad(digits[2:]):
+        return True
+    return _is_national(digits, named=named)
 
 
 def _is_something_else(candidate: str, before: str, after: str) -> bool:
     if _NUMBERED.search(before) or _MONEY_BEFORE.search(before) or _MONEY_AFTER.search(after):
         return True
-    return bool(_AMOUNT.fullmatch(candidate))
+    return bool(_AMOUNT.fullmatch(candidate) or _YEARS.fullmatch(candidate))
 
 
-def _parts(candidate: str, digits: str) -> Iterator[str]:
-    """The whole, then what it begins with up to each gap: two numbers in a row look like one."""
-    yield digits
-    groups = [group for group in _SEPARATORS.split(candidate) if group]
-    for end in range(len(groups) - 1, 0, -1):
-        begun = "".join(groups[:end])
-        if len(begun) < 9:
-            return
-        yield begun
+def _parts(row: str) -> Iterator[tuple[int, int]]:
+    """The whole, then what it begins with up to each gap, then what it ends with, then each group: two numbers in a
+    row look like one.
+    """
+    groups = [match.span() for match in _GROUP.finditer(row)]
+    begins = next((at for at, sign in enumerate(row) if sign in "+0123456789"), 0)
+    sizes = [end - start for start, end in groups]
+    fits = range(7, 18)
+    if sum(sizes) in fits:
+        yield begins, groups[-1][1]
+    for last in range(len(groups) - 2, -1, -1):
+        if 9 <= sum(sizes[: last + 1]) <= 17:
+            yield begins, groups[last][1]
+    for first in range(1, len(groups)):
+        if 9 <= sum(sizes[first:]) <= 17 and (first == len(groups) - 1 or sum(sizes) > 17):
+            yield groups[first][0], groups[-1][1]
+    for start, end in groups[1:-1]:
+        if 9 <= end - start <= 17:
+            yield start, end
 
 
 def _is_national(digits: str, *, named: bool) -> bool:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from listener.types import CaseMode, Mode
 from policies.alerts import Targets
 from policies.asking import AskFor
 from policies.blocks import Block
 from policies.calendars import Calendar, Calendars, TimeZone, WeekdayList
+from policies.contacts import contact
 from policies.fields import (
     NONE,
     Age,
@@ -38,6 +39,7 @@ from policies.fields import (
     Words,
     listed,
     refuse,
+    sentences,
 )
 from policies.records import Fields
 from policies.sample import MOST, Sample
@@ -332,8 +334,8 @@ class Brand(Block):
 
     name: Annotated[str, Field(max_length=60)] = ""
     signature: Annotated[str, Field(max_length=60)] = Field(default="", description="Ends every reply.")
-    contacts: tuple[Annotated[str, Field(min_length=6, max_length=80)], ...] = Field(
-        default=(), description="Our own addresses and numbers, which replies may name in public."
+    contacts: tuple[Annotated[str, Field(min_length=6, max_length=80), AfterValidator(sentences(contact))], ...] = (
+        Field(default=(), description="Our own addresses, numbers and links, each whole, which replies may name.")
     )
 
 

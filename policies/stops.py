@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from listener.types import Answerable, PostKind, ReplyPlan, Situation
 from policies.amounts import spoken
 from policies.colleagues import is_colleague, who_answered
-from policies.optouts import asks_to_be_left_alone
+from policies.optouts import asks_to_be_left_alone, may_ask_to_be_left_alone
 from policies.risks import Risk
 from policies.schema_guard import Guard
 
@@ -62,14 +63,21 @@ def opted_out(about: Case) -> Stop:
         return "forbids", f"it asks to be left alone (“{words}”)"
     if about.situation.author.left_alone:
         return "forbids", "the author asked to be left alone; `escucha leave-alone --lift` takes that back"
+    if words := _spoken_to_us(about.situation, may_ask_to_be_left_alone):
+        return "holds", f"it may ask to be left alone (“{words}”), and a person should see"
     return None
 
 
 def opt_out(situation: Situation) -> str:
-    """The words by which its author, speaking to us, asks to be left alone."""
+    """The words by which its author, speaking to us, asks to be left alone, be it in the content warning."""
+    return _spoken_to_us(situation, asks_to_be_left_alone)
+
+
+def _spoken_to_us(situation: Situation, asks: Callable[[str], str]) -> str:
     if situation.kind is PostKind.FOUND or situation.author.is_us or situation.author.bot:
         return ""
-    return asks_to_be_left_alone(situation.text)
+    warning = situation.content_warning
+    return asks(situation.text) or (asks(f"{warning}\n{situation.text}") if warning else "")
 
 
 def answerable(about: Case) -> Stop:

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import re
+
 from listener.types import Situation, Visibility
 from policies.conditions import confidence as sureness
 from policies.personal import personal_data as personal_data_in
 from policies.stops import Case, Stop
 from policies.words import fold
+
+# Of a name, what joins its words; and words of one or two letters that stand in anybody's reply.
+_JOINING = frozenset({"de", "del", "la", "las", "los", "el", "y", "e", "i", "da", "do", "dos", "van", "von", "der"})
+_EVERYDAY = re.compile(
+    r"[a-z]|a[lmnst]|b[ey]|d[aio]|e[hlns]|fe|go|h[aeio]|i[dfnrst]|l[aeo]|m[eiy]|n[io]|o[hknrs]|pm|s[eio]|t[eou]|u[nps]"
+    r"|v[aei]|we|y[ao]"
+)
+_CAPITAL = re.compile(r"(?<=[^\W_] )[^\W\d_]{1,2}\b|(?<=[^\W_], )[^\W\d_]{1,2}\b")
 
 
 def confidence(about: Case) -> Stop:
@@ -88,5 +98,8 @@ def _unmasks(text: str, situation: Situation) -> bool:
     if situation.customer is None:
         return False
     shown = set(fold(f"{situation.author.display_name} {situation.author.handle} {situation.text}").split())
-    hidden = {word for word in fold(situation.customer.name).split() if len(word) > 2} - shown
-    return bool(hidden & set(fold(text).split()))
+    hidden = set(fold(situation.customer.name).split()) - shown - _JOINING
+    if any(not _EVERYDAY.fullmatch(word) for word in hidden.intersection(fold(text).split())):
+        return True
+    # `He`, `Mi`, `A.`: a name where it has a capital and no sentence begins with it
+    return any(fold(word).strip() in hidden for word in _CAPITAL.findall(text) if word[0].isupper())

@@ -23,6 +23,11 @@ _LOOKALIKES = str.maketrans(
 )
 
 
+def is_unseen(sign: str) -> bool:
+    """Whether the sign has no width, though Unicode counts it neither among the marks nor among the formats."""
+    return unicodedata.normalize("NFKD", sign) in _UNSEEN
+
+
 def beginning_and_end(text: str) -> str:
     """The text, or of a very long one the first 20,000 and the last 5,000 characters, as two lines."""
     return text if len(text) <= BEGINNING + END else f"{text[:BEGINNING]}\n{text[-END:]}"

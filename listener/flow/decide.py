@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -114,6 +115,7 @@ def decide(
                 facts=known,
                 company=company,
                 fields_asked=policy.fields_asked,
+                is_colleague=policy.is_colleague,
                 broke=why_broke[mention.account],
                 live_cases=live_cases,
                 now=now,
@@ -139,6 +141,7 @@ class _Matter:
     facts: Facts
     company: Company
     fields_asked: frozenset[str]  # of those imported with the customer; nothing else of them is copied into a trace
+    is_colleague: Callable[[str, str], bool]  # (network, handle), as the policy lists them
     broke: str  # why there is no money to answer
     live_cases: Counter[str]  # by team; grows with the cases that the batch opens
 
@@ -150,6 +153,7 @@ def _gather(
     facts: Facts,
     company: Company,
     fields_asked: frozenset[str],
+    is_colleague: Callable[[str, str], bool],
     broke: str,
     live_cases: Counter[str],
     now: datetime,
@@ -168,6 +172,7 @@ def _gather(
         facts=facts,
         company=company,
         fields_asked=fields_asked,
+        is_colleague=is_colleague,
         broke=broke,
         live_cases=live_cases,
     )
@@ -259,7 +264,13 @@ def _situation(tx: Transaction, matter: _Matter, now: datetime) -> Situation:
             answered=sends.this_mention > 0 or mentions.answered_by(tx, mention.network, mention.external_id, ours),
             answered_by_colleague=by_hand,
             last_speaker=_last_speaker(tx, matter, ours),
-            repliers=mentions.repliers(tx, mention.network, mention.external_id, but=[*ours, author.external_id]),
+            repliers=mentions.repliers(
+                tx,
+                mention.network,
+                mention.external_id,
+                but=[*ours, author.external_id],
+                ahead=partial(matter.is_colleague, mention.network),
+            ),
         ),
         case=CaseView(reference=case.reference, exists=True, team=case.team, urgency=case.urgency)
         if case

@@ -9,6 +9,7 @@ from sqlalchemy import and_, case, func, or_, select
 
 from listener.store import Transaction
 from listener.store import tables as t
+from listener.store.mentions import BELIEVED
 from listener.types import Intent
 
 
@@ -22,21 +23,24 @@ class Habits:
 
 
 def habits(tx: Transaction, *, account_id: int, text: str, now: datetime, quick: timedelta) -> Habits:
-    """Counts over the account's last day, by an index.
+    """Counts over what was heard of the account within a day, by an index; when it says that it wrote does not count.
 
     `text`: how often it wrote these very words (1 for words that are none). `quick`: an answer to us that came within
     so long of what it answers, or seems to have come before it.
     """
     posts, drafts = t.mentions.c, t.drafts.c
-    recent = and_(posts.account_id == account_id, posts.posted_at >= now - timedelta(days=1))
+    day = now - timedelta(days=1)
+    recent = and_(posts.account_id == account_id, posts.heard_at >= day, posts.posted_at >= day - BELIEVED)
     query = select(
-        func.sum(case((posts.posted_at >= now - timedelta(minutes=10), 1), else_=0)),
+        func.sum(case((posts.heard_at >= now - timedelta(minutes=10), 1), else_=0)),
         func.sum(case((posts.text == text, 1), else_=0)),
     )
     lately, same = tx.execute(query.where(recent)).one()
+    answered = t.mentions.alias()  # a network's ids are its own: another may use the same
     answers = (
         select(posts.posted_at, drafts.sent_at)
         .join(t.drafts, drafts.posted_id == posts.parent_id)
+        .join(answered, and_(answered.c.id == drafts.mention_id, answered.c.network == posts.network))
         .where(recent, drafts.sent_at.is_not(None))
     )
     return Habits(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -27,6 +27,10 @@ _TOLD_EACH_TIME = ("handle", "display_name", "url", "followers", "bot", "opted_o
 MAX_COUNT = 2_000_000_000  # as much as an integer column holds everywhere
 AGAIN = timedelta(hours=1)  # until a post is looked up again of which a look told nothing
 MOST_TERMS = 40  # kept with one mention, of all queries that found it
+# Whoever posts says when, and can say anything: how often somebody wrote is counted by when we heard it. Only what says
+# that it is so much older than the span is left out, lest a first poll's old posts count as written now. No policy
+# answers by itself what is older (`guard: max_age:`), so that nobody gains by saying so.
+BELIEVED = timedelta(days=7)
 MAX_ID = 300  # characters of an id or a name, as wide as their columns
 MAX_TEXT = 50_000  # characters kept of one post; longer than any network's limit, short of what would choke a terminal
 
@@ -368,21 +372,30 @@ def answered_by(tx: Transaction, network: str, external_id: str, ours: Iterable[
     return tx.scalar(query.limit(1)) is not None
 
 
-def repliers(tx: Transaction, network: str, external_id: str, *, but: Iterable[str]) -> tuple[str, ...]:
-    """The handles of those whom we heard answering that post, at most 50; `but`: external ids of ours to leave out."""
+def repliers(
+    tx: Transaction, network: str, external_id: str, *, but: Iterable[str], ahead: Callable[[str], bool]
+) -> tuple[str, ...]:
+    """The handles of those whom we heard answering that post, at most 50, in alphabetical order.
+
+    Where there are more, those for whom `ahead` is true come before the rest, and then whoever was heard first: no
+    crowd hides a colleague. `but`: external ids of ours to leave out.
+    """
     query = (
         select(t.accounts.c.handle)
-        .distinct()
         .join(t.mentions, t.accounts.c.id == t.mentions.c.account_id)
         .where(t.mentions.c.network == network, t.mentions.c.parent_id == external_id)
         .where(t.accounts.c.external_id.not_in(list(but)))
+        .group_by(t.accounts.c.handle)
+        .order_by(func.min(t.mentions.c.id))
     )
-    return tuple(tx.scalars(query.order_by(t.accounts.c.handle).limit(50)))
+    handles = list(tx.scalars(query))
+    return tuple(sorted(sorted(handles, key=lambda handle: not ahead(handle))[:50]))
 
 
 def by_account_since(tx: Transaction, account_id: int, since: datetime) -> int:
-    """How often the account wrote since then."""
-    where = (t.mentions.c.account_id == account_id, t.mentions.c.posted_at >= since)
+    """How often we heard the account since then; what claims to be much older (`BELIEVED`) does not count."""
+    columns = t.mentions.c
+    where = (columns.account_id == account_id, columns.heard_at >= since, columns.posted_at >= since - BELIEVED)
     return int(tx.scalar(select(func.count()).select_from(t.mentions).where(*where)) or 0)
 
 

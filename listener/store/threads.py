@@ -48,7 +48,12 @@ def last_said(tx: Transaction, mention: Mention) -> Said | None:
 
 def answered_by_hand(tx: Transaction, network: str, external_id: str, ours: Iterable[str]) -> bool:
     """Whether one of our accounts was heard answering that post with something that Escucha did not send."""
-    sent = select(t.drafts.c.id).where(t.drafts.c.posted_id == t.mentions.c.external_id)
+    answered = t.mentions.alias()
+    sent = (
+        select(t.drafts.c.id)
+        .join(answered, answered.c.id == t.drafts.c.mention_id)
+        .where(t.drafts.c.posted_id == t.mentions.c.external_id, answered.c.network == t.mentions.c.network)
+    )
     query = (
         select(t.mentions.c.id)
         .join(t.accounts, t.accounts.c.id == t.mentions.c.account_id)

@@ -132,6 +132,28 @@ def test_a_name_that_the_account_hides_is_not_told() -> None:
         assert decision.reply.mode is Mode.AUTO
 
 
+@pytest.mark.parametrize("name", ["Li Wu", "Bo Xi", "А Б", "He An", "Eva Y", "M. Pi"])
+def test_a_short_name_is_hidden_as_well(name: str) -> None:
+    full = policies.load_text(TEXT.replace("customer.first_name", "customer.name"), "p.yaml")
+    given: dict[str, Any] = {"author__handle": "anon123", "author__display_name": "anon"}
+    for short in (name, name.split(maxsplit=1)[0]):
+        customer = CustomerView(reference="C-1", name=short)
+        told = full.decide(situation("record", "question", customer=customer, **given))
+        assert told.reply is not None
+        assert told.reply.mode is Mode.MANUAL
+
+
+def test_what_joins_a_name_is_no_name() -> None:
+    text = TEXT.replace(
+        "Hola{% if customer.known %}, {{ customer.first_name }}{% endif %}.", "Llega a la vez y de lo que es."
+    )
+    for name in ("María de la O", "Ana A. y López", "Juan van Es"):
+        customer = CustomerView(reference="C-1", name=name)
+        told = policies.load_text(text, "p.yaml").decide(situation("record", "question", customer=customer))
+        assert told.reply is not None
+        assert told.reply.mode is Mode.AUTO, name
+
+
 # --- danger ----------------------------------------------------------------------------------------------------------
 
 

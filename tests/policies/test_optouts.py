@@ -8,7 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.optouts import asks_to_be_left_alone
+import policies
+from listener.types import Mode
+from policies.optouts import asks_to_be_left_alone, may_ask_to_be_left_alone
+from tests.policies.situations import situation
+
+EAGER = policies.load_text("""name: eager
+mode: auto
+language: es
+teams: {care: {}}
+default_team: care
+templates: {hello: {es: "Hola."}}
+rules: [{name: all, then: {reply: hello}}]
+""")
 
 
 @pytest.mark.parametrize(
@@ -54,6 +66,23 @@ from policies.optouts import asks_to_be_left_alone
         "unsubscribe me please",
         "take me off your list",
         "never contact me again",
+        "No me vuelvan a escribir",
+        "no vuelvan a contactarme",
+        "nunca más me escriban",
+        "no me molesten más",
+        "dejen de molestar",
+        "paren de escribirme",
+        "No sigan escribiéndome",
+        "sácame de tu lista",
+        "no más mensajes",
+        "dont ever message me again",
+        "STОP",  # the O is Cyrillic
+        "nо me соntesten más",
+        "no more messages",
+        "I don't want to be contacted.",
+        "stop texting",
+        "please don't respond to this",
+        "stop stop STOP!",
     ],
 )
 def test_a_request_is_heard(text: str) -> None:
@@ -100,15 +129,81 @@ def test_a_request_is_heard(text: str) -> None:
         "no quiero mensajes de publicidad, quiero mi factura",
         "para",
         "basta ya",
+        "Sáquenme de la lista de morosos, esa deuda no es mía.",
+        "exijo que me respondan",
     ],
 )
 def test_a_complaint_is_not_taken_for_one(text: str) -> None:
     assert asks_to_be_left_alone(text) == ""
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "dame de baja",
+        "No me contestes con plantillas",
+        "Ya os he dicho mil veces y os exijo que no me escribáis por aquí",
+        "Dejen de llamarme a la hora de comer",
+        "I asked you to stop messaging me",
+        "Take me off your mailing list.",
+    ],
+)
+def test_what_comes_near_is_noticed(text: str) -> None:
+    assert may_ask_to_be_left_alone(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "Es increíble que no me contesten",
+            "exijo que me respondan",
+            "¿Por qué no me contestas?",
+            "Quiero darme de baja",
+        ),
+        *(
+            "Telecom no deja de escribirme cartas",
+            "they never answer me",
+            "stop charging me",
+            "don't leave me alone",
+            "",
+        ),
+        *("Como no me contestéis hoy, me voy", "please reply to me", "my phone won't stop ringing"),
+    ],
+)
+def test_who_wants_an_answer_does_not_come_near(text: str) -> None:
+    assert may_ask_to_be_left_alone(text) == ""
+
+
+def test_what_is_unsure_waits_for_a_person_and_nobody_is_left_alone_for_it() -> None:
+    decision = EAGER.decide(situation("dame de baja", "question"))
+    assert decision.reply is not None
+    assert decision.reply.mode is Mode.MANUAL
+    assert not decision.leave_alone
+    assert [(g.guard, g.reason) for g in decision.guards if g.holds] == [
+        ("opted_out", "it may ask to be left alone (“dame de baja”), and a person should see")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("warning", "text", "asked"),
+    [
+        ("No me contesten más", "😡", True),
+        ("política", "stop", True),
+        ("Ayer", "dame de baja", False),
+        ("spoilers", "la conexión va baja", False),
+    ],
+)
+def test_the_content_warning_is_read_too(warning: str, text: str, asked: bool) -> None:
+    decision = EAGER.decide(situation(text, "question", content_warning=warning))
+    assert decision.leave_alone is asked
+    assert (decision.reply is None) is asked
+
+
 @given(st.text(max_size=300))
 def test_any_text_is_read(text: str) -> None:
     asks_to_be_left_alone(text)
+    may_ask_to_be_left_alone(text)
 
 
 @pytest.mark.parametrize(
@@ -123,6 +218,7 @@ def test_any_text_is_read(text: str) -> None:
 def test_a_hostile_text_takes_no_longer_than_it_must(text: str) -> None:
     began = time.process_time()
     asks_to_be_left_alone(text)
+    may_ask_to_be_left_alone(text)
     assert time.process_time() - began < 5
 
 
