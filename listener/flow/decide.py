@@ -358,7 +358,7 @@ def _write_down(tx: Transaction, matter: _Matter, situation: Situation, decision
             now=now,
         )
         if decision.reply.mode is Mode.AUTO:
-            rule = next((trace.rule for trace in decision.rules if trace.outcome == "matched"), "policy")
+            rule = decision.reply.rule or "policy"
             inbox.approve(tx, inbox.get(tx, draft_id), by=f"rule {rule}", now=now, automatic=True)
     log.info(
         "Decided.",

@@ -62,6 +62,8 @@ NASTY = {
     "escaped-key": ('"na\\e": small\n', 1, "U+001B"),
     "bidi-override": ("name: a\u202eb\n", 1, "U+202E"),
     "surrogate": ("name: \ud800\n", 1, "U+D800"),
+    "escaped-surrogate": ('name: small\n\nteams: {"\\ud800": {}}\n', 3, "character"),
+    "escaped-pair": ('name: "\\ud83d\\ude00"\n', 1, "character"),
     "indentation": ("name: small\n  teams: {}\n", 2, "indentation"),
     "indentation-of-a-list": ("rules:\n  - name: a\n   then: {}\n", 3, "indentation"),
     "open-bracket": ("name: [small\n", 2, "quotes"),
