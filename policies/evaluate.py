@@ -54,16 +54,20 @@ class _Said:
     tags: list[str] = field(default_factory=list)
     escalate: str = ""
     ignored: str = ""
-    last_rule: str = ""
     person: bool = False
     reply_rule: str = ""
+    case_rule: str = ""  # what its title names where no intent does
+    escalate_rule: str = ""
 
     def hear(self, rule: Rule, reply: Reply | None) -> None:
         """Adds what the rule says; `reply` is what it answers with this mention."""
         then = rule.then
-        self.last_rule = rule.name
         if self.reply is None and reply is not None:
             self.reply_rule = rule.name
+        if self.case is None and then.case is not None:
+            self.case_rule = rule.name
+        if not self.escalate and then.escalate:
+            self.escalate_rule = rule.name
         self.reply = self.reply or reply
         self.person = self.person or bool(then.person)
         self.case = self.case or then.case
@@ -199,14 +203,16 @@ class Rules:
             team = self.file.default_team
         else:
             return None, True
-        return self.case_plan(
-            situation, team=team, urgency=urgency, tags=self._case_tags(said), rule=said.last_rule
-        ), False
+        asked_by = said.case_rule if wanted else said.escalate_rule
+        return self.case_plan(situation, team=team, urgency=urgency, tags=self._case_tags(said), rule=asked_by), False
 
     def case_plan(
         self, situation: Situation, *, team: str, urgency: Urgency, tags: tuple[str, ...] = (), rule: str = ""
     ) -> CasePlan:
-        """A case with the service level of its urgency. Its title quotes nobody: posts can be deleted, titles stay."""
+        """A case with the service level of its urgency. Its title quotes nobody: posts can be deleted, titles stay.
+
+        `rule`: the one that asked for it, which the title names where the mention wants nothing that we know.
+        """
         promised = self.file.service_levels.promised(urgency)
         intents = situation.understanding.intents
         matter = intents[0].replace("_", " ") if intents else rule or "mention"

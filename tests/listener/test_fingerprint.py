@@ -41,11 +41,7 @@ def others(value: Any) -> list[Any]:
     if isinstance(value, timedelta):
         return [value + timedelta(microseconds=1)]
     assert isinstance(value, tuple)
-    longer = [
-        (*value, *value[-1:]),
-        (),
-        *([(value[0], *value[1:], other) for other in others(value[0])] if value else []),
-    ]
+    longer = [(*value, *value[-1:]), (), *((*value, other) for each in value[:1] for other in others(each))]
     changed = [(*value[:at], other, *value[at + 1 :]) for at, each in enumerate(value) for other in others(each)]
     return [each for each in (*longer, *changed) if each != value]
 
@@ -72,9 +68,8 @@ def test_every_field_of_a_decision_is_changed() -> None:
     for kind, parts in ((RuleTrace, "rules"), (GuardTrace, "guards")):
         told = [other[0] for name, other in CHANGED if name == parts and len(other) == 1]
         first = getattr(WHOLE, parts)[0]
-        assert {
-            each.name for each in fields(kind) for one in told if getattr(one, each.name) != getattr(first, each.name)
-        } == {each.name for each in fields(kind)}
+        names = {each.name for each in fields(kind)}
+        assert {name for name in names for one in told if getattr(one, name) != getattr(first, name)} == names
 
 
 def test_all_changes_differ_from_each_other() -> None:
