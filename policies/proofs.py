@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -157,13 +157,13 @@ class _Seekers:
         return False
 
 
-@dataclass
 class _Node:
     """What may follow: whole words, and words of which only the beginning is given."""
 
-    words: dict[str, _Node] = field(default_factory=dict)
-    stems: dict[str, _Node] = field(default_factory=dict)
-    ends: bool = False
+    def __init__(self) -> None:
+        self.words: dict[str, _Node] = {}
+        self.stems: dict[str, _Node] = {}
+        self.ends = False
 
 
 @lru_cache(maxsize=512)
