@@ -32,7 +32,46 @@ from policies.schema import When
 # What says nothing about who it was; a key that is not named here is left out. Numbers of the author and the customer
 # are kept only where a rule compares them.
 _KEPT = frozenset(
-    ["text", "content_warning", "network", "kind", "visibility", "has_media", "unanswerable", "paused", "now", "age", "language", "intents", "sentiment", "signals", "areas", "confidence", "author.bot", "author.opted_out", "author.left_alone", "author.is_us", "author.mentions_last_7_days", "author.mentions_last_10_minutes", "author.same_text_last_day", "author.quick_replies_last_day", "thread.our_replies", "thread.is_reply_to_us", "thread.answered", "thread.answered_by_colleague", "thread.last_speaker", "sends.to_author_last_day", "sends.in_thread", "sends.last_hour", "sends.automatic_to_author_last_day", "sends.last_day", "case.exists", "case.team", "case.urgency", "customer.known"]
+    [
+        "text",
+        "content_warning",
+        "network",
+        "kind",
+        "visibility",
+        "has_media",
+        "unanswerable",
+        "paused",
+        "now",
+        "age",
+        "language",
+        "intents",
+        "sentiment",
+        "signals",
+        "areas",
+        "confidence",
+        "author.bot",
+        "author.opted_out",
+        "author.left_alone",
+        "author.is_us",
+        "author.mentions_last_7_days",
+        "author.mentions_last_10_minutes",
+        "author.same_text_last_day",
+        "author.quick_replies_last_day",
+        "thread.our_replies",
+        "thread.is_reply_to_us",
+        "thread.answered",
+        "thread.answered_by_colleague",
+        "thread.last_speaker",
+        "sends.to_author_last_day",
+        "sends.in_thread",
+        "sends.last_hour",
+        "sends.automatic_to_author_last_day",
+        "sends.last_day",
+        "case.exists",
+        "case.team",
+        "case.urgency",
+        "customer.known",
+    ]
 )
 _IN_WORDS = (
     "source",
