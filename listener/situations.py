@@ -17,7 +17,7 @@ from functools import cache
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
-from pydantic_core import from_json
+from pydantic_core import PydanticSerializationError, from_json
 
 from listener.types import Decision, Facts, Situation, Understanding
 
@@ -115,7 +115,12 @@ def fingerprint(decision: Decision) -> str:
 
     Fields at their default do not count, so that one that is added later changes no fingerprint.
     """
-    said = _adapter(Decision).dump_json(decision, exclude_defaults=True, warnings=False)
+    adapter = _adapter(Decision)
+    try:
+        said = adapter.dump_json(decision, exclude_defaults=True, warnings=False)
+    except PydanticSerializationError:  # half a character, which UTF-8 has no bytes for
+        values = adapter.dump_python(decision, mode="json", exclude_defaults=True, warnings=False)
+        return digest_of(values)
     return hashlib.sha256(said).hexdigest()
 
 

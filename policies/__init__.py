@@ -27,6 +27,7 @@ from policies.recording import Recorded, added, names_in, record, text_of
 from policies.rehearse import FactsOf, beside, run_tests, samples_of
 from policies.schema import PolicyFile, json_schema
 from policies.shares import Share
+from policies.twice import keys_that_stand_twice
 
 __all__ = [
     "Difference",
@@ -82,7 +83,7 @@ def load_text(
 ) -> Guarded:
     """The policy in `text`, as `load`; `name` stands for the file in problems."""
     document = documents.parse(text, name)
-    problems = reference_problems(document)
+    problems = [*reference_problems(document), *keys_that_stand_twice(document, PolicyFile)]
     try:
         file = PolicyFile.model_validate(document.data)
     except ValidationError as error:

@@ -12,10 +12,15 @@ from collections.abc import Iterable
 from policies.personal import personal_data, personal_data_in
 from policies.words import fold
 
-_MAIL = re.compile(r"(?<![@\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
-_LINK = re.compile(r"(?:\b[a-z][a-z0-9+.-]*://|\bwww\.)\S+|\b(?:[\w-]+\.)+[a-z]{2,}/\S*", re.IGNORECASE)
-_HANDLE = re.compile(r"[@＠]\w+(?:[.-]\w+)*(?:@\w+(?:[.-]\w+)*)?|\b[ur]/[\w-]+")
-_REFERENCE = re.compile(r"\b(?=\S*[^\W\d_])(?=(?:\S*?\d){4})[\w]+(?:[-/.][\w]+)*\b")
+# Strangers choose these words: no pattern may look at a stretch of them again from each of its letters.
+_MAIL = re.compile(r"(?<![@\w.+-])[\w.+-]++@[\w-]++(?:\.[\w-]++)+")
+_LINK = re.compile(
+    r"[a-z][a-z0-9+.-]{0,30}://\S+|\bwww\.\S+|(?<![\w-])(?<![\w-]\.)(?:[\w-]++\.)++[a-z]{2,}/\S*", re.IGNORECASE
+)
+_HANDLE = re.compile(r"[@＠]\w++(?:[.-]\w++)*(?:@\w++(?:[.-]\w++)*)?|\b[ur]/[\w-]+")
+_STRETCH = re.compile(r"\S+")
+_TOKEN = re.compile(r"\w++(?:[-/.]\w++)*+")
+_LETTER, _DIGIT = re.compile(r"[^\W\d_]"), re.compile(r"\d")
 _IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{2,4}){3,8}\b")
 _DATE = re.compile(r"\b(?:\d{4}-\d{1,2}-\d{1,2}|\d{1,2}[/.-]\d{1,2}[/.-](?:\d{4}|\d{2}))\b")
 _DIGITS = re.compile(r"[+(]?\d(?:[ ().\-/]{0,2}\d){4,}")
@@ -45,10 +50,9 @@ def anonymous(text: str, *, names: Iterable[str] = (), hide: Iterable[str] = ())
         (_HANDLE, SOMEONE),
         (_IBAN, NUMBER),
         (_DATE, DATE),
-        (_REFERENCE, REFERENCE),
-        (_DIGITS, NUMBER),
     ):
         text = pattern.sub(instead, text)
+    text = _DIGITS.sub(NUMBER, _STRETCH.sub(_without_references, text))
     while found := personal_data_in(text):  # however it is written
         ends = len(text)
         for one in sorted(found, key=lambda one: one.start, reverse=True):
@@ -68,6 +72,17 @@ def still_personal(text: str, *, names: Iterable[str] = ()) -> tuple[str, ...]:
     if _name_words(names) & {_bare(word) for word in _WORD.findall(text)}:
         kinds.append("a name")
     return tuple(kinds)
+
+
+def _without_references(stretch: re.Match[str]) -> str:
+    """What stands between two spaces, each token of it hidden after which, itself included, a letter and four digits
+    stand: `AB-1234`, `1234/ABC`."""
+    text = stretch[0]
+    letters, digits = ([found.start() for found in each.finditer(text)] for each in (_LETTER, _DIGIT))
+    if not letters or len(digits) < 4:
+        return text
+    last = min(letters[-1], digits[-4])
+    return _TOKEN.sub(lambda token: REFERENCE if token.start() <= last else token[0], text)
 
 
 def _bare(word: str) -> str:

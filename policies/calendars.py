@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Annotated
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import BeforeValidator, Field
 
@@ -30,7 +30,10 @@ from policies.words import shown, suggestion
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 DAILY = "daily"
 
+MOST_REGIONS = 100  # whose holidays one policy names, all calendars together
+
 _DAY = 24 * 60  # minutes
+_NO_PLACES = frozenset({"localtime", "Factory", "posixrules", "Etc/Unknown"})
 _WINDOW = re.compile(r"(\d{1,2}):(\d{2}) ?[-–] ?(\d{1,2}):(\d{2})")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
@@ -114,9 +117,15 @@ def _zone(name: str) -> ZoneInfo:
     return ZoneInfo(name)
 
 
+@lru_cache(maxsize=1)
+def _zones() -> frozenset[str]:
+    """The names of places and of UTC; none that means another one on every machine, or no place at all."""
+    return frozenset(name for name in available_timezones() if name not in _NO_PLACES)
+
+
 def _time_zone(value: object) -> str:
     try:
-        if not isinstance(value, str) or not value.isprintable() or len(value) > 60:
+        if not isinstance(value, str) or value.strip() not in _zones():
             raise ValueError
         return _zone(value.strip()).key
     except (KeyError, ValueError, OSError):
@@ -268,7 +277,17 @@ def _day_before(today: date) -> date:
     return today - timedelta(days=1) if today > date.min else today
 
 
-@lru_cache(maxsize=256)
+def many_regions(calendars: Mapping[str, Calendar]) -> str:
+    """The calendar with which a policy names more regions than are looked up at each decision; "" if none does."""
+    named: set[Region] = set()
+    for name, calendar in calendars.items():
+        named.update(calendar.holidays)
+        if len(named) > MOST_REGIONS:
+            return name
+    return ""
+
+
+@lru_cache(maxsize=12 * MOST_REGIONS)  # several years of two policies: found once each, never again and again
 def _holidays_in(region: Region, year: int) -> Mapping[date, str]:
     """The public holidays of that year by day."""
     import holidays

@@ -66,11 +66,10 @@ class _Said:
     tags: list[str] = field(default_factory=list)
     escalate: str = ""
     ignored: str = ""
-    last_rule: str = ""
     person: str = ""  # the rule that wants a person to look
     reply_rule: str = ""
     alerts: dict[str, str] = field(default_factory=dict)  # target -> the rule that named it first
-    case_rule: str = ""
+    case_rule: str = ""  # what its title names where no intent does
     escalate_rule: str = ""
     skills: list[str] = field(default_factory=list)
     mode: Mode | Share | None = None  # as that rule has it
@@ -78,7 +77,6 @@ class _Said:
     def hear(self, rule: Rule, reply: Reply | None) -> None:
         """Adds what the rule says; `reply` is what it answers with this mention."""
         then = rule.then
-        self.last_rule = rule.name
         if self.reply is None and reply is not None:
             self.reply_rule = rule.name
             self.mode = then.reply.mode if then.reply else None
@@ -241,9 +239,8 @@ class Rules:
             return None, None, True
         if existing.exists:
             urgency = max(urgency, existing.urgency, key=lambda level: level.rank)
-        plan = self.case_plan(
-            situation, team=route.team, urgency=urgency, tags=self._case_tags(said), rule=said.last_rule
-        )
+        asked_by = said.case_rule if said.case and not said.case.is_none else said.escalate_rule
+        plan = self.case_plan(situation, team=route.team, urgency=urgency, tags=self._case_tags(said), rule=asked_by)
         return plan, route, False
 
     def _route(self, said: _Said, situation: Situation) -> Route:
@@ -260,7 +257,10 @@ class Rules:
     def case_plan(
         self, situation: Situation, *, team: str, urgency: Urgency, tags: tuple[str, ...] = (), rule: str = ""
     ) -> CasePlan:
-        """A case with the service level that fits. Its title quotes nobody: posts can be deleted, titles stay."""
+        """A case with the service level that fits. Its title quotes nobody: posts can be deleted, titles stay.
+
+        `rule`: the one that asked for it, which the title names where the mention wants nothing that we know.
+        """
         customer = situation.customer
         promise = self.promises.promise(
             team=team,

@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 
 from listener.types import CaseMode
 from policies import levels, routing, score
+from policies.calendars import MOST_REGIONS, many_regions
 from policies.conditions import LABELS
 from policies.document import MAX_PROBLEMS, Document, Location
 from policies.fields import BRANCH, NONE
@@ -231,6 +232,7 @@ def _meaning(file: PolicyFile) -> Iterator[tuple[Location, str]]:
     yield from levels.problems(file)
     yield from routing.problems(file)
     yield from score.problems(file)
+    yield from _calendar_problems(file)
     for name, template in file.templates.items():
         for place, by_language in template.wordings().items():
             where: Location = ("templates", name, "networks", place) if place else ("templates", name)
@@ -248,6 +250,15 @@ def _meaning(file: PolicyFile) -> Iterator[tuple[Location, str]]:
                 ("templates", name),
                 f"template `{name}` has no `{file.language}`, the policy's language; add a wording in it",
             )
+
+
+def _calendar_problems(file: PolicyFile) -> Iterator[tuple[Location, str]]:
+    if name := many_regions(file.calendars):
+        yield (
+            ("calendars", name, "holidays"),
+            f"with this calendar the policy names the holidays of more than {MOST_REGIONS} countries and regions, and "
+            "each is looked up at each decision; remove those where nobody works",
+        )
 
 
 def _rule_problems(file: PolicyFile) -> Iterator[tuple[Location, str]]:

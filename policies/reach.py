@@ -11,13 +11,26 @@ from itertools import combinations
 from listener.types import Answerable, Facts, PostKind, Urgency
 from policies import levels
 from policies.document import Location
-from policies.proofs import BLOCKS, Both, Effort, Formula, Line, contradicts, formula, impossible, lines_of, negated
+from policies.proofs import (
+    BLOCKS,
+    Both,
+    Effort,
+    Formula,
+    Line,
+    contradicts,
+    cost,
+    family,
+    formula,
+    impossible,
+    lines_of,
+    negated,
+)
 from policies.schema import Case, PolicyFile, Rule, Then
 from policies.schema_drafts import Template
 from policies.templates import compiled, render
 from policies.words import shown
 
-ONE, ALL = 2_000, 100_000  # steps of thought for one question, and for one file
+ONE, ALL = 2_000, 250_000  # steps of thought for one question, and for one file
 TOGETHER = 8  # rules that are looked at together
 # What a rule may hold for this to know all that it does; another key makes it a rule that is left alone.
 _RULE = {"name", "because", "when", "then", "goes_on", "shadow"}
@@ -50,6 +63,9 @@ class _Read:
     otherwise: Formula  # its `when` does not hold
     keys: tuple[frozenset[str], ...]  # of each line, blocks with all inside them
     near: frozenset[str]  # all its keys and what these say something about
+    plain: Mapping[str, Sequence[Line]]  # its lines that stand in no block, by what they speak of
+    denied: Sequence[Line]  # the same, none of which holds
+    in_blocks: frozenset[str]  # the keys inside its blocks
     never: bool
 
     @property
@@ -61,17 +77,15 @@ class _Read:
         """Whether each of its lines speaks of something among `near`; where one does not, no proof is tried."""
         return all(keys & near for keys in self.keys)
 
-    def may_follow_from(self, other: _Read) -> bool:
+    def may_follow_from(self, other: _Read, effort: Effort) -> bool:
         """Whether it may hold wherever the other does; False also where a proof would take more than a glance."""
         if not self.may_speak_of(other.near):
             return False
-        plain: list[Line] = [line for line in other.lines.values() if isinstance(line, Line)]
-        blocks = [line for line in other.lines.values() if not isinstance(line, Line)]
-        in_blocks = {inside.key for block in blocks for inside in _all_lines(block)}
-        for line in self.lines.values():
-            if not isinstance(line, Line) or line.key in in_blocks:
+        for line in self.denied:
+            if line.key in other.in_blocks:
                 continue
-            if not contradicts([*plain, replace(line, holds=False)]):
+            together = [*other.plain.get(family(line.key), ()), line]
+            if not effort.spend(cost(together)) or not contradicts(together):
                 return False
         return True
 
@@ -116,6 +130,10 @@ def _read(index: int, rule: Rule, effort: Effort) -> _Read:
     keys = tuple(frozenset(line.key for line in _all_lines(part)) for part in lines.values())
     said = frozenset().union(*keys)
     near = said.union(*(_IMPLIED.get(key, set()) for key in said))
+    alone = [line for line in lines.values() if isinstance(line, Line)]
+    plain: dict[str, list[Line]] = {}
+    for line in alone:
+        plain.setdefault(family(line.key), []).append(line)
     return _Read(
         index=index,
         rule=rule,
@@ -124,6 +142,11 @@ def _read(index: int, rule: Rule, effort: Effort) -> _Read:
         otherwise=negated(whole),
         keys=keys,
         near=near,
+        plain=plain,
+        denied=[replace(line, holds=False) for line in alone],
+        in_blocks=frozenset(
+            inside.key for part in lines.values() if not isinstance(part, Line) for inside in _all_lines(part)
+        ),
         never=_proved([whole], effort),
     )
 
@@ -187,7 +210,7 @@ def _culprits(each: _Read, effort: Effort) -> tuple[str, ...]:
 def _before(each: _Read, above: Sequence[_Read], effort: Effort) -> list[_Read]:
     """The rules above it, as few as can be told, one of which matches whatever it matches; none: no such thing."""
     for other in above:
-        if other.may_follow_from(each) and _proved([each.whole, other.otherwise], effort):
+        if other.may_follow_from(each, effort) and _proved([each.whole, other.otherwise], effort):
             return [other]
     together = [other for other in above if other.may_speak_of(each.near | _SPLIT)][-TOGETHER:]
     if len(together) < 2 or not _proved([each.whole, *(other.otherwise for other in together)], effort):
@@ -221,7 +244,7 @@ def _adds_nothing(each: _Read, above: Sequence[_Read], *, last: bool, effort: Ef
         for other in above
         if other.rule.goes_on
         and _is_known(other.rule)
-        and other.may_follow_from(each)
+        and other.may_follow_from(each, effort)
         and _proved([each.whole, other.otherwise], effort)
     ]
     answers = then.reply is not None or then.ask_for is not None  # what is asked for may be known: no sure answer

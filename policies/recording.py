@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,23 +16,75 @@ import yaml
 from pydantic import ValidationError
 
 from listener.errors import Mistake, PolicyProblem
-from listener.types import Decision
+from listener.types import Decision, Promise
 from policies import document as documents
 from policies.anonymous import anonymous, still_personal
+from policies.coarse import coarser
+from policies.colleagues import is_colleague
 from policies.fields import NONE
 from policies.guard import Guarded
 from policies.problems import schema_problems
 from policies.proofs import BLOCKS
-from policies.rehearse import FactsOf, decide, try_one
+from policies.rehearse import FactsOf, decide, read_tests, try_one
 from policies.sample import LONGEST, Sample
 from policies.schema import When
 
-# What says nothing about who it was. Anything else about a person is kept only where a rule asks for it.
-_KEPT = re.compile(
-    r"author\.(?:bot|opted_out|left_alone|is_us|mentions_last_7_days)|thread\.\w+|sends\.\w+"
-    r"|case\.(?:exists|team|urgency)|customer\.known"
+# What says nothing about who it was; a key that is not named here is left out. Numbers of the author and the customer
+# are kept only where a rule compares them.
+_KEPT = frozenset(
+    [
+        "text",
+        "content_warning",
+        "network",
+        "kind",
+        "visibility",
+        "has_media",
+        "unanswerable",
+        "paused",
+        "same_text_by_others",
+        "now",
+        "age",
+        "language",
+        "intents",
+        "sentiment",
+        "signals",
+        "areas",
+        "confidence",
+        "author.bot",
+        "author.opted_out",
+        "author.left_alone",
+        "author.is_us",
+        "author.mentions_last_7_days",
+        "author.mentions_last_10_minutes",
+        "author.same_text_last_day",
+        "author.quick_replies_last_day",
+        "thread.our_replies",
+        "thread.is_reply_to_us",
+        "thread.answered",
+        "thread.answered_by_colleague",
+        "thread.last_speaker",
+        "sends.to_author_last_day",
+        "sends.in_thread",
+        "sends.last_hour",
+        "sends.automatic_to_author_last_day",
+        "sends.last_day",
+        "case.exists",
+        "case.team",
+        "case.urgency",
+        "customer.known",
+    ]
 )
-_IN_WORDS = ("source", "terms", "customer.tier", "customer.tags")  # kept as far as a rule names the very words
+_IN_WORDS = (
+    "source",
+    "terms",
+    "customer.tier",
+    "customer.tags",
+    "customer.language",
+)  # kept as far as a rule names the very words
+_MADE_OF: dict[str, tuple[str, ...]] = {
+    "author.new": ("author.account_age_days",),
+    "author.bot_likeness": ("author.account_age_days", "author.followers"),
+}
 _NAMES = ("author.handle", "author.display_name", "customer.name", "customer.reference")
 _FIRST = ["text", "content_warning", "network", "source", "kind", "visibility", "language", "intents", "sentiment"]
 
@@ -62,31 +114,82 @@ def record(
     `facts`: the keys of a test's `mention`, as they were, with names and all; `expect`: the keys of `expect`; `taken`:
     names of tests that there are. Raises Mistake where personal data would stay, with the kind of it.
     """
+    if any(len(str(facts.get(key) or "")) > LONGEST for key in ("text", "content_warning")):
+        raise Mistake(f"It is longer than {LONGEST:,} characters; a test is a mention that people can read.")
     hide, known = tuple(hide), [*names, *(str(facts.get(key) or "") for key in _NAMES)]
     mention = dict(_kept(policy, facts))
     for key in ("text", "content_warning"):
         mention[key] = anonymous(str(facts.get(key) or ""), names=known, hide=hide)
-    if len(mention["text"]) > LONGEST:
-        raise Mistake(f"It is longer than {LONGEST:,} characters; a test is a mention that people can read.")
     if not mention["content_warning"]:
         del mention["content_warning"]
     title = _free(name, set(taken))
-    data: dict[str, Any] = {"name": title, "mention": mention, "expect": dict(expect)}
     kinds = still_personal(f"{mention.get('content_warning', '')}\n{mention['text']}", names=known)
     kinds += still_personal(title, names=known)
+    kinds += tuple(
+        f"{kind} in `{key}`"
+        for key, value in [*mention.items(), *expect.items()]
+        if key not in ("text", "content_warning", "sends.by_wording_last_day")  # digests of the policy's own words
+        for kind in still_personal("\n".join(_strings(value)))
+    )
     if kinds:
         raise Mistake(
             f"It still holds {' and '.join(dict.fromkeys(kinds))} and was not recorded; name what must go with --hide."
         )
+
+    def sample(mention: Mapping[str, Any]) -> Sample:
+        return _sample({"name": title, "mention": dict(mention), "expect": dict(expect)})
+
+    said = _outcome(decide(policy, sample(mention), facts=facts_of))
+    mention = coarser(
+        mention, policy.file, lambda other: _outcome(decide(policy, sample(other), facts=facts_of)) == said
+    )
+    data: dict[str, Any] = {"name": title, "mention": mention, "expect": dict(expect)}
+    unlike = tuple(sentence for _, sentence in try_one(policy, sample(mention), facts=facts_of))
+    if not unlike:  # nobody wrote down how the reply would go out and to whom the case; the policy still knows
+        data["expect"] |= _further(decide(policy, sample(mention), facts=facts_of))
+    text = "".join(_written(data))
+    read_tests(f"tests:\n{text}", "the test")
+    return Recorded(name=title, text=text, unlike=unlike)
+
+
+def _sample(data: Mapping[str, Any]) -> Sample:
+    """Raises Mistake where it cannot be one."""
     try:
-        sample = Sample.model_validate(data)
+        return Sample.model_validate(data)
     except ValidationError as error:
         document = documents.Document(name="the test", data={}, lines={})
         raise Mistake("\n".join(schema_problems(error, document))) from error
-    unlike = tuple(sentence for _, sentence in try_one(policy, sample, facts=facts_of))
-    if not unlike:  # nobody wrote down how the reply would go out and to whom the case; the policy still knows
-        data["expect"] |= _further(decide(policy, sample, facts=facts_of))
-    return Recorded(name=title, text="".join(_written(data)), unlike=unlike)
+
+
+def _outcome(decision: Decision) -> object:
+    """All that the policy says, but for the numbers and moments in its reasons, and the choice among wordings."""
+    reply, case = decision.reply, decision.case
+    return replace(
+        decision,
+        reply=reply and replace(reply, text="", length=0, wording="", alone_until=None),
+        case=case and replace(case, title="", promise=_timeless(case.promise)),
+        modes=tuple(replace(trace, said="", share=None) for trace in decision.modes),
+        rules=tuple(replace(trace, wanted="", saw="") for trace in decision.rules),
+        guards=tuple(replace(trace, reason="") for trace in decision.guards),
+    )
+
+
+def _timeless(promise: Promise) -> Promise:
+    """What is promised, but not by when."""
+    return Promise(
+        level=promise.level,
+        calendar=promise.calendar,
+        first_response=promise.first_response,
+        resolution=promise.resolution,
+    )
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list | tuple | Mapping):
+        for each in value:
+            yield from _strings(each)
 
 
 def _further(decision: Decision) -> dict[str, str]:
@@ -98,20 +201,30 @@ def _kept(policy: Guarded, facts: Mapping[str, Any]) -> Iterator[tuple[str, Any]
     """What a rule or a guard looks at and tells nothing about the person."""
     asked = _asked(policy)
     for key, value in facts.items():
-        if not value and not (key == "thread.is_reply_to_us" and facts.get("kind") == "reply"):
-            continue
         if key == "teams.live_cases":
             limited = {name: value[name] for name, team in policy.file.teams.items() if team.capacity and name in value}
             if limited:
                 yield key, limited
             continue
         words = asked.get(key)
+        compared = words is not None and isinstance(value, bool | int | float)  # 0 is not what nobody knows
+        if not value and not compared and not (key == "thread.is_reply_to_us" and facts.get("kind") == "reply"):
+            continue
         if key in _IN_WORDS:
             kept = [each for each in ([value] if isinstance(value, str) else value) if each.casefold() in (words or ())]
             if kept:
                 yield key, kept[0] if isinstance(value, str) else kept
-        elif "." not in key or _KEPT.fullmatch(key) or (words is not None and isinstance(value, bool | int | float)):
+        elif key in _KEPT or compared:
             yield key, value
+    guard, network = policy.file.guard, str(facts.get("network", ""))
+    if any(is_colleague(who, network, guard.colleagues) for who in facts.get("thread.repliers") or ()):
+        yield "thread.answered_by_colleague", True  # not who of them
+    for key, cap in (
+        ("sends.by_rule_last_day", guard.per_rule_per_day),
+        ("sends.by_wording_last_day", guard.per_wording_per_day),
+    ):
+        if full := {name: cap for name, sent in (facts.get(key) or {}).items() if cap and sent >= cap}:
+            yield key, full
 
 
 def _asked(policy: Guarded) -> dict[str, frozenset[str]]:
@@ -134,6 +247,10 @@ def _asked(policy: Guarded) -> dict[str, frozenset[str]]:
         look(rule.when)
     for part in policy.file.score.contributions:
         look(part.when)
+    for whole, parts in _MADE_OF.items():
+        if whole in found:
+            for piece in parts:
+                found.setdefault(piece, set())
     return {key: frozenset(words) for key, words in found.items()}
 
 
@@ -157,6 +274,9 @@ def _written(data: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _value(value: Any) -> str:
+    if isinstance(value, Mapping):
+        entries = (f"{json.dumps(str(key), ensure_ascii=False)}: {_scalar(each)}" for key, each in value.items())
+        return f"{{{', '.join(entries)}}}"
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_scalar, value))}]"
     return _scalar(value)
@@ -207,6 +327,11 @@ def added(text: str, entry: str, name: str) -> str:
     ):
         why = "a test cannot be added at the end of this file; put its tests in a file beside it"
         raise PolicyProblem([f"{name}:1: {why}"])
+    try:
+        Sample.model_validate(tests[-1])
+    except ValidationError as error:
+        lost = documents.Document(name=name, data={}, lines={})
+        raise PolicyProblem(schema_problems(error, lost)) from None
     return more
 
 

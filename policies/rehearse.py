@@ -19,6 +19,7 @@ from policies.guard import Guarded, guard_names
 from policies.personal import personal_data
 from policies.problems import in_order, schema_problems
 from policies.sample import Expected, Placed, Sample, Samples, situation, understood
+from policies.twice import keys_that_stand_twice
 from policies.words import shown, suggestion
 
 Read = Callable[[Sequence[str]], Sequence[Understanding]]
@@ -52,6 +53,8 @@ def read_tests(text: str, name: str) -> list[Placed]:
         samples = Samples.model_validate(document.data)
     except ValidationError as error:
         raise PolicyProblem(in_order(schema_problems(error, document))) from None
+    if twice := keys_that_stand_twice(document, Samples):
+        raise PolicyProblem(in_order(twice))
     return _placed(samples.tests, document)
 
 

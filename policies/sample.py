@@ -49,6 +49,7 @@ from policies.words import shown
 MOST = 1000  # tests in one file
 LONGEST = 20_000  # characters of one made-up mention
 _NOW = datetime(2026, 1, 14, 12, 0, tzinfo=UTC)  # a Wednesday at noon, in UTC
+_FIRST_YEAR, _LAST_YEAR = 1970, 2200  # so that no age or calendar leads out of what a date can be
 _READ = ("intents", "sentiment", "signals", "areas", "confidence")  # said by the test, or else by the model
 _SET_HERE = {"mention_id", "revision", "url", "posted_at", "understanding", "facts"}
 _BLANKS = {
@@ -66,12 +67,13 @@ class _Block(BaseModel):
 def _moment(value: object) -> datetime:
     try:
         moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value).strip())
-        if moment.tzinfo is None:
+        if moment.tzinfo is None or not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
             raise ValueError
         return moment.astimezone(UTC)
     except (ValueError, OverflowError):
         raise ValueError(
-            f"`{shown(value)}` is no moment with a time zone; write it like 2026-03-01T09:30Z or 2026-03-01T09:30+01:00"
+            f"`{shown(value)}` is no moment with a time zone, from {_FIRST_YEAR} to {_LAST_YEAR}; write it like "
+            "2026-03-01T09:30Z or 2026-03-01T09:30+01:00"
         ) from None
 
 

@@ -58,7 +58,7 @@ class Template(BaseModel):
     """The wordings of one reply by language, and by network where one needs its own."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
-    __pydantic_extra__: dict[str, Wordings]
+    __pydantic_extra__: dict[Language, Wordings]
 
     networks: dict[NetworkName, dict[Language, Wordings]] = Field(default_factory=dict)
     mode: Sending | None = Field(default=None, description="manual, or a share: `{auto: 10%}`, for this reply.")

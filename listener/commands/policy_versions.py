@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from listener.contract import Policy
     from listener.store.policies import Stored
 
-ACTIVE = "active"  # names the policy that rules, where a version may stand
 LONGEST = 500  # characters of a reason
 MOMENT = "%Y-%m-%d %H:%M"
 
@@ -92,7 +91,9 @@ def diff(app: App, /, a: str, b: str, *, over: bool, page: Path | None, as_json:
     """
     if not over and (page or any(window.values())):
         raise Mistake("Which mentions are taken, and the page, go with --replay; add it.")
-    old, new = _named(app, a), _named(app, b)
+    from listener.commands import choosing
+
+    old, new = choosing.choose(app, a)[1], choosing.choose(app, b)[1]
     found = cast(Compared, app.policies).differences(old, new)
     ends = {"a": {"name": a, "version": old.version}, "b": {"name": b, "version": new.version}}
     said = {**ends, "same_text": old.text == new.text, "differences": found}
@@ -170,12 +171,14 @@ def _make_rule(app: App, found: Policy, name: str, *, because: str, yes: bool) -
 
 
 def _show_change(app: App, ruled: Stored | None, found: Policy, name: str) -> None:
+    from listener.commands import choosing
+
     if ruled is None:
         output.say(f"{name} is well: {found.version}. No policy ruled here yet.")
         return
     output.say(f"{name} is well: {found.version}. Now {ruled.version} rules. What changes:")
     try:
-        old = as_it_ruled(app, ruled)
+        old = choosing.as_it_ruled(app, ruled)
     except PolicyProblem as problem:
         output.say(f"• That cannot be told. {problem}")
         return
@@ -198,33 +201,3 @@ def _say_what_is_left(app: App, found: Policy) -> None:
             output.say(f"`escucha run` does not start: {untaught.why}" if untaught.stops_run else untaught.why)
     if differs := ruling_policy.differs(app, app.ruling()):
         output.say(differs)
-
-
-def _named(app: App, name: str) -> Policy:
-    """The policy that a person means. Raises Mistake."""
-    from listener.store import policies
-
-    path = Path(name)
-    if name == ACTIVE:
-        stored = app.ruling()
-    elif path.is_file() or path.suffix or not app.has_database:
-        settings = app.config_or_default.policy
-        return app.policies.load(path, mode=settings.mode, modes=settings.modes)
-    else:
-        with app.store.read() as tx:
-            stored = policies.find(tx, name)
-    return as_it_ruled(app, stored) if stored else app.written_policy
-
-
-def as_it_ruled(app: App, stored: Stored) -> Policy:
-    """The stored policy with the modes that the settings gave it then. Raises PolicyProblem, in one sentence."""
-    from listener.desk import ruling
-    from listener.types import Mode
-
-    modes = {network: Mode(mode) for network, mode in stored.overrides.items() if network}
-    everywhere = stored.overrides.get("")
-
-    def read(text: str, name: str) -> Policy:
-        return app.policies.load_text(text, name, mode=Mode(everywhere) if everywhere else None, modes=modes)
-
-    return ruling.read(stored, read)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -9,9 +10,9 @@ from typing import Any, cast
 
 import click
 
-from listener.commands import output, rehearsing
+from listener.commands import output, rehearsing, settings_file
 from listener.commands.app import App, pass_app
-from listener.errors import Mistake
+from listener.errors import Mistake, Outage
 
 UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 
@@ -48,7 +49,7 @@ def record(
         names=names,
         facts_of=lambda network: rehearsing.facts_of(app, network),
     )
-    more = offered.added(before, made.text, str(path))
+    offered.added(before, made.text, str(path))  # so that nobody is asked in vain
     if not as_json:
         output.say(made.text.rstrip("\n"))
         output.say()
@@ -58,7 +59,7 @@ def record(
             output.say("• Until that is mended, `escucha policy check` will name it.")
     sure = yes or (not as_json and _sure(path))
     if sure:
-        _append(path, more)
+        _append(offered, path, made)
     if as_json:
         told = {"file": path, "name": made.name, "test": made.text, "unlike": list(made.unlike), "written": sure}
         output.print_json(told)
@@ -86,13 +87,16 @@ def _sure(path: Path) -> bool:
     return True
 
 
-def _append(path: Path, more: str) -> None:
-    """Adds to the end of the file, which is made where it is missing."""
+def _append(offered: Any, path: Path, made: Any) -> None:
+    """Adds the test to the end of the file as it is by now, whole or not at all. Raises Mistake or PolicyProblem."""
+    now = offered.text_of(path)
+    mark = "\ufeff" if path.exists() and path.read_bytes().startswith(codecs.BOM_UTF8) else ""
+    if made.name in offered.names_in(now, str(path)):
+        raise Mistake(f"{path} holds a test {made.name!r} by now; nothing was changed, give this one another --name.")
     try:
-        with path.open("a", encoding="utf-8") as file:
-            file.write(more)
-    except OSError as error:
-        raise Mistake(f"{path} cannot be written ({error.strerror}); name another file with --to.") from error
+        settings_file.write(path, mark + now + offered.added(now, made.text, str(path)))
+    except Outage as outage:
+        raise Mistake(f"{outage} Name another file with --to.") from outage
 
 
 # --- what is on record -----------------------------------------------------------------------------------------------
@@ -123,6 +127,8 @@ def _stored(app: App, typed: str) -> tuple[dict[str, Any], dict[str, Any], list[
         "has_media": bool(mention.media),
         "unanswerable": "it cannot be answered" if saw.get("unanswerable") else "",
         "paused": bool(saw.get("paused")),
+        "terms": list(saw.get("terms", ())),
+        "same_text_by_others": saw.get("same_text_by_others", 0),
         "language": read.language.partition("-")[0] or "und",
         "intents": [intent.value for intent in read.intents],
         "sentiment": read.sentiment.value if read.sentiment else "none",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from html import escape
 from pathlib import Path
 
@@ -28,13 +29,21 @@ dt { color: var(--soft); } dd { margin: 0; white-space: pre-wrap; overflow-wrap:
 
 
 def write(told: Told, path: Path) -> None:
-    """The page into that file, which only its owner may read: it quotes people. Raises Mistake."""
+    """The page into that file, which only its owner may read: it quotes people. Raises Mistake.
+
+    A file or link that stood there gives way to it.
+    """
     if path.suffix.casefold() not in (".html", ".htm"):
         raise Mistake(f"A page is written to a file whose name ends in .html; {path} does not.")
     try:
-        file = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
-        with os.fdopen(file, "w", encoding="utf-8") as stream:
-            stream.write(page(told))
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # 0600 from its beginning
+        try:
+            with open(descriptor, "w", encoding="utf-8") as stream:
+                stream.write(page(told))
+            os.replace(name, path)
+        except BaseException:
+            os.unlink(name)
+            raise
     except OSError as error:
         raise Mistake(f"{path} cannot be written ({error.strerror}); name another file.") from error
 

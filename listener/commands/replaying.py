@@ -1,4 +1,4 @@
-"""Policies over the history that is stored: which policy is meant, and the run itself, in one process or several.
+"""Policies over the history that is stored: the run itself, in one process or several.
 
 Nothing is sent and nothing is written: the decisions are made again in memory and counted.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -16,48 +16,20 @@ from datetime import datetime
 from multiprocessing import get_context
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 from listener import situations
 from listener.commands.app import App
-from listener.contract import Policy
-from listener.errors import EscuchaError, Mistake, NotFound, PolicyProblem
+from listener.commands.choosing import Chosen, Loads
+from listener.errors import EscuchaError
 from listener.flow import replay
 from listener.flow.replay import Past
-from listener.store import connect, policies, replaying
-from listener.store.policies import Stored
+from listener.store import connect, replaying
 from listener.store.replaying import Span
-from listener.types import Facts, Mode
+from listener.types import Facts
 
 PIECE = 10_000  # decisions that one process takes at a time
 WORTH_SHARING = 30_000  # decisions; below, other processes take longer to begin than they save
-ACTIVE = "active"
-
-
-class Loads(Protocol):
-    """What `policies` offers besides a policy from a file."""
-
-    replay: Any
-
-    def load_text(
-        self, text: str, name: str = "policy", *, mode: Mode | None = None, modes: Mapping[str, Mode] | None = None
-    ) -> Policy:
-        """The policy in that text. Raises PolicyProblem."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Chosen:
-    """A policy that somebody named, as another process can load it again."""
-
-    name: str
-    text: str
-    version: str
-    mode: Mode | None
-    modes: Mapping[str, Mode]
-
-    def load(self, offered: Loads) -> Policy:
-        """It, loaded."""
-        return offered.load_text(self.text, self.name, mode=self.mode, modes=self.modes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,51 +54,6 @@ class _Job:
     chosen: tuple[Chosen, ...]  # one, or two to compare
 
 
-# --- which policy ----------------------------------------------------------------------------------------------------
-
-
-def choose(app: App, named: str) -> Chosen:
-    """The policy in that file, the one that rules (`active`), or one that ruled, by its version or the start of it.
-
-    Raises Mistake or PolicyProblem.
-    """
-    path = Path(named)
-    if named != ACTIVE and (path.is_file() or path.suffix in (".yaml", ".yml")):
-        settings = app.config_or_default.policy
-        found = app.policies.load(path, mode=settings.mode, modes=settings.modes)
-        return Chosen(
-            name=named, text=found.text, version=found.version, mode=settings.mode, modes=dict(settings.modes)
-        )
-    with app.store.read() as tx:
-        try:
-            stored = policies.ruling(tx) if named == ACTIVE else policies.find(tx, named)
-        except NotFound as unknown:
-            raise Mistake(
-                f"{named!r} is neither a file nor a policy that ruled here; see `escucha policy history`."
-            ) from unknown
-    if stored is None:
-        raise Mistake("No policy has ruled here yet; name a file, or start with `escucha run`.")
-    return _as_it_ruled(app, named, stored)
-
-
-def _as_it_ruled(app: App, named: str, stored: Stored) -> Chosen:
-    """The stored policy with the modes that the settings gave it then. Raises Mistake."""
-    modes = {network: Mode(mode) for network, mode in stored.overrides.items()}
-    chosen = Chosen(
-        name="the policy that rules" if named == ACTIVE else "the stored policy",
-        text=stored.text,
-        version=stored.version,
-        mode=modes.pop("", None),
-        modes=modes,
-    )
-    try:
-        return replace(chosen, version=chosen.load(cast(Loads, app.policies)).version)
-    except PolicyProblem as problem:
-        raise Mistake(
-            f"Policy {stored.version} cannot be read by this version of Escucha: {problem.problems[0]}"
-        ) from problem
-
-
 # --- the run ---------------------------------------------------------------------------------------------------------
 
 
@@ -144,11 +71,20 @@ def _run(app: App, chosen: tuple[Chosen, ...], window: Window) -> Any:
     span = replay.whole(app.store, since=window.since, network=window.network, limit=window.limit, every=window.every)
     with app.store.read() as tx:
         total = replaying.count(tx, span)
-    workers = window.workers or (len(os.sched_getaffinity(0)) if total >= WORTH_SHARING else 1)
+    workers = window.workers or (cores() if total >= WORTH_SHARING else 1)
     with _progress(total) as advance:
         if workers == 1:
             return _Runner(app, chosen).run(span, advance)
         return _shared(app, chosen, span, workers=workers, advance=advance)
+
+
+def cores() -> int:
+    """How many processors this process may use, at least 1; not every system tells which of all they are."""
+    if hasattr(os, "process_cpu_count"):  # from Python 3.13 on
+        return os.process_cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):  # Linux
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _shared(app: App, chosen: tuple[Chosen, ...], span: Span, *, workers: int, advance: Callable[[int], None]) -> Any:

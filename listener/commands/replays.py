@@ -48,9 +48,9 @@ def replay(app: App, /, policy: str, page: Path | None, as_json: bool, **window:
     Each is decided again as it was: its text, what the model made of it and what was known then. What has been erased
     since is counted by what is missing.
     """
-    from listener.commands import replaying
+    from listener.commands import choosing, replaying
 
-    chosen = replaying.choose(app, policy)
+    chosen, _ = choosing.choose(app, policy)
     report = replaying.replayed(app, chosen, _window(app, **window))
     tell(report, of_one(report, name=chosen.name), page=page, as_json=as_json)
 
@@ -63,9 +63,9 @@ def replayed(
     `window`: `since`, `network`, `limit`, `every` and `workers`, as `window_options` gives them. `beside`: what the
     JSON holds besides.
     """
-    from listener.commands import replaying
+    from listener.commands import choosing, replaying
 
-    one, other = replaying.choose(app, old), replaying.choose(app, new)
+    (one, _), (other, _) = choosing.choose(app, old), choosing.choose(app, new)
     report = replaying.compared(app, one, other, _window(app, **window))
     tell({**beside, **report}, of_two(report, old=one.name, new=other.name), page=page, as_json=as_json)
 

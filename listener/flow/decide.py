@@ -406,7 +406,7 @@ def _write_down(
         )
         draws.keep(tx, decision_id, mention.id, decision, now=now)
         if decision.reply.mode is Mode.AUTO:
-            rule = next((trace.rule for trace in decision.rules if trace.outcome == "matched"), "policy")
+            rule = decision.reply.rule or "policy"
             inbox.approve(tx, inbox.get(tx, draft_id), by=f"rule {rule}", now=now, automatic=True)
     _alert(tx, mention, decision, case, now)
     log.info(

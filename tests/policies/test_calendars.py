@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
+import holidays
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from policies.calendars import WEEKDAYS, Calendar, OpeningHours, weekdays
+import policies
+from listener.errors import PolicyProblem
+from policies.calendars import MOST_REGIONS, WEEKDAYS, Calendar, Hours, OpeningHours, _holidays_in, weekdays
 
 MADRID = ZoneInfo("Europe/Madrid")
 
@@ -96,6 +100,10 @@ def test_weekdays(days: str, numbers: set[int]) -> None:
         ({"hours": {"mon": "09:00-10:00"}, "time_zone": "../../etc/passwd"}, "no time zone"),
         ({"hours": {"mon": "09:00-10:00"}, "time_zone": "Europe"}, "no time zone"),
         ({"hours": {"mon": "09:00-10:00"}, "time_zone": ""}, "no time zone"),
+        ({"hours": {"mon": "09:00-10:00"}, "time_zone": "localtime"}, "no time zone"),
+        ({"hours": {"mon": "09:00-10:00"}, "time_zone": "Factory"}, "no time zone"),
+        ({"hours": {"mon": "09:00-10:00"}, "time_zone": "posix/Europe/Madrid"}, "no time zone"),
+        ({"hours": {"mon": "09:00-10:00"}, "time_zone": "right/Europe/Madrid"}, "no time zone"),
     ],
 )
 def test_what_cannot_be_written(written: dict[str, object], sentence: str) -> None:
@@ -124,3 +132,38 @@ def test_every_moment_is_inside_or_outside(hours: dict[str, tuple[int, int]], mo
         local = moment.astimezone(ZoneInfo(zone))
         minute = local.hour * 60 + local.minute
         assert calendar.holds(moment) is (start <= minute < end if start < end else minute >= start or minute < end)
+
+
+def _policy(regions: list[str]) -> str:
+    """A policy whose calendars name these regions, at most 20 each."""
+    parts = [regions[at : at + 20] for at in range(0, len(regions), 20)]
+    listed = [
+        f"  c{n}: {{hours: {{daily: '09:00-18:00'}}, holidays: {json.dumps(each)}}}" for n, each in enumerate(parts)
+    ]
+    lines = ["name: small", "teams: {care: {}}", "default_team: care", "rules: []", "calendars:", *listed]
+    return "\n".join(lines) + "\n"
+
+
+def test_a_policy_names_the_holidays_of_so_many_regions_and_no_more() -> None:
+    known = holidays.list_supported_countries()
+    regions = [f"{country}-{part}" for country in ("US", "DE", "ES", "BR", "AR", "MX") for part in known[country]]
+    many = sorted({region.upper() for region in regions})[: MOST_REGIONS + 1]
+    assert len(many) == MOST_REGIONS + 1
+    assert policies.load_text(_policy([*many[:-1], *many[:-1]]), "p.yaml")
+    with pytest.raises(PolicyProblem) as caught:
+        policies.load_text(_policy(many), "p.yaml")
+    (problem,) = caught.value.problems
+    assert problem.startswith("p.yaml:11: with this calendar the policy names the holidays of more than 100 countries")
+
+
+def test_holidays_are_found_once_however_many_regions_are_named() -> None:
+    known = holidays.list_supported_countries()
+    regions = [f"US-{part}" for part in known["US"]][:50] + [f"DE-{part}" for part in known["DE"]][:16]
+    policy = policies.load_text(_policy(regions), "p.yaml")
+    hours = Hours.of(policy.file.calendars, time_zone="UTC")
+    days = [date(2030 + year, 3, 6) for year in range(5)]
+    asked = []
+    for _ in range(2):
+        assert [each.holiday(day) for day in days for each in hours.calendars.values()]
+        asked.append(_holidays_in.cache_info().misses)
+    assert asked[0] == asked[1]

@@ -62,6 +62,8 @@ NASTY = {
     "escaped-key": ('"na\\e": small\n', 1, "U+001B"),
     "bidi-override": ("name: a\u202eb\n", 1, "U+202E"),
     "surrogate": ("name: \ud800\n", 1, "U+D800"),
+    "escaped-surrogate": ('name: small\n\nteams: {"\\ud800": {}}\n', 3, "character"),
+    "escaped-pair": ('name: "\\ud83d\\ude00"\n', 1, "character"),
     "indentation": ("name: small\n  teams: {}\n", 2, "indentation"),
     "indentation-of-a-list": ("rules:\n  - name: a\n   then: {}\n", 3, "indentation"),
     "open-bracket": ("name: [small\n", 2, "quotes"),
@@ -118,6 +120,10 @@ NASTY = {
     "test-that-expects-nothing": (GOOD + "tests:\n  - name: a\n    mention: x\n    expect: {}\n", 12, "expects"),
     "test-at-no-moment": (GOOD + "tests: [{name: a, mention: {text: x, now: 10:30}, expect: {rule: all}}]\n", 9,
                           "no moment with a time zone"),
+    "test-before-all-time": (GOOD + "tests: [{name: a, mention: {text: x, now: '0001-01-01T00:00Z'}, expect: "
+                             "{rule: all}}]\n", 9, "from 1970 to 2200"),
+    "test-after-all-time": (GOOD + "tests: [{name: a, mention: {text: x, now: '9999-12-31T23:59-12:00'}, expect: "
+                            "{rule: all}}]\n", 9, "from 1970 to 2200"),
     "test-in-anchors": (GOOD + "tests: [&a {name: a, mention: x, expect: {rule: all}}, *a]\n", 9, "anchor"),
     "too-many-tests": (GOOD + "tests:\n" + "- {name: a, mention: x, expect: {rule: b}}\n" * 1001, 9, "at most 1000"),
     "test-of-a-book": (GOOD + f"tests:\n  - name: a\n    mention: {'x' * 20_001}\n    expect: {{rule: b}}\n", 11,

@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import click
 import pytest
+from sqlalchemy import select, update
 
 import policies
 from connectors.sandbox import FACTS
 from listener.flow.decide import Company, decide
-from listener.store import decisions, mentions
+from listener.store import decisions, mentions, tables
 from listener.store import policies as ruled
 from listener.types import Intent, MentionState, Sentiment, Understanding
+from policies.rehearse import read_tests
 from tests.listener.commands.desk_world import SETTINGS, DeskWorld
 
 POLICY = """\
@@ -162,3 +166,50 @@ def test_the_model_reads_what_a_test_leaves_to_it(desk: DeskWorld) -> None:
     told = desk.run("policy", "check")
     assert told.exit_code == 2
     assert "expected guard `none`, came `" in told.stderr
+
+
+def test_what_was_written_while_somebody_read_it_stays(desk: DeskWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = desk.folder / "policy.tests.yaml"
+    theirs = "\ufefftests:\r\n  - {name: theirs, mention: {text: a, intents: []}, expect: {rule: none}}\r\n"
+
+    def meanwhile(*_: object, **__: object) -> bool:
+        path.write_bytes(theirs.encode("utf-8"))
+        return True
+
+    path.write_text("tests:\n- {name: x, mention: {text: a, intents: []}, expect: {rule: none}}\n", "utf-8")
+    path.chmod(0o640)
+    monkeypatch.setattr(click, "confirm", meanwhile)
+    assert desk.run("policy", "record", "M1", "--hide", "Luis", "--name", "ours").exit_code == 0
+    assert path.read_bytes().decode("utf-8").startswith(theirs)
+    assert [placed.sample.name for placed in read_tests(path.read_bytes().decode("utf-8"), "t")] == ["theirs", "ours"]
+    assert path.stat().st_mode & 0o777 == 0o640
+    before = path.read_bytes()
+    theirs = theirs.replace("theirs", "ours")
+    refused = desk.run("policy", "record", "M1", "--hide", "Luis", "--name", "Ours".lower() + " 2")
+    assert refused.exit_code == 0
+    theirs = theirs.replace("ours", "again")
+    refused = desk.run("policy", "record", "M1", "--hide", "Luis", "--name", "again")
+    assert refused.exit_code == 2
+    assert "holds a test 'again' by now" in refused.stderr
+    assert path.read_bytes() == theirs.encode("utf-8") != before
+    assert {each.name for each in desk.folder.glob(".policy*")} == set()
+
+
+def test_a_busy_network_is_recorded_so_that_check_passes(desk: DeskWorld) -> None:
+    """What had been sent by then is a mapping by rule."""
+    with desk.store.write() as tx:
+        tx.execute(update(tables.decisions).values(saw=_busy(tx.scalar(select(tables.decisions.c.saw)))))
+    assert desk.run("policy", "record", "M1", "--yes").exit_code == 0
+    written = (desk.folder / "policy.tests.yaml").read_text("utf-8")
+    assert "sends.last_day: 10\n" in written
+    for gone in ("pepe", "maria", "repliers", "by_rule"):
+        assert gone not in written
+    checked = desk.run("policy", "check")
+    assert checked.exit_code == 0, checked.output
+    assert desk.run("policy", "activate", "policy.yaml", "--because", "x", "--yes").exit_code == 0
+
+
+def _busy(saw: dict[str, Any]) -> dict[str, Any]:
+    saw["sends"] |= {"by_rule_last_day": {"complaint": 3, "gold": 2}, "last_day": 17}
+    saw["thread"] |= {"repliers": ["maria.gonzalez@example.social", "pepe"]}
+    return saw

@@ -164,13 +164,19 @@ def test_going_back_is_one_command(escucha: Run) -> None:
 def test_a_version_is_named_well_enough_or_not_at_all(escucha: Run, url: str) -> None:
     for version in ("abc1", "abc2", "abcd"):
         store_text(url, version)
-    for command in (("back", "zzz", "--because", "x", "--yes"), ("diff", "zzz", "active")):
-        assert "No policy 'zzz' ever ruled here" in said(escucha("policy", *command), 2)
-    for command in (("back", "abc", "--because", "x", "--yes"), ("diff", "abc", "active")):
+    unknown = said(escucha("policy", "back", "zzz", "--because", "x", "--yes"), 2)
+    assert "No policy 'zzz' ever ruled here" in unknown
+    for asked in (("diff", "zzz", "active"), ("replay", "zzz"), ("diff", "zzz", "active", "--replay")):
+        assert "'zzz' is neither a file nor a policy that ruled here" in said(escucha("policy", *asked), 2)
+    for command in (("back", "abc", "--because", "x", "--yes"), ("diff", "abc", "active"), ("replay", "abc")):
         assert "3 policies that ruled here begin with 'abc' (abc1, abc2, abcd)" in said(escucha("policy", *command), 2)
     assert "The policy abc1 cannot be read by this version of Escucha: policy abc1:1: " in said(
         escucha("policy", "back", "abc1", "--because", "x", "--yes"), 2
     )
+    for asked in (("diff", "abc1", "active"), ("replay", "abc1")):
+        assert "The policy abc1 cannot be read by this version of Escucha: policy abc1:1: " in said(
+            escucha("policy", *asked), 2
+        )
 
 
 @pytest.mark.usefixtures("url")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -135,13 +136,13 @@ def test_mistakes_are_one_sentence(heard: Run, args: tuple[str, ...], sentence: 
     assert sentence in result.stderr
 
 
-def test_before_anything_ruled_it_says_so(escucha: Run, tmp_path: Path) -> None:
+def test_before_anything_ruled_it_is_the_settings_file(escucha: Run, tmp_path: Path) -> None:
     (tmp_path / "escucha.toml").write_text(SETTINGS, encoding="utf-8")
     (tmp_path / "p.yaml").write_text(OLD, encoding="utf-8")
-    assert "No policy has ruled here yet" in escucha("policy", "replay", "active").stderr
-    empty = escucha("policy", "replay", "p.yaml")
-    assert empty.exit_code == 0
-    assert "0 mentions decided again" in empty.stdout
+    for named in ("active", "p.yaml"):  # before any rules, `active` is the one that the settings name
+        empty = escucha("policy", "replay", named)
+        assert empty.exit_code == 0
+        assert "0 mentions decided again" in empty.stdout
 
 
 @pytest.mark.slow
@@ -151,3 +152,29 @@ def test_several_processes_count_the_same(heard: Run, monkeypatch: pytest.Monkey
     together = heard("policy", "diff", "active", "new.yaml", "--replay", "--json", "--workers", "2")
     assert together.exit_code == 0, together.output
     assert together.stdout == alone.stdout
+
+
+def test_as_many_processes_as_help_are_told_on_every_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert replaying.cores() >= 1
+    monkeypatch.delattr(os, "process_cpu_count", raising=False)
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    assert replaying.cores() == os.cpu_count()
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert replaying.cores() == 1
+
+
+def test_the_page_is_its_owners_even_where_a_file_stood(heard: Run, tmp_path: Path) -> None:
+    open_to_all, elsewhere = tmp_path / "r.html", tmp_path / "elsewhere.txt"
+    open_to_all.write_text("old", encoding="utf-8")
+    open_to_all.chmod(0o644)
+    elsewhere.write_text("mine", encoding="utf-8")
+    (tmp_path / "link.html").symlink_to(elsewhere)
+    for name in ("r.html", "link.html"):
+        assert heard("policy", "replay", "active", "--html", name).exit_code == 0
+        page = tmp_path / name
+        assert not page.is_symlink()
+        assert page.stat().st_mode & 0o777 == 0o600
+        assert page.read_text("utf-8").startswith("<!doctype html>")
+    assert elsewhere.read_text("utf-8") == "mine"
+    assert not list(tmp_path.glob(".*.html*"))
+    assert "cannot be written" in heard("policy", "replay", "active", "--html", "no/folder/r.html").stderr

@@ -50,6 +50,15 @@ def test_a_question_is_answered_once_in_its_thread_with_its_case(escucha: Escuch
     assert [rule["outcome"] for rule in decision.trace["rules"]] == ["failed", "matched"]
 
 
+def test_the_rule_that_asked_for_the_reply_approves_it(tmp_path_factory: pytest.TempPathFactory) -> None:
+    first = "rules:\n  - {name: every, then: {tags: [x]}, continue: true}\n"
+    escucha = Escucha(tmp_path_factory.mktemp("two"), policy=AUTO.replace("rules:\n", first))
+    escucha.says("@marca ¿a qué hora abren?")
+    escucha.round()
+    assert escucha.draft().decided_by == "rule question"
+    escucha.close()
+
+
 def test_a_complaint_waits_for_a_person(escucha: Escucha) -> None:
     escucha.says("@marca todo mal")
     escucha.round()
