@@ -24,6 +24,7 @@ from policies.problems import in_order, meaning_problems, reference_problems, sc
 from policies.recording import Recorded, added, names_in, record, text_of
 from policies.rehearse import FactsOf, beside, run_tests, samples_of
 from policies.schema import PolicyFile, json_schema
+from policies.summary import dangers, in_brief
 
 __all__ = [
     "Difference",
@@ -32,9 +33,11 @@ __all__ = [
     "added",
     "beside",
     "check_text",
+    "dangers",
     "default_path",
     "differences",
     "examples",
+    "in_brief",
     "in_vain",
     "json_schema",
     "load",

@@ -15,7 +15,9 @@ from functools import lru_cache
 from typing import Any
 
 from listener.types import Intent, PostKind, Speaker, Visibility
-from policies.amounts import Comparison
+from policies.amounts import Comparison, number_comparison
+from policies.calendars import weekdays
+from policies.conditions import NEW_DAYS
 from policies.schema import When
 from policies.words import fold
 
@@ -78,6 +80,10 @@ def lines_of(when: When) -> dict[str, Formula]:
             found[key] = Both(parts=tuple(negated(formula(block)) for block in value))
         elif key == "text.contains_all":
             found[key] = Both(parts=tuple(Line(key="text.contains", value=_phrases([each])) for each in value))
+        elif key == "time.outside":
+            found[key] = Line(key="time.within", value=frozenset(value), holds=False)
+        elif key == "author.new":
+            found[key] = Line(key="author.account_age_days", value=_NEW if value else _NOT_NEW)
         else:
             found[key] = Line(key=key, value=_READ.get(key, _same)(value))
     return found
@@ -98,6 +104,10 @@ def negated(one: Formula) -> Formula:
 
 def _same(value: Any) -> Any:
     return value
+
+
+def _days(values: Iterable[str]) -> frozenset[int]:
+    return frozenset[int]().union(*map(weekdays, values))
 
 
 def _words(values: Iterable[str]) -> frozenset[str]:
@@ -195,6 +205,8 @@ def _cost(lines: Iterable[Line]) -> int:
 _INTENTS = _words(Intent)
 _FLAGS = frozenset({"has_media", "author.bot", "customer.known", "thread.is_reply_to_us", "case.exists"})
 _FLAGS |= {"thread.answered_by_colleague"}
+_MAYBE = frozenset({"author.verified"})  # yes, no, or unknown, which is neither
+_NEW, _NOT_NEW = number_comparison(f"< {NEW_DAYS}"), number_comparison(f">= {NEW_DAYS}")
 _ONE_OF: Mapping[str, frozenset[str]] = {  # the value is one of those written; where it always has one, all there are
     "main_intent": frozenset(),
     "sentiment": frozenset(),
@@ -205,10 +217,15 @@ _ONE_OF: Mapping[str, frozenset[str]] = {  # the value is one of those written; 
     "visibility": _words(Visibility),
     "author.handle": frozenset(),
     "customer.tier": frozenset(),
+    "customer.language": frozenset(),
+    "time.weekday": frozenset(range(7)),
     "thread.last_speaker": _words(Speaker),
 }
-_SOME_OF = frozenset({"intents", "signals", "areas", "customer.tags"})  # one of the values is one of those written
-_OF_A_RECORD = frozenset({"customer.tier", "customer.tags", "customer.open_cases"})  # hold for known customers only
+_SOME_OF = frozenset(
+    {"intents", "signals", "areas", "customer.tags", "time.within", "time.holiday"}
+)  # one of the values is one of those written
+# These hold for known customers only.
+_OF_A_RECORD = frozenset({"customer.tier", "customer.tags", "customer.open_cases", "customer.language"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -233,6 +250,8 @@ _NUMBERS: Mapping[str, _Measure] = {
 }
 _READ: Mapping[str, Callable[[Any], Any]] = {
     **dict.fromkeys([*_ONE_OF, *_SOME_OF], _words),
+    **dict.fromkeys(["time.within", "time.holiday"], frozenset),  # names of calendars are told apart by capitals
+    "time.weekday": _days,
     "text.contains": _phrases,
 }
 
@@ -254,6 +273,8 @@ def contradicts(lines: Iterable[Line]) -> bool:
 def _at_odds(key: str, wanted: list[Any], refused: list[Any]) -> bool:
     if key in _FLAGS:
         return len({*wanted, *(not value for value in refused)}) > 1
+    if key in _MAYBE:
+        return len({*wanted}) > 1 or not {*wanted}.isdisjoint(refused)
     if key in _NUMBERS:
         return _no_number(_NUMBERS[key], wanted, refused)
     if key not in _READ:
