@@ -21,6 +21,7 @@ from policies.differences import Difference, differences
 from policies.evaluate import Rules
 from policies.guard import Guarded, check_text
 from policies.problems import in_order, meaning_problems, reference_problems, schema_problems
+from policies.reasons import reasons
 from policies.recording import Recorded, added, names_in, record, text_of
 from policies.rehearse import FactsOf, beside, run_tests, samples_of
 from policies.schema import PolicyFile, json_schema
@@ -43,6 +44,7 @@ __all__ = [
     "load",
     "load_text",
     "names_in",
+    "reasons",
     "record",
     "replay",
     "run_tests",

@@ -16,7 +16,13 @@ from policies.spelling import quoted
 NAMED = 4  # rules in one sentence
 _ONE = {"rules": "rule", "templates": "template", "teams": "team", "areas": "area", "calendars": "calendar"}
 _ONE |= {"tests": "test", "networks": "network"}
-_VERBS = {Kind.REMOVED: "gone", Kind.ADDED: "new", Kind.RENAMED: "renamed", Kind.MOVED: "moved", Kind.CHANGED: "changed"}
+_VERBS = {
+    Kind.REMOVED: "gone",
+    Kind.ADDED: "new",
+    Kind.RENAMED: "renamed",
+    Kind.MOVED: "moved",
+    Kind.CHANGED: "changed",
+}
 _APART = ("modes", "guard")  # said in sentences of their own
 
 

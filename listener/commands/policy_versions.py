@@ -220,8 +220,8 @@ def _say_what_is_left(app: App, found: Policy) -> None:
     with suppress(EscuchaError):  # what was learned cannot be read: `escucha doctor` says so
         if untaught := lessons.untaught(app):
             output.say(f"`escucha run` does not start: {untaught.why}" if untaught.stops_run else untaught.why)
-    if differs := ruling_policy.differs(app, app.ruling()):
-        output.say(differs)
+    if left := ruling_policy.left_to_do(app, app.ruling()):
+        output.say(left)
 
 
 def _named(app: App, name: str) -> Policy:

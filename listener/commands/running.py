@@ -240,6 +240,8 @@ def _troubles(seen: dict[str, Any], now: datetime) -> list[str]:
         )
     if counts.troubled:
         found.append(f"{output.counted(counts.troubled, 'mention')} set aside because a stage broke: see the log.")
+    if (policy := seen["policy"]) and policy.unusable:
+        found.append(policy.differs)
     found += [f"{name} may have missed posts: {reason}" for name, _at, reason in seen["gaps"]]
     return found
 
