@@ -27,7 +27,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from policies.blocks import Block
 from policies.fields import Word, listed, sentences
-from policies.words import shown, suggestion
+from policies.words import shown
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 DAILY = "daily"

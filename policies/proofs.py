@@ -270,7 +270,7 @@ def contradicts(lines: Iterable[Line]) -> bool:
     return _no_intent_left(wanted, refused)
 
 
-def _at_odds(key: str, wanted: list[Any], refused: list[Any]) -> bool:
+def _at_odds(key: str, wanted: list[Any], refused: list[Any]) -> bool:  # noqa: PLR0911  one for each family
     if key in _FLAGS:
         return len({*wanted, *(not value for value in refused)}) > 1
     if key in _MAYBE:

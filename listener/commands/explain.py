@@ -26,7 +26,6 @@ from listener.store import audit, decisions
 from listener.store.audit import Entry
 from listener.store.decisions import StoredDecision
 
-
 WIDEST = 140  # columns; longer lines are hard to read
 
 

@@ -1,4 +1,4 @@
-"""What a policy file says that is allowed and yet may be an oversight: one sentence each, for `check` and `activate`."""
+"""What a policy says that is allowed and yet may be an oversight: one sentence each, for `check` and `activate`."""
 
 from __future__ import annotations
 

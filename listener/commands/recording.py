@@ -72,8 +72,9 @@ def _beside(app: App) -> Path:
     named = app.config.policy_file
     if named is None:
         raise Mistake(
-            "The settings name no policy file of yours to put a test beside. Make one with `escucha policy show --text > "
-            'policy.yaml`, and name it in the settings, under [policy]: file = "policy.yaml". Or say where: --to FILE.'
+            "The settings name no policy file of yours to put a test beside. Make one with "
+            "`escucha policy show --text > policy.yaml`, and name it in the settings, under [policy]: "
+            'file = "policy.yaml". Or say where: --to FILE.'
         )
     return cast(Path, cast(Any, app.policies).beside(named))
 

@@ -90,13 +90,18 @@ def left_to_do(app: App, stored: Stored | None) -> str | None:
     """What is left to do in the settings when a policy was just made to rule: that they name it; None: nothing."""
     if stored is None or differs(app, stored) is None:
         return None
-    if _problem(app) is None and app.written_policy.text == stored.text:
+    problem = _problem(app)
+    if problem is None and app.written_policy.text == stored.text:
         return differs(app, stored)
-    if app.config_or_default.policy_file is None:
-        now = "The settings name no policy file"
-    else:
-        now = f"The settings still name {app.policy_path}, which {'says something else' if not _problem(app) else 'cannot be used'}"
-    return f"{now}: name there the file of the one that rules now (under [policy], `file`), so that the two agree."
+    now = "The settings name no policy file"
+    if app.config_or_default.policy_file is not None:
+        now = (
+            f"The settings still name {app.policy_path}, which {'cannot be used' if problem else 'says something else'}"
+        )
+    return (
+        f"{now}: name there the file of the one that rules now (under [policy], `file`), so that the two agree; "
+        "`escucha policy show --text` prints it."
+    )
 
 
 def activating(path: Path) -> str:

@@ -173,7 +173,9 @@ def status(app: App, as_json: bool) -> None:
         seen["sources"] = [replace(source, **nothing) for source in seen["sources"]]
     broke = [trouble for standing in seen["money"] if (trouble := money.trouble(app, standing))]
     orphans = unwatched(app, seen["unwatched"])
+    policy = seen["policy"]
     troubles = [
+        *([policy.differs] if policy and policy.unusable else ()),
         *broke,
         *_troubles(seen, now),
         *orphans,
@@ -240,8 +242,6 @@ def _troubles(seen: dict[str, Any], now: datetime) -> list[str]:
         )
     if counts.troubled:
         found.append(f"{output.counted(counts.troubled, 'mention')} set aside because a stage broke: see the log.")
-    if (policy := seen["policy"]) and policy.unusable:
-        found.append(policy.differs)
     found += [f"{name} may have missed posts: {reason}" for name, _at, reason in seen["gaps"]]
     return found
 

@@ -151,7 +151,7 @@ def test_going_back_is_one_command(escucha: Run) -> None:
     activate(escucha, FIRST)
     activate(escucha, SECOND)
     back = said(escucha("policy", "back", "--because", "too many answers", "--yes"))
-    assert "• Rule “thanks”: `main_intent` loses suggestion." in back
+    assert "What changes: 1 rule changed." in back
     assert "to let it rule: `escucha policy activate" in back
     assert escucha("policy", "show", "--text").stdout == FIRST
     said(escucha("policy", "back", "--because", "no, it was well", "--yes"))
@@ -187,8 +187,8 @@ def test_any_two_are_compared(escucha: Run) -> None:
     assert said(escucha("policy", "diff", "q.yaml", "active")) == "They say the same; only comments or layout differ."
     told = json.loads(escucha("policy", "diff", VERSIONS[FIRST], "active", "--json").stdout)
     assert told == {
-        "a": {"name": VERSIONS[FIRST], "version": VERSIONS[FIRST]},
-        "b": {"name": "active", "version": VERSIONS[SECOND]},
+        "a": {"name": VERSIONS[FIRST], "version": VERSIONS[FIRST], "title": "Small"},
+        "b": {"name": "active", "version": VERSIONS[SECOND], "title": "Small"},
         "same_text": False,
         "differences": [{"kind": "changed", "part": "rules", "name": "thanks", "sentence": GAINS}],
     }
@@ -279,7 +279,7 @@ def test_what_is_dangerous_stands_right_above_the_question(escucha: Run) -> None
         "p.yaml: readable, 2 warnings: ",
         "3 rules new, 1 changed",
         "policy diff active p.yaml`",
-        "p.yaml:8: rule `praise` can never match: ",
+        "p.yaml:9: rule `praise` can never match: ",
         "rule `late` is never reached: `thanks` above it matches whatever it would; ",
         "Rule 'thanks' may answer alone for 10%",
         "Rule 'some' is in the shadow",
@@ -310,7 +310,7 @@ def test_a_warning_is_told_at_once_whichever_it_is(escucha: Run) -> None:
         each.split(": ", 1)[0] for each in json.loads(escucha("policy", "check", "p.yaml", "--json").stdout)["warnings"]
     ] == [
         "p.yaml:9",
-        "p.yaml:18",
+        "p.yaml:17",
     ]
 
 

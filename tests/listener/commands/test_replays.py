@@ -142,7 +142,7 @@ def test_before_anything_ruled_it_says_so(escucha: Run, tmp_path: Path) -> None:
     assert "No policy has ruled here yet" in escucha("policy", "replay", "active").stderr
     empty = escucha("policy", "replay", "p.yaml")
     assert empty.exit_code == 0
-    assert "0 mentions decided again" in empty.stdout
+    assert "Nothing has been decided here: run `escucha run`." in empty.stdout
 
 
 @pytest.mark.slow
