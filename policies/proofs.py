@@ -207,7 +207,7 @@ _FLAGS = frozenset({"has_media", "author.bot", "customer.known", "thread.is_repl
 _FLAGS |= {"thread.answered_by_colleague"}
 _MAYBE = frozenset({"author.verified"})  # yes, no, or unknown, which is neither
 _NEW, _NOT_NEW = number_comparison(f"< {NEW_DAYS}"), number_comparison(f">= {NEW_DAYS}")
-_ONE_OF: Mapping[str, frozenset[str]] = {  # the value is one of those written; where it always has one, all there are
+_ONE_OF: Mapping[str, frozenset[Any]] = {  # the value is one of those written; where it always has one, all there are
     "main_intent": frozenset(),
     "sentiment": frozenset(),
     "language": frozenset(),

@@ -175,9 +175,9 @@ def status(app: App, as_json: bool) -> None:
     orphans = unwatched(app, seen["unwatched"])
     policy = seen["policy"]
     troubles = [
-        *([policy.differs] if policy and policy.unusable else ()),
         *broke,
         *_troubles(seen, now),
+        *([policy.differs] if policy and policy.unusable else ()),
         *orphans,
         *_stuck(app, {draft.account for draft in approved}),
         *_late(app, approved, now),

@@ -152,7 +152,7 @@ def test_going_back_is_one_command(escucha: Run) -> None:
     activate(escucha, SECOND)
     back = said(escucha("policy", "back", "--because", "too many answers", "--yes"))
     assert "What changes: 1 rule changed." in back
-    assert "to let it rule: `escucha policy activate" in back
+    assert "The settings still name p.yaml, which says something else: name there the file" in back
     assert escucha("policy", "show", "--text").stdout == FIRST
     said(escucha("policy", "back", "--because", "no, it was well", "--yes"))
     said(escucha("policy", "back", VERSIONS[FIRST][:6], "--because", "it was not", "--yes"))
