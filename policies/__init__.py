@@ -23,10 +23,12 @@ from policies.evaluate import Rules
 from policies.guard import Guarded, check_text
 from policies.modes import effective
 from policies.problems import in_order, meaning_problems, reference_problems, schema_problems
+from policies.reasons import reasons
 from policies.recording import Recorded, added, names_in, record, text_of
 from policies.rehearse import FactsOf, beside, run_tests, samples_of
 from policies.schema import PolicyFile, json_schema
 from policies.shares import Share
+from policies.summary import dangers, in_brief
 from policies.twice import keys_that_stand_twice
 
 __all__ = [
@@ -37,14 +39,17 @@ __all__ = [
     "added",
     "beside",
     "check_text",
+    "dangers",
     "default_path",
     "differences",
     "examples",
+    "in_brief",
     "in_vain",
     "json_schema",
     "load",
     "load_text",
     "names_in",
+    "reasons",
     "record",
     "replay",
     "run_tests",

@@ -13,22 +13,26 @@ into the next day and belongs to the day on which it began: holidays close the n
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from itertools import pairwise
 from typing import Annotated
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from policies.blocks import Block
 from policies.fields import Word, listed, sentences
-from policies.words import shown, suggestion
+from policies.words import shown
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 DAILY = "daily"
+MOST_PARTS = 60  # of a country, in one sentence
+PARTS = "https://holidays.readthedocs.io says which is which"
 
 MOST_REGIONS = 100  # whose holidays one policy names, all calendars together
 
@@ -112,6 +116,15 @@ def _window(value: object) -> object:
     return Window(start=start, end=end if end > start else end + _DAY)
 
 
+def _apart(windows: tuple[Window, ...]) -> tuple[Window, ...]:
+    """Refuses spans of one line that lie over each other: one of the two is a slip."""
+    in_order = sorted(windows, key=lambda window: window.start)
+    for earlier, later in pairwise(in_order):
+        if later.start < earlier.end:
+            raise ValueError(f"{earlier} and {later} overlap; correct one, or write them as one span")
+    return windows
+
+
 @lru_cache
 def _zone(name: str) -> ZoneInfo:
     return ZoneInfo(name)
@@ -146,8 +159,23 @@ def _region(value: object) -> object:
         )
     parts = {each.casefold(): each for each in known[country]}
     if part and part.casefold() not in parts:
-        raise ValueError(f"`{country}` has no part `{shown(part)}`{suggestion(part.upper(), known[country])}")
+        raise ValueError(f"`{country}` has no part `{shown(part)}`{_part_meant(country, part, known[country])}")
     return Region(country=country, part=parts[part.casefold()] if part else "")
+
+
+def _part_meant(country: str, part: str, known: Sequence[str]) -> str:
+    """The part whose code or name is nearest, and all the codes there are; ready to append to a sentence."""
+    import holidays
+
+    names = holidays.country_holidays(country).get_subdivision_aliases()
+    called = {name.casefold(): code for code in known for name in (code, *names.get(code, ()))}
+    words = {word: code for name, code in called.items() for word in (name, *re.findall(r"\w{4,}", name))}
+    nearest = difflib.get_close_matches(part[:60].casefold(), words, n=1, cutoff=0.6)
+    meant = f"; did you mean `{words[nearest[0]]}`?" if nearest else ";"
+    if not known:
+        return f"; write `{country}` alone"
+    listed = ", ".join(sorted(known)[:MOST_PARTS]) + (" …" if len(known) > MOST_PARTS else "")
+    return f"{meant} its parts are {listed} ({PARTS})"
 
 
 TimeZone = Annotated[str, BeforeValidator(sentences(_time_zone), json_schema_input_type=str)]
@@ -157,6 +185,7 @@ Windows = Annotated[
     tuple[Annotated[Window, BeforeValidator(sentences(_window), json_schema_input_type=str)], ...],
     Field(min_length=1, max_length=12),
     BeforeValidator(listed, json_schema_input_type=str | list[str]),
+    AfterValidator(sentences(_apart)),
 ]
 Regions = Annotated[
     tuple[Annotated[Region, BeforeValidator(sentences(_region), json_schema_input_type=str)], ...],

@@ -17,6 +17,8 @@ from policies.records import Asked, field_of
 from policies.schema import When
 from policies.words import fold, found, phrase_pattern, shown
 
+MOST = 200  # characters of what a condition wanted or saw
+
 # Where an understanding keeps how sure it is of each built-in label.
 LABELS: Mapping[str, str] = {
     **{label.value: "intent_scores" for label in Intent},
@@ -319,7 +321,13 @@ def confidence(situation: Situation) -> float | None:
 
 
 def _either(words: Iterable[str]) -> str:
-    return shown(" or ".join(words), 200)
+    """`a or b`; of more than fit, the first and how many there are."""
+    listed = list(words)
+    said = " or ".join(listed)
+    if len(said) <= MOST or len(listed) == 1:
+        return shown(said, MOST)
+    kept = next(number for number in range(len(listed), 0, -1) if len(" or ".join(listed[:number])) <= MOST - 20)
+    return shown(f"{' or '.join(listed[:kept])} … {len(listed)} in all", MOST)
 
 
 def _shown(value: object) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from listener.types import CasePlan, Decision, GuardTrace, Mode, RuleOutcome, RuleTrace
 from policies.guard import Guarded
 from policies.schema import Rule
+from policies.spelling import tree, written
 from policies.words import shown
 
 
@@ -47,7 +48,7 @@ def _does_otherwise(was: Rule | None, becomes: Rule | None) -> Parting | None:
     """What a rule that matched in both does in one alone."""
     if was is None or becomes is None or (was.then, was.goes_on) == (becomes.then, becomes.goes_on):
         return None
-    before, after = (rule.then.model_dump(mode="json", exclude_unset=True) for rule in (was, becomes))
+    before, after = (tree(rule.then) for rule in (was, becomes))
     keys = [key for key in {**before, **after} if before.get(key) != after.get(key)]
     parts = [f"{key} was {_said(before.get(key))} and becomes {_said(after.get(key))}" for key in keys]
     if was.goes_on != becomes.goes_on:
@@ -58,9 +59,12 @@ def _does_otherwise(was: Rule | None, becomes: Rule | None) -> Parting | None:
 
 
 def _said(value: object) -> str:
+    """`team care, urgency high, tags billing and churn`: an action's value in words."""
     if isinstance(value, dict):
         return shown(", ".join(f"{key} {_said(inner)}" for key, inner in value.items()) or "as usual", 120)
-    return "nothing" if value is None else shown(value, 120)
+    if isinstance(value, tuple):
+        return shown(" and ".join(map(_said, value)), 120)
+    return "nothing" if value is None else written(value, 120)
 
 
 def _other_rule(  # noqa: PLR0917  two policies, each with its decision and its rule

@@ -18,12 +18,13 @@ from policies.document import MAX_PROBLEMS, Document, Location
 from policies.fields import BRANCH, NONE
 from policies.personal import personal_data
 from policies.schema import PolicyFile
+from policies.spelling import written
 from policies.templates import quotes_case
 from policies.words import fold, shown, suggestion
 
 _KINDS = {
-    "bool_type": "true or false",
-    "bool_parsing": "true or false",
+    "bool_type": "`true` or `false`, without quotes",
+    "bool_parsing": "`true` or `false`, without quotes",
     "int_type": "a whole number",
     "int_parsing": "a whole number",
     "int_from_float": "a whole number",
@@ -59,7 +60,8 @@ def reference_problems(document: Document) -> list[str]:
     found: list[str] = []
     for location, kind, name in _references(data):
         if name not in known[kind]:
-            what = f"there is no {kind} `{shown(name)}`{suggestion(name, known[kind])}"
+            instead = suggestion(name, known[kind]) if known[kind] else f"; add it under `{kind}s:`"
+            what = f"there is no {kind} `{shown(name)}`{instead}"
             found.append(document.problem(location, what))
     return found
 
@@ -100,7 +102,7 @@ def _sentence(error: ErrorDetails) -> str:
 
 def _expected(error: ErrorDetails) -> str:
     """What should stand there instead of what was given, as the end of a sentence."""
-    kind, context, given = error["type"], error.get("ctx", {}), shown(error["input"])
+    kind, context, given = error["type"], error.get("ctx", {}), written(error["input"])
     if kind in ("enum", "literal_error"):
         return f"cannot be `{given}`{suggestion(str(error['input']), _quoted(str(context['expected'])))}"
     if kind in _KINDS:
@@ -178,7 +180,7 @@ def _references(data: Mapping[str, Any]) -> Iterator[tuple[Location, str, str]]:
             value = then.get(key)
             if isinstance(value, dict) and inner:
                 value = value.get(inner)
-            if isinstance(value, str) and value not in (NONE, "yes", "no"):
+            if isinstance(value, str) and value != NONE:
                 yield ("rules", index, "then", key, inner), kind, value
         asked = then.get("ask_for")
         for data_name, value in asked.items() if isinstance(asked, dict) else ():
@@ -263,19 +265,10 @@ def _calendar_problems(file: PolicyFile) -> Iterator[tuple[Location, str]]:
 
 def _rule_problems(file: PolicyFile) -> Iterator[tuple[Location, str]]:
     names: set[str] = set()
-    end = ""
     for index, rule in enumerate(file.rules):
         if rule.name in names:
             yield ("rules", index, "name"), f"there are two rules `{rule.name}`; rename one, so that traces can be read"
         names.add(rule.name)
-        if end:
-            yield (
-                ("rules", index),
-                f"rule `{rule.name}` is never reached: `{end}` above it matches everything; move it up, or give "
-                f"`{end}` conditions or `continue: true`",
-            )
-        if rule.when.is_empty and not rule.goes_on and not rule.shadow:
-            end = end or rule.name
         reply = rule.then.reply
         replies = [("reply", reply.template)] if reply and not reply.is_silence else []
         replies += [("ask_for", name) for name in (rule.then.ask_for or {}).values()]

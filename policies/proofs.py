@@ -15,7 +15,9 @@ from functools import lru_cache
 from typing import Any
 
 from listener.types import Intent, PostKind, Speaker, Visibility
-from policies.amounts import Comparison
+from policies.amounts import Comparison, number_comparison
+from policies.bots import NEW_DAYS
+from policies.calendars import weekdays
 from policies.conditions import bare_term
 from policies.schema import When
 from policies.words import fold
@@ -79,6 +81,10 @@ def lines_of(when: When) -> dict[str, Formula]:
             found[key] = Both(parts=tuple(negated(formula(block)) for block in value))
         elif key == "text.contains_all":
             found[key] = Both(parts=tuple(Line(key="text.contains", value=_phrases([each])) for each in value))
+        elif key == "time.outside":
+            found[key] = Line(key="time.within", value=frozenset(value), holds=False)
+        elif key == "author.new":
+            found[key] = Line(key="author.account_age_days", value=_NEW if value else _NOT_NEW)
         else:
             found[key] = Line(key=key, value=_READ.get(key, _same)(value))
     return found
@@ -99,6 +105,10 @@ def negated(one: Formula) -> Formula:
 
 def _same(value: Any) -> Any:
     return value
+
+
+def _days(values: Iterable[str]) -> frozenset[int]:
+    return frozenset[int]().union(*map(weekdays, values))
 
 
 def _words(values: Iterable[str]) -> frozenset[str]:
@@ -235,7 +245,9 @@ def cost(lines: Iterable[Line]) -> int:
 _INTENTS = _words(Intent)
 _FLAGS = frozenset({"has_media", "author.bot", "customer.known", "thread.is_reply_to_us", "case.exists"})
 _FLAGS |= {"thread.answered_by_colleague"}
-_ONE_OF: Mapping[str, frozenset[str]] = {  # the value is one of those written; where it always has one, all there are
+_MAYBE = frozenset({"author.verified"})  # yes, no, or unknown, which is neither
+_NEW, _NOT_NEW = number_comparison(f"< {NEW_DAYS}"), number_comparison(f">= {NEW_DAYS}")
+_ONE_OF: Mapping[str, frozenset[Any]] = {  # the value is one of those written; where it always has one, all there are
     "main_intent": frozenset(),
     "sentiment": frozenset(),
     "language": frozenset(),
@@ -245,12 +257,15 @@ _ONE_OF: Mapping[str, frozenset[str]] = {  # the value is one of those written; 
     "visibility": _words(Visibility),
     "author.handle": frozenset(),
     "customer.tier": frozenset(),
+    "customer.language": frozenset(),
+    "time.weekday": frozenset(range(7)),
     "thread.last_speaker": _words(Speaker),
 }
 _SOME_OF = frozenset(
-    {"intents", "signals", "areas", "customer.tags", "terms"}
+    {"intents", "signals", "areas", "customer.tags", "terms", "time.within", "time.holiday"}
 )  # one of the values is one of those written
-_OF_A_RECORD = frozenset({"customer.tier", "customer.tags", "customer.open_cases"})  # hold for known customers only
+# These hold for known customers only.
+_OF_A_RECORD = frozenset({"customer.tier", "customer.tags", "customer.open_cases", "customer.language"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -277,6 +292,8 @@ _NUMBERS: Mapping[str, _Measure] = {
 }
 _READ: Mapping[str, Callable[[Any], Any]] = {
     **dict.fromkeys([*_ONE_OF, *_SOME_OF], _words),
+    **dict.fromkeys(["time.within", "time.holiday"], frozenset),  # names of calendars are told apart by capitals
+    "time.weekday": _days,
     "text.contains": _phrases,
     "terms": _terms,
 }
@@ -296,9 +313,11 @@ def contradicts(lines: Iterable[Line]) -> bool:
     return _no_intent_left(wanted, refused)
 
 
-def _at_odds(key: str, wanted: list[Any], refused: list[Any]) -> bool:
+def _at_odds(key: str, wanted: list[Any], refused: list[Any]) -> bool:  # noqa: PLR0911  one for each family
     if key in _FLAGS:
         return len({*wanted, *(not value for value in refused)}) > 1
+    if key in _MAYBE:
+        return len({*wanted}) > 1 or not {*wanted}.isdisjoint(refused)
     if key in _NUMBERS:
         return _no_number(_NUMBERS[key], wanted, refused)
     if key not in _READ:

@@ -11,7 +11,7 @@ A report holds plain values only, as JSON knows them.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -25,6 +25,10 @@ PER_TEMPLATE = 3  # replies of one template that it shows
 KEYS = 1_000  # different names that it counts one by one
 TEXT = 1_000  # characters of a mention or a reply in an example
 OTHERS = "(others)"
+VANISHES, GOES_OUT_ALONE = "the reply vanishes", "the reply goes out alone"
+APPEARS, NO_LONGER_ALONE = "a reply appears", "the reply no longer goes out alone"
+WEIGHTIEST = (VANISHES, GOES_OUT_ALONE, APPEARS, NO_LONGER_ALONE)  # kinds of change, to be read in this order
+KINDS, PER_KIND = 50, 3  # so many kinds of change are shown however rare they are, with so many mentions of each
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,6 +355,7 @@ class Differences:
     no_longer_automatic: int = 0
     lost: Counter[str] = field(default_factory=Counter)
     examples: list[dict[str, Any]] = field(default_factory=list)
+    kinds: Counter[str] = field(default_factory=Counter)  # of the examples
 
     def lose(self, reason: str) -> None:
         """Counts a decision that cannot be made again, and why."""
@@ -364,7 +369,18 @@ class Differences:
             setattr(self, name, getattr(self, name) + getattr(later, name))
         for name in ("aspects", "reasons", "lost"):
             _merge(getattr(self, name), getattr(later, name))
-        self.examples = [*self.examples, *later.examples][:EXAMPLES]
+        for example in later.examples:
+            self.show(example)
+
+    def wants(self, kind: str) -> bool:
+        """Whether one more mention that changes in that way is to be shown: the first, and a few of each kind."""
+        return len(self.examples) < EXAMPLES or (len(self.kinds) < KINDS and self.kinds[kind] < PER_KIND)
+
+    def show(self, example: dict[str, Any]) -> None:
+        """Keeps a mention to be read, where it is wanted."""
+        if self.wants(example["kind"]):
+            self.kinds[example["kind"]] += 1
+            self.examples.append(example)
 
     def report(self) -> dict[str, Any]:
         """Everything, as JSON."""
@@ -383,8 +399,34 @@ class Differences:
                 "become_automatic": self.become_automatic,
                 "no_longer_automatic": self.no_longer_automatic,
             },
-            "examples": self.examples,
+            "examples": to_be_read(self.examples),
         }
+
+
+def kind_of_change(old: Outcome, new: Outcome, what: Sequence[str]) -> str:
+    """How a mention changes: what happens to its reply, the weightiest first, or else the parts that differ."""
+    alone = Mode.AUTO.value
+    if old.template and not new.template:
+        return VANISHES
+    if new.mode == alone != old.mode:
+        return GOES_OUT_ALONE
+    if new.template and not old.template:
+        return APPEARS
+    if old.mode == alone != new.mode:
+        return NO_LONGER_ALONE
+    return ", ".join(what)
+
+
+def to_be_read(examples: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The examples so that one of each kind of change comes first, then a second of each, the weightiest before."""
+    turns: Counter[str] = Counter()
+    keyed = []
+    for place, example in enumerate(examples):
+        kind = example["kind"]
+        turns[kind] += 1
+        weight = WEIGHTIEST.index(kind) if kind in WEIGHTIEST else len(WEIGHTIEST)
+        keyed.append(((turns[kind], weight, place), example))
+    return [example for _, example in sorted(keyed, key=lambda pair: pair[0])][:EXAMPLES]
 
 
 class Comparison:
@@ -412,9 +454,11 @@ class Comparison:
         found.no_longer_automatic += old.mode == Mode.AUTO.value != new.mode
         part = parting(self._old.policy, before, self._new.policy, after)
         _count(found.reasons, f"{part.rule}: {part.kind}" if part.rule else part.kind)
-        if len(found.examples) < EXAMPLES:
-            found.examples.append(
+        kind = kind_of_change(old, new, what)
+        if found.wants(kind):
+            found.show(
                 {
+                    "kind": kind,
                     "mention": mention_id,
                     "network": situation.network,
                     "said": situation.text[:TEXT],

@@ -12,7 +12,7 @@ from dataclasses import MISSING, Field, dataclass, fields, is_dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, create_model, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, StrictBool, create_model, field_validator, model_validator
 from pydantic import Field as Key
 
 from listener.types import (
@@ -110,9 +110,9 @@ class _Said(_Block):
     source: Reference = "test"
     kind: PostKind = PostKind.MENTION
     visibility: Visibility = Visibility.PUBLIC
-    has_media: bool = False
+    has_media: StrictBool = False
     unanswerable: Text = ""
-    paused: bool = False
+    paused: StrictBool = False
     now: Annotated[datetime, BeforeValidator(sentences(_moment), json_schema_input_type=str)] = Key(
         default=_NOW, description="The moment of the decision, with its time zone."
     )
@@ -125,7 +125,7 @@ class _Said(_Block):
     confidence: Annotated[float, BeforeValidator(sentences(_share), json_schema_input_type=float)] | None = Key(
         default=None, description="How sure the model is of the strongest intent; 0.99 if left out."
     )
-    customer_known: bool | None = Key(default=None, alias="customer.known")
+    customer_known: StrictBool | None = Key(default=None, alias="customer.known")
 
     @property
     def is_read_by_the_model(self) -> bool:
@@ -157,6 +157,8 @@ def _views() -> dict[str, tuple[Any, bool]]:
 
 
 def _typed(hint: Any) -> Any:
+    if bool in (hint, *get_args(hint)):
+        return StrictBool | None if type(None) in get_args(hint) else StrictBool
     return Annotated[hint, BeforeValidator(listed)] if get_origin(hint) is tuple else hint
 
 
@@ -198,7 +200,7 @@ class Expected(_Block):
     tags: Words | None = Key(default=None, description="These are among the tags; `none`: there is no tag.")
     guard: Words | None = Key(default=None, description="These guards stop the reply; `none`: no guard does.")
     escalate: Reference | None = Key(default=None, description="The team that is called in, or `none`.")
-    ignored: bool | None = Key(default=None, description="Whether nothing at all is done.")
+    ignored: StrictBool | None = Key(default=None, description="Whether nothing at all is done.")
     first_response: _Promised = Key(default=None, description="The span that is promised, like 30m; `none`: nothing.")
     resolution: _Promised = Key(default=None, description="The span that is promised, like 4h; `none`: nothing.")
     first_response_due: _Moment | None = Key(default=None, description="By when, like 2026-03-02T10:00+01:00.")

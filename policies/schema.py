@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, field_validator, model_validator
 
 from listener.types import CaseMode, Mode
 from policies.alerts import Targets
@@ -76,7 +76,7 @@ class When(Block):
     kind: Kinds | None = Field(default=None, description="mention and reply address us; found was found by a search.")
     visibility: Visibilities | None = Field(default=None, description="How widely it can be seen.")
     age: Age | None = Field(default=None, description='How old it is, like "> 2d".')
-    has_media: bool | None = Field(default=None, description="Whether it has a picture, video or sound.")
+    has_media: StrictBool | None = Field(default=None, description="Whether it has a picture, video or sound.")
     text_contains: Phrases | None = Field(
         default=None,
         alias="text.contains",
@@ -87,7 +87,7 @@ class When(Block):
     )
     author_handle: Words | None = Field(default=None, alias="author.handle", description="Who wrote it.")
     author_followers: Number | None = Field(default=None, alias="author.followers", description='Like ">= 10000".')
-    author_bot: bool | None = Field(
+    author_bot: StrictBool | None = Field(
         default=None, alias="author.bot", description="Whether the account says it is automatic."
     )
     author_account_age_days: Number | None = Field(default=None, alias="author.account_age_days")
@@ -96,7 +96,7 @@ class When(Block):
         alias="author.mentions_last_7_days",
         description="How often they wrote in a week, this time included.",
     )
-    customer_known: bool | None = Field(
+    customer_known: StrictBool | None = Field(
         default=None, alias="customer.known", description="Whether the account has a record."
     )
     customer_tier: Words | None = Field(default=None, alias="customer.tier")
@@ -104,20 +104,20 @@ class When(Block):
         default=None, alias="customer.tags", description="One of these is on the record."
     )
     customer_open_cases: Number | None = Field(default=None, alias="customer.open_cases")
-    thread_is_reply_to_us: bool | None = Field(default=None, alias="thread.is_reply_to_us")
+    thread_is_reply_to_us: StrictBool | None = Field(default=None, alias="thread.is_reply_to_us")
     thread_our_replies: Number | None = Field(
         default=None, alias="thread.our_replies", description="How often we spoke there."
     )
-    case_exists: bool | None = Field(
+    case_exists: StrictBool | None = Field(
         default=None, alias="case.exists", description="Whether it belongs to an open case."
     )
     scores: Scores | None = Field(
         default=None, description='How sure the model is of single labels or areas, like `complaint: ">= 0.6"`.'
     )
-    author_verified: bool | None = Field(
+    author_verified: StrictBool | None = Field(
         default=None, alias="author.verified", description="Whether the network has verified who they are, if it says."
     )
-    author_new: bool | None = Field(
+    author_new: StrictBool | None = Field(
         default=None, alias="author.new", description="Whether the account is less than 30 days old, where known."
     )
     author_unsolved_complaints: Number | None = Field(
@@ -138,7 +138,7 @@ class When(Block):
         alias="thread.last_speaker",
         description="Who spoke there last before this: us, a colleague by hand, the author, another, nobody.",
     )
-    thread_answered_by_colleague: bool | None = Field(
+    thread_answered_by_colleague: StrictBool | None = Field(
         default=None,
         alias="thread.answered_by_colleague",
         description="Whether one of us, or of `guard: colleagues:`, answered it by hand on the network.",
@@ -193,9 +193,9 @@ def _reply(value: object) -> object:
 
 
 def _case(value: object) -> object:
-    if value is True or value == "yes":
+    if value is True:
         return {}
-    if value is False or value == "no":
+    if value is False:
         return {"team": NONE}
     return {"team": value} if isinstance(value, str) else value
 
@@ -246,7 +246,7 @@ class Then(Block):
     ignore: Text | None = Field(
         default=None, min_length=1, description="Needs nothing at all; the reason, for the record."
     )
-    person: bool | None = Field(
+    person: StrictBool | None = Field(
         default=None, description="true: a person looks; nothing goes out alone, and what has no case waits for one."
     )
     ask_for: AskFor | None = Field(
@@ -282,10 +282,10 @@ class Rule(Block):
     because: Text = Field(default="", description="Why we do this; shown to whoever asks why.")
     when: When = Field(default=When(), description="Left out: always.")
     then: Then
-    goes_on: bool = Field(
+    goes_on: StrictBool = Field(
         default=False, alias="continue", description="Adds what it says, and the next rules are read too."
     )
-    shadow: bool = Field(default=False, description="Only records what it would have done, and changes nothing.")
+    shadow: StrictBool = Field(default=False, description="Only records what it would have done, and changes nothing.")
 
     @model_validator(mode="after")
     def _ends_when_ignoring(self) -> Rule:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, model_validator
 
 from policies.blocks import Block
 from policies.fields import Intents, Language, Name, NetworkName, Phrases, Wordings, language_code, refuse, sentences
@@ -18,7 +18,7 @@ def _guideline(value: object) -> object:
 class Guideline(Block):
     """One thing that replies should do. `hold: true`: a reply that does not never goes out by itself."""
 
-    hold: bool = False
+    hold: StrictBool = False
     to: Intents | None = Field(default=None, description="Only in replies to these; left out: where it makes sense.")
     phrases: dict[Language, Phrases] = Field(
         default_factory=dict, description="Further wordings that count, by language; the built-in ones always do."
@@ -32,7 +32,7 @@ class OwnGuideline(Block):
     required: dict[Language, Phrases] = Field(default_factory=dict)
     forbidden: dict[Language, Phrases] = Field(default_factory=dict)
     to: Intents | None = None
-    hold: bool = False
+    hold: StrictBool = False
 
     @model_validator(mode="after")
     def _says_something(self) -> OwnGuideline:

@@ -28,8 +28,6 @@ _PERCENT = re.compile(r"(\d{1,3}(?:\.\d{1,2})?) ?%")
 
 
 def _percent(value: object) -> float:
-    if isinstance(value, float):
-        return value  # read before
     match = _PERCENT.fullmatch(value.strip()) if isinstance(value, str) else None
     if match is None or float(match[1]) > 100:
         raise ValueError(f"`{shown(value)}` is no share; write it like 10%, from 0% to 100%")
@@ -81,6 +79,13 @@ class Share(Block):
         starts = datetime.combine(self.ramp.starting, time(), zone).astimezone(UTC)
         gone = (moment - starts) / self.ramp.over
         return self.begins + (self.ramp.to - self.begins) * min(max(gone, 0.0), 1.0)
+
+    def by_now(self, moment: datetime, zone: ZoneInfo) -> str:
+        """`today 37%`, `today 100%, its ramp is over`; "" for a share that does not grow."""
+        if self.ramp is None:
+            return ""
+        share = self.at(moment, zone)
+        return f"today {percent(share)}{', its ramp is over' if share == self.ramp.to else ''}"
 
     def in_words(self) -> str:
         """`for 10% of its mentions, growing to 100% within 14d from 2026-12-01`."""

@@ -13,6 +13,7 @@ from policies.amounts import Comparison
 from policies.calendars import Region, Window
 from policies.records import Asked
 from policies.shares import Ramp, Share, percent
+from policies.words import shown
 
 MANY = 12  # things in a list that are still listed
 _SHORT = {"reply": "template", "case": "team"}  # what may stand alone after the key
@@ -45,6 +46,17 @@ def inline(key: str, value: Any) -> str:
         value = value[_SHORT[key]]
     said = _written(value, nested=bool(key))
     return f"{key}: {said}" if key else said
+
+
+def written(given: Any, limit: int = 60) -> str:
+    """What stands in a file, in one line as YAML has it: `{auto: 10%}`, `[a, b]`, `true`."""
+    return shown(given, limit) if isinstance(given, str) else shown(_written(_as_tuples(given), nested=True), limit)
+
+
+def _as_tuples(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _as_tuples(inner) for key, inner in value.items()}
+    return tuple(map(_as_tuples, value)) if isinstance(value, list | tuple) else value
 
 
 def quoted(text: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import click
@@ -14,10 +14,10 @@ from rich.table import Table
 from rich.text import Text
 
 from listener.commands import card as cards
-from listener.commands import explaining_rules, scored, scores, weighing
+from listener.commands import explaining_matches, explaining_rules, scored, scores, weighing
 from listener.commands.app import App, pass_app
 from listener.commands.card import Card
-from listener.commands.drawing import ALL_MEDIA, WIDEST, media_line
+from listener.commands.drawing import ALL_MEDIA, media_line
 from listener.commands.keys import case_keys, decision_keys, draft_keys, mention_keys, understanding_keys
 from listener.commands.output import ago, clip, console, json_option, plain, print_json
 from listener.commands.scores import Needed
@@ -25,6 +25,8 @@ from listener.commands.weighing import Words
 from listener.store import audit, decisions
 from listener.store.audit import Entry
 from listener.store.decisions import StoredDecision
+
+WIDEST = 140  # columns; longer lines are hard to read
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +40,7 @@ class Reasons:
     made: tuple[StoredDecision, ...]
     history: tuple[Entry, ...]
     changes: tuple[explaining_rules.Change, ...] = ()
+    matched: Mapping[str, Any] = field(default_factory=dict)  # by rule: why it matched and what it does, where known
 
 
 @click.command()
@@ -78,7 +81,15 @@ def gather(app: App, what: str) -> Reasons:
     if found:
         than = scores.needed(app, found)
         kept = scores.kept_back(found, than, what_to_read(card.mention.text, card.mention.content_warning))
-    return Reasons(card=card, needed=than, kept_back=kept, made=tuple(made), history=tuple(history), changes=changes)
+    return Reasons(
+        card=card,
+        needed=than,
+        kept_back=kept,
+        made=tuple(made),
+        history=tuple(history),
+        changes=changes,
+        matched=explaining_matches.of(app, card.decision),
+    )
 
 
 # --- for people ------------------------------------------------------------------------------------------------------
@@ -118,7 +129,8 @@ def draw(
     else:
         parts += [_verdict(card, decision), Text(), Text("Rules, in order", style="bold")]
         rules = decision.trace.get("rules", ())
-        parts += [explaining_rules.table(rules, width=width, everything=everything), Text()]
+        parts += [explaining_rules.table(rules, reasons.matched, width=width, everything=everything)]
+        parts += [Text()]
         if modes := explaining_rules.modes(decision.trace.get("modes", ())):
             parts += [Text("Alone or by a person", style="bold"), modes, Text()]
         parts += [_guards(decision, everything=everything)]
@@ -282,6 +294,7 @@ def _plain(reasons: Reasons) -> dict[str, Any]:
         "contributions": list(trace.get("contributions", ())),
         "route": trace.get("route"),
         "rules": list(trace.get("rules", ())),
+        "matched": [plain(each) for each in reasons.matched.values()],
         "guards": list(trace.get("guards", ())),
         "promise": trace.get("promise"),
         "modes": list(trace.get("modes", ())),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -23,7 +24,8 @@ MARKS: Mapping[object, tuple[str, str]] = {
     RuleOutcome.NOT_REACHED: ("·", "dim"),
     RuleOutcome.SHADOW: ("○", "cyan"),
 }
-NARROW = 100  # columns; below it names are cut shorter
+LISTED = 3  # words of a list that are shown, where not everything is
+LONGEST_BLOCK = 160  # characters of a block of conditions, where not everything is shown
 NOBODY = ("daemon", "network", "policy", "rule")  # first words of who acts where no person does
 MOST, MOST_OF_ALL = 400, 4000  # characters of one cell, and where everything is wanted
 
@@ -31,40 +33,31 @@ MOST, MOST_OF_ALL = 400, 4000  # characters of one cell, and where everything is
 # --- rules -----------------------------------------------------------------------------------------------------------
 
 
-def table(rules: Iterable[Mapping[str, Any]], *, width: int, everything: bool = False) -> RenderableType:
-    """The rules in order: how each came out, its first condition that failed, what that wanted and what it saw.
+def table(
+    rules: Iterable[Mapping[str, Any]],
+    matched: Mapping[str, Any] = MappingProxyType({}),
+    *,
+    width: int,
+    everything: bool = False,
+) -> RenderableType:
+    """The rules in order: how each came out. Of one that failed, the first condition that did, what it wanted and saw.
 
-    Of a rule that matched, why it is there and how its answer came; of one in the shadow, what it would have done. At
-    most `width` columns; with `everything` no cell is cut short before `MOST_OF_ALL`.
+    Of one that matched, why it is there, the values that made it match, what it does and how its answer came; of one in
+    the shadow, what it would have done. `matched`: those values and acts by the rule's name, where they are known
+    (`policies.Reason`). At most `width` columns, broken between words; with `everything` no cell is cut short before
+    `MOST_OF_ALL`, and no list of words is shortened.
     """
     listed = list(rules)
     if not listed:
         return Text("  no rules", style="dim")
     grid = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", expand=True, width=width - 2)
-    longest, most = 22 if width < NARROW else 32, MOST_OF_ALL if everything else MOST
-    grid.add_column("rule", no_wrap=not everything, overflow="fold", max_width=longest + 2)
-    grid.add_column("condition", overflow="fold", max_width=18 if width < NARROW else 28)
-    grid.add_column("wanted", overflow="fold", ratio=3)
-    grid.add_column("saw", overflow="fold", ratio=2)
+    grid.add_column("rule", overflow="fold", max_width=width * 2 // 5)
+    grid.add_column("why", overflow="fold", ratio=1)
     for rule in listed:
-        outcome = rule.get("outcome")
-        mark, style = MARKS.get(outcome, ("?", ""))
-        called = clip(str(rule.get("rule", ""))[:MOST], MOST if everything else longest)
-        name = Text(f"{mark} {called}", style=style)
-        saw = _cell(rule.get("saw"), most)
-        match outcome:
-            case RuleOutcome.MATCHED:
-                grid.add_row(name, Text("matched", style), _cell(rule.get("wanted"), most, style), saw)
-            case RuleOutcome.SHADOW:
-                would = _cell(f"changes nothing; it would {rule.get('saw') or 'do nothing'}", most, style)
-                grid.add_row(name, Text("in the shadow", style), would, _cell(rule.get("wanted"), most, "dim"))
-            case RuleOutcome.FAILED if rule.get("condition"):
-                saw = saw if rule.get("saw") else Text("nothing", "dim")
-                grid.add_row(name, _cell(rule["condition"], most), _cell(rule.get("wanted"), most), saw)
-            case RuleOutcome.FAILED:
-                grid.add_row(name, Text("did not match"), Text(), Text())
-            case _:
-                grid.add_row(name, Text("not reached", "dim"), Text(), Text())
+        mark, style = MARKS.get(rule.get("outcome"), ("?", ""))
+        name = Text(f"{mark} {clip(str(rule.get('rule', ''))[:MOST], MOST)}", style=style)
+        reason = matched.get(str(rule.get("rule", "")))
+        grid.add_row(name, Text("\n").join(_why(rule, reason, style, everything=everything)))
     return Padding(grid, (0, 0, 0, 2), expand=False)
 
 
@@ -80,6 +73,48 @@ def modes(traces: Iterable[Mapping[str, Any]]) -> RenderableType | None:
         said = _cell(each.get("said") or verdict, MOST, "" if alone else "yellow")
         grid.add_row(Text("✓ " if alone else "! ", "green" if alone else "yellow").append_text(name), said)
     return Padding(grid, (0, 0, 0, 2), expand=False) if grid.row_count else None
+
+
+def _why(rule: Mapping[str, Any], reason: Any, style: str, *, everything: bool) -> Iterator[Text]:
+    """The lines beside one rule's name."""
+    most = MOST_OF_ALL if everything else MOST
+    saw, wanted, outcome = rule.get("saw"), rule.get("wanted"), rule.get("outcome")
+    match outcome:
+        case RuleOutcome.MATCHED | RuleOutcome.SHADOW:
+            matched = outcome == RuleOutcome.MATCHED
+            yield Text("matched" if matched else "in the shadow", style).append(
+                f": {clip(str(wanted)[: most * 2], most)}" if wanted else ""
+            )
+            if reason is not None and reason.values:
+                yield Text("saw ", "dim").append(clip("; ".join(map(str, reason.values)), most))
+            if not matched:
+                yield _cell(f"changes nothing; it would {saw or 'do nothing'}", most, style)
+                return
+            if reason is not None:
+                yield Text("→ ", "dim").append(clip(str(reason.does), most), style)
+            if saw:
+                yield _cell(saw, most)
+        case RuleOutcome.FAILED if rule.get("condition"):
+            line = _cell(rule["condition"], most)
+            words = str(wanted or "") if everything else _shortened(str(wanted or ""), str(rule["condition"]))
+            line.append(" wanted ", "dim").append(clip(words[: most * 2], most))
+            yield line.append("; saw ", "dim").append(clip(str(saw or "nothing")[: most * 2], most))
+        case RuleOutcome.FAILED:
+            yield Text("did not match")
+        case _:
+            yield Text("not reached", "dim")
+
+
+def _shortened(wanted: str, condition: str) -> str:
+    """`factur* or recibo* or cobr* … 18 in all`: the first of many words. Blocks of conditions are only cut."""
+    if condition.partition("[")[0] in ("all", "any", "none"):
+        return clip(wanted, LONGEST_BLOCK)
+    words, _, rest = wanted.partition(" … ")
+    listed = words.split(" or ")
+    if len(listed) <= LISTED + 1 and not rest:
+        return wanted
+    number = rest.partition(" ")[0] or len(listed)
+    return f"{' or '.join(listed[:LISTED])} … {number} in all"
 
 
 def _cell(value: object, most: int, style: str = "") -> Text:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -13,6 +13,7 @@ from listener.commands import (
     lessons,
     output,
     policy_versions,
+    policy_warnings,
     recording,
     rehearsing,
     replays,
@@ -22,7 +23,6 @@ from listener.commands import (
 )
 from listener.commands.app import App, pass_app
 from listener.errors import EscuchaError, PolicyProblem
-from listener.types import Mode
 
 
 class Readable(Protocol):
@@ -92,15 +92,13 @@ def check(app: App, ctx: click.Context, file: Path | None, schema: bool, as_json
             raise
         output.print_json({"file": path, "problems": problem.problems})
         ctx.exit(2)
-    warnings = [*rehearsing.in_vain(app, found, path), *_warnings(found.file), *telling.unchecked(app, found)]
-    if found.shares and set(_modes(app, found).values()) == {Mode.MANUAL.value}:
-        warnings.append("Its shares let nothing go out alone, for replies are manual on every network; see `mode:`.")
+    warnings = policy_warnings.all_of(app, found, path)
     if path.resolve() == _path(app).resolve() and (behind := _behind(app, found)):
         warnings.append(behind)
     if as_json:
         output.print_json({"file": path, "problems": [], "warnings": warnings, "tests": tests} | _summary(app, found))
         return
-    output.say(f"{path}: all is well.")
+    output.say(f"{path}: {policy_warnings.verdict(warnings)}.")
     _print_summary(app, found)
     output.fields([("tests", f"{tests}, all passed" if tests else "none; see `escucha policy record`")])
     for warning in warnings:
@@ -207,12 +205,8 @@ def _print_summary(app: App, found: Readable) -> None:
             ("queues", _queues(found)),
         ]
     )
-    for level, name, share in found.shares:
-        who = f"{level.capitalize()} {name!r}" if name else f"The {level}"
-        output.say(f"• {who} may answer alone {share.in_words()}; the others wait for a person.")
-    for rule in file.rules:
-        if rule.shadow:
-            output.say(f"• Rule {rule.name!r} is in the shadow: it only records what it would have done.")
+    for notice in policy_warnings.notices(found, app.now()):
+        output.say(f"• {notice}")
 
 
 def _behind(app: App, found: Readable) -> str | None:
@@ -227,27 +221,3 @@ def _behind(app: App, found: Readable) -> str | None:
     if behind is None:
         return None
     return f"`escucha run` does not start: {behind.why}" if behind.stops_run else behind.why
-
-
-def _warnings(file: Any) -> Iterator[str]:
-    """What is allowed and yet may be an oversight, one sentence each."""
-    thens = [rule.then for rule in file.rules]
-    used = {then.reply.template for then in thens if then.reply}
-    used |= {template for then in thens for template in (then.ask_for or {}).values()}
-    for name in file.templates:
-        if name not in used:
-            yield f"Template {name!r} is used by no rule; remove it, or let a rule reply with it."
-    risk_teams = {getattr(file.guard.risk_teams, kind) for kind in type(file.guard.risk_teams).model_fields}
-    busy = {file.default_team} | risk_teams
-    busy |= {then.case.team for then in thens if then.case} | {then.escalate for then in thens}
-    busy |= {area.team for area in file.areas.values()} | {team.overflow for team in file.teams.values()}
-    for name in file.teams:
-        if name not in busy:
-            yield f"Team {name!r} gets nothing from any rule; people can still give it cases."
-    spoken = {language for template in file.templates.values() for language in template.wordings()[""]}
-    for name, template in file.templates.items():
-        missing = sorted(spoken - set(template.wordings()[""]))
-        if name in used and missing:
-            yield f"Template {name!r} has no wording in {', '.join(missing)}; those people get it in {file.language}."
-    if not file.rules:
-        yield "It has no rule, so nothing is ever answered."

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import click
 
-from listener.commands import lessons, output, rehearsing, replays, ruling_policy, telling
+from listener.commands import lessons, output, policy_warnings, rehearsing, replays, ruling_policy, telling
 from listener.commands.app import App, pass_app
 from listener.errors import EscuchaError, Mistake, PolicyProblem
 from listener.escapes import visible
@@ -30,6 +31,12 @@ class Compared(Protocol):
     def differences(self, old: Any, new: Any) -> tuple[Any, ...]:
         """What changes from one policy to the other, as sentences."""
 
+    def in_brief(self, found: Any) -> str:
+        """Those, counted."""
+
+    def dangers(self, old: Any, new: Any, found: Any) -> list[str]:
+        """What deserves a second look, one sentence each."""
+
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
@@ -37,7 +44,7 @@ class Compared(Protocol):
 @yes_option
 @pass_app
 def activate(app: App, file: Path, because: str, yes: bool) -> None:
-    """Make a policy file rule, after showing what changes.
+    """Make a policy file rule, after showing in brief what changes; `escucha policy diff` shows all of it.
 
     Its tests are run first, as by `escucha policy check`; where one fails, nothing changes. Its text is kept with its
     version, your name and the reason. A running daemon decides by it from its next batch on;
@@ -49,7 +56,7 @@ def activate(app: App, file: Path, because: str, yes: bool) -> None:
     _, failed = rehearsing.run(app, found, file)
     if failed:
         raise PolicyProblem(failed)
-    _make_rule(app, found, str(file), because=because, yes=yes)
+    _make_rule(app, found, file, str(file), because=because, yes=yes)
 
 
 @click.command()
@@ -73,7 +80,7 @@ def back(app: App, version: str | None, because: str, yes: bool) -> None:
     found = ruling.read(stored, app.read_policy)
     if found.version != stored.version:
         output.say(f"The settings give other modes now than then: {stored.version} comes back as {found.version}.")
-    _make_rule(app, found, f"policy {stored.version}", because=because, yes=yes)
+    _make_rule(app, found, stored.version, f"policy {stored.version}", because=because, yes=yes)
 
 
 @click.command()
@@ -95,7 +102,11 @@ def diff(app: App, /, a: str, b: str, *, over: bool, page: Path | None, as_json:
 
     old, new = choosing.choose(app, a)[1], choosing.choose(app, b)[1]
     found = cast(Compared, app.policies).differences(old, new)
-    ends = {"a": {"name": a, "version": old.version}, "b": {"name": b, "version": new.version}}
+    titles = [cast(Any, each).file.name for each in (old, new)]
+    ends = {
+        "a": {"name": a, "version": old.version, "title": titles[0]},
+        "b": {"name": b, "version": new.version, "title": titles[1]},
+    }
     said = {**ends, "same_text": old.text == new.text, "differences": found}
     if not as_json:
         _print_differences(old, new, found)
@@ -136,8 +147,11 @@ def _reason(text: str) -> str:
     return line
 
 
-def _make_rule(app: App, found: Policy, name: str, *, because: str, yes: bool) -> None:
-    """Shows what changes, asks, and makes that policy rule, unless another one was made to meanwhile."""
+def _make_rule(app: App, found: Policy, named: Path | str, name: str, *, because: str, yes: bool) -> None:
+    """Shows what changes, asks, and makes that policy rule, unless another one was made to meanwhile.
+
+    `named`: as `escucha policy diff` takes it.
+    """
     from listener.store import inbox, policies
     from listener.types import DraftState
 
@@ -149,10 +163,13 @@ def _make_rule(app: App, found: Policy, name: str, *, because: str, yes: bool) -
     if ruled and ruled.version == found.version:
         output.say(f"{name} is {found.version}, which rules already; nothing was changed.")
         return
-    _show_change(app, ruled, found, name)
+    warnings = policy_warnings.all_of(app, found, named)
+    dangers = _show_change(app, ruled, found, named, f"{name}: {policy_warnings.verdict(warnings)}")
     if ruled and waiting:
         drafts, they = output.counted(waiting, "approved draft"), "it is" if waiting == 1 else "they are"
         output.say(f"{drafts} would not go out before {they} read and approved again.")
+    for sentence in (*warnings, *policy_warnings.notices(found, app.now()), *dangers):
+        output.block(f"• {sentence}", indent=0)
     if not yes:
         click.confirm(f"Let {found.version} rule?", abort=True)
     with app.store.write() as tx:
@@ -170,19 +187,28 @@ def _make_rule(app: App, found: Policy, name: str, *, because: str, yes: bool) -
     _say_what_is_left(app, found)
 
 
-def _show_change(app: App, ruled: Stored | None, found: Policy, name: str) -> None:
+def _show_change(app: App, ruled: Stored | None, found: Policy, named: Path | str, name: str) -> list[str]:
+    """Says in brief what changes; gives what deserves a second look, to be said last."""
     from listener.commands import choosing
 
+    compared = cast(Compared, app.policies)
     if ruled is None:
-        output.say(f"{name} is well: {found.version}. No policy ruled here yet.")
-        return
-    output.say(f"{name} is well: {found.version}. Now {ruled.version} rules. What changes:")
+        output.say(f"{name}: {found.version}. No policy ruled here yet.")
+        return compared.dangers(None, found, ())
+    output.say(f"{name}: {found.version}. Now {ruled.version} rules.")
     try:
         old = choosing.as_it_ruled(app, ruled)
     except PolicyProblem as problem:
-        output.say(f"• That cannot be told. {problem}")
-        return
-    _print_differences(old, found, cast(Compared, app.policies).differences(old, found))
+        output.say(f"What changes cannot be told. {problem}")
+        return compared.dangers(None, found, ())
+    differences = compared.differences(old, found)
+    if not differences:
+        _print_differences(old, found, differences)
+        return []
+    if brief := compared.in_brief(differences):
+        output.block(f"What changes: {brief}.", indent=0)
+    output.block(f"All of it in words: `escucha policy diff active {shlex.quote(str(named))}`", indent=0)
+    return compared.dangers(old, found, differences)
 
 
 def _print_differences(old: Policy, new: Policy, found: tuple[Any, ...]) -> None:
@@ -199,5 +225,5 @@ def _say_what_is_left(app: App, found: Policy) -> None:
     with suppress(EscuchaError):  # what was learned cannot be read: `escucha doctor` says so
         if untaught := lessons.untaught(app):
             output.say(f"`escucha run` does not start: {untaught.why}" if untaught.stops_run else untaught.why)
-    if differs := ruling_policy.differs(app, app.ruling()):
-        output.say(differs)
+    if left := ruling_policy.left_to_do(app, app.ruling()):
+        output.say(left)

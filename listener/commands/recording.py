@@ -33,7 +33,8 @@ def record(
     Handles, the author's and the customer's names, addresses, numbers, links and references are taken out, and of the
     customer only what a rule asks for is kept. It is shown before anything is written: names of others inside the text
     are for you to find, and to take out with --hide. Without --to it goes into the file beside the policy
-    (policy.tests.yaml), at its end; what stands there stays as it is. With --json it is written only with --yes.
+    (policy.tests.yaml), at its end; what stands there stays as it is. Where the settings name no policy file, name one
+    there (`escucha policy show --text > policy.yaml` makes it), or say --to. With --json it is written only with --yes.
     """
     path = target or _beside(app)
     facts, expect, names = _stored(app, mention)
@@ -71,7 +72,11 @@ def _beside(app: App) -> Path:
     """The file of tests beside the policy that the settings name. Raises Mistake where they name none."""
     named = app.config.policy_file
     if named is None:
-        raise Mistake("The settings name no policy file to put a test beside; say where with --to FILE.")
+        raise Mistake(
+            "The settings name no policy file of yours to put a test beside. Make one with "
+            "`escucha policy show --text > policy.yaml`, and name it in the settings, under [policy]: "
+            'file = "policy.yaml". Or say where: --to FILE.'
+        )
     return cast(Path, cast(Any, app.policies).beside(named))
 
 

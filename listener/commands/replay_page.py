@@ -51,7 +51,12 @@ def write(told: Told, path: Path) -> None:
 def page(told: Told) -> str:
     """The report as HTML; whatever people wrote in it is text and nothing else."""
     title = _safe(told.title)
-    body = [f"<h1>{title}</h1>", *(f"<p>{_safe(sentence)}</p>" for sentence in told.sentences)]
+    body = [f"<h1>{title}</h1>", _about(told)]
+    if told.changes is not None:
+        said = told.changes or ("Nothing; only comments or layout differ, or nothing at all.",)
+        items = "".join(f"<li>{_safe(sentence)}</li>" for sentence in said)
+        body.append(f"<h2>What changes in the policy</h2>\n<ul>{items}</ul>\n<h2>What that would have changed</h2>")
+    body += [f"<p>{_safe(sentence)}</p>" for sentence in told.sentences]
     body += [_part(part) for part in told.parts]
     if told.examples:
         body += ["<h2>To be read</h2>", *(_example(example) for example in told.examples)]
@@ -69,6 +74,10 @@ def page(told: Told) -> str:
             "",
         ]
     )
+
+
+def _about(told: Told) -> str:
+    return f"<dl>{''.join(f'<dt>{_safe(name)}</dt><dd>{_safe(value)}</dd>' for name, value in told.about)}</dl>"
 
 
 def _part(part: Part) -> str:

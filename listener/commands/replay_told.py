@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 Row = Sequence[Any]
+_MONEY = ("USD if all went out", "USD alone")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,16 +32,21 @@ class Example:
 
 @dataclass(frozen=True, kw_only=True)
 class Told:
-    """A whole report: sentences first, then tables, then mentions to be read."""
+    """A whole report: what it is about, what changes in the policy, then sentences, tables, mentions to be read."""
 
     title: str
+    about: tuple[tuple[str, str], ...] = ()
+    changes: tuple[str, ...] | None = None  # None: there is one policy only
     sentences: tuple[str, ...]
     parts: tuple[Part, ...]
     examples: tuple[Example, ...]
 
 
-def of_one(report: Mapping[str, Any], *, name: str) -> Told:
-    """What one policy would have done."""
+def of_one(report: Mapping[str, Any], *, name: str, about: Sequence[tuple[str, str]] = ()) -> Told:
+    """What one policy would have done. `about`: over which time, made when, by names and values."""
+    title = f"What {name} ({report['policy']}) would have done"
+    if not report["mentions"]:
+        return _nothing(report, title, about, None)
     replies, cases, stored = report["replies"], report["cases"], report["stored"]
     sentences = [
         f"{_n(report['mentions'], 'mention')} decided again; nothing was sent or written.",
@@ -56,15 +62,26 @@ def of_one(report: Mapping[str, Any], *, name: str) -> Told:
     if never := report["never_matched"]:
         sentences.append(f"Never matched: {', '.join(never)}.")
     return Told(
-        title=f"What {name} ({report['policy']}) would have done",
+        title=title,
+        about=tuple(about),
         sentences=tuple(sentences),
         parts=tuple(part for part in _parts(report) if part.rows),
         examples=tuple(_replies(replies["examples"])),
     )
 
 
-def of_two(report: Mapping[str, Any], *, old: str, new: str) -> Told:
-    """Where two policies part."""
+def of_two(
+    report: Mapping[str, Any],
+    *,
+    old: str,
+    new: str,
+    about: Sequence[tuple[str, str]] = (),
+    changes: Sequence[str] = (),
+) -> Told:
+    """Where two policies part. `about`: as `of_one`; `changes`: what changes in the policy, in sentences."""
+    title = f"From {old} ({report['old']['policy']}) to {new} ({report['new']['policy']})"
+    if not report["mentions"]:
+        return _nothing(report, title, about, tuple(changes))
     replies = report["replies"]
     share = f" ({report['changed'] / report['mentions']:.1%})" if report["mentions"] else ""
     sentences = [
@@ -81,10 +98,37 @@ def of_two(report: Mapping[str, Any], *, old: str, new: str) -> Told:
         Part(title="Not decided again", headers=("decisions", "because"), rows=_pairs(report["lost"]), wide="because"),
     ]
     return Told(
-        title=f"From {old} ({report['old']['policy']}) to {new} ({report['new']['policy']})",
+        title=title,
+        about=tuple(about),
+        changes=tuple(changes),
         sentences=tuple(sentences),
         parts=tuple(part for part in parts if part.rows),
         examples=tuple(_change(each) for each in report["examples"]),
+    )
+
+
+def _nothing(
+    report: Mapping[str, Any], title: str, about: Sequence[tuple[str, str]], changes: tuple[str, ...] | None
+) -> Told:
+    """What is said where no mention could be decided again: no list may look like a verdict."""
+    lost = sum(report["lost"].values())
+    since = f" since {report['since'][:10]}" if report.get("since") else ""
+    where = f" on {report['network']}" if report.get("network") else ""
+    longer = " or take a longer --since" if since else ""
+    said = (
+        f"Of the {_n(lost, 'decision')} made here{where}{since}, none can be made again."
+        if lost
+        else f"Nothing has been decided here{where}{since}: run `escucha run`{longer}."
+    )
+    rows = _pairs(report["lost"])
+    part = Part(title="Not decided again", headers=("decisions", "because"), rows=rows, wide="because")
+    return Told(
+        title=title,
+        about=tuple(about),
+        changes=changes,
+        sentences=(said,),
+        parts=(part,) if rows else (),
+        examples=(),
     )
 
 
@@ -103,7 +147,7 @@ def _parts(report: Mapping[str, Any]) -> Iterator[Part]:
     networks = sorted({*report["networks"]})
     yield Part(
         title="Networks",
-        headers=("network", "mentions", "alone", "by a person", "USD if all went out", "USD alone"),
+        headers=("network", "mentions", "alone", "by a person", *(_MONEY if report["usd"] else ())),
         rows=tuple(_network(report, network) for network in networks),
     )
     teams = sorted({*cases["opened"], *cases["joined"]})
@@ -127,7 +171,7 @@ def _parts(report: Mapping[str, Any]) -> Iterator[Part]:
 def _network(report: Mapping[str, Any], network: str) -> Row:
     said = report["replies"]["by_network"].get(network, {"automatic": 0, "by_person": 0})
     usd = report["usd"].get(network)
-    money = (f"{usd['all_replies']:.2f}", f"{usd['automatic']:.2f}") if usd else ("", "")
+    money = (f"{usd['all_replies']:.2f}", f"{usd['automatic']:.2f}") if usd else ("", "") if report["usd"] else ()
     return (network, f"{report['networks'][network]:,}", f"{said['automatic']:,}", f"{said['by_person']:,}", *money)
 
 
@@ -187,11 +231,17 @@ def _replies(shown: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[Examp
 
 def _change(each: Mapping[str, Any]) -> Example:
     return Example(
-        title=f"M{each['mention']} on {each['network']}: {', '.join(each['what'])}",
+        title=f"M{each['mention']} on {each['network']}: {_what(each)}",
         said=each["said"],
         why=each["why"],
         texts=(("before", _outcome(each["old"])), ("after", _outcome(each["new"]))),
     )
+
+
+def _what(each: Mapping[str, Any]) -> str:
+    """`the reply vanishes; case, urgency`: how it changes, and the parts that differ."""
+    parts = ", ".join(each["what"])
+    return parts if each["kind"] == parts else f"{each['kind']} ({parts})"
 
 
 def _outcome(found: Mapping[str, Any]) -> str:

@@ -127,7 +127,7 @@ class _Runner:
         """The tally of that span."""
         self._new_tally()
         seen = 0
-        for past in replay.past(self._app.store, span, networks=self._ways):
+        for past in replay.past(self._app.store, span, networks=ways(self._app)):
             self._add(past)
             seen += 1
             if seen % replay.PAGE == 0:
@@ -144,14 +144,19 @@ class _Runner:
             same = situations.fingerprint(decision) == past.fingerprint
             self.tally.compare_with_the_past(past.decision_id, same)
 
-    def _ways(self, network: str, account: str) -> list[Facts]:
-        """How the network computes, by our account there and in general."""
+
+def ways(app: App) -> Callable[[str, str], list[Facts]]:
+    """How a network computes, by our account there and in general: what `replay.past` asks for."""
+
+    def of(network: str, account: str) -> list[Facts]:
         found = []
         with suppress(EscuchaError):
-            found.append(self._app.unasked(account).facts)
+            found.append(app.unasked(account).facts)
         with suppress(EscuchaError, ImportError):
-            found.append(self._app.facts(network))
+            found.append(app.facts(network))
         return [facts for facts in found if facts.network == network]
+
+    return of
 
 
 # --- in another process ----------------------------------------------------------------------------------------------

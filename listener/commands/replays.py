@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
@@ -50,9 +50,11 @@ def replay(app: App, /, policy: str, page: Path | None, as_json: bool, **window:
     """
     from listener.commands import choosing, replaying
 
-    chosen, _ = choosing.choose(app, policy)
-    report = replaying.replayed(app, chosen, _window(app, **window))
-    tell(report, of_one(report, name=chosen.name), page=page, as_json=as_json)
+    chosen, found = choosing.choose(app, policy)
+    taken = _window(app, **window)
+    report = {**_taken(app, taken), **replaying.replayed(app, chosen, taken)}
+    name = _called(cast(Any, found).file.name)
+    tell(report, of_one(report, name=name, about=_about(report)), page=page, as_json=as_json)
 
 
 def replayed(
@@ -61,13 +63,46 @@ def replayed(
     """Compares two policies, each a file, `active` or a version, over the history, and says it.
 
     `window`: `since`, `network`, `limit`, `every` and `workers`, as `window_options` gives them. `beside`: what the
-    JSON holds besides.
+    JSON holds besides: `a` and `b` with the `title` of each policy, and their `differences`.
     """
     from listener.commands import choosing, replaying
 
     (one, _), (other, _) = choosing.choose(app, old), choosing.choose(app, new)
-    report = replaying.compared(app, one, other, _window(app, **window))
-    tell({**beside, **report}, of_two(report, old=one.name, new=other.name), page=page, as_json=as_json)
+    taken = _window(app, **window)
+    report = {**_taken(app, taken), **replaying.compared(app, one, other, taken)}
+    told = of_two(
+        report,
+        old=_called(beside["a"]["title"]),
+        new=_called(beside["b"]["title"]),
+        about=_about(report),
+        changes=[each.sentence for each in beside["differences"]],
+    )
+    tell({**beside, **report}, told, page=page, as_json=as_json)
+
+
+def _called(name: str) -> str:
+    """A policy by the name that it gives itself."""
+    return f"“{' '.join(name.split())}”"
+
+
+def _taken(app: App, window: Any) -> dict[str, Any]:
+    """When the report is made, and which part of the history it is about, for JSON; times in UTC."""
+    since = output.plain(window.since) if window.since else None
+    chosen = {"network": window.network, "limit": window.limit, "every": window.every}
+    return {"made_at": output.plain(app.now()), "since": since, **chosen}
+
+
+def _about(report: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The same in words."""
+    since = f"what was decided since {_minute(report['since'])}" if report["since"] else "all that is kept"
+    where = f", on {report['network']} only" if report["network"] else ""
+    most = f", the newest {report['limit']:,}" if report["limit"] else ""
+    each = "; each decision counts" if report["every"] else "; each mention counts once, as it was last decided"
+    return [("over", f"{since}{where}{most}{each}"), ("made", _minute(report["made_at"]))]
+
+
+def _minute(moment: str) -> str:
+    return f"{moment[:10]} {moment[11:16]} UTC"
 
 
 def tell(report: dict[str, Any], told: Told, *, page: Path | None, as_json: bool) -> None:
@@ -87,6 +122,7 @@ def tell(report: dict[str, Any], told: Told, *, page: Path | None, as_json: bool
 
 def _show(told: Told) -> None:
     output.heading(told.title)
+    output.fields(told.about)
     for sentence in told.sentences:
         output.block(sentence, indent=0)
     for part in told.parts:

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
-    """The policy that rules. `differs`: what to do where the settings' file says something else; None: nothing."""
+    """The policy that rules. `differs`: what to do where the settings' file says something else; None: nothing.
+    `unusable`: whether that is because the file cannot be used at all.
+    """
 
     version: str
     since: datetime
@@ -26,6 +28,7 @@ class Standing:
     because: str
     file: Path
     differs: str | None
+    unusable: bool
 
 
 def standing(app: App) -> Standing | None:
@@ -37,13 +40,15 @@ def standing(app: App) -> Standing | None:
         return None
     with app.store.read() as tx:
         newest = policies.history(tx)[0]
+    told = differs(app, stored)
     return Standing(
         version=newest.version,
         since=newest.since,
         by=newest.by,
         because=newest.because,
         file=app.policy_path,
-        differs=differs(app, stored),
+        differs=told,
+        unusable=told is not None and _problem(app) is not None,
     )
 
 
@@ -53,13 +58,13 @@ def differs(app: App, stored: Stored | None) -> str | None:
         return None
     path, step = app.policy_path, activating(app.policy_path)
     named = f"The policy file of the settings ({path}"
-    try:
-        written = app.written_policy
-    except PolicyProblem as problem:
-        return (
-            f"{named}) cannot be used, so the policy {stored.version} goes on ruling: {problem.problems[0]}; mend it, "
-            f"then: {step}."
-        )
+    if problem := _problem(app):
+        goes_on = f"{named}) cannot be used, and the policy {stored.version} goes on ruling"
+        if not path.is_file():
+            again = f"`escucha policy show --text > {shlex.quote(str(path))}` writes the policy that rules there"
+            return f"{goes_on}: {'it is no file' if path.exists() else 'there is no such file'}. {again}."
+        return f"{goes_on}: {problem}. When that is mended: {step}."
+    written = app.written_policy
     if written.text != stored.text:
         if app.config_or_default.policy_file is None:
             named = f"The default policy that comes with Escucha ({path}"
@@ -70,6 +75,33 @@ def differs(app: App, stored: Stored | None) -> str | None:
             f"to let them hold, start `escucha run` again, or: {step}."
         )
     return None
+
+
+def _problem(app: App) -> str | None:
+    """The first thing that is wrong with the settings' file; None where it can be read."""
+    try:
+        _ = app.written_policy
+    except PolicyProblem as problem:
+        return problem.problems[0]
+    return None
+
+
+def left_to_do(app: App, stored: Stored | None) -> str | None:
+    """What is left to do in the settings when a policy was just made to rule: that they name it; None: nothing."""
+    if stored is None or differs(app, stored) is None:
+        return None
+    problem = _problem(app)
+    if problem is None and app.written_policy.text == stored.text:
+        return differs(app, stored)
+    now = "The settings name no policy file"
+    if app.config_or_default.policy_file is not None:
+        now = (
+            f"The settings still name {app.policy_path}, which {'cannot be used' if problem else 'says something else'}"
+        )
+    return (
+        f"{now}: name there the file of the one that rules now (under [policy], `file`), so that the two agree; "
+        "`escucha policy show --text` prints it."
+    )
 
 
 def activating(path: Path) -> str:
@@ -83,4 +115,6 @@ def row(found: Standing | None, now: datetime) -> str:
         return ""
     why = f": {found.because}" if found.because else ""
     said = f"{found.version}, made to rule {output.ago(found.since, now)} by {found.by}{why}"
+    if found.unusable:
+        return f"{said}\nThe file of the settings cannot be used; see above."
     return f"{said}\n{found.differs}" if found.differs else said

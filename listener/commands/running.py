@@ -178,9 +178,11 @@ def status(app: App, as_json: bool) -> None:
         seen["sources"] = [replace(source, **nothing) for source in seen["sources"]]
     broke = [trouble for standing in seen["money"] if (trouble := money.trouble(app, standing))]
     orphans = unwatched(app, seen["unwatched"])
+    policy = seen["policy"]
     troubles = [
         *broke,
         *_troubles(seen, now),
+        *([policy.differs] if policy and policy.unusable else ()),
         *orphans,
         *_stuck(app, {draft.account for draft in approved}),
         *_late(app, approved, now),

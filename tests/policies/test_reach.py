@@ -80,6 +80,16 @@ IMPOSSIBLE: dict[str, tuple[dict[str, Any], str]] = {
     "any-of-nothing-left": ({"language": "es", "any": [{"language": "en"}, {"language": "de"}]}, "language"),
     "words": ({"text.contains_all": ["mi factura", "hola"], "none": {"text.contains": "factur*"}}, "text.contains_all"),
     "yes-and-no": ({"author.bot": True, "all": {"author.bot": False}}, "author.bot"),
+    "open-and-closed": ({"time.within": "office", "time.outside": ["night", "office"]}, "time.within"),
+    "two-days": ({"all": [{"time.weekday": "sat"}, {"time.weekday": "mon-fri"}]}, "all"),
+    "every-day-refused": ({"none": [{"time.weekday": "mon-fri"}, {"time.weekday": "sat, sun"}]}, "none"),
+    "no-such-holiday": ({"time.holiday": "office", "none": {"time.holiday": ["office", "night"]}}, "time.holiday"),
+    "verified-and-not": ({"all": [{"author.verified": True}, {"author.verified": False}]}, "all"),
+    "verified-and-not-so": ({"author.verified": True, "none": {"author.verified": True}}, "author.verified"),
+    "new-and-not": ({"author.new": True, "all": {"author.new": False}}, "author.new"),
+    "new-and-old": ({"author.new": True, "author.account_age_days": ">= 30"}, "author.account_age_days"),
+    "two-languages": ({"customer.language": "es", "all": {"customer.language": "en"}}, "customer.language"),
+    "stranger-with-a-language": ({"customer.known": False, "customer.language": "es"}, "customer.known"),
     "deep": ({"all": {"any": [{"language": "es"}, {"language": "en"}]}, "none": {"language": ["en", "es"]}}, "all"),
 }  # fmt: skip
 
@@ -94,6 +104,11 @@ POSSIBLE: dict[str, dict[str, Any]] = {
     "several-intents": {"intents": "praise", "none": {"intents": "question"}},
     "main-and-another": {"main_intent": "praise", "intents": "question"},
     "a-number-nobody-knows": {"none": [{"author.followers": "> 10"}, {"author.followers": "<= 10"}]},
+    "verified-nobody-knows": {"none": [{"author.verified": True}, {"author.verified": False}]},
+    "age-nobody-knows": {"none": [{"author.new": True}, {"author.new": False}]},
+    "another-calendar": {"time.within": ["office", "night"], "time.outside": "office"},
+    "a-holiday-night": {"time.within": "office", "time.holiday": "office"},
+    "two-days-of-three": {"time.weekday": "mon-wed", "all": {"time.weekday": "wed-fri"}},
     "no-sentiment": {"none": {"sentiment": ["negative", "neutral", "positive"]}},
     "known-without-tier": {"customer.known": True, "none": {"customer.tier": "gold"}},
     "between": {"author.followers": ">= 5", "all": {"author.followers": "<= 5"}},
@@ -116,6 +131,9 @@ UNREACHED: dict[str, tuple[list[dict[str, Any]], str]] = {
     "phrases": ([{"text.contains": "factur*"}, {"text.contains": ["mi factura", "facturas*"]}], "`r0` above"),
     "one-of-several": ([{"any": [{"language": "es"}, {"language": "en"}]}, {"language": "en"}], "`r0` above"),
     "two-together": ([{"case.exists": True}, {"case.exists": False}, {"language": "en"}], "`r0` and `r1` above"),
+    "anything": ([{}, {"language": "es"}], "`r0` above"),
+    "open-or-closed": ([{"time.within": "office"}, {"time.outside": "office"}, {"case.exists": True}], "`r0` and `r1`"),
+    "a-day-of-several": ([{"time.weekday": "mon-fri"}, {"time.weekday": "tue"}], "`r0` above"),
     "not-none": ([{"none": {"author.bot": True}}, {"author.bot": False, "kind": "reply"}], "`r0` above"),
 }
 

@@ -181,3 +181,31 @@ def test_a_rule_in_the_shadow_is_counted_apart_and_is_a_reason() -> None:
     found = compare(new, COMPLAINT, PRAISE)
     assert found["changed"] == 1
     assert "it is in the shadow, and only records" in found["examples"][0]["why"]
+
+
+def test_one_mention_of_each_kind_of_change_is_read_first_however_rare() -> None:
+    thanks = {"name": "praise", "when": {"intents": "praise"}, "then": {"reply": "thanks", "case": "none"}}
+    by_hand = policy(
+        rules=rules({**thanks, "then": {"reply": {"template": "thanks", "mode": "manual"}, "case": "none"}})
+    )
+    then = {"case": {"team": "boss", "urgency": "high"}, "reply": "sorry"}
+    spam_no_more = rules({**BASE["rules"][1], "then": then}, without="spam")
+    new = policy(rules=[{**rule, "when": {"intents": "praise", "network": "x"}} if rule["name"] == "praise" else rule
+                        for rule in spam_no_more])  # fmt: skip
+    moved = [COMPLAINT] * (EXAMPLES + 50)
+    run, parts = Comparison(by_hand, new), [Comparison(by_hand, new), Comparison(by_hand, new)]
+    for number, one in enumerate([*moved, PRAISE, SPAM, *moved]):
+        run.add(number, one)
+        parts[number > EXAMPLES].add(number, one)
+    found = run.tally.report()["examples"]
+    assert [each["kind"] for each in found[:3]] == ["the reply vanishes", "the reply goes out alone", "case"]
+    assert [each["mention"] for each in found[:2]] == [EXAMPLES + 50, EXAMPLES + 51]
+    assert len(found) == EXAMPLES
+    parts[0].tally.merge(parts[1].tally)
+    assert parts[0].tally.report()["examples"] == found
+
+
+def test_what_a_rule_does_otherwise_is_said_in_words() -> None:
+    tagged = {**BASE["rules"][1], "then": {"reply": "sorry", "case": {"team": "boss", "tags": ["a", "b"]}}}
+    (only,) = compare(policy(rules=rules(tagged)), COMPLAINT)["examples"]
+    assert only["why"].endswith("case was urgency high and becomes team boss, tags a and b.")

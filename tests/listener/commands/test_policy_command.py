@@ -40,7 +40,12 @@ def test_a_good_policy_is_summed_up_with_what_may_be_an_oversight(escucha: Run, 
     (tmp_path / "p.yaml").write_text(GOOD, encoding="utf-8")
     result = escucha("policy", "check", "p.yaml")
     assert result.exit_code == 0
-    for part in ("p.yaml: all is well.", "Small", "1, 1 of them answer", "Template 'sorry' is used by no rule"):
+    for part in (
+        "p.yaml: readable, 2 warnings.",
+        "Small",
+        "1, 1 of them answer",
+        "Template 'sorry' is used by no rule",
+    ):
         assert part in result.stdout
     assert "Team 'lost' gets nothing" in result.stdout
 

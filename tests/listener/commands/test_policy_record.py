@@ -146,7 +146,7 @@ def test_what_cannot_be_recorded_says_why(desk: DeskWorld) -> None:
     desk.is_deleted(1)
     assert "was deleted by its author" in desk.run("policy", "record", "M1", "--yes").stderr
     (desk.folder / "escucha.toml").write_text(SETTINGS, encoding="utf-8")
-    assert "say where with --to" in desk.run("policy", "record", "M1", "--yes").stderr
+    assert "Or say where: --to FILE" in desk.run("policy", "record", "M1", "--yes").stderr
 
 
 def test_check_warns_of_what_is_said_in_vain_with_its_line(desk: DeskWorld) -> None:

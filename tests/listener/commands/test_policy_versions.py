@@ -86,11 +86,13 @@ def test_what_is_activated_is_kept_with_who_and_why(escucha: Run, monkeypatch: p
     assert history(escucha) == []
     monkeypatch.setenv("ESCUCHA_ACTOR", "ana")
     first = activate(escucha, FIRST, " we\nstart\x1b[2J ")
-    assert f"p.yaml is well: {VERSIONS[FIRST]}. No policy ruled here yet." in first
+    assert f"p.yaml: all is well: {VERSIONS[FIRST]}. No policy ruled here yet." in first
     assert "a running daemon decides by it from its next batch on" in first
     monkeypatch.setenv("ESCUCHA_ACTOR", "luis")
     second = activate(escucha, SECOND, "suggestions are welcome")
-    assert f"Now {VERSIONS[FIRST]} rules. What changes: • {GAINS}" in second
+    assert f"Now {VERSIONS[FIRST]} rules. What changes: 1 rule changed. All of it in words: " in second
+    assert "`escucha policy diff active p.yaml`" in second
+    assert GAINS in said(escucha("policy", "diff", VERSIONS[FIRST], "p.yaml"))
     assert "already" in activate(escucha, SECOND, "again")
     newest, oldest = history(escucha)
     assert (newest["version"], newest["until"], newest["by"], newest["because"]) == (
@@ -149,8 +151,8 @@ def test_going_back_is_one_command(escucha: Run) -> None:
     activate(escucha, FIRST)
     activate(escucha, SECOND)
     back = said(escucha("policy", "back", "--because", "too many answers", "--yes"))
-    assert "• Rule “thanks”: `main_intent` loses suggestion." in back
-    assert "to let it rule: `escucha policy activate" in back
+    assert "What changes: 1 rule changed." in back
+    assert "The settings still name p.yaml, which says something else: name there the file" in back
     assert escucha("policy", "show", "--text").stdout == FIRST
     said(escucha("policy", "back", "--because", "no, it was well", "--yes"))
     said(escucha("policy", "back", VERSIONS[FIRST][:6], "--because", "it was not", "--yes"))
@@ -191,8 +193,8 @@ def test_any_two_are_compared(escucha: Run) -> None:
     assert said(escucha("policy", "diff", "q.yaml", "active")) == "They say the same; only comments or layout differ."
     told = json.loads(escucha("policy", "diff", VERSIONS[FIRST], "active", "--json").stdout)
     assert told == {
-        "a": {"name": VERSIONS[FIRST], "version": VERSIONS[FIRST]},
-        "b": {"name": "active", "version": VERSIONS[SECOND]},
+        "a": {"name": VERSIONS[FIRST], "version": VERSIONS[FIRST], "title": "Small"},
+        "b": {"name": "active", "version": VERSIONS[SECOND], "title": "Small"},
         "same_text": False,
         "differences": [{"kind": "changed", "part": "rules", "name": "thanks", "sentence": GAINS}],
     }
@@ -230,8 +232,92 @@ def test_a_file_that_does_not_rule_is_told_of_with_what_to_do(escucha: Run) -> N
         assert step in shown, command
     Path("p.yaml").write_text("rules: 7\n", encoding="utf-8")
     shown = said(escucha("policy", "show"))
-    assert f"cannot be used, so the policy {VERSIONS[FIRST]} goes on ruling: " in shown
+    assert f"cannot be used, and the policy {VERSIONS[FIRST]} goes on ruling: p.yaml:1: " in shown
     assert "name: Small" in shown
+
+
+@pytest.mark.usefixtures("url")
+def test_a_file_that_is_gone_needs_a_person(escucha: Run) -> None:
+    activate(escucha, FIRST)
+    Path("p.yaml").rename("other.yaml")
+    (trouble,) = [each for each in json.loads(escucha("status", "--json").stdout)["troubles"] if "p.yaml" in each]
+    assert f"the policy {VERSIONS[FIRST]} goes on ruling: there is no such file. `escucha policy show --text" in trouble
+    assert ":1:" not in trouble
+    shown = said(escucha("status"))
+    assert shown.count("there is no such file") == 1
+    assert shown.index("Needs a person") < shown.index("there is no such file") < shown.index("see above")
+    Path("other.yaml").write_text(SECOND, encoding="utf-8")
+    done = said(escucha("policy", "activate", "other.yaml", "--because", "x", "--yes"))
+    assert "The settings still name p.yaml, which cannot be used: name there the file of the one that rules now" in done
+    assert "goes on ruling" not in done
+
+
+RISKY = """\
+name: Risky
+default_team: care
+teams: {care: {}}
+language: es
+mode: auto
+guard: {per_hour: 60, min_confidence: 0.9}
+rules:
+  - name: praise
+    when: {main_intent: praise, none: {main_intent: praise}}
+    then: {reply: thanks}
+  - name: some
+    shadow: true
+    when: {main_intent: suggestion}
+    then: {reply: thanks}
+  - name: thanks
+    then: {reply: {template: thanks, mode: {auto: 10%}}}
+  - name: late
+    then: {tags: x}
+templates:
+  thanks: {es: ¡Gracias!}
+"""
+
+
+@pytest.mark.usefixtures("url")
+def test_what_is_dangerous_stands_right_above_the_question(escucha: Run) -> None:
+    activate(escucha, FIRST)
+    Path("p.yaml").write_text(RISKY, encoding="utf-8")
+    asked = said(escucha("policy", "activate", "p.yaml", "--because", "x", input="n\n"), 130)
+    parts = [
+        "p.yaml: readable, 2 warnings: ",
+        "3 rules new, 1 changed",
+        "policy diff active p.yaml`",
+        "p.yaml:9: rule `praise` can never match: ",
+        "rule `late` is never reached: `thanks` above it matches whatever it would; ",
+        "Rule 'thanks' may answer alone for 10%",
+        "Rule 'some' is in the shadow",
+        "The guard is stricter in 1.",
+        "The guard is looser in 1: Guard: `per_hour` is now 60; it was 30.",
+        "Rules that may answer alone for a share: “thanks” for 10% of its mentions.",
+        "Rules that may answer alone now: “praise”.",
+        "Everywhere, replies that pass every guard go out alone (auto); until now a person sees every reply",
+        "rule? [y/N]",
+    ]
+    places = [asked.find(part) for part in parts]
+    assert -1 not in places, (places, asked)
+    assert places == sorted(places)
+    assert len(asked) < 1_800  # however long the rules are
+    said(escucha("policy", "activate", "p.yaml", "--because", "x", "--yes"))
+    back = said(escucha("policy", "back", "--because", "x", input="n\n"), 130)
+    assert f"policy {VERSIONS[FIRST]}: all is well" in back
+    assert f"`escucha policy diff active {VERSIONS[FIRST]}`" in back
+    assert "Everywhere, a person sees every reply first" in back
+
+
+@pytest.mark.usefixtures("url")
+def test_a_warning_is_told_at_once_whichever_it_is(escucha: Run) -> None:
+    Path("p.yaml").write_text(RISKY, encoding="utf-8")
+    checked = escucha("policy", "check", "p.yaml")
+    assert "p.yaml: readable, 2 warnings." in said(checked)
+    assert [
+        each.split(": ", 1)[0] for each in json.loads(escucha("policy", "check", "p.yaml", "--json").stdout)["warnings"]
+    ] == [
+        "p.yaml:9",
+        "p.yaml:17",
+    ]
 
 
 def test_one_that_cannot_be_read_is_got_rid_of(escucha: Run, url: str) -> None:
@@ -242,7 +328,7 @@ def test_one_that_cannot_be_read_is_got_rid_of(escucha: Run, url: str) -> None:
     assert escucha("policy", "show", "--text").stdout.endswith("telepathy: 1\n")
     assert "policy future cannot be read" in " ".join(escucha("doctor", "--offline").output.split())
     shown = activate(escucha, FIRST)
-    assert "• That cannot be told. The policy future cannot be read" in shown
+    assert "What changes cannot be told. The policy future cannot be read" in shown
     assert history(escucha)[0]["version"] == VERSIONS[FIRST]
 
 

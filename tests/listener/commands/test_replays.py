@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -142,7 +143,7 @@ def test_before_anything_ruled_it_is_the_settings_file(escucha: Run, tmp_path: P
     for named in ("active", "p.yaml"):  # before any rules, `active` is the one that the settings name
         empty = escucha("policy", "replay", named)
         assert empty.exit_code == 0
-        assert "0 mentions decided again" in empty.stdout
+        assert "Nothing has been decided here: run `escucha run`." in empty.stdout
 
 
 @pytest.mark.slow
@@ -178,3 +179,47 @@ def test_the_page_is_its_owners_even_where_a_file_stood(heard: Run, tmp_path: Pa
     assert elsewhere.read_text("utf-8") == "mine"
     assert not list(tmp_path.glob(".*.html*"))
     assert "cannot be written" in heard("policy", "replay", "active", "--html", "no/folder/r.html").stderr
+
+
+def test_the_page_says_what_changes_over_which_time_and_when_it_was_made(heard: Run, tmp_path: Path) -> None:
+    heard("policy", "diff", "active", "new.yaml", "--replay", "--since", "30d", "--html", "r.html")
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "<h1>From “Small” (" in page
+    assert "new.yaml" not in page
+    assert (
+        "<h2>What changes in the policy</h2>\n<ul><li>Rule “complaints” no longer does reply: sorry.</li></ul>" in page
+    )
+    assert re.search(r"<dt>over</dt><dd>what was decided since \d{4}-\d\d-\d\d \d\d:\d\d UTC; ", page)
+    assert re.search(r"<dt>made</dt><dd>\d{4}-\d\d-\d\d \d\d:\d\d UTC</dd>", page)
+    heard("policy", "replay", "new.yaml", "--html", "one.html", "--network", "sandbox", "--limit", "7")
+    page = (tmp_path / "one.html").read_text(encoding="utf-8")
+    assert "all that is kept, on sandbox only, the newest 7; " in page
+    assert "What changes" not in page
+    assert "USD" not in page
+
+
+def test_where_nothing_was_decided_no_verdict_is_given(heard: Run) -> None:
+    for command in (("replay", "new.yaml"), ("diff", "active", "new.yaml", "--replay")):
+        told = " ".join(heard("policy", *command, "--since", "2199-01-01").stdout.split())
+        assert "Nothing has been decided here since 2199-01-01: run `escucha run` or take a longer --since." in told
+        assert "Never matched" not in told
+        assert "0 mentions" not in told
+
+
+def test_a_mention_whose_reply_vanishes_is_said_to(heard: Run) -> None:
+    found = json.loads(heard("policy", "diff", "active", "new.yaml", "--replay", "--json").stdout)
+    assert {each["kind"] for each in found["examples"]} == {"the reply vanishes"}
+    assert (found["a"]["title"], found["since"], found["network"]) == ("Small", None, None)
+    assert "on sandbox: the reply vanishes (reply)" in heard("policy", "diff", "active", "new.yaml", "--replay").stdout
+
+
+def test_explain_says_what_made_a_rule_match_and_what_it_did(heard: Run) -> None:
+    told = " ".join(heard("explain", "M1", "--no-words").stdout.split())
+    assert "✓ complaints matched saw intents complaint" in told
+    assert "→ reply with `sorry`, open a case with the default team (high), and end the reading" in told
+    (matched,) = json.loads(heard("explain", "M1", "--no-words", "--json").stdout)["matched"]
+    assert matched["rule"] == "complaints"
+    assert matched["values"][0].startswith("intents ")
+    (gone,) = json.loads(heard("explain", "M3", "--no-words", "--json").stdout)["matched"]
+    assert gone["values"] is None
+    assert "Lo sentimos" not in gone["does"]

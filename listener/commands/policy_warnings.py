@@ -1,0 +1,67 @@
+"""What a policy says that is allowed and yet may be an oversight: one sentence each, for `check` and `activate`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from listener.commands import output, rehearsing, telling
+from listener.commands.app import App
+from listener.types import Mode
+
+
+def all_of(app: App, found: Any, path: Path | str) -> list[str]:
+    """What it says in vain, with file and line, and what it may have forgotten."""
+    warnings = [*rehearsing.in_vain(app, found, Path(path)), *_forgotten(found.file), *telling.unchecked(app, found)]
+    modes = [found.mode_on(network) for network in ("", *found.file.networks, *app.config_or_default.policy.modes)]
+    if found.shares and all(mode is Mode.MANUAL for mode in modes):
+        warnings.append("Its shares let nothing go out alone, for replies are manual on every network; see `mode:`.")
+    return warnings
+
+
+def verdict(warnings: list[str]) -> str:
+    """`all is well`, or `readable, 2 warnings`."""
+    return f"readable, {output.counted(len(warnings), 'warning')}" if warnings else "all is well"
+
+
+def notices(found: Any, now: datetime) -> list[str]:
+    """Who answers alone for a share only, and how large it is by now; and the rules in the shadow."""
+    sharing = []
+    for level, name, share in found.shares:
+        who = f"{level.capitalize()} {name!r}" if name else f"The {level}"
+        today = share.by_now(now, ZoneInfo(found.file.time_zone))
+        said = f"{share.in_words()} ({today})" if today else share.in_words()
+        sharing.append(f"{who} may answer alone {said}; the others wait for a person.")
+    shadow = [
+        f"Rule {rule.name!r} is in the shadow: it only records what it would have done."
+        for rule in found.file.rules
+        if rule.shadow
+    ]
+    return sharing + shadow
+
+
+def _forgotten(file: Any) -> Iterator[str]:
+    """What is allowed and yet may be an oversight, one sentence each."""
+    thens = [rule.then for rule in file.rules]
+    used = {then.reply.template for then in thens if then.reply}
+    used |= {template for then in thens for template in (then.ask_for or {}).values()}
+    for name in file.templates:
+        if name not in used:
+            yield f"Template {name!r} is used by no rule; remove it, or let a rule reply with it."
+    risk_teams = {getattr(file.guard.risk_teams, kind) for kind in type(file.guard.risk_teams).model_fields}
+    busy = {file.default_team} | risk_teams
+    busy |= {then.case.team for then in thens if then.case} | {then.escalate for then in thens}
+    busy |= {area.team for area in file.areas.values()} | {team.overflow for team in file.teams.values()}
+    for name in file.teams:
+        if name not in busy:
+            yield f"Team {name!r} gets nothing from any rule; people can still give it cases."
+    spoken = {language for template in file.templates.values() for language in template.wordings()[""]}
+    for name, template in file.templates.items():
+        missing = sorted(spoken - set(template.wordings()[""]))
+        if name in used and missing:
+            yield f"Template {name!r} has no wording in {', '.join(missing)}; those people get it in {file.language}."
+    if not file.rules:
+        yield "It has no rule, so nothing is ever answered."
