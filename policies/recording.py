@@ -279,6 +279,8 @@ def _value(value: Any) -> str:
         return f"{{{', '.join(entries)}}}"
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_scalar, value))}]"
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{_scalar(key)}: {_scalar(each)}' for key, each in value.items())}}}"
     return _scalar(value)
 
 

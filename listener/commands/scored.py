@@ -21,7 +21,7 @@ MOST = 400  # characters of one name
 
 def points(number: int) -> str:
     """`+30`, `−10`, `0`, with a true minus."""
-    return f"+{number}" if number > 0 else f"−{-number}" if number < 0 else "0"
+    return f"+{number}" if number > 0 else _signed(number)
 
 
 def sentence(decision: Decision) -> str:
@@ -31,7 +31,11 @@ def sentence(decision: Decision) -> str:
 
 def _sum(score: int, parts: Sequence[tuple[str, int]]) -> str:
     said = ", ".join(f"{points(number)} {clip(name[:MOST], MOST)}" for name, number in parts)
-    return f"{score}: {said}" if said else str(score)
+    return f"{_signed(score)}: {said}" if said else _signed(score)
+
+
+def _signed(number: int) -> str:
+    return f"−{-number}" if number < 0 else str(number)
 
 
 def _parts(decision: StoredDecision) -> list[tuple[str, int]]:
@@ -54,5 +58,5 @@ def draw(decision: StoredDecision) -> list[RenderableType]:
     grid.add_column(overflow="fold")
     for name, number in _parts(decision):
         grid.add_row(Text(points(number)), Text(clip(name[:MOST], MOST)))
-    grid.add_row(Text(str(decision.score), "bold"), Text("in all", "dim"))
+    grid.add_row(Text(_signed(decision.score), "bold"), Text("in all", "dim"))
     return [Text("Score", style="bold"), Padding(grid, (0, 0, 0, 2), expand=False)]

@@ -14,7 +14,7 @@ import policies
 from listener.errors import PolicyProblem
 from listener.types import CasePlan, CaseView, Situation, TeamsView, Urgency
 from policies.partings import parting
-from policies.rehearse import try_one
+from policies.rehearse import read_tests, try_one
 from policies.routing import Route, Routes
 from policies.sample import Sample
 from tests.policies.situations import situation
@@ -249,3 +249,12 @@ def test_there_is_always_a_team_and_never_a_full_one_but_where_all_are(capacitie
     free = [name for name, is_full in zip(way, full, strict=True) if not is_full]
     assert found.team == (free[0] if free else first)
     assert ("full" in found.because) == full[0]
+
+
+def test_a_recorded_test_keeps_how_full_the_limited_teams_were() -> None:
+    facts = {"text": "x", "network": "mastodon", "teams.live_cases": {"care": 2, "billing": 7, "a team of old": 1}}
+    recorded = policies.record(load(), facts, {"rule": "none"}, name="full")
+    assert recorded.unlike == ()
+    (sample,) = read_tests(f"tests:\n{recorded.text}", "p.tests.yaml")
+    assert sample.sample.mention.facts() == {"teams.live_cases": {"care": 2}}
+    assert sample.sample.expect.team == "second"

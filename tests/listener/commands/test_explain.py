@@ -482,6 +482,26 @@ def test_an_odd_trace_is_shown_as_far_as_it_goes(desk: DeskWorld, trace: dict[st
         assert told.exit_code == 0, told.exception
 
 
+def test_the_score_is_a_sum_of_its_parts_and_the_team_has_a_reason(desk: DeskWorld) -> None:
+    desk.draft()
+    parts = [{"name": "urgency high", "points": 60}, {"name": "outage\x1b[2J", "points": 30}]
+    parts += [{"name": "praise", "points": -10}]
+    route = {"team": "care", "because": "rule “bill” names care; care is full (2 of 2)", "skills": ["sql", "lua"]}
+    trace = {"rules": [], "guards": [], "contributions": parts, "route": route}
+    with desk.store.write() as tx:
+        tx.execute(tables.decisions.update().values(trace=trace, score=80))
+    told = desk.run("explain", "M1").stdout
+    assert not DANGEROUS.search(told)
+    assert re.search(r"score +80: \+60 urgency high, \+30 outage\S*, −10 praise", told)
+    assert "rule “bill” names care; care is full (2 of 2)" in " ".join(told.split())
+    assert re.search(r"skills +sql, lua", told)
+    summed = desk.run("explain", "M1", "--all").stdout.partition("Score\n")[2].splitlines()
+    assert [line.split()[0] for line in summed[:4]] == ["+60", "+30", "−10", "80"]
+    plain = json.loads(desk.run("explain", "M1", "--json").stdout)
+    assert (plain["score"], plain["route"]) == (80, route)
+    assert sum(part["points"] for part in plain["contributions"]) == 80
+
+
 @pytest.mark.parametrize("command", ["explain", "show"])
 def test_the_docs_name_every_key_of_the_json(desk: DeskWorld, command: str) -> None:
     desk.draft()
