@@ -131,6 +131,10 @@ def test_who_is_in_stays_in_while_it_grows(hours: int, later: int, mention_id: i
         ("{}", "nothing says how many"),
         ("{auto: 10}", "write it like 10%"),
         ("{auto: 101%}", "write it like 10%"),
+        ("{auto: 150.5}", "write it like 10%"),
+        ("{auto: -20.0}", "write it like 10%"),
+        ("{auto: 1.0}", "write it like 10%"),
+        ("{auto: 10%, ramp: {to: 0.5, over: 1d, starting: 2026-12-01}}", "write it like 10%"),
         ("{auto: ten}", "write it like 10%"),
         ("{manual: 10%}", "`manual` is not known here"),
         ("sometimes", "use one of `auto`, `manual`"),
@@ -270,3 +274,12 @@ def test_nobody_ignores_what_a_person_is_to_see() -> None:
     decision = policy(rules).decide(situation())
     assert not decision.ignored
     assert decision.case is not None
+
+
+def test_a_ramp_says_where_it_is_by_now() -> None:
+    madrid, ramp = ZoneInfo("Europe/Madrid"), {"to": "100%", "over": "10d", "starting": "2026-12-01"}
+    share = Share.model_validate({"auto": "10%", "ramp": ramp})
+    assert share.by_now(STARTING - timedelta(days=3), madrid) == "today 10%"
+    assert share.by_now(STARTING + timedelta(days=5), madrid) == "today 55%"
+    assert share.by_now(STARTING + timedelta(days=10), madrid) == "today 100%, its ramp is over"
+    assert Share.model_validate({"auto": "10%"}).by_now(STARTING, madrid) == ""
