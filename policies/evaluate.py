@@ -32,9 +32,11 @@ from policies.calendars import Hours
 from policies.colleagues import recognised
 from policies.conditions import Seen, compile_when
 from policies.drafts import Templates
-from policies.remembered import Verdicts, values_of
+from policies.remembered import FirstLooks, Verdicts
 from policies.schema import Case, PolicyFile, Reply, Rule
 from policies.shares import Share, draw, percent
+
+_URGENCIES = tuple(Urgency)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +81,7 @@ class _Said:
 
     def urgency(self) -> Urgency:
         base = self.least or (Urgency.LOW if self.ignored else Urgency.NORMAL)
-        return list(Urgency)[min(base.rank + self.steps, Urgency.CRITICAL.rank)]
+        return _URGENCIES[min(base.rank + self.steps, Urgency.CRITICAL.rank)]
 
 
 class Rules:
@@ -106,6 +108,7 @@ class Rules:
             _Compiled(rule=rule, verdicts=Verdicts(rule.name, rule.because, compile_when(rule.when, self._hours)))
             for rule in file.rules
         )
+        self._first_looks = FirstLooks([each.verdicts for each in self._rules])
         self._templates = Templates(
             {name: template.wordings() for name, template in file.templates.items()},
             language=file.language,
@@ -139,23 +142,22 @@ class Rules:
 
     def _read(self, seen: Seen) -> tuple[_Said, list[RuleTrace]]:
         said = _Said()
-        traces: list[RuleTrace] = []
-        values = values_of(seen.situation)
-        for place, compiled in enumerate(self._rules):
-            rule, verdicts = compiled.rule, compiled.verdicts
-            failed = verdicts.failed(seen, values)
+        traces, still_open = self._first_looks.take(seen)
+        for place in still_open:
+            rule, verdicts = self._rules[place].rule, self._rules[place].verdicts
+            failed = verdicts.failed(seen)
             if failed is not None:
-                traces.append(failed)
+                traces[place] = failed
                 continue
             reply, notes = self._answer(rule, seen.situation, spoken_for=said.reply is not None)
             if rule.shadow:
                 saw = "; ".join([in_words(rule, reply), *notes])
-                traces.append(RuleTrace(rule=rule.name, outcome=RuleOutcome.SHADOW, wanted=rule.because, saw=saw))
+                traces[place] = RuleTrace(rule=rule.name, outcome=RuleOutcome.SHADOW, wanted=rule.because, saw=saw)
                 continue
-            traces.append(replace(verdicts.matched, saw="; ".join(notes)) if notes else verdicts.matched)
+            traces[place] = replace(verdicts.matched, saw="; ".join(notes)) if notes else verdicts.matched
             said.hear(rule, reply)
             if not rule.goes_on:
-                traces += [each.verdicts.not_reached for each in self._rules[place + 1 :]]
+                self._first_looks.end(traces, place)
                 break
         return said, traces
 

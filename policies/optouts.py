@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from policies.words import beginning_and_end, fold
+from policies.words import HEAD, SHORT, beginning_and_end, fold, heads
 
 
 def _of(*texts: str) -> str:
@@ -71,6 +71,17 @@ _BEGINNING = _of(
 )
 _ALONE = frozenset({"stop", "baja", "unsubscribe", "opt out", "optout", "stop it", "stop replying", "stop answering"})
 
+# In whatever is looked for above, one word at least begins as one of these.
+_WORDS = (
+    *("contestes", "contactes", "respondas", "respuestas", "escribas", "menciones", "etiquetes", "hables", "mandes"),
+    *("envies", "mensajes", "recibir", "deja", "dejad", "dejame", "dejanos", "deje", "dejen", "dejeme", "baja"),
+    *("reply", "respond", "answer", "write", "writing", "talk", "talking", "contact", "message", "mention", "email"),
+    *("tag", "tagg", "taging", "tagging", "bother", "text", "texting", "dm", "dming", "unsubscribe", "opt", "optout"),
+    *("stop", "leave", "list"),
+)
+_HEADS = frozenset(word[:HEAD] for word in _WORDS)
+_ALONE_HEADS = frozenset(words.split()[0][:HEAD] for words in _ALONE)
+
 _NAMES = re.compile(r"https?://\S+|[@＠][\w.]+(?:@[\w.-]+)?")
 _ENDS = re.compile(r"[.,;:!?¡¿…\n()\"“”«»—–|/]+")
 _AROUND = re.compile(rf"^ (?:(?:{_BEFORE}) )*|(?: (?:{_AFTER}))* $")
@@ -83,19 +94,23 @@ _LONGEST = 2_000  # characters of a sentence, or of all that is said; nobody ask
 @lru_cache(maxsize=8)  # two guards ask about the same text
 def asks_to_be_left_alone(text: str) -> str:
     """The words that ask for it, as they are compared (no accents, no capitals); empty where none do."""
-    sentences = _ENDS.split(_NAMES.sub(" ", beginning_and_end(text)))
+    said = beginning_and_end(text)
+    said = _NAMES.sub(" ", said) if "@" in said or "＠" in said or "://" in said else said
+    if len(said) <= SHORT and _HEADS.isdisjoint(heads(fold(said))):
+        return ""
+    sentences = _ENDS.split(said)
     bare = [_bare(each) for each in sentences if len(each) <= _LONGEST]
     for sentence in bare:
-        if found := _ASKS.match(sentence):
+        if not _HEADS.isdisjoint(heads(sentence)) and (found := _ASKS.match(sentence)):
             return found["words"]
     all_said = " ".join("".join(bare).split())
-    if len(bare) < len(sentences) or len(all_said) > _LONGEST:
+    if len(bare) < len(sentences) or len(all_said) > _LONGEST or _ALONE_HEADS.isdisjoint(heads(all_said)):
         return ""
-    said = _AROUND.sub(" ", f" {all_said} ").strip()
-    return said if said in _ALONE else ""
+    bare_said = _AROUND.sub(" ", f" {all_said} ").strip()
+    return bare_said if bare_said in _ALONE else ""
 
 
 def _bare(sentence: str) -> str:
     """Its words between single spaces, emoji left out."""
-    words = [word for word in fold(sentence).split() if any(char.isalnum() for char in word)]
+    words = [word for word in fold(sentence).split() if word.isalnum() or any(char.isalnum() for char in word)]
     return f" {' '.join(words)} "

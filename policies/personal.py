@@ -35,11 +35,17 @@ def personal_data(text: str, allowed: Iterable[str] = ()) -> tuple[str, ...]:
         text = text.replace(contact, " … ")
     own = {digits for digits in (_SIGNS.sub("", contact) for contact in contacts) if len(digits) >= 6}
     text = _REFERENCE.sub(" … ", text)
-    kinds = ["an e-mail address"] if _EMAIL.search(text) else []
-    text = _TIME.sub(" … ", _DATE.sub(" … ", _EMAIL.sub(" … ", _LINK.sub(" … ", text))))
-    if sum(sign.isdigit() for sign in text) >= _FEWEST:
-        kinds += _numbers(text, own)
+    has_address = "@" in text and _EMAIL.search(text) is not None
+    kinds = ["an e-mail address"] if has_address else []
+    if _enough_digits(text):
+        text = _LINK.sub(" … ", text)
+        text = _TIME.sub(" … ", _DATE.sub(" … ", _EMAIL.sub(" … ", text) if has_address else text))
+        kinds += _numbers(text, own) if _enough_digits(text) else ()
     return tuple(dict.fromkeys(kinds))
+
+
+def _enough_digits(text: str) -> bool:
+    return sum(map(str.isdigit, text)) >= _FEWEST
 
 
 def _numbers(text: str, own: set[str]) -> Iterator[str]:
