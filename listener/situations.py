@@ -19,12 +19,15 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
-from listener.types import Decision, Facts, Situation, Understanding
+from listener.types import Decision, Facts, GuardTrace, RuleTrace, Situation, Understanding
 
 ELSEWHERE = frozenset(
     {"now", "mention_id", "revision", "network", "posted_at", "text", "content_warning", "understanding", "facts"}
 )
 _PROBES = ("Hola 👩‍👩‍👧 ñandú https://example.com/a/rather/long/address?that=no_network&counts=whole y más", "")
+_TRACES = {"rules", "guards"}
+_WRITTEN: dict[int, tuple[RuleTrace | GuardTrace, bytes]] = {}
+_MOST = 10_000  # traces remembered
 _HANDLES = ("ana", "ana@example.social")
 
 
@@ -115,8 +118,20 @@ def fingerprint(decision: Decision) -> str:
 
     Fields at their default do not count, so that one that is added later changes no fingerprint.
     """
-    said = _adapter(Decision).dump_json(decision, exclude_defaults=True, warnings=False)
-    return hashlib.sha256(said).hexdigest()
+    said = _adapter(Decision).dump_json(decision, exclude=_TRACES, exclude_defaults=True, warnings=False)
+    traces = (*map(_written, decision.rules), b"|", *map(_written, decision.guards))
+    return hashlib.sha256(b"\n".join((said, *traces))).hexdigest()
+
+
+def _written(trace: RuleTrace | GuardTrace) -> bytes:
+    """The trace as JSON. Policies hand out the same objects again and again; each is written once."""
+    known = _WRITTEN.get(id(trace))
+    if known is None:
+        if len(_WRITTEN) >= _MOST:
+            _WRITTEN.clear()
+        said = _adapter(type(trace)).dump_json(trace, exclude_defaults=True, warnings=False)
+        known = _WRITTEN[id(trace)] = (trace, said)  # kept with it, so that no other can take its place in memory
+    return known[1]
 
 
 def _computed(facts: Facts) -> dict[str, Any]:
