@@ -129,7 +129,8 @@ def _written(trace: RuleTrace | GuardTrace) -> bytes:
     if known is None:
         if len(_WRITTEN) >= _MOST:
             _WRITTEN.clear()
-        said = _adapter(type(trace)).dump_json(trace, exclude_defaults=True, warnings=False)
+        kind = RuleTrace if isinstance(trace, RuleTrace) else GuardTrace
+        said = _adapter(kind).dump_json(trace, exclude_defaults=True, warnings=False)
         known = _WRITTEN[id(trace)] = (trace, said)  # kept with it, so that no other can take its place in memory
     return known[1]
 

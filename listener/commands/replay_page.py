@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from html import escape
 from pathlib import Path
 
+from listener.commands import private
 from listener.commands.output import plain
 from listener.commands.replay_told import Example, Part, Told
 from listener.errors import Mistake
@@ -31,12 +31,8 @@ def write(told: Told, path: Path) -> None:
     """The page into that file, which only its owner may read: it quotes people. Raises Mistake."""
     if path.suffix.casefold() not in (".html", ".htm"):
         raise Mistake(f"A page is written to a file whose name ends in .html; {path} does not.")
-    try:
-        file = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
-        with os.fdopen(file, "w", encoding="utf-8") as stream:
-            stream.write(page(told))
-    except OSError as error:
-        raise Mistake(f"{path} cannot be written ({error.strerror}); name another file.") from error
+    with private.written(path) as file:
+        file.write(page(told))
 
 
 def page(told: Told) -> str:
