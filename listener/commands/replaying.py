@@ -266,7 +266,7 @@ def _begin(job: _Job) -> None:
     connectors, offered = (importlib.import_module(name) for name in (job.connectors, job.policies))
     app = App(connectors=cast(Any, connectors), policies=cast(Any, offered), config_path=job.config_path)
     app.__dict__["store"] = connect(job.url)
-    gc.freeze()  # what is loaded by now stays: looking through it again and again takes a tenth of the time
+    gc.freeze()  # what is loaded by now stays, and need not be looked through again and again
     _here.runners = [_Runner(app, job.chosen, _here.changes.extend if job.every else None)]
 
 
