@@ -16,7 +16,7 @@ import random
 import resource
 import tempfile
 import time
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -59,8 +59,8 @@ def lay_down(store: Store, policy: policies.Guarded, count: int) -> None:
                 decision = policy.decide(situation)
                 decisions.understood(tx, mention, seen.understanding, NOW)
                 trace = {
-                    "rules": [asdict(rule) for rule in decision.rules],
-                    "guards": [asdict(guard) for guard in decision.guards],
+                    "rules": [vars(rule) for rule in decision.rules],
+                    "guards": [vars(guard) for guard in decision.guards],
                     "saw": keeping.kept(situation),
                 }
                 model = seen.understanding.model_version

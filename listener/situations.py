@@ -19,12 +19,15 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError, from_json
 
-from listener.types import Decision, Facts, Situation, Understanding
+from listener.types import Decision, Facts, GuardTrace, RuleTrace, Situation, Understanding
 
 ELSEWHERE = frozenset(
     {"now", "mention_id", "revision", "network", "posted_at", "text", "content_warning", "understanding", "facts"}
 )
 _PROBES = ("Hola 👩‍👩‍👧 ñandú https://example.com/a/rather/long/address?that=no_network&counts=whole y más", "")
+_TRACES = {"rules", "guards"}
+_WRITTEN: dict[int, tuple[RuleTrace | GuardTrace, bytes]] = {}
+_MOST = 10_000  # traces remembered
 _HANDLES = ("ana", "ana@example.social")
 
 
@@ -115,13 +118,30 @@ def fingerprint(decision: Decision) -> str:
 
     Fields at their default do not count, so that one that is added later changes no fingerprint.
     """
-    adapter = _adapter(Decision)
+    adapter, exclude = _adapter(Decision), _TRACES
     try:
-        said = adapter.dump_json(decision, exclude_defaults=True, warnings=False)
+        said = adapter.dump_json(decision, exclude=exclude, exclude_defaults=True, warnings=False)
     except PydanticSerializationError:  # half a character, which UTF-8 has no bytes for
-        values = adapter.dump_python(decision, mode="json", exclude_defaults=True, warnings=False)
-        return digest_of(values)
-    return hashlib.sha256(said).hexdigest()
+        values = adapter.dump_python(decision, mode="json", exclude=exclude, exclude_defaults=True, warnings=False)
+        said = digest_of(values).encode()
+    traces = (*map(_written, decision.rules), b"|", *map(_written, decision.guards))
+    return hashlib.sha256(b"\n".join((said, *traces))).hexdigest()
+
+
+def _written(trace: RuleTrace | GuardTrace) -> bytes:
+    """The trace as JSON. Policies hand out the same objects again and again; each is written once."""
+    known = _WRITTEN.get(id(trace))
+    if known is None:
+        if len(_WRITTEN) >= _MOST:
+            _WRITTEN.clear()
+        adapter = _adapter(RuleTrace if isinstance(trace, RuleTrace) else GuardTrace)
+        try:
+            said = adapter.dump_json(trace, exclude_defaults=True, warnings=False)
+        except PydanticSerializationError:
+            values = adapter.dump_python(trace, mode="json", exclude_defaults=True, warnings=False)
+            said = digest_of(values).encode()
+        known = _WRITTEN[id(trace)] = (trace, said)  # kept with it, so that no other can take its place in memory
+    return known[1]
 
 
 def _computed(facts: Facts) -> dict[str, Any]:

@@ -330,7 +330,7 @@ class Urgency(StrEnum):
     @property
     def rank(self) -> int:
         """0 for low to 3 for critical."""
-        return list(Urgency).index(self)
+        return _RANKS[self]
 
     @property
     def points(self) -> int:
@@ -338,7 +338,11 @@ class Urgency(StrEnum):
 
         What is critical, with everything against it, is 240 points ahead of anything else with everything for it.
         """
-        return {Urgency.LOW: -40, Urgency.NORMAL: 0, Urgency.HIGH: 60, Urgency.CRITICAL: 500}[self]
+        return _POINTS[self]
+
+
+_RANKS = {urgency: rank for rank, urgency in enumerate(Urgency)}
+_POINTS = {Urgency.LOW: -40, Urgency.NORMAL: 0, Urgency.HIGH: 60, Urgency.CRITICAL: 500}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,7 +14,7 @@ from policies.bots import NEW_DAYS
 from policies.calendars import NO_HOURS, Hours, local_time, spoken_clock, weekdays
 from policies.records import Asked, field_of
 from policies.schema import When
-from policies.words import fold, found, phrase_pattern, shown
+from policies.words import Phrases, fold, shown
 
 MOST = 200  # characters of what a condition wanted or saw
 
@@ -27,6 +26,11 @@ LABELS: Mapping[str, str] = {
 }
 
 
+def said_in(situation: Situation) -> str:
+    """All that its author wrote; a content warning counts as text."""
+    return f"{situation.content_warning} {situation.text}" if situation.content_warning else situation.text
+
+
 @dataclass(frozen=True, kw_only=True)
 class Seen:
     """A situation with its text folded once for all rules."""
@@ -36,8 +40,8 @@ class Seen:
 
     @classmethod
     def of(cls, situation: Situation) -> Seen:
-        """What the conditions read of a situation; a content warning counts as text."""
-        return cls(situation=situation, words=fold(f"{situation.content_warning} {situation.text}"))
+        """What the conditions read of a situation."""
+        return cls(situation=situation, words=fold(said_in(situation)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,11 +55,12 @@ class Failure:
 
 @dataclass(frozen=True, kw_only=True)
 class Condition:
-    """One line of a `when`: `test` gives whether it holds and what it saw."""
+    """One line of a `when`: `test` gives whether it holds and what it saw. `of`: what a block is made of."""
 
     name: str
     wanted: str
     test: Callable[[Seen], tuple[bool, str]]
+    of: tuple[Condition, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +112,7 @@ def _nested(prefix: str, block: Conditions) -> Condition:
         failure = block.failure(seen)
         return failure is None, "" if failure is None else _said(failure)
 
-    return Condition(name=prefix, wanted=_listed(block), test=test)
+    return Condition(name=prefix, wanted=_listed(block), test=test, of=block.conditions)
 
 
 def _any(blocks: Sequence[Conditions]) -> Condition:
@@ -120,7 +125,8 @@ def _any(blocks: Sequence[Conditions]) -> Condition:
             failures.append(_said(failure))
         return False, shown("; ".join(failures), 400)
 
-    return Condition(name="any", wanted=shown(" or ".join(map(_listed, blocks)), 400), test=test)
+    wanted = shown(" or ".join(map(_listed, blocks)), 400)
+    return Condition(name="any", wanted=wanted, test=test, of=_all_of(blocks))
 
 
 def _none(blocks: Sequence[Conditions]) -> Condition:
@@ -130,7 +136,12 @@ def _none(blocks: Sequence[Conditions]) -> Condition:
                 return False, shown(_listed(block), 400)
         return True, ""
 
-    return Condition(name="none", wanted=shown("not " + ", nor ".join(map(_listed, blocks)), 400), test=test)
+    wanted = shown("not " + ", nor ".join(map(_listed, blocks)), 400)
+    return Condition(name="none", wanted=wanted, test=test, of=_all_of(blocks))
+
+
+def _all_of(blocks: Sequence[Conditions]) -> tuple[Condition, ...]:
+    return tuple(condition for block in blocks for condition in block.conditions)
 
 
 def _listed(block: Conditions) -> str:
@@ -220,19 +231,19 @@ def _compares(
 
 
 def _contains(name: str, wanted: Sequence[str]) -> Condition:
-    pattern = phrase_pattern(wanted)
+    phrases = Phrases(wanted)
 
     def test(seen: Seen) -> tuple[bool, str]:
-        return (True, hit) if (hit := found(pattern, seen.words)) else (False, "none of these words")
+        return (True, hit) if (hit := phrases.find(seen.words)) else (False, "none of these words")
 
     return Condition(name=name, wanted=_either(wanted), test=test)
 
 
 def _contains_all(name: str, wanted: Sequence[str]) -> Condition:
-    patterns: list[tuple[str, re.Pattern[str]]] = [(phrase, phrase_pattern([phrase])) for phrase in wanted]
+    each = [(phrase, Phrases([phrase])) for phrase in wanted]
 
     def test(seen: Seen) -> tuple[bool, str]:
-        missing = [phrase for phrase, pattern in patterns if not found(pattern, seen.words)]
+        missing = [phrase for phrase, looked_for in each if not looked_for.find(seen.words)]
         return not missing, shown(f"without {', '.join(missing)}", 200) if missing else ""
 
     return Condition(name=name, wanted=shown("all of " + ", ".join(wanted), 200), test=test)

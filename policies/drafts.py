@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import jinja2
 
-from listener.types import Facts, Situation
+from listener.types import AuthorView, CustomerView, Facts, Situation
 from policies.names import first_name, safe_handle, safe_name
-from policies.templates import compiled, nested, parsed, quotes_case, render, variables_in
+from policies.templates import compiled, parsed, quotes_case, render, variables_in
 
 # Where ("" or a network's name) → language → wordings.
 Wordings = Mapping[str, Mapping[str, Sequence[str]]]
@@ -20,13 +20,14 @@ Wordings = Mapping[str, Mapping[str, Sequence[str]]]
 class _Variant:
     """One wording, compiled. `needs_case`: it quotes a reference whether or not there is one. `signs`: by itself.
 
-    `key`: 12 hex digits that stand for its source.
+    `key`: 12 hex digits that stand for its source. `reads`: what stands before the dot in its variables.
     """
 
     key: str
     template: jinja2.Template
     needs_case: bool
     signs: bool
+    reads: frozenset[str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +55,7 @@ class Templates:
             for name, w in templates.items()
         }
         self._language = language
-        self._brand = {f"brand.{key}": value for key, value in brand.items()}
+        self._brand = dict(brand)
 
     def draft(self, name: str, situation: Situation, *, team: str, urgency: str, has_case: bool) -> Draft | None:
         """The reply to this mention, or None when every wording quotes a case and there is none to quote.
@@ -69,10 +70,10 @@ class Templates:
         if chosen is None:
             return None
         language, variants = chosen
-        context = nested(self._values(situation, language=language, team=team, urgency=urgency, has_case=has_case))
         first: Draft | None = None
         for variant in _in_turn(variants, situation):
-            text = self._signed(render(variant.template, context), variant)
+            said = self._said(variant.reads, situation, language, team=team, urgency=urgency, has_case=has_case)
+            text = self._signed(render(variant.template, said), variant)
             if not text:
                 continue
             draft = Draft(
@@ -96,31 +97,39 @@ class Templates:
         return None
 
     def _signed(self, text: str, variant: _Variant) -> str:
-        signature = self._brand.get("brand.signature", "")
+        signature = self._brand.get("signature", "")
         return f"{text} {signature}" if text and signature and not variant.signs else text
 
-    def _values(
-        self, situation: Situation, *, language: str, team: str, urgency: str, has_case: bool
-    ) -> Mapping[str, str | bool]:
-        author, customer, case = situation.author, situation.customer, situation.case
-        handle = safe_handle(author.handle)
-        name = safe_name(author.display_name) or handle
-        customer_name = safe_name(customer.name) if customer else ""
-        return {
-            "author.name": name,
-            "author.first_name": first_name(name) or handle or name,
-            "author.handle": handle,
-            "customer.known": customer is not None and bool(customer_name),
-            "customer.name": customer_name,
-            "customer.first_name": first_name(customer_name) or customer_name,
-            "case.exists": has_case and case.exists,
-            "case.reference": case.reference if has_case else "",
+    def _said(
+        self, reads: frozenset[str], situation: Situation, language: str, *, team: str, urgency: str, has_case: bool
+    ) -> dict[str, object]:
+        """The variables, as far as the wording reads them."""
+        said: dict[str, object] = {
+            "brand": self._brand,
             "network": situation.network,
             "team": team,
             "language": language,
             "urgency": urgency,
-            **self._brand,
         }
+        if "author" in reads:
+            said["author"] = _author(situation.author)
+        if "customer" in reads:
+            said["customer"] = _customer(situation.customer)
+        if "case" in reads:
+            case = situation.case
+            said["case"] = {"exists": has_case and case.exists, "reference": case.reference if has_case else ""}
+        return said
+
+
+def _author(author: AuthorView) -> Mapping[str, str]:
+    handle = safe_handle(author.handle)
+    name = safe_name(author.display_name) or handle
+    return {"name": name, "first_name": first_name(name) or handle or name, "handle": handle}
+
+
+def _customer(customer: CustomerView | None) -> Mapping[str, str | bool]:
+    name = safe_name(customer.name) if customer else ""
+    return {"known": bool(name), "name": name, "first_name": first_name(name) or name}
 
 
 def addressed_length(text: str, facts: Facts, handle: str) -> int:
@@ -148,6 +157,7 @@ def _compile(sources: Sequence[str]) -> tuple[_Variant, ...]:
             template=compiled(source),
             needs_case=quotes_case(source),
             signs="brand.signature" in variables_in(parsed(source)),
+            reads=frozenset(path.partition(".")[0] for path in variables_in(parsed(source))),
         )
         for source in sources
     )

@@ -41,11 +41,13 @@ from policies.conditions import Seen, compile_when
 from policies.drafts import Templates
 from policies.modes import Levels, verdict
 from policies.promises import Promises
-from policies.remembered import Verdicts, values_of
+from policies.remembered import FirstLooks, Verdicts
 from policies.routing import Route, Routes
 from policies.schema import Case, PolicyFile, Reply, Rule
 from policies.score import Scoring, total
 from policies.shares import Share, draw, percent
+
+_URGENCIES = tuple(Urgency)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +102,7 @@ class _Said:
 
     def urgency(self) -> Urgency:
         base = self.least or (Urgency.LOW if self.ignored else Urgency.NORMAL)
-        return list(Urgency)[min(base.rank + self.steps, Urgency.CRITICAL.rank)]
+        return _URGENCIES[min(base.rank + self.steps, Urgency.CRITICAL.rank)]
 
 
 class Rules:
@@ -132,6 +134,7 @@ class Rules:
             )
             for rule in file.rules
         )
+        self._first_looks = FirstLooks([each.verdicts for each in self._rules])
         self.routes = Routes(file)
         self.scoring = Scoring(file.score, self._hours)
         self._templates = Templates(
@@ -180,25 +183,25 @@ class Rules:
 
     def _read(self, seen: Seen) -> tuple[_Said, list[RuleTrace]]:
         said = _Said()
-        traces: list[RuleTrace] = []
-        values = values_of(seen.situation)
-        for place, compiled in enumerate(self._rules):
+        traces, still_open = self._first_looks.take(seen)
+        for place in still_open:
+            compiled = self._rules[place]
             rule, verdicts = compiled.rule, compiled.verdicts
-            failed = verdicts.failed(seen, values)
+            failed = verdicts.failed(seen)
             if failed is not None:
-                traces.append(failed)
+                traces[place] = failed
                 continue
             reply, notes = self._answer(rule, seen.situation, spoken_for=said.reply is not None)
             if compiled.asks_of_machines:
                 notes.insert(0, f"bot-likeness {bots.in_words(seen.situation.author)}")
             if rule.shadow:
                 saw = "; ".join([in_words(rule, reply), *notes])
-                traces.append(RuleTrace(rule=rule.name, outcome=RuleOutcome.SHADOW, wanted=rule.because, saw=saw))
+                traces[place] = RuleTrace(rule=rule.name, outcome=RuleOutcome.SHADOW, wanted=rule.because, saw=saw)
                 continue
-            traces.append(replace(verdicts.matched, saw="; ".join(notes)) if notes else verdicts.matched)
+            traces[place] = replace(verdicts.matched, saw="; ".join(notes)) if notes else verdicts.matched
             said.hear(rule, reply)
             if not rule.goes_on:
-                traces += [each.verdicts.not_reached for each in self._rules[place + 1 :]]
+                self._first_looks.end(traces, place)
                 break
         return said, traces
 

@@ -49,6 +49,7 @@ from listener.types import (
 )
 from policies import stops, stops_of_words
 from policies.colleagues import is_colleague
+from policies.conditions import said_in
 from policies.drafts import addressed_length
 from policies.evaluate import Rules
 from policies.guidelines import Guidelines
@@ -112,7 +113,7 @@ class Guarded:
     def decide(self, situation: Situation) -> Decision:
         """What to do about one mention, after every hard stop. Pure: the same situation gives the same decision."""
         proposed = self._rules.decide(situation)
-        risks = self._risk_words.find(f"{situation.content_warning} {situation.text}")
+        risks = self._risk_words.find(said_in(situation))
         about = Case(
             situation=situation,
             reply=proposed.reply,
@@ -121,7 +122,9 @@ class Guarded:
             risks=risks,
             tone=self._held_for_tone(proposed.reply, situation),
         )
-        traces = tuple(_trace(name, check(about)) for name, check in _GUARDS)
+        traces = tuple(
+            [passed if (stop := check(about)) is None else _stopped(passed.guard, *stop) for passed, check in _CHECKS]
+        )
         decision = replace(
             proposed,
             reply=_allowed(proposed.reply, traces, until=situation.posted_at + self._settings.max_age),
@@ -277,25 +280,25 @@ _GUARDS: tuple[tuple[str, Callable[[Case], Stop]], ...] = (
 )
 
 
-_PASSED = {name: GuardTrace(guard=name) for name, _ in _GUARDS}
+_CHECKS = tuple((GuardTrace(guard=name), check) for name, check in _GUARDS)  # what it leaves where it lets pass
 
 
 def guard_names() -> tuple[str, ...]:
     """Every guard's name, in the order of the trace."""
-    return tuple(_PASSED)
+    return tuple(name for name, _ in _GUARDS)
 
 
-def _trace(name: str, stop: Stop) -> GuardTrace:
-    if stop is None:
-        return _PASSED[name]
-    kind, reason = stop
+def _stopped(name: str, kind: str, reason: str) -> GuardTrace:
     return GuardTrace(guard=name, holds=kind == "holds", forbids=kind == "forbids", reason=reason)
 
 
 def _allowed(reply: ReplyPlan | None, traces: tuple[GuardTrace, ...], *, until: datetime) -> ReplyPlan | None:
     """What is left of the reply; where it goes out alone, that it does so only `until` then."""
-    if reply is None or any(trace.forbids for trace in traces):
+    if reply is None:
         return None
-    if any(trace.holds for trace in traces):
+    stops = [trace for trace in traces if trace.holds or trace.forbids]
+    if any(trace.forbids for trace in stops):
+        return None
+    if stops:
         return replace(reply, mode=Mode.MANUAL)
     return replace(reply, alone_until=until) if reply.mode is Mode.AUTO else reply

@@ -14,6 +14,7 @@ MOST_DIGITS = 5  # in a name; with more it could be somebody's number, whatever 
 
 _LINK = re.compile(r"(?:\w+:/*/\S*)|(?:\bwww\.\S*)|(?:[\w-]+(?:\.[\w-]+)*\.[^\W\d_]{2,}(?:[/?#:]\S*)?)", re.IGNORECASE)
 _EMOJI_CODE = re.compile(r":\w+:")
+_FIRST_MARK = "\u0300"  # before it stands no sign that goes on another
 _MARKUP = str.maketrans(dict.fromkeys('@#<>[](){}*_~`^|\\"/＠＃', " "))
 
 # As `_folded` leaves them; `da` is what becomes of `Dª`.
@@ -31,6 +32,17 @@ def safe_name(name: str) -> str:
     digits and more.
     """
     text = unicodedata.normalize("NFKC", name[:400])
+    text = text if text.isprintable() and max(text, default="") < _FIRST_MARK else _visible(text)
+    if ":" in text or "." in text:
+        text = _EMOJI_CODE.sub(" ", _LINK.sub(" ", text))
+    text = " ".join(text.translate(_MARKUP).split())
+    if len(text) > MAX_NAME:
+        text = text[:MAX_NAME].rsplit(" ", 1)[0] if " " in text[:MAX_NAME] else text[:MAX_NAME]
+    return "" if _digits(text) > MOST_DIGITS else text.strip(" -.,;:!?'")
+
+
+def _visible(text: str) -> str:
+    """The text with a space for whatever is one, without what is not seen, and two marks on a letter at most."""
     kept: list[str] = []
     marks = 0
     for sign in text:
@@ -45,12 +57,7 @@ def safe_name(name: str) -> str:
         elif category[0] != "C":
             kept.append(sign)
         marks = 0
-    text = _LINK.sub(" ", "".join(kept))
-    text = _EMOJI_CODE.sub(" ", text).translate(_MARKUP)
-    text = " ".join(text.split())
-    if len(text) > MAX_NAME:
-        text = text[:MAX_NAME].rsplit(" ", 1)[0] if " " in text[:MAX_NAME] else text[:MAX_NAME]
-    return "" if _digits(text) > MOST_DIGITS else text.strip(" -.,;:!?'")
+    return "".join(kept)
 
 
 def safe_handle(handle: str) -> str:
@@ -85,10 +92,15 @@ def first_name(name: str) -> str:
 
 
 def _bare(word: str) -> str:
+    if word.isalpha():
+        return word
     return "".join(sign for sign in word if unicodedata.category(sign) != "So").strip(" -.,;:!?'")
 
 
 def _folded(word: str) -> str:
     """Without dots, accents and capitals: `dna` for `Dña.`."""
-    plain = unicodedata.normalize("NFKD", word.casefold().replace(".", ""))
+    folded = word.casefold().replace(".", "")
+    if folded.isascii():
+        return folded
+    plain = unicodedata.normalize("NFKD", folded)
     return "".join(sign for sign in plain if not unicodedata.combining(sign))

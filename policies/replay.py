@@ -13,18 +13,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from listener.types import Decision, Mode, Promise, Situation, Urgency
+from policies.counting import count, in_order, merge
 from policies.guard import Guarded
 from policies.partings import parting
+from policies.work import Work
 
 EXAMPLES = 200  # mentions that a tally names
 PER_TEMPLATE = 3  # replies of one template that it shows
-KEYS = 1_000  # different names that it counts one by one
 TEXT = 1_000  # characters of a mention or a reply in an example
-OTHERS = "(others)"
 VANISHES, GOES_OUT_ALONE = "the reply vanishes", "the reply goes out alone"
 APPEARS, NO_LONGER_ALONE = "a reply appears", "the reply no longer goes out alone"
 WEIGHTIEST = (VANISHES, GOES_OUT_ALONE, APPEARS, NO_LONGER_ALONE)  # kinds of change, to be read in this order
@@ -129,19 +129,6 @@ def told(found: Outcome) -> dict[str, Any]:
     }
 
 
-def _count(counter: Counter[str], key: str, by: int = 1) -> None:
-    counter[key if key in counter or len(counter) < KEYS else OTHERS] += by
-
-
-def _merge(one: Counter[str], other: Mapping[str, int]) -> None:
-    for key, number in other.items():
-        _count(one, key, number)
-
-
-def _sorted(counter: Mapping[str, int]) -> dict[str, int]:
-    return dict(sorted(counter.items(), key=lambda pair: (-pair[1], pair[0])))
-
-
 _COUNTERS = (
     *("replies", "automatic", "by_person", "cases", "joined", "urgency", "ignored", "escalated"),
     *("held", "forbidden", "rules", "shadow", "networks", "promised", "alerted"),
@@ -172,6 +159,7 @@ class Tally:
     networks: Counter[str] = field(default_factory=Counter)
     promised: Counter[str] = field(default_factory=Counter)  # by urgency and spans, for cases that it would open
     alerted: Counter[str] = field(default_factory=Counter)  # by target
+    work: Work = field(default_factory=Work)
     usd: dict[str, float] = field(default_factory=dict)  # by network: if every reply went out
     usd_automatic: dict[str, float] = field(default_factory=dict)
     reproduced: int = 0
@@ -192,15 +180,15 @@ class Tally:
             elif trace.outcome == "shadow":
                 self.shadow[trace.rule] += 1
         if found.team:
-            _count(self.joined if found.joins else self.cases, found.team)
+            count(self.joined if found.joins else self.cases, found.team)
             if not found.joins:
-                _count(self.promised, _promise(found))
+                count(self.promised, _promise(found))
         if found.ignored:
-            _count(self.ignored, found.ignored)
+            count(self.ignored, found.ignored)
         if found.escalate_to:
-            _count(self.escalated, found.escalate_to)
+            count(self.escalated, found.escalate_to)
         for target in found.alerts:
-            _count(self.alerted, target)
+            count(self.alerted, target)
         self.routed += found.needs_routing
         self.left_alone += found.leave_alone
         if found.template:
@@ -213,7 +201,7 @@ class Tally:
 
     def _add_reply(self, mention_id: int, situation: Situation, found: Outcome) -> None:
         network = situation.network
-        _count(self.replies, found.template)
+        count(self.replies, found.template)
         automatic = found.mode == Mode.AUTO.value
         (self.automatic if automatic else self.by_person)[network] += 1
         if situation.facts.reply_price is not None:
@@ -241,8 +229,9 @@ class Tally:
     def merge(self, later: Tally) -> None:
         """Adds what another one counted after this one."""
         for name in _COUNTERS:
-            _merge(getattr(self, name), getattr(later, name))
-        _merge(self.lost, later.lost)
+            merge(getattr(self, name), getattr(later, name))
+        self.work.merge(later.work)
+        merge(self.lost, later.lost)
         for name in ("mentions", "routed", "left_alone", "reproduced", "differing"):
             setattr(self, name, getattr(self, name) + getattr(later, name))
         for mine, theirs in ((self.usd, later.usd), (self.usd_automatic, later.usd_automatic)):
@@ -258,25 +247,26 @@ class Tally:
         return {
             "policy": self.version,
             "mentions": self.mentions,
-            "lost": _sorted(self.lost),
+            "lost": in_order(self.lost),
             "replies": {
                 "automatic": sum(self.automatic.values()),
                 "by_person": sum(self.by_person.values()),
-                "by_template": _sorted(self.replies),
+                "by_template": in_order(self.replies),
                 "by_network": {
                     network: {"automatic": self.automatic[network], "by_person": self.by_person[network]}
                     for network in sorted({*self.automatic, *self.by_person})
                 },
                 "examples": self.shown,
             },
-            "cases": {"opened": _sorted(self.cases), "joined": _sorted(self.joined), "routed_by_person": self.routed},
-            "service_levels": _sorted(self.promised),
+            "cases": {"opened": in_order(self.cases), "joined": in_order(self.joined), "routed_by_person": self.routed},
+            "service_levels": in_order(self.promised),
+            **self.work.report(),
             "urgency": {level.value: self.urgency[level.value] for level in reversed(Urgency)},
-            "ignored": _sorted(self.ignored),
-            "escalated": _sorted(self.escalated),
-            "alerted": _sorted(self.alerted),
+            "ignored": in_order(self.ignored),
+            "escalated": in_order(self.escalated),
+            "alerted": in_order(self.alerted),
             "left_alone": self.left_alone,
-            "guards": {"held": _sorted(self.held), "forbidden": _sorted(self.forbidden)},
+            "guards": {"held": in_order(self.held), "forbidden": in_order(self.forbidden)},
             "usd": {
                 network: {"all_replies": round(usd, 6), "automatic": round(self.usd_automatic.get(network, 0.0), 6)}
                 for network, usd in sorted(self.usd.items())
@@ -284,7 +274,7 @@ class Tally:
             "rules": {name: self.rules[name] for name in self.every_rule},
             "in_the_shadow": {name: self.shadow[name] for name in self.every_rule if self.shadow[name]},
             "never_matched": [name for name in self.every_rule if not self.rules[name] + self.shadow[name]],
-            "networks": _sorted(self.networks),
+            "networks": in_order(self.networks),
             "stored": {
                 "reproduced": self.reproduced,
                 "differing": self.differing,
@@ -319,14 +309,25 @@ class Replay:
         self.tally = Tally(version=policy.version, every_rule=tuple(rule.name for rule in policy.file.rules))
         self._wants = _wants(policy)
 
-    def add(self, mention_id: int, situation: Situation) -> Decision:
-        """Decides and counts."""
+    def add(
+        self, mention_id: int, situation: Situation, *, had_case: bool = False, answered_at: datetime | None = None
+    ) -> Decision:
+        """Decides and counts. `had_case`: it was put into a case in truth, which was first answered `answered_at`."""
         decision = self.policy.decide(situation)
-        self.count(mention_id, situation, decision)
+        self.count(mention_id, situation, decision, had_case=had_case, answered_at=answered_at)
         return decision
 
-    def count(self, mention_id: int, situation: Situation, decision: Decision) -> Outcome:
+    def count(
+        self,
+        mention_id: int,
+        situation: Situation,
+        decision: Decision,
+        *,
+        had_case: bool = False,
+        answered_at: datetime | None = None,
+    ) -> Outcome:
         """Counts a decision of this policy; gives what it comes to."""
+        self.tally.work.add(situation, decision, had_case=had_case, answered_at=answered_at)
         matched = (trace.rule for trace in decision.rules if trace.outcome == "matched")
         wanted = next((self._wants[rule] for rule in matched if rule in self._wants), False)
         return self.tally.add(mention_id, situation, decision, wanted=wanted and not decision.ignored)
@@ -368,7 +369,7 @@ class Differences:
         for name in ("mentions", "changed", "appear", "vanish", "reworded", "become_automatic", "no_longer_automatic"):
             setattr(self, name, getattr(self, name) + getattr(later, name))
         for name in ("aspects", "reasons", "lost"):
-            _merge(getattr(self, name), getattr(later, name))
+            merge(getattr(self, name), getattr(later, name))
         for example in later.examples:
             self.show(example)
 
@@ -388,10 +389,10 @@ class Differences:
             "old": self.old.report(),
             "new": self.new.report(),
             "mentions": self.mentions,
-            "lost": _sorted(self.lost),
+            "lost": in_order(self.lost),
             "changed": self.changed,
-            "what": _sorted(self.aspects),
-            "why": _sorted(self.reasons),
+            "what": in_order(self.aspects),
+            "why": in_order(self.reasons),
             "replies": {
                 "appear": self.appear,
                 "vanish": self.vanish,
@@ -430,17 +431,23 @@ def to_be_read(examples: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 class Comparison:
-    """Two policies over one history."""
+    """Two policies over one history. `every`: whether each mention that changes is kept in `changes`, for who takes it
+    out from time to time; the tally names a few.
+    """
 
-    def __init__(self, old: Guarded, new: Guarded) -> None:
+    def __init__(self, old: Guarded, new: Guarded, *, every: bool = False) -> None:
         self._old, self._new = Replay(old), Replay(new)
+        self._every = every
+        self.changes: list[dict[str, Any]] = []
         self.tally = Differences(old=self._old.tally, new=self._new.tally)
 
-    def add(self, mention_id: int, situation: Situation) -> None:
-        """Decides twice, counts, and says why where the outcomes differ."""
+    def add(
+        self, mention_id: int, situation: Situation, *, had_case: bool = False, answered_at: datetime | None = None
+    ) -> None:
+        """Decides twice, counts, and says why where the outcomes differ; otherwise as `Replay.add`."""
         before, after = self._old.policy.decide(situation), self._new.policy.decide(situation)
-        old = self._old.count(mention_id, situation, before)
-        new = self._new.count(mention_id, situation, after)
+        old = self._old.count(mention_id, situation, before, had_case=had_case, answered_at=answered_at)
+        new = self._new.count(mention_id, situation, after, had_case=had_case, answered_at=answered_at)
         found, what = self.tally, changed(old, new)
         found.mentions += 1
         if not what:
@@ -453,19 +460,23 @@ class Comparison:
         found.become_automatic += new.mode == Mode.AUTO.value != old.mode
         found.no_longer_automatic += old.mode == Mode.AUTO.value != new.mode
         part = parting(self._old.policy, before, self._new.policy, after)
-        _count(found.reasons, f"{part.rule}: {part.kind}" if part.rule else part.kind)
+        count(found.reasons, f"{part.rule}: {part.kind}" if part.rule else part.kind)
         kind = kind_of_change(old, new, what)
-        if found.wants(kind):
-            found.show(
-                {
-                    "kind": kind,
-                    "mention": mention_id,
-                    "network": situation.network,
-                    "said": situation.text[:TEXT],
-                    "what": list(what),
-                    "rule": part.rule or None,
-                    "why": part.why,
-                    "old": told(old),
-                    "new": told(new),
-                }
-            )
+        shown = found.wants(kind)
+        if not (shown or self._every):
+            return
+        change = {
+            "kind": kind,
+            "mention": mention_id,
+            "network": situation.network,
+            "said": situation.text[:TEXT],
+            "what": list(what),
+            "rule": part.rule or None,
+            "why": part.why,
+            "old": told(old),
+            "new": told(new),
+        }
+        if self._every:
+            self.changes.append(change)
+        if shown:
+            found.show(change)

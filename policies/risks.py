@@ -7,11 +7,11 @@ finding. Everyday exaggeration that means nothing ("me muero de risa", "esto es 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from listener.terms.folding import tags_apart
-from policies.words import beginning_and_end, fold, found, latin, phrase_pattern
+from policies.words import HEAD, Phrases, beginning_and_end, fold, found, heads, latin
 
 # In order of gravity: the first that is found names the team.
 RISKS: Mapping[str, tuple[str, ...]] = {
@@ -141,6 +141,7 @@ _YOUNG = re.compile(
     r" (?:tengo (?:[5-9]|1[0-7]) anos(?! (?:de|con|como|en|siendo|pagando|esperando|usando|aqui))"
     r"|i (?:m|am) (?:[5-9]|1[0-7]) (?:years old|year old|yrs old|yo|anos))(?= )"
 )
+_YEARS = frozenset(word[:HEAD] for word in ("anos", "years", "year", "yrs", "yo"))  # one of them is said with it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,7 +161,8 @@ class RiskWords:
     """The built-in words and the policy's own, compiled once."""
 
     def __init__(self, more: Mapping[str, Sequence[str]]) -> None:
-        self._patterns = [(kind, phrase_pattern([*words, *more.get(kind, ())])) for kind, words in RISKS.items()]
+        self._phrases = [(kind, Phrases([*words, *more.get(kind, ())])) for kind, words in RISKS.items()]
+        self._heads = _YEARS.union(*(phrases.heads for _, phrases in self._phrases))
 
     def find(self, text: str) -> tuple[Risk, ...]:
         """Every kind of danger in a text, gravest first.
@@ -170,10 +172,21 @@ class RiskWords:
         said = beginning_and_end(text)
         folded = [fold(each) for each in dict.fromkeys([said, tags_apart(said)])]
         readings = dict.fromkeys([*folded, *map(latin, folded)])
+        if all(self._heads.isdisjoint(heads(reading)) for reading in readings):
+            return ()
         risks = []
-        for kind, pattern in self._patterns:
-            patterns = (pattern, _YOUNG) if kind == "minors" else (pattern,)
-            words = next(filter(None, (found(each, reading) for each in patterns for reading in readings)), "")
+        for kind, phrases in self._phrases:
+            words = _first(phrases.find, readings)
+            if kind == "minors":
+                words = words or _first(_young, readings)
             if words:
                 risks.append(Risk(kind=kind, words=words))
         return tuple(risks)
+
+
+def _first(find: Callable[[str], str], readings: Iterable[str]) -> str:
+    return next(filter(None, map(find, readings)), "")
+
+
+def _young(folded: str) -> str:
+    return found(_YOUNG, folded)

@@ -29,7 +29,7 @@ from listener.types import Contribution, Urgency
 from policies.calendars import NO_HOURS, Hours
 from policies.conditions import Seen, compile_when
 from policies.document import Location
-from policies.remembered import Verdicts, values_of
+from policies.remembered import FirstLooks, Verdicts
 from policies.schema import PolicyFile, Score
 from policies.schema_routing import MOST_POINTS
 from policies.words import shown
@@ -42,10 +42,9 @@ class Scoring:
 
     def __init__(self, score: Score, hours: Hours = NO_HOURS) -> None:
         self.minutes_per_point = score.minutes_per_point
-        self._parts = tuple(
-            (Verdicts(each.name, "", compile_when(each.when, hours)), Contribution(name=each.name, points=each.points))
-            for each in score.contributions
-        )
+        self._parts = tuple(Contribution(name=each.name, points=each.points) for each in score.contributions)
+        self._verdicts = [Verdicts(each.name, "", compile_when(each.when, hours)) for each in score.contributions]
+        self._first_looks = FirstLooks(self._verdicts)
         self._levels = {level: Contribution(name=f"urgency {level}", points=level.points) for level in Urgency}
 
     def of(self, seen: Seen, urgency: Urgency) -> tuple[Contribution, ...]:
@@ -53,8 +52,8 @@ class Scoring:
         level = self._levels[urgency]
         if not self._parts:
             return (level,)
-        values = values_of(seen.situation)
-        held = [part for verdicts, part in self._parts if verdicts.failed(seen, values) is None]
+        _, still_open = self._first_looks.take(seen)
+        held = [self._parts[place] for place in still_open if self._verdicts[place].failed(seen) is None]
         together = total(held)
         if abs(together) > MOST_POINTS:
             most = MOST_POINTS if together > 0 else -MOST_POINTS

@@ -177,11 +177,11 @@ def nested(values: Mapping[str, str | bool]) -> dict[str, Any]:
     return context
 
 
-def render(template: jinja2.Template, context: Mapping[str, Any]) -> str:
+def render(template: jinja2.Template, context: dict[str, Any]) -> str:
     """The reply, its lines trimmed, cut at `MAX_OUTPUT` characters."""
     pieces: list[str] = []
     size = 0
-    for piece in template.generate(**context):
+    for piece in template.root_render_func(template.new_context(context, shared=True)):
         pieces.append(piece)
         size += len(piece)
         if size > MAX_OUTPUT:

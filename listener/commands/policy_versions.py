@@ -87,17 +87,31 @@ def back(app: App, version: str | None, because: str, yes: bool) -> None:
 @click.argument("a")
 @click.argument("b")
 @click.option("--replay", "over", is_flag=True, help="Also say which stored mentions come out otherwise, and why.")
+@click.option(
+    "--changes", type=click.Path(path_type=Path), help="Write each mention that changes to this file, as JSON Lines."
+)
 @replays.window_options
 @output.json_option
 @pass_app
-def diff(app: App, /, a: str, b: str, *, over: bool, page: Path | None, as_json: bool, **window: Any) -> None:
+def diff(
+    app: App,
+    /,
+    a: str,
+    b: str,
+    *,
+    over: bool,
+    page: Path | None,
+    changes: Path | None,
+    as_json: bool,
+    **window: Any,
+) -> None:
     """Say in words what changes from policy A to policy B.
 
     Each is a file, a version that ruled here (it may be cut short), or `active` for the one that rules. With --replay
     the stored mentions are decided by both, and nothing is sent or written; the other options say which mentions.
     """
-    if not over and (page or any(window.values())):
-        raise Mistake("Which mentions are taken, and the page, go with --replay; add it.")
+    if not over and (page or changes or any(window.values())):
+        raise Mistake("Which mentions are taken, and what is told of them, go with --replay; add it.")
     from listener.commands import choosing
 
     old, new = choosing.choose(app, a)[1], choosing.choose(app, b)[1]
@@ -115,7 +129,7 @@ def diff(app: App, /, a: str, b: str, *, over: bool, page: Path | None, as_json:
     if over:
         if not as_json:
             output.say()
-        replays.replayed(app, a, b, page=page, as_json=as_json, beside=said, **window)
+        replays.replayed(app, a, b, page=page, changes=changes, as_json=as_json, beside=said, **window)
 
 
 @click.command()

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from html import escape
 from pathlib import Path
 
+from listener.commands import private
 from listener.commands.output import plain
 from listener.commands.replay_told import Example, Part, Told
 from listener.errors import Mistake
@@ -35,17 +34,8 @@ def write(told: Told, path: Path) -> None:
     """
     if path.suffix.casefold() not in (".html", ".htm"):
         raise Mistake(f"A page is written to a file whose name ends in .html; {path} does not.")
-    try:
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # 0600 from its beginning
-        try:
-            with open(descriptor, "w", encoding="utf-8") as stream:
-                stream.write(page(told))
-            os.replace(name, path)
-        except BaseException:
-            os.unlink(name)
-            raise
-    except OSError as error:
-        raise Mistake(f"{path} cannot be written ({error.strerror}); name another file.") from error
+    with private.written(path) as file:
+        file.write(page(told))
 
 
 def page(told: Told) -> str:

@@ -9,6 +9,8 @@ from typing import Any
 Row = Sequence[Any]
 _MONEY = ("USD if all went out", "USD alone")
 
+_ANSWERS = ("in_time", "late", "never", "not_known")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
@@ -156,7 +158,14 @@ def _parts(report: Mapping[str, Any]) -> Iterator[Part]:
         headers=("team", "opened", "joined"),
         rows=tuple((team, f"{cases['opened'].get(team, 0):,}", f"{cases['joined'].get(team, 0):,}") for team in teams),
     )
+    yield Part(title="Work", headers=("team", "replies to review", "cases", "minutes"), rows=_work(report["work"]))
     yield Part(title="Promised", headers=("cases", "service level"), rows=_pairs(report["service_levels"]))
+    answers = report["first_answers"]
+    yield Part(
+        title="First answers, as they really came",
+        headers=("team", "in time", "late", "never", "not known"),
+        rows=tuple((team, *(f"{each[how]:,}" for how in _ANSWERS)) for team, each in answers.items()),
+    )
     yield Part(title="Urgency", headers=("mentions", "urgency"), rows=_pairs(report["urgency"]))
     yield Part(title="Ignored", headers=("mentions", "reason"), rows=_pairs(report["ignored"]), wide="reason")
     yield Part(title="Called in", headers=("mentions", "team"), rows=_pairs(report["escalated"]))
@@ -186,7 +195,14 @@ def _side_by_side(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Pa
         ),
     )
     yield Part(title="Cases opened", headers=headers, rows=_two(old["cases"]["opened"], new["cases"]["opened"]))
+    for title, of in (("Replies to review", "replies_to_review"), ("Minutes of work", "minutes")):
+        yield Part(title=title, headers=headers, rows=_two(_each(old["work"], of), _each(new["work"], of)))
     yield Part(title="Promised", headers=headers, rows=_two(old["service_levels"], new["service_levels"]))
+    yield Part(
+        title="First answers in time, as they really came",
+        headers=("team", "before", "after"),
+        rows=_kept(old["first_answers"], new["first_answers"]),
+    )
     yield Part(title="Urgency", headers=headers, rows=_two(old["urgency"], new["urgency"]))
     yield Part(title="Ignored", headers=headers, rows=_two(old["ignored"], new["ignored"]))
     yield Part(title="Alerted", headers=headers, rows=_two(old["alerted"], new["alerted"]))
@@ -205,6 +221,38 @@ def _side_by_side(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Pa
             ]
         ),
     )
+
+
+def _work(work: Mapping[str, Mapping[str, Any]]) -> tuple[Row, ...]:
+    return tuple(
+        (
+            team,
+            f"{each['replies_to_review']:,}",
+            f"{each['cases_opened']:,}",
+            "" if each["minutes"] is None else f"{each['minutes']:,.0f}",
+        )
+        for team, each in work.items()
+    )
+
+
+def _each(work: Mapping[str, Mapping[str, Any]], of: str) -> dict[str, int]:
+    return {team: round(each[of] or 0) for team, each in work.items()}
+
+
+def _kept(old: Mapping[str, Mapping[str, int]], new: Mapping[str, Mapping[str, int]]) -> tuple[Row, ...]:
+    """By team: how many of the first answers that somebody waited for came in time."""
+    teams = sorted({*old, *new})
+    pairs = ((team, _share(old.get(team, {})), _share(new.get(team, {}))) for team in teams)
+    return tuple((team, _in_time(*before), _in_time(*after)) for team, before, after in pairs)
+
+
+def _share(answers: Mapping[str, int]) -> tuple[int, int]:
+    known = sum(number for how, number in answers.items() if how != "not_known")
+    return answers.get("in_time", 0), known
+
+
+def _in_time(many: int, known: int) -> str:
+    return f"{many:,} of {known:,} ({many / known:.0%})" if known else "not known"
 
 
 def _two(old: Mapping[str, int], new: Mapping[str, int]) -> tuple[Row, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -10,19 +11,22 @@ from typing import Any, TypeVar, cast
 
 import click
 
-from listener.commands import output
+from listener.commands import output, private
 from listener.commands.app import App, pass_app
 from listener.commands.replay_told import Told, of_one, of_two
 from listener.errors import Mistake
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+MINUTES = click.FloatRange(0, 10_000)
 READ = 12  # mentions shown on a screen; --json and --html have more
 _UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 
 
 def window_options(command: F) -> F:
-    """Adds what says which part of the history: `since`, `network`, `limit`, `every`, `workers`, `html`."""
+    """Adds what says which part of the history (`since`, `network`, `limit`, `every`, `workers`) and what is told of it
+    (`html`, `minutes_per_reply`, `minutes_per_case`).
+    """
     for option in reversed(
         (
             click.option("--since", metavar="30d", help="What was decided since then: 12h, 30d, 4w, or 2026-03-01."),
@@ -31,6 +35,8 @@ def window_options(command: F) -> F:
             click.option("--every", is_flag=True, help="Decisions replaced by a later one too; else a mention once."),
             click.option("--workers", type=click.IntRange(1, 64), help="Processes; as many as help if left out."),
             click.option("--html", "page", type=click.Path(path_type=Path), help="Write the report as one page."),
+            click.option("--minutes-per-reply", type=MINUTES, help="A person's minutes for each reply to review."),
+            click.option("--minutes-per-case", type=MINUTES, help="A person's minutes for each case opened."),
         )
     ):
         command = option(command)
@@ -42,7 +48,17 @@ def window_options(command: F) -> F:
 @window_options
 @output.json_option
 @pass_app
-def replay(app: App, /, policy: str, page: Path | None, as_json: bool, **window: Any) -> None:
+def replay(
+    app: App,
+    /,
+    policy: str,
+    *,
+    page: Path | None,
+    as_json: bool,
+    minutes_per_reply: float | None,
+    minutes_per_case: float | None,
+    **window: Any,
+) -> None:
     """What a policy would have done with the mentions that are stored. Sends nothing, writes nothing.
 
     Each is decided again as it was: its text, what the model made of it and what was known then. What has been erased
@@ -53,23 +69,42 @@ def replay(app: App, /, policy: str, page: Path | None, as_json: bool, **window:
     chosen, found = choosing.choose(app, policy)
     taken = _window(app, **window)
     report = {**_taken(app, taken), **replaying.replayed(app, chosen, taken)}
+    _add_minutes(report, minutes_per_reply, minutes_per_case)
     name = _called(cast(Any, found).file.name)
     tell(report, of_one(report, name=name, about=_about(report)), page=page, as_json=as_json)
 
 
 def replayed(
-    app: App, old: str, new: str, *, page: Path | None, as_json: bool, beside: Mapping[str, Any], **window: Any
+    app: App,
+    old: str,
+    new: str,
+    *,
+    page: Path | None,
+    changes: Path | None,
+    as_json: bool,
+    beside: Mapping[str, Any],
+    minutes_per_reply: float | None,
+    minutes_per_case: float | None,
+    **window: Any,
 ) -> None:
     """Compares two policies, each a file, `active` or a version, over the history, and says it.
 
     `window`: `since`, `network`, `limit`, `every` and `workers`, as `window_options` gives them. `beside`: what the
-    JSON holds besides: `a` and `b` with the `title` of each policy, and their `differences`.
+    JSON holds besides: `a` and `b` with the `title` of each policy, and their `differences`. `changes`: a file for
+    every mention that changes.
     """
     from listener.commands import choosing, replaying
 
     (one, _), (other, _) = choosing.choose(app, old), choosing.choose(app, new)
     taken = _window(app, **window)
-    report = {**_taken(app, taken), **replaying.compared(app, one, other, taken)}
+    if changes is None:
+        found = replaying.compared(app, one, other, taken)
+    else:
+        with private.written(changes) as file:
+            found = replaying.compared(app, one, other, taken, lambda some: file.writelines(map(_line, some)))
+    report = {**_taken(app, taken), **found}
+    for side in (report["old"], report["new"]):
+        _add_minutes(side, minutes_per_reply, minutes_per_case)
     told = of_two(
         report,
         old=_called(beside["a"]["title"]),
@@ -78,6 +113,8 @@ def replayed(
         changes=[each.sentence for each in beside["differences"]],
     )
     tell({**beside, **report}, told, page=page, as_json=as_json)
+    if changes is not None and not as_json:
+        output.say(f"Every mention that changes is in {changes}; it quotes people, so mind whom you send it to.")
 
 
 def _called(name: str) -> str:
@@ -103,6 +140,18 @@ def _about(report: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _minute(moment: str) -> str:
     return f"{moment[:10]} {moment[11:16]} UTC"
+
+
+def _line(change: Mapping[str, Any]) -> str:
+    return json.dumps(change) + "\n"
+
+
+def _add_minutes(report: dict[str, Any], per_reply: float | None, per_case: float | None) -> None:
+    """Adds to each team's work the minutes it would take, None where nobody said how long anything takes."""
+    said = per_reply is not None or per_case is not None
+    for work in report["work"].values():
+        minutes = work["replies_to_review"] * (per_reply or 0) + work["cases_opened"] * (per_case or 0)
+        work["minutes"] = round(minutes, 1) if said else None
 
 
 def tell(report: dict[str, Any], told: Told, *, page: Path | None, as_json: bool) -> None:

@@ -5,7 +5,7 @@ What a situation needs and is not there any more is named, never guessed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -41,6 +41,8 @@ class Past:
     fingerprint: str | None
     situation: Situation | None
     lost: Lost | None
+    had_case: bool  # the mention was put into one, then or later
+    answered_at: datetime | None  # when that case was first answered
 
 
 def whole(
@@ -63,8 +65,9 @@ def past(store: Store, span: Span, *, networks: Callable[[str, str], list[Facts]
     while True:
         with store.read() as tx:
             page = replaying.page(tx, span, size=PAGE)
+            answered = replaying.answered(tx, page[0].id, page[-1].id) if page else {}
         for kept in page:
-            yield _past(kept, facts)
+            yield _past(kept, facts, answered)
         if len(page) < PAGE:
             return
         span = replaying.rest(span, page[-1].id)
@@ -96,7 +99,7 @@ class _Facts:
             return Lost.FACTS
 
 
-def _past(kept: Kept, facts: _Facts) -> Past:
+def _past(kept: Kept, facts: _Facts, answered: Mapping[int, datetime | None]) -> Past:
     found = _rebuilt(kept, facts)
     lost = found if isinstance(found, Lost) else None
     return Past(
@@ -108,6 +111,8 @@ def _past(kept: Kept, facts: _Facts) -> Past:
         kept.fingerprint,
         None if isinstance(found, Lost) else found,
         lost,
+        kept.mention_id in answered,
+        answered.get(kept.mention_id),
     )
 
 

@@ -121,6 +121,22 @@ def page(tx: Transaction, span: Span, *, size: int) -> list[Kept]:
     return [_kept(row) for row in tx.execute(query)]
 
 
+def answered(tx: Transaction, first: int, last: int) -> dict[int, datetime | None]:
+    """By mention, of the decisions numbered `first` to `last`: when the case it was first put into was first answered.
+
+    None where that was never answered; mentions that were put into none are left out.
+    """
+    made, of, case = t.decisions.c, t.case_mentions.c, t.cases.c
+    query = (
+        select(of.mention_id, case.first_response_at)
+        .join(t.cases, case.id == of.case_id)
+        .join(t.decisions, made.mention_id == of.mention_id)
+        .where(made.id >= first, made.id <= last)
+        .order_by(of.at.desc(), of.case_id.desc())
+    )
+    return {int(mention): moment for mention, moment in tx.execute(query)}  # the earliest comes last, and stays
+
+
 def facts_of(tx: Transaction, digest: str) -> dict[str, Any] | None:
     """What was kept under that digest; None where nothing is."""
     found = tx.scalar(select(t.facts.c.facts).where(t.facts.c.digest == digest))

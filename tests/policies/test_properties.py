@@ -156,6 +156,11 @@ def situations(draw: st.DrawFn) -> Situation:
     return replace(
         situation(draw(st.lists(st.sampled_from(WORDS) | st.text(max_size=30), max_size=4).map(" ".join))),
         mention_id=draw(st.integers(0, 2**40)),
+        source=draw(st.sampled_from(["brand-mentions", "x"])),
+        content_warning=draw(st.sampled_from(["", "gracias", "salud: voy a matarme"])),
+        url=draw(st.sampled_from([None, "https://example.social/@ana/1"])),
+        has_media=draw(st.booleans()),
+        unanswerable=draw(st.sampled_from(["", "", "", "the thread is locked"])),
         network=draw(st.sampled_from(NETWORKS)),
         kind=draw(st.sampled_from(PostKind)),
         visibility=draw(st.sampled_from(Visibility)),

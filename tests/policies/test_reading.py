@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -313,3 +315,54 @@ def test_a_pipe_is_no_policy_and_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "policy.yaml")
     with pytest.raises(PolicyProblem, match="it is no file"):
         policies.load(tmp_path / "policy.yaml")
+
+
+MONSTERS = """
+import resource, sys, time
+import policies
+from listener.errors import PolicyProblem
+
+MiB = 1024 * 1024
+policies.load(policies.default_path())
+laughs = "".join(f"l{n + 1}: &l{n + 1} [{', '.join([f'*l{n}'] * 10)}]\\n" for n in range(12))
+monsters = [
+    "l0: &l0 ha\\n" + laughs,
+    "a: " + "[" * (MiB - 10),
+    "[" * (MiB // 2) + "]" * (MiB // 2),
+    "a: " + "{a: " * (MiB // 4 - 10),
+    "- " * (MiB // 2),
+    "? " * (MiB // 2),
+    "a:\\n" * (MiB // 3 - 10),
+    "a: " + "x" * (MiB - 10),
+    'a: "' + "\\\\x41" * (MiB // 4 - 10) + '"',
+    "a: |\\n" + " x\\n" * (MiB // 3 - 10),
+    "a: [" + "," * (MiB - 10),
+    "\\t\\n" * (MiB // 2),
+    "\\u202e" * (MiB // 4),
+    "a: " + "&a " * (MiB // 3 - 10),
+    "a: " + "!" * (MiB - 10),
+    "#" * (MiB - 10),
+    "rules:\\n" + "- {name: a, then: {tags: x}, when: {languag: es}}\\n" * 1_500,
+    "'" * (MiB - 10),
+]
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+for number, text in enumerate(monsters):
+    began = time.process_time()
+    try:
+        policies.load_text(text, "p.yaml")
+    except PolicyProblem as error:
+        assert error.problems and all(each.startswith("p.yaml:") for each in error.problems)
+    else:
+        sys.exit(f"monster {number} was taken for a policy")
+    spent = time.process_time() - began
+    if spent > 1:
+        sys.exit(f"monster {number} took {spent:.1f} s")
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+"""
+
+
+@pytest.mark.slow
+def test_monsters_are_refused_in_a_moment_and_in_little_memory() -> None:
+    done = subprocess.run([sys.executable, "-c", MONSTERS], capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) < 200, "MiB more than a small policy takes"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,7 +15,8 @@ from hypothesis import strategies as st
 import policies
 from listener.types import Situation
 from policies.replay import EXAMPLES, PER_TEMPLATE, Comparison, Replay
-from tests.policies.situations import FACTS, situation
+from policies.work import NO_CASE
+from tests.policies.situations import FACTS, NOW, situation
 from tests.policies.test_properties import situations, texts
 
 BASE: dict[str, Any] = {
@@ -82,6 +84,36 @@ def test_one_policy_is_counted() -> None:
     json.dumps(found)
 
 
+def test_work_is_counted_by_team_and_first_answers_by_the_promise() -> None:
+    run = Replay(policy(mode="manual"))
+    joins = replace(COMPLAINT, case=replace(COMPLAINT.case, exists=True, team="boss"))
+    for number, (seen, had_case, minutes) in enumerate(
+        [
+            (COMPLAINT, True, 60),
+            (COMPLAINT, True, 61),
+            (COMPLAINT, True, None),
+            (COMPLAINT, False, None),
+            (COMPLAINT, True, -1),
+            (joins, True, 1),
+            (PRAISE, True, 1),
+            (SPAM, True, 1),
+        ]
+    ):
+        at = None if minutes is None else NOW + timedelta(minutes=minutes)
+        run.add(number, seen, had_case=had_case, answered_at=at)
+    found = run.tally.report()
+    assert found["work"] == {
+        NO_CASE: {"replies_to_review": 1, "cases_opened": 0},
+        "boss": {"replies_to_review": 1, "cases_opened": 0},
+        "care": {"replies_to_review": 5, "cases_opened": 5},
+    }
+    assert found["first_answers"] == {"care": {"in_time": 1, "late": 1, "never": 1, "not_known": 2}}
+    alone = Replay(policy(service_levels={}))
+    alone.add(1, COMPLAINT, had_case=True, answered_at=NOW)
+    assert alone.tally.report()["work"] == {"care": {"replies_to_review": 0, "cases_opened": 1}}
+    assert alone.tally.report()["first_answers"] == {}, "nothing was promised"
+
+
 CHANGES = [
     (
         {"rules": rules({**BASE["rules"][1], "when": {"intents": "complaint", "network": "x"}})},
@@ -146,6 +178,15 @@ def test_examples_stay_few_however_long_the_history() -> None:
     assert found["changed"] == EXAMPLES + 50
     assert len(found["examples"]) == EXAMPLES
     assert len(found["old"]["replies"]["examples"]["thanks"]) == PER_TEMPLATE
+    assert run.changes == []
+
+
+def test_every_change_is_handed_out_where_that_is_asked_for() -> None:
+    run = Comparison(policy(), policy(mode="manual"), every=True)
+    for number in range(EXAMPLES + 50):
+        run.add(number, PRAISE if number % 2 else COMPLAINT)
+    assert [each["mention"] for each in run.changes] == list(range(EXAMPLES + 50))
+    assert run.changes[:EXAMPLES] == run.tally.report()["examples"]
 
 
 @pytest.mark.slow
@@ -155,8 +196,9 @@ def test_pieces_add_up_to_the_whole(one: str, other: str, seen: list[Situation],
     old, new = policies.load_text(one), policies.load_text(other)
     whole, first, second = (Comparison(old, new) for _ in range(3))
     for number, each in enumerate(seen):
-        whole.add(number, each)
-        (first if number < cut else second).add(number, each)
+        known: dict[str, Any] = {"had_case": number % 3 > 0, "answered_at": each.now if number % 2 else None}
+        whole.add(number, each, **known)
+        (first if number < cut else second).add(number, each, **known)
     first.tally.merge(pickle.loads(pickle.dumps(second.tally)))
     assert first.tally.report() == whole.tally.report()
     found = whole.tally.report()

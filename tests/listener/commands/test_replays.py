@@ -6,14 +6,17 @@ import json
 import os
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from click.testing import Result
+from sqlalchemy import select, update
 
 from connectors import sandbox
 from listener import store
 from listener.commands import replaying
+from listener.store.tables import cases
 from tests.listener.commands.desk_world import DANGEROUS
 
 Run = Callable[..., Result]
@@ -109,6 +112,35 @@ def test_two_policies_are_compared_with_the_replies_to_be_read(heard: Run, tmp_p
     assert found["examples"][0]["old"]["text"] == "Lo sentimos."
 
 
+def test_minutes_of_work_and_first_answers_are_told_by_team(heard: Run, tmp_path: Path) -> None:
+    opened = store.open(f"sqlite:///{tmp_path / 'escucha.db'}")
+    with opened.write() as tx:
+        number, at = tx.execute(select(cases.c.id, cases.c.opened_at).limit(1)).one()
+        tx.execute(update(cases).where(cases.c.id == number).values(first_response_at=at + timedelta(minutes=30)))
+    opened.close()
+    text = NEW.replace("rules:", "service_levels: {high: {first_response: 20m}, normal: {first_response: 1h}}\nrules:")
+    (tmp_path / "new.yaml").write_text(text, encoding="utf-8")
+    minutes = ("--minutes-per-reply", "2", "--minutes-per-case", "7.5")
+    found = json.loads(heard("policy", "replay", "new.yaml", "--json", *minutes).stdout)
+    assert found["work"] == {"care": {"replies_to_review": 0, "cases_opened": 2, "minutes": 15}}
+    assert found["first_answers"] == {"care": {"in_time": 0, "late": 1, "never": 1, "not_known": 0}}
+    assert json.loads(heard("policy", "replay", "p.yaml", "--json").stdout)["work"]["care"]["minutes"] is None
+    said = " ".join(heard("policy", "diff", "active", "new.yaml", "--replay", *minutes).stdout.split())
+    assert "Minutes of work WHAT BEFORE AFTER DIFFERENCE care 19 15 -4" in said
+    assert "First answers in time, as they really came TEAM BEFORE AFTER care not known 0 of 2 (0%)" in said
+    said = " ".join(heard("policy", "replay", "new.yaml", *minutes).stdout.split())
+    assert "Work TEAM REPLIES TO REVIEW CASES MINUTES care 0 2 15" in said
+
+
+def test_every_mention_that_changes_goes_to_a_file_of_its_own(heard: Run, tmp_path: Path) -> None:
+    assert heard("policy", "diff", "active", "new.yaml", "--replay", "--changes", "changes.jsonl").exit_code == 0
+    lines = (tmp_path / "changes.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["old"]["text"] for line in lines] == ["Lo sentimos."] * 2
+    assert not DANGEROUS.search("".join(lines))
+    assert (tmp_path / "changes.jsonl").stat().st_mode & 0o077 == 0
+    assert "cannot be written" in heard("policy", "diff", "active", "new.yaml", "--replay", "--changes", ".").stderr
+
+
 def test_a_comparison_writes_nothing(heard: Run, tmp_path: Path) -> None:
     opened = store.open(f"sqlite:///{tmp_path / 'escucha.db'}")
     with opened.read() as tx:
@@ -129,6 +161,7 @@ def test_a_comparison_writes_nothing(heard: Run, tmp_path: Path) -> None:
         (("replay", "active", "--html", "p.yaml"), "ends in .html"),
         (("replay", "none.yaml"), "no such file"),
         (("diff", "active", "new.yaml", "--since", "3d"), "go with --replay"),
+        (("diff", "active", "new.yaml", "--changes", "c.jsonl"), "go with --replay"),
     ],
 )
 def test_mistakes_are_one_sentence(heard: Run, args: tuple[str, ...], sentence: str) -> None:
@@ -147,12 +180,18 @@ def test_before_anything_ruled_it_is_the_settings_file(escucha: Run, tmp_path: P
 
 
 @pytest.mark.slow
-def test_several_processes_count_the_same(heard: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_processes_count_the_same(heard: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(replaying, "PIECE", 1)
-    alone = heard("policy", "diff", "active", "new.yaml", "--replay", "--json", "--workers", "1")
-    together = heard("policy", "diff", "active", "new.yaml", "--replay", "--json", "--workers", "2")
-    assert together.exit_code == 0, together.output
-    assert together.stdout == alone.stdout
+    said, changes = [], []
+    for workers in ("1", "2"):
+        args = ("--replay", "--json", "--changes", "changes.jsonl", "--workers", workers)
+        result = heard("policy", "diff", "active", "new.yaml", *args)
+        assert result.exit_code == 0, result.output
+        said.append(result.stdout)
+        changes.append((tmp_path / "changes.jsonl").read_text(encoding="utf-8"))
+    assert said[0] == said[1]
+    assert changes[0] == changes[1]
+    assert changes[0].count("\n") == 2
 
 
 def test_as_many_processes_as_help_are_told_on_every_system(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -108,6 +108,15 @@ def test_any_history_is_reproduced_or_named(
         escucha.close()
 
 
+def test_each_revision_is_decided_on_its_own_words(escucha: Escucha) -> None:
+    post = escucha.says("@marca todo mal")
+    escucha.round()
+    escucha.network.edit(post, "@marca gracias, ya va", at=escucha.clock())
+    escucha.round(hours=1)
+    seen = [past.situation for past in again(escucha)]
+    assert [(one.revision, one.text) for one in seen if one] == [(1, "@marca todo mal"), (2, "@marca gracias, ya va")]
+
+
 def test_each_network_is_remembered_as_it_was(escucha: Escucha) -> None:
     def facts(network: str, _account: str) -> Facts:
         return replace(sandbox.FACTS, network=network, limit=40 if network == "short" else 500)
@@ -261,6 +270,15 @@ def test_a_fingerprint_is_of_every_word() -> None:
         policy.decide(situation("Sigo sin internet", "complaint"))
     )
     assert situations.fingerprint(one) != situations.fingerprint(replace(one, tags=("x",)))
+    others = [replace(one, rules=one.rules[:-1]), replace(one, guards=one.guards[::-1])]
+    for place, rule in enumerate(one.rules):
+        changed = replace(rule, saw=f"{rule.saw} and more")
+        others.append(replace(one, rules=(*one.rules[:place], changed, *one.rules[place + 1 :])))
+    for place, guard in enumerate(one.guards):
+        changed_guard = replace(guard, reason=f"{guard.reason} and more")
+        others.append(replace(one, guards=(*one.guards[:place], changed_guard, *one.guards[place + 1 :])))
+    prints = {situations.fingerprint(each) for each in (one, *others)}
+    assert len(prints) == 1 + len(others)
     assert FACTS.network == "mastodon"
 
 
