@@ -43,8 +43,9 @@ def _parts(decision: StoredDecision) -> list[tuple[str, int]]:
 
 
 def rows(decision: StoredDecision) -> Iterator[tuple[str, str]]:
-    """What the score is made of, why the case went to its team, and what it takes to work on it."""
-    yield "score", _sum(decision.score, _parts(decision))
+    """What the score is made of where it is more than the urgency, why the case went to its team, what it takes."""
+    parts = [*_parts(decision)]
+    yield "score", _sum(decision.score, parts) if len(parts) > 1 else ""
     route = decision.trace.get("route") or {}
     if route.get("because"):
         yield "team", f"{route.get('team', '')}: {route['because']}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, is_dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any
 
@@ -12,17 +12,47 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from listener import situations
-from listener.types import CasePlan, Decision, GuardTrace, Mode, ReplyPlan, RuleOutcome, RuleTrace, Urgency
+from listener.types import (
+    AlertPlan,
+    CasePlan,
+    Clock,
+    Contribution,
+    Decision,
+    GuardTrace,
+    Level,
+    Mode,
+    ModeTrace,
+    Occasion,
+    Promise,
+    ReplyPlan,
+    RuleOutcome,
+    RuleTrace,
+    Step,
+    Urgency,
+)
 from tests.policies.situations import GOLD, situation
 
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+_SPANS = ("first_response", "resolution")
 WHOLE = Decision(
     policy_version="v1",
     reply=ReplyPlan(template="t", text="Hola", language="es", mode=Mode.MANUAL, length=4, limit=500),
-    case=CasePlan(team="care", urgency=Urgency.HIGH, title="Complaint", first_response=timedelta(hours=1)),
+    case=CasePlan(
+        team="care",
+        urgency=Urgency.HIGH,
+        title="Complaint",
+        promise=Promise(
+            first_response=timedelta(hours=1),
+            steps=(Step(clock=Clock.RESOLUTION, occasion=Occasion.BREACH, number=1, at=NOON, alerts=("ops",)),),
+        ),
+    ),
     urgency=Urgency.HIGH,
     tags=("a",),
     rules=(RuleTrace(rule="one", outcome=RuleOutcome.FAILED, condition="kind", wanted="reply", saw="mention"),),
     guards=(GuardTrace(guard="age", holds=True, reason="it is old"),),
+    alerts=(AlertPlan(target="ops", rule="one"),),
+    contributions=(Contribution(name="outage", points=30),),
+    modes=(ModeTrace(level=Level.TEAM, mode=Mode.MANUAL, said="team care", name="care"),),
 )
 
 
@@ -40,7 +70,11 @@ def others(value: Any) -> list[Any]:
         return [f"{value}x", f"x{value}", f"{value}\ud800"]
     if isinstance(value, timedelta):
         return [value + timedelta(microseconds=1)]
+    if isinstance(value, datetime):
+        return [value + timedelta(microseconds=1)]
     assert isinstance(value, tuple)
+    if isinstance(value, Step):
+        return [value._replace(**{name: other}) for name in value._fields for other in others(getattr(value, name))]
     longer = [(*value, *value[-1:]), (), *((*value, other) for each in value[:1] for other in others(each))]
     changed = [(*value[:at], other, *value[at + 1 :]) for at, each in enumerate(value) for other in others(each)]
     return [each for each in (*longer, *changed) if each != value]
@@ -49,9 +83,11 @@ def others(value: Any) -> list[Any]:
 def others_of(whole: Any, name: str) -> list[Any]:
     value = getattr(whole, name)
     if value is None:
-        return [timedelta(days=1)]
-    if value == () and name == "tags":
+        return [1.5] if name in ("share", "lot") else [timedelta(days=1)] if name in _SPANS else [NOON]
+    if value == () and name in ("tags", "skills", "alerts"):
         return [("b",)]
+    if value == {}:
+        return [{"b": 1}]
     return [*others(value), *([None] if name in ("reply", "case", "first_response") else [])]
 
 

@@ -161,11 +161,11 @@ def test_the_longest_overtaking_is_that_of_the_contributions_there_are() -> None
         ),
         (
             {"contributions": [PARTS[0] | {"when": {"areas": ["roaming"]}}]},
-            "there is no area `roaming`; there is none yet: add it first",
+            "there is no area `roaming`; add it under `areas:`",
         ),
         (
             {"contributions": [PARTS[0] | {"when": {"time.within": "office"}}]},
-            "there is no calendar `office`; there is none yet: add it first",
+            "there is no calendar `office`; add it under `calendars:`",
         ),
         ({"contributions": [{"name": "a", "points": 3}]}, "`when` is missing; add it"),
         ({"contribution": []}, "`contribution` is not known here; did you mean `contributions`?"),

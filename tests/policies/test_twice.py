@@ -84,7 +84,8 @@ WHOLE: dict[str, Any] = {
     ],
     "tests": [
         {"name": "t", "mention": {"text": "a", "customer.fields": {"plan": "x"}, "sends.by_rule_last_day": {"a": 3},
-                                  "sends.by_wording_last_day": {"0": 1}}, "expect": {"rule": "a"}},
+                                  "sends.by_wording_last_day": {"0": 1}, "teams.live_cases": {"care": 1}},
+         "expect": {"rule": "a"}},
     ],
 }  # fmt: skip
 

@@ -255,7 +255,10 @@ def test_a_mention_whose_reply_vanishes_is_said_to(heard: Run) -> None:
 def test_explain_says_what_made_a_rule_match_and_what_it_did(heard: Run) -> None:
     told = " ".join(heard("explain", "M1", "--no-words").stdout.split())
     assert "✓ complaints matched saw intents complaint" in told
-    assert "→ reply with `sorry`, open a case with the default team (high), and end the reading" in told
+    assert (
+        "→ reply with `sorry`, open a case with the team of its area or the default team (high), and end the reading"
+        in told
+    )
     (matched,) = json.loads(heard("explain", "M1", "--no-words", "--json").stdout)["matched"]
     assert matched["rule"] == "complaints"
     assert matched["values"][0].startswith("intents ")

@@ -90,14 +90,10 @@ def test_what_came_within_a_day(escucha: Escucha) -> None:
         case = cases.get(tx, alone[2].case_reference)
         for state in (CaseState.RESOLVED, CaseState.OPEN):
             case = desk.move(tx, case, state, by="mod", now=escucha.clock(), moved=escucha.policy.promises.moved)
+        moved = escucha.policy.promises.moved
         waits = cases.get(tx, suggested[1].case_reference or "")
-        desk.move(
-            tx,
-            desk.move(tx, waits, CaseState.PENDING, by="mod", now=escucha.clock()),
-            CaseState.OPEN,
-            by="mod",
-            now=escucha.clock(),
-        )
+        waits = desk.move(tx, waits, CaseState.PENDING, by="mod", now=escucha.clock(), moved=moved)
+        desk.move(tx, waits, CaseState.OPEN, by="mod", now=escucha.clock(), moved=moved)
     escucha.round()
     escucha.round(hours=24)
     escucha.says("@marca todo mal, fatal", who=author(escucha, suggested[2]))
