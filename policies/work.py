@@ -38,14 +38,15 @@ class Work:
         if case is None or situation.case.exists:
             return
         count(self.cases, case.team)
-        if case.first_response is None:
+        due = case.promise.first_response_due
+        if due is None:
             return
         if not had_case or (answered_at is not None and answered_at < situation.now):
             which = self.not_known  # what was answered before this was heard, was not the answer to it
         elif answered_at is None:
             which = self.never
         else:
-            which = self.in_time if answered_at - situation.now <= case.first_response else self.late
+            which = self.in_time if answered_at <= due else self.late
         count(which, case.team)
 
     def merge(self, later: Work) -> None:
