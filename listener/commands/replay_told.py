@@ -158,7 +158,9 @@ def _parts(report: Mapping[str, Any]) -> Iterator[Part]:
         headers=("team", "opened", "joined"),
         rows=tuple((team, f"{cases['opened'].get(team, 0):,}", f"{cases['joined'].get(team, 0):,}") for team in teams),
     )
-    yield Part(title="Work", headers=("team", "replies to review", "cases", "minutes"), rows=_work(report["work"]))
+    timed = any(each["minutes"] is not None for each in report["work"].values())
+    headers = ("team", "replies to review", "cases", *(("minutes",) if timed else ()))
+    yield Part(title="Work", headers=headers, rows=_work(report["work"]))
     yield Part(title="Promised", headers=("cases", "service level"), rows=_pairs(report["service_levels"]))
     answers = report["first_answers"]
     yield Part(
@@ -229,7 +231,7 @@ def _work(work: Mapping[str, Mapping[str, Any]]) -> tuple[Row, ...]:
             team,
             f"{each['replies_to_review']:,}",
             f"{each['cases_opened']:,}",
-            "" if each["minutes"] is None else f"{each['minutes']:,.0f}",
+            *(() if each["minutes"] is None else (f"{each['minutes']:,.0f}",)),
         )
         for team, each in work.items()
     )

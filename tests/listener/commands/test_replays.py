@@ -130,6 +130,7 @@ def test_minutes_of_work_and_first_answers_are_told_by_team(heard: Run, tmp_path
     assert "First answers in time, as they really came TEAM BEFORE AFTER care not known 0 of 2 (0%)" in said
     said = " ".join(heard("policy", "replay", "new.yaml", *minutes).stdout.split())
     assert "Work TEAM REPLIES TO REVIEW CASES MINUTES care 0 2 15" in said
+    assert "MINUTES" not in heard("policy", "replay", "new.yaml").stdout
 
 
 def test_every_mention_that_changes_goes_to_a_file_of_its_own(heard: Run, tmp_path: Path) -> None:
