@@ -27,6 +27,7 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 UNIT = ROOT / "docs" / "escucha.service"
 QUESTION = "@marca ¿cuánto cuesta el plan de fibra?"  # the model is sure about this one
+ANOTHER = "@marca ¿cuánto cuesta el plan de fibra de {} megas?"  # many alike would be a campaign
 POLICY = """
 name: Test
 mode: auto
@@ -132,13 +133,15 @@ def test_two_daemons_by_mistake_killed_and_stopped(company: Company, server: Mas
     post = ana.post(QUESTION)
     eventually(lambda: answered(server)[post])
     first.kill()
-    posts = [server.person(f"p{n}").post(QUESTION) for n in range(5)]
+    posts = [server.person(f"p{n}").post(ANOTHER.format(100 + n)) for n in range(5)]
     eventually(lambda: len(answered(server)) >= 3, within=150)  # the dead one may have held the source for a minute
     second.kill()
     before = company.started()
     third = company.start()
     eventually(lambda: company.started() > before)  # the second may have left it nothing to answer
     eventually(lambda: set(posts) <= set(answered(server)), within=150)
+    # What the second was sending when it died is known to be sent only once the third has looked.
+    eventually(lambda: company.status()["counts"]["drafts"]["sent"] == 6, within=150)
     third.send_signal(signal.SIGTERM)
     assert third.wait(30) == 0
     assert set(answered(server).values()) == {1}
@@ -152,7 +155,7 @@ def test_when_pause_returns_nothing_goes_out_any_more(company: Company, server: 
     server.fail("POST /api/v1/statuses", "slow", times=1000, pause=0.0005)
     company.start()
     for n in range(100):
-        server.person(f"p{n}").post(QUESTION)
+        server.person(f"p{n}").post(ANOTHER.format(100 + n))
     eventually(lambda: len(answered(server)) >= 3)
     company("pause", "--reason", "incident")
     said = len(server.posts_by("marca"))
