@@ -124,24 +124,23 @@ def fingerprint(decision: Decision) -> str:
     except PydanticSerializationError:  # half a character, which UTF-8 has no bytes for
         values = adapter.dump_python(decision, mode="json", exclude=exclude, exclude_defaults=True, warnings=False)
         said = digest_of(values).encode()
-    traces = (*map(_written, decision.rules), b"|", *map(_written, decision.guards))
-    return hashlib.sha256(b"\n".join((said, *traces))).hexdigest()
+    rules = [(_WRITTEN.get(id(trace)) or _write(trace))[1] for trace in decision.rules]
+    guards = [(_WRITTEN.get(id(trace)) or _write(trace))[1] for trace in decision.guards]
+    return hashlib.sha256(b"\n".join((said, *rules, b"|", *guards))).hexdigest()
 
 
-def _written(trace: RuleTrace | GuardTrace) -> bytes:
-    """The trace as JSON. Policies hand out the same objects again and again; each is written once."""
-    known = _WRITTEN.get(id(trace))
-    if known is None:
-        if len(_WRITTEN) >= _MOST:
-            _WRITTEN.clear()
-        adapter = _adapter(RuleTrace if isinstance(trace, RuleTrace) else GuardTrace)
-        try:
-            said = adapter.dump_json(trace, exclude_defaults=True, warnings=False)
-        except PydanticSerializationError:
-            values = adapter.dump_python(trace, mode="json", exclude_defaults=True, warnings=False)
-            said = digest_of(values).encode()
-        known = _WRITTEN[id(trace)] = (trace, said)  # kept with it, so that no other can take its place in memory
-    return known[1]
+def _write(trace: RuleTrace | GuardTrace) -> tuple[RuleTrace | GuardTrace, bytes]:
+    """The trace and its JSON. Policies hand out the same objects again and again; each is written once."""
+    if len(_WRITTEN) >= _MOST:
+        _WRITTEN.clear()
+    adapter = _adapter(RuleTrace if isinstance(trace, RuleTrace) else GuardTrace)
+    try:
+        said = adapter.dump_json(trace, exclude_defaults=True, warnings=False)
+    except PydanticSerializationError:
+        values = adapter.dump_python(trace, mode="json", exclude_defaults=True, warnings=False)
+        said = digest_of(values).encode()
+    known = _WRITTEN[id(trace)] = (trace, said)  # kept with it, so that no other can take its place in memory
+    return known
 
 
 def _computed(facts: Facts) -> dict[str, Any]:
