@@ -214,8 +214,17 @@ def _rest(old: Guarded, new: Guarded) -> Iterator[Difference]:
             if old.mode_on(network) != new.mode_on(network):
                 continue  # said already
             said = f"{said[:-1]}; how replies go out does not change by that."
-        kind = Kind.ADDED if before is None else Kind.REMOVED if after is None else Kind.CHANGED
-        yield Difference(kind=kind, part=part, name=name, sentence=said)
+        if part == "networks":
+            name = path[1]
+        yield Difference(kind=_kind(path, was, now, before, after), part=part, name=name, sentence=said)
+
+
+def _kind(path: Path, old: dict[str, Any], new: dict[str, Any], was: Any, now: Any) -> Kind:
+    """What happened to the thing that has a name: a key that is set or unset in it changes it."""
+    part = path[0]
+    if len(path) > 1 and (part in _ENTRIES or part == "networks"):
+        was, now = (file.get(part, {}).get(path[1]) for file in (old, new))
+    return Kind.ADDED if was is None else Kind.REMOVED if now is None else Kind.CHANGED
 
 
 def _by_name(*files: dict[str, Any]) -> list[dict[str, Any]]:

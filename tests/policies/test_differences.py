@@ -278,3 +278,29 @@ def test_rules_that_only_change_places_are_only_moved(text: str, dice: random.Ra
     assert {each.kind.value for each in found} <= {"moved"}
     assert bool(found) == (shuffled["rules"] != rules)
     assert len(found) < max(1, len(rules))
+
+
+def test_a_key_in_something_with_a_name_changes_that_and_adds_nothing() -> None:
+    """Who counts the differences counts things: a team with a mode is no new team."""
+    more = changed(
+        teams__care={"what": "everything", "mode": "manual"}, networks__mail={"cases": "every", "mode": "auto"}
+    )
+    for old, new in ((OLD, more), (more, OLD)):
+        found = policies.differences(load(old), load(new))
+        (team,) = [each for each in found if each.part == "teams"]
+        assert (team.kind, team.name) == ("changed", "care")
+        assert policies.in_brief(found) == "1 team changed"
+    fewer = {"press": OLD["teams"]["press"]}
+    (gone,) = [
+        each
+        for each in policies.differences(
+            load(OLD), load(changed(teams=fewer, default_team="press", rules=OLD["rules"][:2]))
+        )
+        if each.part == "teams"
+    ]
+    assert (gone.kind, gone.name) == ("removed", "care")
+    found = policies.differences(
+        load(OLD), load(changed(networks={"mail": {"cases": "every"}, "x": {"cases": "every"}}))
+    )
+    assert [(each.kind, each.part, each.name) for each in found] == [("added", "networks", "x")]
+    assert policies.in_brief(found) == "1 network new"

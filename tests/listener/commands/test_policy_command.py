@@ -81,6 +81,34 @@ def test_the_policies_that_come_with_it_have_no_warnings(escucha: Run, path: Pat
     assert found["rules"]
 
 
+@pytest.mark.parametrize(
+    ("more", "line", "why"),
+    [
+        ("mode: manual\n", "care: {mode: {auto: 30%}}", "replies are manual on every network"),
+        ("mode: auto\n", "care: {mode: manual}", "all that has one is manual on another level"),
+    ],
+)
+def test_no_share_is_claimed_that_lets_nothing_go_out_alone(
+    escucha: Run, tmp_path: Path, more: str, line: str, why: str
+) -> None:
+    then = "{reply: {template: thanks, mode: {auto: 20%}}, case: care}"
+    text = (more + GOOD).replace("care: {}, lost: {}", line).replace("{reply: thanks}", then)
+    (tmp_path / "p.yaml").write_text(text, encoding="utf-8")
+    said = " ".join(escucha("policy", "check", "p.yaml").stdout.split())
+    assert f"Its shares let nothing go out alone, for {why}; see `mode:`." in said
+    assert "may answer alone" not in said
+
+
+def test_of_two_shares_only_the_one_at_work_is_claimed(escucha: Run, tmp_path: Path) -> None:
+    more = "  sorry: {es: Lo sentimos., mode: {auto: 40%}}"
+    text = "mode: {auto: 30%}\n" + GOOD.replace("  sorry: {es: Lo sentimos.}", more)
+    (tmp_path / "p.yaml").write_text(text, encoding="utf-8")
+    said = " ".join(escucha("policy", "check", "p.yaml").stdout.split())
+    assert said.count("may answer alone") == 1
+    assert "The policy may answer alone for 30% of its mentions" in said
+    assert "Template 'sorry' has a share and yet lets nothing go out alone" in said
+
+
 def test_the_schema_is_printed(escucha: Run) -> None:
     assert json.loads(escucha("policy", "check", "--schema").stdout) == policies.json_schema()
 
