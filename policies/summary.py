@@ -56,7 +56,8 @@ def dangers(old: Guarded | None, new: Guarded, found: Sequence[Difference]) -> l
 
 
 def _modes(old: Guarded | None, new: Guarded, found: Sequence[Difference]) -> Iterator[str]:
-    if old is None and new.mode_on("") == Mode.AUTO and any(new.alone(rule) for rule in new.file.rules):
+    ways = [new.alone(rule) for rule in new.file.rules]
+    if old is None and new.mode_on("") == Mode.AUTO and any(how and not how.shares for how in ways):
         yield "Replies that pass every guard go out alone (auto)."
     for each in found:
         if each.part == "modes":

@@ -61,10 +61,11 @@ def _forgotten(file: Any) -> Iterator[str]:
     risk_teams = {getattr(file.guard.risk_teams, kind) for kind in type(file.guard.risk_teams).model_fields}
     busy = {file.default_team} | risk_teams
     busy |= {then.case.team for then in thens if then.case} | {then.escalate for then in thens}
+    busy |= {step.team for _, steps in file.escalation.steps() for step in steps}
     busy |= {area.team for area in file.areas.values()} | {team.overflow for team in file.teams.values()}
     for name in file.teams:
         if name not in busy:
-            yield f"Team {name!r} gets nothing from any rule; people can still give it cases."
+            yield f"Team {name!r} gets nothing by any rule or step of escalation; people can still give it cases."
     spoken = {language for template in file.templates.values() for language in template.wordings()[""]}
     for name, template in file.templates.items():
         missing = sorted(spoken - set(template.wordings()[""]))

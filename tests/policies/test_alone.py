@@ -82,6 +82,7 @@ def test_a_share_on_any_level_is_a_share() -> None:
         load(), load(team={"auto": "20%"}, rule="auto")
     )
     assert not [said for said in dangers(None, load(team="manual", rule={"auto": "20%"})) if "complaint" in said]
+    assert dangers(None, load(rule={"auto": "20%"})) == ["Rules that may answer alone for a share: “complaint”."]
 
 
 def test_a_case_that_is_with_another_team_already_may_be_answered_alone() -> None:

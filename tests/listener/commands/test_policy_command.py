@@ -51,6 +51,16 @@ def test_a_good_policy_is_summed_up_with_what_may_be_an_oversight(escucha: Run, 
     assert "Team 'lost' gets nothing" in result.stdout
 
 
+def test_a_team_that_escalation_hands_cases_to_gets_something(escucha: Run, tmp_path: Path) -> None:
+    promises = "service_levels: {high: {first_response: 1h}}\n"
+    for more in ("on_breach: [{after: 1h, team: lost}]", "teams: {care: {on_information_needed: {team: lost}}}"):
+        text = f"{promises}escalation: {{{more}}}\n{GOOD}"
+        (tmp_path / "p.yaml").write_text(text, encoding="utf-8")
+        result = escucha("policy", "check", "p.yaml")
+        assert result.exit_code == 0
+        assert "gets nothing" not in result.stdout
+
+
 def test_every_problem_names_file_and_line(escucha: Run, tmp_path: Path) -> None:
     (tmp_path / "p.yaml").write_text(BAD, encoding="utf-8")
     result = escucha("policy", "check", "p.yaml")
@@ -129,7 +139,7 @@ def test_modes_show_what_the_settings_change(escucha: Run, tmp_path: Path) -> No
 def test_shares_and_the_shadow_are_said_in_words(escucha: Run, tmp_path: Path) -> None:
     ramp = "{from: 10%, to: 100%, over: 14d, starting: 2026-12-01}"
     then = f"{{reply: {{template: thanks, mode: {{ramp: {ramp}}}}}, ask_for: {{customer: sorry}}}}"
-    shared = GOOD.replace("{reply: thanks}", then)
+    shared = "mode: auto\n" + GOOD.replace("{reply: thanks}", then)
     tried = "  - {name: bold, shadow: true, then: {reply: {template: thanks, mode: {auto: 50%}}}}\n"
     (tmp_path / "p.yaml").write_text(shared.replace("templates:", f"{tried}templates:"), encoding="utf-8")
     said = " ".join(escucha("policy", "check", "p.yaml").stdout.split())
