@@ -15,6 +15,7 @@ _DURATION = re.compile(r"(?:\d{1,6}[smhdw] ?)+")
 _PART = re.compile(r"(\d{1,6})([smhdw])")
 _COMPARISON = re.compile(r"\s*(>=|<=|>|<|==?)?\s*(.+?)\s*")
 _NUMBER = re.compile(r"(\d{1,12}(?:\.\d{1,6})?)(%|k)?")
+_SIGNED = re.compile(r"([-+−]?[0-9]{1,6})")
 _LONGEST = timedelta(days=366)
 
 _OPERATORS: dict[str, Callable[[float, float], bool]] = {
@@ -60,6 +61,16 @@ def number_comparison(value: object) -> Comparison:
         raise ValueError(f'`{shown(value)}` is not a comparison; write it like `">= 10"` or `"< 3"`')
     scale = {"%": 0.01, "k": 1000.0}.get(match[2] or "", 1.0)
     return Comparison(sign=sign, number=float(match[1]) * scale, text=text)
+
+
+def signed_comparison(value: object) -> Comparison:
+    """`>= 60`, `< -10` or a bare whole number, below 0 too (exactly that). Raises ValueError with a sentence."""
+    sign, rest, _ = _split(value)
+    match = _SIGNED.fullmatch(rest)
+    if match is None:
+        raise ValueError(f'`{shown(value)}` is not a comparison of points; write it like `">= 60"` or `"< -10"`')
+    number = int(match[1].replace("−", "-"))
+    return Comparison(sign=sign, number=number, text=f"{sign} {number}")
 
 
 def duration_comparison(value: object) -> Comparison:

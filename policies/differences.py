@@ -26,11 +26,14 @@ Leaf = tuple[Path, Any, Any]  # where, what was there, what is there; None for n
 _ENTRIES = {
     **{"templates": "Template", "teams": "Team", "areas": "Area", "calendars": "Calendar", "tests": "Test"},
     "contributions": "Contribution",  # which stand under `score`
+    "only": "Service level",  # which stand under `service_levels`, each named after the cases that it is for
 }
 _SECTIONS = {
     **{"guard": "Guard", "guidelines": "Guidelines", "brand": "Brand", "service_levels": "Service levels"},
     **{"escalation": "Escalation", "score": "Score"},
 }
+_STANDS_UNDER = {"contributions": "score", "only": "service_levels"}
+_FOR_WHOM = ("network", "team", "tier", "urgency")
 _MODES = {
     Mode.AUTO: "replies that pass every guard go out alone (auto)",
     Mode.MANUAL: "a person sees every reply first (manual)",
@@ -207,20 +210,47 @@ def _rest(old: Guarded, new: Guarded) -> Iterator[Difference]:
             continue
         if part in _ENTRIES and len(path) > 1:
             name = path[1]
-        part = "score" if part == "contributions" else part
+        part = _STANDS_UNDER.get(part, part)
         said = _line(path, before, after)
         if part == "mode" or (part == "networks" and path[2:3] == ("mode",)):
             network = path[1] if part == "networks" else ""
             if old.mode_on(network) != new.mode_on(network):
                 continue  # said already
             said = f"{said[:-1]}; how replies go out does not change by that."
-        kind = Kind.ADDED if before is None else Kind.REMOVED if after is None else Kind.CHANGED
-        yield Difference(kind=kind, part=part, name=name, sentence=said)
+        if part == "networks":
+            name = path[1]
+        yield Difference(kind=_kind(path, was, now, before, after), part=part, name=name, sentence=said)
+    yield from _places_of_levels(list(was.get("only", ())), list(now.get("only", ())))
+
+
+def _places_of_levels(old: list[str], new: list[str]) -> Iterator[Difference]:
+    """That the first level that fits is another one, for they are read otherwise."""
+    kept = [name for name in old if name in new]
+    if new != [*kept, *(name for name in new if name not in old)]:
+        said = (
+            f"Service levels: those of `only` are read in this order now, and the first that fits counts: {_all(new)}."
+        )
+        yield Difference(kind=Kind.MOVED, part="service_levels", name="only", sentence=said)
+
+
+def _all(names: Sequence[str]) -> str:
+    return ", then ".join(map(quoted, names))
+
+
+def _kind(path: Path, old: dict[str, Any], new: dict[str, Any], was: Any, now: Any) -> Kind:
+    """What happened to the thing that has a name: a key that is set or unset in it changes it."""
+    part = path[0]
+    if len(path) > 1 and (part in _ENTRIES or part == "networks"):
+        was, now = (file.get(part, {}).get(path[1]) for file in (old, new))
+    return Kind.ADDED if was is None else Kind.REMOVED if now is None else Kind.CHANGED
 
 
 def _by_name(*files: dict[str, Any]) -> list[dict[str, Any]]:
     """The files with contributions as entries by name; with tests too, where no two of a file share one."""
     files = tuple(file | {"contributions": _contributions(file)} for file in files)
+    levels = [[_for_whom(level) for level in file["service_levels"].get("only", ())] for file in files]
+    if all(len(set(names)) == len(names) for names in levels):
+        files = tuple(file | _levels(file["service_levels"], names) for file, names in zip(files, levels, strict=True))
     for file in files:
         tests = file.get("tests", ())
         if len({test["name"] for test in tests}) < len(tests):
@@ -232,6 +262,21 @@ def _contributions(file: dict[str, Any]) -> dict[str, Any]:
     """What makes up a score, by name, taken out of the file's `score`."""
     file["score"] = dict(file["score"])
     return {each["name"]: _nameless(each) for each in file["score"].pop("contributions", ())}
+
+
+def _for_whom(level: dict[str, Any]) -> str:
+    """`team billing, tier gold`: the cases that the level is for."""
+    said = ((key, [inline("", word) for word in level[key]]) for key in _FOR_WHOM if level.get(key))
+    return ", ".join(f"{key} {' or '.join(words)}" for key, words in said)
+
+
+def _levels(service_levels: dict[str, Any], names: list[str]) -> dict[str, Any]:
+    """The service levels without those for some only, and these by the names."""
+    whole = {key: value for key, value in service_levels.items() if key != "only"}
+    said = [
+        {key: value for key, value in level.items() if key not in _FOR_WHOM} for level in service_levels.get("only", ())
+    ]
+    return {"service_levels": whole, "only": dict(zip(names, said, strict=True))}
 
 
 def _nameless(test: dict[str, Any]) -> dict[str, Any]:

@@ -118,6 +118,9 @@ Span = Annotated[timedelta, BeforeValidator(sentences(_span), json_schema_input_
 Number = Annotated[
     amounts.Comparison, BeforeValidator(sentences(amounts.number_comparison), json_schema_input_type=str | int | float)
 ]
+Points = Annotated[
+    amounts.Comparison, BeforeValidator(sentences(amounts.signed_comparison), json_schema_input_type=str | int)
+]
 Age = Annotated[amounts.Comparison, BeforeValidator(sentences(amounts.duration_comparison), json_schema_input_type=str)]
 Raise = Annotated[str, BeforeValidator(sentences(_urgency), json_schema_input_type=str | int)]
 

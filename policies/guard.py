@@ -48,6 +48,7 @@ from listener.types import (
     Visibility,
 )
 from policies import stops, stops_of_words
+from policies.alone import Alone, alone, shares_at_work
 from policies.colleagues import is_colleague
 from policies.conditions import said_in
 from policies.drafts import addressed_length
@@ -56,7 +57,7 @@ from policies.guidelines import Guidelines
 from policies.modes import shares_in
 from policies.promises import Promises
 from policies.risks import Risk, RiskWords
-from policies.schema import PolicyFile
+from policies.schema import PolicyFile, Rule
 from policies.score import longest_overtaking, total
 from policies.shares import Share
 from policies.stops import Case, Stop
@@ -101,6 +102,15 @@ class Guarded:
     def shares(self) -> tuple[tuple[Level, str, Share], ...]:
         """Every share in it: what has it, by level and name, and the share; those in the shadow are left out."""
         return tuple(shares_in(self._rules.file))
+
+    @property
+    def shares_at_work(self) -> set[tuple[Level, str]]:
+        """What has a share that lets anything go out alone: another level may let nothing."""
+        return shares_at_work(self._rules)
+
+    def alone(self, rule: Rule) -> Alone | None:
+        """How the answers of one of its rules may go out alone; None: only by a person."""
+        return alone(self._rules, rule)
 
     def mode_on(self, network: str) -> Mode | Share:
         """How replies go out on that network, settings included; the levels below can only make it stricter."""

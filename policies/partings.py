@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
-from listener.types import CasePlan, Decision, GuardTrace, Mode, RuleOutcome, RuleTrace
+from listener.types import CasePlan, Decision, GuardTrace, Mode, Occasion, Promise, RuleOutcome, RuleTrace
+from policies.amounts import spoken
 from policies.guard import Guarded
 from policies.schema import Rule
 from policies.spelling import tree, written
@@ -150,15 +152,60 @@ def _not_the_rules(  # noqa: PLR0911  one for each thing that can differ
         )
     if before.escalate_to != after.escalate_to:
         return Parting("", "teams for danger", "Another team is called in when words of danger appear.")
-    if before.case and after.case and _promised(before.case) != _promised(after.case):
-        return Parting("", "service levels", "What is promised for that urgency has changed.")
+    if before.case and after.case and before.case.promise != after.case.promise:
+        return _other_promise(before.case.promise, after.case.promise)
     if before.case and after.case and before.case.skills != after.case.skills:
         return Parting("", "skills", f"The case asks for {_skills(after.case)}, and asked for {_skills(before.case)}.")
-    return _other_score(before, after)
+    if before.score != after.score:
+        return _other_score(before, after)
+    return Parting("", "tags", f"The tags are {_tags(after)}, and were {_tags(before)}.")
 
 
-def _promised(case: CasePlan) -> object:
-    return case.first_response, case.resolution
+def _other_promise(before: Promise, after: Promise) -> Parting:
+    """What is promised now: the level, the spans and the clock; or else its warnings; or else what follows."""
+    said = []
+    if before.level != after.level:
+        said.append(f"the level is “{shown(after.level, 120)}” and was “{shown(before.level, 120)}”")
+    for what, was, becomes in (
+        ("first answer", before.first_response, after.first_response),
+        ("solution", before.resolution, after.resolution),
+    ):
+        if was != becomes:
+            said.append(f"the {what} is promised {_within(becomes)} and was {_within(was)}")
+    if before.calendar != after.calendar:
+        said.append(f"the clock runs {_running(after)} and ran {_running(before)}")
+    dues = [(each.first_response_due, each.resolution_due) for each in (before, after)]
+    if not said and dues[0] != dues[1]:
+        said.append(f"the clock runs {_running(after)}, which has other hours or days now")
+    if said:
+        return Parting("", "service levels", f"Something else is promised: {'; '.join(said)}.")
+    for what, first, then in (
+        ("first answer", before.first_response_warning, after.first_response_warning),
+        ("solution", before.resolution_warning, after.resolution_warning),
+    ):
+        if first != then:
+            when = "there is none" if then is None else "there is one" if first is None else "it comes "
+            when += ("sooner" if then < first else "later") if first and then else ""
+            said.append(f"before the {what} is late {when} now")
+    if said:
+        return Parting("", "warnings", f"Of the warnings, {', and '.join(said)}.")
+    changed = {step.occasion for step in {*before.steps} ^ {*after.steps}}
+    after_what = " and ".join(
+        f"a {occasion}" for occasion in (Occasion.WARNING, Occasion.BREACH) if occasion in changed
+    )
+    return Parting("", "escalation", f"Other steps follow {after_what}.")
+
+
+def _within(span: timedelta | None) -> str:
+    return "not at all" if span is None else f"within {spoken(span)}"
+
+
+def _running(promise: Promise) -> str:
+    return f"by the calendar “{shown(promise.calendar)}”" if promise.calendar else "round the clock"
+
+
+def _tags(decision: Decision) -> str:
+    return shown(" and ".join(decision.tags), 120) if decision.tags else "none"
 
 
 def _skills(case: CasePlan) -> str:
@@ -170,13 +217,18 @@ def _other_score(before: Decision, after: Decision) -> Parting:
     gone = [part for part in before.contributions if part not in after.contributions]
     come = [part for part in after.contributions if part not in before.contributions]
     said = [
-        f"{', '.join(f'{part.points:+d} {shown(part.name)}' for part in parts)} {verb}"
+        f"{', '.join(f'{_signed(part.points)} {shown(part.name)}' for part in parts)} {verb}"
         for parts, verb in ((come, "counts now"), (gone, "counts no more"))
         if parts
     ]
     names = [part.name for part in (*come, *gone)]
-    kind = f"contribution {shown(names[0])}" if names else "score"
-    return Parting("", kind, f"The score is {after.score} and was {before.score}: {', and '.join(said)}.")
+    totals = f"The score is {_signed(after.score, '')} and was {_signed(before.score, '')}"
+    return Parting("", f"contribution {shown(names[0])}", f"{totals}: {', and '.join(said)}.")
+
+
+def _signed(points: int, plus: str = "+") -> str:
+    """With a true minus, as `escucha explain` has it."""
+    return f"−{-points}" if points < 0 else f"{plus}{points}"
 
 
 def _other_mode(before: Decision, after: Decision) -> str:

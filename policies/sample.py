@@ -34,7 +34,7 @@ from policies.fields import (
     Language,
     Name,
     NetworkName,
-    Number,
+    Points,
     Reference,
     Span,
     Text,
@@ -206,7 +206,7 @@ class Expected(_Block):
     first_response_due: _Moment | None = Key(default=None, description="By when, like 2026-03-02T10:00+01:00.")
     resolution_due: _Moment | None = None
     alert: Words | None = Key(default=None, description="These targets are told; `none`: nobody is.")
-    score: Number | None = Key(default=None, description='The points that order the queue, like ">= 50".')
+    score: Points | None = Key(default=None, description='The points that order the queue, like ">= 50" or "< 0".')
     skills: Words | None = Key(default=None, description="These are among what is asked for; `none`: nothing is.")
 
     @field_validator("rule", "kept_by", "tags", "guard", "alert", "skills")

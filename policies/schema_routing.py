@@ -2,27 +2,43 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from policies.fields import Word, listed, sentences
+from policies.spelling import written
 from policies.words import shown
 
 MOST_POINTS = 100  # of one contribution, and of all together
 LONGEST_POINT = 60  # minutes of waiting
 MOST_CASES = 100_000
 
+_NUMBER = re.compile(r"[-+−]?[0-9]{1,9}")
+
 
 def _whole(what: str, least: int, most: int, *, zero: bool = True) -> Callable[[object], int]:
+    def fits(number: int) -> bool:
+        return least <= number <= most and (zero or number != 0)
+
     def read(value: object) -> int:
-        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most or not (value or zero):
+        if isinstance(value, bool) or not isinstance(value, int) or not fits(value):
+            bare = _bare(value) if isinstance(value, str) else None
+            if bare is not None and fits(bare):
+                raise ValueError(f"`{shown(value)}` is text here, not a number; write it bare, without quotes: {bare}")
             but = "" if zero else ", and not 0"
-            raise ValueError(f"`{shown(value)}` is no {what}; write a whole number from {least} to {most}{but}")
+            raise ValueError(f"`{written(value)}` is no {what}; write a whole number from {least} to {most}{but}")
         return value
 
     return read
+
+
+def _bare(text: str) -> int | None:
+    """The whole number that the text spells, be its minus a true one; None where it spells none."""
+    found = _NUMBER.fullmatch(text.strip())
+    return int(found[0].replace("−", "-")) if found else None
 
 
 Points = Annotated[

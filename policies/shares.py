@@ -25,6 +25,7 @@ from policies.fields import BRANCH, Span, refuse, sentences
 from policies.words import shown
 
 _PERCENT = re.compile(r"(\d{1,3}(?:\.\d{1,2})?) ?%")
+_ALMOST = re.compile(r"(?:auto)?\W{0,3}(?:for )?" + _PERCENT.pattern)  # a share without its braces
 
 
 def _percent(value: object) -> float:
@@ -55,6 +56,8 @@ class Share(Block):
     @model_validator(mode="after")
     def _fits_together(self) -> Share:
         ramp = self.ramp
+        if ramp is None and self.auto in (0, 100):
+            raise refuse(_no_share(self.auto))
         if self.auto is None and (ramp is None or ramp.start is None):
             raise refuse("nothing says how many are answered alone; write `auto: 10%`, or `from:` in the `ramp`")
         if ramp and ramp.start is not None and self.auto not in (None, ramp.start):
@@ -99,9 +102,26 @@ class Share(Block):
         return f"auto {self.in_words()}"
 
 
+def _no_share(all_or_nothing: float) -> str:
+    what, mode = ("everything", Mode.AUTO) if all_or_nothing else ("nothing", Mode.MANUAL)
+    return f"a share of {percent(all_or_nothing)} lets {what} go out alone and is none; write `mode: {mode}`"
+
+
+def _mode(value: object) -> object:
+    """What stands without braces is no share, though it may look like one."""
+    if not isinstance(value, str) or "%" not in value:
+        return value
+    almost = _ALMOST.fullmatch(value.strip().casefold())
+    share = float(almost[1]) if almost and float(almost[1]) <= 100 else 10.0
+    if share in (0, 100):
+        raise ValueError(_no_share(share))
+    raise ValueError(f"`{shown(value)}` is no mode; a share stands in braces: `mode: {{auto: {percent(share)}}}`")
+
+
 # How replies go out, wherever that may be said.
 Sending = Annotated[
-    Annotated[Mode, Tag(BRANCH + "mode")] | Annotated[Share, Tag(BRANCH + "share")],
+    Annotated[Mode, BeforeValidator(sentences(_mode), json_schema_input_type=Mode), Tag(BRANCH + "mode")]
+    | Annotated[Share, Tag(BRANCH + "share")],
     Discriminator(lambda value: BRANCH + ("share" if isinstance(value, dict | Share) else "mode")),
 ]
 

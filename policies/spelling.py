@@ -72,7 +72,9 @@ def _written(value: Any, *, nested: bool) -> str:  # noqa: PLR0911
             return "true" if value else "false"
         case timedelta():
             return _span(value)
-        case Comparison() | Asked():
+        case Comparison():
+            return value.text.removeprefix("= ")
+        case Asked():
             return value.text
         case date() | Window() | Region():
             return str(value)

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from listener.types import Mode
+from listener.types import Level, Mode
+from policies.alone import Alone
 from policies.differences import Difference, Kind
 from policies.guard import Guarded
 from policies.schema import Rule
@@ -51,18 +52,44 @@ def dangers(old: Guarded | None, new: Guarded, found: Sequence[Difference]) -> l
 
     `old`: None where nothing is known to have ruled. `found`: the differences of the two.
     """
-    return [*_guard(old, new, found), *_alone(old, new), *_modes(old, new, found)]
+    return [*_guard(old, new, found), *_alone(old, new), *_modes(old, new, found), *_below(old, new)]
 
 
 def _modes(old: Guarded | None, new: Guarded, found: Sequence[Difference]) -> Iterator[str]:
-    everywhere = new.mode_on("")
-    if old is None and everywhere == Mode.AUTO:
+    ways = [new.alone(rule) for rule in new.file.rules]
+    if old is None and new.mode_on("") == Mode.AUTO and any(how and not how.shares for how in ways):
         yield "Replies that pass every guard go out alone (auto)."
-    elif old is None and isinstance(everywhere, Share):
-        yield f"Replies that pass every guard go out alone {everywhere.in_words()}."
     for each in found:
         if each.part == "modes":
             yield each.sentence
+
+
+def _below(old: Guarded | None, new: Guarded) -> Iterator[str]:
+    """How replies of a team, with a template or about an area go out, where that changes."""
+    if old is None:
+        return
+    for what, before, after in (
+        ("Team", old.file.teams, new.file.teams),
+        ("Template", old.file.templates, new.file.templates),
+        ("Area", old.file.areas, new.file.areas),
+    ):
+        for name, each in before.items():
+            there = after.get(name)
+            if there is None and what != "Area":
+                continue  # nothing of it is left that could go out; what was about an area still comes
+            was, now = each.mode or Mode.AUTO, (there.mode if there else None) or Mode.AUTO
+            if was != now:
+                gone = "" if there else ", which is gone,"
+                yield f"{what} {quoted(name)}{gone} {_lets(now)}; until now it {_lets(was, before=True)}."
+
+
+def _lets(mode: Mode | Share, *, before: bool = False) -> str:
+    if mode is Mode.MANUAL:
+        return "left its replies to a person (manual)" if before else "leaves its replies to a person (manual) now"
+    let = "let its replies" if before else "lets its replies"
+    if isinstance(mode, Share):
+        return f"{let} go out alone {mode.in_words()}" if before else f"{let} go out alone for a share now"
+    return f"{let} go out alone" if before else f"{let} go out alone now, where all else lets them"
 
 
 def _guard(old: Guarded | None, new: Guarded, found: Sequence[Difference]) -> Iterator[str]:
@@ -106,17 +133,17 @@ def _holds_less(was: Any, now: Any) -> bool:
 
 
 def _alone(old: Guarded | None, new: Guarded) -> Iterator[str]:
-    before = {rule.name: _how(old, rule) for rule in old.file.rules} if old else {}
+    before = {rule.name: old.alone(rule) for rule in old.file.rules} if old else {}
     same = {_key(rule): rule.name for rule in old.file.rules} if old else {}
     now, shares, fewer = list[str](), list[str](), list[str]()
     for rule in new.file.rules:
-        how = _how(new, rule)
-        was = before.get(rule.name, before.get(same.get(_key(rule), ""), ""))
-        if how == was:
+        how = new.alone(rule)
+        was = before[rule.name] if rule.name in before else before.get(same.get(_key(rule), ""))
+        if _same(was, how):
             continue
-        (now if how == "alone" else shares if how else fewer).append(
-            f"{quoted(rule.name)} {how}" if how not in ("alone", "") else quoted(rule.name)
-        )
+        more = how.in_brief() if how else ""
+        name = f"{quoted(rule.name)} ({more})" if more else quoted(rule.name)
+        (fewer if how is None else shares if how.shares else now).append(name)
     if fewer:
         yield f"Answered by a person only, from now on: {_listed(fewer)}."
     if shares:
@@ -125,22 +152,20 @@ def _alone(old: Guarded | None, new: Guarded) -> Iterator[str]:
         yield f"Rules that may answer alone now: {_listed(now)}."
 
 
+def _same(was: Alone | None, now: Alone | None) -> bool:
+    """Whether that is the same, whatever the rule is called."""
+    if was is None or now is None:
+        return was is now
+    said = [
+        [(level, "" if level is Level.RULE else name, share) for level, name, share in each.shares]
+        for each in (was, now)
+    ]
+    return said[0] == said[1] and was.teams == now.teams
+
+
 def _key(rule: Rule) -> str:
     """What a rule says, without its name: one that was only renamed says the same."""
     return repr((rule.when, rule.then))
-
-
-def _how(policy: Guarded, rule: Rule) -> str:
-    """How the rule's answers may go out somewhere: `alone`, `for 10% of its mentions`, or "": by a person only."""
-    then = rule.then
-    answers = bool(then.ask_for) or (then.reply is not None and not then.reply.is_silence)
-    networks = ("", *policy.file.networks, *policy.overrides)
-    if not answers or rule.shadow or then.person or all(policy.mode_on(each) is Mode.MANUAL for each in networks):
-        return ""
-    mode = then.reply.mode if then.reply else None
-    if isinstance(mode, Share):
-        return mode.in_words()
-    return "" if mode is Mode.MANUAL else "alone"
 
 
 def _listed(names: Sequence[str]) -> str:

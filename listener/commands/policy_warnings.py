@@ -16,9 +16,11 @@ from listener.types import Mode
 def all_of(app: App, found: Any, path: Path | str) -> list[str]:
     """What it says in vain, with file and line, and what it may have forgotten."""
     warnings = [*rehearsing.in_vain(app, found, Path(path)), *_forgotten(found.file), *telling.unchecked(app, found)]
-    modes = [found.mode_on(network) for network in ("", *found.file.networks, *app.config_or_default.policy.modes)]
-    if found.shares and all(mode is Mode.MANUAL for mode in modes):
-        warnings.append("Its shares let nothing go out alone, for replies are manual on every network; see `mode:`.")
+    if found.shares and not found.shares_at_work:
+        modes = [found.mode_on(network) for network in ("", *found.file.networks, *app.config_or_default.policy.modes)]
+        everywhere = all(mode is Mode.MANUAL for mode in modes)
+        why = "replies are manual on every network" if everywhere else "all that has one is manual on another level"
+        warnings.append(f"Its shares let nothing go out alone, for {why}; see `mode:`.")
     return warnings
 
 
@@ -30,8 +32,13 @@ def verdict(warnings: list[str]) -> str:
 def notices(found: Any, now: datetime) -> list[str]:
     """Who answers alone for a share only, and how large it is by now; and the rules in the shadow."""
     sharing = []
+    at_work = found.shares_at_work
     for level, name, share in found.shares:
         who = f"{level.capitalize()} {name!r}" if name else f"The {level}"
+        if (level, name) not in at_work:
+            if at_work:  # where none is, `all_of` says so
+                sharing.append(f"{who} has a share and yet lets nothing go out alone; see `mode:` on the other levels.")
+            continue
         today = share.by_now(now, ZoneInfo(found.file.time_zone))
         said = f"{share.in_words()} ({today})" if today else share.in_words()
         sharing.append(f"{who} may answer alone {said}; the others wait for a person.")
@@ -54,10 +61,11 @@ def _forgotten(file: Any) -> Iterator[str]:
     risk_teams = {getattr(file.guard.risk_teams, kind) for kind in type(file.guard.risk_teams).model_fields}
     busy = {file.default_team} | risk_teams
     busy |= {then.case.team for then in thens if then.case} | {then.escalate for then in thens}
+    busy |= {step.team for _, steps in file.escalation.steps() for step in steps}
     busy |= {area.team for area in file.areas.values()} | {team.overflow for team in file.teams.values()}
     for name in file.teams:
         if name not in busy:
-            yield f"Team {name!r} gets nothing from any rule; people can still give it cases."
+            yield f"Team {name!r} gets nothing by any rule or step of escalation; people can still give it cases."
     spoken = {language for template in file.templates.values() for language in template.wordings()[""]}
     for name, template in file.templates.items():
         missing = sorted(spoken - set(template.wordings()[""]))

@@ -377,3 +377,22 @@ def test_an_open_case_is_never_made_less_urgent() -> None:
     decision = policies.load_text(SMALL, "p.yaml").decide(situation(case=case))
     assert decision.case is not None
     assert (decision.case.team, decision.case.urgency) == ("boss", Urgency.CRITICAL)
+
+
+@pytest.mark.parametrize(
+    ("given", "counts"),
+    [
+        ({}, False),
+        ({"customer": GOLD}, True),
+        ({"understanding__signals": (Signal.CHURN,)}, True),
+    ],
+)
+def test_a_stranger_who_asks_for_a_price_is_not_about_to_leave(given: dict[str, Any], counts: bool) -> None:
+    seen = situation("¿Cuánto cuesta cambiarme?", "purchase_interest", "cancellation_threat", **given)
+    decision = policies.load(policies.default_path()).decide(seen)
+    assert ("about to leave" in [part.name for part in decision.contributions]) is counts
+
+
+def test_who_only_threatens_is_about_to_leave() -> None:
+    decision = policies.load(policies.default_path()).decide(situation("Me doy de baja", "cancellation_threat"))
+    assert "about to leave" in [part.name for part in decision.contributions]

@@ -232,6 +232,65 @@ def test_what_changes_is_said(new: dict[str, Any], sentences: list[str]) -> None
     assert sorted(said(new)) == sorted(sentences)
 
 
+GOLD = {"tier": ["gold"], "team": "care", "first_response": "30m", "warn": "80%"}
+ON_X = {"network": ["x", "mail"], "first_response": "1h"}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "sentences"),
+    [
+        (
+            [GOLD],
+            [ON_X],
+            [
+                "Service level “team care, tier gold” is gone; it said: first_response: 30m, warn: 80%.",
+                "Service level “network x or mail” is new: first_response: 1h.",
+            ],
+        ),
+        (
+            [GOLD, ON_X],
+            [GOLD | {"first_response": "20m", "warn": None, "resolution": "4h"}, ON_X],
+            [
+                "Service level “team care, tier gold”: `first_response` is now 20m; it was 30m.",
+                "Service level “team care, tier gold”: `resolution` is now 4h; it was not set.",
+                "Service level “team care, tier gold”: `warn` is no longer set; it was 80%.",
+            ],
+        ),
+        (
+            [GOLD, ON_X],
+            [ON_X, GOLD],
+            [
+                "Service levels: those of `only` are read in this order now, and the first that fits counts: “network "
+                "x or mail”, then “team care, tier gold”."
+            ],
+        ),
+        ([GOLD], [GOLD, ON_X], ["Service level “network x or mail” is new: first_response: 1h."]),
+        (
+            [GOLD],
+            [ON_X, GOLD],
+            [
+                "Service level “network x or mail” is new: first_response: 1h.",
+                "Service levels: those of `only` are read in this order now, and the first that fits counts: “network "
+                "x or mail”, then “team care, tier gold”.",
+            ],
+        ),
+        (
+            [GOLD, GOLD | {"first_response": "1h"}],
+            [GOLD],
+            ["Service levels: `only` loses {first_response: 1h, warn: 80%, team: [care], tier: [gold]}."],
+        ),
+    ],
+)
+def test_what_only_some_are_promised_is_said_by_whom_it_is_for(
+    before: list[dict[str, Any]], after: list[dict[str, Any]], sentences: list[str]
+) -> None:
+    def only(levels: list[dict[str, Any]]) -> dict[str, Any]:
+        said = [{key: each for key, each in level.items() if each is not None} for level in levels]
+        return changed(service_levels__only=said)
+
+    assert sorted(said(only(after), only(before))) == sorted(sentences)
+
+
 def test_what_the_settings_change_is_said_too() -> None:
     quiet, loud = load(OLD), load(OLD, modes={"X": Mode.AUTO})
     (only,) = policies.differences(quiet, loud)
@@ -278,3 +337,29 @@ def test_rules_that_only_change_places_are_only_moved(text: str, dice: random.Ra
     assert {each.kind.value for each in found} <= {"moved"}
     assert bool(found) == (shuffled["rules"] != rules)
     assert len(found) < max(1, len(rules))
+
+
+def test_a_key_in_something_with_a_name_changes_that_and_adds_nothing() -> None:
+    """Who counts the differences counts things: a team with a mode is no new team."""
+    more = changed(
+        teams__care={"what": "everything", "mode": "manual"}, networks__mail={"cases": "every", "mode": "auto"}
+    )
+    for old, new in ((OLD, more), (more, OLD)):
+        found = policies.differences(load(old), load(new))
+        (team,) = [each for each in found if each.part == "teams"]
+        assert (team.kind, team.name) == ("changed", "care")
+        assert policies.in_brief(found) == "1 team changed"
+    fewer = {"press": OLD["teams"]["press"]}
+    (gone,) = [
+        each
+        for each in policies.differences(
+            load(OLD), load(changed(teams=fewer, default_team="press", rules=OLD["rules"][:2]))
+        )
+        if each.part == "teams"
+    ]
+    assert (gone.kind, gone.name) == ("removed", "care")
+    found = policies.differences(
+        load(OLD), load(changed(networks={"mail": {"cases": "every"}, "x": {"cases": "every"}}))
+    )
+    assert [(each.kind, each.part, each.name) for each in found] == [("added", "networks", "x")]
+    assert policies.in_brief(found) == "1 network new"

@@ -85,7 +85,7 @@ KEYS: dict[str, st.SearchStrategy[Any]] = {
     "time.holiday": calendars,
     "time.weekday": st.sampled_from([*WEEKDAYS, "mon-fri", "sat, sun", "daily"]),
 }
-shares = st.integers(0, 100).map(lambda share: f"{share}%")
+shares = st.integers(1, 99).map(lambda share: f"{share}%")
 modes = st.one_of(
     st.sampled_from(["auto", "manual"]),
     st.fixed_dictionaries({"auto": shares}),

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 import policies
 from listener.errors import PolicyProblem
 from listener.types import Clock, CustomerView, Occasion, Promise, Situation, Urgency
+from policies.partings import parting
 from tests.policies.situations import situation
 
 MONDAY = datetime(2026, 11, 23, 9, tzinfo=UTC)
@@ -345,4 +346,80 @@ def test_any_decision_about_a_case_carries_its_promise(
     assert decision == policy.decide(seen)
     assert decision.case.promise == policy.promises.promise(
         team=decision.case.team, urgency=decision.case.urgency, network=seen.network, tier="", now=now
+    )
+
+
+# --- where two policies part -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "chains", "kind", "why"),
+    [
+        (
+            {"high": {"first_response": "1h", "warn": "80%"}},
+            {"high": {"first_response": "1h", "warn": "50%"}},
+            None,
+            "warnings",
+            "Of the warnings, before the first answer is late it comes sooner now.",
+        ),
+        (
+            {"warn": "80%", "high": {"first_response": "1h", "resolution": "8h", "warn": "none"}},
+            {"warn": "80%", "high": {"first_response": "1h", "resolution": "8h"}},
+            None,
+            "warnings",
+            "Of the warnings, before the first answer is late there is one now, and before the solution is late there "
+            "is one now.",
+        ),
+        (
+            {"high": {"first_response": "1h"}},
+            {"high": {"first_response": "30m", "resolution": "8h", "calendar": "office"}},
+            None,
+            "service levels",
+            "Something else is promised: the first answer is promised within 30m and was within 1h; the solution is "
+            "promised within 8h and was not at all; the clock runs by the calendar “office” and ran round the clock.",
+        ),
+        (
+            {"high": {"first_response": "1h"}},
+            {"high": {"first_response": "1h"}, "only": {"team": "care", "resolution": "8h"}},
+            None,
+            "service levels",
+            "Something else is promised: the level is “high, only team care” and was “high”; the solution is promised "
+            "within 8h and was not at all.",
+        ),
+        (
+            {"high": {"first_response": "1h"}},
+            {"high": {"first_response": "1h"}},
+            {"on_breach": {"alert": "ops"}},
+            "escalation",
+            "Other steps follow a breach.",
+        ),
+    ],
+)
+def test_two_policies_part_in_what_they_promise_and_not_in_the_score(
+    old: dict[str, Any], new: dict[str, Any], chains: dict[str, Any] | None, kind: str, why: str
+) -> None:
+    rules = [{"name": "down", "when": {"intents": ["outage_report"]}, "then": {"case": {"urgency": "high"}}}]
+    before = loaded(rules=rules, service_levels=old)
+    after = loaded(rules=rules, service_levels=new, **({"escalation": chains} if chains else {}))
+    seen = situation("Sin internet", "outage_report", now=MONDAY, posted_at=MONDAY)
+    found = parting(before, before.decide(seen), after, after.decide(seen))
+    assert (found.kind, found.why) == (kind, why)
+    run = policies.replay.Comparison(before, after)
+    run.add(1, seen)
+    assert run.tally.report()["what"] == {"service level": 1}
+    assert run.tally.report()["why"] == {kind: 1}
+
+
+def test_two_policies_part_in_the_hours_of_a_calendar() -> None:
+    rules = [{"name": "down", "when": {"intents": ["outage_report"]}, "then": {"case": {"urgency": "high"}}}]
+    levels = {"calendar": "office", "high": {"first_response": "10h"}}
+    later = BASE["calendars"] | {"office": {"hours": {"mon-fri": "09:00-12:00"}}}
+    before, after = (
+        loaded(rules=rules, service_levels=levels),
+        loaded(rules=rules, service_levels=levels, calendars=later),
+    )
+    seen = situation("Sin internet", "outage_report", now=MONDAY, posted_at=MONDAY)
+    found = parting(before, before.decide(seen), after, after.decide(seen))
+    assert found.why == (
+        "Something else is promised: the clock runs by the calendar “office”, which has other hours or days now."
     )

@@ -147,8 +147,8 @@ def test_whoever_wants_a_person_is_named() -> None:
     [
         ({}, {"mode": Mode.MANUAL}, "the settings leave it to a person"),
         ({Level.NETWORK: {"auto": "50%"}}, {"mode": Mode.MANUAL}, "the settings leave it to a person"),
-        ({Level.NETWORK: {"auto": "0%"}}, {"modes": {"Mastodon": Mode.AUTO}}, "the settings let it go out alone"),
-        ({Level.POLICY: {"auto": "0%"}}, {"mode": Mode.AUTO}, "the settings let it go out alone"),
+        ({Level.NETWORK: {"auto": "0.01%"}}, {"modes": {"Mastodon": Mode.AUTO}}, "the settings let it go out alone"),
+        ({Level.POLICY: {"auto": "0.01%"}}, {"mode": Mode.AUTO}, "the settings let it go out alone"),
         ({Level.NETWORK: "manual"}, {"mode": Mode.AUTO}, "network mastodon leaves it to a person"),
         ({Level.TEAM: "manual"}, {"mode": Mode.AUTO}, "the settings let it go out alone"),
     ],

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 import policies
 from listener.errors import PolicyProblem
@@ -152,6 +153,18 @@ def test_the_longest_overtaking_is_that_of_the_contributions_there_are() -> None
             "`0` is no number of points; write a whole number from -100 to 100, and not 0",
         ),
         (
+            {"contributions": [{"name": "a", "points": "30", "when": {"language": "es"}}]},
+            "`30` is text here, not a number; write it bare, without quotes: 30",
+        ),
+        (
+            {"contributions": [{"name": "a", "points": "−30", "when": {"language": "es"}}]},
+            "`−30` is text here, not a number; write it bare, without quotes: -30",
+        ),
+        (
+            {"contributions": [{"name": "a", "points": "300", "when": {"language": "es"}}]},
+            "`300` is no number of points; write a whole number from -100 to 100, and not 0",
+        ),
+        (
             {"contributions": [PARTS[0], PARTS[0]]},
             "there are two contributions `outage`; rename one, so that scores can be read",
         ),
@@ -226,6 +239,38 @@ def test_a_test_may_expect_a_score() -> None:
     ((key, why),) = try_one(load(), Sample.model_validate(sample))
     assert key == "score"
     assert why == "expected score > 105, came 105 (+60 urgency high, +30 outage, +15 third complaint)"
+
+
+@pytest.mark.parametrize(
+    ("score", "holds"),
+    [("< -5", True), ("<= -10", True), (-10, True), ("-10", True), ("< −5", True), ("> -10", False), (10, False)],
+)
+def test_a_test_may_expect_a_score_below_nothing(score: str | int, holds: bool) -> None:
+    mention = {"text": "Gracias", "intents": "praise"}
+    sample = Sample.model_validate({"name": "a", "mention": mention, "expect": {"score": score}})
+    assert (try_one(load(), sample) == []) is holds
+
+
+@pytest.mark.parametrize("score", ["< many", "> 10%", ">", "1.5", True, "< --5"])
+def test_what_is_no_comparison_of_points(score: object) -> None:
+    with pytest.raises(ValidationError, match=r'write it like `">= (60|10)"`'):
+        Sample.model_validate({"name": "a", "mention": {"text": "x"}, "expect": {"score": score}})
+
+
+def test_what_a_test_expects_of_a_score_is_compared_in_words() -> None:
+    def expecting(score: str | int) -> policies.Guarded:
+        mention = {"text": "Gracias", "intents": "praise"}
+        return load(tests=[{"name": "thanks", "mention": mention, "expect": {"score": score}}])
+
+    said = [each.sentence for each in policies.differences(expecting("<-5"), expecting(-10))]
+    assert said == ["Test “thanks”: `expect.score` is now -10; it was < -5."]
+
+
+def test_two_policies_part_below_nothing() -> None:
+    old, new = load(score={"contributions": PARTS[:3]}), load()
+    seen = situation("Gracias", "praise")
+    found = parting(old, old.decide(seen), new, new.decide(seen))
+    assert found.why == "The score is −10 and was 0: −10 praise counts now."
 
 
 def test_the_moment_is_handed_in() -> None:

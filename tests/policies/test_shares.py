@@ -62,14 +62,18 @@ def test_a_share_goes_out_alone_and_the_trace_says_on_which_side_it_fell() -> No
 def test_nobody_is_alone_for_nothing_and_everybody_for_all() -> None:
     for number in range(100):
         seen = situation("Gracias", "praise", mention_id=number)
-        nobody, everybody = (shared(f"{{auto: {share}}}").decide(seen).reply for share in ("0%", "100%"))
+        growing = shared("{ramp: {from: 0%, to: 100%, over: 1d, starting: 2026-12-01}}")
+        nobody, everybody = (
+            growing.decide(replace(seen, now=moment, posted_at=moment)).reply
+            for moment in (STARTING, STARTING + timedelta(days=1))
+        )
         assert nobody is not None
         assert everybody is not None
         assert (nobody.mode, everybody.mode) == (Mode.MANUAL, Mode.AUTO)
 
 
 def test_a_share_makes_nothing_automatic_that_is_manual() -> None:
-    text = BASE.format(rules="  - {name: thanks, then: {reply: {template: hello, mode: {auto: 100%}}}}", cases="every")
+    text = BASE.format(rules="  - {name: thanks, then: {reply: {template: hello, mode: {auto: 99%}}}}", cases="every")
     reply = policies.load_text(text.replace("mode: auto", "mode: manual")).decide(situation("Gracias", "praise")).reply
     assert reply is not None
     assert reply.mode is Mode.MANUAL
@@ -88,7 +92,7 @@ def test_lots_are_known_for_good() -> None:
 
 LOT = 70.216194
 
-percents = st.integers(0, 10_000).map(lambda hundredths: f"{hundredths // 100}.{hundredths % 100:02}%")
+percents = st.integers(1, 9_999).map(lambda hundredths: f"{hundredths // 100}.{hundredths % 100:02}%")
 
 
 @given(percents, percents, st.integers(0, 2**40))
@@ -138,6 +142,17 @@ def test_who_is_in_stays_in_while_it_grows(hours: int, later: int, mention_id: i
         ("{auto: ten}", "write it like 10%"),
         ("{manual: 10%}", "`manual` is not known here"),
         ("sometimes", "use one of `auto`, `manual`"),
+        ("{auto: 0%}", "a share of 0% lets nothing go out alone and is none; write `mode: manual`"),
+        ("{auto: 0.00%}", "write `mode: manual`"),
+        ("{auto: 100%}", "a share of 100% lets everything go out alone and is none; write `mode: auto`"),
+        ("auto 20%", "`auto 20%` is no mode; a share stands in braces: `mode: {auto: 20%}`"),
+        ("12.5%", "`mode: {auto: 12.5%}`"),
+        ("'auto: 20%'", "`mode: {auto: 20%}`"),
+        ("Auto for 20 %", "`mode: {auto: 20%}`"),
+        ("auto 100%", "write `mode: auto`"),
+        ("auto 0%", "write `mode: manual`"),
+        ("ramp up to 50%", "`mode: {auto: 10%}`"),
+        ("auto 400%", "`mode: {auto: 10%}`"),
         ("{ramp: {to: 20%, over: 1d, starting: 2026-12-01}}", "nothing says how many"),
         ("{auto: 10%, ramp: {from: 20%, to: 30%, over: 1d, starting: 2026-12-01}}", "different shares"),
         ("{auto: 10%, ramp: {to: 10%, over: 1d, starting: 2026-12-01}}", "a ramp grows"),

@@ -51,6 +51,16 @@ def test_a_good_policy_is_summed_up_with_what_may_be_an_oversight(escucha: Run, 
     assert "Team 'lost' gets nothing" in result.stdout
 
 
+def test_a_team_that_escalation_hands_cases_to_gets_something(escucha: Run, tmp_path: Path) -> None:
+    promises = "service_levels: {high: {first_response: 1h}}\n"
+    for more in ("on_breach: [{after: 1h, team: lost}]", "teams: {care: {on_information_needed: {team: lost}}}"):
+        text = f"{promises}escalation: {{{more}}}\n{GOOD}"
+        (tmp_path / "p.yaml").write_text(text, encoding="utf-8")
+        result = escucha("policy", "check", "p.yaml")
+        assert result.exit_code == 0
+        assert "gets nothing" not in result.stdout
+
+
 def test_every_problem_names_file_and_line(escucha: Run, tmp_path: Path) -> None:
     (tmp_path / "p.yaml").write_text(BAD, encoding="utf-8")
     result = escucha("policy", "check", "p.yaml")
@@ -81,6 +91,34 @@ def test_the_policies_that_come_with_it_have_no_warnings(escucha: Run, path: Pat
     assert found["rules"]
 
 
+@pytest.mark.parametrize(
+    ("more", "line", "why"),
+    [
+        ("mode: manual\n", "care: {mode: {auto: 30%}}", "replies are manual on every network"),
+        ("mode: auto\n", "care: {mode: manual}", "all that has one is manual on another level"),
+    ],
+)
+def test_no_share_is_claimed_that_lets_nothing_go_out_alone(
+    escucha: Run, tmp_path: Path, more: str, line: str, why: str
+) -> None:
+    then = "{reply: {template: thanks, mode: {auto: 20%}}, case: care}"
+    text = (more + GOOD).replace("care: {}, lost: {}", line).replace("{reply: thanks}", then)
+    (tmp_path / "p.yaml").write_text(text, encoding="utf-8")
+    said = " ".join(escucha("policy", "check", "p.yaml").stdout.split())
+    assert f"Its shares let nothing go out alone, for {why}; see `mode:`." in said
+    assert "may answer alone" not in said
+
+
+def test_of_two_shares_only_the_one_at_work_is_claimed(escucha: Run, tmp_path: Path) -> None:
+    more = "  sorry: {es: Lo sentimos., mode: {auto: 40%}}"
+    text = "mode: {auto: 30%}\n" + GOOD.replace("  sorry: {es: Lo sentimos.}", more)
+    (tmp_path / "p.yaml").write_text(text, encoding="utf-8")
+    said = " ".join(escucha("policy", "check", "p.yaml").stdout.split())
+    assert said.count("may answer alone") == 1
+    assert "The policy may answer alone for 30% of its mentions" in said
+    assert "Template 'sorry' has a share and yet lets nothing go out alone" in said
+
+
 def test_the_schema_is_printed(escucha: Run) -> None:
     assert json.loads(escucha("policy", "check", "--schema").stdout) == policies.json_schema()
 
@@ -101,7 +139,7 @@ def test_modes_show_what_the_settings_change(escucha: Run, tmp_path: Path) -> No
 def test_shares_and_the_shadow_are_said_in_words(escucha: Run, tmp_path: Path) -> None:
     ramp = "{from: 10%, to: 100%, over: 14d, starting: 2026-12-01}"
     then = f"{{reply: {{template: thanks, mode: {{ramp: {ramp}}}}}, ask_for: {{customer: sorry}}}}"
-    shared = GOOD.replace("{reply: thanks}", then)
+    shared = "mode: auto\n" + GOOD.replace("{reply: thanks}", then)
     tried = "  - {name: bold, shadow: true, then: {reply: {template: thanks, mode: {auto: 50%}}}}\n"
     (tmp_path / "p.yaml").write_text(shared.replace("templates:", f"{tried}templates:"), encoding="utf-8")
     said = " ".join(escucha("policy", "check", "p.yaml").stdout.split())

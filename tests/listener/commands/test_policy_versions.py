@@ -291,7 +291,7 @@ def test_what_is_dangerous_stands_right_above_the_question(escucha: Run) -> None
         "Rule 'some' is in the shadow",
         "The guard is stricter in 1.",
         "The guard is looser in 1: Guard: `per_hour` is now 60; it was 30.",
-        "Rules that may answer alone for a share: “thanks” for 10% of its mentions.",
+        "Rules that may answer alone for a share: “thanks”.",
         "Rules that may answer alone now: “praise”.",
         "Everywhere, replies that pass every guard go out alone (auto); until now a person sees every reply",
         "rule? [y/N]",

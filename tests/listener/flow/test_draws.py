@@ -115,7 +115,7 @@ def test_what_came_within_a_day(escucha: Escucha) -> None:
 
 
 def test_what_something_else_kept_is_not_compared(escucha: Escucha) -> None:
-    text = POLICY.replace("mode: auto", "mode: {auto: 50%}").replace("{what: everything}", "{mode: {auto: 0%}}")
+    text = POLICY.replace("mode: auto", "mode: {auto: 50%}").replace("{what: everything}", "{mode: {auto: 0.01%}}")
     escucha.policy = load_text(text)
     escucha.main = escucha.pipeline()
     for who in PEOPLE:
