@@ -1,4 +1,4 @@
-"""How an account behaves: what tells a machine from a person."""
+"""How an account behaves, and others beside it: what tells a machine from a person."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import and_, case, func, or_, select
 
-from listener.store import Transaction
+from listener.store import Transaction, copies
 from listener.store import tables as t
 from listener.store.mentions import BELIEVED
 from listener.types import Intent
@@ -48,6 +48,24 @@ def habits(tx: Transaction, *, account_id: int, text: str, now: datetime, quick:
         same_text_last_day=int(same or 0) if text.strip() else 1,
         quick_replies_last_day=sum(row.posted_at - row.sent_at <= quick for row in tx.execute(answers)),
     )
+
+
+def wrote_the_same(
+    tx: Transaction, *, account_id: int, network: str, text: str, since: datetime, most: int = 100
+) -> int:
+    """How many other accounts were heard with that text on the network since then; `most`: of so many, it is enough.
+
+    Here as well, when they say that they wrote does not count, but for what claims to be much older (`BELIEVED`).
+    """
+    key, said = copies.copy_key(text), t.mentions.c
+    if not key:
+        return 0
+    same = (
+        select(said.account_id)
+        .where(said.copy_key == key, said.heard_at >= since, said.posted_at >= since - BELIEVED)
+        .where(said.network == network, said.account_id != account_id)
+    )
+    return int(tx.scalar(select(func.count()).select_from(same.distinct().limit(most).subquery())) or 0)
 
 
 def complaints(tx: Transaction, *, account_id: int, customer_id: int | None, since: datetime, limit: int = 500) -> int:
