@@ -83,6 +83,9 @@ rules: [{name: all, then: {reply: hello}}]
         "stop texting",
         "please don't respond to this",
         "stop stop STOP!",
+        "Quit contacting me",
+        "no me arrobes",
+        "dejen de arrobarme",
     ],
 )
 def test_a_request_is_heard(text: str) -> None:
@@ -146,6 +149,14 @@ def test_a_complaint_is_not_taken_for_one(text: str) -> None:
         "Dejen de llamarme a la hora de comer",
         "I asked you to stop messaging me",
         "Take me off your mailing list.",
+        "do not @ me",
+        "Don't @me!",
+        "stop @ing me",
+        "borradme",
+        "Bórrenme ya, por favor",
+        "no contesten a mis tuits",
+        "No comentéis en mis publicaciones",
+        "don't reply to my tweets",
     ],
 )
 def test_what_comes_near_is_noticed(text: str) -> None:
@@ -168,6 +179,7 @@ def test_what_comes_near_is_noticed(text: str) -> None:
             "don't leave me alone",
             "",
         ),
+        *("No contestan a mis mensajes", "they reply to my posts, at us", "bórrame la línea y ya", "I quit"),
         *("Como no me contestéis hoy, me voy", "please reply to me", "my phone won't stop ringing"),
     ],
 )
