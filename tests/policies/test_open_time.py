@@ -151,6 +151,19 @@ def test_adding_and_measuring_are_each_others_inverse(
         assert calendar.after(since + more, span) >= due  # who comes later is not due sooner
 
 
+@pytest.mark.slow
+@settings(deadline=None, max_examples=200)
+@given(calendars(), moments(), st.lists(st.timedeltas(timedelta(), timedelta(days=400)), max_size=6))
+def test_several_moments_are_each_the_one_that_is_found_alone(
+    calendar: OpenTime, since: datetime, spans: list[timedelta]
+) -> None:
+    in_order = sorted(spans)
+    together = OpenTime(calendar.hours).each_after(since, in_order)
+    assert together == [calendar.after(since, span) for span in in_order]
+    assert calendar.each_after(since, in_order) == together  # its days are remembered by now
+    assert OpenTime(None).each_after(since, in_order) == [since + span for span in in_order]
+
+
 def test_without_a_calendar_all_time_is_open() -> None:
     clock = OpenTime(None)
     start = there("2026-03-28 12:00")
@@ -166,6 +179,7 @@ def test_the_ends_of_time_break_nothing(calendar: OpenTime, written: str) -> Non
     due = calendar.after(start, timedelta(days=366))
     assert start <= due <= datetime.max.replace(tzinfo=UTC)
     assert calendar.between(start, due) >= timedelta()
+    assert calendar.after(start, timedelta(days=366)) == due  # as well as when its days are remembered
     assert calendar.why_not_sooner(start, due, "office").count("\n") == 0
 
 
