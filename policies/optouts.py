@@ -126,7 +126,9 @@ _NEAR = re.compile(
 )
 _ALONE = frozenset({"stop", "baja", "unsubscribe", "opt out", "optout", "stop it", "stop replying", "stop answering"})
 
-_AT_SOMEBODY = re.compile(r"[@＠]\s?(?=(?:me|us|ing)\b)", re.IGNORECASE)  # `do not @ me`
+_AT_SOMEBODY = re.compile(  # `do not @ me`, `stop @ing us`, but no account of such a name
+    r"\b(not|don['’]?t)\s+[@＠]\s?(?=(?:me|us)\b)|\b(stop|quit)\s+[@＠]\s?(?=ing (?:me|us)\b)", re.IGNORECASE
+)
 _NAMES = re.compile(r"https?://\S+|[@＠][\w.]+(?:@[\w.-]+)?")
 _ENDS = re.compile(r"[.,;:!?¡¿…\n()\"“”«»—–|/]+")
 _AROUND = re.compile(rf"^ (?:(?:{_BEFORE}) )*|(?: (?:{_AFTER}))* $")
@@ -139,12 +141,12 @@ _LONGEST = 2_000  # characters of a sentence, or of all that is said; nobody ask
 @lru_cache(maxsize=8)  # two guards ask about the same text
 def asks_to_be_left_alone(text: str) -> str:
     """The words that ask for it, as they are compared (no accents, no capitals); empty where none do."""
-    sentences, bare = _sentences(text)
+    number, bare = _sentences(text)
     for sentence in bare:
         if found := _ASKS.match(sentence):
             return found["words"]
     all_said = " ".join("".join(bare).split())
-    if len(bare) < len(sentences) or len(all_said) > _LONGEST:
+    if len(bare) < number or len(all_said) > _LONGEST:
         return ""
     said = _AROUND.sub(" ", f" {all_said} ").strip()
     if len(words := set(said.split())) == 1:  # `stop stop stop`
@@ -158,10 +160,11 @@ def may_ask_to_be_left_alone(text: str) -> str:
     return next((found.group().strip() for each in _sentences(text)[1] if (found := _NEAR.search(each))), "")
 
 
-def _sentences(text: str) -> tuple[list[str], list[str]]:
-    """All of them, and those that are read as bare words."""
-    sentences = _ENDS.split(_NAMES.sub(" ", _AT_SOMEBODY.sub(" at ", beginning_and_end(text))))
-    return sentences, [_bare(each) for each in sentences if len(each) <= _LONGEST]
+@lru_cache(maxsize=8)  # asked for it, and for what comes near
+def _sentences(text: str) -> tuple[int, tuple[str, ...]]:
+    """How many there are, and those that are read, as bare words."""
+    sentences = _ENDS.split(_NAMES.sub(" ", _AT_SOMEBODY.sub(r"\1\2 at ", beginning_and_end(text))))
+    return len(sentences), tuple(_bare(each) for each in sentences if len(each) <= _LONGEST)
 
 
 def _bare(sentence: str) -> str:

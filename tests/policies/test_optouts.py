@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 import policies
 from listener.types import Mode
+from policies import optouts
 from policies.optouts import asks_to_be_left_alone, may_ask_to_be_left_alone
 from tests.policies.situations import situation
 
@@ -161,6 +162,19 @@ def test_a_complaint_is_not_taken_for_one(text: str) -> None:
 )
 def test_what_comes_near_is_noticed(text: str) -> None:
     assert may_ask_to_be_left_alone(text)
+
+
+@pytest.mark.parametrize("text", ["@us stop", "stop @us", "Stop @me", "@ing no me contestes más", "stop @ing"])
+def test_an_account_of_such_a_name_hides_no_request(text: str) -> None:
+    assert asks_to_be_left_alone(text)
+
+
+def test_a_text_is_cut_into_sentences_once() -> None:
+    for asks in (optouts._sentences, asks_to_be_left_alone, may_ask_to_be_left_alone):
+        asks.cache_clear()
+    assert asks_to_be_left_alone("Mi línea no va. Llevo dos días así") == ""
+    assert may_ask_to_be_left_alone("Mi línea no va. Llevo dos días así") == ""
+    assert optouts._sentences.cache_info().misses == 1
 
 
 @pytest.mark.parametrize(
