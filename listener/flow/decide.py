@@ -295,7 +295,8 @@ def _situation(tx: Transaction, matter: _Matter, now: datetime) -> Situation:
             account_id=mention.account_id,
             network=mention.network,
             text=mention.text,
-            since=min(mention.heard_at, now) - timedelta(hours=1),  # the decision may come long after it
+            around=(mention.heard_at, now),  # the decision may come long after it, as of what was edited
+            within=timedelta(hours=1),
         ),
     )
 

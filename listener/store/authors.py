@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -51,18 +52,29 @@ def habits(tx: Transaction, *, account_id: int, text: str, now: datetime, quick:
 
 
 def wrote_the_same(
-    tx: Transaction, *, account_id: int, network: str, text: str, since: datetime, most: int = 100
+    tx: Transaction,
+    *,
+    account_id: int,
+    network: str,
+    text: str,
+    around: Iterable[datetime],
+    within: timedelta,
+    most: int = 100,
 ) -> int:
-    """How many other accounts were heard with that text on the network since then; `most`: of so many, it is enough.
+    """How many other accounts were heard with that text on the network, so close to one of the moments.
 
     Here as well, when they say that they wrote does not count, but for what claims to be much older (`BELIEVED`).
+    `most`: of so many, it is enough.
     """
     key, said = copies.copy_key(text), t.mentions.c
     if not key:
         return 0
+    close = (
+        and_(said.heard_at.between(at - within, at + within), said.posted_at >= at - within - BELIEVED) for at in around
+    )
     same = (
         select(said.account_id)
-        .where(said.copy_key == key, said.heard_at >= since, said.posted_at >= since - BELIEVED)
+        .where(said.copy_key == key, or_(*close))
         .where(said.network == network, said.account_id != account_id)
     )
     return int(tx.scalar(select(func.count()).select_from(same.distinct().limit(most).subquery())) or 0)

@@ -201,3 +201,18 @@ def test_copies_heard_with_a_mention_count_however_late_it_is_decided(escucha: E
     escucha.clock.forward(hours=3)
     escucha.main.digest()
     assert {saw(escucha, each)["same_text_by_others"] for each in said} == {5}
+
+
+def test_copies_heard_long_before_the_decision_and_long_after_the_mention_do_not_count(escucha: Escucha) -> None:
+    first = escucha.says("@marca devolved el dinero a todos", who="p0")
+    escucha.clock.forward(seconds=20)
+    escucha.main.poll()
+    escucha.clock.forward(hours=3)
+    between = escucha.says("@marca devolved el dinero a todos", who="p1")
+    escucha.clock.forward(seconds=20)
+    escucha.main.poll()
+    escucha.clock.forward(hours=3)
+    last = escucha.says("@marca devolved el dinero a todos", who="p2")
+    escucha.round()
+    counted = [saw(escucha, each)["same_text_by_others"] for each in (first, between, last)]
+    assert counted == [1, 1, 0], "only the last was heard near to the decision"
