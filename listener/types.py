@@ -460,7 +460,7 @@ class Situation:
     broke: str = ""  # why there is no money to send anything, as the start of a sentence
     teams: TeamsView = field(default_factory=TeamsView)
     terms: tuple[str, ...] = ()  # which of what we listen for is in it, as our queries write it
-    same_text_by_others: int = 0  # how many other accounts wrote these words within an hour of it
+    same_text_by_others: int = 0  # how many other accounts wrote these words within an hour of it, or of now
 
 
 class RuleOutcome(StrEnum):

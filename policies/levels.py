@@ -76,6 +76,7 @@ def problems(file: PolicyFile) -> Iterator[tuple[Location, str]]:
                 f"{spoken(level.resolution)}; say both here, or correct one",
             )
         yield from ((at, sentence) for sentence in _of_level(file, level, where))
+    yield from _of_steps(file)
 
 
 def _of_level(file: PolicyFile, level: ServiceLevel, where: str) -> Iterator[str]:
@@ -88,12 +89,56 @@ def _of_level(file: PolicyFile, level: ServiceLevel, where: str) -> Iterator[str
                 "share like 80%"
             )
         calendar = file.calendars.get(level.calendar or "")
-        if calendar and span > open_a_week(calendar) * LONGEST:
-            week = open_a_week(calendar)
-            yield (
-                f"`{key}: {spoken(span)}`{where} takes more than a year of `{shown(level.calendar or '')}`, which is "
-                f"open {spoken_hours(week)} a week; a day is 24 open hours there, so write it in hours"
-            )
+        if calendar and span > (week := open_a_week(calendar)) * LONGEST:
+            yield _more_than_a_year(f"`{key}: {spoken(span)}`{where}", level.calendar or "", week)
+
+
+def _more_than_a_year(what: str, calendar: str, week: timedelta) -> str:
+    return (
+        f"{what} takes more than a year of `{shown(calendar)}`, which is open {spoken_hours(week)} a week; a day is 24 "
+        "open hours there, so write it in hours"
+    )
+
+
+def _of_steps(file: PolicyFile) -> Iterator[tuple[Location, str]]:
+    """Steps for which a calendar on which their chain may run opens too little."""
+    weeks = {name: open_a_week(calendar) for name, calendar in file.calendars.items()}
+    chains = [(place, steps) for place, steps in file.escalation.steps() if steps]
+    shortest = min(weeks.values(), default=timedelta.max / LONGEST) * LONGEST
+    if all(steps[-1].after <= shortest for _, steps in chains):
+        return
+    runs = _runs(file)
+    for place, steps in chains:
+        whose = {place[2]} if place[1] == "teams" else _without_own(file, str(place[-1]))
+        theirs = {None, *whose} if whose else set()
+        names = {name for key, team, name in runs if name and key == place[-1] and team in theirs} & weeks.keys()
+        if not names:
+            continue
+        least = min(sorted(names), key=weeks.__getitem__)
+        for number, step in enumerate(steps):
+            if step.after > weeks[least] * LONGEST:
+                said = f"`after: {spoken(step.after)}`"
+                yield (*place, number, "after"), _more_than_a_year(said, least, weeks[least])
+
+
+def _runs(file: PolicyFile) -> set[tuple[str, str | None, str | None]]:
+    """Which chains run on which calendars: the chain's key, whose cases, None for any team's, the calendar."""
+    found: set[tuple[str, str | None, str | None]] = set()
+    for number, _, level in file.service_levels.every():
+        found.add(("on_information_needed", None, level.calendar))  # one team asks, another is asked
+        only = file.service_levels.only[number].team if number is not None else None
+        for team in only or (None,):
+            if level.first_response or level.resolution:
+                found.add(("on_breach", team, level.calendar))
+                if level.warn and level.warn.after(timedelta(1)) is not None:
+                    found.add(("on_warning", team, level.calendar))
+    return found
+
+
+def _without_own(file: PolicyFile, key: str) -> set[str]:
+    """The teams that have no such chain of their own."""
+    own = file.escalation.teams
+    return {team for team in file.teams if team not in own or getattr(own[team], key) is None}
 
 
 def spoken_hours(span: timedelta) -> str:

@@ -10,7 +10,7 @@ clock shows twice counts twice, one that it leaves out does not count. No walk i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 
@@ -41,18 +41,28 @@ class OpenTime:
 
         Where the calendar opens for less than that within `HORIZON`, the end of that.
         """
-        if self.hours is None or span <= timedelta():
-            return later(start, span)
-        left = span
+        (found,) = self.each_after(start, (span,))
+        return found
+
+    def each_after(self, start: datetime, spans: Sequence[timedelta]) -> list[datetime]:
+        """The same for several spans, none shorter than the one before it, in one walk."""
+        if self.hours is None or not spans or spans[-1] <= timedelta():
+            return [later(start, span) for span in spans]
         start = start.astimezone(UTC)
         for opens, closes in self._days.get(start.date(), ()):  # most spans end on the day on which they begin
-            if opens <= start < closes and start + span <= closes:
-                return start + span
+            if opens <= start < closes and spans[-1] <= closes - start:
+                return [start + span for span in spans]
+        found = [start for span in spans if span <= timedelta()]
+        passed = timedelta()
         for opens, closes in self._spans(start):
-            if left <= closes - opens:
-                return opens + left
-            left -= closes - opens
-        return later(start, HORIZON)
+            for span in spans[len(found) :]:
+                if span - passed > closes - opens:
+                    break
+                found.append(opens + (span - passed))
+            if len(found) == len(spans):
+                return found
+            passed += closes - opens
+        return found + [later(start, HORIZON)] * (len(spans) - len(found))
 
     def between(self, since: datetime, until: datetime) -> timedelta:
         """How much open time passed between two moments; none where the second is no later. `HORIZON` at most."""

@@ -35,20 +35,20 @@ _AFTER = _of(
 # The verbs of being answered: contestar, responder, escribir, mandar mensajes, mencionar, etiquetar, hablar, contactar.
 _DO_NOT = (
     r"(?:contest(?:es|e|eis|en)|respond(?:as|a|ais|an)|escrib(?:as|a|ais|an)|mencion(?:es|e|eis|en)"
-    r"|molest(?:es|e|eis|en)"
+    r"|molest(?:es|e|eis|en)|arrob(?:es|e|eis|en)"
     r"|etiquet(?:es|e|eis|en)|habl(?:es|e|eis|en)|contact(?:es|e|eis|en)"
     r"|(?:mand(?:es|e|eis|en)|envi(?:es|e|eis|en)) (?:mas )?(?:mensajes|respuestas|nada|avisos))"
 )
 _DOING = (
-    r"(?:contestar|responder|escribir|mencionar|etiquetar|hablar|contactar|molestar)(?:me|nos)"
+    r"(?:contestar|responder|escribir|mencionar|etiquetar|arrobar|hablar|contactar|molestar)(?:me|nos)"
     r"|(?:mandar|enviar)(?:me|nos) (?:mas )?(?:mensajes|respuestas|avisos)"
 )
 _TO_DO = (
-    r"(?:contestar|responder|escribir|mencionar|etiquetar|hablar|contactar|molestar"
+    r"(?:contestar|responder|escribir|mencionar|etiquetar|arrobar|hablar|contactar|molestar"
     r"|(?:mandar|enviar) (?:mas )?(?:mensajes|respuestas|nada|avisos))"
 )
 _AT_IT = (  # going on with it
-    r"(?:contestando|respondiendo|escribiendo|mencionando|etiquetando|hablando|contactando|molestando"
+    r"(?:contestando|respondiendo|escribiendo|mencionando|etiquetando|arrobando|hablando|contactando|molestando"
     r"|(?:mandando|enviando) (?:mas )?(?:mensajes|respuestas|avisos))"
 )
 _AGAIN, _GO_ON = "vuelv(?:as|a|an)|volvais", "sig(?:as|a|ais|an)|continu(?:es|e|eis|en)"
@@ -83,7 +83,8 @@ _WHOLE = _of(
     r"(?:contacted|messaged|texted|emailed|tagged|mentioned|bothered|answered|replied to)(?: by you)?",
     rf"i (?:don t|do not|dont) want you to {_ANSWERING}(?: (?:to )?(?:me|us))?",
     r"i (?:don t|do not|dont) want (?:any )?(?:more )?(?:messages|replies|answers|texts|dms|emails)(?: from you)?",
-    r"stop (?:texting|messaging|contacting|writing|emailing|dming|replying|responding|bothering|tagging|answering)",
+    r"(?:stop|quit) "
+    r"(?:texting|messaging|contacting|writing|emailing|dming|replying|responding|bothering|tagging|answering)",
     r"no quiero (?:mas )?(?:respuestas|mensajes|contestaciones)(?: (?:automatic[ao]s|de bots?|vuestr[ao]s|suy[ao]s))?",
     rf"(?:don t|do not|dont|never)(?: you)?(?: dare(?: to)?)?(?: ever)? {_ANSWERING}"
     r"(?: (?:to )?(?:me|us|this|these|it))?(?: (?:post|posts|message|messages|thread))?",
@@ -99,7 +100,7 @@ _BEGINNING = _of(
     r"(?:mensajes|respuestas|avisos|notificaciones)",
     r"(?:dame|denme|dadme|deme) de baja de (?:est[ao]s|vuestr[ao]s|sus|tus|l[ao]s) "
     r"(?:mensajes|respuestas|avisos|notificaciones)",
-    rf"stop {_ANSWERING} (?:to )?(?:me|us)",
+    rf"(?:stop|quit) {_ANSWERING} (?:to )?(?:me|us)",
     r"leave (?:me|us) alone",
     r"(?:remove|take) me (?:from|off) (?:this|your|the) list",
 )
@@ -113,12 +114,21 @@ _NEAR = re.compile(
     rf"| (?:{_TAKE})(?:me|nos) de | (?:da|de|den|dad)(?:me|nos) de baja | ni un mensaje mas "
     rf"| (?:no|nunca) (?:me|nos) (?:{_AGAIN}) a {_TO_DO} "
     r"| (?:asked|told|want|need|beg|begging|begged|asking|telling) you to (?:stop|leave) "
-    r"| stop (?:texting|messaging|contacting|emailing|dming|bothering|tagging|spamming|calling) "
+    r"| (?:stop|quit) (?:texting|messaging|contacting|emailing|dming|bothering|tagging|spamming|calling) "
+    r"| (?:don t|do not|dont) at (?:me|us) | (?:stop|quit) at ing (?:me|us) "
+    rf"| {_TAKE}(?:me|nos)(?: (?:{_AFTER}))* $"
+    rf"|^ (?:(?:{_BEFORE}) )*?no (?:contest(?:es|e|eis|en)|respond(?:as|a|ais|an)|coment(?:es|e|eis|en)) (?:mas )?"
+    r"(?:a|en) (?:mis|nuestr[ao]s) (?:tuits?|tweets?|mensajes|publicaciones|posts?|comentarios|hilos?) "
+    rf"|^ (?:(?:{_BEFORE}) )*?(?:don t|do not|dont|stop|quit) {_ANSWERING} (?:to |on )?(?:my|our) "
+    r"(?:tweets?|posts?|threads?) "
     r"| (?:unsubscribe me|opt me out|remove me from|take me off|delete me from) "
     r"| i (?:don t|do not|dont) (?:want|wish) to be (?:contacted|messaged|texted|emailed) "
 )
 _ALONE = frozenset({"stop", "baja", "unsubscribe", "opt out", "optout", "stop it", "stop replying", "stop answering"})
 
+_AT_SOMEBODY = re.compile(  # `do not @ me`, `stop @ing us`, but no account of such a name
+    r"\b(not|don['’]?t)\s+[@＠]\s?(?=(?:me|us)\b)|\b(stop|quit)\s+[@＠]\s?(?=ing (?:me|us)\b)", re.IGNORECASE
+)
 _NAMES = re.compile(r"https?://\S+|[@＠][\w.]+(?:@[\w.-]+)?")
 _ENDS = re.compile(r"[.,;:!?¡¿…\n()\"“”«»—–|/]+")
 _AROUND = re.compile(rf"^ (?:(?:{_BEFORE}) )*|(?: (?:{_AFTER}))* $")
@@ -131,12 +141,12 @@ _LONGEST = 2_000  # characters of a sentence, or of all that is said; nobody ask
 @lru_cache(maxsize=8)  # two guards ask about the same text
 def asks_to_be_left_alone(text: str) -> str:
     """The words that ask for it, as they are compared (no accents, no capitals); empty where none do."""
-    sentences, bare = _sentences(text)
+    number, bare = _sentences(text)
     for sentence in bare:
         if found := _ASKS.match(sentence):
             return found["words"]
     all_said = " ".join("".join(bare).split())
-    if len(bare) < len(sentences) or len(all_said) > _LONGEST:
+    if len(bare) < number or len(all_said) > _LONGEST:
         return ""
     said = _AROUND.sub(" ", f" {all_said} ").strip()
     if len(words := set(said.split())) == 1:  # `stop stop stop`
@@ -150,10 +160,11 @@ def may_ask_to_be_left_alone(text: str) -> str:
     return next((found.group().strip() for each in _sentences(text)[1] if (found := _NEAR.search(each))), "")
 
 
-def _sentences(text: str) -> tuple[list[str], list[str]]:
-    """All of them, and those that are read as bare words."""
-    sentences = _ENDS.split(_NAMES.sub(" ", beginning_and_end(text)))
-    return sentences, [_bare(each) for each in sentences if len(each) <= _LONGEST]
+@lru_cache(maxsize=8)  # asked for it, and for what comes near
+def _sentences(text: str) -> tuple[int, tuple[str, ...]]:
+    """How many there are, and those that are read, as bare words."""
+    sentences = _ENDS.split(_NAMES.sub(" ", _AT_SOMEBODY.sub(r"\1\2 at ", beginning_and_end(text))))
+    return len(sentences), tuple(_bare(each) for each in sentences if len(each) <= _LONGEST)
 
 
 def _bare(sentence: str) -> str:

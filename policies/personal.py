@@ -17,6 +17,20 @@ from policies.phones import AROUND, Phones
 from policies.plain import Plain, plain
 
 _EMAIL = re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
+# Addresses as they are written for eyes only: `ana @ gmail . com`, `ana(at)gmail.com`, `ana arroba gmail punto com`.
+# What may be a place (`find us at example dot com`) counts only where everybody has an address.
+_OPENS, _CLOSES = r"[(\[{<] ?", r" ?[)\]}>]"
+_FREE = r"(?:gmail|googlemail|hotmail|outlook|yahoo|icloud|proton(?:mail)?|live|aol|gmx)\b"
+_AT = rf" ?{_OPENS}(?:at|arroba|@){_CLOSES} ?| ?@ | ?\barroba\b ?| (?:@|at )(?={_FREE})"
+_DOT = rf"\.| \. ?| (?:punto|dot) | ?{_OPENS}(?:punto|dot|\.){_CLOSES} ?"
+_ENDING = (
+    r"(?:com|net|org|edu|gob|gov|info|io|eu|uk|us|es|cat|mx|ar|co|cl|pe|ec|uy|ve|do|bo|py|cr|pa|gt|hn|sv|ni|cu|me)"
+)
+_SPELT = re.compile(
+    rf"(?P<name>[\w.+-]{{1,64}})(?:{_AT})(?P<domain>(?:[\w-]{{1,63}}(?:{_DOT})){{1,4}}{_ENDING})\b", re.IGNORECASE
+)
+_DOTS = re.compile(_DOT, re.IGNORECASE)
+_SAYS_AT = re.compile(rf"arroba|{_OPENS}at{_CLOSES}|\bat {_FREE}", re.IGNORECASE)
 _LINK = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
 _REFERENCE = re.compile(r"\b[A-Z]{2,5}-\d{2}-\d{4,12}-\d\b")
 _DATE = re.compile(
@@ -67,7 +81,8 @@ def personal_data(text: str, allowed: Iterable[str] = ()) -> tuple[str, ...]:
 
 def personal_data_in(text: str, allowed: Iterable[str] = ()) -> tuple[Found, ...]:
     """The same with where each stands in `text`, addresses first."""
-    if sum(sign.isdigit() for sign in text) < _FEWEST and not any(sign in text for sign in "@＠﹫%"):
+    few = sum(sign.isdigit() for sign in text) < _FEWEST
+    if few and not any(sign in text for sign in "@＠﹫%") and not _SAYS_AT.search(text):
         return ()
     contacts = Contacts.of(tuple(allowed))
     read = plain(text)
@@ -78,6 +93,9 @@ def personal_data_in(text: str, allowed: Iterable[str] = ()) -> tuple[Found, ...
             start, end = read.span(*match.span())
             found.append(Found(kind="an e-mail address", start=start, end=end))
     read = read.hiding(match.span() for match in _EMAIL.finditer(read.text))
+    for match in _SPELT.finditer(read.text):
+        if not contacts.has_address(f"{match['name']}@{_DOTS.sub('.', match['domain'])}"):
+            found.append(_at(read, "an e-mail address", *match.span()))
     read = read.hiding(_in_links(read.text)).with_single_gaps()
     for pattern in (_REFERENCE, _DATE, _TIME):
         read = read.hiding([match.span() for match in pattern.finditer(read.text)])

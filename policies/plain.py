@@ -17,7 +17,8 @@ _TOKEN = re.compile(r"%(?:2[0-9A-F]|3[0-9A-F]|4[0-9A-F])|.", re.IGNORECASE | re.
 _PLAIN_ALREADY = re.compile(r"[\n\x20-\x24\x26-\x7e¡¿À-ÿ]*")
 _MOST_SIGNS = 20_000  # remembered at once; few people write in more
 _HYPHENS = frozenset("−⁃")
-_GAPS = str.maketrans(dict.fromkeys("_·•‧∙⋅・●◦*|¦^\\~", " "))
+_GAPS = str.maketrans(dict.fromkeys("_·•‧∙⋅・●◦*|¦^\\~=<>«»", " "))
+_PLUS = re.compile(r"(?<=\d)\+(?=\d)|(?<=\d )\+(?= \d)")  # between digits; elsewhere a country's number begins there
 _BETWEEN = re.compile(r"(?<=\d)[,;'’](?=\d)")
 _RUN = re.compile(r"[ -]{2,3}(?![ -])")
 
@@ -45,7 +46,7 @@ class Plain:
 
     def with_single_gaps(self) -> Plain:
         """The same with one space or hyphen for up to three, dots for commas between digits, spaces for `_`, `·` …"""
-        text = _BETWEEN.sub(".", self.text.translate(_GAPS))
+        text = _PLUS.sub(" ", _BETWEEN.sub(".", self.text.translate(_GAPS)))
         if not _RUN.search(text):
             return Plain(text=text, places=self.places)
         pieces: list[str] = []

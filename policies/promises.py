@@ -120,8 +120,8 @@ class Promises:
 def _steps(
     chain: tuple[StepOf, ...], clock: OpenTime, start: datetime, which: Clock, occasion: Occasion
 ) -> Iterator[Step]:
-    for number, step in enumerate(chain, 1):
-        at = clock.after(start, step.after) if step.after else start
+    moments = clock.each_after(start, [step.after for step in chain])
+    for number, (step, at) in enumerate(zip(chain, moments, strict=True), 1):
         yield Step(which, occasion, number, at, step.alert or (), step.team or "", step.urgency or "")
 
 

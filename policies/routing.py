@@ -14,6 +14,8 @@ from policies.document import Location
 from policies.schema import PolicyFile, Rule
 from policies.words import shown
 
+_SAID = 8  # teams of a circle in one sentence
+
 
 @dataclass(frozen=True, slots=True)
 class Route:
@@ -69,45 +71,55 @@ class Routes:
 
 def problems(file: PolicyFile) -> Iterator[tuple[Location, str]]:
     """What is well-formed and yet cannot be meant: teams that overflow in a circle, or never."""
-    for name, team in file.teams.items():
-        if team.overflow is None:
-            continue
+    overflow = {name: team.overflow for name, team in file.teams.items() if team.overflow is not None}
+    circles = {name: (circle, place) for circle in _circles(overflow) for place, name in enumerate(circle)}
+    for name in overflow:
         where: Location = ("teams", name, "overflow")
-        if team.capacity is None:
+        if file.teams[name].capacity is None:
             yield where, f"team `{shown(name)}` is never full, so nothing overflows; give it a `capacity`"
-        way = _way(file, name)
-        if way[-1] == name:
-            circle = " → ".join(f"`{shown(each)}`" for each in way)
-            yield where, f"teams overflow in a circle: {circle}; let one of them keep its cases"
+        if name in circles:
+            circle, place = circles[name]
+            others = [circle[(place + step) % len(circle)] for step in range(min(len(circle), _SAID))]
+            way = [
+                *(f"`{shown(each)}`" for each in others),
+                *(["…"] if len(circle) > _SAID else []),
+                f"`{shown(name)}`",
+            ]
+            yield where, f"teams overflow in a circle: {' → '.join(way)}; let one of them keep its cases"
 
 
-def _way(file: PolicyFile, name: str) -> list[str]:
-    """The team and those that its cases overflow to, one after the other, until it ends or comes back somewhere."""
-    way = [name]
-    while (team := file.teams.get(way[-1])) is not None and team.overflow is not None:
-        way.append(team.overflow)
-        if way.index(way[-1]) < len(way) - 1:
-            break
-    return way
+def _circles(overflow: Mapping[str, str]) -> Iterator[list[str]]:
+    """The circles in which teams overflow, each once. `overflow`: the next team of each that has one."""
+    seen: set[str] = set()
+    for name in overflow:
+        way: dict[str, int] = {}
+        team: str | None = name
+        while team is not None and team in overflow and team not in seen:
+            seen.add(team)
+            way[team] = len(way)
+            team = overflow.get(team)
+        if team in way:
+            yield list(way)[way[team] :]
 
 
 def findings(file: PolicyFile) -> Iterator[tuple[Location, str]]:
     """Where a skill is asked of a team that lacks it. Where no team lists any, nobody knows, and nothing is said."""
     if all(team.skills is None for team in file.teams.values()):
         return
+    lists = _listed_all_the_way(file)
     for index, rule in enumerate(file.rules):
         case = rule.then.case
         if case is not None and not case.is_none and case.skills:
             teams = [case.team] if case.team else _unnamed(file, rule)
             for place, skill in enumerate(case.skills):
-                lacking = [team for team in teams if _lacks(file, team, skill)]
+                lacking = [team for team in teams if skill not in lists[team]]
                 if lacking:
                     where: Location = ("rules", index, "then", "case", "skills", place)
                     yield where, _sentence(f"rule `{shown(rule.name)}`", skill, lacking)
     for name, area in file.areas.items():
         if area.team is not None:
             for place, skill in enumerate(area.skills or ()):
-                if _lacks(file, area.team, skill):
+                if skill not in lists[area.team]:
                     yield ("areas", name, "skills", place), _sentence(f"area `{shown(name)}`", skill, [area.team])
 
 
@@ -118,9 +130,19 @@ def _unnamed(file: PolicyFile, rule: Rule) -> list[str]:
     return list(dict.fromkeys(named)) or [file.default_team]
 
 
-def _lacks(file: PolicyFile, team: str, skill: str) -> bool:
-    """Whether that team, or one that its cases overflow to, does not list the skill."""
-    return any(skill not in (file.teams[each].skills or ()) for each in _way(file, team) if each in file.teams)
+def _listed_all_the_way(file: PolicyFile) -> dict[str, frozenset[str]]:
+    """By team: the skills that it lists, and so does every team that its cases overflow to."""
+    found: dict[str, frozenset[str]] = {}
+    for name in file.teams:
+        way: list[str] = []
+        team: str | None = name
+        while team is not None and team not in found:  # it ends: a policy with a circle is refused (`problems`)
+            way.append(team)
+            team = file.teams[team].overflow
+        for each in reversed(way):
+            own, after = frozenset(file.teams[each].skills or ()), file.teams[each].overflow
+            found[each] = own if after is None else own & found[after]
+    return found
 
 
 def _sentence(what: str, skill: str, teams: Sequence[str]) -> str:

@@ -24,7 +24,6 @@ from listener.store import (
     alerts,
     authors,
     cases,
-    copies,
     decisions,
     draws,
     erasing,
@@ -291,12 +290,12 @@ def _situation(tx: Transaction, matter: _Matter, now: datetime) -> Situation:
         broke=matter.broke,
         teams=TeamsView(live_cases=dict(matter.live_cases)),
         terms=mention.terms,
-        same_text_by_others=copies.by_others(
+        same_text_by_others=authors.wrote_the_same(
             tx,
             account_id=mention.account_id,
             network=mention.network,
             text=mention.text,
-            around=mention.posted_at,
+            around=(mention.heard_at, now),  # the decision may come long after it, as of what was edited
             within=timedelta(hours=1),
         ),
     )

@@ -1,13 +1,14 @@
-"""How an account behaves: what tells a machine from a person."""
+"""How an account behaves, and others beside it: what tells a machine from a person."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import and_, case, func, or_, select
 
-from listener.store import Transaction
+from listener.store import Transaction, copies
 from listener.store import tables as t
 from listener.store.mentions import BELIEVED
 from listener.types import Intent
@@ -48,6 +49,35 @@ def habits(tx: Transaction, *, account_id: int, text: str, now: datetime, quick:
         same_text_last_day=int(same or 0) if text.strip() else 1,
         quick_replies_last_day=sum(row.posted_at - row.sent_at <= quick for row in tx.execute(answers)),
     )
+
+
+def wrote_the_same(
+    tx: Transaction,
+    *,
+    account_id: int,
+    network: str,
+    text: str,
+    around: Iterable[datetime],
+    within: timedelta,
+    most: int = 100,
+) -> int:
+    """How many other accounts were heard with that text on the network, so close to one of the moments.
+
+    Here as well, when they say that they wrote does not count, but for what claims to be much older (`BELIEVED`).
+    `most`: of so many, it is enough.
+    """
+    key, said = copies.copy_key(text), t.mentions.c
+    if not key:
+        return 0
+    close = (
+        and_(said.heard_at.between(at - within, at + within), said.posted_at >= at - within - BELIEVED) for at in around
+    )
+    same = (
+        select(said.account_id)
+        .where(said.copy_key == key, or_(*close))
+        .where(said.network == network, said.account_id != account_id)
+    )
+    return int(tx.scalar(select(func.count()).select_from(same.distinct().limit(most).subquery())) or 0)
 
 
 def complaints(tx: Transaction, *, account_id: int, customer_id: int | None, since: datetime, limit: int = 500) -> int:

@@ -183,7 +183,7 @@ mentions = Table(
     Column("terms", JSON, nullable=False, default=list),  # which terms of the queries that found it are in it
     Column("copy_key", String(16), nullable=False, default=""),  # of its words: which others are copies (copies.py)
     UniqueConstraint("network", "external_id"),
-    Index(None, "copy_key", "posted_at"),
+    Index(None, "copy_key", "heard_at"),
     Index(None, "state", "id"),
     Index(None, "account_id", "posted_at"),
     Index(None, "network", "parent_id"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 import policies
 from listener.errors import PolicyProblem
 from listener.types import Clock, CustomerView, Occasion, Promise, Situation, Urgency
+from policies.open_time import OpenTime, Span
 from policies.partings import parting
 from tests.policies.situations import situation
 
@@ -191,6 +193,14 @@ def test_what_the_page_says_can_be_used_and_its_test_passes() -> None:
             "takes more than a year of `office`, which is open 40h a week",
             id="never done",
         ),
+        pytest.param(
+            {
+                "service_levels": {"calendar": "office", "low": {"resolution": "9d"}},
+                "escalation": {"on_breach": {"after": "90d", "alert": "a"}},
+            },
+            "`after: 90d` takes more than a year of `office`, which is open 40h a week; a day is 24 open hours there",
+            id="a step that never comes",
+        ),
         pytest.param({"escalation": {"on_breach": [{"after": "1h"}]}}, "this step does nothing", id="nothing"),
         pytest.param({"escalation": {"on_breach": {"team": "boses"}}}, "no team `boses`", id="team of a step"),
         pytest.param({"escalation": {"teams": {"x": {}}}}, "no team `x`", id="team of a chain"),
@@ -207,6 +217,81 @@ def test_what_is_wrong_is_said_in_a_sentence_with_its_line(changes: dict[str, An
     with pytest.raises(PolicyProblem) as caught:
         loaded(**changes)
     assert any(said in each and each.startswith("p.yaml:1: ") for each in caught.value.problems), caught.value.problems
+
+
+@pytest.mark.parametrize(
+    ("levels", "chains", "refused"),
+    [
+        pytest.param({"calendar": "office"}, {}, True, id="office"),
+        pytest.param({"calendar": "none"}, {}, False, id="all time"),
+        pytest.param({"calendar": "office", "low": {}}, {}, False, id="nothing promised"),
+        pytest.param({"only": {"team": "care", "calendar": "office"}}, {}, True, id="of one team"),
+        pytest.param(
+            {"only": {"team": "care", "calendar": "office"}},
+            {"teams": {"care": {"on_breach": {"alert": "b"}}}},
+            False,
+            id="of one team that has its own",
+        ),
+        pytest.param(
+            {"calendar": "office"},
+            {"teams": {team: {"on_breach": {"alert": "b"}} for team in TEAMS}},
+            False,
+            id="each has its own",
+        ),
+    ],
+)
+def test_a_step_may_take_a_year_of_the_calendars_on_which_its_chain_runs(
+    levels: dict[str, Any], chains: dict[str, Any], refused: bool
+) -> None:
+    late = [{"after": "1h", "alert": "a"}, {"after": "2081h", "alert": "a"}]
+    asked = {
+        "service_levels": {"low": {"resolution": "2d"}, **levels},
+        "escalation": {"on_breach": late, **chains},
+    }
+    allowed = {**asked, "escalation": {"on_breach": [late[0], {"after": "2080h", "alert": "a"}], **chains}}
+    assert loaded(**allowed)
+    if not refused:
+        assert loaded(**asked)
+        return
+    with pytest.raises(PolicyProblem) as caught:
+        loaded(**asked)
+    assert len(caught.value.problems) == 1
+
+
+def test_a_question_and_a_warning_run_on_the_calendar_of_the_case() -> None:
+    late = {"after": "90d", "alert": "a"}
+    own = {"only": {"team": "care", "calendar": "office"}, "low": {"resolution": "2d"}}
+    for levels, chains, refused in (
+        (own, {"teams": {"billing": {"on_information_needed": late}}}, True),
+        (own, {"teams": {"billing": {"on_warning": late}}}, False),
+        ({**own, "warn": "80%"}, {"on_warning": late}, True),
+        (own, {"on_warning": late, "on_breach": {"alert": "a"}}, False),
+    ):
+        if refused:
+            with pytest.raises(PolicyProblem, match="takes more than a year of `office`"):
+                loaded(service_levels=levels, escalation=chains)
+        else:
+            assert loaded(service_levels=levels, escalation=chains)
+
+
+def test_a_long_chain_is_one_walk(monkeypatch: pytest.MonkeyPatch) -> None:
+    policy = loaded(
+        service_levels={"calendar": "office", "warn": "none", "high": {"first_response": "20h"}},
+        escalation={"on_breach": [{"after": f"{100 * number}h", "alert": "a"} for number in range(20)]},
+    )
+    walks: list[datetime] = []
+    walk = OpenTime._spans
+
+    def counted(clock: OpenTime, start: datetime) -> Iterator[Span]:
+        walks.append(start)
+        return walk(clock, start)
+
+    monkeypatch.setattr(OpenTime, "_spans", counted)
+    found = promised(policy)
+    assert len(walks) == 2
+    due, *steps = (each.at for each in found.steps)
+    clock = policy.promises._clocks["office"]
+    assert steps == [clock.after(due, timedelta(hours=100 * number)) for number in range(20)]
 
 
 def test_levels_and_chains_in_vain_are_named() -> None:

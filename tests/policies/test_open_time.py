@@ -146,9 +146,27 @@ def test_adding_and_measuring_are_each_others_inverse(
     due = calendar.after(since, span)
     if due < since + HORIZON:
         assert calendar.between(since, due) == span
-        assert calendar.after(due, more) == calendar.after(since, span + more)
-        assert calendar.after(since, span + more) >= due >= since
+        both = calendar.after(since, span + more)
+        if both < since + HORIZON:
+            assert calendar.after(due, more) == both
+        else:  # a minute a week: each walk ends where it is looked no further
+            assert both == since + HORIZON
+            assert calendar.after(due, more) >= both
+        assert both >= due >= since
         assert calendar.after(since + more, span) >= due  # who comes later is not due sooner
+
+
+@pytest.mark.slow
+@settings(deadline=None, max_examples=200)
+@given(calendars(), moments(), st.lists(st.timedeltas(timedelta(), timedelta(days=400)), max_size=6))
+def test_several_moments_are_each_the_one_that_is_found_alone(
+    calendar: OpenTime, since: datetime, spans: list[timedelta]
+) -> None:
+    in_order = sorted(spans)
+    together = OpenTime(calendar.hours).each_after(since, in_order)
+    assert together == [calendar.after(since, span) for span in in_order]
+    assert calendar.each_after(since, in_order) == together  # its days are remembered by now
+    assert OpenTime(None).each_after(since, in_order) == [since + span for span in in_order]
 
 
 def test_without_a_calendar_all_time_is_open() -> None:
@@ -166,6 +184,7 @@ def test_the_ends_of_time_break_nothing(calendar: OpenTime, written: str) -> Non
     due = calendar.after(start, timedelta(days=366))
     assert start <= due <= datetime.max.replace(tzinfo=UTC)
     assert calendar.between(start, due) >= timedelta()
+    assert calendar.after(start, timedelta(days=366)) == due  # as well as when its days are remembered
     assert calendar.why_not_sooner(start, due, "office").count("\n") == 0
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 import policies
 from listener.types import Mode
+from policies import optouts
 from policies.optouts import asks_to_be_left_alone, may_ask_to_be_left_alone
 from tests.policies.situations import situation
 
@@ -83,6 +84,9 @@ rules: [{name: all, then: {reply: hello}}]
         "stop texting",
         "please don't respond to this",
         "stop stop STOP!",
+        "Quit contacting me",
+        "no me arrobes",
+        "dejen de arrobarme",
     ],
 )
 def test_a_request_is_heard(text: str) -> None:
@@ -146,10 +150,31 @@ def test_a_complaint_is_not_taken_for_one(text: str) -> None:
         "Dejen de llamarme a la hora de comer",
         "I asked you to stop messaging me",
         "Take me off your mailing list.",
+        "do not @ me",
+        "Don't @me!",
+        "stop @ing me",
+        "borradme",
+        "Bórrenme ya, por favor",
+        "no contesten a mis tuits",
+        "No comentéis en mis publicaciones",
+        "don't reply to my tweets",
     ],
 )
 def test_what_comes_near_is_noticed(text: str) -> None:
     assert may_ask_to_be_left_alone(text)
+
+
+@pytest.mark.parametrize("text", ["@us stop", "stop @us", "Stop @me", "@ing no me contestes más", "stop @ing"])
+def test_an_account_of_such_a_name_hides_no_request(text: str) -> None:
+    assert asks_to_be_left_alone(text)
+
+
+def test_a_text_is_cut_into_sentences_once() -> None:
+    for asks in (optouts._sentences, asks_to_be_left_alone, may_ask_to_be_left_alone):
+        asks.cache_clear()
+    assert asks_to_be_left_alone("Mi línea no va. Llevo dos días así") == ""
+    assert may_ask_to_be_left_alone("Mi línea no va. Llevo dos días así") == ""
+    assert optouts._sentences.cache_info().misses == 1
 
 
 @pytest.mark.parametrize(
@@ -168,6 +193,7 @@ def test_what_comes_near_is_noticed(text: str) -> None:
             "don't leave me alone",
             "",
         ),
+        *("No contestan a mis mensajes", "they reply to my posts, at us", "bórrame la línea y ya", "I quit"),
         *("Como no me contestéis hoy, me voy", "please reply to me", "my phone won't stop ringing"),
     ],
 )

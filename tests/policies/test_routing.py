@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -258,3 +260,23 @@ def test_a_recorded_test_keeps_how_full_the_limited_teams_were() -> None:
     (sample,) = read_tests(f"tests:\n{recorded.text}", "p.tests.yaml")
     assert sample.sample.mention.facts() == {"teams.live_cases": {"care": 2}}
     assert sample.sample.expect.team == "second"
+
+
+def test_many_skills_of_teams_that_overflow_far_are_looked_up_in_a_moment() -> None:
+    names = [f"t{number}" for number in range(200)]
+    teams = {name: {"capacity": 5, "skills": ["sql"], "overflow": after} for name, after in pairwise(names)}
+    asked = ["sql", *(f"s{number}" for number in range(49))]
+    rules = [
+        {
+            "name": f"r{number}",
+            "when": {"text.contains": f"w{number}"},
+            "then": {"case": {"team": "t0", "skills": asked}},
+        }
+        for number in range(240)
+    ]
+    policy = load(teams=teams | {names[-1]: {"skills": ["sql"]}}, default_team="t0", areas={}, rules=rules)
+    began = time.process_time()
+    found = [each for each in policies.in_vain(policy) if "asks for `s" in each]
+    assert time.process_time() - began < 5
+    assert len(found) >= 100
+    assert not any("`sql`" in each for each in found)

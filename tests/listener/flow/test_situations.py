@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import policies
@@ -177,3 +178,41 @@ def test_copies_of_a_text_by_others_are_counted(escucha: Escucha) -> None:
     later = escucha.says("@marca devolved el dinero a todos", who="late")
     escucha.round()
     assert saw(escucha, later)["same_text_by_others"] == 0
+
+
+def test_copies_count_by_when_they_were_heard_whatever_they_say(escucha: Escucha) -> None:
+    said = []
+    for number in range(9):
+        escucha.network.person(f"p{number}")
+        at = escucha.clock() - timedelta(hours=2 * number)
+        said.append(escucha.network.post(f"p{number}", "@marca gracias por esta estafa tan enorme", at=at))
+    escucha.network.person("old")
+    at = escucha.clock() - timedelta(days=8)
+    old = escucha.network.post("old", "@marca gracias por esta estafa tan enorme", at=at)
+    escucha.round()
+    assert {saw(escucha, each)["same_text_by_others"] for each in said} == {8}, "not what claims to be so old"
+    assert saw(escucha, old)["same_text_by_others"] == 9
+
+
+def test_copies_heard_with_a_mention_count_however_late_it_is_decided(escucha: Escucha) -> None:
+    said = [escucha.says("@marca devolved el dinero a todos", who=f"p{number}") for number in range(6)]
+    escucha.clock.forward(seconds=20)
+    escucha.main.poll()
+    escucha.clock.forward(hours=3)
+    escucha.main.digest()
+    assert {saw(escucha, each)["same_text_by_others"] for each in said} == {5}
+
+
+def test_copies_heard_long_before_the_decision_and_long_after_the_mention_do_not_count(escucha: Escucha) -> None:
+    first = escucha.says("@marca devolved el dinero a todos", who="p0")
+    escucha.clock.forward(seconds=20)
+    escucha.main.poll()
+    escucha.clock.forward(hours=3)
+    between = escucha.says("@marca devolved el dinero a todos", who="p1")
+    escucha.clock.forward(seconds=20)
+    escucha.main.poll()
+    escucha.clock.forward(hours=3)
+    last = escucha.says("@marca devolved el dinero a todos", who="p2")
+    escucha.round()
+    counted = [saw(escucha, each)["same_text_by_others"] for each in (first, between, last)]
+    assert counted == [1, 1, 0], "only the last was heard near to the decision"

@@ -336,7 +336,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("mentions", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_mentions_account_id"), ["account_id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_mentions_copy_key_posted_at"), ["copy_key", "posted_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_mentions_copy_key_heard_at"), ["copy_key", "heard_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_mentions_account_id_posted_at"), ["account_id", "posted_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_mentions_network_parent_id"), ["network", "parent_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_mentions_posted_at"), ["posted_at"], unique=False)
