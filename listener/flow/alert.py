@@ -22,6 +22,7 @@ from listener.contract import Alerts
 from listener.errors import EscuchaError, Outage, RateLimited, Rejected
 from listener.store import Store, alerts, alerts_out
 from listener.store.alerts import Alert
+from listener.store.alerts_out import PATIENCE
 from listener.types import AlertMessage
 
 log = structlog.get_logger(__name__)
@@ -32,7 +33,6 @@ FIRST_REST = timedelta(
 )  # doubled for the first rest of a message that failed, and again for each further one
 TARGET_REST = timedelta(seconds=5)  # likewise for a target
 LONGEST_REST = timedelta(minutes=10)  # of a target that does not ask for more
-PATIENCE = timedelta(days=1)  # for so long a message is tried
 NAMED = 20  # alerts that a digest tells one by one
 
 

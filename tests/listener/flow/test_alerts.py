@@ -16,9 +16,10 @@ import pytest
 
 import policies
 from connectors.webhooks import Webhook
-from listener.flow.alert import PATIENCE, Target
+from listener.flow.alert import Target
 from listener.store import Transaction, alerts, alerts_out, mentions, switch
 from listener.store.alerts import Alert
+from listener.store.alerts_out import PATIENCE
 from listener.types import AlertState, MentionState
 from tests.listener.flow.world import AUTO, Escucha
 from tests.servers.webhook import Receiver
