@@ -110,6 +110,8 @@ def _failed(store: Store, alert: Alert, error: Exception, now: datetime) -> None
         rests = budget.back_off(now, failures=failures, every=TARGET_REST, retry_after=wait)
         rests = min(rests, now + max(LONGEST_REST, budget.within_ceiling(wait)))
         again = budget.back_off(now, failures=alert.attempts, every=FIRST_REST, retry_after=wait)
+        if alert.first_tried_at is not None:  # its last try is when the day ends; that the target rests, it minds anyway
+            again = min(again, max(now, alert.first_tried_at + PATIENCE))
         alerts_out.rest(tx, alert.target, until=rests)
         if isinstance(error, Rejected):
             alerts_out.given_up(tx, alert, reason=reason, now=now)

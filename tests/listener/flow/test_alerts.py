@@ -153,6 +153,9 @@ def test_after_a_day_it_is_given_up_and_a_person_may_have_it_tried_again(world: 
     start = world.clock()
     while "waiting" in states(world):
         world.main.alert()
+        for one in listed(world):
+            ends = one.first_tried_at and one.first_tried_at + PATIENCE
+            assert ends is None or one.state is not AlertState.WAITING or one.next_try_at <= ends
         world.clock.forward(minutes=5)
     took = world.clock() - start
     assert PATIENCE <= took <= PATIENCE + timedelta(hours=1)
