@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
-from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -29,7 +28,6 @@ from listener.errors import AuthFailed, NetworkError, RateLimited, Rejected, Una
 from listener.types import AlertMessage
 
 LARGEST = 16 * 1024  # bytes of an answer that are read, lest its sender break off; none of it is told to anybody
-_KNOWN = frozenset(HTTPStatus)
 
 
 def signature(key: bytes, message_id: str, timestamp: str, body: bytes) -> str:
@@ -102,8 +100,7 @@ class Webhook(Alerts):
 
     def _refusal(self, status: int, headers: dict[str, str], now: datetime) -> NetworkError:
         """In our words alone: a receiver may repeat our address, of which every part may be the secret."""
-        phrase = f" ({HTTPStatus(status).phrase})" if status in _KNOWN else ""
-        reason = f"{self._where} answered {status}{phrase}"
+        reason = f"{self._where} answered {status}"
         wait = faults.seconds_to_wait(headers, now=now)
         if status == 429 or (status == 503 and wait is not None):
             return RateLimited(reason, retry_after=wait)

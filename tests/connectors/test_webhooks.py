@@ -99,7 +99,7 @@ def test_what_a_receiver_says_is_told_nowhere(status: int) -> None:
         with pytest.raises(NetworkError) as raised:
             Webhook(receiver.url.replace("/hook", f"/services/{secret}?token=XyZs3cr3t")).alert(MESSAGE)
     told = {
-        404: "localhost answered 404 (Not Found)",
+        404: "localhost answered 404",
         307: "localhost sends us elsewhere (307), which is not followed",
         599: "localhost answered 599",
     }
