@@ -17,6 +17,7 @@ from typing import Any
 from connectors.webhooks import Webhook
 from listener.flow.alert import compose
 from listener.store.alerts import DIGEST, Alert
+from listener.types import Occasion
 from tests.servers.webhook import Receiver
 
 PAGE = (Path(__file__).parent.parent / "docs" / "alerts.md").read_text(encoding="utf-8")
@@ -66,3 +67,10 @@ def test_every_field_is_on_the_page_and_nothing_else() -> None:
         {"id": 12, "network": "x", "url": "https://x.example/1"},
         {"reference": "ES-26-000001-8", "team": "care"},
     )
+
+
+def test_every_kind_is_on_the_page() -> None:
+    (row,) = (line for line in PAGE.splitlines() if line.startswith("| `kind` |"))
+    assert set(re.findall(r"`([a-z]+)`", row)) == {"kind", "rule", "test", DIGEST, *Occasion}
+    assert compose(ALERT).fields["id"] == 0
+    assert "(0 for a test)" in PAGE

@@ -10,6 +10,7 @@ hold alerts: they are no answers, and nothing of them is said on a network.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,6 +23,7 @@ from listener.contract import Alerts
 from listener.errors import EscuchaError, Outage, RateLimited, Rejected
 from listener.store import Store, alerts, alerts_out
 from listener.store.alerts import Alert
+from listener.store.alerts_out import PATIENCE
 from listener.types import AlertMessage
 
 log = structlog.get_logger(__name__)
@@ -32,8 +34,9 @@ FIRST_REST = timedelta(
 )  # doubled for the first rest of a message that failed, and again for each further one
 TARGET_REST = timedelta(seconds=5)  # likewise for a target
 LONGEST_REST = timedelta(minutes=10)  # of a target that does not ask for more
-PATIENCE = timedelta(days=1)  # for so long a message is tried
 NAMED = 20  # alerts that a digest tells one by one
+_LINK_OR_AT = re.compile(r"(https?://\S+)|(?<![^\W_])@", re.IGNORECASE)
+_EVERYBODY = re.compile(r"@(?=(?:all|channel|everyone|group|here)(?![^\W_]))", re.IGNORECASE)  # whom chat programs call
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +113,10 @@ def _failed(store: Store, alert: Alert, error: Exception, now: datetime) -> None
         rests = budget.back_off(now, failures=failures, every=TARGET_REST, retry_after=wait)
         rests = min(rests, now + max(LONGEST_REST, budget.within_ceiling(wait)))
         again = budget.back_off(now, failures=alert.attempts, every=FIRST_REST, retry_after=wait)
+        if (
+            alert.first_tried_at is not None
+        ):  # its last try is when the day ends; that the target rests, it minds anyway
+            again = min(again, max(now, alert.first_tried_at + PATIENCE))
         alerts_out.rest(tx, alert.target, until=rests)
         if isinstance(error, Rejected):
             alerts_out.given_up(tx, alert, reason=reason, now=now)
@@ -146,10 +153,19 @@ def compose(alert: Alert, gathered: Sequence[Alert] = (), *, to: tuple[str, ...]
         if (more := alert.stands_for - len(gathered)) > 0:
             lines.append(f"and {more:,} more: escucha alert list --digest {alert.id}")
     text = "\n".join(line for line in lines if line is not None)
-    fields = {"version": VERSION, **_fields(alert), "text": text, "stands_for": alert.stands_for}
+    fields = {"version": VERSION, **_fields(alert), "text": for_chat(text), "stands_for": alert.stands_for}
     if alert.kind == alerts.DIGEST:
         fields["alerts"] = [_fields(each) for each in gathered]
     return AlertMessage(key=alert.send_key, subject=alert.subject, text=text, fields=fields, to=to)
+
+
+def for_chat(text: str) -> str:
+    """The text as chat programs that read it as Slack does show it whole: no link with other words, nobody called.
+
+    A link keeps its `@` but where a word behind it calls everybody, as some servers know no page by `%40`.
+    """
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return _LINK_OR_AT.sub(lambda found: _EVERYBODY.sub("%40", found[1]) if found[1] else "@\u2060", text)
 
 
 def _lines(alert: Alert) -> list[str]:

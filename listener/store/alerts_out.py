@@ -18,6 +18,7 @@ from listener.types import AlertState
 LEASE = timedelta(minutes=2)  # a sender that has not come back by then is taken for dead
 HOUR = timedelta(hours=1)
 DIGEST_EVERY = timedelta(minutes=5)  # in a flood, a target hears from us as often as that
+PATIENCE = timedelta(days=1)  # for so long a message is tried
 
 _COLUMNS = t.alerts.c
 
@@ -42,8 +43,10 @@ def due(tx: Transaction, *, longest_rest: timedelta, now: datetime) -> set[str]:
 def claim(tx: Transaction, target: str, *, hourly: int, longest_rest: timedelta, now: datetime) -> Alert | None:
     """The alert to send to the target now, which says `sending` from here on; None where nothing is due.
 
-    This must be committed before it is sent. Above `hourly` messages within an hour what waits is gathered into one, as
-    often as `DIGEST_EVERY`. A rest that is longer than `longest_rest` comes from a clock that was set back.
+    This must be committed before it is sent. What is due longest comes first. Above `hourly` messages within an hour
+    one goes every `DIGEST_EVERY`: what is new, gathered into one, and what failed before take turns; what then has not
+    gone `PATIENCE` after it was first tried is given up. A rest that is longer than `longest_rest` comes from a clock
+    that was set back.
     """
     tx.execute(upsert(tx, t.alert_targets).values(target=target, failures=0).on_conflict_do_nothing())
     row = tx.execute(select(t.alert_targets).where(t.alert_targets.c.target == target).with_for_update()).one()
@@ -52,7 +55,7 @@ def claim(tx: Transaction, target: str, *, hourly: int, longest_rest: timedelta,
     _take_back(tx, target, now)
     mine = (_COLUMNS.target == target, _COLUMNS.state == AlertState.WAITING.value)
     due = (*mine, _COLUMNS.next_try_at <= now)
-    chosen = tx.scalar(select(_COLUMNS.id).where(*due).order_by(_COLUMNS.attempts > 0, _COLUMNS.id).limit(1))
+    chosen = _longest_due(tx, *due)
     if chosen is None:
         return None
     went = (_COLUMNS.target == target, _COLUMNS.state.in_((AlertState.SENT.value, AlertState.SENDING.value)))
@@ -61,7 +64,14 @@ def claim(tx: Transaction, target: str, *, hourly: int, longest_rest: timedelta,
     if told >= hourly:
         if last is not None and last > now - DIGEST_EVERY:
             return None
-        chosen = _gather(tx, target, now) or chosen
+        _give_up(tx, *due, _COLUMNS.first_tried_at <= now - PATIENCE, now=now)
+        latest = select(_COLUMNS.attempts).where(_COLUMNS.target == target, _COLUMNS.tried_at <= now)
+        was_new = tx.scalar(latest.order_by(_COLUMNS.tried_at.desc(), _COLUMNS.id.desc()).limit(1)) == 1
+        failed = _longest_due(tx, *due, _COLUMNS.attempts > 0)
+        chosen = failed if was_new else None
+        chosen = chosen or _gather(tx, target, now) or _longest_due(tx, *due, _COLUMNS.attempts == 0) or failed
+        if chosen is None:
+            return None
     tx.execute(
         update(t.alerts)
         .where(_COLUMNS.id == chosen)
@@ -74,6 +84,21 @@ def claim(tx: Transaction, target: str, *, hourly: int, longest_rest: timedelta,
         )
     )
     return from_row(tx.execute(joined().where(_COLUMNS.id == chosen)).one())
+
+
+def _longest_due(tx: Transaction, *where: ColumnElement[bool]) -> int | None:
+    """Of those alerts the one that is due longest. What fails goes to the end of this queue, so all have their turn."""
+    return tx.scalar(select(_COLUMNS.id).where(*where).order_by(_COLUMNS.next_try_at, _COLUMNS.id).limit(1))
+
+
+def _give_up(tx: Transaction, *where: ColumnElement[bool], now: datetime) -> None:
+    old = select(_COLUMNS.id, _COLUMNS.target, _COLUMNS.reason).where(*where).order_by(_COLUMNS.id)
+    for row in tx.execute(old).all():
+        reason = f"Tried for a day. {row.reason or ''}".strip()
+        values = {"state": AlertState.FAILED.value, "settled_at": now, "reason": reason}
+        tx.execute(update(t.alerts).where(_COLUMNS.id == row.id).values(**values))
+        subject = f"alert {row.id}"
+        audit.record(tx, at=now, by="daemon", action="alert.failed", subject=subject, to=row.target, reason=reason)
 
 
 def _take_back(tx: Transaction, target: str, now: datetime) -> None:
@@ -98,7 +123,6 @@ def _gather(tx: Transaction, target: str, now: datetime) -> int | None:
         _COLUMNS.target == target,
         _COLUMNS.state == AlertState.WAITING.value,
         _COLUMNS.attempts == 0,
-        _COLUMNS.kind != DIGEST,
     )
     count, first = tx.execute(select(func.count(), func.min(_COLUMNS.id)).where(*new)).one()
     if count < 2:

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Select, func, insert, select, update
 
 from listener.errors import NotFound
-from listener.store import Transaction, audit, copies, edits, erasing, upsert
+from listener.store import Transaction, addresses, audit, copies, edits, erasing, upsert
 from listener.store import tables as t
 from listener.types import (
     MENTION_MOVES,
@@ -126,7 +126,10 @@ def _id(value: str | None) -> str | None:
 
 
 def _storable(post: Post) -> Post:
-    """The post with every text as a database takes it; `raw` and `media` are kept as JSON, which escapes."""
+    """The post with every text as a database takes it, and of its addresses those that `addresses` keeps.
+
+    `raw` and `media` are kept as JSON, which escapes.
+    """
     if _is_storable(post):
         return post
     author = replace(
@@ -134,7 +137,7 @@ def _storable(post: Post) -> Post:
         external_id=_text(post.author.external_id)[:MAX_ID],
         handle=_text(post.author.handle)[:MAX_ID],
         display_name=_text(post.author.display_name)[:MAX_ID],
-        url=_text(post.author.url) if post.author.url else None,
+        url=addresses.kept(post.author.url),
         followers=None if post.author.followers is None else min(max(post.author.followers, 0), MAX_COUNT),
     )
     return replace(
@@ -145,10 +148,11 @@ def _storable(post: Post) -> Post:
         content_warning=_text(post.content_warning),
         quoted=_text(post.quoted),
         unanswerable=_text(post.unanswerable)[:MAX_ID],
-        url=_text(post.url) if post.url else None,
+        url=addresses.kept(post.url),
         language=_text(post.language)[:35] if post.language else None,
         parent_id=_id(post.parent_id),
         thread_id=_id(post.thread_id),
+        media=tuple(replace(each, url=addresses.kept(each.url) or "") for each in post.media),
     )
 
 
@@ -157,7 +161,8 @@ def _is_storable(post: Post) -> bool:
     author = post.author
     names = (author.external_id, author.handle, author.display_name, post.external_id, post.unanswerable)
     ids = (post.parent_id or "", post.thread_id or "", post.language or "")
-    texts = (post.text, post.content_warning, post.quoted, post.url or "", author.url or "")
+    texts = (post.text, post.content_warning, post.quoted)
+    links = (post.url, author.url, *(each.url or None for each in post.media))
     together = "".join((*names, *ids, *texts))
     return (
         max(map(len, names)) <= MAX_ID
@@ -165,6 +170,7 @@ def _is_storable(post: Post) -> bool:
         and len(ids[2]) <= 35
         and len(together) <= MAX_TEXT
         and 0 <= (author.followers or 0) <= MAX_COUNT
+        and all(link is None or addresses.kept(link) for link in links)
         and "\x00" not in together
         and (together.isascii() or together == together.encode("utf-8", "replace").decode("utf-8"))
     )

@@ -91,6 +91,23 @@ def test_what_comes_of_each_answer(
         assert raised.value.retry_after == wait
 
 
+@pytest.mark.parametrize("status", [404, 400, 401, 403, 429, 500, 503, 307, 599])
+def test_what_a_receiver_says_is_told_nowhere(status: int) -> None:
+    secret = "T0ABC/B0DEF/XyZs3cr3t"
+    with Receiver((status, {"Location": f"https://elsewhere.example/{secret}", "Retry-After": secret})) as receiver:
+        receiver.says = lambda path: f"Cannot POST {path}: XyZs3cr3t, T0ABC%2FB0DEF"  # as some servers answer
+        with pytest.raises(NetworkError) as raised:
+            Webhook(receiver.url.replace("/hook", f"/services/{secret}?token=XyZs3cr3t")).alert(MESSAGE)
+    told = {
+        404: "localhost answered 404",
+        307: "localhost sends us elsewhere (307), which is not followed",
+        599: "localhost answered 599",
+    }
+    assert str(raised.value) == told.get(status, str(raised.value))
+    for part in ("XyZs3cr3t", "T0ABC", "services", "Cannot"):
+        assert part not in str(raised.value)
+
+
 def test_a_date_to_come_back_counts_by_the_receivers_own_clock() -> None:
     later = format_datetime(datetime.now(UTC) + timedelta(seconds=120), usegmt=True)
     with Receiver((429, {"Retry-After": later})) as receiver, pytest.raises(RateLimited) as raised:

@@ -26,13 +26,17 @@ class Delivered:
 
 
 class Receiver:
-    """The server. `answers` are used up one by one, and 204 after that; `meanwhile` runs before each answer."""
+    """The server. `answers` are used up one by one, and 204 after that; `meanwhile` runs before each answer.
+
+    `says` gives the words of an answer that is no 204, from the request's path.
+    """
 
     def __init__(self, *answers: Answer, folder: Path | None = None) -> None:
         """`folder`: where `cert.pem` and `key.pem` are, for TLS."""
         self.answers = list(answers)
         self.came: list[Delivered] = []
         self.meanwhile: Callable[[], Any] = lambda: None
+        self.says: Callable[[str], str] = lambda path: ""
         self._folder = folder
 
     @property
@@ -54,9 +58,12 @@ class Receiver:
                 self.send_response(status)
                 for name, value in headers.items():
                     self.send_header(name, value)
+                said = receiver.says(self.path).encode()
                 if status != 204:
-                    self.send_header("Content-Length", "0")
+                    self.send_header("Content-Length", str(len(said)))
                 self.end_headers()
+                if status != 204:
+                    self.wfile.write(said)
 
             do_GET = do_POST
 

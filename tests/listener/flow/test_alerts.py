@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,10 @@ import pytest
 
 import policies
 from connectors.webhooks import Webhook
-from listener.flow.alert import PATIENCE, Target
+from listener.flow.alert import Target, compose
 from listener.store import Transaction, alerts, alerts_out, mentions, switch
 from listener.store.alerts import Alert
+from listener.store.alerts_out import PATIENCE
 from listener.types import AlertState, MentionState
 from tests.listener.flow.world import AUTO, Escucha
 from tests.servers.webhook import Receiver
@@ -152,6 +154,9 @@ def test_after_a_day_it_is_given_up_and_a_person_may_have_it_tried_again(world: 
     start = world.clock()
     while "waiting" in states(world):
         world.main.alert()
+        for one in listed(world):
+            ends = one.first_tried_at and one.first_tried_at + PATIENCE
+            assert ends is None or one.state is not AlertState.WAITING or one.next_try_at <= ends
         world.clock.forward(minutes=5)
     took = world.clock() - start
     assert PATIENCE <= took <= PATIENCE + timedelta(hours=1)
@@ -186,8 +191,10 @@ def test_one_that_always_fails_holds_up_no_other(world: Escucha, receiver: Recei
         )
         world.main.alert()
         put(world, f"good {number}")
-        world.clock.forward(minutes=15)
-    world.main.alert()
+        for _ in range(3):
+            world.clock.forward(minutes=5)
+            world.main.alert()
+        assert states(world).count("waiting") <= 2, "the bad one and the newest"
     assert states(world).count("sent") == 20
     assert states(world)[0] == "waiting"
 
@@ -206,6 +213,26 @@ def test_a_flood_is_gathered_and_nothing_of_it_lost(world: Escucha, receiver: Re
         gathered = alerts.listing(tx, digest_id=digest["id"])
     assert len(gathered) == 57
     assert len(receiver.came) == 4
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("M1 on x: a < b & c > d, high", "M1 on x: a &lt; b &amp; c &gt; d, high"),
+        ("<!channel> <https://evil.example|bank>", "&lt;!channel&gt; &lt;https://evil.example|bank&gt;"),
+        ("@channel, _@here and @ana", "@\u2060channel, _@\u2060here and @\u2060ana"),
+        ("ana@example.org asked for it", "ana@example.org asked for it"),
+        ("https://social.example/@ana/1?a=b&c=d", "https://social.example/@ana/1?a=b&amp;c=d"),
+        ("https://e.example/@channel/x,@All.@HERE_", "https://e.example/%40channel/x,%40All.%40HERE_"),
+        ("https://e.example/@allan/@channels", "https://e.example/@allan/@channels"),
+    ],
+)
+def test_a_chat_program_shows_the_text_as_it_is_and_calls_nobody(world: Escucha, said: str, shown: str) -> None:
+    one = replace(Alert.of_a_test("ops", by="ana", send_key="k", now=world.clock()), subject=said, url=said)
+    made = compose(one)
+    lines = made.fields["text"].splitlines()
+    assert (lines[0], lines[2]) == (shown, shown)
+    assert made.text.splitlines()[0] == made.fields["subject"] == said, "only chat programs read it so"
 
 
 def test_a_pause_holds_no_alert(world: Escucha, receiver: Receiver) -> None:

@@ -405,6 +405,30 @@ def test_what_no_database_takes_is_stored_all_the_same(escucha: Escucha) -> None
         assert mentions.get(tx, 1).state is MentionState.DECIDED
 
 
+@pytest.mark.parametrize("bad", ["javascript:alert(1)", "https://evil.example/|bank.example", "https://[", ""])
+def test_of_the_addresses_that_come_only_clean_ones_stay(escucha: Escucha, bad: str) -> None:
+    for number, url in enumerate((bad, "https://x.example/@ana/1")):
+        post = Post(
+            external_id=f"p{number}",
+            author=Author(external_id=f"a{number}", handle="ana", url=url),
+            text="@marca ¿horario?",
+            posted_at=escucha.clock(),
+            url=url,
+            media=(Media(kind="image", url=url, alt="la luz"),),
+        )
+        for _ in range(2):
+            with escucha.store.write() as tx:
+                source = sources.get(tx, "source-0")
+                saved = mentions.save(tx, source_id=source.id, network="sandbox", posts=[post], now=escucha.clock())
+        assert (saved.new, saved.edited, saved.repeated) == ((), (), 1), "the second time it is known, and no edit"
+    escucha.main.digest()
+    with escucha.store.read() as tx:
+        left, kept = mentions.get(tx, 1), mentions.get(tx, 2)
+    assert (left.url, left.author.url, left.media) == (None, None, (Media(kind="image", url="", alt="la luz"),))
+    assert {kept.url, kept.author.url, kept.media[0].url} == {url}
+    assert {left.state, kept.state} == {MentionState.DECIDED}
+
+
 @pytest.mark.parametrize("fault", [Fault.NEVER_ARRIVED, Fault.RATE_LIMITED, Fault.REJECTED])
 def test_who_edits_while_a_reply_is_on_its_way_is_not_forgotten(escucha: Escucha, fault: Fault) -> None:
     post = escucha.says("@marca ¿horario?")

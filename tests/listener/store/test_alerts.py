@@ -164,6 +164,93 @@ def test_a_flood_becomes_one_digest_every_few_minutes(store: Store) -> None:
     assert [(alert := send(store, hourly=3, at=later + 2 * HOUR)) and alert.kind for _ in range(2)] == ["rule", "rule"]
 
 
+def subject(alert: Alert | None) -> str:
+    return alert.subject if alert else ""
+
+
+def fails(store: Store, taken: Alert | None, *, again: datetime) -> None:
+    assert taken is not None
+    with store.write() as tx:
+        alerts_out.not_sent(tx, taken, reason="503", again=again)
+
+
+@pytest.mark.parametrize("each_time", [1, 2])
+def test_what_failed_once_has_its_turn_in_a_flood(store: Store, each_time: int) -> None:
+    put(store, "first")
+    fails(store, claim(store, hourly=2), again=NOW + timedelta(seconds=10))
+    went: list[str] = []
+    for number in range(24):
+        now = NOW + (number + 1) * (alerts_out.DIGEST_EVERY + timedelta(seconds=1))
+        put(store, *(f"{number}.{part}" for part in range(each_time)), at=now)
+        if taken := send(store, at=now, hourly=2):
+            went.append(taken.subject)
+    assert "Alert first" in went[:4]
+    assert not [alert for alert in listed(store, AlertState.WAITING) if alert.made_at < now - HOUR]
+
+
+def test_in_a_flood_neither_what_is_new_nor_what_failed_waits_for_all_of_the_other(store: Store) -> None:
+    """Twelve that fail whenever they are tried, and new ones all the time."""
+    put(store, *(f"bad {number}" for number in range(12)))
+    for minutes in range(12):
+        now = NOW + timedelta(minutes=minutes)
+        fails(store, claim(store, at=now, hourly=1), again=now + HOUR)
+    put(store, "fine", at=now)
+    assert subject(send(store, at=now, hourly=1)) == "Alert fine"
+    sent, tried = [], set()
+    for number in range(1, 40):
+        now = NOW + HOUR + number * alerts_out.DIGEST_EVERY
+        put(store, f"{number}.1", f"{number}.2", at=now)
+        taken = claim(store, at=now, hourly=1)
+        assert taken is not None
+        if "bad" in taken.subject:
+            tried.add(taken.subject)
+            fails(store, taken, again=now + HOUR)
+        else:
+            sent.append(now)
+            with store.write() as tx:
+                alerts_out.sent(tx, taken, remark="", now=now)
+    assert len(tried) == 12
+    assert len(sent) >= 19
+
+
+def test_what_waits_behind_a_flood_for_more_than_a_day_is_given_up(store: Store) -> None:
+    put(store, "old")
+    fails(store, claim(store), again=NOW + HOUR)
+    later = NOW + alerts_out.PATIENCE
+    put(store, "new", at=NOW + timedelta(minutes=30))
+    assert subject(send(store, at=later, hourly=1)) == "Alert new"
+    assert send(store, at=later + alerts_out.DIGEST_EVERY, hourly=1) is None
+    (given_up,) = listed(store, AlertState.FAILED)
+    assert (given_up.subject, given_up.reason) == ("Alert old", "Tried for a day. 503")
+    with store.read() as tx:
+        assert [entry.action for entry in audit.about(tx, f"alert {given_up.id}")] == ["alert.failed"]
+
+
+def test_what_was_not_tried_for_days_is_tried_before_it_is_given_up(store: Store) -> None:
+    put(store, "old")
+    fails(store, claim(store), again=NOW + HOUR)
+    assert subject(send(store, at=NOW + 3 * alerts_out.PATIENCE)) == "Alert old"
+
+
+def test_a_digest_that_failed_keeps_its_key_and_is_not_gathered(store: Store) -> None:
+    put(store, "sent")
+    assert send(store, hourly=1)
+    put(store, "a", "b")
+    later = NOW + alerts_out.DIGEST_EVERY
+    digest = claim(store, at=later, hourly=1)
+    fails(store, digest, again=later + timedelta(minutes=1))
+    put(store, "c", "d", at=later)
+    again, other = (send(store, at=NOW + turn * alerts_out.DIGEST_EVERY, hourly=1) for turn in (2, 3))
+    assert digest is not None
+    assert again is not None
+    assert other is not None
+    assert (again.id, again.send_key, again.stands_for) == (digest.id, digest.send_key, 2)
+    assert (other.kind, other.stands_for) == ("digest", 2)
+    with store.read() as tx:
+        assert [alert.subject for alert in alerts.listing(tx, digest_id=digest.id)] == ["Alert b", "Alert a"]
+        assert [alert.subject for alert in alerts.listing(tx, digest_id=other.id)] == ["Alert d", "Alert c"]
+
+
 def test_what_is_given_up_stands_there_until_a_person_has_it_tried_again(store: Store) -> None:
     put(store, "a", "b")
     taken = claim(store)
