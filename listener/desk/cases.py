@@ -13,7 +13,7 @@ from stdnum import damm
 from listener.desk import clocks, customers
 from listener.desk.clocks import Moved
 from listener.errors import AlreadyDone, Mistake, Stale
-from listener.store import Transaction, steps
+from listener.store import Transaction, inbox, steps
 from listener.store import cases as store
 from listener.store.cases import Case
 from listener.store.mentions import Mention
@@ -125,8 +125,12 @@ def open_case(
     )
 
 
-def join(tx: Transaction, case: Case, plan: CasePlan, *, by: str, now: datetime, moved: Moved) -> None:
-    """A further mention of the same matter: urgency only rises, tags and skills only grow, the team stays.
+def join(
+    tx: Transaction, case: Case, plan: CasePlan, *, by: str, now: datetime, moved: Moved, escalate_to: str = ""
+) -> str:
+    """A further mention of the same matter: urgency only rises, tags and skills only grow; gives whose it is then.
+
+    The team stays, unless one is called in: `escalate_to` gets the case, and nobody of them has it yet.
 
     Where it gets more urgent, what is due comes sooner, never later. Its place in the queue gets better where the
     mention scores more, as if the case had done so since it was opened; never worse. `moved`: see `clocks`.
@@ -147,7 +151,14 @@ def join(tx: Transaction, case: Case, plan: CasePlan, *, by: str, now: datetime,
         due = values.get("resolution_due", case.resolution_due)
         values |= {"urgency_rank": plan.urgency.rank, **clocks.hurry(tx, replace(case, resolution_due=due), plan)}
         store.event(tx, case, "urgency", by, now, was=case.urgency.value, urgency=plan.urgency.value)
+    if escalate_to not in ("", case.team):
+        values |= {"team": escalate_to, "agent": None}
+        agent = {"from_agent": case.agent} if case.agent else {}
+        told = {"team": escalate_to, "from_team": case.team, **agent, "why": plan.because}
+        store.event(tx, case, "escalated", by, now, **told)
+        inbox.handed_over(tx, case.id, team=escalate_to, now=now)
     store.change(tx, case, now=now, **values)
+    return str(values.get("team", case.team))
 
 
 def move(tx: Transaction, case: Case, to: CaseState, *, by: str, now: datetime, moved: Moved, note: str = "") -> Case:
@@ -196,6 +207,8 @@ def assign(
         since = f" since {given.at:%Y-%m-%d %H:%M} UTC" if given else ""
         raise AlreadyDone(f"{case.agent} has {case.reference}{since}; --take-over gives it away all the same.")
     _change(tx, case, now, agent=agent, **({"team": team} if team else {}))
+    if team not in (None, case.team):
+        inbox.handed_over(tx, case.id, team=team, now=now)
     store.event(tx, case, "assigned", by, now, team=team or case.team, agent=agent)
     return store.by_id(tx, case.id)
 

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from listener.errors import AlreadyDone, Mistake
-from listener.store import Transaction, alerts, steps
+from listener.store import Transaction, alerts, inbox, steps
 from listener.store import cases as store
 from listener.store.cases import Case
 from listener.store.steps import Planned
@@ -168,6 +168,8 @@ def _do(tx: Transaction, case: Case, planned: Planned, now: datetime) -> None:
         }
     if values:
         store.change(tx, case, now=now, **values)
+    if "team" in values:
+        inbox.handed_over(tx, case.id, team=values["team"], now=now)
     if step.alerts:
         told["alerts"] = list(step.alerts)
     for target in step.alerts:
