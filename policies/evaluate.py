@@ -5,9 +5,10 @@ said about the reply and the case stays; urgency is the highest that any of them
 `ignore` drops reply and case, unless somebody was called in or a person is to look; it drops no alert. A rule in the
 shadow is read like any other, and nothing it says is heard.
 
-Which case: an open case goes on with its team. Otherwise a rule's `case` decides; `escalate` alone opens one with that
-team; where no rule spoke, `cases: every` opens one with the default team and `cases: routed` leaves it to a person. A
-network whose every mention opens a case (a mailbox) counts as `every` unless the file says `routed` of that very one.
+Which case: an open case goes on with its team, unless a rule's `escalate` hands it over. Otherwise a rule's `case`
+decides; `escalate` alone opens one with that team; where no rule spoke, `cases: every` opens one with the default team
+and `cases: routed` leaves it to a person. A network whose every mention opens a case (a mailbox) counts as `every`
+unless the file says `routed` of that very one.
 Which team, where no rule names one or the team is full: `routing.py`. What comes first in a queue: `score.py`. Skills
 collect from every rule that matches and every area that it is about.
 
@@ -234,7 +235,10 @@ class Rules:
             return None, None, False
         existing = situation.case
         every = self.file.cases_on(situation.network, opens_case=situation.facts.opens_case) is CaseMode.EVERY
-        if existing.exists and existing.team:
+        if existing.exists and existing.team and said.escalate not in ("", existing.team):
+            calls = f"rule “{said.escalate_rule}” calls in {said.escalate}"
+            route = Route(said.escalate, f"{calls}; its open case was with {existing.team}")
+        elif existing.exists and existing.team:
             route = Route(existing.team, f"its open case is with {existing.team}")
         elif existing.exists or said.case or said.escalate or every:
             route = self._route(said, situation)
@@ -303,7 +307,7 @@ class Rules:
             return None, ()
         modes = self._levels.traces(
             situation,
-            team=case.team if case else "",
+            teams=[team for team in (situation.case.team, case.team if case else "") if team],
             template=said.reply.template,
             rule=said.reply_rule,
             mode=said.mode,

@@ -212,9 +212,12 @@ class Guarded:
 
     def _alarm(self, decision: Decision, situation: Situation, risks: tuple[Risk, ...]) -> Decision:
         """The decision with the team for the gravest danger called in, and a case in front of it, now."""
-        team = getattr(self._settings.risk_teams, risks[0].kind) or self._rules.file.default_team
+        had = situation.case.team
+        named = getattr(self._settings.risk_teams, risks[0].kind)
+        team = named or decision.escalate_to or had or self._rules.file.default_team
         tags = tuple(dict.fromkeys([*decision.tags, *(f"risk:{risk.kind}" for risk in risks)]))
         plan = self._rules.case_plan(situation, team=team, urgency=Urgency.CRITICAL, tags=tags)
+        was = f"; its open case was with {had}" if had and had != team else ""
         if decision.case:
             plan = replace(plan, title=decision.case.title, tags=tuple(dict.fromkeys([*decision.case.tags, *tags])))
         parts = self._rules.scoring.at_level(decision.contributions, Urgency.CRITICAL)
@@ -222,7 +225,7 @@ class Guarded:
         plan = replace(
             plan,
             skills=decision.case.skills if decision.case else (),
-            because=f"{' and '.join(risk.kind for risk in risks)} in its words: the guard calls in {team}",
+            because=f"{' and '.join(risk.kind for risk in risks)} in its words: the guard calls in {team}{was}",
             score=score,
             minutes_per_point=decision.minutes_per_point,
         )

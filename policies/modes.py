@@ -1,13 +1,14 @@
 """How a reply goes out, as each level says it: the policy, the network, the team, the area, the template, the rule.
 
 What the policy says holds on every network that says nothing itself. All others can only make it stricter: a reply goes
-out alone only where the policy or its network, the case's team, the area it is about most, the template and the rule
-each let it. What says nothing lets it. Of several shares the mention draws for each and must be in all.
+out alone only where the policy or its network, the case's team (of a case that is handed over, both teams), the area it
+is about most, the template and the rule each let it. What says nothing lets it. Of several shares the mention draws for
+each and must be in all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from zoneinfo import ZoneInfo
 
 from listener.types import Level, Mode, ModeTrace, Situation
@@ -76,16 +77,25 @@ class Levels:
         return self._modes.get(network, self._modes[""])
 
     def traces(
-        self, situation: Situation, *, team: str, template: str, rule: str, mode: Mode | Share | None, person: str
+        self,
+        situation: Situation,
+        *,
+        teams: Sequence[str],
+        template: str,
+        rule: str,
+        mode: Mode | Share | None,
+        person: str,
     ) -> tuple[ModeTrace, ...]:
-        """What each level that says anything says of this reply. `team`: the case's, "" for none. `mode`: what `rule`,
-        which asked for the reply, says; `person`: the rule that wants a person to look, "" for none.
+        """What each level that says anything says of this reply. `teams`: whose its case is, and whose it becomes.
+
+        `mode`: what `rule`, which asked for the reply, says; `person`: the rule that wants a person to look, or "".
         """
         network = situation.network
         found = [self._trace(self._who_says(network), self.mode_on(network), situation)]
         areas = situation.understanding.areas
         named = self._areas.get(areas[0].casefold()) if areas else None
-        for key in ((Level.TEAM, team), named, (Level.TEMPLATE, template)):
+        of_teams = [(Level.TEAM, team) for team in dict.fromkeys(teams)]
+        for key in (*of_teams, named, (Level.TEMPLATE, template)):
             if key and (own := self._said.get(key)):
                 found.append(self._trace(key, own, situation))
         if mode:

@@ -122,12 +122,13 @@ def sentence(kind: str, by: str, detail: dict[str, Any]) -> str | None:
         return f"answered by {by}{after}, as {detail.get('asked_by')} asked {detail.get('team')}"
     if kind not in ("warned", "breached", "escalated"):
         return None
+    if "clock" not in detail:  # a mention brought it about
+        taken = f", taken from {detail['from_agent']}" if "from_agent" in detail else ""
+        return f"handed over from {detail.get('from_team')} to {detail.get('team')}{taken} by {by}: {detail.get('why')}"
     what = NAMES.get(Clock(detail["clock"]), "") if detail.get("clock") in set(Clock) else "something"
     late = f" (done {spell(timedelta(seconds=detail['late']))} late)" if "late" in detail else ""
-    if kind == "warned":
-        return f"warned: the {what} is due soon{late}"
-    if kind == "breached":
-        return f"the {what} is overdue{late}"
+    if kind != "escalated":
+        return f"warned: the {what} is due soon{late}" if kind == "warned" else f"the {what} is overdue{late}"
     why = {Occasion.QUESTION: "no information yet", Occasion.WARNING: f"{what} due soon"}
     does = [f"{', '.join(detail['alerts'])} told"] if detail.get("alerts") else []
     does += [f"given to {detail['team']}"] if "team" in detail else []

@@ -182,7 +182,8 @@ def _make_rule(app: App, found: Policy, named: Path | str, name: str, *, because
     if ruled and waiting:
         drafts, they = output.counted(waiting, "approved draft"), "it is" if waiting == 1 else "they are"
         output.say(f"{drafts} would not go out before {they} read and approved again.")
-    for sentence in (*warnings, *policy_warnings.notices(found, app.now()), *dangers):
+    lost = policy_warnings.lost_calendars(app, found)
+    for sentence in (*warnings, *policy_warnings.notices(found, app.now()), *lost, *dangers):
         output.block(f"• {sentence}", indent=0)
     if not yes:
         click.confirm(f"Let {found.version} rule?", abort=True)

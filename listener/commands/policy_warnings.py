@@ -29,6 +29,21 @@ def verdict(warnings: list[str]) -> str:
     return f"readable, {output.counted(len(warnings), 'warning')}" if warnings else "all is well"
 
 
+def lost_calendars(app: App, found: Any) -> list[str]:
+    """Which calendars, by which open cases were promised something, it does not have."""
+    from listener.store import cases
+
+    with app.store.read() as tx:
+        used = cases.calendars(tx)
+    return [
+        f"It has no calendar {name!r}, by which {output.counted(count, 'open case')} {'was' if count == 1 else 'were'} "
+        "promised something: from now on all time counts as open for them, where a clock stands still and where "
+        "another team is asked."
+        for name, count in used.items()
+        if name not in found.file.calendars
+    ]
+
+
 def notices(found: Any, now: datetime) -> list[str]:
     """Who answers alone for a share only, and how large it is by now; and the rules in the shadow."""
     sharing = []

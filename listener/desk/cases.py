@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from stdnum import damm
@@ -13,7 +13,7 @@ from stdnum import damm
 from listener.desk import clocks, customers
 from listener.desk.clocks import Moved
 from listener.errors import AlreadyDone, Mistake, Stale
-from listener.store import Transaction, steps
+from listener.store import Transaction, inbox, steps
 from listener.store import cases as store
 from listener.store.cases import Case
 from listener.store.mentions import Mention
@@ -125,29 +125,43 @@ def open_case(
     )
 
 
-def join(tx: Transaction, case: Case, plan: CasePlan, *, by: str, now: datetime, moved: Moved) -> None:
-    """A further mention of the same matter: urgency only rises, tags and skills only grow, the team stays.
+def join(
+    tx: Transaction, case: Case, plan: CasePlan, *, by: str, now: datetime, moved: Moved, escalate_to: str = ""
+) -> str:
+    """A further mention of the same matter: urgency only rises, tags and skills only grow; gives whose it is then.
 
-    Where it gets more urgent, what is due comes sooner, never later. Its place in the queue gets better where the
-    mention scores more, as if the case had done so since it was opened; never worse. `moved`: see `clocks`.
+    The team stays, unless one is called in: `escalate_to` gets the case, and nobody of them has it yet.
+
+    Where it is promised something for an earlier moment, that is due then, never later. Its place in the queue gets
+    better by what the mention scores more, never worse. `moved`: see `clocks`.
     """
     values: dict[str, Any] = {}
     for column, old, more in (("tags", case.tags, plan.tags), ("skills", case.skills, plan.skills)):
         new = list(dict.fromkeys([*old, *more]))
         if len(new) > len(old):
             values[column] = new
-    if plan.score > case.score:
-        values["score"] = plan.score
-    if case.opened_at - plan.head_start < case.queue_at:
-        values["queue_at"] = case.opened_at - plan.head_start
+    gained = plan.score - case.score
+    if gained > 0:
+        head_start = timedelta(minutes=gained * case.minutes_per_point)
+        values |= {"score": plan.score, "queue_at": case.queue_at - head_start}
     if case.state is CaseState.PENDING:  # the person we waited for has written
         values |= {"state": CaseState.OPEN.value, **clocks.run_on(tx, case, now=now, moved=moved)}
         store.event(tx, case, "reopened", by, now, was=case.state.value, why="the customer wrote again")
+    sooner = clocks.hurry(tx, replace(case, resolution_due=values.get("resolution_due", case.resolution_due)), plan)
+    values |= sooner
     if plan.urgency.rank > case.urgency.rank:
-        due = values.get("resolution_due", case.resolution_due)
-        values |= {"urgency_rank": plan.urgency.rank, **clocks.hurry(tx, replace(case, resolution_due=due), plan)}
+        values["urgency_rank"] = plan.urgency.rank
         store.event(tx, case, "urgency", by, now, was=case.urgency.value, urgency=plan.urgency.value)
+    elif sooner:
+        store.event(tx, case, "promised", by, now, why=f"sooner than before, by the level {plan.promise.level}")
+    if escalate_to not in ("", case.team):
+        values |= {"team": escalate_to, "agent": None}
+        agent = {"from_agent": case.agent} if case.agent else {}
+        told = {"team": escalate_to, "from_team": case.team, **agent, "why": plan.because}
+        store.event(tx, case, "escalated", by, now, **told)
+        inbox.handed_over(tx, case.id, team=escalate_to, now=now)
     store.change(tx, case, now=now, **values)
+    return str(values.get("team", case.team))
 
 
 def move(tx: Transaction, case: Case, to: CaseState, *, by: str, now: datetime, moved: Moved, note: str = "") -> Case:
@@ -196,6 +210,8 @@ def assign(
         since = f" since {given.at:%Y-%m-%d %H:%M} UTC" if given else ""
         raise AlreadyDone(f"{case.agent} has {case.reference}{since}; --take-over gives it away all the same.")
     _change(tx, case, now, agent=agent, **({"team": team} if team else {}))
+    if team not in (None, case.team):
+        inbox.handed_over(tx, case.id, team=team, now=now)
     store.event(tx, case, "assigned", by, now, team=team or case.team, agent=agent)
     return store.by_id(tx, case.id)
 

@@ -1,8 +1,9 @@
 """The clocks of a case: they run, stand still while we wait for the customer, and bring warnings, breaches and steps.
 
-The first answer's clock runs from the beginning until we answer, or the case is over. The solution's stands still while
-the case is pending or over; what is due moves by the open time that passed meanwhile, unless it was overdue before. A
-question to another team has a clock of its own, which runs until it is answered or the case is over.
+The first answer's clock runs from the beginning until we answer, and stands still while the case is over. The
+solution's stands still while the case is pending or over. What is due moves by the open time that passed meanwhile,
+unless it was overdue before. A question to another team has a clock of its own, which runs until it is answered or the
+case is over.
 
 The steps are those of the policy that ruled when the promise was made, or the question asked: another policy changes
 them for cases to come.
@@ -13,10 +14,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Protocol
 
 from listener.errors import AlreadyDone, Mistake
-from listener.store import Transaction, alerts, steps
+from listener.store import Transaction, alerts, inbox, steps
 from listener.store import cases as store
 from listener.store.cases import Case
 from listener.store.steps import Planned
@@ -48,20 +50,36 @@ def stop(tx: Transaction, case: Case, to: CaseState, now: datetime) -> dict[str,
 
 
 def run_on(tx: Transaction, case: Case, *, now: datetime, moved: Moved) -> dict[str, Any]:
-    """Lets the clocks run again, what is due later by the open time that it stood still; gives what changes."""
-    since = case.stands_since
+    """Lets the clocks run again, what is due later by the open time that each stood still; gives what changes.
+
+    Where nobody knows since when one stood still, it goes on with the moments that it had.
+    """
+    values: dict[str, Any] = {} if case.stands_since is None else {"stands_since": None}
+    stood = [(Clock.RESOLUTION, case.stands_since, case.resolution_due)]
     if case.first_response_at is None and case.state is not CaseState.PENDING:
-        steps.run_on(tx, case.id, Clock.FIRST_RESPONSE)
-    if since is None:
-        return {}
-    calendar = str(case.promise.get(Clock.RESOLUTION, {}).get("calendar", ""))
+        stood.append((Clock.FIRST_RESPONSE, _over_since(tx, case), case.first_response_due))
+    for clock, since, due in stood:
+        calendar = str(case.promise.get(clock, {}).get("calendar", ""))
+        later = partial(_later, since=since, calendar=calendar, until=now, moved=moved)
+        steps.run_on(tx, case.id, clock, later)
+        if due is not None and later(due) != due:
+            values[f"{clock}_due"] = later(due)
+    return values
 
-    def later(moment: datetime) -> datetime:
-        return moved(moment, calendar=calendar, since=since, until=now) if moment > since else moment
 
-    steps.run_on(tx, case.id, Clock.RESOLUTION, later)
-    due = later(case.resolution_due) if case.resolution_due else None
-    return {"stands_since": None} | ({"resolution_due": due} if due != case.resolution_due else {})
+def _later(moment: datetime, *, since: datetime | None, calendar: str, until: datetime, moved: Moved) -> datetime:
+    """The moment, later by what was open since then; as it was where it was past already, or nobody knows."""
+    if since is None or moment <= since:
+        return moment
+    return moved(moment, calendar=calendar, since=since, until=until)
+
+
+def _over_since(tx: Transaction, case: Case) -> datetime | None:
+    """Since when a case that is over is."""
+    if case.resolved_at is not None:
+        return case.resolved_at
+    closed = store.last_event(tx, case, CaseState.CLOSED.value)
+    return closed.at if closed else None
 
 
 def hurry(tx: Transaction, case: Case, plan: CasePlan) -> dict[str, Any]:
@@ -168,6 +186,8 @@ def _do(tx: Transaction, case: Case, planned: Planned, now: datetime) -> None:
         }
     if values:
         store.change(tx, case, now=now, **values)
+    if "team" in values:
+        inbox.handed_over(tx, case.id, team=values["team"], now=now)
     if step.alerts:
         told["alerts"] = list(step.alerts)
     for target in step.alerts:

@@ -382,7 +382,10 @@ def _write_down(
             matter.live_cases[case.team] += 1
             why = "it opened the case"
         else:
-            desk_cases.join(tx, case, decision.case, by=by, now=now, moved=moved)
+            called = decision.escalate_to
+            team = desk_cases.join(tx, case, decision.case, by=by, now=now, moved=moved, escalate_to=called)
+            matter.live_cases.subtract([case.team])
+            matter.live_cases.update([team])
             why = "the same person, while their case is open"
         cases.attach(tx, case, mention.id, why=why, by=by, now=now)
     elif case is not None and decision.reply is None:

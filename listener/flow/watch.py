@@ -1,7 +1,8 @@
 """watch: look at the clocks of the cases, and do what is due: warn, tell, hand on. Sends nothing itself.
 
 What was missed while nothing ran is done once, in order, and says that it comes late. A clock that is set back makes it
-wait, and nothing is done twice.
+wait, and nothing is done twice. What cannot be done is tried again at the next look, behind all that waits already, so
+that no number of cases that fail keeps the others from their turn.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from listener.store import Store, steps
 
 log = structlog.get_logger(__name__)
 
-MOST = 200  # steps that one look finds
+MOST = 200  # cases that one look finds
 
 
 def watch(store: Store, *, now: datetime, stopping: Callable[[], bool] = lambda: False) -> int:
@@ -35,6 +36,8 @@ def watch(store: Store, *, now: datetime, stopping: Callable[[], bool] = lambda:
             raise
         except Exception:
             log.exception("What is due about a case could not be done.", action="watch_bug", case=case_id)
+            with store.write() as tx:
+                steps.put_back(tx, case_id, now)
     if done:
         log.info("Looked after late cases.", action="watched", steps=done)
     return done

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, Select, func, insert, select, union, update
 
 from listener.errors import NotFound
 from listener.store import Transaction, audit, steps, upsert
@@ -304,6 +304,16 @@ def overdue_solutions(tx: Transaction, now: datetime) -> int:
 def warned(tx: Transaction, now: datetime) -> int:
     """How many live cases will soon be late: a warning was given."""
     return _live_count(tx, steps.is_warned(now))
+
+
+def calendars(tx: Transaction) -> dict[str, int]:
+    """By which calendars live cases were promised something, with how many cases; nothing of those without one."""
+    live = t.cases.c.state.in_([state.value for state in LIVE])
+    clocks = (Clock.FIRST_RESPONSE, Clock.RESOLUTION)
+    named = [t.cases.c.promise[clock.value]["calendar"].as_string().label("name") for clock in clocks]
+    by_case = union(*(select(t.cases.c.id, name).where(live) for name in named)).subquery()  # one row for both clocks
+    query = select(by_case.c.name, func.count()).where(by_case.c.name != "").group_by(by_case.c.name)
+    return {name: int(count) for name, count in tx.execute(query.order_by(by_case.c.name))}
 
 
 def waiting_for_information(tx: Transaction) -> int:

@@ -277,6 +277,23 @@ def too_late(tx: Transaction, draft: Draft, *, now: datetime) -> None:
     audit.record(tx, at=now, by="daemon", action="draft.shown_again", subject=f"draft {draft.id}", reason=why)
 
 
+def handed_over(tx: Transaction, case_id: int, *, team: str, now: datetime) -> None:
+    """Puts before people what was to go out alone in a case that another team has now; the old one had let it go."""
+    columns = t.drafts.c
+    inside = select(t.case_mentions.c.mention_id).where(t.case_mentions.c.case_id == case_id)
+    ready = (columns.state == DraftState.APPROVED.value, columns.automatic.is_(True))
+    undone = {"decided_by": None, "decided_at": None, "automatic": False, "not_before": None}
+    stopped = tx.scalars(
+        update(t.drafts)
+        .where(or_(columns.case_id == case_id, columns.mention_id.in_(inside)), *ready)
+        .values(state=DraftState.PROPOSED.value, edit=columns.edit + 1, **undone)
+        .returning(columns.id)
+    ).all()
+    for draft_id in sorted(stopped):
+        why = f"its case was given to {team} before it went out alone"
+        audit.record(tx, at=now, by="daemon", action="draft.shown_again", subject=f"draft {draft_id}", reason=why)
+
+
 def edit(
     tx: Transaction,
     draft: Draft,

@@ -1,7 +1,7 @@
 """What is to be done about a case at a moment: warnings, breaches and the steps that follow them.
 
-A row is taken once: whoever writes its `done_at` first does it. `at` is when it is to be done, null once it is done or
-while its clock stands still; `planned` stays.
+A row is taken once: whoever writes its `done_at` first does it. `at` is when it is to be done, later than planned where
+that failed, null once it is done or while its clock stands still; `planned` stays.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, delete, exists, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, and_, delete, exists, func, insert, or_, select, update
 
 from listener.store import Transaction
 from listener.store import tables as t
@@ -72,16 +72,25 @@ def run_on(tx: Transaction, case_id: int, clock: Clock, later: Callable[[datetim
 
 
 def waiting(tx: Transaction, now: datetime, limit: int) -> list[int]:
-    """The cases that have something to be done by now, the longest waiting first."""
-    query = select(t.case_steps.c.case_id).where(t.case_steps.c.at <= now).order_by(t.case_steps.c.at).limit(limit)
-    return list(dict.fromkeys(tx.scalars(query).all()))
+    """Up to so many cases that have something to be done by now, the longest waiting first."""
+    columns = t.case_steps.c
+    found = select(columns.case_id).where(columns.at <= now).group_by(columns.case_id)
+    return list(tx.scalars(found.order_by(func.min(columns.at), columns.case_id).limit(limit)))
+
+
+def put_back(tx: Transaction, case_id: int, now: datetime) -> None:
+    """Lets what is to be done about the case by now wait behind all that waits already."""
+    _hold(tx, case_id)
+    columns = t.case_steps.c
+    where = (columns.case_id == case_id, columns.at <= now, columns.done_at.is_(None))
+    tx.execute(update(t.case_steps).where(*where).values(at=now))
 
 
 def due(tx: Transaction, case_id: int, now: datetime) -> list[Planned]:
     """What is to be done about the case by now, in order. Locks the case, so that nobody else does it meanwhile."""
-    tx.execute(select(t.cases.c.id).where(t.cases.c.id == case_id).with_for_update())
+    _hold(tx, case_id)
     where = (t.case_steps.c.case_id == case_id, t.case_steps.c.at <= now, t.case_steps.c.done_at.is_(None))
-    rows = tx.execute(select(t.case_steps).where(*where).order_by(t.case_steps.c.at, t.case_steps.c.id))
+    rows = tx.execute(select(t.case_steps).where(*where).order_by(t.case_steps.c.planned, t.case_steps.c.id))
     return [_planned(row) for row in rows]
 
 
@@ -127,6 +136,11 @@ def _is_warned(clock: Clock, now: datetime) -> ColumnElement[bool]:
         t.case_steps.c.done_at.is_not(None),
     )
     return and_(t.cases.c.state.in_(_LIVE), runs, due >= now, given)
+
+
+def _hold(tx: Transaction, case_id: int) -> None:
+    """Keeps everybody else from what is due about the case until the transaction ends."""
+    tx.execute(select(t.cases.c.id).where(t.cases.c.id == case_id).with_for_update())
 
 
 def _undone(case_id: int, clock: Clock) -> tuple[ColumnElement[bool], ...]:

@@ -215,3 +215,31 @@ def test_any_policy_says_who_kept_any_reply(data: dict[str, Any], situations: li
         assert decision.modes[0].level in {Level.SETTINGS, Level.POLICY, Level.NETWORK}
         assert all(trace.said and len(trace.said) < 300 for trace in decision.modes)
         assert all((trace.lot is None) is (trace.share is None) for trace in decision.modes)
+
+
+@pytest.mark.slow
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(files(), st.lists(everything(), min_size=1, max_size=4), st.data())
+def test_nothing_goes_out_alone_in_an_open_case_of_a_team_that_reads_all(
+    data: dict[str, Any], situations: list[Situation], chosen: st.DataObject
+) -> None:
+    team = chosen.draw(st.sampled_from(sorted(data["teams"])))
+    teams = {**data["teams"], team: {**(data["teams"][team] or {}), "mode": "manual"}}
+    loaded = policies.load_text(json.dumps({**data, "mode": "auto", "teams": teams}, ensure_ascii=False))
+    for one in situations:
+        reply = loaded.decide(replace(one, case=replace(one.case, exists=True, team=team))).reply
+        assert reply is None or reply.mode is Mode.MANUAL
+
+
+def test_an_open_case_keeps_a_reply_of_a_rule_that_opens_none() -> None:
+    data = json.loads(json.dumps(FILE))
+    data["teams"]["billing"] = {"mode": "manual"}
+    for then in ({"case": "none"}, {"escalate": "care"}, {}):
+        data["rules"][0]["then"] = {"reply": {"template": "hello"}, **then}
+        one = policies.load_text(json.dumps(data))
+        case = replace(seen().case, exists=True, team="billing")
+        decision = one.decide(replace(seen(), case=case))
+        assert mode_of(decision) is Mode.MANUAL
+        assert [trace.said for trace in decision.modes if trace.mode is Mode.MANUAL] == [
+            "team billing leaves it to a person"
+        ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,9 @@ from click.testing import Result
 
 import policies
 from listener import store
+from listener.desk import cases as desk
 from listener.store import policies as ruled
-from listener.types import DraftState, Mode
+from listener.types import CasePlan, CaseState, DraftState, Mode, Promise, Urgency
 from tests import postgres
 from tests.listener.commands.desk_world import DANGEROUS, DeskWorld
 
@@ -340,3 +341,30 @@ def test_drafts_that_go_back_to_people_are_told_of(tmp_path: Path) -> None:
     shown = said(desk.run("policy", "activate", str(file), "--because", "x", "--yes"))
     assert "1 approved draft would not go out before it is read and approved again." in shown
     desk.close()
+
+
+def test_calendars_that_open_cases_need_are_missed(escucha: Run, url: str) -> None:
+    activate(escucha, FIRST)
+    hour = timedelta(hours=1)
+    promises = [
+        Promise(level="normal", calendar="office", first_response=hour, resolution=hour),
+        Promise(level="high", calendar="office", resolution=hour),
+        Promise(level="low", calendar="shop", first_response=hour),
+        Promise(level="critical", first_response=hour),
+        Promise(level="normal", calendar="nights", resolution=hour),
+    ]
+    now = datetime.now(UTC)
+    database = store.open(url)
+    with database.write() as tx:
+        for each in promises:
+            plan = CasePlan(team="care", urgency=Urgency.NORMAL, title="T", promise=each)
+            ours = {"account_id": None, "customer_id": None, "by": "ana", "since": now, "now": now}
+            case = desk.open_case(tx, prefix="ES", plan=plan, **ours)
+        desk.move(tx, case, CaseState.CLOSED, by="ana", now=now, moved=lambda moment, **_: moment)
+    database.close()
+    shown = activate(escucha, FIRST + "calendars: {shop: {hours: {mon: '9:00-17:00'}}}\n")
+    assert (
+        "It has no calendar 'office', by which 2 open cases were promised something: from now on all time counts as "
+        "open for them, where a clock stands still and where another team is asked." in shown
+    )
+    assert shown.count("It has no calendar") == 1

@@ -16,6 +16,7 @@ from listener.desk import cases as desk
 from listener.desk import clocks
 from listener.errors import AlreadyDone, Mistake
 from listener.flow import replay
+from listener.flow import watch as watching
 from listener.flow.watch import watch
 from listener.store import Transaction, alerts, cases, steps
 from listener.store import tables as t
@@ -52,13 +53,13 @@ def friday(escucha: Escucha) -> None:
     escucha.policy = policies.load_text(POLICY)
 
 
-def opened(escucha: Escucha, urgency: Urgency = Urgency.NORMAL) -> Case:
+def opened(escucha: Escucha, urgency: Urgency = Urgency.NORMAL, **more: Any) -> Case:
     now = escucha.clock()
     with escucha.store.write() as tx:
         return desk.open_case(
             tx,
             prefix="ES",
-            plan=plan(escucha, urgency),
+            plan=plan(escucha, urgency, **more),
             account_id=None,
             customer_id=None,
             by="test",
@@ -67,11 +68,11 @@ def opened(escucha: Escucha, urgency: Urgency = Urgency.NORMAL) -> Case:
         )
 
 
-def plan(escucha: Escucha, urgency: Urgency) -> CasePlan:
+def plan(escucha: Escucha, urgency: Urgency, *, network: str = "sandbox", **more: Any) -> CasePlan:
     promise = escucha.policy.promises.promise(
-        team="care", urgency=urgency, network="sandbox", tier="", now=escucha.clock()
+        team="care", urgency=urgency, network=network, tier="", now=escucha.clock()
     )
-    return CasePlan(team="care", urgency=urgency, title="T", promise=promise)
+    return CasePlan(team="care", urgency=urgency, title="T", promise=promise, **more)
 
 
 def act(escucha: Escucha, case: Case, what: Act) -> Case:
@@ -84,9 +85,9 @@ def moves(escucha: Escucha, to: CaseState) -> Act:
     return lambda tx, case: desk.move(tx, case, to, by="eva", now=escucha.clock(), moved=escucha.policy.promises.moved)
 
 
-def joins(escucha: Escucha, urgency: Urgency) -> Act:
+def joins(escucha: Escucha, urgency: Urgency, **more: Any) -> Act:
     return lambda tx, case: desk.join(
-        tx, case, plan(escucha, urgency), by="eva", now=escucha.clock(), moved=escucha.policy.promises.moved
+        tx, case, plan(escucha, urgency, **more), by="eva", now=escucha.clock(), moved=escucha.policy.promises.moved
     )
 
 
@@ -157,6 +158,64 @@ def test_it_warns_breaks_and_hands_on_in_order(escucha: Escucha) -> None:
         assert (cases.warned(tx, escucha.clock()), cases.overdue(tx, escucha.clock())) == (0, 1)
     assert (now(escucha, case).team, now(escucha, case).urgency) == ("bosses", Urgency.HIGH)
     assert told(escucha) == [("lead", "warning"), ("ops", "breach"), ("ops", "breach"), ("chief", "breach")]
+
+
+def test_what_is_due_this_very_moment_was_warned_of_and_is_not_late(escucha: Escucha) -> None:
+    case = opened(escucha)
+    later(escucha, "2026-11-20T19:00")
+    due = case.first_response_due
+    assert due is not None
+    with escucha.store.read() as tx:
+        assert steps.warned(tx, [case.id], due) == {case.id: (Clock.FIRST_RESPONSE,)}
+        assert (cases.warned(tx, due), cases.overdue(tx, due)) == (1, 0)
+        past = due + timedelta(seconds=1)
+        assert steps.warned(tx, [case.id], past) == {}
+        assert (cases.warned(tx, past), cases.overdue(tx, past)) == (0, 1)
+
+
+def test_a_step_that_raises_the_urgency_moves_the_case_up_its_queue(escucha: Escucha) -> None:
+    case = opened(escucha, minutes_per_point=3, score=7)
+    assert case.queue_at == FRIDAY - timedelta(minutes=21)
+    later(escucha, "2026-11-23T11:00")
+    raised = now(escucha, case)
+    assert (raised.urgency, raised.score) == (Urgency.HIGH, 67)
+    assert raised.queue_at == FRIDAY - timedelta(minutes=21 + 60 * 3)
+    assert act(escucha, case, joins(escucha, Urgency.HIGH, score=67)).queue_at == raised.queue_at
+    more = act(escucha, case, joins(escucha, Urgency.HIGH, score=72, minutes_per_point=50))
+    assert (more.score, more.queue_at) == (72, raised.queue_at - timedelta(minutes=5 * 3)), "by what it scores more"
+    less = act(escucha, case, joins(escucha, Urgency.HIGH, score=70))
+    assert (less.score, less.queue_at) == (72, more.queue_at)
+
+
+def test_one_look_finds_so_many_cases_however_many_steps_each_has(
+    escucha: Escucha, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "MOST", 2)
+    found = [opened(escucha) for _ in range(3)]
+    assert later(escucha, "2026-11-25T10:00") == 20
+    assert [len(happened(escucha, case)) for case in found] == [10, 10, 0]
+    assert later(escucha, "2026-11-25T10:00") == 10
+
+
+def test_cases_that_fail_keep_no_other_from_its_turn(escucha: Escucha, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "MOST", 2)
+    broken = [opened(escucha) for _ in range(2)]
+    with escucha.store.write() as tx:
+        tx.execute(t.case_steps.update().values(urgency="very"))  # which no version wrote
+    escucha.clock.forward(seconds=1)
+    well = opened(escucha)
+    assert later(escucha, "2026-11-25T10:00") == 0
+    assert later(escucha, "2026-11-25T10:00:01") == 10
+    assert len(happened(escucha, well)) == 10
+    assert later(escucha, "2026-11-25T10:00:02") == 0
+    with escucha.store.write() as tx:
+        tx.execute(t.case_steps.update().values(urgency=""))
+    assert later(escucha, "2026-11-25T10:00:03") == 20
+    with escucha.store.read() as tx:
+        events = [each for each in cases.events_of(tx, broken[0]) if each.kind in ("warned", "breached", "escalated")]
+    planned = [each.detail["planned"] for each in events]
+    assert planned == sorted(planned), "in order all the same"
+    assert planned[0] == "2026-11-20T18:00:00+00:00"
 
 
 def test_what_was_missed_is_done_once_in_order_and_told_as_late(escucha: Escucha) -> None:
@@ -269,6 +328,27 @@ def test_more_urgent_is_only_ever_sooner(escucha: Escucha) -> None:
     assert (again.first_response_due, again.resolution_due) == (first.first_response_due, first.resolution_due)
 
 
+def test_a_promise_for_an_earlier_moment_counts_whatever_the_urgency(escucha: Escucha) -> None:
+    case = opened(escucha)
+    first = act(escucha, case, joins(escucha, Urgency.NORMAL, network="elsewhere"))
+    assert first.first_response_due == FRIDAY + timedelta(minutes=5)
+    assert (first.resolution_due, first.urgency) == (case.resolution_due, Urgency.NORMAL)
+    assert first.promise["first_response"]["span"] == 300
+    assert later(escucha, "2026-11-20T18:05") == 4  # warned and told, broken and told
+    with escucha.store.read() as tx:
+        (event,) = [each for each in cases.events_of(tx, case) if each.kind == "promised"]
+    assert event.detail["why"] == f"sooner than before, by the level {first.promise['first_response']['level']}"
+    again = act(escucha, case, joins(escucha, Urgency.NORMAL))
+    assert (again.first_response_due, again.promise) == (first.first_response_due, first.promise)
+    assert len(happened(escucha, case, "promised")) == 1
+
+
+def test_a_promise_to_an_urgent_case_comes_sooner_by_what_is_less_urgent_too(escucha: Escucha) -> None:
+    case = opened(escucha, Urgency.HIGH)
+    low = act(escucha, case, joins(escucha, Urgency.NORMAL, network="elsewhere"))
+    assert (low.first_response_due, low.urgency) == (FRIDAY + timedelta(minutes=5), Urgency.HIGH)
+
+
 def test_a_case_without_a_promise_gets_one_when_it_becomes_urgent(escucha: Escucha) -> None:
     case = opened(escucha, Urgency.LOW)
     assert case.first_response_due is None
@@ -282,8 +362,58 @@ def test_a_reopened_case_runs_on(escucha: Escucha) -> None:
     assert later(escucha, "2026-11-23T19:30") == 0
     case = act(escucha, case, moves(escucha, CaseState.OPEN))
     assert case.resolution_due == datetime(2026, 11, 24, 18, tzinfo=UTC)  # nine open hours later
-    assert later(escucha, "2026-11-23T19:30") == 5  # nobody ever answered: that is overdue by now
+    assert case.first_response_due == datetime(2026, 11, 24, 10, tzinfo=UTC)  # nobody ever answered: two hours are left
+    assert later(escucha, "2026-11-24T09:59:59") == 0
+    assert later(escucha, "2026-11-24T10:00") == 2  # half of them is used up
+    assert later(escucha, "2026-11-24T11:00:01") == 2
     assert {clock for _, clock, _ in happened(escucha, case)} == {"first_response"}
+
+
+@pytest.mark.parametrize("over", [CaseState.RESOLVED, CaseState.CLOSED])
+def test_each_clock_stood_still_for_as_long_as_it_did(escucha: Escucha, over: CaseState) -> None:
+    case = opened(escucha)
+    act(escucha, case, moves(escucha, CaseState.PENDING))
+    later(escucha, "2026-11-20T18:30")
+    act(escucha, case, moves(escucha, over))
+    later(escucha, "2026-11-23T10:30")
+    if over is CaseState.RESOLVED:
+        act(escucha, case, moves(escucha, CaseState.CLOSED))
+    case = act(escucha, case, moves(escucha, CaseState.OPEN))
+    assert case.first_response_due == datetime(2026, 11, 23, 11, tzinfo=UTC)  # two open hours later
+    assert case.resolution_due == datetime(2026, 11, 24, 9, 30, tzinfo=UTC)  # and half an hour before that it waited
+    assert later(escucha, "2026-11-23T10:59") == 0
+    assert later(escucha, "2026-11-23T11:00") == 2
+    assert {clock for _, clock, _ in happened(escucha, case)} == {"first_response"}
+
+
+def test_what_was_answered_or_overdue_before_it_was_over_stays_so(escucha: Escucha) -> None:
+    late, answered = opened(escucha), opened(escucha)
+    with escucha.store.write() as tx:
+        cases.change(tx, answered, now=escucha.clock(), first_response_at=escucha.clock())
+        steps.withdraw(tx, answered.id, Clock.FIRST_RESPONSE)
+    later(escucha, "2026-11-23T10:30")
+    for case in (late, answered):
+        act(escucha, case, moves(escucha, CaseState.RESOLVED))
+    later(escucha, "2026-11-23T12:30")
+    for case in (late, answered):
+        was = case.first_response_due
+        assert act(escucha, case, moves(escucha, CaseState.OPEN)).first_response_due == was
+    assert happened(escucha, late)[-1] == ("escalated", "first_response", "ops")
+    assert later(escucha, "2026-11-23T12:59") == 0
+    assert later(escucha, "2026-11-23T13:00") == 1  # half an hour was left of the one after the breach
+    assert happened(escucha, late)[-1] == ("escalated", "first_response", "ops chief bosses high")
+
+
+def test_where_nobody_knows_since_when_a_clock_stood_still_it_goes_on_as_it_was(escucha: Escucha) -> None:
+    case = opened(escucha)
+    act(escucha, case, moves(escucha, CaseState.CLOSED))
+    with escucha.store.write() as tx:
+        tx.execute(t.case_events.delete().where(t.case_events.c.kind == "closed"))
+        cases.change(tx, cases.by_id(tx, case.id), now=escucha.clock(), stands_since=None)
+    escucha.clock.forward(minutes=90)
+    again = act(escucha, case, moves(escucha, CaseState.OPEN))
+    assert (again.first_response_due, again.resolution_due) == (case.first_response_due, case.resolution_due)
+    assert later(escucha, "2026-11-25T10:00") == 10
 
 
 def test_a_question_has_steps_until_it_is_answered(escucha: Escucha) -> None:
