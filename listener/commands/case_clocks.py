@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from listener.commands.output import ago, clip, spell
 from listener.errors import EscuchaError
-from listener.types import CaseState, Clock, Occasion
+from listener.types import AlertState, CaseState, Clock, Occasion
 
 if TYPE_CHECKING:
     from listener.commands.app import App
@@ -129,8 +129,25 @@ def sentence(kind: str, by: str, detail: dict[str, Any]) -> str | None:
     if kind == "breached":
         return f"the {what} is overdue{late}"
     why = {Occasion.QUESTION: "no information yet", Occasion.WARNING: f"{what} due soon"}
-    does = [f"{', '.join(detail['alerts'])} told"] if detail.get("alerts") else []
-    does += [f"given to {detail['team']}"] if "team" in detail else []
+    told = [whom_told(detail["alerts"], detail.get("told", ()))] if detail.get("alerts") else []
+    does = [f"given to {detail['team']}"] if "team" in detail else []
     does += [f"urgency raised from {detail.get('from_urgency')} to {detail['urgency']}"] if "urgency" in detail else []
     reason = why.get(detail.get("occasion", ""), f"{what} overdue")
-    return f"{reason}, step {detail.get('step')}: {', '.join(does) or 'nothing left to change'}{late}"
+    said = "; ".join([*told, *([", ".join(does)] if does else [])])
+    return f"{reason}, step {detail.get('step')}: {said or 'nothing left to change'}{late}"
+
+
+def whom_told(targets: Sequence[str], fates: Sequence[Mapping[str, Any]]) -> str:
+    """`ops told; bosses not told: localhost answered 404; slow not told yet`: what came of each alert, by its fate."""
+    known = {fate["target"]: fate for fate in fates}
+    by_state = {
+        state: [name for name in targets if name in known and known[name]["state"] == state]
+        for state in (AlertState.SENT, AlertState.FAILED, AlertState.WAITING)
+    }
+    told = [f"{', '.join(by_state[AlertState.SENT])} told"] if by_state[AlertState.SENT] else []
+    for name in by_state[AlertState.FAILED]:
+        reason = str(known[name]["reason"]).rstrip(".")
+        told.append(f"{name} not told{f': {reason}' if reason else ''}")
+    told += [f"{', '.join(by_state[AlertState.WAITING])} not told yet"] if by_state[AlertState.WAITING] else []
+    unknown = [name for name in targets if name not in known]
+    return "; ".join([*told, *([f"{', '.join(unknown)} to be told"] if unknown else [])])

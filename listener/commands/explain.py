@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import click
@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from listener.commands import card as cards
-from listener.commands import explaining_matches, explaining_rules, scored, scores, weighing
+from listener.commands import case_clocks, explaining_matches, explaining_rules, scored, scores, weighing
 from listener.commands.app import App, pass_app
 from listener.commands.card import Card
 from listener.commands.drawing import ALL_MEDIA, media_line
@@ -22,7 +22,8 @@ from listener.commands.keys import case_keys, decision_keys, draft_keys, mention
 from listener.commands.output import ago, clip, console, json_option, plain, print_json
 from listener.commands.scores import Needed
 from listener.commands.weighing import Words
-from listener.store import audit, decisions
+from listener.store import alerts_told, audit, decisions
+from listener.store.alerts_told import Fate
 from listener.store.audit import Entry
 from listener.store.decisions import StoredDecision
 
@@ -41,6 +42,7 @@ class Reasons:
     history: tuple[Entry, ...]
     changes: tuple[explaining_rules.Change, ...] = ()
     matched: Mapping[str, Any] = field(default_factory=dict)  # by rule: why it matched and what it does, where known
+    told: tuple[Fate, ...] = ()  # what came of the decision's alerts
 
 
 @click.command()
@@ -77,6 +79,8 @@ def gather(app: App, what: str) -> Reasons:
             subjects.append(f"case {card.case.reference}")
         made, history = decisions.decisions_of(tx, card.mention.id), audit.about(tx, *subjects)
         changes = explaining_rules.changes_of(tx, card)
+        decided = card.decision
+        told = alerts_told.of_mention(tx, card.mention.id, decided.revision) if decided else []
     found, than, kept = card.understanding, None, ""
     if found:
         than = scores.needed(app, found)
@@ -89,6 +93,7 @@ def gather(app: App, what: str) -> Reasons:
         history=tuple(history),
         changes=changes,
         matched=explaining_matches.of(app, card.decision),
+        told=tuple(told),
     )
 
 
@@ -127,7 +132,7 @@ def draw(
     if decision is None:
         parts.append(Text("The policy has not spoken about it yet.", style="dim"))
     else:
-        parts += [_verdict(card, decision), Text(), Text("Rules, in order", style="bold")]
+        parts += [_verdict(card, decision, reasons.told), Text(), Text("Rules, in order", style="bold")]
         rules = decision.trace.get("rules", ())
         parts += [explaining_rules.table(rules, reasons.matched, width=width, everything=everything)]
         parts += [Text()]
@@ -159,7 +164,7 @@ def draw(
     return Group(*parts)
 
 
-def _verdict(card: Card, decision: StoredDecision) -> Table:
+def _verdict(card: Card, decision: StoredDecision, told: Sequence[Fate]) -> Table:
     found = card.understanding
     rules_now = card.policy_now in (None, decision.policy_version)
     standing = "" if rules_now else f", no longer in force: {card.policy_now} rules now"
@@ -173,7 +178,7 @@ def _verdict(card: Card, decision: StoredDecision) -> Table:
         ("promised", _promised(decision.trace.get("promise"))),
         ("ignored", decision.ignored),
         ("escalated", f"to {decision.escalate_to}" if decision.escalate_to else ""),
-        ("alerted", ", ".join(decision.alerts)),
+        ("alerts", case_clocks.whom_told(decision.alerts, [asdict(fate) for fate in told])),
         ("routing", "left to a person" if decision.needs_routing else ""),
         *scored.rows(decision),
         ("tags", ", ".join(decision.tags)),
@@ -294,6 +299,7 @@ def _plain(reasons: Reasons) -> dict[str, Any]:
         "contributions": list(trace.get("contributions", ())),
         "route": trace.get("route"),
         "rules": list(trace.get("rules", ())),
+        "alerts": [plain(asdict(fate)) for fate in reasons.told],
         "matched": [plain(each) for each in reasons.matched.values()],
         "guards": list(trace.get("guards", ())),
         "promise": trace.get("promise"),
