@@ -72,10 +72,10 @@ def _promised(app: App, case: Case, clock: Clock, due: datetime | None, warned: 
     now = app.now()
     late = " (LATE)" if is_late(case, clock, now) else " (warned)" if clock in warned else ""
     calendar = str(case.promise.get(clock, {}).get("calendar", ""))
-    return f"promised {ago(due, now)}{late}: {_in_words(app, due, calendar, now)}"
+    return f"promised {ago(due, now)}{late}: {in_words(app, due, calendar, now)}"
 
 
-def _in_words(app: App, due: datetime, calendar: str, now: datetime) -> str:
+def in_words(app: App, due: datetime, calendar: str, now: datetime) -> str:
     """When that is on the policy's clocks; in UTC where no policy can be read, which keeps nobody from the case."""
     try:
         return app.policy.promises.due_in_words(due, calendar=calendar, now=now)
@@ -122,19 +122,28 @@ def sentence(kind: str, by: str, detail: dict[str, Any]) -> str | None:
         return f"answered by {by}{after}, as {detail.get('asked_by')} asked {detail.get('team')}"
     if kind not in ("warned", "breached", "escalated"):
         return None
-    what = NAMES.get(Clock(detail["clock"]), "") if detail.get("clock") in set(Clock) else "something"
+    what = _what(detail)
     late = f" (done {spell(timedelta(seconds=detail['late']))} late)" if "late" in detail else ""
     if kind == "warned":
         return f"warned: the {what} is due soon{late}"
     if kind == "breached":
         return f"the {what} is overdue{late}"
-    why = {Occasion.QUESTION: "no information yet", Occasion.WARNING: f"{what} due soon"}
     told = [whom_told(detail["alerts"], detail.get("told", ()))] if detail.get("alerts") else []
     does = [f"given to {detail['team']}"] if "team" in detail else []
     does += [f"urgency raised from {detail.get('from_urgency')} to {detail['urgency']}"] if "urgency" in detail else []
-    reason = why.get(detail.get("occasion", ""), f"{what} overdue")
     said = "; ".join([*told, *([", ".join(does)] if does else [])])
-    return f"{reason}, step {detail.get('step')}: {said or 'nothing left to change'}{late}"
+    return f"{step_name(detail)}: {said or 'nothing left to change'}{late}"
+
+
+def step_name(detail: Mapping[str, Any]) -> str:
+    """`first answer overdue, step 1`: which step was done, by what the case keeps of it."""
+    what = _what(detail)
+    why = {Occasion.QUESTION: "no information yet", Occasion.WARNING: f"{what} due soon"}
+    return f"{why.get(detail.get('occasion', ''), f'{what} overdue')}, step {detail.get('step')}"
+
+
+def _what(detail: Mapping[str, Any]) -> str:
+    return NAMES.get(Clock(detail["clock"]), "") if detail.get("clock") in set(Clock) else "something"
 
 
 def whom_told(targets: Sequence[str], fates: Sequence[Mapping[str, Any]]) -> str:

@@ -170,8 +170,28 @@ def test_a_target_that_the_settings_lack_stops_a_policy_from_ruling(escucha: Run
     assert "the settings have no `[alerts.ops]`; did you mean `oops`?" in said(escucha("run", "--once"), 2)
     checks = json.loads(escucha("doctor", "--offline", "--json").stdout)["checks"]
     (wrong,) = [check for check in checks if "[alerts.ops]" in check["detail"]]
-    assert (wrong["ok"], wrong["next_step"]) == (False, "Did you mean `oops`?")
-    assert any("[alerts.ops]" in each for each in json.loads(escucha("status", "--json").stdout)["troubles"])
+    step = "Write [alerts.ops] there, or take ops out of the policy (did you mean oops?)."
+    assert (wrong["ok"], wrong["next_step"]) == (False, step)
+    assert wrong["detail"].startswith("`escucha run` does not start: escucha.toml has no [alerts.ops], which policy")
+
+
+@pytest.mark.usefixtures("network")
+def test_a_target_that_the_settings_lack_is_told_once_and_before_all_else(escucha: Run) -> None:
+    waits("opps", "1", datetime.now(UTC))
+    twice = POLICY.replace("alert: ops", "alert: [ops, opps]")
+    more = "".join(f"  - {{name: again {number}, then: {{alert: opps}}}}\n" for number in range(4))
+    Path("p.yaml").write_text(twice + more, encoding="utf-8")
+    troubles = json.loads(escucha("status", "--json").stdout)["troubles"]
+    first, *others = [each for each in troubles if "opps" in each]
+    assert (troubles[0], others) == (first, [])
+    assert first == (
+        "`escucha run` does not start: escucha.toml has no [alerts.opps], which p.yaml names (lines 7, 8, 9 and 2 "
+        "more); 1 alert waits for it. Write [alerts.opps] there, or take opps out of the policy (did you mean ops?)."
+    )
+    assert "does not start: escucha.toml has no [alerts.opps]" in said(escucha("doctor", "--offline"), 2)
+    checks = json.loads(escucha("doctor", "--offline", "--json").stdout)["checks"]
+    assert [check["name"] for check in checks if "opps" in check["detail"]] == ["policy"]
+    assert "[alerts.opps]" in said(escucha("run", "--once"), 2)
 
 
 def test_without_settings_a_check_says_what_it_cannot_tell(escucha: Run) -> None:
@@ -213,7 +233,7 @@ def test_an_address_is_shown_by_its_host_alone(escucha: Run) -> None:
 
 
 def waits(to: str, key: str, now: datetime) -> None:
-    given = {
+    given: dict[str, Any] = {
         "kind": "breach",
         "subject": "ES-26-000003-5: the first answer was due 2026-11-22 22:28 UTC",
         "why": "late",

@@ -394,6 +394,24 @@ def test_the_record_says_who_was_told_and_who_was_not(world: DeskWorld) -> None:
     assert [{"target": "lead", "state": "failed", "reason": "brand.example answered 404"}] in told
 
 
+def test_explain_says_what_raised_the_score_of_a_case(world: DeskWorld) -> None:
+    rules(world)
+    world.clock.moment = datetime(2026, 3, 6, 15, 0, tzinfo=UTC)
+    reference = opened(world, "--urgency", "high")
+    before, after = Urgency.HIGH.points, Urgency.CRITICAL.points
+    assert "case score" not in world.run("explain", reference, "--no-words").stdout
+    told = json.loads(world.run("explain", reference, "--no-words", "--json").stdout)
+    assert told["case_score"] == [{"name": "its mentions", "points": before}]
+    world.clock.moment = datetime(2026, 3, 9, 10, 30, tzinfo=UTC)
+    watch(world.store, now=world.clock())
+    shown = " ".join(world.run("explain", reference, "--no-words").stdout.split())
+    step = "urgency from high to critical: first answer overdue, step 2"
+    assert f"case score {after}: +{before} its mentions, +{after - before} {step}" in shown
+    told = json.loads(world.run("explain", reference, "--no-words", "--json").stdout)
+    assert told["case_score"][1:] == [{"name": step, "points": after - before}]
+    assert (told["score"], told["case"]["score"]) == (before, after)
+
+
 def test_another_team_is_asked_and_answers(world: DeskWorld) -> None:
     rules(world)
     reference = opened(world)
