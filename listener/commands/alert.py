@@ -12,7 +12,7 @@ import click
 from listener.commands import output
 from listener.commands.app import App, pass_app
 from listener.errors import Mistake, NotFound
-from listener.types import AlertState
+from listener.types import AlertState, Urgency
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -179,9 +179,11 @@ def _waits(alert: Alert, paces: dict[str, Pace], now: datetime) -> str:
     when = f", {output.ago(at, now)}" if at > now else ""
     if at == held.rests_until:
         return f"{alert.target} rests, next try {output.ago(at, now)}"
-    if held.gathers and not alert.attempts and alert.kind != alerts.DIGEST:
+    holds = held.full_for(alert)
+    critical = alert.urgency == Urgency.CRITICAL
+    if held.gathers and not alert.attempts and alert.kind != alerts.DIGEST and (holds or not critical):
         return f"in the next digest{when}"
-    if at == held.full_until:
+    if at == holds:
         return f"{alert.target} has had its messages of this hour, next try {output.ago(at, now)}"
     return f"next try {output.ago(at, now)}" if at > now else "goes out when a daemon runs"
 

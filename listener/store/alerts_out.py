@@ -13,13 +13,14 @@ from sqlalchemy import ColumnElement, func, insert, literal, select, update
 from listener.store import Transaction, audit, upsert
 from listener.store import tables as t
 from listener.store.alerts import DIGEST, OPEN, Alert, from_row, joined
-from listener.types import AlertState
+from listener.types import AlertState, Urgency
 
 LEASE = timedelta(minutes=2)  # a sender that has not come back by then is taken for dead
 HOUR = timedelta(hours=1)
 DIGEST_EVERY = timedelta(minutes=5)  # in a flood, a target hears from us as often as that
 
 _COLUMNS = t.alerts.c
+CRITICAL = _COLUMNS.urgency == Urgency.CRITICAL.value  # these come first, and have `hourly` messages of their own
 
 
 def open_targets(tx: Transaction) -> list[str]:
@@ -43,7 +44,8 @@ def claim(tx: Transaction, target: str, *, hourly: int, longest_rest: timedelta,
     """The alert to send to the target now, which says `sending` from here on; None where nothing is due.
 
     This must be committed before it is sent. Above `hourly` messages within an hour what waits is gathered into one, as
-    often as `DIGEST_EVERY`. A rest that is longer than `longest_rest` comes from a clock that was set back.
+    often as `DIGEST_EVERY`; but what is critical waits for none but critical ones. A rest that is longer than
+    `longest_rest` comes from a clock that was set back.
     """
     tx.execute(upsert(tx, t.alert_targets).values(target=target, failures=0).on_conflict_do_nothing())
     row = tx.execute(select(t.alert_targets).where(t.alert_targets.c.target == target).with_for_update()).one()
@@ -52,16 +54,20 @@ def claim(tx: Transaction, target: str, *, hourly: int, longest_rest: timedelta,
     _take_back(tx, target, now)
     mine = (_COLUMNS.target == target, _COLUMNS.state == AlertState.WAITING.value)
     due = (*mine, _COLUMNS.next_try_at <= now)
-    chosen = tx.scalar(select(_COLUMNS.id).where(*due).order_by(_COLUMNS.attempts > 0, _COLUMNS.id).limit(1))
+    in_order = (_COLUMNS.attempts > 0, ~CRITICAL, _COLUMNS.id)
+    chosen = tx.scalar(select(_COLUMNS.id).where(*due).order_by(*in_order).limit(1))
     if chosen is None:
         return None
     went = (_COLUMNS.target == target, _COLUMNS.state.in_((AlertState.SENT.value, AlertState.SENDING.value)))
     lately = (*went, _COLUMNS.tried_at > now - HOUR, _COLUMNS.tried_at <= now)
-    told, last = tx.execute(select(func.count(), func.max(_COLUMNS.tried_at)).where(*lately)).one()
+    counts = select(func.count(), func.count().filter(CRITICAL), func.max(_COLUMNS.tried_at))
+    told, critical, last = tx.execute(counts.where(*lately)).one()
     if told >= hourly:
-        if last is not None and last > now - DIGEST_EVERY:
+        urgent = select(_COLUMNS.id).where(*due, CRITICAL).order_by(*in_order).limit(1)
+        pressing = tx.scalar(urgent) if critical < hourly else None
+        if pressing is None and last is not None and last > now - DIGEST_EVERY:
             return None
-        chosen = _gather(tx, target, now) or chosen
+        chosen = pressing or _gather(tx, target, now) or chosen
     tx.execute(
         update(t.alerts)
         .where(_COLUMNS.id == chosen)

@@ -11,8 +11,8 @@ from sqlalchemy import Select, func, select
 from listener.store import Transaction
 from listener.store import tables as t
 from listener.store.alerts import DIGEST, Alert
-from listener.store.alerts_out import DIGEST_EVERY, HOUR
-from listener.types import AlertState
+from listener.store.alerts_out import CRITICAL, DIGEST_EVERY, HOUR
+from listener.types import AlertState, Urgency
 
 _COLUMNS = t.alerts.c
 
@@ -21,12 +21,18 @@ _COLUMNS = t.alerts.c
 class Pace:
     """What holds back everything that waits for one target: each None where it does not, or no longer.
 
-    `gathers` says whether what was never tried goes out as a digest then.
+    `full_until` is for what is not critical, `critical_until` for what is. `gathers` says whether what was never tried
+    goes out as a digest then.
     """
 
     rests_until: datetime | None = None
     full_until: datetime | None = None
+    critical_until: datetime | None = None
     gathers: bool = False
+
+    def full_for(self, alert: Alert) -> datetime | None:
+        """Until when the messages that went out lately hold that alert back; None where they do not."""
+        return self.critical_until if alert.urgency == Urgency.CRITICAL.value else self.full_until
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,21 +49,23 @@ def pace(tx: Transaction, target: str, *, hourly: int, longest_rest: timedelta, 
     rests = tx.scalar(select(t.alert_targets.c.rests_until).where(t.alert_targets.c.target == target))
     went = _COLUMNS.state.in_((AlertState.SENT.value, AlertState.SENDING.value))
     lately = (_COLUMNS.target == target, went, _COLUMNS.tried_at > now - HOUR, _COLUMNS.tried_at <= now)
-    newest = select(_COLUMNS.tried_at).where(*lately).order_by(_COLUMNS.tried_at.desc()).limit(hourly)
-    tried = tx.scalars(newest).all()
+    newest = select(_COLUMNS.tried_at).order_by(_COLUMNS.tried_at.desc()).limit(hourly)
+    tried, critical = tx.scalars(newest.where(*lately)).all(), tx.scalars(newest.where(*lately, CRITICAL)).all()
     new = (_COLUMNS.attempts == 0, _COLUMNS.kind != DIGEST, _COLUMNS.state == AlertState.WAITING.value)
     full = len(tried) >= hourly
     until = min(tried[0] + DIGEST_EVERY, tried[-1] + HOUR) if full else now
+    critical_until = min(tried[0] + DIGEST_EVERY, critical[-1] + HOUR) if len(critical) >= hourly else now
     return Pace(
         rests_until=rests if rests and now < rests <= now + longest_rest else None,
         full_until=until if until > now else None,
+        critical_until=critical_until if critical_until > now else None,
         gathers=full and tx.scalars(select(func.count()).where(_COLUMNS.target == target, *new)).one() > 1,
     )
 
 
 def goes_at(alert: Alert, held: Pace) -> datetime:
     """When a waiting alert is tried next, if a daemon runs."""
-    return max(moment for moment in (alert.next_try_at, held.rests_until, held.full_until) if moment)
+    return max(moment for moment in (alert.next_try_at, held.rests_until, held.full_for(alert)) if moment)
 
 
 def of_steps(tx: Transaction, case_id: int) -> dict[int, list[Fate]]:
