@@ -22,6 +22,7 @@ from policies.differences import Difference, differences
 from policies.evaluate import Rules
 from policies.guard import Guarded, check_text
 from policies.modes import effective
+from policies.networks import unknown_networks
 from policies.problems import in_order, meaning_problems, reference_problems, schema_problems
 from policies.reasons import reasons
 from policies.recording import Recorded, added, names_in, record, text_of
@@ -56,6 +57,7 @@ __all__ = [
     "samples_of",
     "targets",
     "text_of",
+    "unknown_networks",
     "unknown_targets",
 ]
 

@@ -12,12 +12,19 @@ import click
 from listener.commands import output
 from listener.commands.app import App, pass_app
 from listener.errors import Mistake, NotFound
-from listener.types import AlertState
+from listener.types import AlertState, Urgency
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    from rich.text import Text
+
+    from listener.store import Transaction
     from listener.store.alerts import Alert
+    from listener.store.alerts_told import Pace
 
 LIMIT = 50
+LONGEST_NAME = 20  # columns of a target's name in the list
 
 
 @click.group()
@@ -37,31 +44,18 @@ def list_(app: App, *, target: str | None, failed: bool, digest: int | None, lim
     from listener.store import alerts
 
     states = (AlertState.FAILED,) if failed else tuple(AlertState)
+    now = app.now()
     with app.store.read() as tx:
         found = alerts.listing(tx, states=states, target=target, digest_id=digest, limit=limit + 1)
-    listed = found[:limit]
+        listed = found[:limit]
+        paces = _paces(app, tx, listed, now)
     if as_json:
-        output.print_json({"alerts": [_told(each) for each in listed], "more": len(found) > limit})
+        output.print_json({"alerts": [_told(each, paces) for each in listed], "more": len(found) > limit})
         return
-    now = app.now()
-    output.table(
-        ["id", "when", "to", "what", "case", "state", "tries", "why not"],
-        [
-            (
-                each.id,
-                output.ago(each.made_at, now),
-                each.target,
-                each.subject,
-                each.case,
-                _state(each),
-                each.attempts or "",
-                each.reason,
-            )
-            for each in listed
-        ],
-        empty="Nothing was given up." if failed else "Nobody was to be told anything.",
-        wide="what",
-    )
+    if not listed:
+        output.say("Nothing was given up." if failed else "Nobody was to be told anything.")
+        return
+    _print(listed, paces, now)
     if len(found) > limit:
         output.say(f"There are more; see them with --limit {limit * 4}.")
 
@@ -120,12 +114,85 @@ def retry(app: App, target: str | None, as_json: bool) -> None:
     output.say(f"{output.counted(len(again), 'alert')} that had been given up will be sent again; no target rests.")
 
 
-def _state(alert: Alert) -> Any:
-    if alert.state is AlertState.GATHERED:
-        return f"in digest {alert.digest_id}"
-    return output.styled(alert.state.value, "bold red" if alert.state is AlertState.FAILED else "")
+# --- how they stand --------------------------------------------------------------------------------------------------
 
 
-def _told(alert: Alert) -> dict[str, Any]:
-    """One alert with stable keys."""
-    return {("key" if key == "send_key" else key): value for key, value in asdict(alert).items()}
+def _paces(app: App, tx: Transaction, listed: list[Alert], now: datetime) -> dict[str, Pace]:
+    """What holds back the targets that something listed waits for, by name; none for one that the settings lack."""
+    from listener import budget
+    from listener.store import alerts_told
+
+    names = {each.target for each in listed if each.state is AlertState.WAITING and each.target in app.config.alerts}
+    hourly = {name: app.config.alerts[name].hourly for name in sorted(names)}
+    return {
+        name: alerts_told.pace(tx, name, hourly=most, longest_rest=budget.CEILING, now=now)
+        for name, most in hourly.items()
+    }
+
+
+def _print(listed: list[Alert], paces: dict[str, Pace], now: datetime) -> None:
+    """Two lines an alert: how it stands; what it is about, and why nobody was told."""
+    from rich.text import Text
+
+    headers = [output.styled(header, "bold") for header in ("ID", "TO", "STATE", "MADE", "TRIES", "CASE")]
+    rows = [headers, *(_cells(each, now) for each in listed)]
+    columns = [list(column) for column in zip(*rows, strict=True) if any(cell.plain for cell in column[1:])]
+    for column in columns[:-1]:
+        room = max(cell.cell_len for cell in column) + 2
+        for cell in column:
+            cell.pad_right(room - cell.cell_len)
+    for number, cells in enumerate(zip(*columns, strict=True)):
+        output.show(Text.assemble(*cells))
+        if number:
+            each = listed[number - 1]
+            told = (each.subject.removeprefix(f"{each.case}: "), _why_not(each, paces, now))
+            output.block("; ".join(part for part in told if part), indent=4)
+
+
+def _cells(alert: Alert, now: datetime) -> list[Text]:
+    state = f"in digest {alert.digest_id}" if alert.state is AlertState.GATHERED else alert.state.value
+    return [
+        output.styled(alert.id, "bold"),
+        output.styled(output.clip(alert.target, LONGEST_NAME)),
+        output.styled(state, "bold red" if alert.state is AlertState.FAILED else ""),
+        output.styled(output.ago(alert.made_at, now)),
+        output.styled(alert.attempts or ""),
+        output.styled(alert.case),
+    ]
+
+
+def _why_not(alert: Alert, paces: dict[str, Pace], now: datetime) -> str:
+    """Why the last try came to nothing, and until when it waits."""
+    if alert.state is not AlertState.WAITING:
+        return alert.reason
+    reason = f"{alert.reason.rstrip('.')}; " if alert.reason else ""
+    return reason + _waits(alert, paces, now)
+
+
+def _waits(alert: Alert, paces: dict[str, Pace], now: datetime) -> str:
+    from listener.store import alerts, alerts_told
+
+    held = paces.get(alert.target)
+    if held is None:
+        return "the settings name no such target"
+    at = alerts_told.goes_at(alert, held)
+    when = f", {output.ago(at, now)}" if at > now else ""
+    if at == held.rests_until:
+        return f"{alert.target} rests, next try {output.ago(at, now)}"
+    holds = held.full_for(alert)
+    critical = alert.urgency == Urgency.CRITICAL
+    if held.gathers and not alert.attempts and alert.kind != alerts.DIGEST and (holds or not critical):
+        return f"in the next digest{when}"
+    if at == holds:
+        return f"{alert.target} has had its messages of this hour, next try {output.ago(at, now)}"
+    return f"next try {output.ago(at, now)}" if at > now else "goes out when a daemon runs"
+
+
+def _told(alert: Alert, paces: dict[str, Pace]) -> dict[str, Any]:
+    """One alert with stable keys; `next_try_at` is null where none is to come."""
+    from listener.store import alerts_told
+
+    told = {("key" if key == "send_key" else key): value for key, value in asdict(alert).items()}
+    held = paces.get(alert.target)
+    waits = alert.state is AlertState.WAITING and held is not None
+    return {**told, "next_try_at": alerts_told.goes_at(alert, held) if waits and held else None}

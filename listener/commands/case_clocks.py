@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from listener.commands.output import ago, clip, spell
 from listener.errors import EscuchaError
-from listener.types import CaseState, Clock, Occasion
+from listener.types import AlertState, CaseState, Clock, Occasion
 
 if TYPE_CHECKING:
     from listener.commands.app import App
@@ -72,10 +72,10 @@ def _promised(app: App, case: Case, clock: Clock, due: datetime | None, warned: 
     now = app.now()
     late = " (LATE)" if is_late(case, clock, now) else " (warned)" if clock in warned else ""
     calendar = str(case.promise.get(clock, {}).get("calendar", ""))
-    return f"promised {ago(due, now)}{late}: {_in_words(app, due, calendar, now)}"
+    return f"promised {ago(due, now)}{late}: {in_words(app, due, calendar, now)}"
 
 
-def _in_words(app: App, due: datetime, calendar: str, now: datetime) -> str:
+def in_words(app: App, due: datetime, calendar: str, now: datetime) -> str:
     """When that is on the policy's clocks; in UTC where no policy can be read, which keeps nobody from the case."""
     try:
         return app.policy.promises.due_in_words(due, calendar=calendar, now=now)
@@ -125,13 +125,39 @@ def sentence(kind: str, by: str, detail: dict[str, Any]) -> str | None:
     if "clock" not in detail:  # a mention brought it about
         taken = f", taken from {detail['from_agent']}" if "from_agent" in detail else ""
         return f"handed over from {detail.get('from_team')} to {detail.get('team')}{taken} by {by}: {detail.get('why')}"
-    what = NAMES.get(Clock(detail["clock"]), "") if detail.get("clock") in set(Clock) else "something"
+    what = _what(detail)
     late = f" (done {spell(timedelta(seconds=detail['late']))} late)" if "late" in detail else ""
     if kind != "escalated":
         return f"warned: the {what} is due soon{late}" if kind == "warned" else f"the {what} is overdue{late}"
-    why = {Occasion.QUESTION: "no information yet", Occasion.WARNING: f"{what} due soon"}
-    does = [f"{', '.join(detail['alerts'])} told"] if detail.get("alerts") else []
-    does += [f"given to {detail['team']}"] if "team" in detail else []
+    told = [whom_told(detail["alerts"], detail.get("told", ()))] if detail.get("alerts") else []
+    does = [f"given to {detail['team']}"] if "team" in detail else []
     does += [f"urgency raised from {detail.get('from_urgency')} to {detail['urgency']}"] if "urgency" in detail else []
-    reason = why.get(detail.get("occasion", ""), f"{what} overdue")
-    return f"{reason}, step {detail.get('step')}: {', '.join(does) or 'nothing left to change'}{late}"
+    said = "; ".join([*told, *([", ".join(does)] if does else [])])
+    return f"{step_name(detail)}: {said or 'nothing left to change'}{late}"
+
+
+def step_name(detail: Mapping[str, Any]) -> str:
+    """`first answer overdue, step 1`: which step was done, by what the case keeps of it."""
+    what = _what(detail)
+    why = {Occasion.QUESTION: "no information yet", Occasion.WARNING: f"{what} due soon"}
+    return f"{why.get(detail.get('occasion', ''), f'{what} overdue')}, step {detail.get('step')}"
+
+
+def _what(detail: Mapping[str, Any]) -> str:
+    return NAMES.get(Clock(detail["clock"]), "") if detail.get("clock") in set(Clock) else "something"
+
+
+def whom_told(targets: Sequence[str], fates: Sequence[Mapping[str, Any]]) -> str:
+    """`ops told; bosses not told: localhost answered 404; slow not told yet`: what came of each alert, by its fate."""
+    known = {fate["target"]: fate for fate in fates}
+    by_state = {
+        state: [name for name in targets if name in known and known[name]["state"] == state]
+        for state in (AlertState.SENT, AlertState.FAILED, AlertState.WAITING)
+    }
+    told = [f"{', '.join(by_state[AlertState.SENT])} told"] if by_state[AlertState.SENT] else []
+    for name in by_state[AlertState.FAILED]:
+        reason = str(known[name]["reason"]).rstrip(".")
+        told.append(f"{name} not told{f': {reason}' if reason else ''}")
+    told += [f"{', '.join(by_state[AlertState.WAITING])} not told yet"] if by_state[AlertState.WAITING] else []
+    unknown = [name for name in targets if name not in known]
+    return "; ".join([*told, *([f"{', '.join(unknown)} to be told"] if unknown else [])])

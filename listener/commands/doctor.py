@@ -20,6 +20,7 @@ from listener.errors import AuthFailed, ConfigProblem, EscuchaError, RateLimited
 if TYPE_CHECKING:
     from listener.config import Account, Config, SourceSettings
     from listener.contract import Connector
+    from listener.store.alerts import Standing
 
 ENOUGH = 200 * 1024**2
 
@@ -193,26 +194,31 @@ def _made(settings: Config) -> bool:
 
 def _targets(app: App, settings: Config) -> Iterator[Check]:
     """Whom of us alerts reach, and whether they did lately; nothing is sent."""
-    from listener.store import alerts
-
-    for unknown in telling.named_in_vain(app):
-        said, _, step = unknown.partition("; ")
-        yield Check(name="policy", ok=False, detail=f"{said}.", next_step=step and f"{step[0].upper()}{step[1:]}")
+    standings = _standings(app, settings)
+    missing = telling.missing(app, standings)
+    for each in missing:
+        yield Check(name="policy", ok=False, detail=each.said, next_step=each.step)
     for name, target in settings.alerts.items():
         lacking = telling.unreachable(app, name)
         how = "by mail" if target.mail else "signed" if target.key else "not signed"
         detail = " ".join(lacking) or f"{target.place}, {how}; try it: escucha alert test {name}"
         yield Check(name=f"alert {name}", ok=not lacking, detail=detail)
+    for standing in standings:
+        for trouble in telling.troubles(app, [standing], app.now(), told=[each.target for each in missing]):
+            yield Check(name=f"alert {standing.target}", ok=False, detail=trouble)
+
+
+def _standings(app: App, settings: Config) -> list[Standing]:
+    """How things stand with whom alerts go to; none where the database cannot be read, whose own check says so."""
+    from listener.store import alerts
+
     if not _made(settings):
-        return
+        return []
     try:
         with app.store.read() as tx:
-            standings = alerts.standing(tx, app.now())
+            return alerts.standing(tx, app.now())
     except EscuchaError:
-        return  # the database's own check says so
-    for standing in standings:
-        for trouble in telling.troubles(app, [standing], app.now()):
-            yield Check(name=f"alert {standing.target}", ok=False, detail=trouble)
+        return []
 
 
 def _money(app: App) -> Iterator[Check]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from typing import Any
 
 import click
@@ -14,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from listener.commands import card as cards
-from listener.commands import explaining_matches, explaining_rules, scored, scores, weighing
+from listener.commands import case_clocks, explaining_matches, explaining_rules, scored, scores, weighing
 from listener.commands.app import App, pass_app
 from listener.commands.card import Card
 from listener.commands.drawing import ALL_MEDIA, media_line
@@ -22,9 +23,11 @@ from listener.commands.keys import case_keys, decision_keys, draft_keys, mention
 from listener.commands.output import ago, clip, console, json_option, plain, print_json
 from listener.commands.scores import Needed
 from listener.commands.weighing import Words
-from listener.store import audit, decisions
+from listener.store import alerts_told, audit, cases, decisions
+from listener.store.alerts_told import Fate
 from listener.store.audit import Entry
 from listener.store.decisions import StoredDecision
+from listener.types import Contribution
 
 WIDEST = 140  # columns; longer lines are hard to read
 
@@ -41,6 +44,8 @@ class Reasons:
     history: tuple[Entry, ...]
     changes: tuple[explaining_rules.Change, ...] = ()
     matched: Mapping[str, Any] = field(default_factory=dict)  # by rule: why it matched and what it does, where known
+    told: tuple[Fate, ...] = ()  # what came of the decision's alerts
+    case_score: tuple[Contribution, ...] = ()  # what the score of its case is made of
 
 
 @click.command()
@@ -77,6 +82,9 @@ def gather(app: App, what: str) -> Reasons:
             subjects.append(f"case {card.case.reference}")
         made, history = decisions.decisions_of(tx, card.mention.id), audit.about(tx, *subjects)
         changes = explaining_rules.changes_of(tx, card)
+        decided = card.decision
+        case_score = scored.of_case(card.case, cases.events_of(tx, card.case)) if card.case else []
+        told = alerts_told.of_mention(tx, card.mention.id, decided.revision) if decided else []
     found, than, kept = card.understanding, None, ""
     if found:
         than = scores.needed(app, found)
@@ -89,6 +97,8 @@ def gather(app: App, what: str) -> Reasons:
         history=tuple(history),
         changes=changes,
         matched=explaining_matches.of(app, card.decision),
+        told=tuple(told),
+        case_score=tuple(case_score),
     )
 
 
@@ -127,7 +137,7 @@ def draw(
     if decision is None:
         parts.append(Text("The policy has not spoken about it yet.", style="dim"))
     else:
-        parts += [_verdict(card, decision), Text(), Text("Rules, in order", style="bold")]
+        parts += [_verdict(app, reasons, decision), Text(), Text("Rules, in order", style="bold")]
         rules = decision.trace.get("rules", ())
         parts += [explaining_rules.table(rules, reasons.matched, width=width, everything=everything)]
         parts += [Text()]
@@ -159,8 +169,8 @@ def draw(
     return Group(*parts)
 
 
-def _verdict(card: Card, decision: StoredDecision) -> Table:
-    found = card.understanding
+def _verdict(app: App, reasons: Reasons, decision: StoredDecision) -> Table:
+    card, found = reasons.card, reasons.card.understanding
     rules_now = card.policy_now in (None, decision.policy_version)
     standing = "" if rules_now else f", no longer in force: {card.policy_now} rules now"
     replies = [f"D{d.id} {d.state} from {d.template}" for d in card.drafts if d.revision == decision.revision]
@@ -170,25 +180,32 @@ def _verdict(card: Card, decision: StoredDecision) -> Table:
         ("reply", ", ".join(replies) or "none"),
         ("no answer", card.mention.unanswerable),
         ("case", f"{card.case.reference} {card.case.state}, {card.case.team}" if card.case else ""),
-        ("promised", _promised(decision.trace.get("promise"))),
+        ("promised", _promised(app, decision)),
         ("ignored", decision.ignored),
         ("escalated", f"to {decision.escalate_to}" if decision.escalate_to else ""),
-        ("alerted", ", ".join(decision.alerts)),
+        ("alerts", case_clocks.whom_told(decision.alerts, [asdict(fate) for fate in reasons.told])),
         ("routing", "left to a person" if decision.needs_routing else ""),
         *scored.rows(decision),
+        scored.case_row(card.case, reasons.case_score, decision),
         ("tags", ", ".join(decision.tags)),
     ]
     return _grid([(Text(name, style="dim"), Text(_one_line(value))) for name, value in rows if value])
 
 
-def _promised(promise: Mapping[str, Any] | None) -> str:
-    """Which service level it applied, and by when a case opened then had to be answered and solved."""
+def _promised(app: App, decision: StoredDecision) -> str:
+    """Which service level it applied, and by when a case opened then had to be answered and solved, by its calendar."""
+    promise = decision.trace.get("promise")
     if not promise:
         return ""
     dues = {"first answer": promise.get("first_response_due"), "solution": promise.get("resolution_due")}
-    said = [f"{what} by {str(due)[:16].replace('T', ' ')} UTC" for what, due in dues.items() if due]
-    calendar = f", on {promise['calendar']}" if promise.get("calendar") else ""
-    return f"{promise.get('level', '')}{calendar}: {', '.join(said) or 'nothing'}"
+    name = str(promise.get("calendar") or "")
+    said = [
+        f"{what} by {case_clocks.in_words(app, datetime.fromisoformat(str(due)), name, decision.at)}"
+        for what, due in dues.items()
+        if due
+    ]
+    calendar = f", on {name}" if name else ""
+    return f"{promise.get('level', '')}{calendar}: {'; '.join(said) or 'nothing'}"
 
 
 def _guards(decision: StoredDecision, *, everything: bool) -> Group:
@@ -291,9 +308,11 @@ def _plain(reasons: Reasons) -> dict[str, Any]:
         "policy_now": card.policy_now,
         "policy_in_force": card.decision is not None and card.policy_now in (None, card.decision.policy_version),
         "score": card.decision.score if card.decision else None,
+        "case_score": [plain(asdict(part)) for part in reasons.case_score],
         "contributions": list(trace.get("contributions", ())),
         "route": trace.get("route"),
         "rules": list(trace.get("rules", ())),
+        "alerts": [plain(asdict(fate)) for fate in reasons.told],
         "matched": [plain(each) for each in reasons.matched.values()],
         "guards": list(trace.get("guards", ())),
         "promise": trace.get("promise"),

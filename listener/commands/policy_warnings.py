@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 from listener.commands import output, rehearsing, telling
@@ -15,13 +15,19 @@ from listener.types import Mode
 
 def all_of(app: App, found: Any, path: Path | str) -> list[str]:
     """What it says in vain, with file and line, and what it may have forgotten."""
-    warnings = [*rehearsing.in_vain(app, found, Path(path)), *_forgotten(found.file), *telling.unchecked(app, found)]
+    warnings = [*_networks(app, found, path), *rehearsing.in_vain(app, found, Path(path))]
+    warnings += [*_forgotten(found.file), *telling.unchecked(app, found)]
     if found.shares and not found.shares_at_work:
         modes = [found.mode_on(network) for network in ("", *found.file.networks, *app.config_or_default.policy.modes)]
         everywhere = all(mode is Mode.MANUAL for mode in modes)
         why = "replies are manual on every network" if everywhere else "all that has one is manual on another level"
         warnings.append(f"Its shares let nothing go out alone, for {why}; see `mode:`.")
     return warnings
+
+
+def _networks(app: App, found: Any, path: Path | str) -> list[str]:
+    """What it says of networks that there are not here, `file:line: sentence` each."""
+    return cast("list[str]", cast(Any, app.policies).unknown_networks(found, app.connectors.available(), path))
 
 
 def verdict(warnings: list[str]) -> str:

@@ -179,15 +179,16 @@ def status(app: App, as_json: bool) -> None:
     broke = [trouble for standing in seen["money"] if (trouble := money.trouble(app, standing))]
     orphans = unwatched(app, seen["unwatched"])
     policy = seen["policy"]
+    lacking = telling.missing(app, seen["alerts"])
     troubles = [
+        *(f"{each.said} {each.step}" for each in lacking),
         *broke,
         *_troubles(seen, now),
         *([policy.differs] if policy and policy.unusable else ()),
         *orphans,
         *_stuck(app, {draft.account for draft in approved}),
         *_late(app, approved, now),
-        *telling.troubles(app, seen["alerts"], now),
-        *telling.named_in_vain(app),
+        *telling.troubles(app, seen["alerts"], now, told=[each.target for each in lacking]),
     ]
     if as_json:
         output.print_json(_as_json(seen, troubles))
@@ -312,7 +313,7 @@ def _untended(seen: dict[str, Any]) -> list[str]:
         )
     if late:
         past = "is past its" if late == 1 else "are past their"
-        found.append(f"{output.counted(late, 'case')} {past} promised first answer: `escucha case list`.")
+        found.append(f"{output.counted(late, 'case')} {past} promised first answer: `escucha case list --late`.")
     if unsolved := seen["solutions_overdue"]:
         past = "is past its" if unsolved == 1 else "are past their"
         found.append(f"{output.counted(unsolved, 'case')} {past} promised solution: `escucha case list --late`.")

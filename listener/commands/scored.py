@@ -10,10 +10,12 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from listener.commands import case_clocks
 from listener.commands.output import clip
-from listener.types import Decision
+from listener.types import Contribution, Decision, Urgency
 
 if TYPE_CHECKING:
+    from listener.store.cases import Case, Event
     from listener.store.decisions import StoredDecision
 
 MOST = 400  # characters of one name
@@ -40,6 +42,32 @@ def _signed(number: int) -> str:
 
 def _parts(decision: StoredDecision) -> list[tuple[str, int]]:
     return [(str(part.get("name", "")), part.get("points", 0)) for part in decision.trace.get("contributions", ())]
+
+
+def of_case(case: Case, events: Sequence[Event]) -> list[Contribution]:
+    """What the case's score is made of, the newest last: what its mentions gave, and each step that raised it.
+
+    A step does not count any more where a later mention alone scored more.
+    """
+    steps: list[Contribution] = []
+    rest = case.score
+    for event in reversed(events):
+        detail = event.detail
+        if event.kind != "escalated" or detail.get("score") != rest:
+            continue
+        was, now = Urgency(detail["from_urgency"]), Urgency(detail["urgency"])
+        why = case_clocks.step_name(detail)
+        steps.append(Contribution(name=f"urgency from {was} to {now}: {why}", points=now.points - was.points))
+        rest -= now.points - was.points
+    return [Contribution(name="its mentions", points=rest), *reversed(steps)]
+
+
+def case_row(case: Case | None, parts: Sequence[Contribution], decision: StoredDecision) -> tuple[str, str]:
+    """What the case's score is made of where it is not that of the decision."""
+    if case is None or case.score == decision.score:
+        return "case score", ""
+    told = [(part.name, part.points) for part in parts]
+    return "case score", _sum(case.score, told)
 
 
 def rows(decision: StoredDecision) -> Iterator[tuple[str, str]]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
     from listener.store.alerts import Standing
 
 LATE = timedelta(minutes=10)  # an alert goes out within seconds; later something is in its way
+MOST_LINES = 3  # of the policy that are named for one target
 
 
 def unknown(app: App, policy: Any, path: Path | str) -> list[str]:
@@ -60,20 +64,54 @@ def _name(app: App) -> str:
     return f"policy {stored.version}" if stored else str(app.policy_path)
 
 
-def named_in_vain(app: App) -> list[str]:
-    """`unknown` for the policy that rules; nothing where it cannot be read, which others say."""
+@dataclass(frozen=True, kw_only=True)
+class Missing:
+    """A target that the policy which rules tells and the settings lack: why nothing starts, and what to do."""
+
+    target: str
+    said: str
+    step: str
+
+
+def missing(app: App, standings: Sequence[Standing] = ()) -> list[Missing]:
+    """One for each such target, in the order of the policy; none where that cannot be read, which others say.
+
+    `standings` say how many alerts wait for each.
+    """
     try:
-        return unknown(app, app.policy, _name(app))
+        policy, name, known = app.policy, _name(app), list(app.config.alerts)
     except EscuchaError:
         return []
+    lines: dict[str, list[int]] = {}
+    for named in cast(Any, app.policies).targets(policy):
+        if named.target not in known and named.line not in lines.setdefault(named.target, []):
+            lines[named.target].append(named.line)
+    waiting = {each.target: each.waiting for each in standings}
+    return [_missing(app, target, name, lines[target], waiting.get(target, 0)) for target in lines]
 
 
-def troubles(app: App, standings: list[Standing], now: datetime) -> list[str]:
-    """What a person should act on, a line for each target."""
+def _missing(app: App, target: str, policy: str, lines: list[int], waiting: int) -> Missing:
+    listed = f"line{'s' if len(lines) > 1 else ''} {', '.join(map(str, lines[:MOST_LINES]))}"
+    more = f" and {len(lines) - MOST_LINES} more" if len(lines) > MOST_LINES else ""
+    waits = f"; {output.counted(waiting, 'alert')} {'waits' if waiting == 1 else 'wait'} for it" if waiting else ""
+    close = get_close_matches(target, list(app.config.alerts), n=1)
+    meant = f" (did you mean {close[0]}?)" if close else ""
+    return Missing(
+        target=target,
+        said=f"`escucha run` does not start: {app.config_path} has no [alerts.{target}], which {policy} names "
+        f"({listed}{more}){waits}.",
+        step=f"Write [alerts.{target}] there, or take {target} out of the policy{meant}.",
+    )
+
+
+def troubles(app: App, standings: list[Standing], now: datetime, *, told: Collection[str] = ()) -> list[str]:
+    """What a person should act on, a line for each target. Of those in `told` it is said already that they lack."""
     found = []
     for each in standings:
         alerts = output.counted(each.waiting, "alert")
-        if each.waiting and each.target not in app.config.alerts:
+        if each.waiting and each.target in told:
+            pass
+        elif each.waiting and each.target not in app.config.alerts:
             found.append(
                 f"{alerts} for {each.target}, which {app.config_path} does not name: write [alerts.{each.target}], or "
                 "take it out of the policy."

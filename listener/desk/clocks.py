@@ -179,9 +179,10 @@ def _do(tx: Transaction, case: Case, planned: Planned, now: datetime) -> None:
     if urgency is not case.urgency:
         told |= {"urgency": urgency.value, "from_urgency": case.urgency.value}
         gained = urgency.points - case.urgency.points
+        told["score"] = case.score + gained
         values |= {
             "urgency_rank": urgency.rank,
-            "score": case.score + gained,
+            "score": told["score"],
             "queue_at": case.queue_at - timedelta(minutes=gained * case.minutes_per_point),
         }
     if values:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from listener.store import Transaction, attachments, cases, inbox, mentions
+from listener.store import Transaction, alerts_told, attachments, cases, inbox, mentions, steps
+from listener.store.alerts_told import Fate
 from listener.store.attachments import Image
 from listener.store.cases import Case, Event
 from listener.types import DraftState, Media, MentionState
+
+Fates = Mapping[tuple[Any, ...], Sequence[Fate]]  # by clock, occasion and number of the step, and when it was done
 
 TOLD_ELSEWHERE = {"mention", "first_response"}  # the mention and the reply stand in the time line themselves
 
@@ -18,7 +22,8 @@ TOLD_ELSEWHERE = {"mention", "first_response"}  # the mention and the reply stan
 class Happening:
     """One thing in the life of a case. `kind` is `said`, `answered`, or an event's; `text` is in their or our words.
 
-    `media` is what they showed, `images` what we did.
+    `media` is what they showed, `images` what we did. Of a step that alerts somebody, `detail` has in `told` what came
+    of each alert by now: `target`, `state` (`sent`, `failed`, `waiting`) and `reason`.
     """
 
     at: datetime
@@ -35,7 +40,8 @@ class Happening:
 
 def of(tx: Transaction, case: Case) -> list[Happening]:
     """Everything that happened to the case, oldest first."""
-    told = [_event(event) for event in cases.events_of(tx, case) if event.kind not in TOLD_ELSEWHERE]
+    fates = _fates(tx, case)
+    told = [_event(event, fates) for event in cases.events_of(tx, case) if event.kind not in TOLD_ELSEWHERE]
     for number, why, _ in cases.mentions_in(tx, case):
         mention = mentions.get(tx, number)
         told.append(
@@ -68,7 +74,20 @@ def of(tx: Transaction, case: Case) -> list[Happening]:
     return sorted(told, key=lambda happening: happening.at)
 
 
-def _event(event: Event) -> Happening:
+def _fates(tx: Transaction, case: Case) -> Fates:
+    """What came of the alerts of each step that was done."""
+    found = alerts_told.of_steps(tx, case.id)
+    return {
+        (planned.step.clock, planned.step.occasion, planned.step.number, planned.done_at): found[planned.id]
+        for planned in steps.of(tx, case.id)
+        if planned.id in found
+    }
+
+
+def _event(event: Event, fates: Fates) -> Happening:
     detail = {name: value for name, value in event.detail.items() if name not in ("text", "note")}
+    if detail.get("alerts"):
+        step = (detail.get("clock"), detail.get("occasion"), detail.get("step"), event.at)
+        detail["told"] = [asdict(fate) for fate in fates.get(step, ())]
     text = str(event.detail.get("text") or event.detail.get("note") or "")
     return Happening(at=event.at, kind=event.kind, by=event.by, text=text, detail=detail)

@@ -146,7 +146,7 @@ def strand(store: Store, known: Sequence[str], *, now: datetime) -> int:
 
 
 def compose(alert: Alert, gathered: Sequence[Alert] = (), *, to: tuple[str, ...] = ()) -> AlertMessage:
-    """The alert as people and as programs read it; `gathered` are the newest of those that a digest tells."""
+    """The alert as people and as programs read it; `gathered` are the first of those that a digest tells."""
     lines = [alert.subject, alert.why, *_lines(alert)]
     if gathered:
         lines += ["", *(each.subject for each in gathered)]

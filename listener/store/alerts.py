@@ -150,12 +150,15 @@ def listing(
     digest_id: int | None = None,
     limit: int | None = None,
 ) -> list[Alert]:
-    """Alerts in those states, the newest first; only the target's, or only those that a digest tells."""
+    """Alerts in those states, the newest first; only the target's, or only those that a digest tells.
+
+    Of a digest the critical ones come before all others.
+    """
     query = joined().where(t.alerts.c.state.in_([state.value for state in states]))
     if target is not None:
         query = query.where(t.alerts.c.target == target)
     if digest_id is not None:
-        query = query.where(t.alerts.c.digest_id == digest_id)
+        query = query.where(t.alerts.c.digest_id == digest_id).order_by(t.alerts.c.urgency != Urgency.CRITICAL.value)
     return [from_row(row) for row in tx.execute(query.order_by(t.alerts.c.id.desc()).limit(limit))]
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, func, insert, literal, select, update
 from listener.store import Transaction, audit, upsert
 from listener.store import tables as t
 from listener.store.alerts import DIGEST, OPEN, Alert, from_row, joined
-from listener.types import AlertState
+from listener.types import AlertState, Urgency
 
 LEASE = timedelta(minutes=2)  # a sender that has not come back by then is taken for dead
 HOUR = timedelta(hours=1)
@@ -21,6 +21,7 @@ DIGEST_EVERY = timedelta(minutes=5)  # in a flood, a target hears from us as oft
 PATIENCE = timedelta(days=1)  # for so long a message is tried
 
 _COLUMNS = t.alerts.c
+CRITICAL = _COLUMNS.urgency == Urgency.CRITICAL.value  # these come first, and have `hourly` messages of their own
 
 
 def open_targets(tx: Transaction) -> list[str]:
@@ -43,10 +44,10 @@ def due(tx: Transaction, *, longest_rest: timedelta, now: datetime) -> set[str]:
 def claim(tx: Transaction, target: str, *, hourly: int, longest_rest: timedelta, now: datetime) -> Alert | None:
     """The alert to send to the target now, which says `sending` from here on; None where nothing is due.
 
-    This must be committed before it is sent. What is due longest comes first. Above `hourly` messages within an hour
-    one goes every `DIGEST_EVERY`: what is new, gathered into one, and what failed before take turns; what then has not
-    gone `PATIENCE` after it was first tried is given up. A rest that is longer than `longest_rest` comes from a clock
-    that was set back.
+    This must be committed before it is sent. What is critical comes first, then what is due longest. Above `hourly`
+    messages within an hour one goes every `DIGEST_EVERY`: what is new, gathered into one, and what failed before take
+    turns; what then has not gone `PATIENCE` after it was first tried is given up. But what is critical waits for none
+    but critical ones. A rest that is longer than `longest_rest` comes from a clock that was set back.
     """
     tx.execute(upsert(tx, t.alert_targets).values(target=target, failures=0).on_conflict_do_nothing())
     row = tx.execute(select(t.alert_targets).where(t.alert_targets.c.target == target).with_for_update()).one()
@@ -60,16 +61,13 @@ def claim(tx: Transaction, target: str, *, hourly: int, longest_rest: timedelta,
         return None
     went = (_COLUMNS.target == target, _COLUMNS.state.in_((AlertState.SENT.value, AlertState.SENDING.value)))
     lately = (*went, _COLUMNS.tried_at > now - HOUR, _COLUMNS.tried_at <= now)
-    told, last = tx.execute(select(func.count(), func.max(_COLUMNS.tried_at)).where(*lately)).one()
+    counts = select(func.count(), func.count().filter(CRITICAL), func.max(_COLUMNS.tried_at))
+    told, critical, last = tx.execute(counts.where(*lately)).one()
     if told >= hourly:
-        if last is not None and last > now - DIGEST_EVERY:
+        pressing = _longest_due(tx, *due, CRITICAL) if critical < hourly else None
+        if pressing is None and last is not None and last > now - DIGEST_EVERY:
             return None
-        _give_up(tx, *due, _COLUMNS.first_tried_at <= now - PATIENCE, now=now)
-        latest = select(_COLUMNS.attempts).where(_COLUMNS.target == target, _COLUMNS.tried_at <= now)
-        was_new = tx.scalar(latest.order_by(_COLUMNS.tried_at.desc(), _COLUMNS.id.desc()).limit(1)) == 1
-        failed = _longest_due(tx, *due, _COLUMNS.attempts > 0)
-        chosen = failed if was_new else None
-        chosen = chosen or _gather(tx, target, now) or _longest_due(tx, *due, _COLUMNS.attempts == 0) or failed
+        chosen = pressing or _next_in_a_flood(tx, target, *due, now=now)
         if chosen is None:
             return None
     tx.execute(
@@ -87,8 +85,22 @@ def claim(tx: Transaction, target: str, *, hourly: int, longest_rest: timedelta,
 
 
 def _longest_due(tx: Transaction, *where: ColumnElement[bool]) -> int | None:
-    """Of those alerts the one that is due longest. What fails goes to the end of this queue, so all have their turn."""
-    return tx.scalar(select(_COLUMNS.id).where(*where).order_by(_COLUMNS.next_try_at, _COLUMNS.id).limit(1))
+    """Of those alerts a critical one, else the one that is due longest; of several critical ones, that one too.
+
+    What fails goes to the end of this queue, so all have their turn.
+    """
+    in_order = (~CRITICAL, _COLUMNS.next_try_at, _COLUMNS.id)
+    return tx.scalar(select(_COLUMNS.id).where(*where).order_by(*in_order).limit(1))
+
+
+def _next_in_a_flood(tx: Transaction, target: str, *due: ColumnElement[bool], now: datetime) -> int | None:
+    """What failed before or what is new, in turn; what failed for too long is given up."""
+    _give_up(tx, *due, _COLUMNS.first_tried_at <= now - PATIENCE, now=now)
+    latest = select(_COLUMNS.attempts).where(_COLUMNS.target == target, _COLUMNS.tried_at <= now)
+    was_new = tx.scalar(latest.order_by(_COLUMNS.tried_at.desc(), _COLUMNS.id.desc()).limit(1)) == 1
+    failed = _longest_due(tx, *due, _COLUMNS.attempts > 0)
+    turn = failed if was_new else None
+    return turn or _gather(tx, target, now) or _longest_due(tx, *due, _COLUMNS.attempts == 0) or failed
 
 
 def _give_up(tx: Transaction, *where: ColumnElement[bool], now: datetime) -> None:

@@ -523,3 +523,46 @@ def test_a_phrase_within_another_is_found_wherever_that_is(seeker: str, other: s
         for said_text in (text, f"{text} {other.replace('*', '')} {text}", other.replace("*", "s")):
             if found(phrase_pattern([other]), fold(said_text)):
                 assert found(phrase_pattern([seeker]), fold(said_text))
+
+
+def test_networks_that_there_are_not_are_named_with_their_lines() -> None:
+    policy = policies.load_text(
+        """name: p
+default_team: care
+teams: {care: {}}
+networks:
+  Mastodn: {mode: manual}
+guard:
+  colleagues:
+    mastodon: [ana]
+    redit: [eva]
+service_levels:
+  only:
+    - {network: [mail, mial], first_response: 1h}
+score:
+  contributions:
+    - {name: far, points: 5, when: {network: twitter}}
+templates:
+  hello: {en: Hello, networks: {bluesk: {en: Hi}}}
+rules:
+  - name: a
+    when:
+      any:
+        - network: Mastodon
+        - none: [{network: mastodonn}]
+    then: {reply: hello}
+""",
+        "p.yaml",
+    )
+    known = ["bluesky", "mail", "mastodon", "reddit", "x"]
+    assert policies.unknown_networks(policy, known, "q.yaml") == [
+        "q.yaml:5: there is no network `mastodn`; did you mean `mastodon`?",
+        "q.yaml:9: there is no network `redit`; did you mean `reddit`?",
+        "q.yaml:12: there is no network `mial`; did you mean `mail`?",
+        "q.yaml:15: there is no network `twitter`; use one of `bluesky`, `mail`, `mastodon`, `reddit`, `x`",
+        "q.yaml:17: there is no network `bluesk`; did you mean `bluesky`?",
+        "q.yaml:23: there is no network `mastodonn`; did you mean `mastodon`?",
+    ]
+    assert (
+        policies.unknown_networks(policy, [*known, "Mastodn", "redit", "mial", "twitter", "bluesk", "mastodonn"]) == []
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from click.testing import Result
 
 from connectors.sandbox_world import World
 from listener import store as stores
-from listener.store import Store, alerts
+from listener.store import Store, alerts, alerts_out
 from tests.connectors.test_mail_alerts import Office
 from tests.servers.webhook import Receiver
 
@@ -121,7 +121,8 @@ def test_what_was_told_is_listed_and_what_was_given_up_is_tried_again(
     assert (alert["target"], alert["state"], alert["rule"]) == ("ops", "failed", "all")
     assert alert["reason"] == "localhost answered 400"
     out = said(escucha("alert", "list"))
-    assert "failed 1 localhost answered 400" in out
+    assert "M1 on sandbox: all, normal; localhost answered 400" in out
+    assert "1 ops failed just now 1" in out
     status = json.loads(escucha("status", "--json").stdout)
     (standing,) = status["alerts"]
     assert (standing["target"], standing["given_up"], standing["last_error"]) == ("ops", 1, "localhost answered 400")
@@ -139,9 +140,16 @@ def test_what_was_told_is_listed_and_what_was_given_up_is_tried_again(
     assert json.loads(escucha("alert", "retry", "--json").stdout) == {"again": []}
 
 
-def test_explain_and_show_say_whom_it_told(escucha: Run, network: World) -> None:
+def test_explain_says_whom_it_told_and_whom_not(escucha: Run, network: World, receiver: Receiver) -> None:
+    receiver.answers = [(404, {})]
     hears(escucha, network)
-    assert "alerted ops" in said(escucha("explain", "M1"))
+    assert "alerts ops not told: localhost answered 404" in said(escucha("explain", "M1"))
+    (fate,) = json.loads(escucha("explain", "M1", "--json").stdout)["alerts"]
+    assert fate == {"target": "ops", "state": "failed", "reason": "localhost answered 404"}
+    escucha("alert", "retry")
+    assert "alerts ops not told yet" in said(escucha("explain", "M1"))
+    said(escucha("run", "--once"))
+    assert "alerts ops told" in said(escucha("explain", "M1"))
     assert json.loads(escucha("explain", "M1", "--json").stdout)["decision"]["alerts"] == ["ops"]
     said(escucha("policy", "record", "M1", "--yes"))
     assert "alert: [ops]" in Path("p.tests.yaml").read_text(encoding="utf-8")
@@ -162,8 +170,28 @@ def test_a_target_that_the_settings_lack_stops_a_policy_from_ruling(escucha: Run
     assert "the settings have no `[alerts.ops]`; did you mean `oops`?" in said(escucha("run", "--once"), 2)
     checks = json.loads(escucha("doctor", "--offline", "--json").stdout)["checks"]
     (wrong,) = [check for check in checks if "[alerts.ops]" in check["detail"]]
-    assert (wrong["ok"], wrong["next_step"]) == (False, "Did you mean `oops`?")
-    assert any("[alerts.ops]" in each for each in json.loads(escucha("status", "--json").stdout)["troubles"])
+    step = "Write [alerts.ops] there, or take ops out of the policy (did you mean oops?)."
+    assert (wrong["ok"], wrong["next_step"]) == (False, step)
+    assert wrong["detail"].startswith("`escucha run` does not start: escucha.toml has no [alerts.ops], which policy")
+
+
+@pytest.mark.usefixtures("network")
+def test_a_target_that_the_settings_lack_is_told_once_and_before_all_else(escucha: Run) -> None:
+    waits("opps", "1", datetime.now(UTC))
+    twice = POLICY.replace("alert: ops", "alert: [ops, opps]")
+    more = "".join(f"  - {{name: again {number}, then: {{alert: opps}}}}\n" for number in range(4))
+    Path("p.yaml").write_text(twice + more, encoding="utf-8")
+    troubles = json.loads(escucha("status", "--json").stdout)["troubles"]
+    first, *others = [each for each in troubles if "opps" in each]
+    assert (troubles[0], others) == (first, [])
+    assert first == (
+        "`escucha run` does not start: escucha.toml has no [alerts.opps], which p.yaml names (lines 7, 8, 9 and 2 "
+        "more); 1 alert waits for it. Write [alerts.opps] there, or take opps out of the policy (did you mean ops?)."
+    )
+    assert "does not start: escucha.toml has no [alerts.opps]" in said(escucha("doctor", "--offline"), 2)
+    checks = json.loads(escucha("doctor", "--offline", "--json").stdout)["checks"]
+    assert [check["name"] for check in checks if "opps" in check["detail"]] == ["policy"]
+    assert "[alerts.opps]" in said(escucha("run", "--once"), 2)
 
 
 def test_without_settings_a_check_says_what_it_cannot_tell(escucha: Run) -> None:
@@ -202,3 +230,59 @@ def test_an_address_is_shown_by_its_host_alone(escucha: Run) -> None:
     for command in (("config", "show"), ("config", "show", "--json"), ("doctor", "--offline"), ("status",)):
         assert "T0123456789ABCDEF" not in escucha(*command).output
     assert "hooks.example" in escucha("config", "show").output
+
+
+def waits(to: str, key: str, now: datetime) -> None:
+    given: dict[str, Any] = {
+        "kind": "breach",
+        "subject": "ES-26-000003-5: the first answer was due 2026-11-22 22:28 UTC",
+        "why": "late",
+    }
+    with database().write() as tx:
+        alerts.add(tx, to=to, key=key, mention_id=None, case_id=None, now=now, **given)
+
+
+def claimed(to: str, now: datetime) -> alerts.Alert:
+    with database().write() as tx:
+        found = alerts_out.claim(tx, to, hourly=2, longest_rest=timedelta(hours=1), now=now)
+        assert found
+        return found
+
+
+@pytest.mark.usefixtures("network")
+def test_a_narrow_list_of_alerts_leaves_nothing_out_and_says_until_when_they_wait(
+    escucha: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Path("escucha.toml").read_text(encoding="utf-8")
+    others = [f'[alerts.{name}]\nwebhook = "http://localhost:9/"\n' for name in ("bosses", "supervisors_of_billing")]
+    Path("escucha.toml").write_text(settings + "hourly = 2\n" + "".join(others), encoding="utf-8")
+    now = datetime.now(UTC)
+    for key in ("1", "2"):
+        waits("ops", key, now)
+        sent = claimed("ops", now)
+        with database().write() as tx:
+            alerts_out.sent(tx, sent, remark="", now=now)
+    waits("bosses", "1", now)
+    failed = claimed("bosses", now)
+    with database().write() as tx:
+        alerts_out.given_up(tx, failed, reason="localhost answered 404: “x”", now=now)
+        alerts_out.rest(tx, "bosses", until=now + timedelta(minutes=3, seconds=30))
+    for to, key in (("ops", "3"), ("ops", "4"), ("bosses", "2"), ("supervisors_of_billing", "1"), ("gone", "1")):
+        waits(to, key, now)
+    for width in ("80", "120"):
+        monkeypatch.setenv("COLUMNS", width)
+        lines = escucha("alert", "list").stdout.splitlines()
+        assert all(len(line) <= int(width) for line in lines)
+        assert lines[0].split() == ["ID", "TO", "STATE", "MADE", "TRIES"]
+        assert sum(line[:1].isdigit() for line in lines) == len(told(escucha))
+        out = " ".join(" ".join(lines).split())
+        assert out.count("the first answer was due 2026-11-22 22:28 UTC") == 8
+        assert out.count("22:28 UTC; in the next digest, in 4 min") == 2
+        assert "22:28 UTC; bosses rests, next try in 3 min" in out
+        assert "22:28 UTC; localhost answered 404: “x”" in out
+        assert "22:28 UTC; the settings name no such target" in out
+        assert "22:28 UTC; goes out when a daemon runs" in out
+    tries = {(each["target"], each["state"]): each["next_try_at"] for each in told(escucha)}
+    assert datetime.fromisoformat(tries["bosses", "waiting"]) > now + timedelta(minutes=3)
+    assert datetime.fromisoformat(tries["ops", "waiting"]) > now + timedelta(minutes=4)
+    assert tries["ops", "sent"] is tries["bosses", "failed"] is tries["gone", "waiting"] is None

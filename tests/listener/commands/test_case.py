@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from rich.cells import cell_len
 
 import policies
 from listener.flow.watch import watch
-from listener.store import alerts, cases, inbox
+from listener.store import alerts, alerts_out, cases, inbox
 from listener.store import policies as ruled
 from listener.types import DraftState, Urgency
 from tests.listener.commands.desk_world import DANGEROUS, REPLY, SAID, DeskWorld
@@ -368,6 +368,48 @@ def test_the_queue_tells_what_is_late_and_soon_will_be(world: DeskWorld) -> None
     assert calm not in printed(world, "list", "--late")
     world.run("case", "pending", reference)
     assert "stands still while we wait for the customer" in printed(world, "show", reference)
+
+
+def test_the_record_says_who_was_told_and_who_was_not(world: DeskWorld) -> None:
+    rules(world)
+    world.clock.moment = datetime(2026, 3, 6, 15, 0, tzinfo=UTC)
+    reference = opened(world, "--urgency", "high")
+    world.clock.moment = datetime(2026, 3, 9, 10, 30, tzinfo=UTC)
+    watch(world.store, now=world.clock())
+    now = world.clock()
+    assert "first answer overdue, step 1: ops not told yet" in printed(world, "show", reference)
+    with world.store.write() as tx:
+        for name in ("lead", "ops"):
+            claimed = alerts_out.claim(tx, name, hourly=20, longest_rest=timedelta(hours=1), now=now)
+            assert claimed
+            if name == "ops":
+                alerts_out.sent(tx, claimed, remark="", now=now)
+            else:
+                alerts_out.given_up(tx, claimed, reason="brand.example answered 404", now=now)
+    shown = " ".join(printed(world, "show", reference).split())
+    assert "first answer overdue, step 1: ops told (" in shown
+    assert "step 1: lead not told: brand.example answered 404 (" in shown
+    told = [each["detail"].get("told") for each in ask(world, "show", reference)["timeline"]]
+    assert [{"target": "ops", "state": "sent", "reason": ""}] in told
+    assert [{"target": "lead", "state": "failed", "reason": "brand.example answered 404"}] in told
+
+
+def test_explain_says_what_raised_the_score_of_a_case(world: DeskWorld) -> None:
+    rules(world)
+    world.clock.moment = datetime(2026, 3, 6, 15, 0, tzinfo=UTC)
+    reference = opened(world, "--urgency", "high")
+    before, after = Urgency.HIGH.points, Urgency.CRITICAL.points
+    assert "case score" not in world.run("explain", reference, "--no-words").stdout
+    told = json.loads(world.run("explain", reference, "--no-words", "--json").stdout)
+    assert told["case_score"] == [{"name": "its mentions", "points": before}]
+    world.clock.moment = datetime(2026, 3, 9, 10, 30, tzinfo=UTC)
+    watch(world.store, now=world.clock())
+    shown = " ".join(world.run("explain", reference, "--no-words").stdout.split())
+    step = "urgency from high to critical: first answer overdue, step 2"
+    assert f"case score {after}: +{before} its mentions, +{after - before} {step}" in shown
+    told = json.loads(world.run("explain", reference, "--no-words", "--json").stdout)
+    assert told["case_score"][1:] == [{"name": step, "points": after - before}]
+    assert (told["score"], told["case"]["score"]) == (before, after)
 
 
 def test_another_team_is_asked_and_answers(world: DeskWorld) -> None:

@@ -410,7 +410,7 @@ def test_the_service_level_that_was_applied_is_told(desk: DeskWorld) -> None:
         trace = tx.scalars(tables.decisions.select().with_only_columns(tables.decisions.c.trace)).one()
         tx.execute(tables.decisions.update().values(trace={**trace, "promise": promise}))
     shown = " ".join(desk.run("explain", "D1").stdout.split())
-    assert "promised high, only tier gold, on office: first answer by 2026-03-05 09:00 UTC" in shown
+    assert "promised high, only tier gold, on office: first answer by Thu 5 Mar 09:00 (UTC)" in shown
     assert json.loads(desk.run("explain", "D1", "--json").stdout)["promise"] == promise
 
 

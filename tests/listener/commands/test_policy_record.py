@@ -152,11 +152,13 @@ def test_what_cannot_be_recorded_says_why(desk: DeskWorld) -> None:
 def test_check_warns_of_what_is_said_in_vain_with_its_line(desk: DeskWorld) -> None:
     more = "  - {name: late, when: {main_intent: complaint, sentiment: negative}, then: {reply: hello}}\n"
     more += "  - {name: blog, when: {network: feed}, then: {reply: hello}}\n"
+    more += "  - {name: far, when: {network: mastodn}, then: {tags: [x]}}\n"
     path = desk.folder / "policy.yaml"
     path.write_text(POLICY + more, encoding="utf-8")
     told = desk.run("policy", "check").stdout
     assert "policy.yaml:14: rule `late` is never reached: `complaint` above it" in " ".join(told.split())
     assert "policy.yaml:15: rule `blog` replies with `hello`, which cannot be sent there" in " ".join(told.split())
+    assert "policy.yaml:16: there is no network `mastodn`; did you mean `mastodon`?" in " ".join(told.split())
 
 
 def test_the_model_reads_what_a_test_leaves_to_it(desk: DeskWorld) -> None:

@@ -279,7 +279,7 @@ def test_people_who_wait_are_no_good_sign(desk: DeskWorld) -> None:
     desk.decides(desk.hears(who="leo"), reply=None, needs_routing=True)
     assert troubles(desk) == [
         "2 critical cases have no agent: `escucha case assign REF --agent NAME`.",
-        "1 case is past its promised first answer: `escucha case list`.",
+        "1 case is past its promised first answer: `escucha case list --late`.",
         "2 mentions wait to be routed: `escucha inbox`.",
     ]
     told = json.loads(desk.run("status", "--json").stdout)
@@ -298,7 +298,7 @@ def test_nobody_is_sought_for_what_is_done(desk: DeskWorld) -> None:
     assert troubles(desk) == []
     desk.clock.forward(days=1)
     lives(desk, "host:1")
-    assert troubles(desk) == ["1 case is past its promised first answer: `escucha case list`."]
+    assert troubles(desk) == ["1 case is past its promised first answer: `escucha case list --late`."]
 
 
 def test_no_daemon_one_and_two(desk: DeskWorld) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from listener import store as stores
-from listener.store import Store, alerts, alerts_out, audit, erasing, mentions, sources
+from listener.store import Store, alerts, alerts_out, alerts_told, audit, erasing, mentions, sources
 from listener.store.alerts import Alert
 from listener.store.sources import Wanted
 from listener.types import ALERT_MOVES, AlertState, Author, Post, Urgency
@@ -38,7 +38,14 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     opened.close()
 
 
-def put(store: Store, *keys: str, to: str = "ops", at: datetime = NOW, mention_id: int | None = None) -> list[bool]:
+def put(
+    store: Store,
+    *keys: str,
+    to: str = "ops",
+    at: datetime = NOW,
+    mention_id: int | None = None,
+    urgency: Urgency = Urgency.HIGH,
+) -> list[bool]:
     with store.write() as tx:
         return [
             alerts.add(
@@ -52,7 +59,7 @@ def put(store: Store, *keys: str, to: str = "ops", at: datetime = NOW, mention_i
                 case_id=None,
                 now=at,
                 rule="danger",
-                urgency=Urgency.HIGH,
+                urgency=urgency,
             )
             for key in keys
         ]
@@ -249,6 +256,40 @@ def test_a_digest_that_failed_keeps_its_key_and_is_not_gathered(store: Store) ->
     with store.read() as tx:
         assert [alert.subject for alert in alerts.listing(tx, digest_id=digest.id)] == ["Alert b", "Alert a"]
         assert [alert.subject for alert in alerts.listing(tx, digest_id=other.id)] == ["Alert d", "Alert c"]
+
+
+def test_what_is_critical_waits_only_for_what_is_critical(store: Store) -> None:
+    put(store, *map(str, range(60)))
+    put(store, "first", urgency=Urgency.CRITICAL)
+    singles = [send(store, hourly=3) for _ in range(3)]
+    assert [alert and alert.subject for alert in singles] == ["Alert first", "Alert 0", "Alert 1"]
+    assert send(store, hourly=3) is None
+    put(store, *"abcde", urgency=Urgency.CRITICAL)
+    with store.read() as tx:
+        (alert, *_) = alerts.listing(tx, states=[AlertState.WAITING], limit=1)
+        held = alerts_told.pace(tx, "ops", hourly=3, longest_rest=HOUR, now=NOW)
+        assert (alerts_told.goes_at(alert, held), held.full_until) == (NOW, NOW + alerts_out.DIGEST_EVERY)
+    tried = claim(store, hourly=3)
+    assert tried is not None
+    with store.write() as tx:
+        alerts_out.not_sent(tx, tried, reason="down", again=NOW + timedelta(seconds=10))
+    soon = NOW + timedelta(seconds=10)
+    pressing = [send(store, at=soon, hourly=3) for _ in range(2)]
+    assert [alert and alert.subject for alert in pressing] == ["Alert b", "Alert c"]
+    assert send(store, at=soon, hourly=3) is None  # three of them went
+    with store.read() as tx:
+        held = alerts_told.pace(tx, "ops", hourly=3, longest_rest=HOUR, now=soon)
+        assert alerts_told.goes_at(alert, held) == held.critical_until == soon + alerts_out.DIGEST_EVERY
+    later = soon + alerts_out.DIGEST_EVERY
+    again = send(store, at=later, hourly=3)  # what failed has its turn after what was new
+    assert again is not None
+    assert (again.subject, again.attempts) == ("Alert a", 2)
+    digest = send(store, at=later + alerts_out.DIGEST_EVERY, hourly=3)
+    assert digest is not None
+    assert (digest.kind, digest.stands_for) == ("digest", 60)
+    with store.read() as tx:
+        told = alerts.listing(tx, digest_id=digest.id, limit=3)
+    assert [alert.subject for alert in told] == ["Alert e", "Alert d", "Alert 59"]
 
 
 def test_what_is_given_up_stands_there_until_a_person_has_it_tried_again(store: Store) -> None:
