@@ -388,7 +388,10 @@ def test_the_record_says_who_was_told_and_who_was_not(world: DeskWorld) -> None:
                 alerts_out.given_up(tx, claimed, reason="brand.example answered 404", now=now)
     shown = " ".join(printed(world, "show", reference).split())
     assert "first answer overdue, step 1: ops told (" in shown
-    assert "step 1: lead not told: brand.example answered 404 (" in shown
+    assert "first answer due soon, step 1: lead not told yet (" in shown
+    assert (
+        "solution due soon, step 1: lead not told: brand.example answered 404" in shown
+    )  # critical by then: it went first
     told = [each["detail"].get("told") for each in ask(world, "show", reference)["timeline"]]
     assert [{"target": "ops", "state": "sent", "reason": ""}] in told
     assert [{"target": "lead", "state": "failed", "reason": "brand.example answered 404"}] in told
