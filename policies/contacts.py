@@ -20,7 +20,9 @@ _ADDRESS = re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
 _DOMAIN = re.compile(r"@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
 _LINK = re.compile(r"(?:https?://)?(?:[\w-]{1,63}\.){1,8}[a-z]{2,63}(?::\d{1,5})?(?:[/?#]\S*)?", re.IGNORECASE)
 _NUMBER = re.compile(r"(?:\+|\(?00)?\(?\d(?:[ ().\-/]{0,3}\d){6,14}")
+_CASE = re.compile(r"[A-Z]{2,5}-\d{2}-\d{4,12}-\d")
 _REFERENCE = re.compile(r"[^\W_]+(?:-[^\W_]+)+")
+_WITHIN = re.compile(r"[\w\-]")  # what would make a reference the piece of a longer one
 _FREE = re.compile(  # where anybody has an address; no company's own
     r"(?:gmail|googlemail|hotmail|outlook|yahoo|ymail|rocketmail|icloud|aol|proton(?:mail)?|gmx|zoho|yandex|tuta(?:nota)?)"
     r"(?:\.[a-z]{2,4}){1,2}|(?:live|msn|me|mac|mail|email|fastmail|hey|terra|ya|web|wanadoo|telefonica|movistar)"
@@ -45,22 +47,12 @@ class Contacts:
     @lru_cache(maxsize=64)
     def of(written: tuple[str, ...]) -> Contacts:
         """What stands there; anything that is no whole address, number, link or reference is left out."""
-        addresses, numbers, links, references = set(), set(), set(), []
-        for contact in written:
-            bare = plain(contact).with_single_gaps().text.strip()
-            if _ADDRESS.fullmatch(contact) or _DOMAIN.fullmatch(contact):
-                addresses.add(contact.casefold())
-            elif _NUMBER.fullmatch(bare) or _is_account(bare):
-                numbers.add(_compact(bare))
-            elif _LINK.fullmatch(contact):
-                links.add(_link(contact))
-            elif _REFERENCE.fullmatch(contact):
-                references.append(contact)
+        read = [_read(contact) for contact in written]
         return Contacts(
-            addresses=frozenset(addresses),
-            numbers=frozenset(numbers),
-            links=frozenset(links),
-            references=tuple(references),
+            addresses=frozenset(value for kind, value in read if kind == "address"),
+            numbers=frozenset(value for kind, value in read if kind == "number"),
+            links=frozenset(value for kind, value in read if kind == "link"),
+            references=tuple(value for kind, value in read if kind == "reference"),
         )
 
     def has_address(self, address: str) -> bool:
@@ -88,13 +80,32 @@ class Contacts:
 
     def references_and_links_in(self, text: str) -> Iterator[tuple[int, int]]:
         """Where our references and links stand, each whole."""
-        for reference in self.references:
-            for match in re.finditer(rf"(?<![\w\-]){re.escape(reference)}(?![\w\-])", text):
-                yield match.span()
+        for reference in self.references:  # of every case another, so that no pattern would be used twice
+            start = text.find(reference)
+            while start >= 0:
+                end = start + len(reference)
+                if not (_WITHIN.match(text, end) or (start and _WITHIN.match(text, start - 1))):
+                    yield start, end
+                start = text.find(reference, start + 1)
         for link in self.links:
             whole = rf"(?<![\w@./\-])(?:https?://)?(?:www\.)?{re.escape(link)}/?(?![\w/?&=#%\-@]|[.:]\w)"
             for match in re.finditer(whole, text, re.IGNORECASE):
                 yield match.span()
+
+
+@lru_cache(maxsize=1_024)  # the company's are in every list, beside a case's reference
+def _read(contact: str) -> tuple[str, str]:
+    """What a contact is, and how that is compared; "" for what is none."""
+    if _CASE.fullmatch(contact):
+        return "reference", contact
+    bare = plain(contact).with_single_gaps().text.strip()
+    if _ADDRESS.fullmatch(contact) or _DOMAIN.fullmatch(contact):
+        return "address", contact.casefold()
+    if _NUMBER.fullmatch(bare) or _is_account(bare):
+        return "number", _compact(bare)
+    if _LINK.fullmatch(contact):
+        return "link", _link(contact)
+    return ("reference", contact) if _REFERENCE.fullmatch(contact) else ("", "")
 
 
 def contact(value: str) -> str:

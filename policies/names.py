@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from policies.plain import digits
+
 MAX_NAME = 40
 MOST_DIGITS = 5  # in a name; with more it could be somebody's number, whatever word stands beside it
 
@@ -38,7 +40,7 @@ def safe_name(name: str) -> str:
     text = " ".join(text.translate(_MARKUP).split())
     if len(text) > MAX_NAME:
         text = text[:MAX_NAME].rsplit(" ", 1)[0] if " " in text[:MAX_NAME] else text[:MAX_NAME]
-    return "" if _digits(text) > MOST_DIGITS else text.strip(" -.,;:!?'")
+    return "" if digits(text) > MOST_DIGITS else text.strip(" -.,;:!?'")
 
 
 def _visible(text: str) -> str:
@@ -66,13 +68,9 @@ def safe_handle(handle: str) -> str:
     Of one with six digits and more the letters are kept: `ana` for `@ana83749201`.
     """
     first = re.split(r"[@.]", handle.lstrip("@"), maxsplit=1)[0]
-    if _digits(first) > MOST_DIGITS:
-        first = "".join(sign for sign in first if not _digits(sign))
+    if digits(first) > MOST_DIGITS:
+        first = "".join(sign for sign in first if not digits(sign))
     return safe_name(first)
-
-
-def _digits(text: str) -> int:
-    return sum(sign.isdigit() for sign in text)
 
 
 def first_name(name: str) -> str:

@@ -41,8 +41,7 @@ class OpenTime:
 
         Where the calendar opens for less than that within `HORIZON`, the end of that.
         """
-        (found,) = self.each_after(start, (span,))
-        return found
+        return later(start, span) if self.hours is None else self.each_after(start, (span,))[0]
 
     def each_after(self, start: datetime, spans: Sequence[timedelta]) -> list[datetime]:
         """The same for several spans, none shorter than the one before it, in one walk."""

@@ -130,6 +130,7 @@ _AT_SOMEBODY = re.compile(  # `do not @ me`, `stop @ing us`, but no account of s
     r"\b(not|don['’]?t)\s+[@＠]\s?(?=(?:me|us)\b)|\b(stop|quit)\s+[@＠]\s?(?=ing (?:me|us)\b)", re.IGNORECASE
 )
 _NAMES = re.compile(r"https?://\S+|[@＠][\w.]+(?:@[\w.-]+)?")
+_LETTER = re.compile(r"[^\W_]")  # or digit
 _ENDS = re.compile(r"[.,;:!?¡¿…\n()\"“”«»—–|/]+")
 _AROUND = re.compile(rf"^ (?:(?:{_BEFORE}) )*|(?: (?:{_AFTER}))* $")
 _ASKS = re.compile(
@@ -169,5 +170,5 @@ def _sentences(text: str) -> tuple[int, tuple[str, ...]]:
 
 def _bare(sentence: str) -> str:
     """Its words between single spaces, emoji left out."""
-    words = [word for word in latin(fold(sentence)).split() if any(char.isalnum() for char in word)]
+    words = [word for word in latin(fold(sentence)).split() if _LETTER.search(word)]
     return f" {' '.join(words)} "

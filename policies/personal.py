@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from policies.contacts import Contacts
 from policies.identities import card_in, is_cuit, numbers_of_people
 from policies.phones import AROUND, Phones
-from policies.plain import Plain, plain
+from policies.plain import Plain, digits, plain
 
 _EMAIL = re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
 # Addresses as they are written for eyes only: `ana @ gmail . com`, `ana(at)gmail.com`, `ana arroba gmail punto com`.
@@ -81,27 +81,34 @@ def personal_data(text: str, allowed: Iterable[str] = ()) -> tuple[str, ...]:
 
 def personal_data_in(text: str, allowed: Iterable[str] = ()) -> tuple[Found, ...]:
     """The same with where each stands in `text`, addresses first."""
-    few = sum(sign.isdigit() for sign in text) < _FEWEST
-    if few and not any(sign in text for sign in "@＠﹫%") and not _SAYS_AT.search(text):
+    if digits(text) < _FEWEST and not any(sign in text for sign in "@＠﹫%") and not _SAYS_AT.search(text):
         return ()
     contacts = Contacts.of(tuple(allowed))
     read = plain(text)
-    found: list[Found] = []
     read = read.hiding(contacts.references_and_links_in(read.text))
-    for match in _EMAIL.finditer(read.text):
-        if not contacts.has_address(match.group()):
-            start, end = read.span(*match.span())
-            found.append(Found(kind="an e-mail address", start=start, end=end))
-    read = read.hiding(match.span() for match in _EMAIL.finditer(read.text))
-    for match in _SPELT.finditer(read.text):
-        if not contacts.has_address(f"{match['name']}@{_DOTS.sub('.', match['domain'])}"):
-            found.append(_at(read, "an e-mail address", *match.span()))
+    found: list[Found] = []
+    if "@" in read.text or _SAYS_AT.search(read.text):
+        found += _addresses(read, contacts)
+        read = read.hiding(match.span() for match in _EMAIL.finditer(read.text))
+    if digits(read.text) < _FEWEST:
+        return tuple(found)
     read = read.hiding(_in_links(read.text)).with_single_gaps()
     for pattern in (_REFERENCE, _DATE, _TIME):
         read = read.hiding([match.span() for match in pattern.finditer(read.text)])
-    if sum(sign.isdigit() for sign in read.text) >= _FEWEST:
+    if digits(read.text) >= _FEWEST:
         found += (_at(read, kind, start, end) for kind, start, end in _numbers(read.text, contacts))
     return tuple(found)
+
+
+def _addresses(read: Plain, contacts: Contacts) -> Iterator[Found]:
+    """E-mail addresses that are not ours: those that a machine would read, then those that only eyes would."""
+    for match in _EMAIL.finditer(read.text):
+        if not contacts.has_address(match.group()):
+            yield _at(read, "an e-mail address", *match.span())
+    read = read.hiding(match.span() for match in _EMAIL.finditer(read.text))
+    for match in _SPELT.finditer(read.text):
+        if not contacts.has_address(f"{match['name']}@{_DOTS.sub('.', match['domain'])}"):
+            yield _at(read, "an e-mail address", *match.span())
 
 
 def _at(read: Plain, kind: str, start: int, end: int) -> Found:
@@ -134,10 +141,9 @@ def _numbers(text: str, contacts: Contacts) -> Iterator[tuple[str, int, int]]:
         end = start + len(row)
         if any(begin < end and start < stop for begin, stop in taken):
             continue
-        digits = _NO_DIGIT.sub("", row)
         if contacts.has_number(row):
             continue
-        if is_cuit(digits) and not row.startswith("+"):
+        if is_cuit(_NO_DIGIT.sub("", row)) and not row.startswith("+"):
             yield "a tax number (CUIT)", start, end
         elif card := card_in(row):
             if not contacts.has_number(row[slice(*card)]):

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from policies.words import is_unseen
 
 _TOKEN = re.compile(r"%(?:2[0-9A-F]|3[0-9A-F]|4[0-9A-F])|.", re.IGNORECASE | re.DOTALL)  # `%40` is the @ of a link
+_PERHAPS_A_DIGIT = re.compile(r"[0-9]|[^\x00-\x7f]")
 _PLAIN_ALREADY = re.compile(r"[\n\x20-\x24\x26-\x7e¡¿À-ÿ]*")
 _MOST_SIGNS = 20_000  # remembered at once; few people write in more
 _HYPHENS = frozenset("−⁃")
@@ -21,6 +22,11 @@ _GAPS = str.maketrans(dict.fromkeys("_·•‧∙⋅・●◦*|¦^\\~=<>«»", "
 _PLUS = re.compile(r"(?<=\d)\+(?=\d)|(?<=\d )\+(?= \d)")  # between digits; elsewhere a country's number begins there
 _BETWEEN = re.compile(r"(?<=\d)[,;'’](?=\d)")
 _RUN = re.compile(r"[ -]{2,3}(?![ -])")
+
+
+def digits(text: str) -> int:
+    """How many digits, of whatever script, a text has."""
+    return sum(map(str.isdigit, _PERHAPS_A_DIGIT.findall(text)))
 
 
 @dataclass(frozen=True, kw_only=True)

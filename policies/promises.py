@@ -62,16 +62,14 @@ class Promises:
         clock = self._clocks.get(calendar, _ALL_TIME)
         steps: list[Step] = []
         moments: dict[str, datetime] = {}
-        for which in (Clock.FIRST_RESPONSE, Clock.RESOLUTION):
-            span = level.first_response if which is Clock.FIRST_RESPONSE else level.resolution
+        for which, span in ((Clock.FIRST_RESPONSE, level.first_response), (Clock.RESOLUTION, level.resolution)):
             if span is None:
                 continue
             used = level.warn.after(span) if level.warn else None
             if used is not None:
                 warning = moments[f"{which}_warning"] = clock.after(now, used)
                 steps.append(Step(which, Occasion.WARNING, 0, warning))
-                chain = self._escalation.chain("on_warning", team)
-                steps += _steps(chain, clock, warning, which, Occasion.WARNING)
+                steps += _steps(self._escalation.chain("on_warning", team), clock, warning, which, Occasion.WARNING)
             due = moments[f"{which}_due"] = clock.after(now, span)
             steps.append(Step(which, Occasion.BREACH, 0, due))
             steps += _steps(self._escalation.chain("on_breach", team), clock, due, which, Occasion.BREACH)
@@ -120,7 +118,7 @@ class Promises:
 def _steps(
     chain: tuple[StepOf, ...], clock: OpenTime, start: datetime, which: Clock, occasion: Occasion
 ) -> Iterator[Step]:
-    moments = clock.each_after(start, [step.after for step in chain])
+    moments = clock.each_after(start, [step.after for step in chain]) if chain else ()
     for number, (step, at) in enumerate(zip(chain, moments, strict=True), 1):
         yield Step(which, occasion, number, at, step.alert or (), step.team or "", step.urgency or "")
 
