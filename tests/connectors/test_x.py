@@ -812,7 +812,7 @@ def test_a_picture_that_does_not_arrive_is_no_write_of_unknown_outcome(server: X
     with pytest.raises(Unavailable):
         connector.publish(notice(media=(PICTURE,)))
     assert server.posts_by(BRAND) == []
-    connector.publish(notice(media=(PICTURE,)))
+    connected(server).publish(notice(media=(PICTURE,)))
     assert len(server.posts_by(BRAND)) == 1
 
 
