@@ -13,7 +13,7 @@ import re
 import shutil
 import sqlite3
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
@@ -43,6 +43,7 @@ class Store:
         self._engine = engine
         self.url = url
         self.users: Mapping[str, str] = {}  # whose the name on this machine is other than the one they act under
+        self.crms: Mapping[str, Collection[str]] = {}  # which CRM is told of what: "cases", "customers"
 
     @property
     def is_sqlite(self) -> bool:
@@ -69,7 +70,9 @@ class Store:
         """
         with (
             _outages(self.url),
-            self._engine.connect().execution_options(escucha_write=True, escucha_users=self.users) as tx,
+            self._engine.connect().execution_options(
+                escucha_write=True, escucha_users=self.users, escucha_crms=self.crms
+            ) as tx,
             tx.begin(),
         ):
             yield tx
