@@ -18,8 +18,8 @@ secrets as `SecretStr`), `FACTS` (what is true of the network before connecting)
 Optional abilities are classes of their own: a read-only network simply lacks them.
 Connectors raise the five errors of `listener.errors.NetworkError` and nothing else.
 
-A CRM, where the company keeps its customers, is plugged in the same way: a module `connectors/crm_KIND.py` with `Settings`
-and `join(settings) -> Crm`. No network is behind it, and nobody is answered there.
+A CRM, where the company keeps its customers, is plugged in the same way: a module `connectors/crm_KIND.py` with
+`Settings` and `join(settings) -> Crm`. No network is behind it, and nobody is answered there.
 """
 
 from __future__ import annotations
@@ -182,7 +182,7 @@ class Crm(ABC):
     """Where the company keeps its customers. Which abilities it has depends on its settings, which say so too."""
 
     naming: Mapping[str, str]
-    """What of its records is what here: a path such as `Account.Name` to a column of an import; empty: as it is called."""
+    """What of its records is what here: from a path such as `Account.Name` to an import's column; empty: as there."""
 
     @abstractmethod
     def check(self) -> str:
@@ -223,8 +223,8 @@ class Delivers(ABC):
     def deliver(self, delivery: CrmDelivery) -> str:
         """Tells it; gives what there is to remark although it went, empty where nothing.
 
-        Like an alert it may be told again under the same key, where nobody knows whether it arrived: it takes the second
-        for the first. Raises Rejected where that would never help, another NetworkError where it may.
+        Like an alert it may be told again under the same key, where nobody knows whether it arrived: it takes the
+        second for the first. Raises Rejected where that would never help, another NetworkError where it may.
         """
 
 

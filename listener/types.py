@@ -828,7 +828,7 @@ class CrmEvent:
 
 @dataclass(frozen=True, kw_only=True)
 class CrmDelivery:
-    """How one case or customer stands here, for a CRM; docs/crm.md tells the fields. Both are the same at every attempt."""
+    """How one case or customer stands here, for a CRM, as docs/crm.md describes it; the same at every attempt."""
 
     key: str
     fields: Mapping[str, Any]
@@ -850,7 +850,7 @@ class AlertState(StrEnum):
 ALERT_MOVES: Mapping[AlertState, frozenset[AlertState]] = {
     AlertState.WAITING: frozenset({AlertState.SENDING, AlertState.GATHERED, AlertState.FAILED}),
     AlertState.SENDING: frozenset({AlertState.SENT, AlertState.FAILED, AlertState.WAITING}),
-    AlertState.FAILED: frozenset({AlertState.WAITING}),  # a person wants it tried again
+    AlertState.FAILED: frozenset({AlertState.WAITING}),  # a person wants it tried again; a delivery may be GATHERED too
     AlertState.GATHERED: frozenset(),
     AlertState.SENT: frozenset(),
 }

@@ -44,7 +44,7 @@ def after(
 ) -> Next:
     """What to do after the receiver's `failures`-th failure in a row, which was the message's `attempts`-th attempt.
 
-    A message is tried for `patience` from its first attempt, once more at the end of it; `for_so_long` says that in words.
+    A message is tried for `patience` from its first attempt, once more at its end; `for_so_long` says that in words.
     """
     wait = error.retry_after if isinstance(error, RateLimited) else None
     rests = budget.back_off(now, failures=failures, every=RECEIVER_REST, retry_after=wait)

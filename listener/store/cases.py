@@ -339,7 +339,7 @@ def _live_count(tx: Transaction, *where: ColumnElement[bool]) -> int:
 
 
 def event(tx: Transaction, case: Case, kind: str, by: str, now: datetime, **detail: Any) -> None:
-    """Adds to what happened to the case, to the audit log (there without the details), and to what the CRMs are told."""
+    """Adds to what happened to the case, to the audit log (there without the details), and to what CRMs are told."""
     tx.execute(insert(t.case_events).values(case_id=case.id, kind=kind, by=by, at=now, detail=detail))
     audit.record(tx, at=now, by=by, action=f"case.{kind}", subject=f"case {case.reference}")
     crm_out.note(tx, "cases", [f"case {case.reference}"], kind, now=now)

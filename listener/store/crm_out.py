@@ -1,8 +1,8 @@
-"""What changed here, on its way to the CRMs. A note is written with the change; how things stand is told when it is sent.
+"""What changed here, on its way to the CRMs. A note is written with the change; how things stand is told on sending.
 
-Several processes may send at once: each delivery is claimed by one of them. Of one subject nothing goes before what went
-ahead of it is settled, so a receiver never gets the older after the newer. At least once: whoever dies while sending
-leaves a claim that runs out, and the next one sends the same under the same key.
+Several processes may send at once: each delivery is claimed by one of them. Of one subject nothing goes before what
+went ahead of it is settled, so a receiver never gets the older after the newer. At least once: whoever dies while
+sending leaves a claim that runs out, and the next one sends the same under the same key.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def claim(tx: Transaction, system: str, *, now: datetime, at_once: bool = False)
     """The delivery to send now, which says `sending` from here on; None where nothing is due.
 
     This must be committed before it is sent. What else waits untried of the same subject is told by it, too.
-    `at_once`: also while the CRM rests.
+    `at_once`: also what is not due yet, and while the CRM rests.
     """
     crm_ways.lock(tx, system, OUT)
     if not at_once and crm_ways.rests(tx, system, OUT, now=now):
@@ -103,7 +103,8 @@ def claim(tx: Transaction, system: str, *, now: datetime, at_once: bool = False)
         older.c.id < _COLUMNS.id,
         older.c.state.in_([state.value for state in OPEN]),
     )
-    mine = (_COLUMNS.system == system, _COLUMNS.state == AlertState.WAITING.value, _COLUMNS.next_try_at <= now, ~behind)
+    mine = [_COLUMNS.system == system, _COLUMNS.state == AlertState.WAITING.value, ~behind]
+    mine += [] if at_once else [_COLUMNS.next_try_at <= now]
     row = tx.execute(select(t.crm_deliveries).where(*mine).order_by(_COLUMNS.next_try_at, _COLUMNS.id).limit(1)).first()
     if row is None:
         return None
@@ -158,10 +159,21 @@ def put_together(tx: Transaction, delivery: Delivery, fields: Mapping[str, Any])
 
 
 def sent(tx: Transaction, delivery: Delivery, *, remark: str, now: datetime) -> bool:
-    """The CRM has it; what it was told is forgotten here. `remark`: what to know of it. Whether the CRM failed before."""
+    """The CRM has it, and what it was told is forgotten here; whether it had failed before. `remark`: what to know.
+
+    What was given up of the same subject before is told by it.
+    """
     underway = (_COLUMNS.id == delivery.id, _OPEN)
     done = {"state": AlertState.SENT.value, "settled_at": now, "claimed_until": None}
     tx.execute(update(t.crm_deliveries).where(*underway).values(**done, fields=None, reason=remark or None))
+    refused = (
+        _COLUMNS.system == delivery.system,
+        _COLUMNS.subject == delivery.subject,
+        _COLUMNS.state == AlertState.FAILED.value,
+        _COLUMNS.id < delivery.id,
+    )
+    told = {"state": AlertState.GATHERED.value, "told_by_id": delivery.id, "fields": None}
+    tx.execute(update(t.crm_deliveries).where(*refused).values(**told))
     audit.record(tx, at=now, by="daemon", action="crm.sent", subject=delivery.subject[:100], to=delivery.system)
     return crm_ways.worked(tx, delivery.system, OUT, now=now)
 
@@ -186,14 +198,14 @@ def not_sent(tx: Transaction, delivery: Delivery, *, reason: str, again: datetim
 def retry(tx: Transaction, *, by: str, now: datetime, system: str | None = None) -> list[Delivery]:
     """What was given up waits again under the key that it had, and no CRM rests. Gives those.
 
-    Nothing is repeated of a subject of which something newer went meanwhile: that told how it stands.
+    Of one subject the newest alone, as that tells how it stands: an older one must not arrive after it.
     """
     newer = t.crm_deliveries.alias()
     told = exists().where(
         newer.c.system == _COLUMNS.system,
         newer.c.subject == _COLUMNS.subject,
         newer.c.id > _COLUMNS.id,
-        newer.c.state != AlertState.FAILED.value,
+        newer.c.state.in_([AlertState.FAILED.value, *(state.value for state in OPEN)]),
     )
     where = [_COLUMNS.state == AlertState.FAILED.value, ~told]
     where += [_COLUMNS.system == system] if system is not None else []
