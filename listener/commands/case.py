@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 from rich.text import Text
 
-from listener.commands import attaching, case_clocks
+from listener.commands import attaching, case_clocks, looking
 from listener.commands.app import App, pass_app
 from listener.commands.drawing import STYLES, WIDEST, media_line
 from listener.commands.output import (
@@ -224,6 +224,8 @@ def show_(app: App, ref: str, as_json: bool) -> None:
         told = history.of(tx, found)
         planned = steps.of(tx, found.id)
         warned = steps.warned(tx, [found.id], app.now()).get(found.id, ())
+    if customer:
+        looking.at(app, [f"customer {customer.reference}"], reason=f"case {found.reference}")
     if as_json:
         plain = {**as_plain(found, app.now()), "warned": warned, "steps": case_clocks.as_plain(planned)}
         print_json({**plain, "timeline": told})
@@ -316,7 +318,7 @@ def open_(
 
     Where some of several cannot be routed, each is named, the rest are done, and the exit code is 3.
     """
-    team = _known_team(app, team)
+    team = known_team(app, team)
 
     def one(mention: str) -> dict[str, Any]:
         number = _mention_number(mention)
@@ -379,7 +381,7 @@ def _mention_number(typed: str) -> int:
     return int(found[1])
 
 
-def _known_team(app: App, team: str | None) -> str | None:
+def known_team(app: App, team: str | None) -> str | None:
     """The team, if the policy has it. Raises Mistake."""
     teams = list(_policy_file(app).teams)
     if team is not None and team not in teams:
@@ -444,7 +446,7 @@ def assign(app: App, *, ref: str, team: str | None, agent: str | None, take_over
 
     if not team and not agent:
         raise Mistake("Say to whom: --team, --agent, or both.")
-    team = _known_team(app, team)
+    team = known_team(app, team)
     agent = _words(agent, "agent's name", 100) if agent else None
     with app.store.write() as tx:
         found = desk.find(tx, ref, app.config.cases.prefix)
@@ -537,7 +539,7 @@ def ask_for_information(app: App, *, ref: str, text: str, team: str, as_json: bo
     from listener.desk import clocks
 
     words = _words(text, "question", LONGEST_NOTE)
-    asked = _known_team(app, team) or team
+    asked = known_team(app, team) or team
     with app.store.write() as tx:
         found = desk.find(tx, ref, app.config.cases.prefix)
         calendar = next((str(each["calendar"]) for each in found.promise.values()), "")

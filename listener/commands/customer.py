@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from listener.commands import looking
 from listener.commands.app import App, pass_app
 from listener.commands.output import (
     SomeFailed,
@@ -233,6 +234,8 @@ def list_(app: App, *, search: str, limit: int, as_json: bool) -> None:
     with app.store.read() as tx:
         found = customers.listing(tx, search=search, limit=limit)
         total = customers.count(tx, search=search)
+    looking.at(app, [f"customer {each.reference}" for each in found], reason="a list")
+    found = [looking.masked(app, each) for each in found]
     if as_json:
         print_json({"customers": [as_plain(each) for each in found], "total": total})
         return
@@ -277,6 +280,8 @@ def show(app: App, *, ref: str, as_json: bool) -> None:
         theirs = links.of(tx, found)
         open_or_not = cases.listing(tx, states=list(CaseState), customer_id=found.id)
         said = [mentions.get(tx, number) for number in customers.recent_mentions(tx, found, LAST_MENTIONS)]
+    looking.at(app, [f"customer {found.reference}"])
+    found = looking.masked(app, found)
     now = app.now()
     if as_json:
         last = [{"mention": each.id, "network": each.network, "at": each.posted_at, "text": each.text} for each in said]
