@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import RowMapping, select
 
 from listener.store import Transaction, chain
 from listener.store import tables as t
@@ -51,7 +51,7 @@ def about(tx: Transaction, *subjects: str) -> list[Entry]:
     """Everything done to those subjects, oldest first; with what this transaction does."""
     rows = tx.execute(select(t.audit).where(t.audit.c.subject.in_(subjects)).order_by(t.audit.c.id)).mappings()
     waiting = (row for row in chain.pending(tx).rows if row["subject"] in subjects)
-    return [entry(row) for row in (*rows, *waiting)]
+    return [*(entry(row) for row in rows), *(entry(row) for row in waiting)]
 
 
 def last(tx: Transaction, subject: str, action: str) -> Entry | None:
@@ -64,7 +64,7 @@ def last(tx: Transaction, subject: str, action: str) -> Entry | None:
     return entry(row) if row else None
 
 
-def entry(row: Mapping[str, Any]) -> Entry:
+def entry(row: RowMapping | Mapping[str, Any]) -> Entry:
     """The entry of a row of the table, or of one that waits for the end of its transaction."""
     names = ("at", "by", "action", "subject", "detail")
     return Entry(number=row.get("id", 0), **{name: row[name] for name in names})

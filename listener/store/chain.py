@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -48,23 +48,25 @@ def key_name(key: bytes) -> str:
     return sha256(b"escucha audit key\n" + key).hexdigest()[:16] if key else ""
 
 
-def canonical(value: Any) -> bytes:
-    """The one way to write a value of JSON down; also for a value that did not go through a database yet."""
-    return _written(json.loads(json.dumps(value)))
+_write = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode  # making one takes longer than using it
+_PLAIN = (str, int, float, bool, type(None))
 
 
-def _written(value: Any) -> bytes:
-    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+def canonical(value: Sequence[Any]) -> bytes:
+    """The one way to write values of JSON down; also for those that did not go through a database yet."""
+    return _write(json.loads(json.dumps(value))).encode()
 
 
 def digest(salt: str, subject: str, detail: Mapping[str, Any]) -> str:
     """What stands in the chain for an entry's words."""
-    return sha256(bytes.fromhex(salt) + canonical([subject, detail])).hexdigest()
+    flat = all(type(value) in _PLAIN for value in detail.values())  # then what comes back is what is given
+    words = _write([subject, detail]).encode() if flat else canonical([subject, detail])
+    return sha256(bytes.fromhex(salt) + words).hexdigest()
 
 
 def link(before: str, number: int, key: bytes, *, at: datetime, by: str, action: str, words: str) -> str:
     """The hash of one entry, after the entry whose hash is `before`; `words` is their digest."""
-    content = _written([number, at.astimezone(UTC).isoformat(), by, action, words])
+    content = _write([number, at.astimezone(UTC).isoformat(), by, action, words]).encode()
     body = before.encode() + b"\n" + content
     return hmac(key, body, "sha256").hexdigest() if key else sha256(body).hexdigest()
 

@@ -115,6 +115,7 @@ def verify(tx: Transaction, *, keys: Mapping[str, bytes], expected: Anchor | Non
     columns = t.audit.c
     first = tx.scalar(select(func.min(columns.id))) or newest.number + 1
     start = _Walk(before=chain.ORIGIN, number=0)
+    fault: Fault | None
     if first > 1:
         said = select(columns.detail).where(columns.action == PRUNED).order_by(columns.id.desc()).limit(1)
         detail = tx.scalar(said)
