@@ -123,6 +123,7 @@ class App:
         actor, user = self.actor, system_user()
         opened = self._database
         opened.users = {} if actor == user else {actor: user}
+        opened.audit_key = self.config.audit.sealing
         return opened
 
     @cached_property

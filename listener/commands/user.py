@@ -159,7 +159,7 @@ def _profile(app: App, said: dict[str, Any], was: User | None) -> Profile:
     if said["teams"]:
         given["teams"] = _teams(app, _list(said["teams"], "team"))
     if said["skills"]:
-        given["skills"] = tuple(skill.casefold() for skill in _list(said["skills"], "skill"))
+        given["skills"] = tuple(dict.fromkeys(skill.casefold() for skill in _list(said["skills"], "skill")))
     if said["languages"]:
         given["languages"] = _languages(_list(said["languages"], "language"))
     if said["capacity"] is not None:
@@ -185,7 +185,7 @@ def _list(values: Sequence[str], what: str) -> tuple[str, ...]:
 
 
 def _teams(app: App, names: tuple[str, ...]) -> tuple[str, ...]:
-    from listener.commands.case import known_team
+    from listener.commands.case_typed import known_team
 
     for name in names:
         known_team(app, name)
@@ -196,7 +196,7 @@ def _languages(codes: tuple[str, ...]) -> tuple[str, ...]:
     for code in codes:
         if not re.fullmatch("[a-z]{2}", code.lower()):
             raise Mistake(f"{clip(code, 20)!r} is no language; use two letters, such as es.")
-    return tuple(code.lower() for code in codes)
+    return tuple(dict.fromkeys(code.lower() for code in codes))
 
 
 def _capacity(text: str) -> int | None:

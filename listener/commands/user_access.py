@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -140,7 +141,7 @@ def sign_in(app: App, *, name: str, piped: bool, as_json: bool) -> None:
 
 
 def _line() -> str:
-    return str(click.get_text_stream("stdin").readline()).rstrip("\r\n")
+    return sys.stdin.readline().rstrip("\r\n")
 
 
 COMMANDS = (token, tokens_, revoke, password, sign_in)

@@ -48,6 +48,7 @@ class Store:
         self.users: Mapping[str, str] = {}  # whose the name on this machine is other than the one they act under
         self.sight: Sight | None = None  # what whoever acts may see of cases; None: all
         self.admits: Callable[[Transaction], None] | None = None  # raises where whoever acts may no longer write
+        self.audit_key = b""  # what the audit log is sealed with; "" for no key
 
     @property
     def is_sqlite(self) -> bool:
@@ -69,14 +70,23 @@ class Store:
     def write(self) -> Iterator[Transaction]:
         """All or nothing: committed at the end, rolled back on any error.
 
-        On SQLite the write lock is taken at the start, so that what was read stays true until the commit.
-        Raises Outage when the database does not answer, is full or read-only; Mistake for who may no longer write.
+        On SQLite the write lock is taken at the start, so that what was read stays true until the commit. What goes
+        into the audit log is chained last. Raises Outage when the database does not answer, is full or read-only;
+        Mistake for who may no longer write.
         """
-        options = {"escucha_write": True, "escucha_users": self.users, "escucha_sight": self.sight}
-        with _outages(self.url), self._engine.connect().execution_options(**options) as tx, tx.begin():
+        from listener.store import chain
+
+        options = {"escucha_users": self.users, "escucha_sight": self.sight}
+        options["escucha_audit"] = chain.Pending(key=self.audit_key)
+        with (
+            _outages(self.url),
+            self._engine.connect().execution_options(escucha_write=True, **options) as tx,
+            tx.begin(),
+        ):
             if self.admits:
                 self.admits(tx)
             yield tx
+            chain.seal(tx)
 
     @contextmanager
     def sole_sender(self, account: str, *, wait: float = 0) -> Iterator[bool]:
