@@ -25,6 +25,7 @@ from listener.config.shape import (
     Budget,
     Cases,
     Config,
+    Customers,
     DaemonSettings,
     Database,
     ModelSettings,
@@ -49,6 +50,7 @@ class _Shape(BaseSettings):
     database: Database = Field(default_factory=Database)
     policy: PolicySettings = Field(default_factory=PolicySettings)
     cases: Cases = Field(default_factory=Cases)
+    customers: Customers = Field(default_factory=Customers)
     accounts: dict[str, dict[str, Any]] = {}
     sources: tuple[SourceSettings, ...] = ()
     alerts: dict[str, dict[str, Any]] = {}
@@ -158,6 +160,7 @@ class _Check:
             database=Database(url=_anchored(shape.database.url, self.path.parent)),
             policy=shape.policy,
             cases=shape.cases,
+            customers=shape.customers,
             accounts=accounts,
             sources=sources,
             alerts=targets,

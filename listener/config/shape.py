@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Annotated, Literal, get_args
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
+from listener import reach
 from listener.config.targets import Target
 from listener.types import Mode
 
@@ -51,6 +52,12 @@ def _words(value: object) -> object:
     if value.lstrip().startswith("["):
         return json.loads(value)
     return [word.strip() for word in value.split(",") if word.strip()]
+
+
+def _country(code: str) -> str:
+    if not reach.is_country(code.upper()):
+        raise ValueError("is not a country's two letters, such as ES or MX")
+    return code.upper()
 
 
 Duration = Annotated[timedelta, BeforeValidator(duration)]
@@ -99,6 +106,12 @@ class PolicySettings(_Section):
 
 class Cases(_Section):
     prefix: str = Field(default="ES", pattern=_PREFIX, description="First letters of every case reference")
+
+
+class Customers(_Section):
+    country: Annotated[str, AfterValidator(_country)] = Field(
+        default="", description="Two letters, such as `ES`: where phone numbers without a country code are dialled"
+    )
 
 
 class SourceSettings(_Section):
@@ -159,6 +172,7 @@ SECTIONS: Mapping[str, type[BaseModel]] = {
     "database": Database,
     "policy": PolicySettings,
     "cases": Cases,
+    "customers": Customers,
     "sources": SourceSettings,
     "model": ModelSettings,
     "daemon": DaemonSettings,
@@ -190,6 +204,7 @@ class Config:
     database: Database = field(default_factory=Database)
     policy: PolicySettings = field(default_factory=PolicySettings)
     cases: Cases = field(default_factory=Cases)
+    customers: Customers = field(default_factory=Customers)
     accounts: Mapping[str, Account] = field(default_factory=dict)
     sources: tuple[SourceSettings, ...] = ()
     alerts: Mapping[str, Target] = field(default_factory=dict)

@@ -43,6 +43,7 @@ class Store:
         self._engine = engine
         self.url = url
         self.users: Mapping[str, str] = {}  # whose the name on this machine is other than the one they act under
+        self.country = ""  # two letters: where phone numbers without a country code are dialled
 
     @property
     def is_sqlite(self) -> bool:
@@ -56,7 +57,7 @@ class Store:
     @contextmanager
     def read(self) -> Iterator[Transaction]:
         """A consistent view. Raises Outage when the database does not answer."""
-        with _outages(self.url), self._engine.connect() as tx:
+        with _outages(self.url), self._engine.connect().execution_options(escucha_country=self.country) as tx:
             yield tx
             tx.rollback()
 
@@ -69,7 +70,9 @@ class Store:
         """
         with (
             _outages(self.url),
-            self._engine.connect().execution_options(escucha_write=True, escucha_users=self.users) as tx,
+            self._engine.connect().execution_options(
+                escucha_write=True, escucha_users=self.users, escucha_country=self.country
+            ) as tx,
             tx.begin(),
         ):
             yield tx
