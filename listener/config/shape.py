@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
+from listener import references
 from listener.config.targets import Target
 from listener.types import Mode
 
@@ -97,8 +98,36 @@ class PolicySettings(_Section):
     )
 
 
+def _pattern(value: object) -> object:
+    """The pattern of a reference; its letters may stand in it as `{prefix}`."""
+    if isinstance(value, str):
+        references.checked(value.replace("{prefix}", "ES"))
+    return value
+
+
 class Cases(_Section):
     prefix: str = Field(default="ES", pattern=_PREFIX, description="First letters of every case reference")
+    reference: Annotated[str, BeforeValidator(_pattern)] = Field(
+        default="{prefix}-{yy}-{number:06}-{check}",
+        description="How references are written: `{yy}` or `{yyyy}`, `{number}` (`{number:06}`: with zeros) and "
+        "`{check}`, each once, and capital letters or `- . / _`. References of before are found all the same",
+    )
+    reopen_days: int = Field(
+        default=14,
+        ge=0,
+        le=3650,
+        description="For so many days after its end a case is reopened by a follow-up; after that one opens a new case",
+    )
+
+    @property
+    def pattern(self) -> str:
+        """The reference's pattern with our letters in it."""
+        return self.reference.replace("{prefix}", self.prefix)
+
+    @property
+    def reopen(self) -> timedelta:
+        """How long after its end a case is reopened by a follow-up."""
+        return timedelta(days=self.reopen_days)
 
 
 class SourceSettings(_Section):

@@ -165,6 +165,11 @@ class Store:
                 broken = tx.execute(text("PRAGMA foreign_key_check")).fetchall()
                 if broken:
                     found.append(f"{len(broken)} rows point at rows that are gone: restore the newest backup.")
+        if not found:
+            from listener.store import rebuilding
+
+            with self.read() as tx:
+                found += rebuilding.differences(tx, limit=20)
         if room := self.short_of_room():
             found.append(room)
         return found
