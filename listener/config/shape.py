@@ -130,6 +130,20 @@ class Cases(_Section):
         return timedelta(days=self.reopen_days)
 
 
+class AuditSettings(_Section):
+    key: SecretStr | None = Field(
+        default=None,
+        min_length=16,
+        description="What seals the audit log, 16 characters or more; from the environment only. Without one, whoever "
+        "can write to the database could write the log anew",
+    )
+
+    @property
+    def sealing(self) -> bytes:
+        """The key, "" where none is set."""
+        return self.key.get_secret_value().encode() if self.key else b""
+
+
 class SourceSettings(_Section):
     name: str = Field(pattern=_NAME, description="What we call it: lower case, digits, `-`, `_`")
     account: str = Field(description="The account that reads it, one of `[accounts.…]`")
@@ -188,6 +202,7 @@ SECTIONS: Mapping[str, type[BaseModel]] = {
     "database": Database,
     "policy": PolicySettings,
     "cases": Cases,
+    "audit": AuditSettings,
     "sources": SourceSettings,
     "model": ModelSettings,
     "daemon": DaemonSettings,
@@ -219,6 +234,7 @@ class Config:
     database: Database = field(default_factory=Database)
     policy: PolicySettings = field(default_factory=PolicySettings)
     cases: Cases = field(default_factory=Cases)
+    audit: AuditSettings = field(default_factory=AuditSettings)
     accounts: Mapping[str, Account] = field(default_factory=dict)
     sources: tuple[SourceSettings, ...] = ()
     alerts: Mapping[str, Target] = field(default_factory=dict)
@@ -246,6 +262,7 @@ class Config:
         held = (value for account in self.accounts.values() for value in dict(account.settings).values())
         values = [value.get_secret_value() for value in held if isinstance(value, SecretStr)]
         values += [value for target in self.alerts.values() for value in target.secrets()]
+        values += [self.audit.key.get_secret_value()] if self.audit.key else []
         return [value for value in (*values, password_of(self.database.url)) if value and value != STAND_IN]
 
 

@@ -587,15 +587,28 @@ daemons = Table(
     Column("trouble", Text, nullable=False),  # why it decides nothing; "" while all is well
 )
 
-audit = Table(
+audit = Table(  # a chain: see chain.py
     "audit",
     metadata,
-    key(),
+    Column("id", BigKey, primary_key=True, autoincrement=False),  # the place in the chain, without gaps
     Column("at", Moment, nullable=False, index=True),
     Column("by", String(100), nullable=False),
     Column("action", String(60), nullable=False),
     Column("subject", String(100), nullable=False, index=True),  # "mention 12", "draft 7", "case ES-26-000001-8"
     Column("detail", JSON, nullable=False),
+    Column("salt", String(32), nullable=False),  # of the digest; "": subject and detail were erased
+    Column("digest", String(64)),  # of what was erased
+    Column("key", String(16), nullable=False),  # the name of the key that sealed it; "" none
+    Column("hash", String(64), nullable=False),
+)
+
+audit_head = Table(  # the chain's newest entry, in one row: writers take turns by it
+    "audit_head",
+    metadata,
+    Column("one", Integer, primary_key=True, autoincrement=False),
+    Column("last", BigInteger, nullable=False),
+    Column("hash", String(64), nullable=False),
+    Column("key", String(16), nullable=False),
 )
 
 # --- what people teach the model ------------------------------------------------------------------------------------

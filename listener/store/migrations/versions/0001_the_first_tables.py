@@ -35,17 +35,30 @@ def upgrade() -> None:
 
     op.create_table(
         "audit",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("by", sa.String(length=100), nullable=False),
         sa.Column("action", sa.String(length=60), nullable=False),
         sa.Column("subject", sa.String(length=100), nullable=False),
         sa.Column("detail", sa.JSON(), nullable=False),
+        sa.Column("salt", sa.String(length=32), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=True),
+        sa.Column("key", sa.String(length=16), nullable=False),
+        sa.Column("hash", sa.String(length=64), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_audit")),
     )
     with op.batch_alter_table("audit", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_audit_at"), ["at"], unique=False)
         batch_op.create_index(batch_op.f("ix_audit_subject"), ["subject"], unique=False)
+
+    op.create_table(
+        "audit_head",
+        sa.Column("one", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("last", sa.BigInteger(), nullable=False),
+        sa.Column("hash", sa.String(length=64), nullable=False),
+        sa.Column("key", sa.String(length=16), nullable=False),
+        sa.PrimaryKeyConstraint("one", name=op.f("pk_audit_head")),
+    )
 
     op.create_table(
         "case_numbers",
