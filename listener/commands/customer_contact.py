@@ -18,129 +18,64 @@ if TYPE_CHECKING:
     from listener.store import Transaction
     from listener.store.customers import Customer
 
-kind_argument = click.argument("kind", type=click.Choice(KINDS), metavar="KIND")
 
-
-@click.group()
-def contact() -> None:
-    """Where a customer is reached: list, add, mark, remove.
-
-    KIND is mail, phone, chat, post or account (network:handle).
-    """
-
-
-@contact.command("list")
+@click.command()
 @click.argument("ref")
-@click.option("--purpose", default="care", show_default=True, help="What for; marketing needs their consent.")
-@json_option
-@pass_app
-def list_(app: App, *, ref: str, purpose: str, as_json: bool) -> None:
-    """Where they are reached, and where they must not be for that purpose."""
-    from listener.desk import records
-
-    with app.store.read() as tx:
-        found = find(tx, ref)
-        ways = _ways(tx, found, records.check_word("purpose", purpose))
-    _print(found, ways, as_json=as_json)
-
-
-@contact.command("add")
-@click.argument("ref")
-@kind_argument
-@click.argument("value")
-@click.option("--preferred", is_flag=True, help="They would rather be reached there.")
-@click.option("--verified", is_flag=True, help="We made sure that it is theirs.")
-@json_option
-@pass_app
-def add(app: App, *, ref: str, kind: str, value: str, preferred: bool, verified: bool, as_json: bool) -> None:
-    """Add a contact point to a record."""
-    from listener.desk import records
-    from listener.store import contacts
-
-    now = app.now()
-    with app.store.write() as tx:
-        found = find(tx, ref)
-        point = records.add_contact(tx, found, kind=kind, written=value, by=app.actor, now=now)
-        if preferred or verified:
-            contacts.mark(
-                tx,
-                point,
-                customer_id=found.id,
-                reference=found.reference,
-                preferred=preferred or None,
-                verified=verified or None,
-                by=app.actor,
-                now=now,
-            )
-        ways = _ways(tx, found, "care")
-    _print(found, ways, as_json=as_json)
-
-
-@contact.command("mark")
-@click.argument("ref")
-@kind_argument
-@click.argument("value")
+@click.argument("kind", required=False, type=click.Choice(KINDS), metavar="[KIND]")
+@click.argument("value", required=False)
 @click.option("--preferred/--not-preferred", default=None, help="Whether they would rather be reached there.")
 @click.option("--verified/--not-verified", default=None, help="Whether we made sure that it is theirs.")
 @click.option("--do-not-use/--may-use", default=None, help="Whether nobody may reach them there.")
+@click.option("--remove", is_flag=True, help="Take it away.")
+@click.option("--purpose", default="care", show_default=True, help="What for; marketing needs their consent.")
 @json_option
 @pass_app
-def mark(
+def contact(
     app: App,
     *,
     ref: str,
-    kind: str,
-    value: str,
+    kind: str | None,
+    value: str | None,
     preferred: bool | None,
     verified: bool | None,
     do_not_use: bool | None,
+    remove: bool,
+    purpose: str,
     as_json: bool,
 ) -> None:
-    """Say what holds of a contact point."""
-    from listener.store import contacts
+    """Where a customer is reached. With KIND and VALUE: add that contact point, or say what holds of it.
 
-    if preferred is verified is do_not_use is None:
-        raise Mistake("Say what holds: --preferred, --verified, --do-not-use, or the contrary of one.")
+    KIND is mail, phone, chat, post or account (network:handle). The record's own e-mail and phone are changed with
+    `customer edit`.
+    """
+    from listener.desk import records
+
+    marks = {"preferred": preferred, "verified": verified, "do_not_use": do_not_use}
+    said = {name: mark for name, mark in marks.items() if mark is not None}
+    if (kind is None) is not (value is None) or (kind is None and (said or remove)):
+        raise Mistake("Name the contact point: `customer contact REF mail ana@example.org`.")
     if preferred and do_not_use:
         raise Mistake("What must not be used cannot be preferred; say one of the two.")
-    with app.store.write() as tx:
-        found = find(tx, ref)
-        contacts.mark(
-            tx,
-            contacts.get(tx, found.id, kind, value),
-            customer_id=found.id,
-            reference=found.reference,
-            preferred=preferred,
-            verified=verified,
-            do_not_use=do_not_use,
-            by=app.actor,
-            now=app.now(),
-        )
-        ways = _ways(tx, found, "care")
-    _print(found, ways, as_json=as_json)
-
-
-@contact.command("remove")
-@click.argument("ref")
-@kind_argument
-@click.argument("value")
-@json_option
-@pass_app
-def remove(app: App, *, ref: str, kind: str, value: str, as_json: bool) -> None:
-    """Take a contact point away. The record's own e-mail and phone are changed with `customer edit`."""
-    from listener.store import contacts
-
-    with app.store.write() as tx:
-        found = find(tx, ref)
-        point = contacts.get(tx, found.id, kind, value)
-        if point.of_record:
-            raise Mistake(
-                f"It is the record's own; change it with `escucha customer edit {found.reference} "
-                f'--{"email" if kind == "mail" else "phone"} ""`, or bar it with `contact mark --do-not-use`.'
-            )
-        contacts.remove(tx, point, reference=found.reference, by=app.actor, now=app.now())
-        ways = _ways(tx, found, "care")
-    _print(found, ways, as_json=as_json)
+    if remove and said:
+        raise Mistake("What is taken away needs nothing said of it; leave --remove or the others out.")
+    what_for = records.check_word("purpose", purpose)
+    if kind is None or value is None:
+        with app.store.read() as tx:
+            found = find(tx, ref)
+            ways = _ways(tx, found, what_for)
+    else:
+        with app.store.write() as tx:
+            found = find(tx, ref)
+            if remove:
+                records.remove_contact(tx, found, kind=kind, written=value, by=app.actor, now=app.now())
+            else:
+                records.put_contact(tx, found, kind=kind, written=value, said=said, by=app.actor, now=app.now())
+            ways = _ways(tx, found, what_for)
+    if as_json:
+        print_json({"customer": found.reference, "contacts": [way_plain(way) for way in ways]})
+        return
+    say(f"{found.reference} ({found.name})")
+    print_ways(ways)
 
 
 def _ways(tx: Transaction, customer: Customer, purpose: str) -> list[Way]:
@@ -148,14 +83,6 @@ def _ways(tx: Transaction, customer: Customer, purpose: str) -> list[Way]:
     from listener.store import consents, contacts
 
     return records.ways(contacts.of(tx, customer.id), consents.current(tx, customer.id), purpose)
-
-
-def _print(customer: Customer, ways: list[Way], *, as_json: bool) -> None:
-    if as_json:
-        print_json({"customer": customer.reference, "contacts": [way_plain(way) for way in ways]})
-        return
-    say(f"{customer.reference} ({customer.name})")
-    print_ways(ways)
 
 
 def way_plain(way: Way) -> dict[str, Any]:

@@ -64,20 +64,43 @@ def edit(
     return made.changed
 
 
-def add_contact(
-    tx: Transaction, customer: Customer, *, kind: str, written: str, by: str, now: datetime
-) -> ContactPoint:
-    """Adds a contact point, checked by its kind. Raises Mistake; AlreadyDone where the record has it."""
+def put_contact(
+    tx: Transaction,
+    customer: Customer,
+    *,
+    kind: str,
+    written: str,
+    said: Mapping[str, bool],
+    by: str,
+    now: datetime,
+) -> None:
+    """Adds a contact point, checked by its kind, or says what holds of it (`preferred`, `verified`, `do_not_use`).
+
+    Raises Mistake; AlreadyDone where the record has it and nothing is said of it.
+    """
     plain = check_contact(kind, written)
     there = contacts.of(tx, customer.id)
     value = reach.compared(kind, plain, country=contacts.country(tx))
-    if any((point.kind, point.value) == (kind, value) for point in there):
-        raise AlreadyDone(f"{customer.reference} is reached at that {kind} already; see `escucha customer show`.")
-    if len(there) >= MAX_POINTS:
+    point = next((point for point in there if (point.kind, point.value) == (kind, value)), None)
+    if point is not None and not said:
+        raise AlreadyDone(f"{customer.reference} is reached at that {kind} already.")
+    if point is None and len(there) >= MAX_POINTS:
         raise Mistake(f"{customer.reference} has {MAX_POINTS} contact points, and that is the most; take one away.")
-    return contacts.put(
-        tx, customer_id=customer.id, reference=customer.reference, kind=kind, written=plain, by=by, now=now
-    )
+    who: dict[str, Any] = {"customer_id": customer.id, "reference": customer.reference, "by": by, "now": now}
+    point = point or contacts.put(tx, kind=kind, written=plain, **who)
+    contacts.mark(tx, point, **who, **said)
+
+
+def remove_contact(tx: Transaction, customer: Customer, *, kind: str, written: str, by: str, now: datetime) -> None:
+    """Takes one away. Raises NotFound; Mistake for the record's own, which follow the record."""
+    point = contacts.get(tx, customer.id, kind, written)
+    if point.of_record:
+        option = "--email" if kind == reach.MAIL else "--phone"
+        raise Mistake(
+            f'It is the record\'s own; change it with `escucha customer edit {customer.reference} {option} ""`, or bar '
+            "it with --do-not-use."
+        )
+    contacts.remove(tx, point, reference=customer.reference, by=by, now=now)
 
 
 def check_contact(kind: str, written: str) -> str:

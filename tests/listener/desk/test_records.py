@@ -118,7 +118,8 @@ def test_only_one_of_a_kind_is_preferred_and_never_a_barred_one(world: DeskWorld
     ana = add(world, email="a@x.example")
     with world.store.write() as tx:
         now = world.clock()
-        other = records.add_contact(tx, ana, kind="mail", written="B@x.example", by="eva", now=now)
+        records.put_contact(tx, ana, kind="mail", written="B@x.example", said={}, by="eva", now=now)
+        other = contacts.get(tx, ana.id, "mail", "b@x.example")
         mine = contacts.get(tx, ana.id, "mail", "a@x.example")
         for point in (mine, other):
             contacts.mark(tx, point, customer_id=ana.id, reference="C1", preferred=True, by="eva", now=now)
@@ -126,7 +127,7 @@ def test_only_one_of_a_kind_is_preferred_and_never_a_barred_one(world: DeskWorld
         contacts.mark(tx, other, customer_id=ana.id, reference="C1", do_not_use=True, by="eva", now=now)
         assert not [point for point in contacts.of(tx, ana.id) if point.preferred]
         with pytest.raises(AlreadyDone, match="already"):
-            records.add_contact(tx, ana, kind="mail", written="b@X.example", by="eva", now=now)
+            records.put_contact(tx, ana, kind="mail", written="b@X.example", said={}, by="eva", now=now)
         said = str([entry.detail for entry in audit.about(tx, "customer C1")])
         assert "example" not in said  # the log names kinds, never where people are reached
 
