@@ -88,7 +88,8 @@ def put_contact(
         raise Mistake(f"{customer.reference} has {MAX_POINTS} contact points, and that is the most; take one away.")
     who: dict[str, Any] = {"customer_id": customer.id, "reference": customer.reference, "by": by, "now": now}
     point = point or contacts.put(tx, kind=kind, written=plain, **who)
-    contacts.mark(tx, point, **who, **said)
+    marks = {name: said.get(name) for name in ("preferred", "verified", "do_not_use")}
+    contacts.mark(tx, point, **who, **marks)
 
 
 def remove_contact(tx: Transaction, customer: Customer, *, kind: str, written: str, by: str, now: datetime) -> None:
