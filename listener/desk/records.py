@@ -88,7 +88,7 @@ def put_contact(
         raise Mistake(f"{customer.reference} has {MAX_POINTS} contact points, and that is the most; take one away.")
     who: dict[str, Any] = {"customer_id": customer.id, "reference": customer.reference, "by": by, "now": now}
     point = point or contacts.put(tx, kind=kind, written=plain, **who)
-    marks = {name: said.get(name) for name in ("preferred", "verified", "do_not_use")}
+    marks: dict[str, Any] = dict(said)
     contacts.mark(tx, point, **who, **marks)
 
 
