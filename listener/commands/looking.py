@@ -11,6 +11,7 @@ from listener.commands.app import App
 from listener.commands.output import MASK
 
 if TYPE_CHECKING:
+    from listener.desk.standing import Standing
     from listener.store.customers import Customer
 
 
@@ -46,4 +47,20 @@ def masked(app: App, customer: Customer) -> Customer:
         email=customer.email and MASK,
         phone=customer.phone and MASK,
         fields=dict.fromkeys(customer.fields, MASK),
+    )
+
+
+def masked_standing(app: App, stands: Standing) -> Standing:
+    """How a customer stands, as whoever acts may see it: without what they owe, have and are reached by, or so."""
+    if not masks(app):
+        return stands
+    hidden = [replace(way, point=replace(way.point, value=MASK, written=MASK)) for way in stands.contacts]
+    return replace(
+        stands,
+        customer=masked(app, stands.customer),
+        payments=None,
+        contracts=(),
+        open_contracts=(),
+        contacts=tuple(hidden),
+        notes=(),
     )

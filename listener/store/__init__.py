@@ -48,6 +48,7 @@ class Store:
         self.users: Mapping[str, str] = {}  # whose the name on this machine is other than the one they act under
         self.sight: Sight | None = None  # what whoever acts may see of cases; None: all
         self.admits: Callable[[Transaction], None] | None = None  # raises where whoever acts may no longer write
+        self.country = ""  # two letters: where phone numbers without a country code are dialled
         self.audit_key = b""  # what the audit log is sealed with; "" for no key
 
     @property
@@ -62,7 +63,8 @@ class Store:
     @contextmanager
     def read(self) -> Iterator[Transaction]:
         """A consistent view. Raises Outage when the database does not answer."""
-        with _outages(self.url), self._engine.connect().execution_options(escucha_sight=self.sight) as tx:
+        options = {"escucha_sight": self.sight, "escucha_country": self.country}
+        with _outages(self.url), self._engine.connect().execution_options(**options) as tx:
             yield tx
             tx.rollback()
 
@@ -76,8 +78,12 @@ class Store:
         """
         from listener.store import chain
 
-        options = {"escucha_users": self.users, "escucha_sight": self.sight}
-        options["escucha_audit"] = chain.Pending(key=self.audit_key)
+        options = {
+            "escucha_users": self.users,
+            "escucha_sight": self.sight,
+            "escucha_country": self.country,
+            "escucha_audit": chain.Pending(key=self.audit_key),
+        }
         with (
             _outages(self.url),
             self._engine.connect().execution_options(escucha_write=True, **options) as tx,
@@ -179,6 +185,11 @@ class Store:
                 broken = tx.execute(text("PRAGMA foreign_key_check")).fetchall()
                 if broken:
                     found.append(f"{len(broken)} rows point at rows that are gone: restore the newest backup.")
+        if not found:
+            from listener.store import rebuilding
+
+            with self.read() as tx:
+                found += rebuilding.differences(tx, limit=20)
         if room := self.short_of_room():
             found.append(room)
         return found
