@@ -136,9 +136,22 @@ HELD: dict[str, Held] = {
     # --- the desk ---
     "customers": Held(
         words=("reference", "name", "email", "phone", "tags", "fields"),
-        clear=("language", "tier"),
+        clear=("language", "tier", "imported"),
         whose=lambda person: t.customers.c.id.in_(person.customers),
         gone=True,
+    ),
+    "field_types": Held(clear=("name", "kind", "currency", "choices", "declared_by")),
+    "contact_points": Held(
+        words=("value", "written"), clear=("kind",), whose=of_customer(t.contact_points), gone=True
+    ),
+    "consents": Held(
+        words=("source",), clear=("channel", "purpose", "noted_by"), whose=of_customer(t.consents), gone=True
+    ),
+    "customer_notes": Held(words=("text",), clear=("by",), whose=of_customer(t.customer_notes), gone=True),
+    "contracts": Held(words=("reference",), clear=("product",), whose=of_customer(t.contracts), gone=True),
+    "products": Held(clear=("name",), whose=of_customer(t.products), gone=True),
+    "payments": Held(
+        clear=("last_amount", "arrears", "currency"), whose=of_customer(t.payments), gone=True
     ),
     "links": Held(
         words=("evidence",),
