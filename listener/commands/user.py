@@ -73,7 +73,7 @@ def _profile_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @_profile_options
 @json_option
 @pass_app
-def add(app: App, name: str, as_json: bool, **said: Any) -> None:
+def add(app: App, /, name: str, as_json: bool, **said: Any) -> None:
     """Add somebody, an agent where no role is given.
 
     The first one must be an admin, and is whoever types this, unless --os-user names another.
@@ -103,7 +103,7 @@ def add(app: App, name: str, as_json: bool, **said: Any) -> None:
 @_profile_options
 @json_option
 @pass_app
-def edit(app: App, name: str, as_json: bool, **said: Any) -> None:
+def edit(app: App, /, name: str, as_json: bool, **said: Any) -> None:
     """Change what is said of somebody; what you give takes the place of all that stood there, `none` empties it.
 
     Roles and the name on this machine are for admins, the rest for supervisors too.

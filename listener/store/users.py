@@ -325,5 +325,9 @@ def _as_read(profile: Profile) -> dict[str, Any]:
 
 def _user(row: Row[Any]) -> User:
     lists = {"teams": tuple(row.teams), "skills": tuple(row.skills), "languages": tuple(row.languages)}
-    read = {"roles": tuple(Role(role) for role in row.roles), "has_password": row.password is not None, **lists}
+    read: dict[str, Any] = {
+        "roles": tuple(Role(role) for role in row.roles),
+        "has_password": row.password is not None,
+        **lists,
+    }
     return User(**read, **{name: getattr(row, name) for name in User.__dataclass_fields__ if name not in read})
