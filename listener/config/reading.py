@@ -27,6 +27,7 @@ from listener.config.shape import (
     Config,
     DaemonSettings,
     Database,
+    Knowledge,
     ModelSettings,
     PolicySettings,
     SourceSettings,
@@ -49,6 +50,7 @@ class _Shape(BaseSettings):
     database: Database = Field(default_factory=Database)
     policy: PolicySettings = Field(default_factory=PolicySettings)
     cases: Cases = Field(default_factory=Cases)
+    knowledge: Knowledge = Field(default_factory=Knowledge)
     accounts: dict[str, dict[str, Any]] = {}
     sources: tuple[SourceSettings, ...] = ()
     alerts: dict[str, dict[str, Any]] = {}
@@ -158,6 +160,7 @@ class _Check:
             database=Database(url=_anchored(shape.database.url, self.path.parent)),
             policy=shape.policy,
             cases=shape.cases,
+            knowledge=shape.knowledge,
             accounts=accounts,
             sources=sources,
             alerts=targets,

@@ -101,6 +101,14 @@ class Cases(_Section):
     prefix: str = Field(default="ES", pattern=_PREFIX, description="First letters of every case reference")
 
 
+class Knowledge(_Section):
+    stale_after: Duration = Field(
+        default=timedelta(days=180),
+        ge=timedelta(days=1),
+        description="How long after somebody last looked at an article it is to be looked at again",
+    )
+
+
 class SourceSettings(_Section):
     name: str = Field(pattern=_NAME, description="What we call it: lower case, digits, `-`, `_`")
     account: str = Field(description="The account that reads it, one of `[accounts.…]`")
@@ -159,6 +167,7 @@ SECTIONS: Mapping[str, type[BaseModel]] = {
     "database": Database,
     "policy": PolicySettings,
     "cases": Cases,
+    "knowledge": Knowledge,
     "sources": SourceSettings,
     "model": ModelSettings,
     "daemon": DaemonSettings,
@@ -190,6 +199,7 @@ class Config:
     database: Database = field(default_factory=Database)
     policy: PolicySettings = field(default_factory=PolicySettings)
     cases: Cases = field(default_factory=Cases)
+    knowledge: Knowledge = field(default_factory=Knowledge)
     accounts: Mapping[str, Account] = field(default_factory=dict)
     sources: tuple[SourceSettings, ...] = ()
     alerts: Mapping[str, Target] = field(default_factory=dict)
