@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from listener.commands import attaching, case_clocks
+from listener.commands import attaching, case_clocks, looking
 from listener.commands.app import App, pass_app
 from listener.commands.case_plain import as_plain, who
 from listener.commands.drawing import media_line
@@ -29,11 +29,13 @@ def show_(app: App, ref: str, as_json: bool) -> None:
     from listener.store import customers, steps
 
     with app.store.read() as tx:
-        found = desk.find(tx, ref, app.config.cases.prefix)
+        found = desk.find(tx, ref, app.config.cases.pattern)
         customer = customers.by_id(tx, found.customer_id) if found.customer_id else None
         told = history.of(tx, found)
         planned = steps.of(tx, found.id)
         warned = steps.warned(tx, [found.id], app.now()).get(found.id, ())
+    if customer:
+        looking.at(app, [f"customer {customer.reference}"], reason=f"case {found.reference}")
     if as_json:
         plain = {**as_plain(found, app.now()), "warned": warned, "steps": case_clocks.as_plain(planned)}
         print_json({**plain, "timeline": told})
