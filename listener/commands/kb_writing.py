@@ -16,10 +16,10 @@ from listener.desk import article_pages, knowledge
 from listener.errors import Mistake, NotFound
 from listener.store import articles
 from listener.store.articles import ArticleText, Version, Written
-from listener.types import Audience
+from listener.types import Audience, Role
 
 MAX_BYTES = 1024 * 1024  # of a page
-ROLES = ("agent", "moderator", "marketing", "supervisor", "admin")
+ROLES = [role.value for role in Role]
 
 a_language = click.option("--language", metavar="CODE", help="Of --title, --answer and --body; the first you speak.")
 a_title = click.option("--title", metavar="TEXT", help="The question that it answers, as people ask it.")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from listener.desk.readers import Reader
 from listener.errors import AlreadyDone, Mistake, NotFound, Stale
 from listener.escapes import visible
-from listener.store import Transaction, articles, made_from, ratings, shelf
+from listener.store import Transaction, articles, made_from, ratings, shelf, users
 from listener.store.articles import Article, ArticleText, Version, Written
 from listener.store.ratings import Ratings
 from listener.types import VersionState
@@ -131,7 +131,7 @@ def _tidy(text: str) -> str:
 def accept(tx: Transaction, article: Article, number: int, *, note: str, by: str, now: datetime) -> Version:
     """Somebody other than its authors agrees to it. Raises Mistake, Stale or AlreadyDone where that cannot be."""
     found = _waiting(tx, article, number)
-    if by.casefold() in {author.casefold() for author in authors(tx, article, up_to=number)}:
+    if any(users.same_person(by, author) for author in authors(tx, article, up_to=number)):
         raise Mistake(f"You wrote {found.name}, or a part of it; somebody else must read it before it is published.")
     if found.state is VersionState.ACCEPTED:
         raise AlreadyDone(f"{found.name} was accepted by {found.reviewed_by} already.")
