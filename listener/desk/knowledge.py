@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from listener.desk.readers import Reader
 from listener.errors import AlreadyDone, Mistake, NotFound, Stale
@@ -77,7 +77,7 @@ def rewrite(
 
 
 def changed(
-    written: Written, texts: Mapping[str, ArticleText], *, without: Iterable[str] = (), **columns: object
+    written: Written, texts: Mapping[str, ArticleText], *, without: Iterable[str] = (), **columns: Any
 ) -> Written:
     """What was written with other texts in some languages, without those of others, and with other values; None: as
     it is."""

@@ -284,7 +284,7 @@ def _version(row: Row[Any], texts: Mapping[str, ArticleText]) -> Version:
         product=row.product,
         review_by=row.review_by,
     )
-    given = {"state": VersionState(row.state), "written": written}
+    given: dict[str, Any] = {"state": VersionState(row.state), "written": written}
     return Version(**given, **{name: getattr(row, name) for name in Version.__dataclass_fields__ if name not in given})
 
 
