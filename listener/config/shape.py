@@ -157,11 +157,17 @@ class Customers(_Section):
 
 
 class Knowledge(_Section):
-    stale_after: Duration = Field(
-        default=timedelta(days=180),
-        ge=timedelta(days=1),
-        description="How long after somebody last looked at an article it is to be looked at again",
+    stale_days: int = Field(
+        default=180,
+        ge=1,
+        le=3650,
+        description="So many days after somebody last looked at an article it is to be looked at again",
     )
+
+    @property
+    def stale_after(self) -> timedelta:
+        """How long an article stands without anybody looking at it."""
+        return timedelta(days=self.stale_days)
 
 
 class SourceSettings(_Section):
