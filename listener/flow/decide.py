@@ -391,7 +391,8 @@ def _write_down(
     elif case is not None and decision.reply is None:
         case = None  # nothing is said and nothing filed: the draftless mention stays out of the case
     if decision.reply is not None:
-        erasing.withdraw(tx, mention.id, reason="a newer draft took its place", now=now)
+        newer = "a newer draft took its place"
+        erasing.withdraw(tx, mention.id, reason=newer, now=now, answers_only=True)
         draft_id = inbox.propose(
             tx,
             mention_id=mention.id,
