@@ -268,7 +268,7 @@ def find(tx: Transaction, reference: str) -> Customer:
 @pass_app
 def show(app: App, *, ref: str, as_json: bool) -> None:
     """One customer: record, accounts, cases, and what they said last."""
-    from listener.commands.case import as_plain as case_plain
+    from listener.commands.case_plain import as_plain as case_plain
     from listener.store import cases, customers, links, mentions
     from listener.types import CaseState
 

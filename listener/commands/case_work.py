@@ -1,0 +1,97 @@
+"""`escucha case assign`, `note`, `pending`, `resolve` and `reopen`: what people do with a case."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import click
+
+from listener.commands.app import App, pass_app
+from listener.commands.case_typed import LONGEST_NOTE, done, known_team, typed
+from listener.commands.output import json_option
+from listener.errors import Mistake
+from listener.types import CaseState
+
+
+@click.command("assign")
+@click.argument("ref")
+@click.option("--team", metavar="TEAM", help="The team that works on it from now on.")
+@click.option("--agent", metavar="NAME", help="The person who does; without it, the team has it.")
+@click.option("--take-over", is_flag=True, help="Even if somebody else has it.")
+@json_option
+@pass_app
+def assign(app: App, *, ref: str, team: str | None, agent: str | None, take_over: bool, as_json: bool) -> None:
+    """Give a case to a team, an agent, or both."""
+    from listener.desk import cases as desk
+
+    if not team and not agent:
+        raise Mistake("Say to whom: --team, --agent, or both.")
+    team = known_team(app, team)
+    agent = typed(agent, "agent's name", 100) if agent else None
+    with app.store.write() as tx:
+        found = desk.find(tx, ref, app.config.cases.prefix)
+        found = desk.assign(tx, found, team=team, agent=agent, by=app.actor, now=app.now(), take_over=take_over)
+    done(app, found, f"{found.reference} is {found.agent or found.team}'s now.", as_json)
+
+
+@click.command("note")
+@click.argument("ref")
+@click.argument("text")
+@click.option("--complete", type=click.IntRange(0, 100), help="How complete it is now, in percent.")
+@json_option
+@pass_app
+def note(app: App, *, ref: str, text: str, complete: int | None, as_json: bool) -> None:
+    """Write something down for whoever works on the case next."""
+    from listener.desk import cases as desk
+
+    words = typed(text, "note", LONGEST_NOTE)
+    with app.store.write() as tx:
+        found = desk.find(tx, ref, app.config.cases.prefix)
+        desk.note(tx, found, words, by=app.actor, now=app.now(), completeness=complete)
+        found = desk.find(tx, found.reference, app.config.cases.prefix)
+    complete_now = "" if complete is None else f", {complete} % complete"
+    done(app, found, f"Noted in {found.reference}{complete_now}.", as_json)
+
+
+def _move(app: App, ref: str, to: CaseState, text: str | None, as_json: bool) -> None:
+    from listener.desk import cases as desk
+
+    def moved(moment: datetime, /, *, calendar: str, since: datetime, until: datetime) -> datetime:
+        """Reads the policy only where a clock runs on by it."""
+        return app.policy.promises.moved(moment, calendar=calendar, since=since, until=until)
+
+    words = typed(text, "note", LONGEST_NOTE) if text else ""
+    with app.store.write() as tx:
+        found = desk.find(tx, ref, app.config.cases.prefix)
+        found = desk.move(tx, found, to, by=app.actor, now=app.now(), moved=moved, note=words)
+    done(app, found, f"{found.reference} is {found.state}.", as_json)
+
+
+@click.command("pending")
+@click.argument("ref")
+@click.option("--note", "text", metavar="TEXT", help="What we wait for.")
+@json_option
+@pass_app
+def pending(app: App, ref: str, text: str | None, as_json: bool) -> None:
+    """We wait for the customer; it opens again by itself when they write."""
+    _move(app, ref, CaseState.PENDING, text, as_json)
+
+
+@click.command("resolve")
+@click.argument("ref")
+@click.option("--note", "text", metavar="TEXT", help="What solved it.")
+@json_option
+@pass_app
+def resolve(app: App, ref: str, text: str | None, as_json: bool) -> None:
+    """It is solved."""
+    _move(app, ref, CaseState.RESOLVED, text, as_json)
+
+
+@click.command("reopen")
+@click.argument("ref")
+@click.option("--note", "text", metavar="TEXT", help="Why.")
+@json_option
+@pass_app
+def reopen(app: App, ref: str, text: str | None, as_json: bool) -> None:
+    """It is not solved after all, or we need not wait any longer."""
+    _move(app, ref, CaseState.OPEN, text, as_json)
