@@ -16,6 +16,7 @@ import structlog
 from listener import situations
 from listener.contract import Policy
 from listener.desk import cases as desk_cases
+from listener.desk import continuing
 from listener.desk import customers as desk_customers
 from listener.desk.clocks import Moved
 from listener.store import (
@@ -162,7 +163,9 @@ def _gather(
         mentions.trouble(tx, mention, stage="decide", reason="its understanding is missing", now=now)
         return None
     customer = desk_customers.behind(tx, mention.account_id, mention.network, mention.author.handle, now)
-    case = cases.live_case(tx, account_id=mention.account_id, customer_id=customer.id if customer else None)
+    case = continuing.answered(tx, mention)
+    if case is None:
+        case = cases.live_case(tx, account_id=mention.account_id, customer_id=customer.id if customer else None)
     return _Matter(
         mention=mention,
         understanding=understanding,

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, or_, select
 
-from listener.store import Transaction, inbox
+from listener.store import Transaction, cases, inbox
 from listener.store import tables as t
 from listener.store.cases import Case
 from listener.types import DraftState, MentionState, Visibility
@@ -98,26 +98,34 @@ def newest(tx: Transaction, case: Case, *, network: str | None = None) -> int | 
     return tx.scalar(query.limit(1))
 
 
-def case_we_wrote_in(tx: Transaction, network: str, posted_ids: Sequence[str]) -> int | None:
-    """The row id of the case in which we said one of these there, the newest; None where we did not.
-
-    Whoever answers what only they were sent, or what stands in public below their own words, goes on with that case.
-    """
-    if not posted_ids:
-        return None
+def linked_address(tx: Transaction, case: Case) -> str | None:
+    """The address of a mail account that belongs to the case's customer, the newest link first."""
     query = (
-        select(t.drafts.c.case_id)
-        .join(t.mentions, t.mentions.c.id == t.drafts.c.mention_id)
-        .where(t.drafts.c.posted_id.in_(list(posted_ids)), inbox.sent_through() == network)
-        .where(t.drafts.c.case_id.is_not(None), t.drafts.c.channel != "")
-        .order_by(t.drafts.c.id.desc())
+        select(t.accounts.c.handle)
+        .join(t.links, t.links.c.account_id == t.accounts.c.id)
+        .where(t.links.c.customer_id == case.customer_id, t.links.c.unlinked_at.is_(None))
+        .where(t.accounts.c.network == "mail")
+        .order_by(t.links.c.id.desc())
     )
     return tx.scalar(query.limit(1))
 
 
-def wrote_to(tx: Transaction, case_id: int, network: str, address: str) -> bool:
-    """Whether we wrote to that address in the case: whoever writes from it may name the case."""
+def cases_we_wrote_in(tx: Transaction, network: str, *, posted_ids: Sequence[str], address: str) -> list[tuple[int, bool]]:
+    """The live cases in which we wrote to one person alone there, newest first, as (row id, whether it is answered).
+
+    It is answered where `posted_ids`, what somebody answers, holds what we said; the others are those in which we wrote
+    to that address.
+    """
     drafts = t.drafts.c
-    sent = (drafts.case_id == case_id, drafts.through == network, drafts.state == DraftState.SENT.value)
-    rows = tx.scalars(select(drafts.recipient).where(*sent))
-    return any(each.casefold() == address.casefold() for each in rows)
+    answered = drafts.posted_id.in_(list(posted_ids))
+    query = (
+        select(drafts.case_id, answered.label("answered"))
+        .join(t.mentions, t.mentions.c.id == drafts.mention_id)
+        .join(t.cases, t.cases.c.id == drafts.case_id)
+        .where(drafts.channel != "", drafts.state == DraftState.SENT.value, inbox.sent_through() == network)
+        .where(or_(answered, (drafts.recipient == address) & (drafts.recipient != "")))
+        .where(t.cases.c.state.in_([state.value for state in cases.LIVE]))
+        .order_by(answered.desc(), drafts.id.desc())
+        .limit(20)
+    )
+    return [(row.case_id, bool(row.answered)) for row in tx.execute(query)]

@@ -332,6 +332,12 @@ drafts = Table(
     Index(None, "state", "queue_at", "id"),
     Index(None, "account", "state"),
 )
+Index(  # to whom we wrote alone
+    "ix_drafts_recipient",
+    drafts.c.recipient,
+    sqlite_where=drafts.c.recipient != "",
+    postgresql_where=drafts.c.recipient != "",
+)
 
 draft_quotes = Table(  # mentions whose words a draft repeats, beside the one that it answers
     "draft_quotes",

@@ -529,6 +529,13 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_drafts_case_id"), ["case_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_drafts_mention_id"), ["mention_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_drafts_posted_id"), ["posted_id"], unique=False)
+        batch_op.create_index(
+            "ix_drafts_recipient",
+            ["recipient"],
+            unique=False,
+            sqlite_where=sa.text("recipient != ''"),
+            postgresql_where=sa.text("recipient != ''"),
+        )
         batch_op.create_index(batch_op.f("ix_drafts_said_at"), ["said_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_drafts_state_queue_at_id"), ["state", "queue_at", "id"], unique=False)
 
