@@ -112,12 +112,12 @@ def _write(
         raise Mistake("A direct message goes to the account that wrote; --to is for mail and phone.")
     said = typed(more, "text", LONGEST_NOTE) if more is not None else ""
     with app.store.read() as tx:
-        begun = continuing.start(tx, desk.find(tx, ref, app.config.cases.prefix))
+        begun = continuing.start(tx, desk.find(tx, ref, app.config.cases.pattern))
         address = _address(tx, begun, to) if channel is Channel.MAIL else ""
     way = _mailbox(app, begun, account) if channel is Channel.MAIL else _there(app, begun)
     offer_by = None if no_offer else _there(app, begun, must_speak=False)
     with app.store.write() as tx:
-        begun = continuing.start(tx, desk.find(tx, begun.case.reference, app.config.cases.prefix))
+        begun = continuing.start(tx, desk.find(tx, begun.case.reference, app.config.cases.pattern))
         made = continuing.write(
             tx,
             begun,
@@ -214,7 +214,7 @@ def _prepare(
 
     number = check_phone(to.strip()) if to is not None else None
     with app.store.read() as tx:
-        begun = continuing.start(tx, desk.find(tx, ref, app.config.cases.prefix))
+        begun = continuing.start(tx, desk.find(tx, ref, app.config.cases.pattern))
     number = number or (begun.customer.phone if begun.customer else None)
     recap, case = begun.recap(), begun.case
     made = None
@@ -295,7 +295,7 @@ def _write_down(app: App, ref: str, made: Call, as_json: bool) -> None:
         return app.policy.promises.moved(moment, calendar=calendar, since=since, until=until)
 
     with app.store.write() as tx:
-        found = desk.find(tx, ref, app.config.cases.prefix)
+        found = desk.find(tx, ref, app.config.cases.pattern)
         number = store.newest(tx, found)
         found = continuing.call(tx, found, made, mention_id=number, by=app.actor, now=app.now(), moved=moved)
     if as_json:

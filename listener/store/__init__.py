@@ -43,6 +43,8 @@ class Store:
         self._engine = engine
         self.url = url
         self.users: Mapping[str, str] = {}  # whose the name on this machine is other than the one they act under
+        self.country = ""  # two letters: where phone numbers without a country code are dialled
+        self.audit_key = b""  # what the audit log is sealed with; "" for no key
 
     @property
     def is_sqlite(self) -> bool:
@@ -56,7 +58,7 @@ class Store:
     @contextmanager
     def read(self) -> Iterator[Transaction]:
         """A consistent view. Raises Outage when the database does not answer."""
-        with _outages(self.url), self._engine.connect() as tx:
+        with _outages(self.url), self._engine.connect().execution_options(escucha_country=self.country) as tx:
             yield tx
             tx.rollback()
 
@@ -64,15 +66,23 @@ class Store:
     def write(self) -> Iterator[Transaction]:
         """All or nothing: committed at the end, rolled back on any error.
 
-        On SQLite the write lock is taken at the start, so that what was read stays true until the commit.
-        Raises Outage when the database does not answer, is full or read-only.
+        On SQLite the write lock is taken at the start, so that what was read stays true until the commit. What goes
+        into the audit log is chained last. Raises Outage when the database does not answer, is full or read-only.
         """
+        from listener.store import chain
+
+        options = {
+            "escucha_users": self.users,
+            "escucha_country": self.country,
+            "escucha_audit": chain.Pending(key=self.audit_key),
+        }
         with (
             _outages(self.url),
-            self._engine.connect().execution_options(escucha_write=True, escucha_users=self.users) as tx,
+            self._engine.connect().execution_options(escucha_write=True, **options) as tx,
             tx.begin(),
         ):
             yield tx
+            chain.seal(tx)
 
     @contextmanager
     def sole_sender(self, account: str, *, wait: float = 0) -> Iterator[bool]:
@@ -165,6 +175,11 @@ class Store:
                 broken = tx.execute(text("PRAGMA foreign_key_check")).fetchall()
                 if broken:
                     found.append(f"{len(broken)} rows point at rows that are gone: restore the newest backup.")
+        if not found:
+            from listener.store import rebuilding
+
+            with self.read() as tx:
+                found += rebuilding.differences(tx, limit=20)
         if room := self.short_of_room():
             found.append(room)
         return found

@@ -384,8 +384,97 @@ customers = Table(
     Column("language", String(10), nullable=False, default=""),
     Column("tier", String(50), nullable=False, default=""),
     Column("tags", JSON, nullable=False),
-    Column("fields", JSON, nullable=False),
+    Column("fields", JSON, nullable=False),  # by the types in `field_types`
+    Column("since", Date),  # when they became a customer
+    Column("imported", String(32), nullable=False, default=""),  # digest of the line last imported; "" after an edit
     Column("added_at", Moment, nullable=False),
+    Column("changed_at", Moment, nullable=False),
+)
+
+field_types = Table(  # what an imported field holds; one that is not here holds text
+    "field_types",
+    metadata,
+    Column("name", String(100), primary_key=True),  # in small letters
+    Column("kind", String(20), nullable=False),
+    Column("currency", String(3), nullable=False, default=""),
+    Column("choices", JSON, nullable=False),
+    Column("declared_by", String(100), nullable=False),
+    Column("declared_at", Moment, nullable=False),
+)
+
+contact_points = Table(
+    "contact_points",
+    metadata,
+    key(),
+    ref("customers", index=False),
+    Column("kind", String(50), nullable=False),  # mail, phone, chat, post, account, …
+    Column("value", Text, nullable=False),  # as it is compared: an address in small letters, a number as E.164
+    Column("written", Text, nullable=False),  # as people write it
+    Column("of_record", Boolean, nullable=False),  # it follows the record's own e-mail or phone
+    Column("preferred", Boolean, nullable=False),
+    Column("do_not_use", Boolean, nullable=False),
+    Column("verified_at", Moment),
+    Column("added_at", Moment, nullable=False),
+    UniqueConstraint("customer_id", "kind", "value"),
+    Index(None, "value"),
+)
+
+consents = Table(  # what they allowed and what they took back; the newest for a channel and purpose counts
+    "consents",
+    metadata,
+    key(),
+    ref("customers"),
+    Column("channel", String(50), nullable=False),  # "any" or a contact point's kind
+    Column("purpose", String(50), nullable=False),
+    Column("given", Boolean, nullable=False),
+    Column("at", Moment, nullable=False),  # when they said so
+    Column("source", Text, nullable=False),
+    Column("noted_by", String(100), nullable=False),
+    Column("noted_at", Moment, nullable=False),
+)
+
+customer_notes = Table(
+    "customer_notes",
+    metadata,
+    key(),
+    ref("customers"),
+    Column("text", Text, nullable=False),
+    Column("by", String(100), nullable=False),
+    Column("at", Moment, nullable=False),
+)
+
+contracts = Table(
+    "contracts",
+    metadata,
+    key(),
+    ref("customers", index=False),
+    Column("reference", String(100), nullable=False),
+    Column("product", Text, nullable=False, default=""),
+    Column("begins_on", Date),
+    Column("ends_on", Date),  # the last day; None: it goes on
+    Column("changed_at", Moment, nullable=False),
+    UniqueConstraint("customer_id", "reference"),
+)
+
+products = Table(
+    "products",
+    metadata,
+    key(),
+    ref("customers", index=False),
+    Column("name", String(200), nullable=False),
+    Column("changed_at", Moment, nullable=False),
+    UniqueConstraint("customer_id", "name"),
+)
+
+payments = Table(  # what each paid last, and what they owe; amounts are decimals in text, such as 12.50
+    "payments",
+    metadata,
+    Column("customer_id", BigKey, ForeignKey("customers.id"), primary_key=True),
+    Column("last_on", Date),
+    Column("last_amount", String(30)),
+    Column("arrears", String(30)),
+    Column("arrears_since", Date),
+    Column("currency", String(3), nullable=False, default=""),
     Column("changed_at", Moment, nullable=False),
 )
 
@@ -441,11 +530,18 @@ case_numbers = Table(
     Column("last", Integer, nullable=False),
 )
 
-cases = Table(
+case_patterns = Table(  # by which references were ever given; what was said to people is found for ever
+    "case_patterns",
+    metadata,
+    Column("pattern", String(100), primary_key=True),
+    Column("first_used_at", Moment, nullable=False),
+)
+
+cases = Table(  # what its events say: store/rebuilding.py
     "cases",
     metadata,
     key(),
-    Column("reference", String(40), nullable=False, unique=True),
+    Column("reference", String(60), nullable=False, unique=True),
     ref("customers", nullable=True),
     ref("accounts", nullable=True),
     Column("state", String(20), nullable=False),
@@ -468,6 +564,13 @@ cases = Table(
     Column("asked_by", String(100)),
     Column("asked_at", Moment),
     Column("skills", JSON, nullable=False),
+    Column("revision", Integer, nullable=False, default=1),  # grows with every change; who read an older one is late
+    Column("merged_into", BigKey, ForeignKey("cases.id"), index=True),
+    Column("parent_id", BigKey, ForeignKey("cases.id"), index=True),  # the incident that it is a part of
+    Column("snoozed_until", Moment, index=True),
+    Column("due_at", Moment),  # what a person said, beside what was promised
+    Column("watchers", JSON, nullable=False, default=list),
+    Column("checklist", JSON, nullable=False, default=list),  # what makes it complete: name, weight, whether done
     Index(None, "state", "team"),
     Column("score", Integer, nullable=False, default=0),
     Column("minutes_per_point", Integer, nullable=False),  # how long waiting is worth one
@@ -590,15 +693,28 @@ daemons = Table(
     Column("trouble", Text, nullable=False),  # why it decides nothing; "" while all is well
 )
 
-audit = Table(
+audit = Table(  # a chain: see chain.py
     "audit",
     metadata,
-    key(),
+    Column("id", BigKey, primary_key=True, autoincrement=False),  # the place in the chain, without gaps
     Column("at", Moment, nullable=False, index=True),
     Column("by", String(100), nullable=False),
     Column("action", String(60), nullable=False),
     Column("subject", String(100), nullable=False, index=True),  # "mention 12", "draft 7", "case ES-26-000001-8"
     Column("detail", JSON, nullable=False),
+    Column("salt", String(32), nullable=False),  # of the digest; "": subject and detail were erased
+    Column("digest", String(64)),  # of what was erased
+    Column("key", String(16), nullable=False),  # the name of the key that sealed it; "" none
+    Column("hash", String(64), nullable=False),
+)
+
+audit_head = Table(  # the chain's newest entry, in one row: writers take turns by it
+    "audit_head",
+    metadata,
+    Column("one", Integer, primary_key=True, autoincrement=False),
+    Column("last", BigInteger, nullable=False),
+    Column("hash", String(64), nullable=False),
+    Column("key", String(16), nullable=False),
 )
 
 # --- what people teach the model ------------------------------------------------------------------------------------
