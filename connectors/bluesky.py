@@ -89,7 +89,7 @@ FACTS = Facts(
     linkable=True,
     direct_messages=False,
     no_messages=(
-        "Bluesky's chat takes messages only for who lets our account write to them, and Escucha does not read its answers"
+        "Bluesky's chat takes messages only for who lets our account write to them, and Escucha does not read it"
     ),
     keyed_writes=True,
     deletions_visible=True,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from listener import reach
 from listener.commands.app import App, pass_app
 from listener.commands.case_plain import as_plain
 from listener.commands.case_typed import LONGEST_NOTE, typed
@@ -140,12 +141,10 @@ def _address(tx: Transaction, begun: Start, given: str | None) -> str:
     from listener.desk import continuing
     from listener.desk.people import check_email
 
-    if given is None:
-        return continuing.address_of(tx, begun)
-    address = check_email(given.strip())
+    address = check_email(given.strip()) if given is not None else ""
     if address is None:
         raise Mistake("The address is empty.")
-    return address
+    return continuing.where(tx, begun, reach.MAIL, address)
 
 
 def _there(app: App, begun: Start, *, must_speak: bool = True) -> Way:
@@ -212,10 +211,10 @@ def _prepare(
     from listener.desk import continuing
     from listener.desk.people import check_phone
 
-    number = check_phone(to.strip()) if to is not None else None
+    given = check_phone(to.strip()) if to is not None else ""
     with app.store.read() as tx:
         begun = continuing.start(tx, desk.find(tx, ref, app.config.cases.pattern))
-    number = number or (begun.customer.phone if begun.customer else None)
+        number = continuing.where(tx, begun, reach.PHONE, given or "") or None
     recap, case = begun.recap(), begun.case
     made = None
     if channel is Channel.PHONE and number is None and not no_offer:
@@ -238,7 +237,9 @@ def _prepare(
         block(recap.text)
     if made and made.offer:
         say(f"\nD{made.offer.id} asks them for a number in private; escucha approve D{made.offer.id} lets it go.")
-    say(f"\nAfterwards: escucha case continue {case.reference} --by {channel} --outcome reached|no_answer|call_back|solved")
+    say(
+        f"\nAfterwards: escucha case continue {case.reference} --by {channel} --outcome reached|no_answer|call_back|solved"
+    )
 
 
 def _ask(app: App, case: Case, channel: Channel, account: str | None) -> Continued:
@@ -301,7 +302,9 @@ def _write_down(app: App, ref: str, made: Call, as_json: bool) -> None:
     if as_json:
         print_json({**as_plain(found, app.now()), "call": plain(made)})
         return
-    say(f"{_what(made.channel.value, made.outcome.value)} is written down in {found.reference}, which is {found.state}.")
+    say(
+        f"{_what(made.channel.value, made.outcome.value)} is written down in {found.reference}, which is {found.state}."
+    )
 
 
 def _what(channel: str, outcome: str) -> str:

@@ -9,13 +9,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from listener import reach
 from listener.contract import Policy
 from listener.desk import cases as desk
-from listener.desk import elsewhere
+from listener.desk import elsewhere, records
 from listener.desk.clocks import Moved
 from listener.desk.recap import Recap, recap
 from listener.errors import Mistake
-from listener.store import Transaction, cases, continuing, customers, decisions, erasing, inbox, mentions
+from listener.store import (
+    Transaction,
+    cases,
+    consents,
+    contacts,
+    continuing,
+    customers,
+    decisions,
+    erasing,
+    inbox,
+    mentions,
+)
 from listener.store import policies as ruled
 from listener.store.cases import Case
 from listener.store.continuing import Word
@@ -94,12 +106,29 @@ def start(tx: Transaction, case: Case) -> Start:
     )
 
 
-def address_of(tx: Transaction, begun: Start) -> str:
-    """The mail address that this person wrote to us from, the newest in the case first; empty where there is none."""
-    number = continuing.newest(tx, begun.case, network="mail")
-    if number is not None:
-        return mentions.get(tx, number).author.handle
-    return continuing.linked_address(tx, begun.case) or ""
+def where(tx: Transaction, begun: Start, kind: str, given: str = "") -> str:
+    """The mail address or phone number (`kind`: mail, phone) under which they are to be reached; empty: nobody knows.
+
+    `given`: the one that they gave us. Else the address that they wrote to us from, in the case first; else what the
+    record holds and may be used. Raises Mistake for one of which the record says that it must not be.
+    """
+    ways = _ways(tx, begun.customer) if begun.customer else []
+    known = {way.point.value: way for way in ways if way.point.kind == kind}
+    value = reach.compared(kind, given, country=contacts.country(tx)) if given else ""
+    if value in known and (why_not := known[value].why_not):
+        raise Mistake(f"{given} stands on the record of {begun.case.customer_reference}: {why_not}.")
+    if given or kind != reach.MAIL:
+        return given or next((way.point.written for way in known.values() if not way.why_not), "")
+    wrote = continuing.newest(tx, begun.case, network="mail")
+    used = mentions.get(tx, wrote).author.handle if wrote else continuing.linked_address(tx, begun.case)
+    refused = {value for value, way in known.items() if way.why_not}
+    if used and reach.compared(kind, used) not in refused:
+        return used
+    return next((way.point.written for way in known.values() if not way.why_not), "")
+
+
+def _ways(tx: Transaction, customer: Customer) -> list[records.Way]:
+    return records.ways(contacts.of(tx, customer.id), consents.current(tx, customer.id))
 
 
 def answered(tx: Transaction, mention: Mention) -> Case | None:
@@ -205,7 +234,7 @@ def _draft_alone(
     mention, reference, facts = begun.mention, begun.case.reference, way.facts
     if channel is Channel.DM and (refused := elsewhere.why_not_messaged(mention, facts)):
         raise Mistake(f"{refused}; `escucha case continue {reference} --by mail` goes on by mail.")
-    name = begun.customer.name if begun.customer and channel is Channel.MAIL else ""
+    name = _name_for(tx, begun, to)
     handle = to or mention.author.handle
 
     def worded(told: Recap) -> str:
@@ -236,6 +265,14 @@ def _draft_alone(
             quotes=told.quotes,
         ),
     )
+
+
+def _name_for(tx: Transaction, begun: Start, address: str) -> str:
+    """The name on the record, for an address on it only: to any other it would tell whose the account is."""
+    if begun.customer is None or not address:
+        return ""
+    values = {way.point.value for way in _ways(tx, begun.customer)}
+    return begun.customer.name if reach.compared(reach.MAIL, address) in values else ""
 
 
 def _draft_offer(
@@ -313,7 +350,9 @@ def _propose(
     return inbox.get(tx, number)
 
 
-def call(tx: Transaction, case: Case, made: Call, *, mention_id: int | None, by: str, now: datetime, moved: Moved) -> Case:
+def call(
+    tx: Transaction, case: Case, made: Call, *, mention_id: int | None, by: str, now: datetime, moved: Moved
+) -> Case:
     """Writes a call down; whoever was reached has had their answer, and what was solved is solved.
 
     `mention_id`: what its person wrote last, None where that is nothing. `moved`: see `clocks`.

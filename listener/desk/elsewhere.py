@@ -27,8 +27,8 @@ _OFFERS: Mapping[tuple[Channel, bool], Mapping[str, str]] = {  # by channel, and
         "en": "We have sent you a direct message to talk about this in private (case {reference}).",
     },
     (Channel.PHONE, False): {
-        "es": "¿Lo vemos por teléfono? Escríbenos a {address} a qué número y a qué hora, con la referencia {reference}; "
-        "no lo publiques aquí.",
+        "es": "¿Lo vemos por teléfono? Escríbenos a {address} a qué número y a qué hora, con la referencia "
+        "{reference}; no lo publiques aquí.",
         "en": "Shall we talk by phone? Write to {address} which number and when, with the reference {reference}; "
         "please do not post it here.",
     },
@@ -39,10 +39,10 @@ _MAILBOX = {
 }
 _SUBJECT = {"es": "Tu caso {reference}", "en": "Your case {reference}"}
 _MAIL = {
-    "es": "Hola{name}:\n\nSeguimos por correo con tu caso {reference}.{more}{told}\n\nContesta a este correo sin cambiar el "
-    "asunto y seguimos donde lo dejamos.",
-    "en": "Hello{name},\n\nWe go on by mail with your case {reference}.{more}{told}\n\nAnswer this mail without changing "
-    "its subject, and we go on from there.",
+    "es": "Hola{name}:\n\nSeguimos por correo con tu caso {reference}.{more}{told}\n\nContesta a este correo sin cambiar "
+    "el asunto y seguimos donde lo dejamos.",
+    "en": "Hello{name},\n\nWe go on by mail with your case {reference}.{more}{told}\n\nAnswer this mail without "
+    "changing its subject, and we go on from there.",
 }
 _MESSAGE = {
     "es": "Hola. Seguimos aquí, en privado, con tu caso {reference}.{more}{told}",

@@ -19,10 +19,9 @@ LONGEST = 400  # characters of each
 SHORTEST = 40  # with less room than that a line says too little to be worth it
 CUT = "[…]"
 
-_MONTHS: Mapping[str, Sequence[str]] = {
-    "es": "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre".split(),
-    "en": "January February March April May June July August September October November December".split(),
-}
+_ES = "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre"
+_EN = "January February March April May June July August September October November December"
+_MONTHS: Mapping[str, Sequence[str]] = {"es": tuple(_ES.split()), "en": tuple(_EN.split())}
 _WHEN = {"es": "{day} de {month}", "en": "{day} {month}"}
 _THEM = {"es": "tú, {where}", "en": "you, {where}"}
 _US = {"es": "nosotros, {where}", "en": "us, {where}"}
@@ -83,9 +82,11 @@ def excerpt(text: str, room: int) -> str:
 
     Names are not called again (`@ana` is `ana`), and what nobody can see is left out.
     """
-    seen = "".join(character for character in text[: 20 * room] if character.isspace() or visible(character) == character)
+    seen = "".join(
+        character for character in text[: 20 * room] if character.isspace() or visible(character) == character
+    )
     line = " ".join(_MENTION.sub("", seen).split())
-    if len(line) <= room and len(text) <= 20 * room:
+    if len(line) <= room and text == begins:
         return line
     cut = line[: max(room - len(CUT) - 1, 0)]
     ends = [match.end() for match in _SENTENCE_END.finditer(cut)]

@@ -110,7 +110,9 @@ def linked_address(tx: Transaction, case: Case) -> str | None:
     return tx.scalar(query.limit(1))
 
 
-def cases_we_wrote_in(tx: Transaction, network: str, *, posted_ids: Sequence[str], address: str) -> list[tuple[int, bool]]:
+def cases_we_wrote_in(
+    tx: Transaction, network: str, *, posted_ids: Sequence[str], address: str
+) -> list[tuple[int, bool]]:
     """The live cases in which we wrote to one person alone there, newest first, as (row id, whether it is answered).
 
     It is answered where `posted_ids`, what somebody answers, holds what we said; the others are those in which we wrote

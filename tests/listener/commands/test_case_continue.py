@@ -222,15 +222,45 @@ def test_the_mail_is_looked_at_and_approved_like_any_reply(world: DeskWorld) -> 
 
 def test_json_says_what_was_drafted(world: DeskWorld) -> None:
     ref, _ = a_case(world)
-    told = json.loads(
-        world.run("case", "continue", ref, "--by", "mail", "--to", "ana@correo.example", "--json").output
-    )
+    told = json.loads(world.run("case", "continue", ref, "--by", "mail", "--to", "ana@correo.example", "--json").output)
     assert told["reference"] == ref
     assert told["draft"]["channel"] == "mail"
     assert told["offer"]["network"] == "sandbox"
     told = json.loads(world.run("case", "continue", ref, "--by", "phone", "--to", "600123123", "--json").output)
     assert told["phone"] == "600123123"
     assert "repitas" not in told["recap"]
+
+
+def a_customer(world: DeskWorld) -> None:
+    """The case is a customer's who has an address and a number on record."""
+    added = world.run("customer", "add", "C-7", "--name", "Ana García", "--email", "Ana@hogar.example")
+    assert added.exit_code == 0, added.output
+    assert world.run("customer", "contact", "C-7", "phone", "+34 600 555 444").exit_code == 0
+    linked = world.run("customer", "link", "C-7", "sandbox", "ana", "--basis", "verified")
+    assert linked.exit_code == 0, linked.output
+
+
+def test_the_mail_goes_to_the_address_on_record_with_the_name_that_belongs_to_it(world: DeskWorld) -> None:
+    ref, _ = a_case(world)
+    a_customer(world)
+    assert world.run("case", "continue", ref, "--by", "mail", "--no-offer").exit_code == 0
+    assert world.run("case", "continue", ref, "--by", "mail", "--no-offer", "--to", "b@b.example").exit_code == 0
+    on_record, given = [draft for draft in proposed(world) if draft.channel]
+    assert on_record.recipient == "Ana@hogar.example"
+    assert on_record.text.startswith("Hola Ana García:")
+    assert "García" not in given.text, "nobody says that this address is hers"
+
+
+def test_an_address_that_must_not_be_used_is_not(world: DeskWorld) -> None:
+    ref, _ = a_case(world)
+    a_customer(world)
+    world.run("customer", "consent", "C-7", "care", "--withdrawn", "--channel", "mail", "--source", "call")
+    told = world.run("customer", "consent", "C-7", "--json").output
+    assert "false" in told, told
+    assert "--to" in refused(world.run("case", "continue", ref, "--by", "mail", "--no-offer"))
+    told = refused(world.run("case", "continue", ref, "--by", "mail", "--to", "ana@hogar.example"))
+    assert "consent for care was withdrawn" in told
+    assert "+34 600 555 444" in world.run("case", "continue", ref, "--by", "phone").output
 
 
 def case(world: DeskWorld, reference: str) -> dict[str, object]:
