@@ -237,9 +237,8 @@ def _prepare(
         block(recap.text)
     if made and made.offer:
         say(f"\nD{made.offer.id} asks them for a number in private; escucha approve D{made.offer.id} lets it go.")
-    say(
-        f"\nAfterwards: escucha case continue {case.reference} --by {channel} --outcome reached|no_answer|call_back|solved"
-    )
+    outcomes = "|".join(CallOutcome)
+    say(f"\nAfterwards: escucha case continue {case.reference} --by {channel} --outcome {outcomes}")
 
 
 def _ask(app: App, case: Case, channel: Channel, account: str | None) -> Continued:

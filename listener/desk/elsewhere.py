@@ -39,8 +39,8 @@ _MAILBOX = {
 }
 _SUBJECT = {"es": "Tu caso {reference}", "en": "Your case {reference}"}
 _MAIL = {
-    "es": "Hola{name}:\n\nSeguimos por correo con tu caso {reference}.{more}{told}\n\nContesta a este correo sin cambiar "
-    "el asunto y seguimos donde lo dejamos.",
+    "es": "Hola{name}:\n\nSeguimos por correo con tu caso {reference}.{more}{told}\n\nContesta a este correo sin "
+    "cambiar el asunto y seguimos donde lo dejamos.",
     "en": "Hello{name},\n\nWe go on by mail with your case {reference}.{more}{told}\n\nAnswer this mail without "
     "changing its subject, and we go on from there.",
 }

@@ -82,9 +82,8 @@ def excerpt(text: str, room: int) -> str:
 
     Names are not called again (`@ana` is `ana`), and what nobody can see is left out.
     """
-    seen = "".join(
-        character for character in text[: 20 * room] if character.isspace() or visible(character) == character
-    )
+    begins = text[: 20 * room]
+    seen = "".join(each for each in begins if each.isspace() or visible(each) == each)
     line = " ".join(_MENTION.sub("", seen).split())
     if len(line) <= room and text == begins:
         return line
