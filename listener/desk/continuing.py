@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from listener import reach
 from listener.contract import Policy
@@ -358,7 +359,8 @@ def call(
     `mention_id`: what its person wrote last, None where that is nothing. `moved`: see `clocks`.
     """
     _check_live(case)
-    detail = {"channel": made.channel.value, "outcome": made.outcome.value, "began": made.at.isoformat()}
+    detail: dict[str, Any] = {"channel": made.channel.value, "outcome": made.outcome.value}
+    detail["began"] = made.at.isoformat()
     detail |= {"minutes": made.minutes} if made.minutes is not None else {}
     detail |= {"text": made.note} if made.note else {}
     cases.event(tx, case, "call", by, now, **detail)
