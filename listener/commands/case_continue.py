@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from listener import reach
+from listener.commands import looking
 from listener.commands.app import App, pass_app
 from listener.commands.case_plain import as_plain
 from listener.commands.case_typed import LONGEST_NOTE, typed
@@ -216,6 +217,7 @@ def _prepare(
         begun = continuing.start(tx, desk.find(tx, ref, app.config.cases.pattern))
         number = continuing.where(tx, begun, reach.PHONE, given or "") or None
     recap, case = begun.recap(), begun.case
+    looking.at(app, [f"customer {case.customer_reference}"] if case.customer_reference else [], reason=case.reference)
     made = None
     if channel is Channel.PHONE and number is None and not no_offer:
         made = _ask(app, case, channel, account)
