@@ -217,7 +217,8 @@ def _prepare(
         begun = continuing.start(tx, desk.find(tx, ref, app.config.cases.pattern))
         number = continuing.where(tx, begun, reach.PHONE, given or "") or None
     recap, case = begun.recap(), begun.case
-    looking.at(app, [f"customer {case.customer_reference}"] if case.customer_reference else [], reason=f"case {case.reference}")
+    if case.customer_reference:
+        looking.at(app, [f"customer {case.customer_reference}"], reason=f"case {case.reference}")
     made = None
     if channel is Channel.PHONE and number is None and not no_offer:
         made = _ask(app, case, channel, account)
