@@ -369,7 +369,7 @@ class _Check:
         for name, values in systems.items():
             if not isinstance(values, dict):
                 continue
-            place: Place = ("crm", name)
+            place = ("crm", name)
             kind = values.get("system")
             if not NAME.fullmatch(name):
                 self._add(place, "is no name of a CRM; use lower case, digits and single underscores.")

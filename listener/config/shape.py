@@ -301,7 +301,7 @@ class Config:
 
     def secrets(self) -> list[str]:
         """Every secret value, so that logs can mask them."""
-        places = (*self.accounts.values(), *self.crm.values())
+        places: tuple[Account | System, ...] = (*self.accounts.values(), *self.crm.values())
         held = (value for place in places for value in dict(place.settings).values())
         values = [value.get_secret_value() for value in held if isinstance(value, SecretStr)]
         values += [value for target in self.alerts.values() for value in target.secrets()]

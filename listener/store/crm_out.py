@@ -266,5 +266,5 @@ def backlogs(tx: Transaction) -> dict[str, Backlog]:
 
 
 def _delivery(row: Row[Any]) -> Delivery:
-    read = {"state": AlertState(row.state), "reason": row.reason or ""}
+    read: dict[str, Any] = {"state": AlertState(row.state), "reason": row.reason or ""}
     return Delivery(**read, **{name: getattr(row, name) for name in Delivery.__dataclass_fields__ if name not in read})

@@ -38,7 +38,7 @@ def lock(tx: Transaction, system: str, way: str) -> Mapping[str, Any]:
     new = upsert(tx, t.crm_ways).values(system=system, way=way, failures=0, allowance="")
     tx.execute(new.on_conflict_do_nothing())
     where = (_COLUMNS.system == system, _COLUMNS.way == way)
-    return tx.execute(select(t.crm_ways).where(*where).with_for_update()).one()._mapping
+    return dict(tx.execute(select(t.crm_ways).where(*where).with_for_update()).one()._mapping)
 
 
 def rests(tx: Transaction, system: str, way: str, *, now: datetime) -> bool:
