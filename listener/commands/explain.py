@@ -176,14 +176,14 @@ def _verdict(app: App, reasons: Reasons, decision: StoredDecision) -> Table:
     card, found = reasons.card, reasons.card.understanding
     rules_now = card.policy_now in (None, decision.policy_version)
     standing = "" if rules_now else f", no longer in force: {card.policy_now} rules now"
+    why = f"; {reasons.case_why}" if reasons.case_why else ""
     replies = [f"D{d.id} {d.state} from {d.template}" for d in card.drafts if d.revision == decision.revision]
     rows: list[tuple[str, str]] = [
         ("policy", f"{decision.policy_version}{standing or ', in force'}; decided {_moment(decision)} UTC"),
         ("model", "" if found and found.model_version == decision.model_version else decision.model_version),
         ("reply", ", ".join(replies) or "none"),
         ("no answer", card.mention.unanswerable),
-        ("case", f"{card.case.reference} {card.case.state}, {card.case.team}" if card.case else ""),
-        ("in it", reasons.case_why),
+        ("case", f"{card.case.reference} {card.case.state}, {card.case.team}{why}" if card.case else ""),
         ("promised", _promised(app, decision)),
         ("ignored", decision.ignored),
         ("escalated", f"to {decision.escalate_to}" if decision.escalate_to else ""),
