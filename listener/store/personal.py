@@ -133,6 +133,12 @@ HELD: dict[str, Held] = {
         clear=("actor", "policy_version"),
         whose=lambda person: t.views.c.draft_id.in_(person.drafts),
     ),
+    # --- who works here ---
+    "users": Held(
+        clear=("name", "folded", "roles", "teams", "skills", "languages", "duty", "os_user", "password"),
+    ),
+    "user_tokens": Held(clear=("label", "digest")),
+    "absences": Held(clear=("reason", "noted_by")),
     # --- the desk ---
     "customers": Held(
         words=("reference", "name", "email", "phone", "tags", "fields"),
