@@ -95,6 +95,7 @@ PERMITTED: dict[str, frozenset[str]] = {
     "leave-alone": CARE,
     "case ask-for-information": CARE,
     "case assign": CARE,
+    "case continue": CARE,
     "case inform": CARE,
     "case list": CARE,
     "case note": CARE,

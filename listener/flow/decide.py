@@ -16,8 +16,8 @@ import structlog
 from listener import references, situations
 from listener.contract import Policy
 from listener.desk import cases as desk_cases
+from listener.desk import continuing, joining
 from listener.desk import customers as desk_customers
-from listener.desk import joining
 from listener.desk.clocks import Moved
 from listener.desk.joining import Found
 from listener.store import (
@@ -165,14 +165,19 @@ def _gather(
         mentions.trouble(tx, mention, stage="decide", reason="its understanding is missing", now=now)
         return None
     customer = desk_customers.behind(tx, mention.account_id, mention.network, mention.author.handle, now)
-    found = joining.find(
-        tx,
-        mention,
-        understanding=understanding,
-        customer=customer,
-        pattern=company.case_pattern,
-        reopen=company.reopen,
-        now=now,
+    answered = continuing.answered(tx, mention)
+    found = (
+        Found(case=answered, why="it answers what we wrote to them alone")
+        if answered
+        else joining.find(
+            tx,
+            mention,
+            understanding=understanding,
+            customer=customer,
+            pattern=company.case_pattern,
+            reopen=company.reopen,
+            now=now,
+        )
     )
     return _Matter(
         mention=mention,
@@ -406,7 +411,8 @@ def _write_down(
     elif case is not None and decision.reply is None:
         case = None  # nothing is said and nothing filed: the draftless mention stays out of the case
     if decision.reply is not None:
-        erasing.withdraw(tx, mention.id, reason="a newer draft took its place", now=now)
+        newer = "a newer draft took its place"
+        erasing.withdraw(tx, mention.id, reason=newer, now=now, answers_only=True)
         draft_id = inbox.propose(
             tx,
             mention_id=mention.id,

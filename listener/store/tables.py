@@ -322,11 +322,28 @@ drafts = Table(
     Column("rule", String(100), nullable=False, default=""),  # which asked for it
     Column("wording", String(20), nullable=False, default=""),  # of the template; empty once a person changed it
     Column("alone_until", Moment),  # later it does not go out by itself: what it answers is too old
+    Column("channel", String(20), nullable=False, default=""),  # "mail", "dm": to one person alone; "": an answer there
+    Column("through", String(50)),  # the network it goes through; null: the mention's
+    Column("recipient", Text, nullable=False, default=""),  # the address, where it is no answer
+    Column("subject", Text, nullable=False, default=""),
     Column("said_at", Moment, index=True),  # approved, then sent: when it counts towards the guard's caps
     Column("score", Integer, nullable=False, default=0),
     Column("queue_at", Moment, nullable=False),  # the earliest comes first, see policies/score.py
     Index(None, "state", "queue_at", "id"),
     Index(None, "account", "state"),
+)
+Index(  # to whom we wrote alone
+    "ix_drafts_recipient",
+    drafts.c.recipient,
+    sqlite_where=drafts.c.recipient != "",
+    postgresql_where=drafts.c.recipient != "",
+)
+
+draft_quotes = Table(  # mentions whose words a draft repeats, beside the one that it answers
+    "draft_quotes",
+    metadata,
+    Column("draft_id", BigKey, ForeignKey("drafts.id"), primary_key=True),
+    Column("mention_id", BigKey, ForeignKey("mentions.id"), primary_key=True, index=True),
 )
 
 draws = Table(  # drafts that drew for a share, and the side on which they fell; `policy shares` compares the two

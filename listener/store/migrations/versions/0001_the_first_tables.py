@@ -683,6 +683,10 @@ def upgrade() -> None:
         sa.Column("rule", sa.String(length=100), nullable=False),
         sa.Column("wording", sa.String(length=20), nullable=False),
         sa.Column("alone_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("channel", sa.String(length=20), nullable=False),
+        sa.Column("through", sa.String(length=50), nullable=True),
+        sa.Column("recipient", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
         sa.Column("said_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("score", sa.Integer(), nullable=False),
         sa.Column("queue_at", sa.DateTime(timezone=True), nullable=False),
@@ -697,8 +701,26 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_drafts_case_id"), ["case_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_drafts_mention_id"), ["mention_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_drafts_posted_id"), ["posted_id"], unique=False)
+        batch_op.create_index(
+            "ix_drafts_recipient",
+            ["recipient"],
+            unique=False,
+            sqlite_where=sa.text("recipient != ''"),
+            postgresql_where=sa.text("recipient != ''"),
+        )
         batch_op.create_index(batch_op.f("ix_drafts_said_at"), ["said_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_drafts_state_queue_at_id"), ["state", "queue_at", "id"], unique=False)
+
+    op.create_table(
+        "draft_quotes",
+        sa.Column("draft_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("mention_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(["draft_id"], ["drafts.id"], name=op.f("fk_draft_quotes_draft_id")),
+        sa.ForeignKeyConstraint(["mention_id"], ["mentions.id"], name=op.f("fk_draft_quotes_mention_id")),
+        sa.PrimaryKeyConstraint("draft_id", "mention_id", name=op.f("pk_draft_quotes")),
+    )
+    with op.batch_alter_table("draft_quotes", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_draft_quotes_mention_id"), ["mention_id"], unique=False)
 
     op.create_table(
         "attachments",
