@@ -750,6 +750,25 @@ class CallOutcome(StrEnum):
     SOLVED = "solved"
 
 
+class Audience(StrEnum):
+    """Whom an article is for."""
+
+    INTERNAL = "internal"
+    PUBLIC = "public"  # its words may be said to everybody
+
+
+class VersionState(StrEnum):
+    """How far one version of an article is. Its words never change; an edit is a new version."""
+
+    DRAFT = "draft"
+    ACCEPTED = "accepted"  # somebody other than its authors has read it and agrees
+    RETURNED = "returned"  # a reviewer wants it otherwise
+    DROPPED = "dropped"  # a newer version took its place before it was published
+    PUBLISHED = "published"
+    REPLACED = "replaced"
+    RETIRED = "retired"
+
+
 class NoticeState(StrEnum):
     DRAFT = "draft"
     APPROVED = "approved"
@@ -811,6 +830,16 @@ CASE_MOVES: Mapping[CaseState, frozenset[CaseState]] = {
     CaseState.PENDING: frozenset({CaseState.OPEN, CaseState.RESOLVED, CaseState.CLOSED}),
     CaseState.RESOLVED: frozenset({CaseState.OPEN, CaseState.CLOSED}),
     CaseState.CLOSED: frozenset({CaseState.OPEN}),
+}
+
+VERSION_MOVES: Mapping[VersionState, frozenset[VersionState]] = {
+    VersionState.DRAFT: frozenset({VersionState.ACCEPTED, VersionState.RETURNED, VersionState.DROPPED}),
+    VersionState.ACCEPTED: frozenset({VersionState.PUBLISHED, VersionState.RETURNED, VersionState.DROPPED}),
+    VersionState.RETURNED: frozenset({VersionState.DROPPED}),
+    VersionState.DROPPED: frozenset(),
+    VersionState.PUBLISHED: frozenset({VersionState.REPLACED, VersionState.RETIRED}),
+    VersionState.REPLACED: frozenset(),
+    VersionState.RETIRED: frozenset(),
 }
 
 NOTICE_MOVES: Mapping[NoticeState, frozenset[NoticeState]] = {

@@ -302,6 +302,11 @@ class App:
             model.areas = Areas.load(learned, reader=model.reader_version)
         return model
 
+    @cached_property
+    def encoder(self) -> Model:
+        """The model that came with Escucha, loaded, for the vectors of what is found by meaning. Raises Mistake."""
+        return self.reader()
+
     def connector(self, account: str) -> Connector:
         """That account of the settings, connected. Raises NotFound, Mistake or a NetworkError."""
         if account not in self._connected:
