@@ -121,8 +121,8 @@ HELD: dict[str, Held] = {
     "drafts": Held(
         words=("text", "reason", "posted_url", "recipient", "subject"),
         clear=(
-            "channel", "through", "send_key", "state", "account", "language", "template", "policy_version", "decided_by", "posted_id", "rule",
-            "wording",
+            "channel", "through", "send_key", "state", "account", "language", "template", "policy_version",
+            "decided_by", "posted_id", "rule", "wording",
         ),
         whose=of_mention(t.drafts),
         emptied={"reason": None, "posted_url": None, "recipient": "", "subject": ""},
