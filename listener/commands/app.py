@@ -209,7 +209,11 @@ class App:
             classifier=lambda: self.classifier,
             policy=self._policy_that_can_be_read(),
             read_policy=self.read_policy,
-            company=Company(case_pattern=self.config.cases.pattern, own_handles=frozenset(self.config.brand.handles)),
+            company=Company(
+                case_pattern=self.config.cases.pattern,
+                reopen=self.config.cases.reopen,
+                own_handles=frozenset(self.config.brand.handles),
+            ),
             clock=self.now,
             allowances=self.allowances,
             renew=self.renew,
