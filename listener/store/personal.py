@@ -124,14 +124,15 @@ HELD: dict[str, Held] = {
     ),
     "facts": Held(clear=("digest", "facts")),
     "drafts": Held(
-        words=("text", "reason", "posted_url"),
+        words=("text", "reason", "posted_url", "recipient", "subject"),
         clear=(
-            "send_key", "state", "account", "language", "template", "policy_version", "decided_by", "posted_id", "rule",
-            "wording",
+            "channel", "through", "send_key", "state", "account", "language", "template", "policy_version",
+            "decided_by", "posted_id", "rule", "wording",
         ),
         whose=of_mention(t.drafts),
-        emptied={"reason": None, "posted_url": None},
+        emptied={"reason": None, "posted_url": None, "recipient": "", "subject": ""},
     ),
+    "draft_quotes": Held(whose=of_mention(t.draft_quotes)),
     "draws": Held(clear=("level", "name"), whose=of_mention(t.draws)),
     "views": Held(
         words=("text",),
