@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from listener.commands import attaching, case_clocks, case_continue, looking
+from listener.commands import attaching, case_clocks, case_told, looking
 from listener.commands.app import App, pass_app
 from listener.commands.case_plain import as_plain, who
 from listener.commands.drawing import media_line
@@ -26,21 +26,24 @@ def show_(app: App, ref: str, as_json: bool) -> None:
     """One case: whose it is, its clocks, and all that was said and done, in order."""
     from listener.desk import cases as desk
     from listener.desk import history
-    from listener.store import customers, steps
+    from listener.store import cases, customers, steps
 
     with app.store.read() as tx:
         found = desk.find(tx, ref, app.config.cases.pattern)
         customer = customers.by_id(tx, found.customer_id) if found.customer_id else None
         told = history.of(tx, found)
         planned = steps.of(tx, found.id)
+        parts, merged = cases.parts(tx, found), cases.merged_in(tx, found)
         warned = steps.warned(tx, [found.id], app.now()).get(found.id, ())
     if customer:
         looking.at(app, [f"customer {customer.reference}"], reason=f"case {found.reference}")
     if as_json:
         plain = {**as_plain(found, app.now()), "warned": warned, "steps": case_clocks.as_plain(planned)}
-        print_json({**plain, "timeline": told})
+        own = {"children": [each.reference for each in parts], "merged": [each.reference for each in merged]}
+        print_json({**plain, **own, "timeline": told})
         return
-    _print_case(found, customer, told, case_clocks.rows(app, found, planned, warned))
+    rows = [*case_clocks.rows(app, found, planned, warned), *case_told.rows(found, parts, merged)]
+    _print_case(found, customer, told, rows)
 
 
 def _print_case(case: Case, customer: Customer | None, told: list[Happening], clocks: list[tuple[str, str]]) -> None:
@@ -77,7 +80,7 @@ def _print_happening(happening: Happening) -> None:
             how = {"mail": "wrote a mail", "dm": "sent a direct message"}.get(happening.detail["channel"], "answered")
             title, text = f"{at}  we {how} (approved by {happening.by})", happening.text
         case _:
-            title, text = f"{at}  {_sentence(happening)}", happening.text
+            title, text = f"{at}  {case_told.sentence(happening)}", happening.text
     show(styled(title, "bold" if happening.kind in ("said", "answered") else "dim"))
     if happening.kind == "said":
         show(styled(f"  in this case: {happening.detail['why']}", "dim"))
@@ -87,19 +90,3 @@ def _print_happening(happening: Happening) -> None:
         block(media_line(item).plain)
     for image in happening.images:
         block(f"with {attaching.line(image)}")
-
-
-def _sentence(happening: Happening) -> str:
-    detail, by = happening.detail, happening.by
-    moved = case_continue.sentence(happening.kind, by, detail)
-    if timed := moved or case_clocks.sentence(happening.kind, by, detail):
-        return timed
-    sentences = {
-        "opened": f"opened by {by} for {detail.get('team')}, urgency {detail.get('urgency')}",
-        "assigned": f"given to {detail.get('agent') or detail.get('team')} by {by}",
-        "urgency": f"urgency raised from {detail.get('was')} to {detail.get('urgency')} by {by}",
-        "customer": f"found to be customer {detail.get('customer')}'s, by {by}",
-        "note": f"note by {by}" + (f", {detail['completeness']} % complete" if "completeness" in detail else ""),
-    }
-    why = f": {detail['why']}" if "why" in detail else ""
-    return sentences.get(happening.kind, f"{happening.kind} by {by}{why}")
