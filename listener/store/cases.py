@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, func, insert, select, union, update
+from sqlalchemy import ColumnElement, Row, Select, delete, func, insert, select, union, update
 
 from listener.errors import NotFound
 from listener.store import Transaction, audit, steps, upsert
@@ -140,6 +140,16 @@ def attach(tx: Transaction, case: Case, mention_id: int, *, why: str, by: str, n
         event(tx, case, "mention", by, now, mention=mention_id, why=why)
 
 
+def move_mention(tx: Transaction, mention_id: int, case: Case, to: Case, *, why: str, by: str, now: datetime) -> None:
+    """Takes a mention, with the drafts that answer it, out of one case and puts it into another."""
+    inside = (t.case_mentions.c.case_id == case.id, t.case_mentions.c.mention_id == mention_id)
+    tx.execute(delete(t.case_mentions).where(*inside))
+    event(tx, case, "mention_moved", by, now, mention=mention_id, to=to.reference, why=why)
+    attach(tx, to, mention_id, why=why, by=by, now=now)
+    answering = (t.drafts.c.mention_id == mention_id, t.drafts.c.case_id == case.id)
+    tx.execute(update(t.drafts).where(*answering).values(case_id=to.id))
+
+
 def live_case(tx: Transaction, *, account_id: int, customer_id: int | None) -> Case | None:
     """The case that a mention of this person joins: the newest open or pending one of the customer or the account.
 
@@ -161,13 +171,19 @@ def give_customer(tx: Transaction, *, account_id: int, customer_id: int, by: str
     """Says whose the account's live cases are, where nobody's yet; gives those."""
     live = [state.value for state in LIVE]
     where = (t.cases.c.account_id == account_id, t.cases.c.customer_id.is_(None), t.cases.c.state.in_(live))
-    ids = tx.scalars(select(t.cases.c.id).where(*where).order_by(t.cases.c.id)).all()
-    if ids:
-        tx.execute(update(t.cases).where(t.cases.c.id.in_(ids)).values(customer_id=customer_id, changed_at=now))
-    given = [by_id(tx, case_id) for case_id in ids]
-    for case in given:
-        event(tx, case, "customer", by, now, customer=case.customer_reference)
-    return given
+    ids = tx.scalars(select(t.cases.c.id).where(*where).order_by(t.cases.c.id).with_for_update()).all()
+    return [set_customer(tx, by_id(tx, case_id), customer_id, by=by, now=now) for case_id in ids]
+
+
+def set_customer(
+    tx: Transaction, case: Case, customer_id: int | None, *, by: str, now: datetime, why: str = ""
+) -> Case:
+    """Says whose the case is, be it nobody's; gives it as it is then."""
+    whose = select(t.customers.c.reference).where(t.customers.c.id == customer_id)
+    told = {"customer": tx.scalar(whose), **({"why": why} if why else {})}
+    tx.execute(update(t.cases).where(t.cases.c.id == case.id).values(customer_id=customer_id, changed_at=now))
+    event(tx, case, "customer", by, now, **told)
+    return by_id(tx, case.id)
 
 
 def by_id(tx: Transaction, case_id: int) -> Case:
@@ -264,6 +280,30 @@ def existing(tx: Transaction, references: Sequence[str]) -> list[str]:
     """Those of them that a case bears."""
     query = select(t.cases.c.reference).where(t.cases.c.reference.in_(references)).order_by(t.cases.c.reference)
     return list(tx.scalars(query).all())
+
+
+def of_account_and_customer(tx: Transaction, *, account_id: int, customer_id: int) -> list[Case]:
+    """The customer's cases that the account opened or has a mention in, whatever their state, oldest first."""
+    inside = (
+        select(t.case_mentions.c.case_id)
+        .join(t.mentions, t.mentions.c.id == t.case_mentions.c.mention_id)
+        .where(t.mentions.c.account_id == account_id)
+    )
+    theirs = (t.cases.c.account_id == account_id) | t.cases.c.id.in_(inside)
+    query = _joined().where(t.cases.c.customer_id == customer_id, theirs).order_by(t.cases.c.id)
+    return [_case(row) for row in tx.execute(query)]
+
+
+def of_linked_accounts(tx: Transaction, *, customer_id: int, linked_to: int, since: datetime) -> list[Case]:
+    """The first customer's cases, opened since, whose account is linked to the second one now."""
+    linked = select(t.links.c.account_id).where(t.links.c.customer_id == linked_to, t.links.c.unlinked_at.is_(None))
+    where = (t.cases.c.customer_id == customer_id, t.cases.c.account_id.in_(linked), t.cases.c.opened_at >= since)
+    return [_case(row) for row in tx.execute(_joined().where(*where).order_by(t.cases.c.id))]
+
+
+def ids_of(tx: Transaction, customer_ids: Sequence[int]) -> list[int]:
+    """The row ids of all cases of those customers."""
+    return list(tx.scalars(select(t.cases.c.id).where(t.cases.c.customer_id.in_(customer_ids))).all())
 
 
 def open_count(tx: Transaction, customer_id: int) -> int:
