@@ -58,6 +58,9 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "customer": ("customer", "Customers and the accounts that are theirs."),
         "notice": ("notice", "Messages to everybody: draft, preview, approve, publish."),
     },
+    "Answer for it": {
+        "audit": ("audit", "Who did what: show, verify that nothing was changed, anchor."),
+    },
 }
 
 

@@ -592,6 +592,15 @@ NOTHING_PROMISED = Promise()
 
 
 @dataclass(frozen=True, kw_only=True)
+class Item:
+    """One step on a case's way to being complete, as its team has it; `weight` beside those of the others."""
+
+    name: str
+    weight: int = 1
+    done: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class CasePlan:
     """A case to open, or to update where one is already open.
 
@@ -608,6 +617,7 @@ class CasePlan:
     because: str = ""
     score: int = 0
     minutes_per_point: int = 10
+    checklist: tuple[Item, ...] = ()  # the team's
 
     @property
     def head_start(self) -> timedelta:

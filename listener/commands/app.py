@@ -114,6 +114,7 @@ class App:
         actor, user = self.actor, system_user()
         opened = store.open(self.config.database.url)
         opened.users = {} if actor == user else {actor: user}
+        opened.audit_key = self.config.audit.sealing
         return opened
 
     @property
@@ -191,7 +192,7 @@ class App:
             classifier=lambda: self.classifier,
             policy=self._policy_that_can_be_read(),
             read_policy=self.read_policy,
-            company=Company(case_prefix=self.config.cases.prefix, own_handles=frozenset(self.config.brand.handles)),
+            company=Company(case_pattern=self.config.cases.pattern, own_handles=frozenset(self.config.brand.handles)),
             clock=self.now,
             allowances=self.allowances,
             renew=self.renew,

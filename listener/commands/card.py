@@ -171,7 +171,7 @@ def draft_number(typed: str) -> int:
     return _number(typed, "D", optional=True)
 
 
-def find(tx: Transaction, typed: str, *, prefix: str, actor: str, now: datetime, before: int = BEFORE) -> Card:
+def find(tx: Transaction, typed: str, *, pattern: str, actor: str, now: datetime, before: int = BEFORE) -> Card:
     """The card that `D7`, `M12` or a case reference names; a case by its mention that waits, else its newest.
 
     Raises NotFound, or Mistake for what is none of these.
@@ -184,7 +184,7 @@ def find(tx: Transaction, typed: str, *, prefix: str, actor: str, now: datetime,
     if typed.strip().isdigit() and len(typed.strip()) < 8:
         number = typed.strip()
         raise Mistake(f"Write D{number} for the draft or M{number} for the mention of that number.")
-    case = cases.get(tx, desk.parse_reference(typed, prefix))
+    case = desk.find(tx, typed, pattern)
     inside = [number for number, _, _ in cases.mentions_in(tx, case)]
     if not inside:
         raise NotFound(f"{case.reference} holds no mention; see `escucha case show {case.reference}`.")

@@ -26,7 +26,7 @@ def ask_for_information(app: App, *, ref: str, text: str, team: str, as_json: bo
     words = typed(text, "question", LONGEST_NOTE)
     asked = known_team(app, team) or team
     with app.store.write() as tx:
-        found = desk.find(tx, ref, app.config.cases.prefix)
+        found = desk.find(tx, ref, app.config.cases.pattern)
         calendar = next((str(each["calendar"]) for each in found.promise.values()), "")
         chain = app.policy.promises.question(asked, calendar=calendar, now=app.now())
         found = clocks.ask(tx, found, team=asked, text=words, chain=chain, by=app.actor, now=app.now())
@@ -45,7 +45,7 @@ def inform(app: App, *, ref: str, text: str, as_json: bool) -> None:
 
     words = typed(text, "answer", LONGEST_NOTE)
     with app.store.write() as tx:
-        found = desk.find(tx, ref, app.config.cases.prefix)
+        found = desk.find(tx, ref, app.config.cases.pattern)
         asker = found.asked_by
         found = clocks.inform(tx, found, text=words, by=app.actor, now=app.now())
     done(app, found, f"{found.reference} has its answer; {asker} can go on.", as_json)

@@ -90,7 +90,7 @@ def _route(
         return desk.route(
             tx,
             heard,
-            prefix=app.config.cases.prefix,
+            pattern=app.config.cases.pattern,
             plan=_plan(app, tx, heard, team=team, urgency=urgency, title=title),
             another=another,
             by=app.actor,

@@ -29,7 +29,7 @@ def show_(app: App, ref: str, as_json: bool) -> None:
     from listener.store import customers, steps
 
     with app.store.read() as tx:
-        found = desk.find(tx, ref, app.config.cases.prefix)
+        found = desk.find(tx, ref, app.config.cases.pattern)
         customer = customers.by_id(tx, found.customer_id) if found.customer_id else None
         told = history.of(tx, found)
         planned = steps.of(tx, found.id)

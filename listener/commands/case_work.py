@@ -29,7 +29,7 @@ def assign(app: App, *, ref: str, team: str | None, agent: str | None, take_over
     team = known_team(app, team)
     agent = typed(agent, "agent's name", 100) if agent else None
     with app.store.write() as tx:
-        found = desk.find(tx, ref, app.config.cases.prefix)
+        found = desk.find(tx, ref, app.config.cases.pattern)
         found = desk.assign(tx, found, team=team, agent=agent, by=app.actor, now=app.now(), take_over=take_over)
     done(app, found, f"{found.reference} is {found.agent or found.team}'s now.", as_json)
 
@@ -46,9 +46,9 @@ def note(app: App, *, ref: str, text: str, complete: int | None, as_json: bool) 
 
     words = typed(text, "note", LONGEST_NOTE)
     with app.store.write() as tx:
-        found = desk.find(tx, ref, app.config.cases.prefix)
+        found = desk.find(tx, ref, app.config.cases.pattern)
         desk.note(tx, found, words, by=app.actor, now=app.now(), completeness=complete)
-        found = desk.find(tx, found.reference, app.config.cases.prefix)
+        found = desk.find(tx, found.reference, app.config.cases.pattern)
     complete_now = "" if complete is None else f", {complete} % complete"
     done(app, found, f"Noted in {found.reference}{complete_now}.", as_json)
 
@@ -62,7 +62,7 @@ def _move(app: App, ref: str, to: CaseState, text: str | None, as_json: bool) ->
 
     words = typed(text, "note", LONGEST_NOTE) if text else ""
     with app.store.write() as tx:
-        found = desk.find(tx, ref, app.config.cases.prefix)
+        found = desk.find(tx, ref, app.config.cases.pattern)
         found = desk.move(tx, found, to, by=app.actor, now=app.now(), moved=moved, note=words)
     done(app, found, f"{found.reference} is {found.state}.", as_json)
 

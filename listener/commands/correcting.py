@@ -66,7 +66,7 @@ def correct(
     if reason is not None and not reason.strip():
         raise Mistake("Say in a few words why, such as --reject 'wrong facts'.")
     with app.store.read() as tx:
-        card = cards.find(tx, what, prefix=app.config.cases.prefix, actor=app.actor, now=app.now())
+        card = cards.find(tx, what, pattern=app.config.cases.pattern, actor=app.actor, now=app.now())
         earlier = [*corrections.waiting(tx), *(one for kind in wanted for one in corrections.accepted(tx, kind))]
     mention, had = card.mention, _had(card.understanding)
     said_before = {one.what for one in earlier if one.mention_id == mention.id}  # which may be taken back

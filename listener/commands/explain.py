@@ -76,7 +76,7 @@ def gather(app: App, what: str) -> Reasons:
     from listener.flow.understand import what_to_read
 
     with app.store.read() as tx:
-        card = cards.find(tx, what, prefix=app.config.cases.prefix, actor=app.actor, now=app.now(), before=0)
+        card = cards.find(tx, what, pattern=app.config.cases.pattern, actor=app.actor, now=app.now(), before=0)
         subjects = [f"mention {card.mention.id}", *(f"draft {draft.id}" for draft in card.drafts)]
         if card.case:
             subjects.append(f"case {card.case.reference}")

@@ -29,7 +29,7 @@ def leave_alone(app: App, what: str, lift: bool, yes: bool) -> None:
     """
     now = app.now()
     with app.store.read() as tx:
-        mention = cards.find(tx, what, prefix=app.config.cases.prefix, actor=app.actor, now=now, before=0).mention
+        mention = cards.find(tx, what, pattern=app.config.cases.pattern, actor=app.actor, now=now, before=0).mention
         drafts = waiting.withdrawable(tx, mention.account_id)
     who = f"{name_of(mention.author.handle, mention.network)} on {mention.network}"
     if lift:

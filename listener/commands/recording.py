@@ -112,7 +112,7 @@ def _stored(app: App, typed: str) -> tuple[dict[str, Any], dict[str, Any], list[
     from listener.commands import card as cards
 
     with app.store.read() as tx:
-        card = cards.find(tx, typed, prefix=app.config.cases.prefix, actor=app.actor, now=app.now(), before=0)
+        card = cards.find(tx, typed, pattern=app.config.cases.pattern, actor=app.actor, now=app.now(), before=0)
     mention, decision, read = card.mention, card.decision, card.understanding
     if card.gone:
         raise Mistake(f"M{mention.id} was deleted by its author, and nothing of it is left to make a test of.")

@@ -151,7 +151,7 @@ def shown(settings: Config) -> dict[str, Any]:
     """Everything that is set, by section; secrets are masked when they are printed."""
     told: dict[str, Any] = {
         "file": str(settings.file),
-        **{name: dict(getattr(settings, name)) for name in ("brand", "database", "policy", "cases", "daemon")},
+        **{name: dict(getattr(settings, name)) for name in ("brand", "database", "policy", "cases", "audit", "daemon")},
         "accounts": {
             account.name: {
                 "network": account.network,

@@ -29,7 +29,7 @@ def show(app: App, what: str, quoted: bool, as_json: bool) -> None:
     """One mention with everything around it, by its number, a draft's, or a case's reference."""
     now = app.now()
     with app.store.read() as tx:
-        card = cards.find(tx, what, prefix=app.config.cases.prefix, actor=app.actor, now=now, before=THREAD)
+        card = cards.find(tx, what, pattern=app.config.cases.pattern, actor=app.actor, now=now, before=THREAD)
     card = cards.now_known(app, card)
     if as_json:
         print_json(_plain(card))

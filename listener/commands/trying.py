@@ -153,7 +153,7 @@ def _decide(app: App, heard: Heard) -> Sequence[Tried]:
             now=app.now(),
             source=heard.source,
             facts=heard.facts,
-            case_prefix=app.config_or_default.cases.prefix,
+            case_pattern=app.config_or_default.cases.pattern,
         )
         tried.append(Tried(post=post, understanding=understanding, decision=app.written_policy.decide(situation)))
     return tried

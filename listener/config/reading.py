@@ -21,6 +21,7 @@ from listener.config.shape import (
     PREFIX,
     SECTIONS,
     Account,
+    AuditSettings,
     Brand,
     Budget,
     Cases,
@@ -49,6 +50,7 @@ class _Shape(BaseSettings):
     database: Database = Field(default_factory=Database)
     policy: PolicySettings = Field(default_factory=PolicySettings)
     cases: Cases = Field(default_factory=Cases)
+    audit: AuditSettings = Field(default_factory=AuditSettings)
     accounts: dict[str, dict[str, Any]] = {}
     sources: tuple[SourceSettings, ...] = ()
     alerts: dict[str, dict[str, Any]] = {}
@@ -150,6 +152,9 @@ class _Check:
         if isinstance(url := _table(self.written.get("database")).get("url"), str) and password_of(url):
             name = env_name("database", "url")
             self._add(("database", "url"), f"holds a password; delete the line and set {name} or {name}_FILE.")
+        if "key" in _table(self.written.get("audit")):
+            name = env_name("audit", "key")
+            self._add(("audit", "key"), f"is a secret and must not stand in a file; set {name} or {name}_FILE.")
         if self.problems or shape is None:
             raise ConfigProblem(sorted(self.problems, key=_line))
         return Config(
@@ -158,6 +163,7 @@ class _Check:
             database=Database(url=_anchored(shape.database.url, self.path.parent)),
             policy=shape.policy,
             cases=shape.cases,
+            audit=shape.audit,
             accounts=accounts,
             sources=sources,
             alerts=targets,

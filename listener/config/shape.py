@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
+from listener import references
 from listener.config.targets import Target
 from listener.types import Mode
 
@@ -97,8 +98,50 @@ class PolicySettings(_Section):
     )
 
 
+def _pattern(value: object) -> object:
+    """The pattern of a reference; its letters may stand in it as `{prefix}`."""
+    if isinstance(value, str):
+        references.checked(value.replace("{prefix}", "ES"))
+    return value
+
+
 class Cases(_Section):
     prefix: str = Field(default="ES", pattern=_PREFIX, description="First letters of every case reference")
+    reference: Annotated[str, BeforeValidator(_pattern)] = Field(
+        default="{prefix}-{yy}-{number:06}-{check}",
+        description="How references are written: `{yy}` or `{yyyy}`, `{number}` (`{number:06}`: with zeros) and "
+        "`{check}`, each once, and capital letters or `- . / _`. References of before are found all the same",
+    )
+    reopen_days: int = Field(
+        default=14,
+        ge=0,
+        le=3650,
+        description="For so many days after its end a case is reopened by a follow-up; after that one opens a new case",
+    )
+
+    @property
+    def pattern(self) -> str:
+        """The reference's pattern with our letters in it."""
+        return self.reference.replace("{prefix}", self.prefix)
+
+    @property
+    def reopen(self) -> timedelta:
+        """How long after its end a case is reopened by a follow-up."""
+        return timedelta(days=self.reopen_days)
+
+
+class AuditSettings(_Section):
+    key: SecretStr | None = Field(
+        default=None,
+        min_length=16,
+        description="What seals the audit log, 16 characters or more; from the environment only. Without one, whoever "
+        "can write to the database could write the log anew",
+    )
+
+    @property
+    def sealing(self) -> bytes:
+        """The key, "" where none is set."""
+        return self.key.get_secret_value().encode() if self.key else b""
 
 
 class SourceSettings(_Section):
@@ -159,6 +202,7 @@ SECTIONS: Mapping[str, type[BaseModel]] = {
     "database": Database,
     "policy": PolicySettings,
     "cases": Cases,
+    "audit": AuditSettings,
     "sources": SourceSettings,
     "model": ModelSettings,
     "daemon": DaemonSettings,
@@ -190,6 +234,7 @@ class Config:
     database: Database = field(default_factory=Database)
     policy: PolicySettings = field(default_factory=PolicySettings)
     cases: Cases = field(default_factory=Cases)
+    audit: AuditSettings = field(default_factory=AuditSettings)
     accounts: Mapping[str, Account] = field(default_factory=dict)
     sources: tuple[SourceSettings, ...] = ()
     alerts: Mapping[str, Target] = field(default_factory=dict)
@@ -217,6 +262,7 @@ class Config:
         held = (value for account in self.accounts.values() for value in dict(account.settings).values())
         values = [value.get_secret_value() for value in held if isinstance(value, SecretStr)]
         values += [value for target in self.alerts.values() for value in target.secrets()]
+        values += [self.audit.key.get_secret_value()] if self.audit.key else []
         return [value for value in (*values, password_of(self.database.url)) if value and value != STAND_IN]
 
 

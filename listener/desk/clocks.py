@@ -25,6 +25,7 @@ from listener.store.steps import Planned
 from listener.types import CasePlan, CaseState, Clock, Occasion, Step, Urgency
 
 DAEMON = "daemon"
+ASKED = ("asked_team", "asked_by", "asked_at")
 PUNCTUAL = timedelta(minutes=5)  # what is told later than that says so
 
 
@@ -45,7 +46,7 @@ def stop(tx: Transaction, case: Case, to: CaseState, now: datetime) -> dict[str,
     if to is not CaseState.PENDING:
         steps.stand_still(tx, case.id, Clock.FIRST_RESPONSE)
         steps.withdraw(tx, case.id, Clock.INFORMATION)
-        values |= {"asked_team": None, "asked_by": None, "asked_at": None}
+        values |= dict.fromkeys(ASKED)
     return values
 
 
@@ -104,28 +105,28 @@ def hurry(tx: Transaction, case: Case, plan: CasePlan) -> dict[str, Any]:
 
 def ask(tx: Transaction, case: Case, *, team: str, text: str, chain: Sequence[Step], by: str, now: datetime) -> Case:
     """The case needs to know something from that team. Raises AlreadyDone while it waits for another answer."""
+    case = store.hold(tx, case.id)
     _live(case)
     if case.asked_at is not None:
         raise AlreadyDone(
             f"{case.reference} waits for {case.asked_team} since {case.asked_at:%Y-%m-%d %H:%M} UTC, asked by "
             f"{case.asked_by}; `escucha case inform` ends that."
         )
-    store.change(tx, case, now=now, asked_team=team, asked_by=by, asked_at=now)
-    store.event(tx, case, "asked", by, now, team=team, text=text)
     steps.plan(tx, case.id, chain)
-    return store.by_id(tx, case.id)
+    became = {"asked_team": team, "asked_by": by, "asked_at": now}
+    return store.record(tx, case, "asked", by=by, now=now, became=became, team=team, text=text)
 
 
 def inform(tx: Transaction, case: Case, *, text: str, by: str, now: datetime) -> Case:
     """What was asked is answered, which ends its steps. Raises Mistake where nothing was asked."""
+    case = store.hold(tx, case.id)
     _live(case)
     if case.asked_at is None:
         raise Mistake(f"Nobody waits for information in {case.reference}; `escucha case note` writes something down.")
     steps.withdraw(tx, case.id, Clock.INFORMATION)
-    store.change(tx, case, now=now, asked_team=None, asked_by=None, asked_at=None)
     waited = int((now - case.asked_at).total_seconds())
-    store.event(tx, case, "informed", by, now, team=case.asked_team, asked_by=case.asked_by, waited=waited, text=text)
-    return store.by_id(tx, case.id)
+    told = {"team": case.asked_team, "asked_by": case.asked_by, "waited": waited, "text": text}
+    return store.record(tx, case, "informed", by=by, now=now, became=dict.fromkeys(ASKED), **told)
 
 
 def _live(case: Case) -> None:
@@ -185,8 +186,6 @@ def _do(tx: Transaction, case: Case, planned: Planned, now: datetime) -> None:
             "score": told["score"],
             "queue_at": case.queue_at - timedelta(minutes=gained * case.minutes_per_point),
         }
-    if values:
-        store.change(tx, case, now=now, **values)
     if "team" in values:
         inbox.handed_over(tx, case.id, team=values["team"], now=now)
     if step.alerts:
@@ -204,7 +203,7 @@ def _do(tx: Transaction, case: Case, planned: Planned, now: datetime) -> None:
             now=now,
             urgency=urgency,
         )
-    store.event(tx, case, "escalated", DAEMON, now, **told)
+    store.record(tx, case, "escalated", by=DAEMON, now=now, became=values, **told)
 
 
 def _raised(was: Urgency, wanted: str) -> Urgency:

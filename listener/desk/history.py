@@ -15,7 +15,7 @@ from listener.types import DraftState, Media, MentionState
 
 Fates = Mapping[tuple[Any, ...], Sequence[Fate]]  # by clock, occasion and number of the step, and when it was done
 
-TOLD_ELSEWHERE = {"mention", "first_response"}  # the mention and the reply stand in the time line themselves
+TOLD_ELSEWHERE = {"mention", "first_response", "grew"}  # mentions and replies stand in the time line themselves
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +85,7 @@ def _fates(tx: Transaction, case: Case) -> Fates:
 
 
 def _event(event: Event, fates: Fates) -> Happening:
-    detail = {name: value for name, value in event.detail.items() if name not in ("text", "note")}
+    detail = {name: value for name, value in event.detail.items() if name not in ("text", "note", "became")}
     if detail.get("alerts"):
         step = (detail.get("clock"), detail.get("occasion"), detail.get("step"), event.at)
         detail["told"] = [asdict(fate) for fate in fates.get(step, ())]

@@ -43,7 +43,7 @@ class Unmerged:
     stays: Mapping[str, int]
 
 
-def unmerge(tx: Transaction, other: Customer, *, prefix: str, by: str, now: datetime) -> Unmerged:
+def unmerge(tx: Transaction, other: Customer, *, pattern: str, by: str, now: datetime) -> Unmerged:
     """Makes `other` a record of its own again, with all that it brought and what its accounts brought since.
 
     Raises Mistake where it was not merged, or where the record it was merged into was itself merged into a third.
@@ -65,7 +65,7 @@ def unmerge(tx: Transaction, other: Customer, *, prefix: str, by: str, now: date
     for case in cases.of_linked_accounts(tx, customer_id=customer.id, linked_to=other.id, since=merged_at):
         back.add(cases.set_customer(tx, case, other.id, by=by, now=now, why=why).id)
     both = cases.ids_of(tx, [customer.id, other.id])
-    parted = parting.part(tx, both, prefix=prefix, move_id=None, why=why, by=by, now=now)
+    parted = parting.part(tx, both, pattern=pattern, move_id=None, why=why, by=by, now=now)
     for link in links.of(tx, other):
         if link.account_id is not None:
             unlinking.forget(tx, link.account_id, customer, now)

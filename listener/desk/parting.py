@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from listener.desk import cases as desk
-from listener.store import Transaction, cases, inbox, links, mentions, moves
+from listener.store import Transaction, cases, inbox, links, mentions, moves, steps
 from listener.store.cases import Case
 from listener.store.mentions import Mention
 from listener.types import CasePlan, CaseState
@@ -24,7 +24,7 @@ class Parted:
 
 
 def part(
-    tx: Transaction, found: Iterable[int], *, prefix: str, move_id: int | None, why: str, by: str, now: datetime
+    tx: Transaction, found: Iterable[int], *, pattern: str, move_id: int | None, why: str, by: str, now: datetime
 ) -> tuple[Parted, ...]:
     """Looks through those cases; what is of somebody else than the case gets a case of its own, in the same state.
 
@@ -34,7 +34,7 @@ def part(
     for case_id in sorted(set(found)):
         case = cases.by_id(tx, case_id)
         for theirs in _of_others(tx, case):
-            new = _open(tx, case, theirs, prefix=prefix, by=by, now=now)
+            new = _open(tx, case, theirs, pattern=pattern, by=by, now=now)
             for mention in theirs:
                 cases.move_mention(tx, mention.id, case, new, why=why, by=by, now=now)
                 if move_id is not None:
@@ -68,7 +68,7 @@ def _of_others(tx: Transaction, case: Case) -> Sequence[Sequence[Mention]]:
     return list(others.values())
 
 
-def _open(tx: Transaction, case: Case, theirs: Sequence[Mention], *, prefix: str, by: str, now: datetime) -> Case:
+def _open(tx: Transaction, case: Case, theirs: Sequence[Mention], *, pattern: str, by: str, now: datetime) -> Case:
     first = theirs[0]
     plan = CasePlan(
         team=case.team,
@@ -78,10 +78,11 @@ def _open(tx: Transaction, case: Case, theirs: Sequence[Mention], *, prefix: str
         skills=case.skills,
         score=case.score,
         minutes_per_point=case.minutes_per_point,
+        checklist=case.checklist,
     )
     new = desk.open_case(
         tx,
-        prefix=prefix,
+        pattern=pattern,
         plan=plan,
         account_id=first.account_id,
         customer_id=links.whose(tx, [first.account_id]).get(first.account_id),
@@ -94,8 +95,8 @@ def _open(tx: Transaction, case: Case, theirs: Sequence[Mention], *, prefix: str
         "resolution_due": case.resolution_due,
         "promise": case.promise,
     }
-    cases.change(tx, new, now=now, **promised)
-    return cases.by_id(tx, new.id)
+    steps.plan(tx, new.id, [planned.step for planned in steps.of(tx, case.id) if planned.at is not None])
+    return cases.record(tx, new, "promised", by=by, now=now, became=promised, why=f"as in {case.reference}")
 
 
 def _as_far(tx: Transaction, case: Case, new: Case, theirs: Sequence[Mention], *, by: str, now: datetime) -> Case:

@@ -36,7 +36,7 @@ def unlink(
     *,
     network: str,
     handle: str,
-    prefix: str,
+    pattern: str,
     by: str,
     now: datetime,
     keep_cases: bool = False,
@@ -67,7 +67,7 @@ def unlink(
                 tx, move_id, "cases", {"id": case.id}, was={"customer_id": customer.id}, becomes={"customer_id": None}
             )
             returned.append(cases.set_customer(tx, case, None, by=by, now=now, why=why))
-    parted = parting.part(tx, [case.id for case in touched], prefix=prefix, move_id=move_id, why=why, by=by, now=now)
+    parted = parting.part(tx, [case.id for case in touched], pattern=pattern, move_id=move_id, why=why, by=by, now=now)
     return Unlinked(returned=tuple(returned), parted=parted, again=forget(tx, account_id, customer, now))
 
 
@@ -92,7 +92,7 @@ class Relinked:
 
 
 def relink(
-    tx: Transaction, customer: Customer, *, network: str, handle: str, prefix: str, by: str, now: datetime
+    tx: Transaction, customer: Customer, *, network: str, handle: str, pattern: str, by: str, now: datetime
 ) -> Relinked:
     """Puts back a link that was taken back, as it was, with its cases, where they are still as they were left then.
 
@@ -128,7 +128,7 @@ def relink(
         else:
             left.append(put)
     given = cases.give_customer(tx, account_id=claim.account_id, customer_id=customer.id, by=by, now=now)
-    parting.part(tx, touched, prefix=prefix, move_id=None, why=why, by=by, now=now)
+    parting.part(tx, touched, pattern=pattern, move_id=None, why=why, by=by, now=now)
     numbers = sorted({*touched, *(case.id for case in given)})
     theirs = [case for number in numbers if (case := cases.by_id(tx, number)).customer_id == customer.id]
     return Relinked(basis=link.basis, cases=tuple(theirs), left=(*undone.left, *left))

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from listener import situations
+from listener import references, situations
 from listener.contract import Policy
 from listener.desk import cases as desk_cases
 from listener.desk import customers as desk_customers
@@ -69,7 +69,7 @@ LONGEST = 2.0  # seconds for which a batch keeps other writers waiting, one ment
 class Company:
     """What is the same for every decision. `own_handles` are ours beside those that the networks told us."""
 
-    case_prefix: str
+    case_pattern: str
     own_handles: frozenset[str] = frozenset()
 
     def is_ours(self, author: Author) -> bool:
@@ -273,7 +273,7 @@ def _situation(tx: Transaction, matter: _Matter, now: datetime) -> Situation:
         ),
         case=CaseView(reference=case.reference, exists=True, team=case.team, urgency=case.urgency)
         if case
-        else CaseView(reference=desk_cases.next_reference(tx, matter.company.case_prefix, now)),
+        else CaseView(reference=desk_cases.next_reference(tx, matter.company.case_pattern, now)),
         sends=SendsView(
             to_author_last_day=sends.to_author_last_day,
             in_thread=sends.in_thread,
@@ -315,7 +315,7 @@ def _last_speaker(tx: Transaction, matter: _Matter, ours: frozenset[str]) -> Spe
 
 
 def first_contact(
-    post: Post, understanding: Understanding, *, now: datetime, source: str, facts: Facts, case_prefix: str
+    post: Post, understanding: Understanding, *, now: datetime, source: str, facts: Facts, case_pattern: str
 ) -> Situation:
     """The situation of somebody we know nothing about, for a preview without a database."""
     return Situation(
@@ -344,7 +344,7 @@ def first_contact(
         ),
         customer=None,
         thread=ThreadView(is_reply_to_us=post.kind is PostKind.REPLY),
-        case=CaseView(reference=desk_cases.reference(case_prefix, now.year, 1)),
+        case=CaseView(reference=references.reference(case_pattern, now.year, 1)),
         sends=SendsView(),
         facts=facts,
         unanswerable=post.unanswerable,
@@ -371,7 +371,7 @@ def _write_down(
         if case is None:
             case = desk_cases.open_case(
                 tx,
-                prefix=matter.company.case_prefix,
+                pattern=matter.company.case_pattern,
                 plan=decision.case,
                 account_id=mention.account_id,
                 customer_id=matter.customer.id if matter.customer else None,
@@ -383,9 +383,10 @@ def _write_down(
             why = "it opened the case"
         else:
             called = decision.escalate_to
-            team = desk_cases.join(tx, case, decision.case, by=by, now=now, moved=moved, escalate_to=called)
-            matter.live_cases.subtract([case.team])
-            matter.live_cases.update([team])
+            was = case
+            case = desk_cases.join(tx, was, decision.case, by=by, now=now, moved=moved, escalate_to=called)
+            matter.live_cases.subtract([was.team])
+            matter.live_cases.update([case.team])
             why = "the same person, while their case is open"
         cases.attach(tx, case, mention.id, why=why, by=by, now=now)
     elif case is not None and decision.reply is None:

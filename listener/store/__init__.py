@@ -43,6 +43,7 @@ class Store:
         self._engine = engine
         self.url = url
         self.users: Mapping[str, str] = {}  # whose the name on this machine is other than the one they act under
+        self.audit_key = b""  # what the audit log is sealed with; "" for no key
 
     @property
     def is_sqlite(self) -> bool:
@@ -64,15 +65,19 @@ class Store:
     def write(self) -> Iterator[Transaction]:
         """All or nothing: committed at the end, rolled back on any error.
 
-        On SQLite the write lock is taken at the start, so that what was read stays true until the commit.
-        Raises Outage when the database does not answer, is full or read-only.
+        On SQLite the write lock is taken at the start, so that what was read stays true until the commit. What goes
+        into the audit log is chained last. Raises Outage when the database does not answer, is full or read-only.
         """
+        from listener.store import chain
+
+        options = {"escucha_users": self.users, "escucha_audit": chain.Pending(key=self.audit_key)}
         with (
             _outages(self.url),
-            self._engine.connect().execution_options(escucha_write=True, escucha_users=self.users) as tx,
+            self._engine.connect().execution_options(escucha_write=True, **options) as tx,
             tx.begin(),
         ):
             yield tx
+            chain.seal(tx)
 
     @contextmanager
     def sole_sender(self, account: str, *, wait: float = 0) -> Iterator[bool]:
@@ -165,6 +170,11 @@ class Store:
                 broken = tx.execute(text("PRAGMA foreign_key_check")).fetchall()
                 if broken:
                     found.append(f"{len(broken)} rows point at rows that are gone: restore the newest backup.")
+        if not found:
+            from listener.store import rebuilding
+
+            with self.read() as tx:
+                found += rebuilding.differences(tx, limit=20)
         if room := self.short_of_room():
             found.append(room)
         return found

@@ -1,18 +1,22 @@
-"""Cases and their events. The case row is the present; `case_events` is how it came about."""
+"""Cases and their events. The case row is the present; `case_events` is how it came about.
+
+Whatever changes a row says so in an event whose `became` holds the columns as they are then: `record` does both, and
+`rebuilding.py` makes the rows again from the events alone.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, delete, func, insert, select, union, update
 
-from listener.errors import NotFound
+from listener.errors import NotFound, Stale
 from listener.store import Transaction, audit, steps, upsert
 from listener.store import tables as t
-from listener.types import CasePlan, CaseState, Clock, Intent, MentionState, Promise, Urgency
+from listener.types import CasePlan, CaseState, Clock, Intent, Item, MentionState, Promise, Urgency, utc
 
 LIVE = (CaseState.OPEN, CaseState.PENDING)
 
@@ -52,6 +56,13 @@ class Case:
     score: int
     minutes_per_point: int
     queue_at: datetime
+    revision: int  # grows with every change
+    merged_into: int | None
+    parent_id: int | None
+    snoozed_until: datetime | None
+    due_at: datetime | None
+    watchers: tuple[str, ...]
+    checklist: tuple[Item, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,20 +73,6 @@ class Event:
     by: str
     at: datetime
     detail: dict[str, Any]
-
-
-def next_number(tx: Transaction, year: int) -> int:
-    """The number that `take_number` would give in this writing transaction; nobody else gets it before its end."""
-    tx.execute(upsert(tx, t.case_numbers).values(year=year, last=0).on_conflict_do_nothing())  # a row to lock
-    query = select(t.case_numbers.c.last).where(t.case_numbers.c.year == year).with_for_update()
-    return int(tx.execute(query).scalar_one()) + 1
-
-
-def take_number(tx: Transaction, year: int) -> int:
-    """The year's next number, counted."""
-    first = upsert(tx, t.case_numbers).values(year=year, last=1)
-    counted = first.on_conflict_do_update(index_elements=["year"], set_={"last": t.case_numbers.c.last + 1})
-    return int(tx.execute(counted.returning(t.case_numbers.c.last)).scalar_one())
 
 
 def add(
@@ -110,9 +107,13 @@ def add(
         "score": plan.score,
         "minutes_per_point": plan.minutes_per_point,
         "queue_at": since - plan.head_start,
+        "revision": 1,
+        "watchers": [],
+        "checklist": [asdict(item) for item in plan.checklist],
     }
     case = by_id(tx, tx.execute(insert(t.cases).values(**values).returning(t.cases.c.id)).scalar_one())
-    event(tx, case, "opened", by, now, team=plan.team, urgency=plan.urgency.value, tags=list(plan.tags))
+    told = {"team": plan.team, "urgency": plan.urgency.value, "tags": list(plan.tags)}
+    event(tx, case, "opened", by, now, **told, became=as_json(values))
     steps.plan(tx, case.id, plan.promise.steps)
     return case
 
@@ -126,28 +127,62 @@ def promised_by(promise: Promise, clock: Clock) -> dict[str, Any]:
     return {"level": promise.level, "calendar": promise.calendar, "span": int(span.total_seconds())}
 
 
+def record(
+    tx: Transaction, case: Case, kind: str, *, by: str, now: datetime, became: Mapping[str, Any], **detail: Any
+) -> Case:
+    """Changes those columns and says so in an event; gives the case as it is then.
+
+    Raises Stale when somebody changed it since it was read.
+    """
+    if not change(tx, case, now=now, **became):
+        raise Stale(f"{case.reference} was changed by somebody a moment ago; look again.")
+    event(tx, case, kind, by, now, **detail, became=as_json(became))
+    return by_id(tx, case.id)
+
+
 def change(tx: Transaction, case: Case, *, now: datetime, **columns: Any) -> bool:
-    """Writes those columns, if the case is still in the state it was read in; False when somebody moved it first."""
-    where = (t.cases.c.id == case.id, t.cases.c.state == case.state.value)
-    return bool(tx.execute(update(t.cases).where(*where).values(changed_at=now, **columns)).rowcount)
+    """Writes those columns, if nobody changed the case since it was read; says nothing of it, as `record` does."""
+    where = (t.cases.c.id == case.id, t.cases.c.revision == case.revision)
+    values = {**columns, "changed_at": now, "revision": case.revision + 1}
+    return bool(tx.execute(update(t.cases).where(*where).values(**values)).rowcount)
 
 
-def attach(tx: Transaction, case: Case, mention_id: int, *, why: str, by: str, now: datetime) -> None:
-    """Puts a mention into the case; harmless when it is in it already."""
+def hold(tx: Transaction, case_id: int) -> Case:
+    """The case as it is now, and nobody else changes it until the transaction ends. Raises NotFound."""
+    tx.execute(select(t.cases.c.id).where(t.cases.c.id == case_id).with_for_update())
+    return by_id(tx, case_id)
+
+
+def as_json(columns: Mapping[str, Any]) -> dict[str, Any]:
+    """Columns as an event keeps them: moments as text."""
+    return {name: utc(value).isoformat() if isinstance(value, datetime) else value for name, value in columns.items()}
+
+
+def attach(tx: Transaction, case: Case, mention_id: int, *, why: str, by: str, now: datetime) -> Case:
+    """Puts a mention into the case, harmless when it is in it already; gives the case as it is then."""
     values = {"case_id": case.id, "mention_id": mention_id, "why": why, "at": now}
     added = tx.execute(upsert(tx, t.case_mentions).values(**values).on_conflict_do_nothing())
+    case = hold(tx, case.id)
     if added.rowcount:
-        event(tx, case, "mention", by, now, mention=mention_id, why=why)
+        case = record(tx, case, "mention", by=by, now=now, became={}, mention=mention_id, why=why)
+    return case
 
 
-def move_mention(tx: Transaction, mention_id: int, case: Case, to: Case, *, why: str, by: str, now: datetime) -> None:
-    """Takes a mention, with the drafts that answer it, out of one case and puts it into another."""
-    inside = (t.case_mentions.c.case_id == case.id, t.case_mentions.c.mention_id == mention_id)
-    tx.execute(delete(t.case_mentions).where(*inside))
-    event(tx, case, "mention_moved", by, now, mention=mention_id, to=to.reference, why=why)
-    attach(tx, to, mention_id, why=why, by=by, now=now)
+def detach(tx: Transaction, case: Case, mention_id: int, *, why: str, by: str, now: datetime) -> Case:
+    """Takes a mention out of the case; gives the case as it is then. Raises NotFound where it is not in it."""
+    case = hold(tx, case.id)
+    where = (t.case_mentions.c.case_id == case.id, t.case_mentions.c.mention_id == mention_id)
+    if not tx.execute(delete(t.case_mentions).where(*where)).rowcount:
+        raise NotFound(f"M{mention_id} is not in {case.reference}; see `escucha case show {case.reference}`.")
+    return record(tx, case, "mention_left", by=by, now=now, became={}, mention=mention_id, why=why)
+
+
+def move_mention(tx: Transaction, mention_id: int, case: Case, to: Case, *, why: str, by: str, now: datetime) -> Case:
+    """Takes a mention, with the drafts that answer it, out of one case and into another; gives that as it is then."""
+    detach(tx, case, mention_id, why=why, by=by, now=now)
     answering = (t.drafts.c.mention_id == mention_id, t.drafts.c.case_id == case.id)
     tx.execute(update(t.drafts).where(*answering).values(case_id=to.id))
+    return attach(tx, to, mention_id, why=why, by=by, now=now)
 
 
 def live_case(tx: Transaction, *, account_id: int, customer_id: int | None) -> Case | None:
@@ -178,12 +213,12 @@ def give_customer(tx: Transaction, *, account_id: int, customer_id: int, by: str
 def set_customer(
     tx: Transaction, case: Case, customer_id: int | None, *, by: str, now: datetime, why: str = ""
 ) -> Case:
-    """Says whose the case is, be it nobody's; gives it as it is then."""
+    """Says whose the case is, be it nobody's; gives it as it is then. Raises Stale."""
     whose = select(t.customers.c.reference).where(t.customers.c.id == customer_id)
     told = {"customer": tx.scalar(whose), **({"why": why} if why else {})}
-    tx.execute(update(t.cases).where(t.cases.c.id == case.id).values(customer_id=customer_id, changed_at=now))
-    event(tx, case, "customer", by, now, **told)
-    return by_id(tx, case.id)
+    if case.customer_reference:
+        told["was"] = case.customer_reference
+    return record(tx, case, "customer", by=by, now=now, became={"customer_id": customer_id}, **told)
 
 
 def by_id(tx: Transaction, case_id: int) -> Case:
@@ -274,12 +309,6 @@ def events_of(tx: Transaction, case: Case) -> list[Event]:
 def last_event(tx: Transaction, case: Case, kind: str) -> Event | None:
     """The newest thing of that kind that happened to it."""
     return next((event for event in reversed(events_of(tx, case)) if event.kind == kind), None)
-
-
-def existing(tx: Transaction, references: Sequence[str]) -> list[str]:
-    """Those of them that a case bears."""
-    query = select(t.cases.c.reference).where(t.cases.c.reference.in_(references)).order_by(t.cases.c.reference)
-    return list(tx.scalars(query).all())
 
 
 def of_account_and_customer(tx: Transaction, *, account_id: int, customer_id: int) -> list[Case]:
@@ -398,6 +427,7 @@ def _joined() -> Select[Any]:
 
 
 def _case(row: Row[Any]) -> Case:
-    read = {"state": CaseState(row.state), "urgency": list(Urgency)[row.urgency_rank]}
-    read |= {"tags": tuple(row.tags), "skills": tuple(row.skills)}
+    read: dict[str, Any] = {"state": CaseState(row.state), "urgency": list(Urgency)[row.urgency_rank]}
+    read |= {"tags": tuple(row.tags), "skills": tuple(row.skills), "watchers": tuple(row.watchers)}
+    read["checklist"] = tuple(Item(**item) for item in row.checklist)
     return Case(**read, **{name: getattr(row, name) for name in Case.__dataclass_fields__ if name not in read})

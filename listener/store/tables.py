@@ -508,11 +508,18 @@ case_numbers = Table(
     Column("last", Integer, nullable=False),
 )
 
-cases = Table(
+case_patterns = Table(  # by which references were ever given; what was said to people is found for ever
+    "case_patterns",
+    metadata,
+    Column("pattern", String(100), primary_key=True),
+    Column("first_used_at", Moment, nullable=False),
+)
+
+cases = Table(  # what its events say: store/rebuilding.py
     "cases",
     metadata,
     key(),
-    Column("reference", String(40), nullable=False, unique=True),
+    Column("reference", String(60), nullable=False, unique=True),
     ref("customers", nullable=True),
     ref("accounts", nullable=True),
     Column("state", String(20), nullable=False),
@@ -535,6 +542,13 @@ cases = Table(
     Column("asked_by", String(100)),
     Column("asked_at", Moment),
     Column("skills", JSON, nullable=False),
+    Column("revision", Integer, nullable=False, default=1),  # grows with every change; who read an older one is late
+    Column("merged_into", BigKey, ForeignKey("cases.id"), index=True),
+    Column("parent_id", BigKey, ForeignKey("cases.id"), index=True),  # the incident that it is a part of
+    Column("snoozed_until", Moment, index=True),
+    Column("due_at", Moment),  # what a person said, beside what was promised
+    Column("watchers", JSON, nullable=False, default=list),
+    Column("checklist", JSON, nullable=False, default=list),  # what makes it complete: name, weight, whether done
     Index(None, "state", "team"),
     Column("score", Integer, nullable=False, default=0),
     Column("minutes_per_point", Integer, nullable=False),  # how long waiting is worth one
@@ -657,15 +671,28 @@ daemons = Table(
     Column("trouble", Text, nullable=False),  # why it decides nothing; "" while all is well
 )
 
-audit = Table(
+audit = Table(  # a chain: see chain.py
     "audit",
     metadata,
-    key(),
+    Column("id", BigKey, primary_key=True, autoincrement=False),  # the place in the chain, without gaps
     Column("at", Moment, nullable=False, index=True),
     Column("by", String(100), nullable=False),
     Column("action", String(60), nullable=False),
     Column("subject", String(100), nullable=False, index=True),  # "mention 12", "draft 7", "case ES-26-000001-8"
     Column("detail", JSON, nullable=False),
+    Column("salt", String(32), nullable=False),  # of the digest; "": subject and detail were erased
+    Column("digest", String(64)),  # of what was erased
+    Column("key", String(16), nullable=False),  # the name of the key that sealed it; "" none
+    Column("hash", String(64), nullable=False),
+)
+
+audit_head = Table(  # the chain's newest entry, in one row: writers take turns by it
+    "audit_head",
+    metadata,
+    Column("one", Integer, primary_key=True, autoincrement=False),
+    Column("last", BigInteger, nullable=False),
+    Column("hash", String(64), nullable=False),
+    Column("key", String(16), nullable=False),
 )
 
 # --- what people teach the model ------------------------------------------------------------------------------------

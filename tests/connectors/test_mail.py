@@ -895,7 +895,7 @@ def a_company(store: Store, connector: Connector) -> Pipeline:
         network_facts=lambda _: FACTS,
         classifier=Keywords,
         policy=policies.load_text(ROUTED),
-        company=Company(case_prefix="ES"),
+        company=Company(case_pattern="ES"),
     )
     every = timedelta(milliseconds=1)
     pipeline.start([Wanted(name="inbox", account="care", network="mail", query="mentions", every=every)], by="test")

@@ -1104,7 +1104,7 @@ def test_what_has_the_same_id_on_two_servers_is_kept_apart(
         network_facts=lambda _: FACTS,
         classifier=Keywords,
         policy=policies.load_text(AUTO),
-        company=Company(case_prefix="ES", own_handles=frozenset()),
+        company=Company(case_pattern="ES", own_handles=frozenset()),
         clock=lambda: datetime.now(UTC),
     )
     every = timedelta(milliseconds=1)

@@ -38,7 +38,7 @@ class Desk:
             network_facts=lambda _: FACTS,
             classifier=Keywords,
             policy=policies.load_text(AUTO),
-            company=Company(case_prefix="ES", own_handles=frozenset()),
+            company=Company(case_pattern="ES", own_handles=frozenset()),
             clock=self.clock,
         )
         source = Wanted(

@@ -140,7 +140,7 @@ account = "talk"
         r"^escucha\.toml, line 11: sources\.account 'crae' is no account; did you mean care\?$",
         r'^escucha\.toml, line 12: sources\.every is not a duration; write for example "60s"',
         r"^escucha\.toml, line 14: sources\.name 'a' is used twice; give each source its own name\.$",
-        r"^escucha\.toml, line 16: wheel is not a setting; choose one of: accounts, alerts, brand",
+        r"^escucha\.toml, line 16: wheel is not a setting; choose one of: accounts, alerts, audit, brand",
     ]
     assert len(found) == len(wanted), found
     for pattern in wanted:

@@ -112,7 +112,7 @@ def live(life: dict[str, Any], make: Callable[[], Connector]) -> Instants:
         network_facts=lambda _: connectors.load(network).FACTS,
         classifier=Keywords,
         policy=policies.load_text(AUTO),
-        company=Company(case_prefix="ES", own_handles=frozenset({"@oficial@sandbox.example"})),
+        company=Company(case_pattern="ES", own_handles=frozenset({"@oficial@sandbox.example"})),
         clock=clock,
     )
     wanted = Wanted(

@@ -232,7 +232,7 @@ class DeskWorld:
         )
         case = desk.open_case(
             tx,
-            prefix="ES",
+            pattern="ES",
             plan=plan,
             account_id=mention.account_id,
             customer_id=None,

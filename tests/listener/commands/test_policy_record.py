@@ -62,7 +62,7 @@ def _decide(world: DeskWorld, path: Path) -> None:
     decide(
         world.store,
         policy,
-        company=Company(case_prefix="ES"),
+        company=Company(case_pattern="ES"),
         facts=lambda network, account: FACTS,
         limit=10,
         now=world.clock(),

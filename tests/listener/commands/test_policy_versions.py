@@ -359,7 +359,7 @@ def test_calendars_that_open_cases_need_are_missed(escucha: Run, url: str) -> No
         for each in promises:
             plan = CasePlan(team="care", urgency=Urgency.NORMAL, title="T", promise=each)
             ours = {"account_id": None, "customer_id": None, "by": "ana", "since": now, "now": now}
-            case = desk.open_case(tx, prefix="ES", plan=plan, **ours)
+            case = desk.open_case(tx, pattern="ES", plan=plan, **ours)
         desk.move(tx, case, CaseState.CLOSED, by="ana", now=now, moved=lambda moment, **_: moment)
     database.close()
     shown = activate(escucha, FIRST + "calendars: {shop: {hours: {mon: '9:00-17:00'}}}\n")

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from listener import references
 from listener.desk import cases as desk
 from listener.errors import AlreadyDone, Mistake, NotFound, Stale
 from listener.store import cases, mentions
@@ -17,7 +18,7 @@ from listener.store.cases import Case
 from listener.types import CASE_MOVES, CasePlan, CaseState, Urgency
 from tests.listener.commands.desk_world import DeskWorld, on_and_on, promised
 
-REFERENCES = st.builds(desk.reference, st.just("ES"), st.integers(2000, 2099), st.integers(1, 9_999_999))
+REFERENCES = st.builds(references.reference, st.just("ES"), st.integers(2000, 2099), st.integers(1, 9_999_999))
 
 
 @pytest.fixture
@@ -39,11 +40,11 @@ def test_a_reference_is_read_however_it_is_typed(
     letters, year, number, check = reference.split("-")
     parts = [year, number if zeros else number.lstrip("0"), check]
     typed = gap.join([letters, *parts] if prefix else parts)
-    assert desk.parse_reference(f" {typed.lower() if lower else typed} ", "ES") == reference
+    assert references.parse_reference(f" {typed.lower() if lower else typed} ", "ES") == reference
 
 
 def test_digits_of_full_width_are_digits() -> None:
-    assert desk.parse_reference("ES-26-000123-3", "ES") == "ES-26-000123-3"
+    assert references.parse_reference("ES-26-000123-3", "ES") == "ES-26-000123-3"
 
 
 @given(REFERENCES, st.data())
@@ -51,7 +52,7 @@ def test_one_wrong_digit_is_always_noticed(reference: str, data: st.DataObject) 
     at = data.draw(st.sampled_from([n for n, sign in enumerate(reference) if sign.isdigit()]))
     digit = data.draw(st.sampled_from([digit for digit in "0123456789" if digit != reference[at]]))
     with pytest.raises(Mistake, match="slip"):
-        desk.parse_reference(reference[:at] + digit + reference[at + 1 :], "ES")
+        references.parse_reference(reference[:at] + digit + reference[at + 1 :], "ES")
 
 
 @given(REFERENCES, st.data())
@@ -61,21 +62,21 @@ def test_two_neighbours_in_the_wrong_order_are_always_noticed(reference: str, da
     assume(digits[at] != digits[at + 1])
     swapped = digits[:at] + digits[at + 1] + digits[at] + digits[at + 2 :]
     with pytest.raises(Mistake, match="slip"):
-        desk.parse_reference(f"ES-{swapped[:2]}-{swapped[2:-1]}-{swapped[-1]}", "ES")
+        references.parse_reference(f"ES-{swapped[:2]}-{swapped[2:-1]}-{swapped[-1]}", "ES")
 
 
 @pytest.mark.parametrize("typed", ["ES-01-0000000-{}", "01 0000000 {}"])
 def test_no_zero_is_dropped_where_a_swap_may_have_put_it(typed: str) -> None:
-    check = desk.reference("ES", 2000, 1_000_000)[-1]
+    check = references.reference("ES", 2000, 1_000_000)[-1]
     with pytest.raises(Mistake, match="slip"):
-        desk.parse_reference(typed.format(check), "ES")
-    assert f"001000000{check}" in desk.one_slip_away(f"010000000{check}")
+        references.parse_reference(typed.format(check), "ES")
+    assert f"001000000{check}" in references.one_slip_away(f"010000000{check}")
 
 
 @given(st.text())
 def test_anything_else_is_one_sentence(text: str) -> None:
     try:
-        said = desk.parse_reference(text, "ES")
+        said = references.parse_reference(text, "ES")
     except Mistake as mistake:
         said = str(mistake)
     assert len(said.splitlines()) == 1
@@ -84,14 +85,14 @@ def test_anything_else_is_one_sentence(text: str) -> None:
 @pytest.mark.parametrize("text", ["1" * 5000, "ES-" + "9" * 30, "", "ES", "XX-26-000123-3", "٢٦١٢٣٣", "26\x00123 3"])
 def test_what_is_no_reference_says_how_one_looks(text: str) -> None:
     with pytest.raises(Mistake, match=r"ES-26-000123-\d"):
-        desk.parse_reference(text, "ES")
+        references.parse_reference(text, "ES")
 
 
 @given(REFERENCES)
 def test_every_slip_leads_back_to_what_was_meant(reference: str) -> None:
     digits = reference.replace("-", "").removeprefix("ES")
     wrong = str((int(digits[4]) + 1) % 10)
-    assert digits in desk.one_slip_away(digits[:4] + wrong + digits[5:])
+    assert digits in references.one_slip_away(digits[:4] + wrong + digits[5:])
 
 
 # --- finding ---
@@ -103,7 +104,7 @@ def opened(world: DeskWorld, *, who: str = "ana") -> Case:
     with world.store.write() as tx:
         mention = mentions.get(tx, number)
         case, _ = desk.route(
-            tx, mention, prefix="ES", plan=plan, another=True, by="mod", now=world.clock(), moved=on_and_on
+            tx, mention, pattern="ES", plan=plan, another=True, by="mod", now=world.clock(), moved=on_and_on
         )
         return case
 
@@ -117,7 +118,7 @@ def test_a_slip_is_answered_with_the_case_that_is_meant(world: DeskWorld) -> Non
         with pytest.raises(Mistake, match=f"slip.*Did you mean {case.reference}"):
             desk.find(tx, wrong, "ES")
         with pytest.raises(NotFound, match="no case ES-26-000777"):
-            desk.find(tx, desk.reference("ES", 2026, 777), "ES")
+            desk.find(tx, references.reference("ES", 2026, 777), "ES")
         with pytest.raises(Mistake, match="no case reference"):
             desk.find(tx, "nonsense", "ES")
 
@@ -203,7 +204,7 @@ def route(
     with world.store.write() as tx:
         mention = mentions.get(tx, number)
         return desk.route(
-            tx, mention, prefix="ES", plan=plan, another=another, by="mod", now=world.clock(), moved=on_and_on
+            tx, mention, pattern="ES", plan=plan, another=another, by="mod", now=world.clock(), moved=on_and_on
         )
 
 

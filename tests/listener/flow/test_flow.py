@@ -308,7 +308,7 @@ def test_our_own_posts_are_never_answered(tmp_path_factory: pytest.TempPathFacto
     ],
 )
 def test_nobody_passes_for_us_with_half_a_name(handle: str, url: str | None, ours: bool) -> None:
-    company = Company(case_prefix="ES", own_handles=frozenset({"@marca@uno.example", "@corta"}))
+    company = Company(case_pattern="ES", own_handles=frozenset({"@marca@uno.example", "@corta"}))
     assert company.is_ours(Author(external_id="1", handle=handle, url=url)) is ours
 
 
@@ -536,7 +536,7 @@ def test_a_bug_in_one_connector_stops_no_other_account(escucha: Escucha) -> None
         network_facts=lambda _: sandbox.FACTS,
         classifier=Keywords,
         policy=escucha.policy,
-        company=Company(case_prefix="ES"),
+        company=Company(case_pattern="ES"),
         clock=escucha.clock,
     )
     wanted = [
@@ -567,7 +567,7 @@ def test_a_page_that_cannot_be_stored_is_a_failure_of_its_source(escucha: Escuch
         network_facts=lambda _: sandbox.FACTS,
         classifier=Keywords,
         policy=escucha.policy,
-        company=Company(case_prefix="ES"),
+        company=Company(case_pattern="ES"),
         clock=escucha.clock,
     )
     escucha.says("@marca ¿horario?")

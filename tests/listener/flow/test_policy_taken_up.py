@@ -45,7 +45,7 @@ def process(
         classifier=Keywords,
         policy=policy,
         read_policy=read,
-        company=Company(case_prefix="ES"),
+        company=Company(case_pattern="ES"),
         clock=escucha.clock,
     )
     wanted = Wanted(name="source-0", account="care", network="sandbox", query="mentions", every=timedelta(seconds=10))

@@ -21,7 +21,18 @@ from listener.desk import customers as desk_customers
 from listener.errors import Stale
 from listener.flow.decide import Company
 from listener.flow.pipeline import Pipeline
-from listener.store import Transaction, cases, customers, decisions, inbox, mentions, outbox, policies, sources
+from listener.store import (
+    Transaction,
+    cases,
+    customers,
+    decisions,
+    inbox,
+    mentions,
+    outbox,
+    policies,
+    references,
+    sources,
+)
 from listener.store import tables as t
 from listener.store.mentions import Mention
 from listener.types import (
@@ -137,7 +148,7 @@ def hears(escucha: Escucha, *pages: Page) -> Pipeline:
         network_facts=lambda _: sandbox.FACTS,
         classifier=Keywords,
         policy=escucha.policy,
-        company=Company(case_prefix="ES"),
+        company=Company(case_pattern="ES"),
         clock=escucha.clock,
     )
 
@@ -345,7 +356,7 @@ def test_a_case_gets_the_number_that_its_draft_names(escucha: Escucha) -> None:
     year = escucha.clock().year + 1  # whose first case it is
 
     def take(tx: Transaction, _number: int) -> tuple[int, int]:
-        return cases.next_number(tx, year), cases.take_number(tx, year)
+        return references.next_number(tx, year), references.take_number(tx, year)
 
     assert at_once(escucha, take) == [(1, 1), (2, 2)]
 
@@ -378,7 +389,7 @@ def test_one_customer_with_two_accounts_has_one_case(escucha: Escucha) -> None:
     def route(tx: Transaction, number: int) -> tuple[str, bool]:
         mention = heard[number - 1]
         case, opened = desk.route(
-            tx, mention, prefix="ES", plan=plan, another=False, by="mod", now=now, moved=lambda moment, **_: moment
+            tx, mention, pattern="ES", plan=plan, another=False, by="mod", now=now, moved=lambda moment, **_: moment
         )
         return case.reference, opened
 

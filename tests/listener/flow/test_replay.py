@@ -132,7 +132,7 @@ def test_each_network_is_remembered_as_it_was(escucha: Escucha) -> None:
             )
             mentions.save(tx, source_id=sources.get(tx, name).id, network=name, posts=[post], now=escucha.clock())
     understand(escucha.store, Keywords(), limit=10, now=escucha.clock())
-    company = Company(case_prefix="ES")
+    company = Company(case_pattern="ES")
     decide(escucha.store, escucha.policy, company=company, facts=facts, limit=10, now=escucha.clock())
     span = replay.whole(escucha.store, every=True)
 

@@ -94,7 +94,7 @@ def listens(escucha: Escucha, radio: Radio) -> Pipeline:
         network_facts=lambda _: sandbox.FACTS,
         classifier=Keywords,
         policy=escucha.policy,
-        company=Company(case_prefix="ES"),
+        company=Company(case_pattern="ES"),
         clock=escucha.clock,
     )
 

@@ -58,7 +58,7 @@ def opened(escucha: Escucha, urgency: Urgency = Urgency.NORMAL, **more: Any) -> 
     with escucha.store.write() as tx:
         return desk.open_case(
             tx,
-            prefix="ES",
+            pattern="ES",
             plan=plan(escucha, urgency, **more),
             account_id=None,
             customer_id=None,

@@ -137,7 +137,7 @@ class Escucha:
             classifier=Keywords,
             policy=policy or self.policy,
             read_policy=policies.load_text,
-            company=Company(case_prefix="ES", own_handles=frozenset({"@oficial@sandbox.example"})),
+            company=Company(case_pattern="ES", own_handles=frozenset({"@oficial@sandbox.example"})),
             clock=clock or self.clock,
         )
         wanted = [

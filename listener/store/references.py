@@ -1,0 +1,44 @@
+"""The numbers that cases get, and the patterns by which their references were written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import select
+
+from listener.store import Transaction, upsert
+from listener.store import tables as t
+
+
+def next_number(tx: Transaction, year: int) -> int:
+    """The number that `take_number` would give in this writing transaction; nobody else gets it before its end."""
+    tx.execute(upsert(tx, t.case_numbers).values(year=year, last=0).on_conflict_do_nothing())  # a row to lock
+    query = select(t.case_numbers.c.last).where(t.case_numbers.c.year == year).with_for_update()
+    return int(tx.execute(query).scalar_one()) + 1
+
+
+def take_number(tx: Transaction, year: int) -> int:
+    """The year's next number, counted."""
+    first = upsert(tx, t.case_numbers).values(year=year, last=1)
+    counted = first.on_conflict_do_update(index_elements=["year"], set_={"last": t.case_numbers.c.last + 1})
+    return int(tx.execute(counted.returning(t.case_numbers.c.last)).scalar_one())
+
+
+def keep_pattern(tx: Transaction, pattern: str, now: datetime) -> None:
+    """Remembers that references were written so."""
+    tx.execute(upsert(tx, t.case_patterns).values(pattern=pattern, first_used_at=now).on_conflict_do_nothing())
+
+
+def patterns(tx: Transaction) -> list[str]:
+    """Every pattern by which a reference was ever written, the newest first."""
+    query = select(t.case_patterns.c.pattern).order_by(
+        t.case_patterns.c.first_used_at.desc(), t.case_patterns.c.pattern
+    )
+    return list(tx.scalars(query).all())
+
+
+def existing(tx: Transaction, references: Sequence[str]) -> list[str]:
+    """Those of them that a case bears."""
+    query = select(t.cases.c.reference).where(t.cases.c.reference.in_(references)).order_by(t.cases.c.reference)
+    return list(tx.scalars(query).all())
