@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from listener.commands import customer_links, customer_merging
 from listener.commands.app import App, pass_app
+from listener.commands.customer_typed import BASES, basis_help, find
 from listener.commands.output import (
     SomeFailed,
     clip,
@@ -23,12 +25,11 @@ from listener.commands.output import (
     styled,
     table,
 )
-from listener.errors import AlreadyDone, Mistake, NotFound
+from listener.errors import AlreadyDone, Mistake
 from listener.types import LinkBasis
 
 if TYPE_CHECKING:
     from listener.desk.importing import Finding, Import
-    from listener.store import Transaction
     from listener.store.customers import Customer
     from listener.store.links import Link
 
@@ -36,9 +37,6 @@ LIMIT = 50
 LAST_MENTIONS = 5
 SAID_AT_MOST = 100  # problems on the screen; all of them stand in the file of rejected lines
 KEPT_AT_MOST = 10_000  # problems in --json
-
-BASES = [basis.value for basis in LinkBasis if basis is not LinkBasis.FORBIDDEN]
-basis_help = "How we know: they told us, we verified it, or it is public."
 
 
 @click.group()
@@ -248,20 +246,6 @@ def as_plain(customer: Customer) -> dict[str, Any]:
     return {name: value for name, value in plain(customer).items() if name != "id"}
 
 
-def find(tx: Transaction, reference: str) -> Customer:
-    """The customer of that reference. Raises NotFound, with those who come near."""
-    from listener.store import customers
-
-    try:
-        return customers.get(tx, reference.strip())
-    except NotFound:
-        near = customers.listing(tx, search=reference.strip(), limit=3) if reference.strip() else []
-        if not near:
-            raise
-        meant = " or ".join(each.reference for each in near)
-        raise NotFound(f"There is no customer {reference!r}. Did you mean {meant}?") from None
-
-
 @customer.command("show")
 @click.argument("ref")
 @json_option
@@ -340,75 +324,11 @@ def _link_plain(link: Link) -> dict[str, Any]:
     }
 
 
-# --- whose an account is ---
-
-
-@customer.command("link")
-@click.argument("ref")
-@click.argument("network")
-@click.argument("handle")
-@click.option("--basis", type=click.Choice(BASES), required=True, help=basis_help)
-@click.option("--evidence", default="", metavar="TEXT", help="Where it can be checked.")
-@json_option
-@pass_app
-def link(app: App, *, ref: str, network: str, handle: str, basis: str, evidence: str, as_json: bool) -> None:
-    """Say that an account is this customer's.
-
-    Later decisions see the customer, and the account's open cases become theirs. An account that was not heard yet is
-    linked when it is.
-    """
-    from listener.desk import customers as desk
-
-    network = _known_network(app, network)
-    with app.store.write() as tx:
-        found = find(tx, ref)
-        linked = desk.link(
-            tx,
-            found,
-            network=network,
-            handle=handle,
-            basis=LinkBasis(basis),
-            evidence=evidence.strip()[:1000],
-            linkable=app.facts(network).linkable,
-            by=app.actor,
-            now=app.now(),
-        )
-    given = [case.reference for case in linked.cases]
-    if as_json:
-        print_json({"customer": found.reference, "network": network, "heard": linked.heard, "cases": given})
-        return
-    bare = handle.strip().removeprefix("@")
-    when = "now" if linked.heard else "as soon as it is heard"
-    say(f"@{bare} on {network} is {found.reference}'s ({found.name}), {when}.")
-    if given:
-        say(f"Theirs now: {', '.join(given)}.")
-
-
-@customer.command("unlink")
-@click.argument("ref")
-@click.argument("network")
-@click.argument("handle")
-@json_option
-@pass_app
-def unlink(app: App, *, ref: str, network: str, handle: str, as_json: bool) -> None:
-    """Take a link back. Cases that name the customer go on naming them."""
-    from listener.desk import customers as desk
-
-    network = _known_network(app, network)
-    with app.store.write() as tx:
-        found = find(tx, ref)
-        kept = desk.unlink(tx, found, network=network, handle=handle, by=app.actor, now=app.now())
-    still = [case.reference for case in kept]
-    if as_json:
-        print_json({"customer": found.reference, "network": network, "cases_still_theirs": still})
-        return
-    say(f"@{handle.strip().removeprefix('@')} on {network} is no longer {found.reference}'s.")
-    if still:
-        say(f"Still open in their name: {', '.join(still)}.")
-
-
-def _known_network(app: App, name: str) -> str:
-    known = list(app.connectors.available())
-    if name.casefold() not in known:
-        raise Mistake(f"There is no network {name!r}; there are: {', '.join(known)}.")
-    return name.casefold()
+for command in (
+    customer_links.link,
+    customer_links.unlink,
+    customer_links.relink,
+    customer_merging.merge,
+    customer_merging.unmerge,
+):
+    customer.add_command(command)

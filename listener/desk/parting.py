@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from listener.desk import cases as desk
-from listener.store import Transaction, cases, inbox, links, mentions, moves, steps
+from listener.store import Transaction, cases, erasing, inbox, links, mentions, moves, steps
 from listener.store.cases import Case
 from listener.store.mentions import Mention
 from listener.types import CasePlan, CaseState
@@ -40,10 +40,20 @@ def part(
                 if move_id is not None:
                     key = {"case_id": new.id, "mention_id": mention.id}
                     moves.keep(tx, move_id, "case_mentions", key, was={"case_id": case.id}, becomes={"case_id": new.id})
+            _decide_again(tx, new, theirs, now)
             new = _as_far(tx, case, new, theirs, by=by, now=now)
             numbers = tuple(mention.id for mention in theirs)
             parted.append(Parted(mentions=numbers, came_from=case, now_in=new, worked_on=_worked_on(tx, case)))
     return tuple(parted)
+
+
+def _decide_again(tx: Transaction, new: Case, theirs: Sequence[Mention], now: datetime) -> None:
+    """Drafts that may name the old case are withdrawn, and made anew where somebody still works on the matter."""
+    for mention in theirs:
+        waiting = [draft for draft in inbox.of_mention(tx, mention.id) if draft.state in inbox.OPEN]
+        if waiting:
+            erasing.withdraw(tx, mention.id, reason=f"it is in {new.reference} now", now=now)
+            mentions.decide_again(tx, mention.id)
 
 
 def close_empty(tx: Transaction, case: Case, *, why: str, by: str, now: datetime) -> None:
@@ -78,7 +88,7 @@ def _open(tx: Transaction, case: Case, theirs: Sequence[Mention], *, pattern: st
         skills=case.skills,
         score=case.score,
         minutes_per_point=case.minutes_per_point,
-        checklist=case.checklist,
+        checklist=tuple(replace(item, done=False) for item in case.checklist),
     )
     new = desk.open_case(
         tx,
