@@ -114,6 +114,7 @@ class App:
         actor, user = self.actor, system_user()
         opened = store.open(self.config.database.url)
         opened.users = {} if actor == user else {actor: user}
+        opened.country = self.config.customers.country
         opened.audit_key = self.config.audit.sealing
         return opened
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from listener.commands.app import App, pass_app
-from listener.commands.customer_typed import BASES, basis_help, find, known_network
+from listener.commands.customer_plain import BASES, basis_help, find, known_network
 from listener.commands.output import complain, counted, json_option, print_json, say
 from listener.types import LinkBasis
 

@@ -8,7 +8,7 @@ import click
 
 from listener.commands.app import App, pass_app
 from listener.commands.customer_links import left_plain, parted_plain, say_left, say_parted
-from listener.commands.customer_typed import find_as_it_is
+from listener.commands.customer_plain import find_as_it_is
 from listener.commands.output import counted, json_option, print_json, say
 
 THINGS = {  # what people call a row of each table

@@ -11,7 +11,8 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from enum import Enum
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
@@ -54,7 +55,7 @@ def print_json(value: Any) -> None:
     click.echo(_HIDDEN_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text))
 
 
-def plain(value: Any) -> Any:  # noqa: PLR0911
+def plain(value: Any) -> Any:  # noqa: PLR0911, PLR0912
     """A value as JSON knows them. Raises TypeError for what nobody thought of."""
     match value:
         case None | bool() | int() | float():
@@ -65,6 +66,10 @@ def plain(value: Any) -> Any:  # noqa: PLR0911
             return str(value)
         case datetime():
             return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        case date():
+            return value.isoformat()
+        case Decimal():
+            return format(value, "f")
         case timedelta():
             seconds = value.total_seconds()
             return int(seconds) if seconds.is_integer() else seconds

@@ -26,6 +26,7 @@ from listener.config.shape import (
     Budget,
     Cases,
     Config,
+    Customers,
     DaemonSettings,
     Database,
     ModelSettings,
@@ -50,6 +51,7 @@ class _Shape(BaseSettings):
     database: Database = Field(default_factory=Database)
     policy: PolicySettings = Field(default_factory=PolicySettings)
     cases: Cases = Field(default_factory=Cases)
+    customers: Customers = Field(default_factory=Customers)
     audit: AuditSettings = Field(default_factory=AuditSettings)
     accounts: dict[str, dict[str, Any]] = {}
     sources: tuple[SourceSettings, ...] = ()
@@ -163,6 +165,7 @@ class _Check:
             database=Database(url=_anchored(shape.database.url, self.path.parent)),
             policy=shape.policy,
             cases=shape.cases,
+            customers=shape.customers,
             audit=shape.audit,
             accounts=accounts,
             sources=sources,

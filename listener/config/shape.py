@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Annotated, Literal, get_args
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
-from listener import references
+from listener import reach, references
 from listener.config.targets import Target
 from listener.types import Mode
 
@@ -52,6 +52,12 @@ def _words(value: object) -> object:
     if value.lstrip().startswith("["):
         return json.loads(value)
     return [word.strip() for word in value.split(",") if word.strip()]
+
+
+def _country(code: str) -> str:
+    if not reach.is_country(code.upper()):
+        raise ValueError("is not a country's two letters, such as ES or MX")
+    return code.upper()
 
 
 Duration = Annotated[timedelta, BeforeValidator(duration)]
@@ -144,6 +150,12 @@ class AuditSettings(_Section):
         return self.key.get_secret_value().encode() if self.key else b""
 
 
+class Customers(_Section):
+    country: Annotated[str, AfterValidator(_country)] = Field(
+        default="", description="Two letters, such as `ES`: where phone numbers without a country code are dialled"
+    )
+
+
 class SourceSettings(_Section):
     name: str = Field(pattern=_NAME, description="What we call it: lower case, digits, `-`, `_`")
     account: str = Field(description="The account that reads it, one of `[accounts.…]`")
@@ -202,6 +214,7 @@ SECTIONS: Mapping[str, type[BaseModel]] = {
     "database": Database,
     "policy": PolicySettings,
     "cases": Cases,
+    "customers": Customers,
     "audit": AuditSettings,
     "sources": SourceSettings,
     "model": ModelSettings,
@@ -234,6 +247,7 @@ class Config:
     database: Database = field(default_factory=Database)
     policy: PolicySettings = field(default_factory=PolicySettings)
     cases: Cases = field(default_factory=Cases)
+    customers: Customers = field(default_factory=Customers)
     audit: AuditSettings = field(default_factory=AuditSettings)
     accounts: Mapping[str, Account] = field(default_factory=dict)
     sources: tuple[SourceSettings, ...] = ()

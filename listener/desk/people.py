@@ -6,13 +6,15 @@ import re
 import unicodedata
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
+from listener.desk import field_values
 from listener.desk.customers import check_handle
 from listener.desk.spreadsheet import Rejects, restore
 from listener.errors import Mistake
 from listener.escapes import visible
-from listener.store.customers import Customer, Edit
+from listener.store.customers import COLUMNS, Customer, Edit
 
 MAX_REFERENCE = 80
 MAX_CELL = 10_000
@@ -29,6 +31,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "language": ("language", "idioma", "lang"),
     "tier": ("tier", "nivel", "categoria", "plan"),
     "tags": ("tags", "etiquetas"),
+    "since": ("since", "customer since", "cliente desde", "fecha de alta"),
 }
 NETWORK_NAMES = {"twitter": "x"}
 LANGUAGES = {"espanol": "es", "castellano": "es", "spanish": "es", "ingles": "en", "english": "en", "portugues": "pt"}
@@ -55,7 +58,7 @@ class Person:
 
     reference: str
     values: Mapping[str, Any]
-    fields: Mapping[str, str] = field(default_factory=dict)
+    fields: Mapping[str, Any] = field(default_factory=dict)  # by their types
     handles: tuple[tuple[str, str], ...] = ()  # (network, handle)
 
 
@@ -139,14 +142,9 @@ def read(shape: Layout, cells: Sequence[str]) -> Person | str:
         if not kind:
             continue
         called = name or kind
-        if len(raw) > MAX_CELL:
-            wrong.append(f"{called} is {len(raw):,} characters long, more than {MAX_CELL:,}")
-            continue
-        cell = unicodedata.normalize("NFC", restore(raw)).strip()
-        if found := _CONTROL.search(cell):
-            wrong.append(f"{called} holds the control character {visible(found[0])}")
-            continue
         try:
+            cell = unicodedata.normalize("NFC", restore(raw)).strip() if len(raw) <= MAX_CELL else raw
+            check_text(called, cell)
             if kind == "field":
                 fields[name] = cell
             elif kind == "account":
@@ -228,6 +226,19 @@ def check_tags(text: str) -> tuple[str, ...]:
     return tuple(tags)
 
 
+def check_since(text: str) -> date | None:
+    """The day they became a customer, None where nobody knows."""
+    return field_values.day(text) if text else None
+
+
+def check_text(called: str, text: str) -> None:
+    """Raises Mistake where a cell is too long or holds control characters."""
+    if len(text) > MAX_CELL:
+        raise Mistake(f"{called} is {len(text):,} characters long, more than {MAX_CELL:,}.")
+    if found := _CONTROL.search(text):
+        raise Mistake(f"{called} holds the control character {visible(found[0])}.")
+
+
 CHECKS: Mapping[str, Callable[[str], Any]] = {
     "reference": check_reference,
     "name": check_name,
@@ -236,8 +247,9 @@ CHECKS: Mapping[str, Callable[[str], Any]] = {
     "language": check_language,
     "tier": check_tier,
     "tags": check_tags,
+    "since": check_since,
 }
-EMPTY: Mapping[str, Any] = {"name": "", "email": None, "phone": None, "language": "", "tier": "", "tags": ()}
+EMPTY: Mapping[str, Any] = {name: empty for name, empty in COLUMNS.items() if name != "fields"}
 
 
 def merged(person: Person, before: Customer | None) -> Edit:

@@ -43,6 +43,7 @@ class Store:
         self._engine = engine
         self.url = url
         self.users: Mapping[str, str] = {}  # whose the name on this machine is other than the one they act under
+        self.country = ""  # two letters: where phone numbers without a country code are dialled
         self.audit_key = b""  # what the audit log is sealed with; "" for no key
 
     @property
@@ -57,7 +58,7 @@ class Store:
     @contextmanager
     def read(self) -> Iterator[Transaction]:
         """A consistent view. Raises Outage when the database does not answer."""
-        with _outages(self.url), self._engine.connect() as tx:
+        with _outages(self.url), self._engine.connect().execution_options(escucha_country=self.country) as tx:
             yield tx
             tx.rollback()
 
@@ -70,7 +71,11 @@ class Store:
         """
         from listener.store import chain
 
-        options = {"escucha_users": self.users, "escucha_audit": chain.Pending(key=self.audit_key)}
+        options = {
+            "escucha_users": self.users,
+            "escucha_country": self.country,
+            "escucha_audit": chain.Pending(key=self.audit_key),
+        }
         with (
             _outages(self.url),
             self._engine.connect().execution_options(escucha_write=True, **options) as tx,

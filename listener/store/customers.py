@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, bindparam, func, or_, select, update
 
 from listener.errors import NotFound
-from listener.store import Transaction, audit, upsert
+from listener.store import Transaction, audit, bulk, contacts, upsert
 from listener.store import tables as t
 
 
 @dataclass(frozen=True, kw_only=True)
 class Customer:
-    """The company's record of a person. `fields` holds what was imported beyond the known columns."""
+    """The company's record of a person. `fields` holds what was imported beyond the known columns, by its type."""
 
     id: int
     reference: str
@@ -27,17 +27,35 @@ class Customer:
     tier: str
     tags: tuple[str, ...]
     fields: dict[str, Any]
+    since: date | None
     added_at: datetime
     changed_at: datetime
 
 
 @dataclass(frozen=True, kw_only=True)
 class Edit:
-    """How one record is to be: every column but the key and the times. `changed` names what differs from before."""
+    """How one record is to be: every column but the key and the times. `changed` names what differs from before.
+
+    `digest`: of the line that said so, by which the same line is known when it comes again.
+    """
 
     reference: str
     values: Mapping[str, Any]
     changed: tuple[str, ...]
+    digest: str = ""
+
+
+# A record's columns beside its reference, and what each holds where nobody says.
+COLUMNS: Mapping[str, Any] = {
+    "name": "",
+    "email": None,
+    "phone": None,
+    "language": "",
+    "tier": "",
+    "tags": (),
+    "fields": {},
+    "since": None,
+}
 
 
 def get(tx: Transaction, reference: str) -> Customer:
@@ -88,29 +106,109 @@ def known(tx: Transaction, references: Iterable[str]) -> dict[str, Customer]:
     return {row.reference: _customer(row) for row in tx.execute(query)}
 
 
+def ids(tx: Transaction, references: Iterable[str]) -> dict[str, int]:
+    """The row ids of those that exist, by reference."""
+    c = t.customers.c
+    return {row[0]: row[1] for row in tx.execute(select(c.reference, c.id).where(c.reference.in_(list(references))))}
+
+
+def as_imported(tx: Transaction, references: Iterable[str]) -> dict[str, tuple[int, str]]:
+    """Row id and digest of the line last imported of those that exist, by reference; locked as by `known`."""
+    c = t.customers.c
+    query = select(c.reference, c.id, c.imported).where(c.reference.in_(list(references))).with_for_update()
+    return {row[0]: (row[1], row[2]) for row in tx.execute(query)}
+
+
 def write(
     tx: Transaction, *, added: Sequence[Edit], changed: Sequence[Edit], by: str, now: datetime, source: str
-) -> None:
-    """Adds and changes records in bulk, each with its entry in the audit log (names of columns, never their values)."""
-    if added:
-        rows = [{"reference": edit.reference, **edit.values, "added_at": now, "changed_at": now} for edit in added]
-        new = upsert(tx, t.customers)
-        fresh = {name: new.excluded[name] for name in (*added[0].values, "changed_at")}
-        tx.execute(new.on_conflict_do_update(index_elements=["reference"], set_=fresh), rows)
-    if changed:
-        columns: dict[str, Any] = {name: bindparam(f"new_{name}") for name in (*changed[0].values, "changed_at")}
-        rows = [
-            {"of": edit.reference, "new_changed_at": now, **{f"new_{name}": each for name, each in edit.values.items()}}
-            for edit in changed
-        ]
-        tx.execute(update(t.customers).where(t.customers.c.reference == bindparam("of")).values(columns), rows)
-    done: list[tuple[str, Edit, dict[str, Any]]] = [("customer.added", edit, {"source": source}) for edit in added]
-    done += [("customer.changed", edit, {"source": source, "columns": list(edit.changed)}) for edit in changed]
+) -> dict[str, int]:
+    """Adds and changes records in bulk, each with its entry in the audit log (names of columns, never their values).
+
+    The contact points of the records follow. Gives the row ids by reference.
+    """
+    _add(tx, added, now)
+    _change(tx, changed, now)
+    found = ids(tx, [edit.reference for edit in (*added, *changed)])
+    _follow(tx, found, added, changed, now)
     entries = [
-        audit.Entry(at=now, by=by, action=action, subject=f"customer {edit.reference}", detail=detail)
-        for action, edit, detail in done
+        audit.Entry(
+            at=now,
+            by=by,
+            action="customer.added",
+            subject=f"customer {edit.reference}",
+            detail={"source": source},
+        )
+        for edit in added
+    ]
+    entries += [
+        audit.Entry(
+            at=now,
+            by=by,
+            action="customer.changed",
+            subject=f"customer {edit.reference}",
+            detail={"source": source, "columns": list(edit.changed)},
+        )
+        for edit in changed
     ]
     audit.record_all(tx, entries)
+    return found
+
+
+def _row(edit: Edit) -> tuple[Any, ...]:
+    values = edit.values
+    return (*(values.get(name, empty) for name, empty in COLUMNS.items()), edit.digest)
+
+
+def _add(tx: Transaction, added: Sequence[Edit], now: datetime) -> None:
+    names = ("reference", *COLUMNS, "imported", "added_at", "changed_at")
+    new = upsert(tx, t.customers)
+    fresh = {name: new.excluded[name] for name in (*COLUMNS, "imported", "changed_at")}
+    kept = new.on_conflict_do_update(index_elements=["reference"], set_=fresh)
+    bulk.put(tx, kept, t.customers, names, [(edit.reference, *_row(edit), now, now) for edit in added])
+
+
+def _change(tx: Transaction, changed: Sequence[Edit], now: datetime) -> None:
+    if not changed:
+        return
+    names = (*COLUMNS, "imported")
+    columns: dict[str, Any] = {name: bindparam(f"new_{name}") for name in (*names, "changed_at")}
+    rows = [
+        {
+            "of": edit.reference,
+            "new_changed_at": now,
+            **{f"new_{name}": value for name, value in zip(names, _row(edit), strict=True)},
+        }
+        for edit in changed
+    ]
+    tx.execute(update(t.customers).where(t.customers.c.reference == bindparam("of")).values(columns), rows)
+
+
+def _follow(
+    tx: Transaction, found: Mapping[str, int], added: Sequence[Edit], changed: Sequence[Edit], now: datetime
+) -> None:
+    """The contact points of the records, as e-mail and phone now say."""
+    moved = [
+        (edit, column, kind) for edit in changed for column, kind in contacts.COLUMNS.items() if column in edit.changed
+    ]
+    reached = [
+        (edit.reference, kind, written)
+        for column, kind in contacts.COLUMNS.items()
+        for edit in added
+        if (written := edit.values.get(column))
+    ]
+    reached += [(edit.reference, kind, written) for edit, column, kind in moved if (written := edit.values.get(column))]
+    gone = [(edit.reference, kind) for edit, _, kind in moved]
+    contacts.follow(tx, ids=found, added=reached, gone=gone, now=now)
+
+
+def mark_imported(tx: Transaction, digests: Mapping[int, str]) -> None:
+    """Remembers by row id the digest of the line that said what the record says already."""
+    if digests:
+        rows = [{"of": number, "new_imported": digest} for number, digest in digests.items()]
+        tx.execute(
+            update(t.customers).where(t.customers.c.id == bindparam("of")).values(imported=bindparam("new_imported")),
+            rows,
+        )
 
 
 def listing(tx: Transaction, *, search: str = "", limit: int | None = None) -> list[Customer]:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Table, UniqueConstraint, func, select, update
 
 from listener.errors import NotFound
-from listener.store import Transaction, audit, cases, moves
+from listener.store import Transaction, audit, cases, contacts, moves
 from listener.store import tables as t
-from listener.store.customers import Customer, Edit, by_id, write
+from listener.store.customers import COLUMNS, Customer, Edit, by_id, write
 from listener.store.moves import MoveKind
 
 # Every column that names a customer either goes with a merge or stays; a test finds those that are in neither.
@@ -21,6 +21,12 @@ GOES = (
     "expected_links.customer_id",
     "link_codes.customer_id",
     "link_suggestions.customer_id",
+    "contact_points.customer_id",
+    "consents.customer_id",
+    "customer_notes.customer_id",
+    "contracts.customer_id",
+    "products.customer_id",
+    "payments.customer_id",
     "cases.customer_id",
 )
 STAYS: Mapping[str, str] = {
@@ -30,7 +36,6 @@ STAYS: Mapping[str, str] = {
     "moves.other_id": "what was done to which record is history",
 }
 _CAME = ("linked_at", "issued_at", "opened_at", "added_at", "noted_at", "at", "changed_at")  # when a row came to be
-COLUMNS = ("name", "email", "phone", "language", "tier", "tags", "fields")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +66,8 @@ def merge(tx: Transaction, customer: Customer, other: Customer, *, by: str, now:
                 moves.keep(tx, move_id, "cases", {"id": row.id}, was={column: other.id}, becomes={column: customer.id})
             else:
                 key = {each.name: row._mapping[each.name] for each in table.primary_key.columns}
-                moves.change(tx, move_id, table, key, **{column: customer.id})
+                more = {"of_record": False} if table is t.contact_points else {}  # it follows the other record's column
+                moves.change(tx, move_id, table, key, **{column: customer.id}, **more)
             moved[table.name] = moved.get(table.name, 0) + 1
     filled = _fill(tx, move_id, customer, other, by=by, now=now)
     tx.execute(update(t.customers).where(t.customers.c.id == other.id).values(merged_into_id=customer.id))
@@ -90,12 +96,16 @@ def part(tx: Transaction, customer: Customer, other: Customer, *, by: str, now: 
         if put.table == "cases":
             why = f"{other.reference} is a record of its own"
             cases.set_customer(tx, cases.by_id(tx, put.key["id"]), put.was, by=by, now=now, why=why)
+    reached = [
+        (other.reference, kind, written) for name, kind in contacts.COLUMNS.items() if (written := getattr(other, name))
+    ]
+    contacts.follow(tx, ids={other.reference: other.id}, added=reached, gone=[], now=now)
     values = {put.column: put.was for put in undone.back if put.table == "customers"}
     if values:
         _write(tx, by_id(tx, customer.id), values, by=by, now=now, source=f"{other.reference} is a record of its own")
     tx.execute(update(t.customers).where(t.customers.c.id == other.id).values(merged_into_id=None))
     _record(tx, "unmerged", (customer, other), by, now)
-    return undone
+    return replace(undone, left=tuple(put for put in undone.left if put.column != "of_record"))
 
 
 def family(tx: Transaction, customer: Customer) -> list[Customer]:

@@ -370,10 +370,99 @@ customers = Table(
     Column("language", String(10), nullable=False, default=""),
     Column("tier", String(50), nullable=False, default=""),
     Column("tags", JSON, nullable=False),
-    Column("fields", JSON, nullable=False),
+    Column("fields", JSON, nullable=False),  # by the types in `field_types`
+    Column("since", Date),  # when they became a customer
+    Column("imported", String(32), nullable=False, default=""),  # digest of the line last imported; "" after an edit
     Column("added_at", Moment, nullable=False),
     Column("changed_at", Moment, nullable=False),
     Column("merged_into_id", BigKey, ForeignKey("customers.id"), index=True),  # the same person's, that rules
+)
+
+field_types = Table(  # what an imported field holds; one that is not here holds text
+    "field_types",
+    metadata,
+    Column("name", String(100), primary_key=True),  # in small letters
+    Column("kind", String(20), nullable=False),
+    Column("currency", String(3), nullable=False, default=""),
+    Column("choices", JSON, nullable=False),
+    Column("declared_by", String(100), nullable=False),
+    Column("declared_at", Moment, nullable=False),
+)
+
+contact_points = Table(
+    "contact_points",
+    metadata,
+    key(),
+    ref("customers", index=False),
+    Column("kind", String(50), nullable=False),  # mail, phone, chat, post, account, …
+    Column("value", Text, nullable=False),  # as it is compared: an address in small letters, a number as E.164
+    Column("written", Text, nullable=False),  # as people write it
+    Column("of_record", Boolean, nullable=False),  # it follows the record's own e-mail or phone
+    Column("preferred", Boolean, nullable=False),
+    Column("do_not_use", Boolean, nullable=False),
+    Column("verified_at", Moment),
+    Column("added_at", Moment, nullable=False),
+    UniqueConstraint("customer_id", "kind", "value"),
+    Index(None, "value"),
+)
+
+consents = Table(  # what they allowed and what they took back; the newest for a channel and purpose counts
+    "consents",
+    metadata,
+    key(),
+    ref("customers"),
+    Column("channel", String(50), nullable=False),  # "any" or a contact point's kind
+    Column("purpose", String(50), nullable=False),
+    Column("given", Boolean, nullable=False),
+    Column("at", Moment, nullable=False),  # when they said so
+    Column("source", Text, nullable=False),
+    Column("noted_by", String(100), nullable=False),
+    Column("noted_at", Moment, nullable=False),
+)
+
+customer_notes = Table(
+    "customer_notes",
+    metadata,
+    key(),
+    ref("customers"),
+    Column("text", Text, nullable=False),
+    Column("by", String(100), nullable=False),
+    Column("at", Moment, nullable=False),
+)
+
+contracts = Table(
+    "contracts",
+    metadata,
+    key(),
+    ref("customers", index=False),
+    Column("reference", String(100), nullable=False),
+    Column("product", Text, nullable=False, default=""),
+    Column("begins_on", Date),
+    Column("ends_on", Date),  # the last day; None: it goes on
+    Column("changed_at", Moment, nullable=False),
+    UniqueConstraint("customer_id", "reference"),
+)
+
+products = Table(
+    "products",
+    metadata,
+    key(),
+    ref("customers", index=False),
+    Column("name", String(200), nullable=False),
+    Column("changed_at", Moment, nullable=False),
+    UniqueConstraint("customer_id", "name"),
+)
+
+payments = Table(  # what each paid last, and what they owe; amounts are decimals in text, such as 12.50
+    "payments",
+    metadata,
+    Column("customer_id", BigKey, ForeignKey("customers.id"), primary_key=True),
+    Column("last_on", Date),
+    Column("last_amount", String(30)),
+    Column("arrears", String(30)),
+    Column("arrears_since", Date),
+    Column("currency", String(3), nullable=False, default=""),
+    Column("changed_at", Moment, nullable=False),
 )
 
 links = Table(

@@ -13,7 +13,8 @@ from listener.store import audit
 from tests.listener.commands.desk_world import DANGEROUS, DeskWorld
 
 HOSTILE = "[red]x[/red] \u202egnp.exe pay\u200bpal"
-KEYS = {"reference", "name", "email", "phone", "language", "tier", "tags", "fields", "added_at", "changed_at"}
+KEYS = {"reference", "name", "email", "phone", "language", "tier", "tags", "fields", "since", "added_at", "changed_at"}
+STANDING = {"tenure_days", "payments", "contracts", "products", "contacts", "consents", "notes"}
 
 
 @pytest.fixture
@@ -156,11 +157,86 @@ def test_everything_about_a_customer_stands_together(world: DeskWorld) -> None:
     for part in ("Lugo", "@ana", "@luis", "not yet", "public_evidence", "ES-26-000001", f"M{number}"):
         assert part in shown
     told = ask(world, "show", "C1")
-    assert set(told) == {*KEYS, "links", "cases", "mentions"}
+    assert set(told) == {*KEYS, *STANDING, "links", "cases", "mentions"}
     assert {link["handle"]: link["heard"] for link in told["links"]} == {"ana": True, "luis": False}
     assert told["fields"] == {"city": "Lugo"}
     assert told["mentions"][0]["mention"] == number
     assert told["cases"][0]["customer"]["reference"] == "C1"
+
+
+# --- a record by hand ---
+
+
+def test_a_record_is_edited_piece_by_piece(world: DeskWorld) -> None:
+    world.run("customer", "add", "C1", "--name", "Ana", "--email", "ana@x.example", "--tier", "gold")
+    ask(world, "field", "Saldo", "money", "--currency", "EUR")
+    told = ask(world, "edit", "C1", "--email", "", "--since", "2019-05-31", "--set", "Saldo=1.200,50")
+    assert told["changed"] == ["email", "since", "fields.Saldo"]
+    assert (told["email"], told["tier"], told["since"]) == (None, "gold", "2019-05-31")
+    assert told["fields"] == {"Saldo": "1200.50 EUR"}
+    assert "is like that already" in printed(world, "edit", "C1", "--tier", "gold")
+    assert "Nothing is named" in refused(world, "edit", "C1")
+    assert "'often' is no amount of money" in refused(world, "edit", "C1", "--set", "saldo=often")
+    assert "names no field" in refused(world, "edit", "C1", "--set", "saldo")
+    assert "The name is empty" in refused(world, "edit", "C1", "--name", " ")
+
+
+def test_fields_are_declared_and_listed(world: DeskWorld) -> None:
+    assert "No field has a type" in printed(world, "field")
+    told = ask(world, "field", "Plan", "choice", "--choice", "Fibra", "--choice", "ADSL")
+    assert told == {"fields": [{"name": "plan", "kind": "choice", "currency": "", "choices": ["Fibra", "ADSL"]}]}
+    assert "Fibra, ADSL" in printed(world, "field")
+    assert "Say what 'Plan' holds" in refused(world, "field", "Plan")
+    assert "needs its choices" in refused(world, "field", "Plan", "choice")
+
+
+def test_contact_points_are_added_marked_and_taken_away(world: DeskWorld) -> None:
+    world.run("customer", "add", "C1", "--name", f"Ana {HOSTILE}", "--email", "ana@x.example")
+    told = ask(world, "contact", "C1", "phone", "+34 911 222 333", "--preferred")
+    assert [(each["kind"], each["value"], each["usable"]) for each in told["contacts"]] == [
+        ("phone", "+34911222333", True),
+        ("mail", "ana@x.example", True),
+    ]
+    assert set(told["contacts"][0]) == {
+        *("kind", "value", "written", "of_record", "preferred", "do_not_use", "verified_at", "usable", "why_not")
+    }
+    shown = printed(world, "contact", "C1", "mail", "ANA@x.example", "--do-not-use")
+    assert "must not be used" in shown
+    assert "already" in refused(world, "contact", "C1", "phone", "+34911222333")
+    assert "no phone number" in refused(world, "contact", "C1", "phone", "call me")
+    assert "is the record's own" in refused(world, "contact", "C1", "mail", "ana@x.example", "--remove")
+    assert "There is no mail" in refused(world, "contact", "C1", "mail", "b@x.example", "--remove")
+    assert "Name the contact point" in refused(world, "contact", "C1", "mail")
+    assert "Name the contact point" in refused(world, "contact", "C1", "--verified")
+    assert "cannot be preferred" in refused(
+        world, "contact", "C1", "mail", "a@x.example", "--preferred", "--do-not-use"
+    )
+    assert len(ask(world, "contact", "C1", "phone", "+34911222333", "--remove")["contacts"]) == 1
+
+
+def test_consent_is_noted_and_shown(world: DeskWorld) -> None:
+    world.run("customer", "add", "C1", "--name", "Ana", "--email", "ana@x.example")
+    assert "Nobody asked them yet" in printed(world, "consent", "C1")
+    assert "nobody allowed marketing" in printed(world, "contact", "C1", "--purpose", "marketing")
+    told = ask(world, "consent", "C1", "marketing", "--given", "--channel", "mail", "--source", f"form {HOSTILE}")
+    assert [(each["purpose"], each["channel"], each["given"]) for each in told["consents"]] == [
+        ("marketing", "mail", True)
+    ]
+    assert ask(world, "contact", "C1", "--purpose", "marketing")["contacts"][0]["usable"]
+    world.clock.forward(days=1)
+    assert "withdrawn" in printed(world, "consent", "C1", "marketing", "--withdrawn")
+    assert "was withdrawn" in printed(world, "contact", "C1", "--purpose", "marketing")
+    assert "is what the record says" in refused(world, "consent", "C1", "marketing", "--withdrawn")
+    assert "still to come" in refused(world, "consent", "C1", "marketing", "--given", "--on", "2099-01-01")
+    assert "Name the purpose" in refused(world, "consent", "C1", "marketing")
+
+
+def test_notes_stand_with_the_record(world: DeskWorld) -> None:
+    world.run("customer", "add", "C1", "--name", "Ana")
+    assert "Noted on C1" in printed(world, "note", "C1", f"Rings in the evening {HOSTILE}")
+    assert "Rings in the evening" in printed(world, "show", "C1")
+    assert ask(world, "note", "C1", "two")["notes"][0]["by"] == "ana"
+    assert "between 1 and" in refused(world, "note", "C1", " ")
 
 
 # --- links ---

@@ -1,10 +1,11 @@
-"""What the commands about customers have in common: references and networks as people type them."""
+"""What the commands about customers share: finding one, and what programs are given of one."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from listener.commands.app import App
+from listener.commands.output import plain
 from listener.errors import Mistake, NotFound
 from listener.types import LinkBasis
 
@@ -14,6 +15,11 @@ if TYPE_CHECKING:
 
 BASES = [basis.value for basis in LinkBasis if basis is not LinkBasis.FORBIDDEN]
 basis_help = "How we know: they told us, we verified it, or it is public."
+
+
+def as_plain(customer: Customer) -> dict[str, Any]:
+    """A customer for programs; these keys stay."""
+    return {name: value for name, value in plain(customer).items() if name != "id"}
 
 
 def find(tx: Transaction, reference: str) -> Customer:

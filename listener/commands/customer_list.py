@@ -1,0 +1,33 @@
+"""`escucha customer list`: who is on record."""
+
+from __future__ import annotations
+
+import click
+
+from listener.commands.app import App, pass_app
+from listener.commands.customer_plain import as_plain
+from listener.commands.output import json_option, print_json, say, table
+
+LIMIT = 50
+
+
+@click.command("list")
+@click.option("--search", default="", metavar="WORDS", help="In reference, name, e-mail, phone and tier.")
+@click.option("--limit", type=click.IntRange(1, 1_000_000), default=LIMIT, show_default=True, help="How many at most.")
+@json_option
+@pass_app
+def list_(app: App, *, search: str, limit: int, as_json: bool) -> None:
+    """Every customer, or those that the words are found in."""
+    from listener.store import customers
+
+    with app.store.read() as tx:
+        found = customers.listing(tx, search=search, limit=limit)
+        total = customers.count(tx, search=search)
+    if as_json:
+        print_json({"customers": [as_plain(each) for each in found], "total": total})
+        return
+    rows = [(each.reference, each.name, each.tier, each.language, each.email or each.phone) for each in found]
+    empty = "Nobody is found." if search else "There is no customer yet; `escucha customer import` brings them in."
+    table(("reference", "name", "tier", "language", "reached by"), rows, empty=empty, wide="name")
+    if total > len(found):
+        say(f"{total - len(found)} more; see them with --limit {total}.")

@@ -1,0 +1,250 @@
+"""What is held about people, column by column: where it stands, whose it is, and how it goes.
+
+Every column that can hold words (text, JSON, bytes) is declared here, and a test fails for one that is not. So a new
+table cannot forget to say what `customer erase` and `customer export` must do with it:
+
+    words    may hold what a person wrote, or what says who they are
+    clear    holds our own words, labels, names of settings, states, keys; it is searched all the same, and told of
+    whose    which rows are about a person; None where no row is about one
+    gone     those rows are deleted;  `emptied`: what their columns become;  neither: `erasing.py` leaves a skeleton
+
+What stands in other people's rows (`words` there) is masked where it names the person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import JSON, Column, ColumnElement, LargeBinary, String, Table, false, or_, select
+
+from listener.store import tables as t
+
+ERASED = "(erased)"  # what stands where a name or a title must
+
+
+@dataclass(frozen=True, kw_only=True)
+class Person:
+    """Somebody, by the numbers of their rows: records of them, accounts and cases."""
+
+    customers: tuple[int, ...] = ()
+    accounts: tuple[int, ...] = ()
+    cases: tuple[int, ...] = ()
+
+    @property
+    def mentions(self) -> Any:
+        """A selection of the numbers of what they wrote."""
+        return select(t.mentions.c.id).where(t.mentions.c.account_id.in_(self.accounts))
+
+    @property
+    def drafts(self) -> Any:
+        """A selection of the numbers of the answers to them."""
+        return select(t.drafts.c.id).where(t.drafts.c.mention_id.in_(self.mentions))
+
+
+Whose = Callable[[Person], ColumnElement[bool]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Held:
+    """What one table holds; every column of it that can hold words stands in `words` or in `clear`."""
+
+    words: tuple[str, ...] = ()
+    clear: tuple[str, ...] = ()
+    whose: Whose | None = None
+    gone: bool = False
+    emptied: Mapping[str, Any] = field(default_factory=dict)
+
+
+def verbal(table: Table) -> tuple[str, ...]:
+    """The columns of a table that can hold words."""
+    return tuple(column.name for column in table.columns if holds_words(column))
+
+
+def holds_words(column: Column[Any]) -> bool:
+    """Whether anything can be written into it."""
+    return isinstance(column.type, String | JSON | LargeBinary)
+
+
+def of_customer(table: Table) -> Whose:
+    """Rows that name a record by `customer_id`."""
+    return lambda person: table.c.customer_id.in_(person.customers) if person.customers else false()
+
+
+def of_mention(table: Table) -> Whose:
+    """Rows that name what they wrote by `mention_id`."""
+    return lambda person: table.c.mention_id.in_(person.mentions)
+
+
+def of_case(table: Table) -> Whose:
+    """Rows that name a case of theirs by `case_id`."""
+    return lambda person: table.c.case_id.in_(person.cases)
+
+
+def _moved(person: Person) -> ColumnElement[bool]:
+    moves = t.moves.c
+    return or_(
+        moves.customer_id.in_(person.customers),
+        moves.other_id.in_(person.customers),
+        moves.account_id.in_(person.accounts),
+    )
+
+
+HELD: dict[str, Held] = {
+    # --- listening ---
+    "sources": Held(clear=("name", "account", "network", "query", "cursor", "last_error", "paused", "stream_error")),
+    "gaps": Held(clear=("reason",)),
+    "spending": Held(clear=("account", "call")),
+    "identities": Held(clear=("account", "network", "external_id", "handle")),
+    "accounts": Held(
+        words=("external_id", "handle", "display_name", "url", "contacts"),
+        clear=("network",),
+        whose=lambda person: t.accounts.c.id.in_(person.accounts),
+    ),
+    "mentions": Held(
+        words=(
+            "external_id", "text", "content_warning", "quoted", "unanswerable", "url", "parent_id", "thread_id",
+            "media", "raw", "trouble", "terms",
+        ),
+        clear=("network", "state", "kind", "visibility", "claimed_language", "copy_key"),
+        whose=lambda person: t.mentions.c.account_id.in_(person.accounts),
+    ),
+    "revisions": Held(words=("text", "content_warning"), whose=of_mention(t.revisions)),
+    # --- understanding and deciding ---
+    "model_versions": Held(clear=("version",)),
+    "policy_versions": Held(clear=("version", "text", "overrides")),
+    "understandings": Held(
+        clear=(
+            "model_version", "language", "sentiment", "sentiment_scores", "intents", "intent_scores", "signals",
+            "signal_scores", "areas", "area_scores",
+        ),
+        whose=of_mention(t.understandings),
+    ),
+    "decisions": Held(
+        words=("ignored", "saw", "trace"),
+        clear=("policy_version", "model_version", "urgency", "escalate_to", "tags", "alerts", "facts", "fingerprint"),
+        whose=of_mention(t.decisions),
+    ),
+    "facts": Held(clear=("digest", "facts")),
+    "drafts": Held(
+        words=("text", "reason", "posted_url"),
+        clear=(
+            "send_key", "state", "account", "language", "template", "policy_version", "decided_by", "posted_id", "rule",
+            "wording",
+        ),
+        whose=of_mention(t.drafts),
+        emptied={"reason": None, "posted_url": None},
+    ),
+    "draws": Held(clear=("level", "name"), whose=of_mention(t.draws)),
+    "views": Held(
+        words=("text",),
+        clear=("actor", "policy_version"),
+        whose=lambda person: t.views.c.draft_id.in_(person.drafts),
+    ),
+    # --- the desk ---
+    "customers": Held(
+        words=("reference", "name", "email", "phone", "tags", "fields"),
+        clear=("language", "tier", "imported"),
+        whose=lambda person: t.customers.c.id.in_(person.customers),
+        gone=True,
+    ),
+    "field_types": Held(clear=("name", "kind", "currency", "choices", "declared_by")),
+    "contact_points": Held(
+        words=("value", "written"), clear=("kind",), whose=of_customer(t.contact_points), gone=True
+    ),
+    "consents": Held(
+        words=("source",), clear=("channel", "purpose", "noted_by"), whose=of_customer(t.consents), gone=True
+    ),
+    "customer_notes": Held(words=("text",), clear=("by",), whose=of_customer(t.customer_notes), gone=True),
+    "contracts": Held(words=("reference",), clear=("product",), whose=of_customer(t.contracts), gone=True),
+    "products": Held(clear=("name",), whose=of_customer(t.products), gone=True),
+    "payments": Held(
+        clear=("last_amount", "arrears", "currency"), whose=of_customer(t.payments), gone=True
+    ),
+    "links": Held(
+        words=("evidence",),
+        clear=("basis", "linked_by", "unlinked_by"),
+        whose=lambda person: or_(
+            t.links.c.customer_id.in_(person.customers), t.links.c.account_id.in_(person.accounts)
+        ),
+        gone=True,
+    ),
+    "expected_links": Held(
+        words=("handle", "evidence"),
+        clear=("network", "basis", "linked_by", "settled_by"),
+        whose=of_customer(t.expected_links),
+        gone=True,
+    ),
+    "link_codes": Held(clear=("digest", "network", "issued_by"), whose=of_customer(t.link_codes), gone=True),
+    "link_tries": Held(
+        clear=("outcome",),
+        whose=lambda person: or_(
+            t.link_tries.c.account_id.in_(person.accounts),
+            t.link_tries.c.link_code_id.in_(
+                select(t.link_codes.c.id).where(t.link_codes.c.customer_id.in_(person.customers))
+            ),
+        ),
+        gone=True,
+    ),
+    "link_suggestions": Held(
+        words=("reasons",),
+        clear=("strength", "state", "decided_by"),
+        whose=lambda person: or_(
+            t.link_suggestions.c.customer_id.in_(person.customers),
+            t.link_suggestions.c.other_id.in_(person.customers),
+            t.link_suggestions.c.account_id.in_(person.accounts),
+        ),
+        gone=True,
+    ),
+    "sweeps": Held(clear=("name",)),
+    "moves": Held(clear=("kind", "by", "undone_by"), whose=_moved, gone=True),
+    "moved_rows": Held(
+        words=("was", "becomes"),
+        clear=("table_name", "key"),
+        whose=lambda person: t.moved_rows.c.move_id.in_(select(t.moves.c.id).where(_moved(person))),
+        gone=True,
+    ),
+    "case_numbers": Held(),
+    "case_patterns": Held(clear=("pattern",)),
+    "cases": Held(
+        words=("title",),
+        clear=(
+            "reference", "state", "team", "agent", "tags", "opened_by", "promise", "asked_team", "asked_by", "skills",
+            "watchers", "checklist",
+        ),
+        whose=lambda person: t.cases.c.id.in_(person.cases),
+    ),
+    "case_mentions": Held(words=("why",), whose=of_case(t.case_mentions)),
+    "case_events": Held(words=("detail",), clear=("kind", "by"), whose=of_case(t.case_events)),
+    "case_steps": Held(clear=("clock", "occasion", "alerts", "team", "urgency"), whose=of_case(t.case_steps)),
+    # --- marketing ---
+    "notices": Held(words=("title",), clear=("state", "written_by", "approved_by", "published_by")),
+    "deliveries": Held(
+        words=("text",),
+        clear=("account", "network", "language", "send_key", "state", "posted_id", "posted_url", "reason"),
+    ),
+    "attachments": Held(
+        words=("name", "data", "alt"),
+        clear=("content_type",),
+        whose=lambda person: t.attachments.c.draft_id.in_(person.drafts),
+        gone=True,
+    ),
+    # --- the switch and the record ---
+    "pauses": Held(clear=("scope", "by", "reason")),
+    "daemons": Held(clear=("name", "version", "policy", "trouble")),
+    "audit": Held(words=("subject", "detail"), clear=("by", "action", "salt", "digest", "key", "hash")),
+    "audit_head": Held(clear=("hash", "key")),
+    # --- what people teach the model ---
+    "corrections": Held(
+        clear=("what", "was", "becomes", "by", "looked_by"), whose=of_mention(t.corrections), gone=True
+    ),
+    # --- whom of us something was told ---
+    "alerts": Held(
+        words=("subject", "why", "reason"),
+        clear=("target", "kind", "rule", "urgency", "key", "send_key", "state"),
+        whose=lambda person: or_(t.alerts.c.mention_id.in_(person.mentions), t.alerts.c.case_id.in_(person.cases)),
+        emptied={"subject": ERASED, "why": ERASED, "reason": None},
+    ),
+    "alert_targets": Held(clear=("target", "last_error")),
+}  # fmt: skip
