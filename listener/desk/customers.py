@@ -85,6 +85,7 @@ def link(
     Raises Mistake where that is forbidden, AlreadyDone where the account is somebody's.
     """
     links.alone(tx)
+    customer = customers.ruling(tx, customer)
     bare = check_handle(handle)
     claim = links.claims(tx, network, [bare])[links.fold(bare)]
     why_not = refusal(claim, network=network, linkable=linkable, basis=basis, reference=customer.reference)
@@ -107,7 +108,8 @@ def tie(
     by: str,
     now: datetime,
 ) -> Linked:
-    """Links or expects, without asking again whether it may (`refusal` says)."""
+    """Links or expects, without asking again whether it may (`refusal` says); for whoever rules for the record."""
+    customer = customers.ruling(tx, customer)
     if claim.account_id is None:
         told = [(network, claim.handle, customer)]
         links.expect(tx, told, basis=basis, evidence=evidence, by=by, now=now)

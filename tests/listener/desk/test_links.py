@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from listener.errors import AlreadyDone, Mistake, NotFound
-from listener.store import audit, cases, customers, inbox, links, merges, moves, tables
+from listener.store import audit, cases, customers, links, merges, moves, tables
 from listener.types import CaseState, DraftState
 from tests.listener.desk.people_world import PeopleWorld
 
@@ -55,8 +55,6 @@ def test_what_was_written_with_the_wrong_record_in_view_is_withdrawn_and_written
     world.links_("C1", "eva")
     world.hears("eva", "@marca todo mal")
     (draft,) = world.drafts(DraftState.PROPOSED)
-    with world.store.read() as tx:
-        assert inbox.get(tx, draft.id).case_id is not None
     assert world.unlinks("C1", "eva").again == (draft.mention_id,)
     (gone,) = world.drafts()
     assert (gone.state, gone.text) == (DraftState.EXPIRED, "")
@@ -129,7 +127,7 @@ def test_merging_brings_accounts_cases_and_what_the_record_lacked(world: PeopleW
         ("vip",),
         {"plan": "fibre"},
     )
-    assert world.handles("C1") == ["ana", "eva"]
+    assert sorted(world.handles("C1")) == ["ana", "eva"]
     assert world.cases() == [("C1", "eva", {"eva"})]
     world.hears("ana")
     assert world.cases() == [("C1", "eva", {"ana", "eva"})]
@@ -162,6 +160,7 @@ def test_unmerging_restores_what_was_and_takes_along_what_came_since(world: Peop
 def test_what_was_changed_since_is_left_and_told(world: PeopleWorld) -> None:
     world.adds("C3", email="eva@a.example")
     world.merges("C1", "C3")
+    world.clock.forward(seconds=1)
     world.changes("C1", email="new@a.example")
     world.links_("C1", "ana")
     done = world.unmerges("C3")
