@@ -731,6 +731,16 @@ class DeliveryState(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Role(StrEnum):
+    """What somebody who works here does; several may be one person's."""
+
+    AGENT = "agent"
+    MODERATOR = "moderator"
+    MARKETING = "marketing"
+    SUPERVISOR = "supervisor"
+    ADMIN = "admin"
+
+
 class LinkBasis(StrEnum):
     """Why we believe that an account belongs to a customer; `forbidden`: we must not even ask."""
 

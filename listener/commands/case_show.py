@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from listener.commands import attaching, case_clocks
+from listener.commands import attaching, case_clocks, looking
 from listener.commands.app import App, pass_app
 from listener.commands.case_plain import as_plain, who
 from listener.commands.drawing import media_line
@@ -34,6 +34,8 @@ def show_(app: App, ref: str, as_json: bool) -> None:
         told = history.of(tx, found)
         planned = steps.of(tx, found.id)
         warned = steps.warned(tx, [found.id], app.now()).get(found.id, ())
+    if customer:
+        looking.at(app, [f"customer {customer.reference}"], reason=f"case {found.reference}")
     if as_json:
         plain = {**as_plain(found, app.now()), "warned": warned, "steps": case_clocks.as_plain(planned)}
         print_json({**plain, "timeline": told})

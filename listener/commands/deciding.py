@@ -17,7 +17,7 @@ from typing import Any
 import click
 
 from listener.commands import card as cards
-from listener.commands import drawing, unsaved
+from listener.commands import drawing, looking, unsaved
 from listener.commands.app import App
 from listener.commands.drawing import MAX_WORDS
 from listener.commands.output import clip, console
@@ -86,6 +86,8 @@ def put_up(app: App, draft: Draft, *, changed_from: str | None = None) -> None:
     with app.store.read() as tx:
         card = cards.of_draft(tx, draft, actor=app.actor, now=now)
     card = cards.now_known(app, card)
+    if card.customer:
+        looking.at(app, [f"customer {card.customer.reference}"], reason=f"mention {card.mention.id}")
     screen.print(drawing.draw(card, now=now, console=screen, changed_from=changed_from))
     sys.stdout.flush()
     remember(app, draft)

@@ -357,6 +357,52 @@ views = Table(  # what was last shown to whom, so that nobody approves what they
     Column("at", Moment, nullable=False),
 )
 
+# --- who works here -------------------------------------------------------------------------------------------------
+
+users = Table(
+    "users",
+    metadata,
+    key(),
+    Column("name", String(100), nullable=False),
+    Column("folded", String(200), nullable=False, unique=True),  # the name without capitals, width and spare spaces
+    Column("roles", JSON, nullable=False),
+    Column("teams", JSON, nullable=False),
+    Column("skills", JSON, nullable=False),
+    Column("languages", JSON, nullable=False),
+    Column("capacity", Integer),  # live cases at most; null: no limit
+    Column("duty", Text, nullable=False, default=""),  # a calendar of the policy, or hours of their own
+    Column("os_user", String(100), unique=True),  # who they are on this machine
+    Column("password", Text),  # argon2id, never the words
+    Column("failures", Integer, nullable=False, default=0),  # to sign in, in a row
+    Column("failed_at", Moment),
+    Column("added_at", Moment, nullable=False),
+    Column("changed_at", Moment, nullable=False),
+    Column("disabled_at", Moment),
+)
+
+user_tokens = Table(
+    "user_tokens",
+    metadata,
+    key(),
+    ref("users"),
+    Column("label", String(100), nullable=False),
+    Column("digest", String(64), nullable=False, unique=True),  # SHA-256 of the token, which nobody keeps
+    Column("made_at", Moment, nullable=False),
+    Column("expires_at", Moment),
+    Column("revoked_at", Moment),
+)
+
+absences = Table(
+    "absences",
+    metadata,
+    key(),
+    ref("users"),
+    Column("since", Moment, nullable=False),
+    Column("until", Moment),  # null: until they are back
+    Column("reason", Text, nullable=False, default=""),
+    Column("noted_by", String(100), nullable=False),
+)
+
 # --- the desk ------------------------------------------------------------------------------------------------------
 
 customers = Table(
