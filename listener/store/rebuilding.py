@@ -83,4 +83,4 @@ def differences(tx: Transaction, *, limit: int) -> list[str]:
 
 def differing(row: Mapping[str, Any], told: Mapping[str, Any]) -> list[str]:
     """The columns in which a row is not as it was told."""
-    return [name for name in COLUMNS if row[name] != told.get(name, ...)]
+    return [name for name in COLUMNS if row[name] != told.get(name)]

@@ -85,6 +85,11 @@ class PeopleWorld(Escucha):
             case = cases.by_id(tx, number + 1)
             desk.move(tx, case, CaseState.RESOLVED, by="eva", now=self.clock(), moved=self.policy.promises.moved)
 
+    def reopens(self, number: int) -> None:
+        with self.store.write() as tx:
+            case = cases.by_id(tx, number + 1)
+            desk.move(tx, case, CaseState.OPEN, by="eva", now=self.clock(), moved=self.policy.promises.moved)
+
     def notes(self, number: int, text: str) -> None:
         with self.store.write() as tx:
             desk.note(tx, cases.by_id(tx, number + 1), text, by="eva", now=self.clock())
