@@ -6,7 +6,7 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 
 from listener.desk import cases as desk
 from listener.desk import customers as rules
@@ -117,6 +117,27 @@ class PeopleWorld(Escucha):
     def handles(self, reference: str) -> list[str]:
         with self.store.read() as tx:
             return [link.handle for link in links.of(tx, customers.get(tx, reference))]
+
+    def linked(self) -> list[tuple[str, str]]:
+        """Which accounts are whose now, as (reference, handle)."""
+        return self._links(t.links.c.unlinked_at.is_(None))
+
+    def unlinked(self) -> list[tuple[str, str]]:
+        """Which accounts were once taken from whom."""
+        return self._links(t.links.c.unlinked_at.is_not(None))
+
+    def _links(self, which: ColumnElement[bool]) -> list[tuple[str, str]]:
+        query = select(t.customers.c.reference, t.accounts.c.handle).select_from(
+            t.links.join(t.accounts).join(t.customers, t.customers.c.id == t.links.c.customer_id)
+        )
+        with self.store.read() as tx:
+            return [(row.reference, row.handle) for row in tx.execute(query.where(which).order_by(t.links.c.id))]
+
+    def merged(self) -> list[str]:
+        """Records that were merged into another."""
+        query = select(t.customers.c.reference).where(t.customers.c.merged_into_id.is_not(None))
+        with self.store.read() as tx:
+            return list(tx.scalars(query.order_by(t.customers.c.id)))
 
     def cases(self) -> list[tuple[str | None, str | None, set[str]]]:
         """Each case's customer, who opened it, and the handles of those whose mentions are in it, oldest case first."""
