@@ -57,14 +57,15 @@ class Whose(RuleBasedStateMachine):
     def link(self, record: str, who: str) -> None:
         self.world.tries("links_", record, who)
 
+    @rule(record=RECORDS, who=PEOPLE, text=TEXTS)
+    def link_who_then_writes(self, record: str, who: str, text: str) -> None:
+        self.world.tries("links_", record, who)
+        self.world.hears(who, text)
+
     @precondition(lambda self: self.world.linked())
     @rule(which=WHICH)
     def unlink(self, which: int) -> None:
         self.world.unlinks(*chosen(which, self.world.linked()))
-
-    @rule(record=RECORDS, who=PEOPLE)
-    def unlink_what_may_be_none(self, record: str, who: str) -> None:
-        self.world.tries("unlinks", record, who)
 
     @precondition(lambda self: self.world.unlinked())
     @rule(which=WHICH)
@@ -99,6 +100,6 @@ class Whose(RuleBasedStateMachine):
 
 
 Whose.TestCase.settings = settings(
-    max_examples=20, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=40, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
 )
 TestWhose = Whose.TestCase
