@@ -62,6 +62,12 @@ class Whose(RuleBasedStateMachine):
         self.world.tries("links_", record, who)
         self.world.hears(who, text)
 
+    @rule(record=RECORDS, text=TEXTS)
+    def both_write_as_one_person(self, record: str, text: str) -> None:
+        for who in ("ana", "beto"):
+            self.world.tries("links_", record, who)
+            self.world.hears(who, text)
+
     @precondition(lambda self: self.world.linked())
     @rule(which=WHICH)
     def unlink(self, which: int) -> None:
