@@ -58,6 +58,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     "Care": {
         "case": ("case", "Cases: list, show, open, assign, note, pending, resolve, reopen."),
         "customer": ("customer", "Customers and the accounts that are theirs."),
+        "kb": ("kb", "Articles: what is known, written once, found when it is needed."),
         "notice": ("notice", "Messages to everybody: draft, preview, approve, publish."),
     },
     "Answer for it": {

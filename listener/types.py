@@ -164,6 +164,23 @@ class ReplyRequest:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MessageRequest:
+    """One message to one person, which nobody else sees. `key` as in `ReplyRequest`.
+
+    `to`: by their handle, or by an address where that is what a network sends to. `parent_id`: the post of theirs that
+    it follows, None where there is none on this network. `subject`: where messages have one.
+    """
+
+    key: str
+    to: Author
+    text: str
+    subject: str = ""
+    language: str | None = None
+    parent_id: str | None = None
+    content_warning: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class PublishRequest:
     """One notice to publish on one network. `key` as in `ReplyRequest`.
 
@@ -222,7 +239,8 @@ class Facts:
     `count(address(text, handle)) <= limit` is the test. `settle_after`: how long after the outcome of a write
     became unknown a look at the network is conclusive; None means that no look ever is.
     `rechecks`: up to which age a post is looked up again how often, where the network's rules ask for other times than
-    the usual ones; `looks_at_once`: how many posts one request looks up. `keep`: how old a post may grow here before
+    the usual ones; `looks_at_once`: how many posts one request looks up. `no_messages`: why nobody is written to alone
+    here, in a sentence, where `direct_messages` is False. `keep`: how old a post may grow here before
     its content goes, where what we no longer look up must not be kept. `opens_case`: whatever comes in opens a case
     unless the policy says otherwise (a mailbox).
     """
@@ -247,6 +265,7 @@ class Facts:
     as_of: str = ""
     source: str = ""
     reply_price: Callable[[str], float] | None = None  # USD for a reply in these words; None: it costs nothing
+    no_messages: str = ""
 
 
 # --- what the model says -------------------------------------------------------------------------------------------
@@ -713,6 +732,43 @@ class CaseState(StrEnum):
     CLOSED = "closed"
 
 
+class Channel(StrEnum):
+    """Where a conversation goes on."""
+
+    MAIL = "mail"
+    DM = "dm"  # a direct message, on the network where it began
+    PHONE = "phone"
+    CHAT = "chat"  # or video
+
+
+class CallOutcome(StrEnum):
+    """What came of a call, a chat or a video call."""
+
+    REACHED = "reached"
+    NO_ANSWER = "no_answer"
+    CALL_BACK = "call_back"
+    SOLVED = "solved"
+
+
+class Audience(StrEnum):
+    """Whom an article is for."""
+
+    INTERNAL = "internal"
+    PUBLIC = "public"  # its words may be said to everybody
+
+
+class VersionState(StrEnum):
+    """How far one version of an article is. Its words never change; an edit is a new version."""
+
+    DRAFT = "draft"
+    ACCEPTED = "accepted"  # somebody other than its authors has read it and agrees
+    RETURNED = "returned"  # a reviewer wants it otherwise
+    DROPPED = "dropped"  # a newer version took its place before it was published
+    PUBLISHED = "published"
+    REPLACED = "replaced"
+    RETIRED = "retired"
+
+
 class NoticeState(StrEnum):
     DRAFT = "draft"
     APPROVED = "approved"
@@ -774,6 +830,16 @@ CASE_MOVES: Mapping[CaseState, frozenset[CaseState]] = {
     CaseState.PENDING: frozenset({CaseState.OPEN, CaseState.RESOLVED, CaseState.CLOSED}),
     CaseState.RESOLVED: frozenset({CaseState.OPEN, CaseState.CLOSED}),
     CaseState.CLOSED: frozenset({CaseState.OPEN}),
+}
+
+VERSION_MOVES: Mapping[VersionState, frozenset[VersionState]] = {
+    VersionState.DRAFT: frozenset({VersionState.ACCEPTED, VersionState.RETURNED, VersionState.DROPPED}),
+    VersionState.ACCEPTED: frozenset({VersionState.PUBLISHED, VersionState.RETURNED, VersionState.DROPPED}),
+    VersionState.RETURNED: frozenset({VersionState.DROPPED}),
+    VersionState.DROPPED: frozenset(),
+    VersionState.PUBLISHED: frozenset({VersionState.REPLACED, VersionState.RETIRED}),
+    VersionState.REPLACED: frozenset(),
+    VersionState.RETIRED: frozenset(),
 }
 
 NOTICE_MOVES: Mapping[NoticeState, frozenset[NoticeState]] = {

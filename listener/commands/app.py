@@ -209,7 +209,11 @@ class App:
             classifier=lambda: self.classifier,
             policy=self._policy_that_can_be_read(),
             read_policy=self.read_policy,
-            company=Company(case_pattern=self.config.cases.pattern, own_handles=frozenset(self.config.brand.handles)),
+            company=Company(
+                case_pattern=self.config.cases.pattern,
+                reopen=self.config.cases.reopen,
+                own_handles=frozenset(self.config.brand.handles),
+            ),
             clock=self.now,
             allowances=self.allowances,
             renew=self.renew,
@@ -301,6 +305,11 @@ class App:
         if areas and there(learned := settings.models / FILE):
             model.areas = Areas.load(learned, reader=model.reader_version)
         return model
+
+    @cached_property
+    def encoder(self) -> Model:
+        """The model that came with Escucha, loaded, for the vectors of what is found by meaning. Raises Mistake."""
+        return self.reader()
 
     def connector(self, account: str) -> Connector:
         """That account of the settings, connected. Raises NotFound, Mistake or a NetworkError."""

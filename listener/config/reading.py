@@ -29,6 +29,7 @@ from listener.config.shape import (
     Customers,
     DaemonSettings,
     Database,
+    Knowledge,
     ModelSettings,
     PolicySettings,
     SourceSettings,
@@ -53,6 +54,7 @@ class _Shape(BaseSettings):
     cases: Cases = Field(default_factory=Cases)
     customers: Customers = Field(default_factory=Customers)
     audit: AuditSettings = Field(default_factory=AuditSettings)
+    knowledge: Knowledge = Field(default_factory=Knowledge)
     accounts: dict[str, dict[str, Any]] = {}
     sources: tuple[SourceSettings, ...] = ()
     alerts: dict[str, dict[str, Any]] = {}
@@ -167,6 +169,7 @@ class _Check:
             cases=shape.cases,
             customers=shape.customers,
             audit=shape.audit,
+            knowledge=shape.knowledge,
             accounts=accounts,
             sources=sources,
             alerts=targets,

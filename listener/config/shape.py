@@ -156,6 +156,20 @@ class Customers(_Section):
     )
 
 
+class Knowledge(_Section):
+    stale_days: int = Field(
+        default=180,
+        ge=1,
+        le=3650,
+        description="So many days after somebody last looked at an article it is to be looked at again",
+    )
+
+    @property
+    def stale_after(self) -> timedelta:
+        """How long an article stands without anybody looking at it."""
+        return timedelta(days=self.stale_days)
+
+
 class SourceSettings(_Section):
     name: str = Field(pattern=_NAME, description="What we call it: lower case, digits, `-`, `_`")
     account: str = Field(description="The account that reads it, one of `[accounts.…]`")
@@ -216,6 +230,7 @@ SECTIONS: Mapping[str, type[BaseModel]] = {
     "cases": Cases,
     "customers": Customers,
     "audit": AuditSettings,
+    "knowledge": Knowledge,
     "sources": SourceSettings,
     "model": ModelSettings,
     "daemon": DaemonSettings,
@@ -249,6 +264,7 @@ class Config:
     cases: Cases = field(default_factory=Cases)
     customers: Customers = field(default_factory=Customers)
     audit: AuditSettings = field(default_factory=AuditSettings)
+    knowledge: Knowledge = field(default_factory=Knowledge)
     accounts: Mapping[str, Account] = field(default_factory=dict)
     sources: tuple[SourceSettings, ...] = ()
     alerts: Mapping[str, Target] = field(default_factory=dict)

@@ -142,6 +142,12 @@ HELD: dict[str, Held] = {
         clear=("actor", "policy_version"),
         whose=lambda person: t.views.c.draft_id.in_(person.drafts),
     ),
+    # --- who works here ---
+    "users": Held(
+        clear=("name", "folded", "roles", "teams", "skills", "languages", "duty", "os_user", "password"),
+    ),
+    "user_tokens": Held(clear=("label", "digest")),
+    "absences": Held(clear=("reason", "noted_by")),
     # --- the desk ---
     "customers": Held(
         words=("reference", "name", "email", "phone", "tags", "fields"),
@@ -218,6 +224,20 @@ HELD: dict[str, Held] = {
     "case_mentions": Held(words=("why",), whose=of_case(t.case_mentions)),
     "case_events": Held(words=("detail",), clear=("kind", "by"), whose=of_case(t.case_events)),
     "case_steps": Held(clear=("clock", "occasion", "alerts", "team", "urgency"), whose=of_case(t.case_steps)),
+    # --- what is known ---
+    "articles": Held(clear=("looked_by", "doubt", "doubted_by")),
+    "article_versions": Held(
+        words=("why", "note"),
+        clear=(
+            "state", "audience", "teams", "roles", "product", "written_by", "reviewed_by", "published_by", "ended_by",
+        ),
+    ),
+    "article_texts": Held(words=("title", "answer", "body"), clear=("language",)),
+    "article_quotes": Held(words=("words",), whose=of_mention(t.article_quotes), gone=True),
+    "article_ratings": Held(words=("reason",), clear=("by",)),
+    "shelf": Held(clear=("language", "readers", "model", "vectors", "stems", "counts")),
+    "shelf_changes": Held(clear=("name",)),
+    "draft_articles": Held(clear=("language", "by")),
     # --- marketing ---
     "notices": Held(words=("title",), clear=("state", "written_by", "approved_by", "published_by")),
     "deliveries": Held(

@@ -325,11 +325,28 @@ drafts = Table(
     Column("rule", String(100), nullable=False, default=""),  # which asked for it
     Column("wording", String(20), nullable=False, default=""),  # of the template; empty once a person changed it
     Column("alone_until", Moment),  # later it does not go out by itself: what it answers is too old
+    Column("channel", String(20), nullable=False, default=""),  # "mail", "dm": to one person alone; "": an answer there
+    Column("through", String(50)),  # the network it goes through; null: the mention's
+    Column("recipient", Text, nullable=False, default=""),  # the address, where it is no answer
+    Column("subject", Text, nullable=False, default=""),
     Column("said_at", Moment, index=True),  # approved, then sent: when it counts towards the guard's caps
     Column("score", Integer, nullable=False, default=0),
     Column("queue_at", Moment, nullable=False),  # the earliest comes first, see policies/score.py
     Index(None, "state", "queue_at", "id"),
     Index(None, "account", "state"),
+)
+Index(  # to whom we wrote alone
+    "ix_drafts_recipient",
+    drafts.c.recipient,
+    sqlite_where=drafts.c.recipient != "",
+    postgresql_where=drafts.c.recipient != "",
+)
+
+draft_quotes = Table(  # mentions whose words a draft repeats, beside the one that it answers
+    "draft_quotes",
+    metadata,
+    Column("draft_id", BigKey, ForeignKey("drafts.id"), primary_key=True),
+    Column("mention_id", BigKey, ForeignKey("mentions.id"), primary_key=True, index=True),
 )
 
 draws = Table(  # drafts that drew for a share, and the side on which they fell; `policy shares` compares the two
@@ -725,6 +742,115 @@ case_steps = Table(
     Column("team", String(100), nullable=False),  # who gets it; "" nobody else
     Column("urgency", String(20), nullable=False),  # a level, "+1", or "" as it is
     Column("done_at", Moment),
+)
+
+# --- what is known -------------------------------------------------------------------------------------------------
+
+articles = Table(
+    "articles",
+    metadata,
+    key(),
+    Column("newest", Integer, nullable=False),  # number of its newest version
+    Column("published", Integer),  # number of the version that is out; null: none is
+    Column("made_at", Moment, nullable=False),
+    Column("looked_at", Moment, nullable=False),  # when somebody last said that it is true
+    Column("looked_by", String(100), nullable=False),
+    Column("doubt", Text, nullable=False, default=""),  # why it may no longer be true; "" nobody doubts it
+    Column("doubted_by", String(100)),
+    Column("doubted_at", Moment),
+)
+
+article_versions = Table(  # the words of one never change, but for those that must be erased
+    "article_versions",
+    metadata,
+    key(),
+    ref("articles"),
+    Column("number", Integer, nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("audience", String(20), nullable=False),
+    Column("teams", JSON, nullable=False),  # whose people may read it; none: every team's
+    Column("roles", JSON, nullable=False),  # who may read it; none: every role
+    Column("product", String(200), nullable=False),
+    Column("review_by", Date),  # to be looked at again by then
+    Column("written_by", String(100), nullable=False),
+    Column("written_at", Moment, nullable=False),
+    Column("why", Text, nullable=False),
+    ref("cases", nullable=True),  # the case that it was drafted from
+    Column("reviewed_by", String(100)),
+    Column("reviewed_at", Moment),
+    Column("note", Text, nullable=False, default=""),  # the reviewer's
+    Column("published_by", String(100)),
+    Column("published_at", Moment),
+    Column("ended_by", String(100)),
+    Column("ended_at", Moment),  # replaced, retired
+    UniqueConstraint("article_id", "number"),
+    Index(None, "state", "article_id"),
+)
+
+article_texts = Table(  # a version in one language
+    "article_texts",
+    metadata,
+    key(),
+    ref("article_versions", index=False),
+    Column("language", String(10), nullable=False),
+    Column("title", Text, nullable=False),
+    Column("answer", Text, nullable=False),  # what a reply made from it says
+    Column("body", Text, nullable=False),
+    UniqueConstraint("article_version_id", "language"),
+)
+
+article_quotes = Table(  # sentences of a case that were put into an article, as they stand there
+    "article_quotes",
+    metadata,
+    key(),
+    ref("articles"),
+    ref("cases"),
+    ref("mentions"),  # whose words they are, or that they answer
+    ref("drafts", nullable=True, index=False),  # our answer; null: the mention's own words
+    Column("words", Text, nullable=False),
+)
+
+article_ratings = Table(  # by our own people, one of each person and version
+    "article_ratings",
+    metadata,
+    Column("article_id", BigKey, ForeignKey("articles.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("by", String(100), primary_key=True),
+    Column("useful", Boolean, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at", Moment, nullable=False),
+)
+
+shelf = Table(  # what search reads of each published text, in one go
+    "shelf",
+    metadata,
+    Column("article_text_id", BigKey, ForeignKey("article_texts.id"), primary_key=True, autoincrement=False),
+    ref("articles"),
+    Column("language", String(10), nullable=False),
+    Column("readers", Text, nullable=False),  # who may read it, as desk/shelving.py writes that
+    Column("model", String(100), nullable=False),  # whose vectors these are; "" there are none
+    Column("passages", Integer, nullable=False),
+    Column("vectors", LargeBinary, nullable=False),  # float16, one passage after the other
+    Column("stems", LargeBinary, nullable=False),  # 32 bits for each different stem
+    Column("counts", LargeBinary, nullable=False),  # how often each stands in it, a byte each
+)
+
+shelf_changes = Table(  # grows with every change of the shelf, so that who has read it knows whether to read it again
+    "shelf_changes",
+    metadata,
+    Column("name", String(20), primary_key=True),
+    Column("number", Integer, nullable=False),
+)
+
+draft_articles = Table(  # replies whose words were taken from an article
+    "draft_articles",
+    metadata,
+    Column("draft_id", BigKey, ForeignKey("drafts.id"), primary_key=True),
+    ref("articles"),
+    Column("number", Integer, nullable=False),
+    Column("language", String(10), nullable=False),
+    Column("by", String(100), nullable=False),
+    Column("at", Moment, nullable=False),
 )
 
 # --- marketing -----------------------------------------------------------------------------------------------------

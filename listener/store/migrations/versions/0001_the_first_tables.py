@@ -802,6 +802,10 @@ def upgrade() -> None:
         sa.Column("rule", sa.String(length=100), nullable=False),
         sa.Column("wording", sa.String(length=20), nullable=False),
         sa.Column("alone_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("channel", sa.String(length=20), nullable=False),
+        sa.Column("through", sa.String(length=50), nullable=True),
+        sa.Column("recipient", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
         sa.Column("said_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("score", sa.Integer(), nullable=False),
         sa.Column("queue_at", sa.DateTime(timezone=True), nullable=False),
@@ -816,8 +820,26 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_drafts_case_id"), ["case_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_drafts_mention_id"), ["mention_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_drafts_posted_id"), ["posted_id"], unique=False)
+        batch_op.create_index(
+            "ix_drafts_recipient",
+            ["recipient"],
+            unique=False,
+            sqlite_where=sa.text("recipient != ''"),
+            postgresql_where=sa.text("recipient != ''"),
+        )
         batch_op.create_index(batch_op.f("ix_drafts_said_at"), ["said_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_drafts_state_queue_at_id"), ["state", "queue_at", "id"], unique=False)
+
+    op.create_table(
+        "draft_quotes",
+        sa.Column("draft_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("mention_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(["draft_id"], ["drafts.id"], name=op.f("fk_draft_quotes_draft_id")),
+        sa.ForeignKeyConstraint(["mention_id"], ["mentions.id"], name=op.f("fk_draft_quotes_mention_id")),
+        sa.PrimaryKeyConstraint("draft_id", "mention_id", name=op.f("pk_draft_quotes")),
+    )
+    with op.batch_alter_table("draft_quotes", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_draft_quotes_mention_id"), ["mention_id"], unique=False)
 
     op.create_table(
         "attachments",
@@ -866,6 +888,142 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["draft_id"], ["drafts.id"], name=op.f("fk_views_draft_id")),
         sa.PrimaryKeyConstraint("actor", "draft_id", name=op.f("pk_views")),
     )
+
+    op.create_table(
+        "articles",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("newest", sa.Integer(), nullable=False),
+        sa.Column("published", sa.Integer(), nullable=True),
+        sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("looked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("looked_by", sa.String(length=100), nullable=False),
+        sa.Column("doubt", sa.Text(), nullable=False),
+        sa.Column("doubted_by", sa.String(length=100), nullable=True),
+        sa.Column("doubted_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_articles")),
+    )
+
+    op.create_table(
+        "article_versions",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("article_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("state", sa.String(length=20), nullable=False),
+        sa.Column("audience", sa.String(length=20), nullable=False),
+        sa.Column("teams", sa.JSON(), nullable=False),
+        sa.Column("roles", sa.JSON(), nullable=False),
+        sa.Column("product", sa.String(length=200), nullable=False),
+        sa.Column("review_by", sa.Date(), nullable=True),
+        sa.Column("written_by", sa.String(length=100), nullable=False),
+        sa.Column("written_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("why", sa.Text(), nullable=False),
+        sa.Column("case_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("reviewed_by", sa.String(length=100), nullable=True),
+        sa.Column("reviewed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("note", sa.Text(), nullable=False),
+        sa.Column("published_by", sa.String(length=100), nullable=True),
+        sa.Column("published_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("ended_by", sa.String(length=100), nullable=True),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["article_id"], ["articles.id"], name=op.f("fk_article_versions_article_id")),
+        sa.ForeignKeyConstraint(["case_id"], ["cases.id"], name=op.f("fk_article_versions_case_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_article_versions")),
+        sa.UniqueConstraint("article_id", "number", name=op.f("uq_article_versions_article_id_number")),
+    )
+    with op.batch_alter_table("article_versions", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_article_versions_article_id"), ["article_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_article_versions_case_id"), ["case_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_article_versions_state_article_id"), ["state", "article_id"], unique=False)
+
+    op.create_table(
+        "article_texts",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("article_version_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("language", sa.String(length=10), nullable=False),
+        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("answer", sa.Text(), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["article_version_id"], ["article_versions.id"], name=op.f("fk_article_texts_article_version_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_article_texts")),
+        sa.UniqueConstraint(
+            "article_version_id", "language", name=op.f("uq_article_texts_article_version_id_language")
+        ),
+    )
+
+    op.create_table(
+        "article_quotes",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("article_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("case_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("mention_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("draft_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("words", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["article_id"], ["articles.id"], name=op.f("fk_article_quotes_article_id")),
+        sa.ForeignKeyConstraint(["case_id"], ["cases.id"], name=op.f("fk_article_quotes_case_id")),
+        sa.ForeignKeyConstraint(["draft_id"], ["drafts.id"], name=op.f("fk_article_quotes_draft_id")),
+        sa.ForeignKeyConstraint(["mention_id"], ["mentions.id"], name=op.f("fk_article_quotes_mention_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_article_quotes")),
+    )
+    with op.batch_alter_table("article_quotes", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_article_quotes_article_id"), ["article_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_article_quotes_case_id"), ["case_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_article_quotes_mention_id"), ["mention_id"], unique=False)
+
+    op.create_table(
+        "article_ratings",
+        sa.Column("article_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("by", sa.String(length=100), nullable=False),
+        sa.Column("useful", sa.Boolean(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["article_id"], ["articles.id"], name=op.f("fk_article_ratings_article_id")),
+        sa.PrimaryKeyConstraint("article_id", "number", "by", name=op.f("pk_article_ratings")),
+    )
+
+    op.create_table(
+        "shelf",
+        sa.Column(
+            "article_text_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False
+        ),
+        sa.Column("article_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("language", sa.String(length=10), nullable=False),
+        sa.Column("readers", sa.Text(), nullable=False),
+        sa.Column("model", sa.String(length=100), nullable=False),
+        sa.Column("passages", sa.Integer(), nullable=False),
+        sa.Column("vectors", sa.LargeBinary(), nullable=False),
+        sa.Column("stems", sa.LargeBinary(), nullable=False),
+        sa.Column("counts", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(["article_id"], ["articles.id"], name=op.f("fk_shelf_article_id")),
+        sa.ForeignKeyConstraint(["article_text_id"], ["article_texts.id"], name=op.f("fk_shelf_article_text_id")),
+        sa.PrimaryKeyConstraint("article_text_id", name=op.f("pk_shelf")),
+    )
+    with op.batch_alter_table("shelf", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_shelf_article_id"), ["article_id"], unique=False)
+
+    op.create_table(
+        "shelf_changes",
+        sa.Column("name", sa.String(length=20), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_shelf_changes")),
+    )
+
+    op.create_table(
+        "draft_articles",
+        sa.Column("draft_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("article_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("language", sa.String(length=10), nullable=False),
+        sa.Column("by", sa.String(length=100), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["article_id"], ["articles.id"], name=op.f("fk_draft_articles_article_id")),
+        sa.ForeignKeyConstraint(["draft_id"], ["drafts.id"], name=op.f("fk_draft_articles_draft_id")),
+        sa.PrimaryKeyConstraint("draft_id", name=op.f("pk_draft_articles")),
+    )
+    with op.batch_alter_table("draft_articles", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_draft_articles_article_id"), ["article_id"], unique=False)
 
     op.create_table(
         "corrections",
