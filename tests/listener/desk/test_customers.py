@@ -671,7 +671,8 @@ def test_the_same_on_postgresql(tmp_path: Path) -> None:
         with database.read() as tx:
             assert [each.name for each in customers.listing(tx, search="LU C2")] == ["Lu"]
         with database.write() as tx:
-            desk.unlink(tx, customers.get(tx, "C1"), network="x", handle="Ana", by="eva", now=bring.now())
+            how = {"network": "x", "handle": "Ana", "pattern": "ES"}
+            unlinking.unlink(tx, customers.get(tx, "C1"), by="eva", now=bring.now(), **how)
         assert bring(file).tally.not_linked == 1
         database.close()
 
