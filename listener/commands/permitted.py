@@ -110,6 +110,7 @@ PERMITTED: dict[str, frozenset[str]] = {
     "case resolve": CARE,
     "case show": CARE,
     "customer add": AGENT,
+    "customer code": AGENT,
     "customer consent": AGENT,
     "customer contact": AGENT,
     "customer edit": AGENT,
