@@ -465,6 +465,19 @@ class SendsView:
     wordings_before: tuple[str, ...] = ()  # what this author or this conversation was told already, newest first
 
 
+class LinkCode(StrEnum):
+    """What came of a one-time code that somebody wrote to us."""
+
+    NONE = "none"
+    LINKED = "linked"  # the account is the customer's
+    WRONG = "wrong"  # nobody was given it
+    EXPIRED = "expired"  # too late, or it was taken back
+    USED = "used"  # another account wrote it first
+    TAKEN = "taken"  # the account is somebody else's
+    ELSEWHERE = "elsewhere"  # it counts on another network
+    TOO_MANY = "too_many"  # not looked at: too many wrong ones came from there
+
+
 @dataclass(frozen=True, kw_only=True)
 class TeamsView:
     """How busy the teams are. `live_cases`: how many open and pending cases each has; who is not named has none."""
@@ -501,7 +514,7 @@ class Situation:
     teams: TeamsView = field(default_factory=TeamsView)
     terms: tuple[str, ...] = ()  # which of what we listen for is in it, as our queries write it
     same_text_by_others: int = 0  # how many other accounts wrote these words within an hour of it, or of now
-    code: str = ""  # what came of the one-time code in it (`LinkCode`); "" where there is none
+    code: LinkCode = LinkCode.NONE
 
 
 class RuleOutcome(StrEnum):
@@ -826,18 +839,6 @@ class LinkBasis(StrEnum):
     VERIFIED = "verified"
     PUBLIC_EVIDENCE = "public_evidence"
     FORBIDDEN = "forbidden"
-
-
-class LinkCode(StrEnum):
-    """What came of a one-time code that somebody wrote to us."""
-
-    LINKED = "linked"  # the account is the customer's
-    WRONG = "wrong"  # nobody was given it
-    EXPIRED = "expired"  # too late, or it was taken back
-    USED = "used"  # another account wrote it first
-    TAKEN = "taken"  # the account is somebody else's
-    ELSEWHERE = "elsewhere"  # it counts on another network
-    TOO_MANY = "too_many"  # not looked at: too many wrong ones came from there
 
 
 MENTION_MOVES: Mapping[MentionState, frozenset[MentionState]] = {

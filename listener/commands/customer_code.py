@@ -54,5 +54,7 @@ def code(app: App, *, ref: str, channel: str | None, valid: str, withdraw: bool,
         return
     where = f"on {network}" if network else "on any network, or by mail"
     say(made)
-    say(f"For {found.reference} ({found.name}), to be written to us {where}, until {until:%Y-%m-%d %H:%M} UTC.")
-    say("A direct message or a mail is best: in public anybody may copy it, and whoever writes it first is linked.")
+    say(f"For {found.reference} ({found.name}),")
+    say(f"to be written to us {where}, until {until:%Y-%m-%d %H:%M} UTC.")
+    say("A direct message or a mail is best: in public anybody may copy it, and the")
+    say("first to write it is linked.")

@@ -4,7 +4,7 @@ A person at the desk issues one (`escucha customer code`) to somebody they know 
 letter, behind a login. Whoever then writes it to us from an account has shown that the account is theirs.
 
 **How it looks.** Ten of 23 letters and digits in two groups, `K7MPA-4RTXW`: none that is taken for another (0 O Q, 1 I
-L and U V Y are left out; of 8 B, 6 G, 5 S and 2 Z the digit stands for both). The last is a check character over a prime,
+L and U V Y are left out; of 8 B, 6 G, 5 S and 2 Z the digit stands for both). The last is a check character, modulo 23,
 which shows every single slip and every swap: what is mistyped is told from what is guessed.
 
 **How it is kept.** Only as a digest that is slow to make (scrypt), so that whoever sees the database cannot try all

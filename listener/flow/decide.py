@@ -49,6 +49,7 @@ from listener.types import (
     Decision,
     Facts,
     Intent,
+    LinkCode,
     MentionState,
     Mode,
     Post,
@@ -146,7 +147,7 @@ class _Matter:
     is_colleague: Callable[[str, str], bool]  # (network, handle), as the policy lists them
     broke: str  # why there is no money to answer
     live_cases: Counter[str]  # by team; grows with the cases that the batch opens
-    code: str  # what came of the one-time code in it
+    code: LinkCode  # what came of the one-time code in it
 
 
 def _gather(
@@ -192,7 +193,7 @@ def _gather(
         is_colleague=is_colleague,
         broke=broke,
         live_cases=live_cases,
-        code=tried.outcome.value if tried else "",
+        code=tried.outcome if tried else LinkCode.NONE,
     )
 
 
