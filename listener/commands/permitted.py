@@ -135,6 +135,7 @@ PERMITTED: dict[str, frozenset[str]] = {
     "kb review": MODERATOR,
     "kb search": EVERYBODY,
     "kb show": EVERYBODY,
+    "kb suggest": CARE,
     "notice approve": MARKETING,
     "notice draft": MARKETING,
     "notice preview": EVERYBODY,

@@ -59,9 +59,7 @@ def beside(
     near = [hit for hit in hits if hit.score >= NEAR]
     out = articles.published(tx, [hit.article_id for hit in near])
     return tuple(
-        _suggestion(out[hit.article_id], (language, hit.language), hit.score)
-        for hit in near
-        if hit.article_id in out
+        _suggestion(out[hit.article_id], (language, hit.language), hit.score) for hit in near if hit.article_id in out
     )
 
 
