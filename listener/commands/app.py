@@ -214,6 +214,7 @@ class App:
             allowances=self.allowances,
             renew=self.renew,
             targets=self.targets,
+            assigns=self.config.cases.assign == "auto",
         )
 
     def _policy_that_can_be_read(self) -> Policy | None:
