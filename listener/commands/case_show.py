@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from listener.commands import attaching, case_assignment, case_clocks, looking
+from listener.commands import attaching, case_assignment, case_clocks, case_continue, looking
 from listener.commands.app import App, pass_app
 from listener.commands.case_plain import as_plain, who
 from listener.commands.drawing import media_line
@@ -81,10 +81,13 @@ def _print_happening(happening: Happening) -> None:
             title = f"{at}  {happening.by} said on {happening.detail['network']} (M{happening.mention})"
             text = "(deleted by its author)" if happening.gone else happening.text
         case "answered":
-            title, text = f"{at}  we answered (approved by {happening.by})", happening.text
+            how = {"mail": "wrote a mail", "dm": "sent a direct message"}.get(happening.detail["channel"], "answered")
+            title, text = f"{at}  we {how} (approved by {happening.by})", happening.text
         case _:
             title, text = f"{at}  {_sentence(happening)}", happening.text
     show(styled(title, "bold" if happening.kind in ("said", "answered") else "dim"))
+    if happening.kind == "said":
+        show(styled(f"  in this case: {happening.detail['why']}", "dim"))
     if text:
         block(text)
     for item in happening.media:
@@ -95,7 +98,8 @@ def _print_happening(happening: Happening) -> None:
 
 def _sentence(happening: Happening) -> str:
     detail, by = happening.detail, happening.by
-    if timed := case_clocks.sentence(happening.kind, by, detail):
+    moved = case_continue.sentence(happening.kind, by, detail)
+    if timed := moved or case_clocks.sentence(happening.kind, by, detail):
         return timed
     sentences = {
         "opened": f"opened by {by} for {detail.get('team')}, urgency {detail.get('urgency')}",

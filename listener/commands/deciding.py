@@ -171,8 +171,8 @@ def check_words(app: App, draft: Draft, mention: Mention, text: str) -> int:
         lines = zip(visible(text, lines=True).split("\n"), text.split("\n"), strict=True)
         hidden = next(shown for shown, line in lines if shown != line)
         raise Mistake(f"There are characters in it that nobody can see; take them out: {clip(hidden, 60)}")
-    facts, handle = app.facts(draft.network), mention.author.handle
-    sentences = app.policy.review(text, facts, handle, visibility=mention.visibility)
+    facts, handle = app.facts(draft.network), draft.recipient or mention.author.handle
+    sentences = app.policy.review(text, facts, handle, visibility=draft.seen_by(mention.visibility))
     if sentences:
         raise Mistake("\n".join(sentences))
     length = facts.count(facts.address(text, handle))

@@ -55,6 +55,7 @@ class Reasons:
     told: tuple[Fate, ...] = ()  # what came of the decision's alerts
     case_score: tuple[Contribution, ...] = ()  # what the score of its case is made of
     assignment: str = ""  # who has its case, and why
+    case_why: str = ""  # why it is in its case
 
 
 @click.command()
@@ -94,6 +95,7 @@ def gather(app: App, what: str) -> Reasons:
         decided = card.decision
         case_score = scored.of_case(card.case, cases.events_of(tx, card.case)) if card.case else []
         told = alerts_told.of_mention(tx, card.mention.id, decided.revision) if decided else []
+        why = cases.why_in(tx, card.case, card.mention.id) if card.case else ""
     found, than, kept = card.understanding, None, ""
     if found:
         than = scores.needed(app, found)
@@ -109,6 +111,7 @@ def gather(app: App, what: str) -> Reasons:
         told=tuple(told),
         case_score=tuple(case_score),
         assignment=case_assignment.in_words(case_assignment.of(app, card.case)) if card.case else "",
+        case_why=why,
     )
 
 
@@ -183,13 +186,14 @@ def _verdict(app: App, reasons: Reasons, decision: StoredDecision) -> Table:
     card, found = reasons.card, reasons.card.understanding
     rules_now = card.policy_now in (None, decision.policy_version)
     standing = "" if rules_now else f", no longer in force: {card.policy_now} rules now"
+    why = f"; {reasons.case_why}" if reasons.case_why else ""
     replies = [f"D{d.id} {d.state} from {d.template}" for d in card.drafts if d.revision == decision.revision]
     rows: list[tuple[str, str]] = [
         ("policy", f"{decision.policy_version}{standing or ', in force'}; decided {_moment(decision)} UTC"),
         ("model", "" if found and found.model_version == decision.model_version else decision.model_version),
         ("reply", ", ".join(replies) or "none"),
         ("no answer", card.mention.unanswerable),
-        ("case", f"{card.case.reference} {card.case.state}, {card.case.team}" if card.case else ""),
+        ("case", f"{card.case.reference} {card.case.state}, {card.case.team}{why}" if card.case else ""),
         ("who has it", reasons.assignment),
         ("promised", _promised(app, decision)),
         ("ignored", decision.ignored),
@@ -330,6 +334,7 @@ def _plain(reasons: Reasons) -> dict[str, Any]:
         "modes": list(trace.get("modes", ())),
         "saw": trace.get("saw", {}),
         "case": case_keys(card.case),
+        "case_why": reasons.case_why or None,
         "decisions": [decision_keys(decision) for decision in reasons.made],
         "changed": [plain(change) for change in reasons.changes],
         "history": [

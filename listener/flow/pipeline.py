@@ -28,13 +28,14 @@ from listener.flow.act import Acted, act
 from listener.flow.alert import Target, Told, alert, strand
 from listener.flow.assign import assign
 from listener.flow.decide import Company, decide
+from listener.flow.deliver import Delivered, System, deliver
 from listener.flow.ingest import Ingested, failed, ingest, overhear
 from listener.flow.poll import Polled, poll
 from listener.flow.recheck import batches, forget, recheck
 from listener.flow.stream import LIFELESS, Ended, Rests, Signs, note_end, offers, stream
 from listener.flow.understand import understand
 from listener.flow.watch import watch
-from listener.store import Store, Transaction, outbox, policies, sources, streams
+from listener.store import Store, Transaction, crm_in, crm_out, outbox, policies, sources, streams
 from listener.store.assigned import Place
 from listener.store.mentions import Saved
 from listener.store.sources import Source, Wanted
@@ -77,7 +78,8 @@ class Pipeline:
     `policy` rules where none ever did, and is None where the one that rules cannot be read. `read_policy(text, name)`
     reads another one that was made to rule meanwhile; without it, mentions are left to whoever holds that one.
 
-    `targets` are those of our own people whom alerts reach, by name. `assigns`: whether agents are given cases.
+    `targets` are those of our own people whom alerts reach, by name; `systems` the CRMs. `assigns`: whether agents are
+    given cases.
     """
 
     def __init__(
@@ -96,9 +98,11 @@ class Pipeline:
         renew: Callable[[str], None] = lambda _account: None,
         targets: Mapping[str, Target] | None = None,
         assigns: bool = True,
+        systems: Mapping[str, System] | None = None,
     ) -> None:
         self.store = store
         self.targets = dict(targets or {})
+        self.systems = dict(systems or {})
         self.accounts = accounts  # our account's name -> its network
         self.policy = policy
         self.policy_trouble = ""  # why nothing is decided
@@ -423,6 +427,17 @@ class Pipeline:
         """Gives up what waited too long for targets that the settings do not name; gives how many."""
         return strand(self.store, list(self.targets), now=self.clock())
 
+    def deliver(self, *, system: str | None = None) -> list[Delivered]:
+        """Tells the CRMs, or that one, what waits for them."""
+        names = [name for name in self.systems if system in (None, name)]
+        tell = partial(deliver, self.store, clock=self.clock, stopping=self.stopping)
+        return [tell(name, self.systems[name]) for name in names]
+
+    def forget_crms(self) -> int:
+        """Drops what was settled with the CRMs long ago; gives how many rows."""
+        with self.store.write() as tx:
+            return crm_out.forget(tx, now=self.clock()) + crm_in.forget(tx, now=self.clock())
+
     def recheck(self, *, account: str | None = None) -> int:
         """Looks up again what may have been edited or deleted; gives how many mentions changed.
 
@@ -532,6 +547,7 @@ class Pipeline:
         self.watch()
         self.assign()
         self.alert()
+        self.deliver()
         return Round(heard=tuple(heard), sent=sum(each.sent for each in acted))
 
     # --- connections ------------------------------------------------------------------------------------------------
