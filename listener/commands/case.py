@@ -6,6 +6,7 @@ import click
 
 from listener.commands import (
     case_asking,
+    case_assignment,
     case_continue,
     case_list,
     case_marks,
@@ -29,6 +30,8 @@ for command in (
     case_show.show_,
     case_open.open_,
     case_work.assign,
+    case_assignment.take,
+    case_assignment.give_back,
     case_work.note,
     case_work.pending,
     case_work.resolve,

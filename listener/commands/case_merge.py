@@ -14,7 +14,7 @@ from listener.commands.output import clip, json_option, print_json, say
 from listener.errors import Mistake
 
 if TYPE_CHECKING:
-    from listener.desk.merging import Plan
+    from listener.desk.case_merging import Plan
     from listener.store import Transaction
 
 
@@ -30,8 +30,8 @@ def merge(app: App, *, ref: str, other: str, one_person: bool, as_json: bool) ->
     REF takes the greater urgency and the sooner promise. Cases of two customers are never merged. `unmerge OTHER` takes
     it back.
     """
+    from listener.desk import case_merging as merging
     from listener.desk import cases as desk
-    from listener.desk import merging
 
     pattern = app.config.cases.pattern
     with app.store.write() as tx:
@@ -46,8 +46,8 @@ def merge(app: App, *, ref: str, other: str, one_person: bool, as_json: bool) ->
 @pass_app
 def unmerge(app: App, *, ref: str, as_json: bool) -> None:
     """Make a merged case one of its own again, with the mentions that came from it."""
+    from listener.desk import case_merging as merging
     from listener.desk import cases as desk
-    from listener.desk import merging
 
     moved = app.policy.promises.moved
     with app.store.write() as tx:
@@ -63,8 +63,8 @@ def unmerge(app: App, *, ref: str, as_json: bool) -> None:
 @pass_app
 def split(app: App, *, ref: str, mentions: tuple[str, ...], as_json: bool) -> None:
     """Open a new case for some mentions of a case, as the policy would have opened it for the first of them."""
+    from listener.desk import case_merging as merging
     from listener.desk import cases as desk
-    from listener.desk import merging
 
     numbers = [mention_number(each) for each in mentions]
     pattern = app.config.cases.pattern
@@ -84,8 +84,8 @@ def undo(app: App, *, ref: str, as_json: bool) -> None:
 
     A mention that joined goes into a case of its own; a case that it had reopened is over again.
     """
+    from listener.desk import case_merging as merging
     from listener.desk import cases as desk
-    from listener.desk import merging
 
     pattern, moved = app.config.cases.pattern, app.policy.promises.moved
     with app.store.write() as tx:

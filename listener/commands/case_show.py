@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from listener.commands import attaching, case_clocks, case_told, looking
+from listener.commands import attaching, case_assignment, case_clocks, case_told, looking
 from listener.commands.app import App, pass_app
 from listener.commands.case_plain import as_plain, who
 from listener.commands.drawing import media_line
@@ -37,12 +37,23 @@ def show_(app: App, ref: str, as_json: bool) -> None:
         warned = steps.warned(tx, [found.id], app.now()).get(found.id, ())
     if customer:
         looking.at(app, [f"customer {customer.reference}"], reason=f"case {found.reference}")
+    assignment = case_assignment.of(app, found)
     if as_json:
-        plain = {**as_plain(found, app.now()), "warned": warned, "steps": case_clocks.as_plain(planned)}
-        own = {"children": [each.reference for each in parts], "merged": [each.reference for each in merged]}
-        print_json({**plain, **own, "timeline": told})
+        plain = {
+            **as_plain(found, app.now()),
+            "assignment": assignment,
+            "warned": warned,
+            "steps": case_clocks.as_plain(planned),
+            "children": [each.reference for each in parts],
+            "merged": [each.reference for each in merged],
+        }
+        print_json({**plain, "timeline": told})
         return
-    rows = [*case_clocks.rows(app, found, planned, warned), *case_told.rows(found, parts, merged)]
+    rows = [
+        ("who has it", case_assignment.in_words(assignment)),
+        *case_clocks.rows(app, found, planned, warned),
+        *case_told.rows(found, parts, merged),
+    ]
     _print_case(found, customer, told, rows)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from listener.commands import case_clocks, case_continue
+from listener.commands import case_assignment, case_clocks, case_continue
 from listener.desk import checklists
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def sentence(happening: Happening) -> str:
         return timed
     why = f": {detail['why']}" if detail.get("why") else ""
     if happening.kind == "assigned":
-        return f"given to {detail.get('agent') or detail.get('team')} by {by}"
+        return case_assignment.sentence(by, detail)
     if happening.kind == "customer":
         whose = f"customer {detail['customer']}'s" if detail.get("customer") else "nobody's that we know"
         return f"found to be {whose}, by {by}{why}"

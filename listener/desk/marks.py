@@ -25,9 +25,7 @@ def tag(tx: Transaction, case: Case, tags: Sequence[str], *, by: str, now: datet
 def untag(tx: Transaction, case: Case, tags: Sequence[str], *, by: str, now: datetime) -> Case:
     """Takes tags off it. Raises AlreadyDone where it has none of them."""
     case = store.hold(tx, case.id)
-    return _less(
-        tx, case, "untagged", "tags", had=case.tags, off=tags, by=by, now=now, already="has none of these tags"
-    )
+    return _less(tx, case, "untagged", "tags", had=case.tags, off=tags, by=by, now=now, already="has no such tag")
 
 
 def watch(tx: Transaction, case: Case, who: str, *, by: str, now: datetime) -> Case:

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
 from sqlalchemy import func, select
 
+from listener.desk import case_merging as merging
 from listener.desk import cases as desk
-from listener.desk import checklists, clocks, marks, merging, parts
+from listener.desk import checklists, clocks, marks, parts
 from listener.desk import customers as people
 from listener.errors import Mistake
 from listener.store import Transaction, cases, customers, mentions, rebuilding
