@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import click
 
-from listener.commands import customer_contact, customer_import, customer_list, customer_record, customer_show
+from listener.commands import (
+    customer_contact,
+    customer_import,
+    customer_list,
+    customer_privacy,
+    customer_record,
+    customer_show,
+)
 from listener.commands.app import App, pass_app
 from listener.commands.customer_plain import BASES, basis_help, find
 from listener.commands.output import json_option, print_json, say
@@ -30,6 +37,9 @@ for command in (
     customer_contact.consent,
     customer_list.list_,
     customer_show.show,
+    customer_privacy.erase,
+    customer_privacy.hold,
+    customer_privacy.release,
 ):
     customer.add_command(command)
 
