@@ -5,6 +5,7 @@ A glossary of the verbs, one meaning each:
     poll      read what is new since a cursor
     reply     answer one post, once
     publish   say something to everybody, once
+    message   write to one person alone, once
     find_…    look whether an earlier write took effect
     recheck   see which posts were edited or are gone
     alert     tell our own people, not the network
@@ -30,6 +31,7 @@ from listener.types import (
     Cursor,
     Decision,
     Facts,
+    MessageRequest,
     Mode,
     Page,
     Posted,
@@ -117,6 +119,18 @@ class Publishes(ABC):
 
         OutcomeUnknown also where only its time would tell it from others, and the network's clock is not ours.
         """
+
+
+class Messages(ABC):
+    """Can write to one person, so that nobody else reads it, and hears the answer like everything else."""
+
+    @abstractmethod
+    def message(self, request: MessageRequest) -> Posted:
+        """Send the message, once; as careful as `Replies.reply`. Never seen by more people than the one it is to."""
+
+    @abstractmethod
+    def find_message(self, request: MessageRequest, since: datetime) -> Posted | None:
+        """Our own message with that key or those words; as honest as `Replies.find_reply`."""
 
 
 class Rechecks(ABC):

@@ -164,6 +164,23 @@ class ReplyRequest:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MessageRequest:
+    """One message to one person, which nobody else sees. `key` as in `ReplyRequest`.
+
+    `to`: by their handle, or by an address where that is what a network sends to. `parent_id`: the post of theirs that
+    it follows, None where there is none on this network. `subject`: where messages have one.
+    """
+
+    key: str
+    to: Author
+    text: str
+    subject: str = ""
+    language: str | None = None
+    parent_id: str | None = None
+    content_warning: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class PublishRequest:
     """One notice to publish on one network. `key` as in `ReplyRequest`.
 
@@ -222,7 +239,8 @@ class Facts:
     `count(address(text, handle)) <= limit` is the test. `settle_after`: how long after the outcome of a write
     became unknown a look at the network is conclusive; None means that no look ever is.
     `rechecks`: up to which age a post is looked up again how often, where the network's rules ask for other times than
-    the usual ones; `looks_at_once`: how many posts one request looks up. `keep`: how old a post may grow here before
+    the usual ones; `looks_at_once`: how many posts one request looks up. `no_messages`: why nobody is written to alone
+    here, in a sentence, where `direct_messages` is False. `keep`: how old a post may grow here before
     its content goes, where what we no longer look up must not be kept. `opens_case`: whatever comes in opens a case
     unless the policy says otherwise (a mailbox).
     """
@@ -247,6 +265,7 @@ class Facts:
     as_of: str = ""
     source: str = ""
     reply_price: Callable[[str], float] | None = None  # USD for a reply in these words; None: it costs nothing
+    no_messages: str = ""
 
 
 # --- what the model says -------------------------------------------------------------------------------------------
@@ -713,6 +732,24 @@ class CaseState(StrEnum):
     CLOSED = "closed"
 
 
+class Channel(StrEnum):
+    """Where a conversation goes on."""
+
+    MAIL = "mail"
+    DM = "dm"  # a direct message, on the network where it began
+    PHONE = "phone"
+    CHAT = "chat"  # or video
+
+
+class CallOutcome(StrEnum):
+    """What came of a call, a chat or a video call."""
+
+    REACHED = "reached"
+    NO_ANSWER = "no_answer"
+    CALL_BACK = "call_back"
+    SOLVED = "solved"
+
+
 class NoticeState(StrEnum):
     DRAFT = "draft"
     APPROVED = "approved"
@@ -729,6 +766,16 @@ class DeliveryState(StrEnum):
     SENT = "sent"
     FAILED = "failed"
     UNKNOWN = "unknown"
+
+
+class Role(StrEnum):
+    """What somebody who works here does; several may be one person's."""
+
+    AGENT = "agent"
+    MODERATOR = "moderator"
+    MARKETING = "marketing"
+    SUPERVISOR = "supervisor"
+    ADMIN = "admin"
 
 
 class LinkBasis(StrEnum):

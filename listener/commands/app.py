@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from listener.budget import Allowance
+    from listener.commands.identity import Identity
     from listener.config import Account, Config
     from listener.contract import Alerts, Classifier, Connector, Policy
     from listener.desk.purse import Purse
@@ -81,9 +82,19 @@ class App:
     _renewed: dict[str, Account] = field(default_factory=dict, repr=False)
 
     @cached_property
+    def acting(self) -> Identity:
+        """Who is at the command line. Raises Mistake for who cannot be told, and who says to be somebody else."""
+        from listener.commands import identity
+
+        if not self.has_database:
+            return identity.Identity(name=who_acts())
+        with self._database.read() as tx:
+            return identity.of(tx, self.now())
+
+    @cached_property
     def actor(self) -> str:
         """Who acts, for the audit log. Raises Mistake for a name that could be taken for another's."""
-        return who_acts()
+        return self.acting.name
 
     @cached_property
     def config(self) -> Config:
@@ -109,14 +120,19 @@ class App:
     @cached_property
     def store(self) -> Store:
         """The database, its tables made where it is empty. Raises Mistake where nobody may act as `actor`."""
-        from listener import store
-
         actor, user = self.actor, system_user()
-        opened = store.open(self.config.database.url)
+        opened = self._database
         opened.users = {} if actor == user else {actor: user}
         opened.country = self.config.customers.country
         opened.audit_key = self.config.audit.sealing
         return opened
+
+    @cached_property
+    def _database(self) -> Store:
+        """The same, for whoever asks who acts."""
+        from listener import store
+
+        return store.open(self.config.database.url)
 
     @property
     def has_database(self) -> bool:
@@ -363,8 +379,9 @@ class App:
 
     def close(self) -> None:
         """Gives back what was opened."""
-        if "store" in self.__dict__:
-            self.store.close()
+        for opened in ("store", "_database"):
+            if opened in self.__dict__:
+                self.__dict__[opened].close()
 
 
 pass_app = click.make_pass_decorator(App)

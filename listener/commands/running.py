@@ -33,7 +33,7 @@ def run(app: App, once: bool) -> None:
     telling.demand(app)
     pipeline = app.pipeline
     _ = app.classifier  # a model that cannot be loaded is said now, before a new policy rules
-    pipeline.start(app.wanted, by=app.actor)
+    pipeline.start(app.wanted, by="daemon")
     _tell_of_the_policy(app)
     if once:
         _one_round(app)

@@ -16,6 +16,7 @@ import structlog
 from listener import references, situations
 from listener.contract import Policy
 from listener.desk import cases as desk_cases
+from listener.desk import continuing
 from listener.desk import customers as desk_customers
 from listener.desk.clocks import Moved
 from listener.store import (
@@ -162,7 +163,9 @@ def _gather(
         mentions.trouble(tx, mention, stage="decide", reason="its understanding is missing", now=now)
         return None
     customer = desk_customers.behind(tx, mention.account_id, mention.network, mention.author.handle, now)
-    case = cases.live_case(tx, account_id=mention.account_id, customer_id=customer.id if customer else None)
+    case = continuing.answered(tx, mention)
+    if case is None:
+        case = cases.live_case(tx, account_id=mention.account_id, customer_id=customer.id if customer else None)
     return _Matter(
         mention=mention,
         understanding=understanding,
@@ -392,7 +395,8 @@ def _write_down(
     elif case is not None and decision.reply is None:
         case = None  # nothing is said and nothing filed: the draftless mention stays out of the case
     if decision.reply is not None:
-        erasing.withdraw(tx, mention.id, reason="a newer draft took its place", now=now)
+        newer = "a newer draft took its place"
+        erasing.withdraw(tx, mention.id, reason=newer, now=now, answers_only=True)
         draft_id = inbox.propose(
             tx,
             mention_id=mention.id,

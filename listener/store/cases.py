@@ -13,8 +13,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, delete, func, insert, select, union, update
 
-from listener.errors import NotFound, Stale
-from listener.store import Transaction, audit, steps, upsert
+from listener.errors import Mistake, NotFound, Stale
+from listener.store import Transaction, audit, sight, steps, upsert
 from listener.store import tables as t
 from listener.types import CasePlan, CaseState, Clock, Intent, Item, MentionState, Promise, Urgency, utc
 
@@ -222,11 +222,14 @@ def by_id(tx: Transaction, case_id: int) -> Case:
 
 
 def get(tx: Transaction, reference: str) -> Case:
-    """The case with that (full) reference. Raises NotFound."""
+    """The case with that (full) reference. Raises NotFound, Mistake where whoever asks may not see it."""
     row = tx.execute(_joined().where(t.cases.c.reference == reference)).first()
     if row is None:
         raise NotFound(f"There is no case {reference}; see `escucha case list --all`.")
-    return _case(row)
+    case, looks = _case(row), sight.of(tx)
+    if looks and not looks.sees(team=case.team, agent=case.agent, asked_team=case.asked_team):
+        raise Mistake(f"{reference} is {case.team}'s, and {looks.agent} is not of that team; ask a supervisor.")
+    return case
 
 
 def listing(
@@ -244,7 +247,7 @@ def listing(
 
     `late_at`: only those that are late then, or were warned of.
     """
-    query = _joined().where(t.cases.c.state.in_([state.value for state in states]))
+    query = _joined().where(t.cases.c.state.in_([state.value for state in states]), *sight.seen(tx))
     if team:
         query = query.where(t.cases.c.team == team)
     if agent:

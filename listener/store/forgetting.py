@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, select, update
+from sqlalchemy import bindparam, delete, func, or_, select, update
 
 from listener.errors import Mistake
 from listener.store import Transaction, audit, cases, chain, erasing, erasures, persons, verifying
@@ -51,7 +51,9 @@ def hold_still(tx: Transaction, person: Person) -> None:
     accounts = t.accounts.c
     tx.execute(select(accounts.id).where(accounts.id.in_(person.accounts)).order_by(accounts.id).with_for_update())
     on_their_way = (DraftState.SENDING.value, DraftState.UNKNOWN.value)
-    where = (t.drafts.c.mention_id.in_(person.mentions), t.drafts.c.state.in_(on_their_way))
+    quoting = select(t.draft_quotes.c.draft_id).where(t.draft_quotes.c.mention_id.in_(person.mentions))
+    theirs = or_(t.drafts.c.mention_id.in_(person.mentions), t.drafts.c.id.in_(quoting))
+    where = (theirs, t.drafts.c.state.in_(on_their_way))
     if draft := tx.scalar(select(t.drafts.c.id).where(*where).order_by(t.drafts.c.id).limit(1)):
         raise Mistake(
             f"The answer D{draft} is on its way, or nobody knows whether it went out: wait, or settle it "

@@ -90,7 +90,8 @@ HELD: dict[str, Held] = {
     "gaps": Held(clear=("reason",)),
     "spending": Held(clear=("account", "call")),
     "identities": Held(clear=("account", "network", "external_id", "handle")),
-    "accounts": Held(kept=True,
+    "accounts": Held(
+        kept=True,
         words=("external_id", "handle", "display_name", "url"),
         clear=("network",),
         whose=lambda person: t.accounts.c.id.in_(person.accounts),
@@ -124,32 +125,43 @@ HELD: dict[str, Held] = {
     ),
     "facts": Held(clear=("digest", "facts")),
     "drafts": Held(
-        words=("text", "reason", "posted_url"),
+        words=("text", "reason", "posted_url", "recipient", "subject"),
         clear=(
+            "channel", "through",
             "send_key", "state", "account", "language", "template", "policy_version", "decided_by", "posted_id", "rule",
             "wording",
         ),
         whose=of_mention(t.drafts),
-        emptied={"reason": None, "posted_url": None},
+        emptied={"reason": None, "posted_url": None, "recipient": "", "subject": ""},
     ),
+    "draft_quotes": Held(whose=of_mention(t.draft_quotes)),
     "draws": Held(clear=("level", "name"), whose=of_mention(t.draws)),
     "views": Held(
         words=("text",),
         clear=("actor", "policy_version"),
         whose=lambda person: t.views.c.draft_id.in_(person.drafts),
     ),
+    # --- who works here ---
+    "users": Held(
+        clear=("name", "folded", "roles", "teams", "skills", "languages", "duty", "os_user", "password"),
+    ),
+    "user_tokens": Held(clear=("label", "digest")),
+    "absences": Held(clear=("reason", "noted_by")),
     # --- the desk ---
-    "customers": Held(kept=True,
+    "customers": Held(
+        kept=True,
         words=("reference", "name", "email", "phone", "tags", "fields"),
         clear=("language", "tier", "imported"),
         whose=lambda person: t.customers.c.id.in_(person.customers),
         gone=True,
     ),
     "field_types": Held(clear=("name", "kind", "currency", "choices", "declared_by")),
-    "contact_points": Held(kept=True,
+    "contact_points": Held(
+        kept=True,
         words=("value", "written"), clear=("kind",), whose=of_customer(t.contact_points), gone=True
     ),
-    "consents": Held(kept=True,
+    "consents": Held(
+        kept=True,
         words=("source",), clear=("channel", "purpose", "noted_by"), whose=of_customer(t.consents), gone=True
     ),
     "customer_notes": Held(kept=True, words=("text",), clear=("by",), whose=of_customer(t.customer_notes), gone=True),
@@ -158,7 +170,8 @@ HELD: dict[str, Held] = {
     "payments": Held(
         clear=("last_amount", "arrears", "currency"), whose=of_customer(t.payments), gone=True
     ),
-    "links": Held(kept=True,
+    "links": Held(
+        kept=True,
         words=("evidence",),
         clear=("basis", "linked_by", "unlinked_by"),
         whose=lambda person: or_(
@@ -166,7 +179,8 @@ HELD: dict[str, Held] = {
         ),
         gone=True,
     ),
-    "expected_links": Held(kept=True,
+    "expected_links": Held(
+        kept=True,
         words=("handle", "evidence"),
         clear=("network", "basis", "linked_by", "settled_by"),
         whose=of_customer(t.expected_links),

@@ -322,11 +322,28 @@ drafts = Table(
     Column("rule", String(100), nullable=False, default=""),  # which asked for it
     Column("wording", String(20), nullable=False, default=""),  # of the template; empty once a person changed it
     Column("alone_until", Moment),  # later it does not go out by itself: what it answers is too old
+    Column("channel", String(20), nullable=False, default=""),  # "mail", "dm": to one person alone; "": an answer there
+    Column("through", String(50)),  # the network it goes through; null: the mention's
+    Column("recipient", Text, nullable=False, default=""),  # the address, where it is no answer
+    Column("subject", Text, nullable=False, default=""),
     Column("said_at", Moment, index=True),  # approved, then sent: when it counts towards the guard's caps
     Column("score", Integer, nullable=False, default=0),
     Column("queue_at", Moment, nullable=False),  # the earliest comes first, see policies/score.py
     Index(None, "state", "queue_at", "id"),
     Index(None, "account", "state"),
+)
+Index(  # to whom we wrote alone
+    "ix_drafts_recipient",
+    drafts.c.recipient,
+    sqlite_where=drafts.c.recipient != "",
+    postgresql_where=drafts.c.recipient != "",
+)
+
+draft_quotes = Table(  # mentions whose words a draft repeats, beside the one that it answers
+    "draft_quotes",
+    metadata,
+    Column("draft_id", BigKey, ForeignKey("drafts.id"), primary_key=True),
+    Column("mention_id", BigKey, ForeignKey("mentions.id"), primary_key=True, index=True),
 )
 
 draws = Table(  # drafts that drew for a share, and the side on which they fell; `policy shares` compares the two
@@ -352,6 +369,52 @@ views = Table(  # what was last shown to whom, so that nobody approves what they
     Column("policy_version", String(100), nullable=False),
     Column("text", Text, nullable=False),
     Column("at", Moment, nullable=False),
+)
+
+# --- who works here -------------------------------------------------------------------------------------------------
+
+users = Table(
+    "users",
+    metadata,
+    key(),
+    Column("name", String(100), nullable=False),
+    Column("folded", String(200), nullable=False, unique=True),  # the name without capitals, width and spare spaces
+    Column("roles", JSON, nullable=False),
+    Column("teams", JSON, nullable=False),
+    Column("skills", JSON, nullable=False),
+    Column("languages", JSON, nullable=False),
+    Column("capacity", Integer),  # live cases at most; null: no limit
+    Column("duty", Text, nullable=False, default=""),  # a calendar of the policy, or hours of their own
+    Column("os_user", String(100), unique=True),  # who they are on this machine
+    Column("password", Text),  # argon2id, never the words
+    Column("failures", Integer, nullable=False, default=0),  # to sign in, in a row
+    Column("failed_at", Moment),
+    Column("added_at", Moment, nullable=False),
+    Column("changed_at", Moment, nullable=False),
+    Column("disabled_at", Moment),
+)
+
+user_tokens = Table(
+    "user_tokens",
+    metadata,
+    key(),
+    ref("users"),
+    Column("label", String(100), nullable=False),
+    Column("digest", String(64), nullable=False, unique=True),  # SHA-256 of the token, which nobody keeps
+    Column("made_at", Moment, nullable=False),
+    Column("expires_at", Moment),
+    Column("revoked_at", Moment),
+)
+
+absences = Table(
+    "absences",
+    metadata,
+    key(),
+    ref("users"),
+    Column("since", Moment, nullable=False),
+    Column("until", Moment),  # null: until they are back
+    Column("reason", Text, nullable=False, default=""),
+    Column("noted_by", String(100), nullable=False),
 )
 
 # --- the desk ------------------------------------------------------------------------------------------------------

@@ -52,6 +52,57 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_audit_subject"), ["subject"], unique=False)
 
     op.create_table(
+        "users",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("name", sa.String(length=100), nullable=False),
+        sa.Column("folded", sa.String(length=200), nullable=False),
+        sa.Column("roles", sa.JSON(), nullable=False),
+        sa.Column("teams", sa.JSON(), nullable=False),
+        sa.Column("skills", sa.JSON(), nullable=False),
+        sa.Column("languages", sa.JSON(), nullable=False),
+        sa.Column("capacity", sa.Integer(), nullable=True),
+        sa.Column("duty", sa.Text(), nullable=False),
+        sa.Column("os_user", sa.String(length=100), nullable=True),
+        sa.Column("password", sa.Text(), nullable=True),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("failed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("added_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("disabled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_users")),
+        sa.UniqueConstraint("folded", name=op.f("uq_users_folded")),
+        sa.UniqueConstraint("os_user", name=op.f("uq_users_os_user")),
+    )
+    op.create_table(
+        "user_tokens",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("user_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("label", sa.String(length=100), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_user_tokens_user_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_user_tokens")),
+        sa.UniqueConstraint("digest", name=op.f("uq_user_tokens_digest")),
+    )
+    with op.batch_alter_table("user_tokens", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_user_tokens_user_id"), ["user_id"], unique=False)
+
+    op.create_table(
+        "absences",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("user_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("noted_by", sa.String(length=100), nullable=False),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_absences_user_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_absences")),
+    )
+    with op.batch_alter_table("absences", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_absences_user_id"), ["user_id"], unique=False)
+    op.create_table(
         "audit_head",
         sa.Column("one", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("last", sa.BigInteger(), nullable=False),
@@ -680,6 +731,10 @@ def upgrade() -> None:
         sa.Column("rule", sa.String(length=100), nullable=False),
         sa.Column("wording", sa.String(length=20), nullable=False),
         sa.Column("alone_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("channel", sa.String(length=20), nullable=False),
+        sa.Column("through", sa.String(length=50), nullable=True),
+        sa.Column("recipient", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
         sa.Column("said_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("score", sa.Integer(), nullable=False),
         sa.Column("queue_at", sa.DateTime(timezone=True), nullable=False),
@@ -694,8 +749,26 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_drafts_case_id"), ["case_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_drafts_mention_id"), ["mention_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_drafts_posted_id"), ["posted_id"], unique=False)
+        batch_op.create_index(
+            "ix_drafts_recipient",
+            ["recipient"],
+            unique=False,
+            sqlite_where=sa.text("recipient != ''"),
+            postgresql_where=sa.text("recipient != ''"),
+        )
         batch_op.create_index(batch_op.f("ix_drafts_said_at"), ["said_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_drafts_state_queue_at_id"), ["state", "queue_at", "id"], unique=False)
+
+    op.create_table(
+        "draft_quotes",
+        sa.Column("draft_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("mention_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(["draft_id"], ["drafts.id"], name=op.f("fk_draft_quotes_draft_id")),
+        sa.ForeignKeyConstraint(["mention_id"], ["mentions.id"], name=op.f("fk_draft_quotes_mention_id")),
+        sa.PrimaryKeyConstraint("draft_id", "mention_id", name=op.f("pk_draft_quotes")),
+    )
+    with op.batch_alter_table("draft_quotes", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_draft_quotes_mention_id"), ["mention_id"], unique=False)
 
     op.create_table(
         "attachments",
