@@ -42,6 +42,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "resume": ("running", "Send again."),
         "status": ("running", "What is due, waiting and failing."),
         "alert": ("alert", "Messages to our own people: list, test, send again."),
+        "crm": ("crm", "Where else customers are kept: list, check, pull, push, retry."),
     },
     "Moderate": {
         "inbox": ("inbox", "What waits for a person."),
@@ -58,6 +59,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     "Care": {
         "case": ("case", "Cases: list, show, open, assign, note, pending, resolve, reopen."),
         "customer": ("customer", "Customers and the accounts that are theirs."),
+        "kb": ("kb", "Articles: what is known, written once, found when it is needed."),
         "notice": ("notice", "Messages to everybody: draft, preview, approve, publish."),
     },
     "Answer for it": {

@@ -79,6 +79,8 @@ def _print_happening(happening: Happening) -> None:
         case _:
             title, text = f"{at}  {_sentence(happening)}", happening.text
     show(styled(title, "bold" if happening.kind in ("said", "answered") else "dim"))
+    if happening.kind == "said":
+        show(styled(f"  in this case: {happening.detail['why']}", "dim"))
     if text:
         block(text)
     for item in happening.media:

@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -25,6 +25,7 @@ from listener.terms.needles import Needles
 ROUNDS = 3  # of searching and masking, for what is written meanwhile
 TELLING = 8  # characters from which on something that is found in a file's bytes is no chance
 CHUNK = 4 * 1024**2  # bytes of a file in memory
+OVERLAP = 4096  # bytes, more than anything that is looked for takes
 BACKUP = "db.backup"  # the action that `escucha db backup` is recorded by
 
 
@@ -147,7 +148,8 @@ def finish(store: Store, erasure: Erasure, *, files: Iterable[Path], now: dateti
     with store.write() as tx:
         erasures.searched(tx, erasure, counted)
     notes = _overwritten(store)
-    files_read, left = _bytes(store, sought, theirs, files)
+    told = {mark for hit in done.hits for found in searching.stays(hit, theirs).values() for mark in found}
+    files_read, left = _bytes(store, Marks(set(sought.all) - theirs), told, files)
     with store.read() as tx:
         entries = auditing.listing(tx, action=BACKUP, until=erasure.begun_at, limit=1000)
     backups = [Place(where=str(entry.detail.get("file", "")), what=f"{entry.at:%Y-%m-%d}") for entry in entries]
@@ -204,42 +206,54 @@ def _places(hits: Iterable[Hit], theirs: frozenset[Mark]) -> list[Place]:
 
 
 def _bytes(
-    store: Store, sought: Marks, theirs: frozenset[Mark], files: Iterable[Path]
+    store: Store, sought: Marks, told: Collection[Mark], files: Iterable[Path]
 ) -> tuple[list[Path], list[Place]]:
-    """Which files were looked through, and which still hold something. The database's is written anew if it does."""
+    """Which files were looked through, and which still hold something. The database's is written anew if it does.
+
+    `told`: what stands in rows that a person must look at; of course the database's file holds that.
+    """
     looked_at: list[Path] = []
     left: list[Place] = []
-    telling = {mark: mark.needle for mark in sought.all if mark not in theirs and len(mark.needle) >= TELLING}
-    needles = Needles(needle.encode().decode("latin-1") for needle in telling.values())
-    kinds = {mark.needle.encode().decode("latin-1"): mark.kind for mark in telling}
+    all_of_it = _InBytes(sought.all)
+    rest = _InBytes(mark for mark in sought.all if mark not in told)
     own = _files_of(store)
-    if any(in_file(path, needles) for path in own):
+    if any(rest.within(path) for path in own) or not sought.all:
         store.rewrite()
         store.checkpoint()
+        own = _files_of(store)
     for path in dict.fromkeys([*own, *files]):
         try:
-            found = in_file(path, needles)
+            found = (rest if path in own else all_of_it).within(path)
         except OSError as error:
             left.append(Place(where=str(path), what=f"not looked at ({error.strerror})"))
             continue
         looked_at.append(path)
         if found:
-            left.append(Place(where=str(path), what=", ".join(sorted({kinds[each].value for each in found}))))
+            left.append(Place(where=str(path), what=", ".join(sorted(found))))
     return looked_at, left
+
+
+class _InBytes:
+    """Marks as they stand in a file, whatever its format: those that are long enough to be no chance."""
+
+    def __init__(self, marks: Iterable[Mark]) -> None:
+        telling = {mark.needle.encode().decode("latin-1"): mark for mark in marks if len(mark.needle) >= TELLING}
+        self._kinds = {needle: mark.kind.value for needle, mark in telling.items()}
+        self._needles = Needles(telling)
+
+    def within(self, path: Path) -> set[str]:
+        """The kinds of those that stand in the file."""
+        found: set[str] = set()
+        with path.open("rb") as file:
+            before = b""
+            while chunk := file.read(CHUNK):
+                hits = self._needles.found((before + chunk).decode("latin-1"))
+                found |= {self._kinds[each] for each in hits}
+                before = chunk[-OVERLAP:]
+        return found
 
 
 def _files_of(store: Store) -> list[Path]:
     path = store.path
     beside = [path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")] if path else []
     return [each for each in beside if each.is_file()]
-
-
-def in_file(path: Path, needles: Needles) -> frozenset[str]:
-    """Which of the needles (bytes as latin-1) stand in the file."""
-    found: frozenset[str] = frozenset()
-    with path.open("rb") as file:
-        before = b""
-        while chunk := file.read(CHUNK):
-            found |= needles.found((before + chunk).decode("latin-1"))
-            before = chunk[-1000:]
-    return found

@@ -6,7 +6,7 @@ Whatever changes a row says so in an event whose `became` holds the columns as t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Select, delete, func, insert, select, union, update
 
 from listener.errors import Mistake, NotFound, Stale
-from listener.store import Transaction, audit, sight, steps, upsert
+from listener.store import Transaction, audit, crm_out, sight, steps, upsert
 from listener.store import tables as t
 from listener.types import CasePlan, CaseState, Clock, Intent, Item, MentionState, Promise, Urgency, utc
 
@@ -177,21 +177,14 @@ def detach(tx: Transaction, case: Case, mention_id: int, *, why: str, by: str, n
     return record(tx, case, "mention_left", by=by, now=now, became={}, mention=mention_id, why=why)
 
 
-def live_case(tx: Transaction, *, account_id: int, customer_id: int | None) -> Case | None:
-    """The case that a mention of this person joins: the newest open or pending one of the customer or the account.
-
-    Locks the rows of the account and the customer (PostgreSQL; SQLite's writers are alone anyway), so that two posts of
-    one person decided at once open one case, be they from two accounts.
+def hold_person(tx: Transaction, *, account_id: int, customer_id: int | None) -> None:
+    """Locks the rows of the account and the customer (PostgreSQL; SQLite's writers are alone anyway), so that two posts
+    of one person decided at once open one case, be they from two accounts.
     """
     tx.execute(select(t.accounts.c.id).where(t.accounts.c.id == account_id).with_for_update())
-    whose = t.cases.c.account_id == account_id
     if customer_id is not None:
         # `key_share`: links and cases may go on pointing at the customer meanwhile
         tx.execute(select(t.customers.c.id).where(t.customers.c.id == customer_id).with_for_update(key_share=True))
-        whose = whose | (t.cases.c.customer_id == customer_id)
-    live = [state.value for state in LIVE]
-    row = tx.execute(_joined().where(whose, t.cases.c.state.in_(live)).order_by(t.cases.c.id.desc())).first()
-    return _case(row) if row else None
 
 
 def give_customer(tx: Transaction, *, account_id: int, customer_id: int, by: str, now: datetime) -> list[Case]:
@@ -219,6 +212,18 @@ def by_id(tx: Transaction, case_id: int) -> Case:
     if row is None:
         raise NotFound(f"There is no case number {case_id}.")
     return _case(row)
+
+
+def by_ids(tx: Transaction, ids: Collection[int]) -> list[Case]:
+    """Those cases that there are, in no order."""
+    return [_case(row) for row in tx.execute(_joined().where(t.cases.c.id.in_(ids)))] if ids else []
+
+
+def whole(tx: Transaction, case: Case) -> Case:
+    """The case that a merged one is a part of now; any other itself."""
+    while case.merged_into is not None:
+        case = by_id(tx, case.merged_into)
+    return case
 
 
 def get(tx: Transaction, reference: str) -> Case:
@@ -279,6 +284,12 @@ def mentions_in(tx: Transaction, case: Case) -> list[tuple[int, str, datetime]]:
     """The case's mentions as (mention number, why it is in, since when), oldest first."""
     query = select(t.case_mentions).where(t.case_mentions.c.case_id == case.id).order_by(t.case_mentions.c.mention_id)
     return [(row.mention_id, row.why, row.at) for row in tx.execute(query)]
+
+
+def why_in(tx: Transaction, case: Case, mention_id: int) -> str:
+    """Why the mention is in the case; "" where it is not."""
+    where = (t.case_mentions.c.case_id == case.id, t.case_mentions.c.mention_id == mention_id)
+    return tx.scalar(select(t.case_mentions.c.why).where(*where)) or ""
 
 
 def last_words(tx: Transaction, found: Sequence[Case]) -> dict[int, str]:
@@ -379,9 +390,10 @@ def _live_count(tx: Transaction, *where: ColumnElement[bool]) -> int:
 
 
 def event(tx: Transaction, case: Case, kind: str, by: str, now: datetime, **detail: Any) -> None:
-    """Adds to what happened to the case, and to the audit log (there without the details)."""
+    """Adds to what happened to the case, to the audit log (there without the details), and to what CRMs are told."""
     tx.execute(insert(t.case_events).values(case_id=case.id, kind=kind, by=by, at=now, detail=detail))
     audit.record(tx, at=now, by=by, action=f"case.{kind}", subject=f"case {case.reference}")
+    crm_out.note(tx, "cases", [f"case {case.reference}"], kind, now=now)
 
 
 def _joined() -> Select[Any]:

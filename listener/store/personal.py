@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import JSON, Column, ColumnElement, LargeBinary, String, Table, false, or_, select
+from sqlalchemy import JSON, Column, ColumnElement, LargeBinary, String, Table, false, literal, or_, select
 
 from listener.store import tables as t
 
@@ -84,6 +84,11 @@ def of_case(table: Table) -> Whose:
     return lambda person: table.c.case_id.in_(person.cases)
 
 
+def _called(kind: str, table: Table, numbers: tuple[int, ...]) -> Any:
+    """A selection of what those rows are called where other tables speak of them."""
+    return select(literal(kind) + table.c.reference).where(table.c.id.in_(numbers))
+
+
 HELD: dict[str, Held] = {
     # --- listening ---
     "sources": Held(clear=("name", "account", "network", "query", "cursor", "last_error", "paused", "stream_error")),
@@ -127,9 +132,8 @@ HELD: dict[str, Held] = {
     "drafts": Held(
         words=("text", "reason", "posted_url", "recipient", "subject"),
         clear=(
-            "channel", "through",
-            "send_key", "state", "account", "language", "template", "policy_version", "decided_by", "posted_id", "rule",
-            "wording",
+            "channel", "through", "send_key", "state", "account", "language", "template", "policy_version",
+            "decided_by", "posted_id", "rule", "wording",
         ),
         whose=of_mention(t.drafts),
         emptied={"reason": None, "posted_url": None, "recipient": "", "subject": ""},
@@ -199,6 +203,20 @@ HELD: dict[str, Held] = {
     "case_mentions": Held(words=("why",), whose=of_case(t.case_mentions)),
     "case_events": Held(words=("detail",), clear=("kind", "by"), whose=of_case(t.case_events)),
     "case_steps": Held(clear=("clock", "occasion", "alerts", "team", "urgency"), whose=of_case(t.case_steps)),
+    # --- what is known ---
+    "articles": Held(clear=("looked_by", "doubt", "doubted_by")),
+    "article_versions": Held(
+        words=("why", "note"),
+        clear=(
+            "state", "audience", "teams", "roles", "product", "written_by", "reviewed_by", "published_by", "ended_by",
+        ),
+    ),
+    "article_texts": Held(words=("title", "answer", "body"), clear=("language",)),
+    "article_quotes": Held(words=("words",), whose=of_mention(t.article_quotes), gone=True),
+    "article_ratings": Held(words=("reason",), clear=("by",)),
+    "shelf": Held(clear=("language", "readers", "model", "vectors", "stems", "counts")),
+    "shelf_changes": Held(clear=("name",)),
+    "draft_articles": Held(clear=("language", "by")),
     # --- marketing ---
     "notices": Held(words=("title",), clear=("state", "written_by", "approved_by", "published_by")),
     "deliveries": Held(
@@ -220,6 +238,21 @@ HELD: dict[str, Held] = {
     "suppressions": Held(clear=("digest", "kind")),
     "holds": Held(words=("reason",), clear=("by", "ended_by"), whose=of_customer(t.holds), gone=True),
     "peppers": Held(clear=("name", "value")),
+    # --- where else the company keeps its customers ---
+    "crm_deliveries": Held(
+        words=("subject", "fields", "reason"),
+        clear=("system", "kind", "send_key", "state"),
+        whose=lambda person: or_(
+            t.crm_deliveries.c.subject.in_(_called("customer ", t.customers, person.customers)),
+            t.crm_deliveries.c.subject.in_(_called("case ", t.cases, person.cases)),
+        ),
+        gone=True,
+    ),
+    "crm_events": Held(clear=("system", "event", "digest", "outcome")),
+    "crm_records": Held(
+        words=("record",), clear=("system", "digest"), whose=of_customer(t.crm_records), gone=True
+    ),
+    "crm_ways": Held(clear=("system", "way", "cursor", "last_error", "allowance")),
     # --- what people teach the model ---
     "corrections": Held(
         clear=("what", "was", "becomes", "by", "looked_by"), whose=of_mention(t.corrections), gone=True

@@ -660,6 +660,115 @@ case_steps = Table(
     Column("done_at", Moment),
 )
 
+# --- what is known -------------------------------------------------------------------------------------------------
+
+articles = Table(
+    "articles",
+    metadata,
+    key(),
+    Column("newest", Integer, nullable=False),  # number of its newest version
+    Column("published", Integer),  # number of the version that is out; null: none is
+    Column("made_at", Moment, nullable=False),
+    Column("looked_at", Moment, nullable=False),  # when somebody last said that it is true
+    Column("looked_by", String(100), nullable=False),
+    Column("doubt", Text, nullable=False, default=""),  # why it may no longer be true; "" nobody doubts it
+    Column("doubted_by", String(100)),
+    Column("doubted_at", Moment),
+)
+
+article_versions = Table(  # the words of one never change, but for those that must be erased
+    "article_versions",
+    metadata,
+    key(),
+    ref("articles"),
+    Column("number", Integer, nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("audience", String(20), nullable=False),
+    Column("teams", JSON, nullable=False),  # whose people may read it; none: every team's
+    Column("roles", JSON, nullable=False),  # who may read it; none: every role
+    Column("product", String(200), nullable=False),
+    Column("review_by", Date),  # to be looked at again by then
+    Column("written_by", String(100), nullable=False),
+    Column("written_at", Moment, nullable=False),
+    Column("why", Text, nullable=False),
+    ref("cases", nullable=True),  # the case that it was drafted from
+    Column("reviewed_by", String(100)),
+    Column("reviewed_at", Moment),
+    Column("note", Text, nullable=False, default=""),  # the reviewer's
+    Column("published_by", String(100)),
+    Column("published_at", Moment),
+    Column("ended_by", String(100)),
+    Column("ended_at", Moment),  # replaced, retired
+    UniqueConstraint("article_id", "number"),
+    Index(None, "state", "article_id"),
+)
+
+article_texts = Table(  # a version in one language
+    "article_texts",
+    metadata,
+    key(),
+    ref("article_versions", index=False),
+    Column("language", String(10), nullable=False),
+    Column("title", Text, nullable=False),
+    Column("answer", Text, nullable=False),  # what a reply made from it says
+    Column("body", Text, nullable=False),
+    UniqueConstraint("article_version_id", "language"),
+)
+
+article_quotes = Table(  # sentences of a case that were put into an article, as they stand there
+    "article_quotes",
+    metadata,
+    key(),
+    ref("articles"),
+    ref("cases"),
+    ref("mentions"),  # whose words they are, or that they answer
+    ref("drafts", nullable=True, index=False),  # our answer; null: the mention's own words
+    Column("words", Text, nullable=False),
+)
+
+article_ratings = Table(  # by our own people, one of each person and version
+    "article_ratings",
+    metadata,
+    Column("article_id", BigKey, ForeignKey("articles.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("by", String(100), primary_key=True),
+    Column("useful", Boolean, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at", Moment, nullable=False),
+)
+
+shelf = Table(  # what search reads of each published text, in one go
+    "shelf",
+    metadata,
+    Column("article_text_id", BigKey, ForeignKey("article_texts.id"), primary_key=True, autoincrement=False),
+    ref("articles"),
+    Column("language", String(10), nullable=False),
+    Column("readers", Text, nullable=False),  # who may read it, as desk/shelving.py writes that
+    Column("model", String(100), nullable=False),  # whose vectors these are; "" there are none
+    Column("passages", Integer, nullable=False),
+    Column("vectors", LargeBinary, nullable=False),  # float16, one passage after the other
+    Column("stems", LargeBinary, nullable=False),  # 32 bits for each different stem
+    Column("counts", LargeBinary, nullable=False),  # how often each stands in it, a byte each
+)
+
+shelf_changes = Table(  # grows with every change of the shelf, so that who has read it knows whether to read it again
+    "shelf_changes",
+    metadata,
+    Column("name", String(20), primary_key=True),
+    Column("number", Integer, nullable=False),
+)
+
+draft_articles = Table(  # replies whose words were taken from an article
+    "draft_articles",
+    metadata,
+    Column("draft_id", BigKey, ForeignKey("drafts.id"), primary_key=True),
+    ref("articles"),
+    Column("number", Integer, nullable=False),
+    Column("language", String(10), nullable=False),
+    Column("by", String(100), nullable=False),
+    Column("at", Moment, nullable=False),
+)
+
 # --- marketing -----------------------------------------------------------------------------------------------------
 
 notices = Table(
@@ -802,6 +911,69 @@ peppers = Table(  # a secret of this database's own, so that its hashes cannot b
     metadata,
     Column("name", String(20), primary_key=True),
     Column("value", LargeBinary, nullable=False),
+)
+
+# --- where else the company keeps its customers -----------------------------------------------------------------------
+
+crm_deliveries = Table(  # what changed here, for a CRM; what it is told is put together when it is first tried
+    "crm_deliveries",
+    metadata,
+    key(),
+    Column("system", String(100), nullable=False),
+    Column("subject", String(120), nullable=False),  # "case ES-26-000001-8", "customer C-1"
+    Column("kind", String(40), nullable=False),  # what happened to it
+    Column("send_key", String(64), nullable=False, unique=True),  # the same at every attempt, for the receiver
+    Column("fields", JSON(none_as_null=True)),  # what it is told, from the first attempt until it has it
+    Column("state", String(20), nullable=False),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("made_at", Moment, nullable=False),
+    Column("next_try_at", Moment, nullable=False),
+    Column("first_tried_at", Moment),
+    Column("tried_at", Moment),
+    Column("claimed_until", Moment),  # whoever sends it is taken for dead by then
+    Column("settled_at", Moment),  # sent, or given up
+    Column("reason", Text),  # why it failed; or what the receiver remarked
+    Column("told_by_id", BigKey, ForeignKey("crm_deliveries.id"), index=True),  # the delivery that tells it too
+    Index(None, "system", "state", "next_try_at"),
+    Index(None, "system", "subject", "state"),
+    Index(None, "settled_at"),
+)
+
+crm_events = Table(  # what a CRM sent us, so that the same comes in once
+    "crm_events",
+    metadata,
+    Column("system", String(100), primary_key=True),
+    Column("event", String(200), primary_key=True),
+    Column("digest", String(64), nullable=False),  # of its body
+    Column("came_at", Moment, nullable=False, index=True),
+    Column("outcome", JSON, nullable=False),  # how many records were added, changed and so on
+)
+
+crm_records = Table(  # which customer is which record of a CRM
+    "crm_records",
+    metadata,
+    Column("system", String(100), primary_key=True),
+    Column("record", String(200), primary_key=True),  # the CRM's own id
+    ref("customers"),
+    Column("digest", String(64), nullable=False),  # of what it last said of them
+    Column("changed_at", Moment),  # by its clock
+    Column("seen_at", Moment, nullable=False),
+    Column("gone_at", Moment),  # when we heard that it was deleted there
+)
+
+crm_ways = Table(  # how it goes lately, a row for each CRM and way, "in" and "out"
+    "crm_ways",
+    metadata,
+    Column("system", String(100), primary_key=True),
+    Column("way", String(10), primary_key=True),
+    Column("cursor", JSON(none_as_null=True)),
+    Column("claimed_until", Moment),  # one that pulls at a time; past: free
+    Column("next_at", Moment),  # nothing goes this way before then
+    Column("failures", Integer, nullable=False, default=0),  # in a row
+    Column("failing_since", Moment),
+    Column("last_error", Text),
+    Column("succeeded_at", Moment),
+    Column("allowance", Text, nullable=False, default=""),  # what it lets us ask, as it last said
 )
 
 # --- what people teach the model ------------------------------------------------------------------------------------

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +15,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from listener.desk import cases as desk_cases
 from listener.desk import customers as desk_customers
@@ -42,6 +47,7 @@ class Person:
         self.world, self.bird = world, bird
         self.handle, self.reference = f"{bird}-77", f"C-{bird}-1"
         self.said: list[int] = []
+        self.last = ""  # sentence that they wrote
         values: dict[str, Any] = {
             "name": f"Ana {bird.title()}",
             "email": f"{bird}@mail.example",
@@ -60,7 +66,8 @@ class Person:
         return f"El {self.bird} número {self.world.count} sigue sin internet en su casa desde el lunes"
 
     def says(self, *, quoted: str = "", about: str = "") -> int:
-        words = f"{self.sentence()}. Ñandú. {about}"
+        self.last = self.sentence()
+        words = f"{self.last}. Ñandú. {about}"
         number = self.world.hears(
             words,
             who=self.handle,
@@ -167,7 +174,7 @@ def test_nothing_is_left_of_one_and_all_of_the_other(world: DeskWorld) -> None:
 
 def test_what_others_say_of_them_is_masked_and_their_own_words_stay(world: DeskWorld) -> None:
     ana, luis = people(world)
-    answer = luis.says(quoted=ana.sentence(), about=f"@{ana.handle}")
+    answer = luis.says(quoted=ana.last, about=f"@{ana.handle}")
     with world.store.write() as tx:
         tx.execute(
             update(t.mentions)
@@ -231,10 +238,7 @@ def test_what_stands_in_our_own_words_and_files_is_told(world: DeskWorld) -> Non
     with world.store.write() as tx:
         tx.execute(update(t.sources).values(query=f"from:@{ana.handle}"))
     policy = world.folder / "policy.yaml"
-    policy.write_text(f"areas: {{lines: {{examples: ['{ana.sentence()}']}}}}\n")
-    with world.store.read() as tx:
-        text = tx.scalar(select(t.mentions.c.text).where(t.mentions.c.id == ana.said[0]))
-    policy.write_text(f"examples:\n  - {text}\n")
+    policy.write_text(f"areas: {{lines: {{examples: ['{ana.last}']}}}}\n")
     proof = erase(world, ana.reference, files=[policy, world.folder / "escucha.toml"])
     assert [(place.where, place.what) for place in proof.left] == [
         ("sources 1, query", "handle"),
@@ -295,7 +299,7 @@ def test_the_record_keeps_who_did_what_when_and_no_words(world: DeskWorld) -> No
 
 STORY: dict[str, Callable[[DeskWorld, Person, Person], object]] = {
     "says": lambda world, one, other: one.says(),
-    "answers": lambda world, one, other: one.says(quoted=other.sentence(), about=f"@{other.handle}"),
+    "answers": lambda world, one, other: one.says(quoted=other.last, about=f"@{other.handle}"),
     "is answered": lambda world, one, other: world.decides(one.says(), reply=f"Hola @{one.handle}"),
     "opens a case": lambda world, one, other: world.decides(one.says(), open_case=True),
     "is noted": lambda world, one, other: noted(world, one, f"{one.bird} llamó, molesto con @{other.handle}"),
@@ -362,3 +366,43 @@ def test_whatever_happened_before(story: list[tuple[str, bool]], by_account: boo
             check_whole(world)
         finally:
             world.close()
+
+
+@pytest.mark.slow
+def test_killed_in_the_middle_it_is_finished_by_the_next_call(world: DeskWorld) -> None:
+    """kill -9 as soon as it began, three times over; the rest is done by whoever calls it again."""
+    ana, luis = people(world)
+    for _ in range(150):
+        luis.says(quoted=ana.last, about=f"@{ana.handle}")
+    before = rows_of(world, luis)
+    command = [sys.executable, "-m", "cli", "--config", str(world.folder / "escucha.toml")]
+    command += ["customer", "erase", ana.reference, "--reason", "asked for it", "--yes", "--json"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "ESCUCHA_ACTOR": "eva"}
+    for seconds in (0.0, 1.6, 2.2):
+        running = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+        time.sleep(seconds)
+        while running.poll() is None and not _has_begun(world):
+            time.sleep(0.005)
+        running.send_signal(signal.SIGKILL)
+        running.wait()
+        assert seconds or not _is_done(world)
+    while not _is_done(world):
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert b"zorzal" not in bytes_of(world).lower()
+    assert {name: len(rows) for name, rows in rows_of(world, luis).items()} == {
+        name: len(rows) for name, rows in before.items()
+    }
+    check_whole(world)
+    with world.store.read() as tx:
+        assert tx.scalar(select(func.count()).select_from(t.erasures)) == 1
+
+
+def _has_begun(world: DeskWorld) -> bool:
+    with world.store.read() as tx:
+        return bool(tx.scalar(select(func.count()).select_from(t.erasures)))
+
+
+def _is_done(world: DeskWorld) -> bool:
+    with world.store.read() as tx:
+        return bool(tx.scalar(select(func.count()).where(t.erasures.c.done_at.is_not(None))))

@@ -107,16 +107,20 @@ def test_the_answer_goes_on_with_the_case_that_it_answers(escucha: Escucha) -> N
     assert inside(escucha, other) == []
 
 
-def test_what_is_answered_in_a_case_that_is_over_does_not_go_into_it(escucha: Escucha) -> None:
+@pytest.mark.parametrize(("days", "said"), [(3, 2), (15, 1)])
+def test_what_is_answered_in_a_case_that_is_over_opens_it_again_for_a_while(
+    escucha: Escucha, days: int, said: int
+) -> None:
     first = a_case(escucha)
     draft = a_message(escucha, first)
     escucha.approve(draft)
     escucha.round()
     with escucha.store.write() as tx:
         cases.change(tx, cases.by_id(tx, first.id), now=escucha.clock(), state="closed")
+    escucha.clock.forward(days=days)
     escucha.says("@marca otra cosa que va mal", parent=now_is(escucha, draft).posted_id)
     escucha.round()
-    assert len(inside(escucha, first)) == 1
+    assert len(inside(escucha, first)) == said
 
 
 def test_a_mention_edited_meanwhile_keeps_the_message_from_going_out(escucha: Escucha) -> None:

@@ -819,6 +819,215 @@ def upgrade() -> None:
     )
 
     op.create_table(
+        "articles",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("newest", sa.Integer(), nullable=False),
+        sa.Column("published", sa.Integer(), nullable=True),
+        sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("looked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("looked_by", sa.String(length=100), nullable=False),
+        sa.Column("doubt", sa.Text(), nullable=False),
+        sa.Column("doubted_by", sa.String(length=100), nullable=True),
+        sa.Column("doubted_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_articles")),
+    )
+
+    op.create_table(
+        "article_versions",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("article_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("state", sa.String(length=20), nullable=False),
+        sa.Column("audience", sa.String(length=20), nullable=False),
+        sa.Column("teams", sa.JSON(), nullable=False),
+        sa.Column("roles", sa.JSON(), nullable=False),
+        sa.Column("product", sa.String(length=200), nullable=False),
+        sa.Column("review_by", sa.Date(), nullable=True),
+        sa.Column("written_by", sa.String(length=100), nullable=False),
+        sa.Column("written_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("why", sa.Text(), nullable=False),
+        sa.Column("case_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("reviewed_by", sa.String(length=100), nullable=True),
+        sa.Column("reviewed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("note", sa.Text(), nullable=False),
+        sa.Column("published_by", sa.String(length=100), nullable=True),
+        sa.Column("published_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("ended_by", sa.String(length=100), nullable=True),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["article_id"], ["articles.id"], name=op.f("fk_article_versions_article_id")),
+        sa.ForeignKeyConstraint(["case_id"], ["cases.id"], name=op.f("fk_article_versions_case_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_article_versions")),
+        sa.UniqueConstraint("article_id", "number", name=op.f("uq_article_versions_article_id_number")),
+    )
+    with op.batch_alter_table("article_versions", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_article_versions_article_id"), ["article_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_article_versions_case_id"), ["case_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_article_versions_state_article_id"), ["state", "article_id"], unique=False)
+
+    op.create_table(
+        "article_texts",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("article_version_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("language", sa.String(length=10), nullable=False),
+        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("answer", sa.Text(), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["article_version_id"], ["article_versions.id"], name=op.f("fk_article_texts_article_version_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_article_texts")),
+        sa.UniqueConstraint(
+            "article_version_id", "language", name=op.f("uq_article_texts_article_version_id_language")
+        ),
+    )
+
+    op.create_table(
+        "article_quotes",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("article_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("case_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("mention_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("draft_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("words", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["article_id"], ["articles.id"], name=op.f("fk_article_quotes_article_id")),
+        sa.ForeignKeyConstraint(["case_id"], ["cases.id"], name=op.f("fk_article_quotes_case_id")),
+        sa.ForeignKeyConstraint(["draft_id"], ["drafts.id"], name=op.f("fk_article_quotes_draft_id")),
+        sa.ForeignKeyConstraint(["mention_id"], ["mentions.id"], name=op.f("fk_article_quotes_mention_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_article_quotes")),
+    )
+    with op.batch_alter_table("article_quotes", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_article_quotes_article_id"), ["article_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_article_quotes_case_id"), ["case_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_article_quotes_mention_id"), ["mention_id"], unique=False)
+
+    op.create_table(
+        "article_ratings",
+        sa.Column("article_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("by", sa.String(length=100), nullable=False),
+        sa.Column("useful", sa.Boolean(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["article_id"], ["articles.id"], name=op.f("fk_article_ratings_article_id")),
+        sa.PrimaryKeyConstraint("article_id", "number", "by", name=op.f("pk_article_ratings")),
+    )
+
+    op.create_table(
+        "shelf",
+        sa.Column(
+            "article_text_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False
+        ),
+        sa.Column("article_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("language", sa.String(length=10), nullable=False),
+        sa.Column("readers", sa.Text(), nullable=False),
+        sa.Column("model", sa.String(length=100), nullable=False),
+        sa.Column("passages", sa.Integer(), nullable=False),
+        sa.Column("vectors", sa.LargeBinary(), nullable=False),
+        sa.Column("stems", sa.LargeBinary(), nullable=False),
+        sa.Column("counts", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(["article_id"], ["articles.id"], name=op.f("fk_shelf_article_id")),
+        sa.ForeignKeyConstraint(["article_text_id"], ["article_texts.id"], name=op.f("fk_shelf_article_text_id")),
+        sa.PrimaryKeyConstraint("article_text_id", name=op.f("pk_shelf")),
+    )
+    with op.batch_alter_table("shelf", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_shelf_article_id"), ["article_id"], unique=False)
+
+    op.create_table(
+        "shelf_changes",
+        sa.Column("name", sa.String(length=20), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_shelf_changes")),
+    )
+
+    op.create_table(
+        "draft_articles",
+        sa.Column("draft_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("article_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("language", sa.String(length=10), nullable=False),
+        sa.Column("by", sa.String(length=100), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["article_id"], ["articles.id"], name=op.f("fk_draft_articles_article_id")),
+        sa.ForeignKeyConstraint(["draft_id"], ["drafts.id"], name=op.f("fk_draft_articles_draft_id")),
+        sa.PrimaryKeyConstraint("draft_id", name=op.f("pk_draft_articles")),
+    )
+    with op.batch_alter_table("draft_articles", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_draft_articles_article_id"), ["article_id"], unique=False)
+
+    op.create_table(
+        "crm_deliveries",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("system", sa.String(length=100), nullable=False),
+        sa.Column("subject", sa.String(length=120), nullable=False),
+        sa.Column("kind", sa.String(length=40), nullable=False),
+        sa.Column("send_key", sa.String(length=64), nullable=False),
+        sa.Column("fields", sa.JSON(), nullable=True),
+        sa.Column("state", sa.String(length=20), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("next_try_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("first_tried_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("tried_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("claimed_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("settled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("told_by_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.ForeignKeyConstraint(["told_by_id"], ["crm_deliveries.id"], name=op.f("fk_crm_deliveries_told_by_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_crm_deliveries")),
+        sa.UniqueConstraint("send_key", name=op.f("uq_crm_deliveries_send_key")),
+    )
+    with op.batch_alter_table("crm_deliveries", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_crm_deliveries_settled_at"), ["settled_at"], unique=False)
+        batch_op.create_index(
+            batch_op.f("ix_crm_deliveries_system_state_next_try_at"), ["system", "state", "next_try_at"], unique=False
+        )
+        batch_op.create_index(
+            batch_op.f("ix_crm_deliveries_system_subject_state"), ["system", "subject", "state"], unique=False
+        )
+        batch_op.create_index(batch_op.f("ix_crm_deliveries_told_by_id"), ["told_by_id"], unique=False)
+
+    op.create_table(
+        "crm_events",
+        sa.Column("system", sa.String(length=100), nullable=False),
+        sa.Column("event", sa.String(length=200), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("came_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("outcome", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("system", "event", name=op.f("pk_crm_events")),
+    )
+    with op.batch_alter_table("crm_events", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_crm_events_came_at"), ["came_at"], unique=False)
+
+    op.create_table(
+        "crm_ways",
+        sa.Column("system", sa.String(length=100), nullable=False),
+        sa.Column("way", sa.String(length=10), nullable=False),
+        sa.Column("cursor", sa.JSON(), nullable=True),
+        sa.Column("claimed_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("next_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("failing_since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_error", sa.Text(), nullable=True),
+        sa.Column("succeeded_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("allowance", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("system", "way", name=op.f("pk_crm_ways")),
+    )
+    op.create_table(
+        "crm_records",
+        sa.Column("system", sa.String(length=100), nullable=False),
+        sa.Column("record", sa.String(length=200), nullable=False),
+        sa.Column("customer_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("gone_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["customer_id"], ["customers.id"], name=op.f("fk_crm_records_customer_id")),
+        sa.PrimaryKeyConstraint("system", "record", name=op.f("pk_crm_records")),
+    )
+    with op.batch_alter_table("crm_records", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_crm_records_customer_id"), ["customer_id"], unique=False)
+
+    op.create_table(
         "corrections",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("mention_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
