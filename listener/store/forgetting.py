@@ -81,7 +81,7 @@ def forget(tx: Transaction, erasure: Erasure, person: Person, told: Iterable[tup
             tx.execute(update(table).where(held.whose(person)).values(**held.emptied))
     for account_id in person.accounts:
         nobody: dict[str, Any] = {"external_id": f"{erasures.POST}{account_id}", "handle": ERASED, "display_name": ""}
-        nobody |= {"url": None, "followers": None, "verified": None, "created_at": None}
+        nobody |= {"url": None, "followers": None, "verified": None, "created_at": None, "contacts": []}
         tx.execute(update(t.accounts).where(t.accounts.c.id == account_id).values(**nobody))
     erasures.suppress(tx, erasure, told)
     audit.record(tx, at=now, by=erasure.by, action="customer.erased", subject=f"erasure {erasure.id}")

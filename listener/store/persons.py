@@ -35,16 +35,28 @@ def find(tx: Transaction, asked: str) -> Known:
     network, colon, handle = asked.strip().partition(":@")
     if colon:
         return _account(tx, network.strip().casefold(), handle.strip())
-    found = customers.get(tx, asked.strip())
+    found = customers.ruling(tx, customers.get(tx, asked.strip()))
+    records = _with_merged(tx, found.id)
     links = t.links.c
-    linked = select(links.account_id).where(links.customer_id == found.id, links.unlinked_at.is_(None))
+    linked = select(links.account_id).where(links.customer_id.in_(records), links.unlinked_at.is_(None))
     accounts = tuple(sorted(tx.scalars(linked)))
     points = t.contact_points.c
-    mails = tx.scalars(select(points.value).where(points.customer_id == found.id, points.kind == "mail"))
-    told = {("reference", found.reference), *(("mail", mail) for mail in (found.email, *mails) if mail)}
-    return Known(
-        person=_person(tx, customers=(found.id,), accounts=accounts), name=found.name, told=tuple(sorted(told))
-    )
+    mails = tx.scalars(select(points.value).where(points.customer_id.in_(records), points.kind == "mail"))
+    told = {("mail", mail) for mail in mails}
+    columns = t.customers.c
+    for row in tx.execute(select(columns.reference, columns.email).where(columns.id.in_(records))):
+        told |= {("reference", row.reference)} | ({("mail", row.email)} if row.email else set())
+    return Known(person=_person(tx, customers=records, accounts=accounts), name=found.name, told=tuple(sorted(told)))
+
+
+def _with_merged(tx: Transaction, customer_id: int) -> tuple[int, ...]:
+    """The record and all that were merged into it."""
+    found, newest = {customer_id}, {customer_id}
+    while newest:
+        merged = select(t.customers.c.id).where(t.customers.c.merged_into_id.in_(newest))
+        newest = set(tx.scalars(merged)) - found
+        found |= newest
+    return tuple(sorted(found))
 
 
 def _account(tx: Transaction, network: str, handle: str) -> Known:
@@ -84,6 +96,7 @@ def marks_of(tx: Transaction, person: Person) -> set[Mark]:
         handles.append(row.handle)
         names.append(row.display_name)
         addresses += [row.external_id, row.url or "", row.handle if "@" in row.handle else ""]
+        addresses += [told for _, told in marks.leaves(row.contacts) if _tells(told)]
     written = select(t.mentions).where(t.mentions.c.account_id.in_(person.accounts))
     for row in tx.execute(written):
         addresses += [row.external_id, row.url or ""]
