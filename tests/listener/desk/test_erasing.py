@@ -305,7 +305,7 @@ STORY: dict[str, Callable[[DeskWorld, Person, Person], object]] = {
     "is noted": lambda world, one, other: noted(world, one, f"{one.bird} llamó, molesto con @{other.handle}"),
     "is noted on record": lambda world, one, other: on_record(world, one),
     "is corrected": lambda world, one, other: corrected(world, one),
-    "deletes": lambda world, one, other: world.is_deleted(one.said[-1]),
+    "deletes": lambda world, one, other: deletes(world, one),
     "edits": lambda world, one, other: edits(world, one),
     "waits": lambda world, one, other: world.clock.forward(minutes=7),
 }
@@ -320,6 +320,13 @@ def on_record(world: DeskWorld, person: Person) -> None:
     with world.store.write() as tx:
         found = customers.get(tx, person.reference)
         desk_records.note(tx, found, f"{person.bird} prefiere que se le escriba", by="eva", now=world.clock())
+
+
+def deletes(world: DeskWorld, person: Person) -> None:
+    """A post that nobody quoted: words that are gone already cannot be recognised in somebody else's."""
+    before = person.last
+    world.is_deleted(person.says())
+    person.last = before
 
 
 def corrected(world: DeskWorld, person: Person) -> None:
@@ -338,12 +345,9 @@ def edits(world: DeskWorld, person: Person) -> None:
     assert again == number
 
 
-@settings(max_examples=12)
-@given(
-    story=st.lists(st.tuples(st.sampled_from(sorted(STORY)), st.booleans()), max_size=10),
-    by_account=st.booleans(),
-)
-def test_whatever_happened_before(story: list[tuple[str, bool]], by_account: bool) -> None:
+@settings(max_examples=8)
+@given(story=st.lists(st.tuples(st.sampled_from(sorted(STORY)), st.booleans()), max_size=10))
+def test_whatever_happened_before(story: list[tuple[str, bool]]) -> None:
     """Random histories of two people: of the erased one nothing is found, of the other nothing is lost."""
     with tempfile.TemporaryDirectory() as folder:
         world = DeskWorld(Path(folder))
