@@ -7,6 +7,7 @@ A command's module is imported only when that command is called, so that `escuch
 from __future__ import annotations
 
 import contextlib
+import copy
 import importlib
 import importlib.util
 import io
@@ -29,6 +30,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "policy": ("policy", "The response policy: check, show, activate, compare, go back."),
         "db": ("db", "The database: upgrade, check, back up."),
         "model": ("model", "What reads mentions: describe it, measure it, teach it, import another."),
+        "user": ("user", "Who works here: add, show, edit, away, back, tokens, passwords."),
     },
     "Play": {
         "demo": ("demo", "See it work, without any account."),
@@ -40,6 +42,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "resume": ("running", "Send again."),
         "status": ("running", "What is due, waiting and failing."),
         "alert": ("alert", "Messages to our own people: list, test, send again."),
+        "crm": ("crm", "Where else customers are kept: list, check, pull, push, retry."),
     },
     "Moderate": {
         "inbox": ("inbox", "What waits for a person."),
@@ -56,6 +59,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     "Care": {
         "case": ("case", "Cases: list, show, open, assign, note, pending, resolve, reopen."),
         "customer": ("customer", "Customers and the accounts that are theirs."),
+        "kb": ("kb", "Articles: what is known, written once, found when it is needed."),
         "notice": ("notice", "Messages to everybody: draft, preview, approve, publish."),
     },
     "Answer for it": {
@@ -80,7 +84,7 @@ class Escucha(click.Group):
         name = next(group[cmd_name][0] for group in COMMANDS.values() if cmd_name in group)
         module = importlib.import_module(f"listener.commands.{name}")
         command: click.Command = getattr(module, f"{cmd_name}_" if cmd_name == "try" else cmd_name.replace("-", "_"))
-        return command
+        return _asking_first(command, cmd_name)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -118,6 +122,25 @@ class Escucha(click.Group):
             with contextlib.suppress(OSError, ValueError):
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             ctx.exit(0)
+
+
+def _asking_first(command: click.Command, path: str) -> click.Command:
+    """The same command; it, or each that it holds, asks whether whoever acts may, before it does anything."""
+    asking = copy.copy(command)
+    if isinstance(asking, click.Group):
+        asking.commands = {name: _asking_first(inner, f"{path} {name}") for name, inner in asking.commands.items()}
+        return asking
+    goes_on = command.callback
+
+    @click.pass_obj
+    def demanded(app: Any, /, *args: Any, **given: Any) -> Any:
+        from listener.commands import permitted
+
+        permitted.demand(app, path)
+        return cast(Any, goes_on)(*args, **given)
+
+    asking.callback = demanded
+    return asking
 
 
 class _Later:

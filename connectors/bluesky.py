@@ -88,6 +88,9 @@ FACTS = Facts(
     answerable=Answerable.ADDRESSED,
     linkable=True,
     direct_messages=False,
+    no_messages=(
+        "Bluesky's chat takes messages only for who lets our account write to them, and Escucha does not read it"
+    ),
     keyed_writes=True,
     deletions_visible=True,
     settle_after=timedelta(seconds=30),

@@ -70,6 +70,7 @@ FACTS = Facts(
     answerable=Answerable.NOBODY,
     linkable=False,
     direct_messages=False,
+    no_messages="A feed can only be read",
     keyed_writes=False,
     deletions_visible=False,
     settle_after=None,

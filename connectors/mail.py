@@ -45,10 +45,10 @@ from pydantic import BaseModel
 from connectors import mail_alerts
 from connectors.mail_posts import LONGEST_TEXT, to_post
 from connectors.mail_reading import Suspects, read_on
-from connectors.mail_sending import build, hand_over, our_message_id, recipient
+from connectors.mail_sending import build, build_first, hand_over, our_message_id, reachable, recipient
 from connectors.mail_settings import Settings
 from connectors.mail_wire import READ_TIMEOUT, Imap, reading, sending
-from listener.contract import BEAT, Alerts, Connector, Replies, Streams
+from listener.contract import BEAT, Alerts, Connector, Messages, Replies, Streams
 from listener.errors import AuthFailed, Mistake, NetworkError, Rejected, Unavailable
 from listener.terms import Terms, parse
 from listener.types import (
@@ -58,6 +58,7 @@ from listener.types import (
     Cursor,
     Facts,
     Images,
+    MessageRequest,
     Page,
     Post,
     Posted,
@@ -104,7 +105,7 @@ def connect(settings: BaseModel) -> Connector:
     return MailConnector(cast(Settings, settings))
 
 
-class MailConnector(Connector, Replies, Streams, Alerts):
+class MailConnector(Connector, Replies, Messages, Streams, Alerts):
     """One mailbox. Each look is a connection of its own, so that none is found dead."""
 
     facts = FACTS
@@ -209,29 +210,48 @@ class MailConnector(Connector, Replies, Streams, Alerts):
 
     def reply(self, request: ReplyRequest) -> Posted:
         """Answer in the conversation, from our address; a copy goes into Sent where the server keeps none."""
+        self._must_speak()
+        to = recipient(request, self._settings)
+        return self._send(request.key, to, lambda: build(request, self._settings, to, self._now()))
+
+    def message(self, request: MessageRequest) -> Posted:
+        """A mail of its own, from our address; its answer names it by its Message-ID, which is made of the key."""
+        self._must_speak()
+        to = reachable(request.to.handle, self._settings)
+        return self._send(request.key, to, lambda: build_first(request, self._settings, to, self._now()))
+
+    def _must_speak(self) -> None:
         if not self.speaks:
             raise AuthFailed(f"{self._settings.address} is only read: smtp_host is missing")
-        to = recipient(request, self._settings)
+
+    def _send(self, key: str, to: str, write: Callable[[], bytes]) -> Posted:
         try:
-            mail = build(request, self._settings, to, self._now())
+            mail = write()
         except (ValueError, LookupError, TypeError) as error:  # the library refuses what cannot stand in a mail
             raise Rejected("The answer cannot be written as a mail") from error
         hand_over(self._settings, to, mail)
-        own = our_message_id(request.key, self._settings.address)
+        own = our_message_id(key, self._settings.address)
         with suppress(NetworkError):  # it is sent; that no copy could be kept must not make it look unsent
             self._keep_copy(own, mail)
         return Posted(external_id=own, posted_at=self._now())
 
     def alert(self, message: AlertMessage) -> str:
         """Writes to colleagues, from our address; the Message-ID is the key's at every attempt."""
-        if not self.speaks:
-            raise AuthFailed(f"{self._settings.address} is only read: smtp_host is missing")
+        self._must_speak()
         return mail_alerts.send(self._settings, message, self._now())
 
     def find_reply(self, request: ReplyRequest, since: datetime) -> Posted | None:
         """Looks for our Message-ID in Sent, then for mails in the INBOX that refer to it. None proves nothing here."""
         del since  # the id is of this answer alone, whenever it went out
-        own = our_message_id(request.key, self._settings.address)
+        return self._find(request.key)
+
+    def find_message(self, request: MessageRequest, since: datetime) -> Posted | None:
+        """Looks for our Message-ID as `find_reply` does."""
+        del since
+        return self._find(request.key)
+
+    def _find(self, key: str) -> Posted | None:
+        own = our_message_id(key, self._settings.address)
         with reading(self._settings) as client:
             sent = self._sent_folder(client)
             if sent is not None and _has(client, sent, "MESSAGE-ID", own):

@@ -28,7 +28,7 @@ from connectors.mail_settings import ADDRESS, Settings
 from connectors.mail_wire import of_reply, of_smtp, sending
 from connectors.plain import clean
 from listener.errors import NetworkError, OutcomeUnknown, Rejected
-from listener.types import ReplyRequest
+from listener.types import Attachment, MessageRequest, ReplyRequest
 
 _MARKED = re.compile(r"\s*(?:re|rv|aw|sv)\s*:", re.IGNORECASE)
 _NO_SUBJECT = {"es": "su mensaje", "pt": "a sua mensagem"}
@@ -44,19 +44,23 @@ def our_message_id(key: str, address: str) -> str:
 
 def recipient(request: ReplyRequest, settings: Settings) -> str:
     """The address the answer goes to. Rejected where there is none that may be written to."""
-    address = request.parent_author.handle
-    if address.lower() == settings.address.lower():
-        raise Rejected("That mail came from our own address; an answer would come back to us")
-    if is_machine(address):
-        raise Rejected("That address is a machine's; an answer could start a loop")
     wanted_at = _list(request.parent_raw, "reply_to")
     if wanted_at and all(map(is_machine, wanted_at)):
         raise Rejected("That mail wants its answers at a machine's address; nobody would read one")
+    return reachable(request.parent_author.handle, settings)
+
+
+def reachable(address: str, settings: Settings) -> str:
+    """The address as servers take it. Rejected where it must not be written to."""
+    if address.lower() == settings.address.lower():
+        raise Rejected("That is our own address; a mail would come back to us")
+    if is_machine(address):
+        raise Rejected("That address is a machine's; a mail could start a loop")
     local, _, domain = address.rpartition("@")
     with suppress(UnicodeError):
         address = f"{local}@{domain.encode('idna').decode('ascii')}"
     if not ADDRESS.fullmatch(address):
-        raise Rejected("The sender's address is none that a mail can be sent to")
+        raise Rejected("That address is none that a mail can be sent to")
     return address
 
 
@@ -66,30 +70,43 @@ def build(request: ReplyRequest, settings: Settings, to: str, now: datetime) -> 
     The headers are written here. The library would read encoded words in what strangers gave as a subject, line ends
     in them too (CVE-2024-6923), and would encode ids that are longer than a line, which tears conversations apart.
     """
-    headers = {
-        "From": named(settings.name, settings.address),
-        "To": named(request.parent_author.display_name, to),
-        "Subject": words(_subject(request)),
-        "Date": format_datetime(now),
-        "Message-ID": f"<{our_message_id(request.key, settings.address)}>",
-    }
+    headers = _headers(request.key, settings, named(request.parent_author.display_name, to), _subject(request), now)
     if parent := parent_message_id(request):
         references = [each for each in _list(request.parent_raw, "references") if each != parent and _is_id(each)]
         headers["In-Reply-To"] = f"<{parent}>"
         headers["References"] = _FOLD.join(f"<{each}>" for each in [*references[:1], *references[1:][-8:], parent])
     if request.automatic:
         headers["Auto-Submitted"] = "auto-replied"
+    return _written(headers, request.language) + _body(request.text, request.media).as_bytes()
+
+
+def build_first(request: MessageRequest, settings: Settings, to: str, now: datetime) -> bytes:
+    """The mail that begins a conversation: as `build`, with nothing that it answers."""
+    headers = _headers(request.key, settings, named(request.to.display_name, to), one_line(request.subject)[:300], now)
+    return _written(headers, request.language) + _body(request.text).as_bytes()
+
+
+def _headers(key: str, settings: Settings, to: str, subject: str, now: datetime) -> dict[str, str]:
+    return {
+        "From": named(settings.name, settings.address),
+        "To": to,
+        "Subject": words(subject),
+        "Date": format_datetime(now),
+        "Message-ID": f"<{our_message_id(key, settings.address)}>",
+    }
+
+
+def _written(headers: dict[str, str], language: str | None) -> bytes:
     headers["X-Auto-Response-Suppress"] = "OOF, AutoReply"
-    if request.language and re.fullmatch(r"[a-z]{2,3}", request.language) and request.language != "und":
-        headers["Content-Language"] = request.language
-    head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    return head.encode("ascii") + _body(request).as_bytes()
+    if language and re.fullmatch(r"[a-z]{2,3}", language) and language != "und":
+        headers["Content-Language"] = language
+    return "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode("ascii")
 
 
-def _body(request: ReplyRequest) -> EmailMessage:
+def _body(text: str, media: Sequence[Attachment] = ()) -> EmailMessage:
     body = EmailMessage(policy=POLICY)
-    body.set_content(clean(request.text), charset="utf-8", cte="quoted-printable")
-    for picture in request.media:
+    body.set_content(clean(text), charset="utf-8", cte="quoted-printable")
+    for picture in media:
         kind, _, form = picture.content_type.partition("/")
         name = re.sub(r"[^\w .-]", "_", one_line(picture.name))[:100]
         body.add_attachment(picture.data, maintype=kind, subtype=form, filename=name, disposition="attachment")

@@ -62,10 +62,10 @@ from connectors.mastodon_queries import Query, explain, read_query
 from connectors.mastodon_reading import PAGE, Batch, all_backward, forward, to_batch
 from connectors.mastodon_settings import Settings
 from connectors.mastodon_streaming import Patience, Streaming
-from connectors.mastodon_text import address, count
+from connectors.mastodon_text import address, count, names_in
 from connectors.plain import clean
 from connectors.wire import Wire
-from listener.contract import Connector, Publishes, Rechecks, Replies, Streams
+from listener.contract import Connector, Messages, Publishes, Rechecks, Replies, Streams
 from listener.errors import AuthFailed, Mistake, NetworkError, OutcomeUnknown, RateLimited, Rejected, Unavailable
 from listener.terms import Terms
 from listener.types import (
@@ -74,6 +74,7 @@ from listener.types import (
     Author,
     Cursor,
     Facts,
+    MessageRequest,
     Page,
     Posted,
     PublishRequest,
@@ -123,7 +124,7 @@ def connect(settings: BaseModel) -> Connector:
     return MastodonConnector(cast(Settings, settings))
 
 
-class MastodonConnector(Connector, Replies, Publishes, Rechecks, Streams):
+class MastodonConnector(Connector, Replies, Messages, Publishes, Rechecks, Streams):
     """One account on one server. `facts` grow exact once the server has told its limits."""
 
     def __init__(
@@ -296,6 +297,34 @@ class MastodonConnector(Connector, Replies, Publishes, Rechecks, Streams):
         if context is not None:
             return find_ours(candidates, self._host, our_id, text, None)
         return self._surely(find_ours(candidates, self._host, our_id, text, since))
+
+    def message(self, request: MessageRequest) -> Posted:
+        """A post that only they see. Rejected where it names anybody else, who would see it too."""
+        text = address(request.text, request.to.handle)
+        named = names_in(text)
+        if not named:
+            raise Rejected("That account has a name that cannot be mentioned, so nobody would see the message")
+        if others := [each for each in named if each.casefold() != f"@{request.to.handle.lstrip('@')}".casefold()]:
+            raise Rejected(f"Whoever a direct message names reads it too; take {', '.join(others)} out")
+        return self._post(
+            text,
+            key=request.key,
+            in_reply_to_id=self._followed(request),
+            visibility=Visibility.DIRECT,
+            language=request.language,
+            content_warning=self._fitting(request.content_warning, text),
+        )
+
+    def find_message(self, request: MessageRequest, since: datetime) -> Posted | None:
+        """Looks through our own posts since then, below theirs where it follows one."""
+        our_id, text = self._us(), address(request.text, request.to.handle)
+        parents = {self._followed(request) or "", ""}  # a lost parent is unset
+        candidates = (each for each in self._own_posts(our_id, since) if parent_of(each) in parents)
+        return self._surely(find_ours(candidates, self._host, our_id, text, since))
+
+    def _followed(self, request: MessageRequest) -> str | None:
+        """The server's id of their post that the message follows; None where there is none of this server."""
+        return own_id(self._host, request.parent_id) if request.parent_id else None
 
     def publish(self, request: PublishRequest) -> Posted:
         """Say it to everybody, as widely as asked; below our own post where it goes on from one."""

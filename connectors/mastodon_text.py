@@ -157,6 +157,11 @@ def address(text: str, handle: str) -> str:
     return f"@{handle} {text}".strip()
 
 
+def names_in(text: str) -> list[str]:
+    """Every account that the text mentions, each once, as it is written there."""
+    return list(dict.fromkeys(_ANY_MENTION.findall(clean(text))))
+
+
 def same_words(one: str, other: str) -> bool:
     """Whether two texts say the same once mentions, markup, case and spacing are set aside.
 

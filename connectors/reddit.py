@@ -110,6 +110,7 @@ FACTS = Facts(
     answerable=Answerable.ANYONE,
     linkable=False,
     direct_messages=False,
+    no_messages="Reddit allows no private message to who has not consented to it",
     keyed_writes=False,
     deletions_visible=True,
     settle_after=timedelta(minutes=5),

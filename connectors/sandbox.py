@@ -40,7 +40,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from connectors.sandbox_world import SCAN, Fault, Person, World, author_of, bare, moment, url_of
-from listener.contract import Connector, Publishes, Rechecks, Replies
+from listener.contract import Connector, Messages, Publishes, Rechecks, Replies
 from listener.errors import AuthFailed, OutcomeUnknown, RateLimited, Rejected, Unavailable
 from listener.terms import Tag
 from listener.types import (
@@ -51,6 +51,7 @@ from listener.types import (
     Facts,
     Images,
     Media,
+    MessageRequest,
     Page,
     Post,
     Posted,
@@ -111,7 +112,7 @@ def connect(settings: Settings) -> Sandbox:
     return Sandbox(settings)
 
 
-class Sandbox(Connector, Replies, Publishes, Rechecks):
+class Sandbox(Connector, Replies, Messages, Publishes, Rechecks):
     """One account on the sandbox network."""
 
     facts = FACTS
@@ -188,6 +189,18 @@ class Sandbox(Connector, Replies, Publishes, Rechecks):
                 content_warning=request.content_warning,
             )
 
+    def message(self, request: MessageRequest) -> Posted:
+        with self._asking("message") as fault:
+            return self._write(
+                request.key,
+                address(request.text, request.to.handle),
+                fault,
+                parent=request.parent_id,
+                language=request.language,
+                visibility=Visibility.DIRECT,
+                content_warning=request.content_warning,
+            )
+
     def publish(self, request: PublishRequest) -> Posted:
         self._upload(request.media)
         with self._asking("publish") as fault:
@@ -203,6 +216,9 @@ class Sandbox(Connector, Replies, Publishes, Rechecks):
 
     def find_reply(self, request: ReplyRequest, since: datetime) -> Posted | None:  # noqa: ARG002 - the key tells
         return self._find("find_reply", request.key)
+
+    def find_message(self, request: MessageRequest, since: datetime) -> Posted | None:  # noqa: ARG002 - as above
+        return self._find("find_message", request.key)
 
     def find_published(self, request: PublishRequest, since: datetime) -> Posted | None:  # noqa: ARG002 - as above
         return self._find("find_published", request.key)

@@ -98,6 +98,10 @@ FACTS = Facts(
     answerable=Answerable.ADDRESSED,
     linkable=True,
     direct_messages=False,
+    no_messages=(
+        "X takes a direct message only for who lets our account write to them, and its answers are read by a call of "
+        "their own that Escucha does not make"
+    ),
     keyed_writes=False,
     deletions_visible=True,
     settle_after=timedelta(minutes=5),

@@ -114,7 +114,7 @@ def _parts(pattern: str, *, bare: bool) -> Iterator[str]:
             yield {
                 "yy": f"(?P<year>{_DIGIT}{{2}})",
                 "yyyy": f"(?:2[0O])?(?P<year>{_DIGIT}{{2}})",
-                "number": f"(?P<number>{_DIGIT}{{1,12}}?)",
+                "number": f"(?P<number>{_DIGIT}{{1,12}}{'?' if bare else ''})",  # the check digit may follow at once
                 "check": f"(?P<check>{_DIGIT})",
             }[found[1]]
 

@@ -164,6 +164,23 @@ class ReplyRequest:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MessageRequest:
+    """One message to one person, which nobody else sees. `key` as in `ReplyRequest`.
+
+    `to`: by their handle, or by an address where that is what a network sends to. `parent_id`: the post of theirs that
+    it follows, None where there is none on this network. `subject`: where messages have one.
+    """
+
+    key: str
+    to: Author
+    text: str
+    subject: str = ""
+    language: str | None = None
+    parent_id: str | None = None
+    content_warning: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class PublishRequest:
     """One notice to publish on one network. `key` as in `ReplyRequest`.
 
@@ -222,7 +239,8 @@ class Facts:
     `count(address(text, handle)) <= limit` is the test. `settle_after`: how long after the outcome of a write
     became unknown a look at the network is conclusive; None means that no look ever is.
     `rechecks`: up to which age a post is looked up again how often, where the network's rules ask for other times than
-    the usual ones; `looks_at_once`: how many posts one request looks up. `keep`: how old a post may grow here before
+    the usual ones; `looks_at_once`: how many posts one request looks up. `no_messages`: why nobody is written to alone
+    here, in a sentence, where `direct_messages` is False. `keep`: how old a post may grow here before
     its content goes, where what we no longer look up must not be kept. `opens_case`: whatever comes in opens a case
     unless the policy says otherwise (a mailbox).
     """
@@ -247,6 +265,7 @@ class Facts:
     as_of: str = ""
     source: str = ""
     reply_price: Callable[[str], float] | None = None  # USD for a reply in these words; None: it costs nothing
+    no_messages: str = ""
 
 
 # --- what the model says -------------------------------------------------------------------------------------------
@@ -713,6 +732,43 @@ class CaseState(StrEnum):
     CLOSED = "closed"
 
 
+class Channel(StrEnum):
+    """Where a conversation goes on."""
+
+    MAIL = "mail"
+    DM = "dm"  # a direct message, on the network where it began
+    PHONE = "phone"
+    CHAT = "chat"  # or video
+
+
+class CallOutcome(StrEnum):
+    """What came of a call, a chat or a video call."""
+
+    REACHED = "reached"
+    NO_ANSWER = "no_answer"
+    CALL_BACK = "call_back"
+    SOLVED = "solved"
+
+
+class Audience(StrEnum):
+    """Whom an article is for."""
+
+    INTERNAL = "internal"
+    PUBLIC = "public"  # its words may be said to everybody
+
+
+class VersionState(StrEnum):
+    """How far one version of an article is. Its words never change; an edit is a new version."""
+
+    DRAFT = "draft"
+    ACCEPTED = "accepted"  # somebody other than its authors has read it and agrees
+    RETURNED = "returned"  # a reviewer wants it otherwise
+    DROPPED = "dropped"  # a newer version took its place before it was published
+    PUBLISHED = "published"
+    REPLACED = "replaced"
+    RETIRED = "retired"
+
+
 class NoticeState(StrEnum):
     DRAFT = "draft"
     APPROVED = "approved"
@@ -729,6 +785,16 @@ class DeliveryState(StrEnum):
     SENT = "sent"
     FAILED = "failed"
     UNKNOWN = "unknown"
+
+
+class Role(StrEnum):
+    """What somebody who works here does; several may be one person's."""
+
+    AGENT = "agent"
+    MODERATOR = "moderator"
+    MARKETING = "marketing"
+    SUPERVISOR = "supervisor"
+    ADMIN = "admin"
 
 
 class LinkBasis(StrEnum):
@@ -764,6 +830,16 @@ CASE_MOVES: Mapping[CaseState, frozenset[CaseState]] = {
     CaseState.PENDING: frozenset({CaseState.OPEN, CaseState.RESOLVED, CaseState.CLOSED}),
     CaseState.RESOLVED: frozenset({CaseState.OPEN, CaseState.CLOSED}),
     CaseState.CLOSED: frozenset({CaseState.OPEN}),
+}
+
+VERSION_MOVES: Mapping[VersionState, frozenset[VersionState]] = {
+    VersionState.DRAFT: frozenset({VersionState.ACCEPTED, VersionState.RETURNED, VersionState.DROPPED}),
+    VersionState.ACCEPTED: frozenset({VersionState.PUBLISHED, VersionState.RETURNED, VersionState.DROPPED}),
+    VersionState.RETURNED: frozenset({VersionState.DROPPED}),
+    VersionState.DROPPED: frozenset(),
+    VersionState.PUBLISHED: frozenset({VersionState.REPLACED, VersionState.RETIRED}),
+    VersionState.REPLACED: frozenset(),
+    VersionState.RETIRED: frozenset(),
 }
 
 NOTICE_MOVES: Mapping[NoticeState, frozenset[NoticeState]] = {
@@ -803,20 +879,64 @@ class AlertMessage:
     to: tuple[str, ...] = ()
 
 
+# --- what a CRM gives and takes -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class CrmRecord:
+    """A customer as a CRM has them. `id` is the CRM's own; `values` go by its own names, nested as they came.
+
+    `gone`: deleted there; then `values` may be empty. `changed_at`: by its clock, None where it does not say.
+    """
+
+    id: str
+    values: Mapping[str, Any]
+    gone: bool = False
+    changed_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CrmPage:
+    """Records that changed, the oldest change first, and where to read on. `more`: there is more to read at once."""
+
+    records: tuple[CrmRecord, ...]
+    cursor: Cursor
+    more: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class CrmEvent:
+    """What a CRM sent us of itself. `id` names the event: whatever comes again under it is the same event."""
+
+    id: str
+    records: tuple[CrmRecord, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CrmDelivery:
+    """How one case or customer stands here, for a CRM, as docs/crm.md describes it; the same at every attempt."""
+
+    key: str
+    fields: Mapping[str, Any]
+
+
 class AlertState(StrEnum):
-    """One message to one target. Unlike a reply it may go out twice, under one key, when we died while sending it."""
+    """One message to one target, or one delivery to a CRM.
+
+    Unlike a reply it may go out twice, under one key, when we died while sending it.
+    """
 
     WAITING = "waiting"
     SENDING = "sending"
     SENT = "sent"
     FAILED = "failed"
-    GATHERED = "gathered"  # told by a digest, which has a state of its own
+    GATHERED = "gathered"  # told by a digest or a later delivery, which has a state of its own
 
 
 ALERT_MOVES: Mapping[AlertState, frozenset[AlertState]] = {
     AlertState.WAITING: frozenset({AlertState.SENDING, AlertState.GATHERED, AlertState.FAILED}),
     AlertState.SENDING: frozenset({AlertState.SENT, AlertState.FAILED, AlertState.WAITING}),
-    AlertState.FAILED: frozenset({AlertState.WAITING}),  # a person wants it tried again
+    AlertState.FAILED: frozenset({AlertState.WAITING}),  # a person wants it tried again; a delivery may be GATHERED too
     AlertState.GATHERED: frozenset(),
     AlertState.SENT: frozenset(),
 }

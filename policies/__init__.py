@@ -18,11 +18,13 @@ from listener.types import Mode
 from policies import document as documents
 from policies import reach, replay, routing
 from policies.alerts import NamedTarget, targets, unknown_targets
+from policies.anonymous import anonymous, still_personal
 from policies.differences import Difference, differences
 from policies.evaluate import Rules
 from policies.guard import Guarded, check_text
 from policies.modes import effective
 from policies.networks import unknown_networks
+from policies.personal import personal_data
 from policies.problems import in_order, meaning_problems, reference_problems, schema_problems
 from policies.reasons import reasons
 from policies.recording import Recorded, added, names_in, record, text_of
@@ -38,6 +40,7 @@ __all__ = [
     "NamedTarget",
     "Recorded",
     "added",
+    "anonymous",
     "beside",
     "check_text",
     "dangers",
@@ -50,11 +53,13 @@ __all__ = [
     "load",
     "load_text",
     "names_in",
+    "personal_data",
     "reasons",
     "record",
     "replay",
     "run_tests",
     "samples_of",
+    "still_personal",
     "targets",
     "text_of",
     "unknown_networks",

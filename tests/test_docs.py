@@ -14,6 +14,7 @@ import click
 import pytest
 
 import cli
+from listener.commands.permitted import PERMITTED
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -58,6 +59,10 @@ def reference() -> str:
 
 def test_the_reference_is_what_the_commands_say() -> None:
     assert REFERENCE.read_text(encoding="utf-8") == reference(), "run: python -m tests.test_docs"
+
+
+def test_every_command_says_who_may() -> None:
+    assert {" ".join(path) for path, _ in commands(cli.escucha)} == set(PERMITTED)
 
 
 def written() -> Iterator[tuple[str, str]]:

@@ -1,4 +1,7 @@
-"""Who acts, for the audit log. A name is what its owner says; it keeps slips out, not somebody with a shell."""
+"""Under which name somebody acts, for the audit log, while there are no users: what its owner says.
+
+It keeps slips out, not somebody with a shell. Once there are users, `identity.py` says who it is.
+"""
 
 from __future__ import annotations
 
@@ -17,13 +20,18 @@ _BLANK = re.compile("[\u2800\ufe00-\ufe0f]")  # they print, as nothing
 
 def who_acts() -> str:
     """ESCUCHA_ACTOR, else the name on this machine. Raises Mistake for a name that could be taken for another's."""
-    name = os.environ.get("ESCUCHA_ACTOR", "").strip()
-    if name:
-        if problem := _problem(name):
-            raise Mistake(f"ESCUCHA_ACTOR={visible(name[:LONGEST])} {problem}.")
+    if name := chosen_name():
         return name
     name = system_user()
-    return f"uid {os.getuid()}" if _problem(name) else name
+    return f"uid {os.getuid()}" if problem_of(name) else name
+
+
+def chosen_name() -> str:
+    """ESCUCHA_ACTOR, "" where it is not set. Raises Mistake for a name that could be taken for another's."""
+    name = os.environ.get("ESCUCHA_ACTOR", "").strip()
+    if name and (problem := problem_of(name)):
+        raise Mistake(f"ESCUCHA_ACTOR={visible(name[:LONGEST])} {problem}.")
+    return name
 
 
 def system_user() -> str:
@@ -34,7 +42,7 @@ def system_user() -> str:
         return f"uid {os.getuid()}"
 
 
-def _problem(name: str) -> str:
+def problem_of(name: str) -> str:
     """Why nobody may act under that name; empty where they may."""
     if len(name) > LONGEST:
         return f"is longer than {LONGEST} characters; use the name that colleagues know you by"

@@ -42,6 +42,8 @@ def for_draft(
             "Each picture needs a description of its own, for those who cannot see it: give one --alt 'what it shows' "
             f"for each --image, in the same order (there are {len(alts)} for {len(files)})."
         )
+    if draft.channel:
+        raise Mistake(f"D{draft.id} goes to one person alone, and such a {draft.channel} carries no pictures.")
     facts = app.facts(draft.network)
     pictures, problems = read_all(files)
     problems += desk.misfits(pictures, facts.images, draft.network)

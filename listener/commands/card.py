@@ -158,7 +158,7 @@ def _tone(app: App, card: Card, draft: Draft) -> tuple[str, ...]:
             language=draft.language,
             understanding=card.understanding,
             name=card.mention.author.display_name,
-            visibility=card.mention.visibility,
+            visibility=draft.seen_by(card.mention.visibility),
         )
     return ()
 

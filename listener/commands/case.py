@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from listener.commands import case_asking, case_list, case_open, case_show, case_work
+from listener.commands import case_asking, case_continue, case_list, case_open, case_show, case_work
 
 
 @click.group()
@@ -26,5 +26,6 @@ for command in (
     case_work.reopen,
     case_asking.ask_for_information,
     case_asking.inform,
+    case_continue.continue_,
 ):
     case.add_command(command)

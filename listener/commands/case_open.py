@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     "--urgency", type=click.Choice([level.value for level in Urgency]), help="The policy's own judgement otherwise."
 )
 @click.option("--title", metavar="TEXT", help="What it is about, in a few words of ours.")
-@click.option("--new", "another", is_flag=True, help="A case of its own, though they have one open.")
+@click.option("--new", "another", is_flag=True, help="A case of its own, though they have one for the matter.")
+@click.option("--in", "ref", metavar="REF", help="Into this case, whatever it is about.")
 @json_option
 @pass_app
 def open_(
@@ -38,17 +39,20 @@ def open_(
     urgency: str | None,
     title: str | None,
     another: bool,
+    ref: str | None,
     as_json: bool,
 ) -> None:
-    """Route mentions by hand: each into its author's open case, or a new one.
+    """Route mentions by hand: each into the case that its author has for the matter, or a new one.
 
     Where some of several cannot be routed, each is named, the rest are done, and the exit code is 3.
     """
     team = known_team(app, team)
+    if ref and another:
+        raise Mistake("Give --new or --in, not both.")
 
     def one(mention: str) -> dict[str, Any]:
         number = _mention_number(mention)
-        found, opened = _route(app, number, team=team, urgency=urgency, title=title, another=another)
+        found, opened = _route(app, number, team=team, urgency=urgency, title=title, another=another, ref=ref)
         if not as_json:
             say(_routed(number, found, opened))
         return {**as_plain(found, app.now()), "opened": opened}
@@ -79,11 +83,11 @@ def _routed(number: int, case: Case, opened: bool) -> str:
 
 
 def _route(
-    app: App, number: int, *, team: str | None, urgency: str | None, title: str | None, another: bool
+    app: App, number: int, *, team: str | None, urgency: str | None, title: str | None, another: bool, ref: str | None
 ) -> tuple[Case, bool]:
     """Puts one mention into a case; gives it, and whether it was opened now."""
     from listener.desk import cases as desk
-    from listener.store import mentions
+    from listener.store import decisions, mentions
 
     with app.store.write() as tx:
         heard = mentions.get(tx, number)
@@ -96,6 +100,9 @@ def _route(
             by=app.actor,
             now=app.now(),
             moved=app.policy.promises.moved,
+            reopen=app.config.cases.reopen,
+            into=desk.find(tx, ref, app.config.cases.pattern) if ref else None,
+            understanding=decisions.understanding_of(tx, heard.id),
         )
 
 

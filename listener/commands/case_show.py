@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from listener.commands import attaching, case_clocks
+from listener.commands import attaching, case_clocks, case_continue, looking
 from listener.commands.app import App, pass_app
 from listener.commands.case_plain import as_plain, who
 from listener.commands.drawing import media_line
@@ -34,6 +34,8 @@ def show_(app: App, ref: str, as_json: bool) -> None:
         told = history.of(tx, found)
         planned = steps.of(tx, found.id)
         warned = steps.warned(tx, [found.id], app.now()).get(found.id, ())
+    if customer:
+        looking.at(app, [f"customer {customer.reference}"], reason=f"case {found.reference}")
     if as_json:
         plain = {**as_plain(found, app.now()), "warned": warned, "steps": case_clocks.as_plain(planned)}
         print_json({**plain, "timeline": told})
@@ -72,10 +74,13 @@ def _print_happening(happening: Happening) -> None:
             title = f"{at}  {happening.by} said on {happening.detail['network']} (M{happening.mention})"
             text = "(deleted by its author)" if happening.gone else happening.text
         case "answered":
-            title, text = f"{at}  we answered (approved by {happening.by})", happening.text
+            how = {"mail": "wrote a mail", "dm": "sent a direct message"}.get(happening.detail["channel"], "answered")
+            title, text = f"{at}  we {how} (approved by {happening.by})", happening.text
         case _:
             title, text = f"{at}  {_sentence(happening)}", happening.text
     show(styled(title, "bold" if happening.kind in ("said", "answered") else "dim"))
+    if happening.kind == "said":
+        show(styled(f"  in this case: {happening.detail['why']}", "dim"))
     if text:
         block(text)
     for item in happening.media:
@@ -86,7 +91,8 @@ def _print_happening(happening: Happening) -> None:
 
 def _sentence(happening: Happening) -> str:
     detail, by = happening.detail, happening.by
-    if timed := case_clocks.sentence(happening.kind, by, detail):
+    moved = case_continue.sentence(happening.kind, by, detail)
+    if timed := moved or case_clocks.sentence(happening.kind, by, detail):
         return timed
     sentences = {
         "opened": f"opened by {by} for {detail.get('team')}, urgency {detail.get('urgency')}",

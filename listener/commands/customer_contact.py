@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from listener.commands import looking
 from listener.commands.app import App, pass_app
 from listener.commands.customer_plain import find
 from listener.commands.output import json_option, plain, print_json, say, table
@@ -63,6 +64,7 @@ def contact(
         with app.store.read() as tx:
             found = find(tx, ref)
             ways = _ways(tx, found, what_for)
+        looking.at(app, [f"customer {found.reference}"], reason="contact points")
     else:
         with app.store.write() as tx:
             found = find(tx, ref)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from listener.commands import looking
 from listener.commands.app import App, pass_app
 from listener.commands.customer_plain import as_plain
 from listener.commands.output import json_option, print_json, say, table
@@ -27,6 +28,8 @@ def list_(app: App, *, search: str, limit: int | None, as_csv: bool, as_json: bo
     with app.store.read() as tx:
         found = customers.listing(tx, search=search, limit=limit or LIMIT)
         total = customers.count(tx, search=search)
+    looking.at(app, [f"customer {each.reference}" for each in found], reason="a list")
+    found = [looking.masked(app, each) for each in found]
     if as_json:
         print_json({"customers": [as_plain(each) for each in found], "total": total})
         return

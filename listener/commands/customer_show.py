@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from listener.commands import looking
 from listener.commands.app import App, pass_app
 from listener.commands.customer_contact import print_ways, way_plain
 from listener.commands.customer_plain import as_plain, find
@@ -37,6 +38,8 @@ def show(app: App, *, ref: str, as_json: bool) -> None:
         theirs = links.of(tx, found)
         open_or_not = cases.listing(tx, states=list(CaseState), customer_id=found.id)
         said = [mentions.get(tx, number) for number in customers.recent_mentions(tx, found, LAST_MENTIONS)]
+    looking.at(app, [f"customer {found.reference}"])
+    found, stands = looking.masked(app, found), looking.masked_standing(app, stands)
     if as_json:
         last = [{"mention": each.id, "network": each.network, "at": each.posted_at, "text": each.text} for each in said]
         print_json(

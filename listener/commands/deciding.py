@@ -17,7 +17,7 @@ from typing import Any
 import click
 
 from listener.commands import card as cards
-from listener.commands import drawing, unsaved
+from listener.commands import drawing, looking, unsaved
 from listener.commands.app import App
 from listener.commands.drawing import MAX_WORDS
 from listener.commands.output import clip, console
@@ -86,6 +86,8 @@ def put_up(app: App, draft: Draft, *, changed_from: str | None = None) -> None:
     with app.store.read() as tx:
         card = cards.of_draft(tx, draft, actor=app.actor, now=now)
     card = cards.now_known(app, card)
+    if card.customer:
+        looking.at(app, [f"customer {card.customer.reference}"], reason=f"mention {card.mention.id}")
     screen.print(drawing.draw(card, now=now, console=screen, changed_from=changed_from))
     sys.stdout.flush()
     remember(app, draft)
@@ -169,8 +171,8 @@ def check_words(app: App, draft: Draft, mention: Mention, text: str) -> int:
         lines = zip(visible(text, lines=True).split("\n"), text.split("\n"), strict=True)
         hidden = next(shown for shown, line in lines if shown != line)
         raise Mistake(f"There are characters in it that nobody can see; take them out: {clip(hidden, 60)}")
-    facts, handle = app.facts(draft.network), mention.author.handle
-    sentences = app.policy.review(text, facts, handle, visibility=mention.visibility)
+    facts, handle = app.facts(draft.network), draft.recipient or mention.author.handle
+    sentences = app.policy.review(text, facts, handle, visibility=draft.seen_by(mention.visibility))
     if sentences:
         raise Mistake("\n".join(sentences))
     length = facts.count(facts.address(text, handle))

@@ -183,7 +183,7 @@ def _start(app: App) -> None:
     wanted = app.wanted  # reads the settings, which starts the log
     logging.getLogger().setLevel(logging.CRITICAL)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    app.pipeline.start(wanted, by=app.actor)
+    app.pipeline.start(wanted, by="daemon")
     _ = app.classifier  # loading takes a second; the play should not stumble over it
 
 

@@ -269,6 +269,9 @@ def _reply(card: Card, now: datetime, changed_from: str | None, *, facts: bool) 
         body = [changes(changed_from[:MAX_WORDS], draft.text[:MAX_WORDS])]
     else:
         body = words(draft.text, style="bold")
+    if draft.channel:
+        where = f"mail to {draft.recipient}: {draft.subject}" if draft.recipient else "direct message, to them alone"
+        body = [Text(label(where), style="cyan", overflow="fold"), *body]
     over = draft.length - draft.length_limit
     length = f"{draft.length:,} of {draft.length_limit:,}"
     lines = body

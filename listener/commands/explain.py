@@ -46,6 +46,7 @@ class Reasons:
     matched: Mapping[str, Any] = field(default_factory=dict)  # by rule: why it matched and what it does, where known
     told: tuple[Fate, ...] = ()  # what came of the decision's alerts
     case_score: tuple[Contribution, ...] = ()  # what the score of its case is made of
+    case_why: str = ""  # why it is in its case
 
 
 @click.command()
@@ -85,6 +86,7 @@ def gather(app: App, what: str) -> Reasons:
         decided = card.decision
         case_score = scored.of_case(card.case, cases.events_of(tx, card.case)) if card.case else []
         told = alerts_told.of_mention(tx, card.mention.id, decided.revision) if decided else []
+        why = cases.why_in(tx, card.case, card.mention.id) if card.case else ""
     found, than, kept = card.understanding, None, ""
     if found:
         than = scores.needed(app, found)
@@ -99,6 +101,7 @@ def gather(app: App, what: str) -> Reasons:
         matched=explaining_matches.of(app, card.decision),
         told=tuple(told),
         case_score=tuple(case_score),
+        case_why=why,
     )
 
 
@@ -173,13 +176,14 @@ def _verdict(app: App, reasons: Reasons, decision: StoredDecision) -> Table:
     card, found = reasons.card, reasons.card.understanding
     rules_now = card.policy_now in (None, decision.policy_version)
     standing = "" if rules_now else f", no longer in force: {card.policy_now} rules now"
+    why = f"; {reasons.case_why}" if reasons.case_why else ""
     replies = [f"D{d.id} {d.state} from {d.template}" for d in card.drafts if d.revision == decision.revision]
     rows: list[tuple[str, str]] = [
         ("policy", f"{decision.policy_version}{standing or ', in force'}; decided {_moment(decision)} UTC"),
         ("model", "" if found and found.model_version == decision.model_version else decision.model_version),
         ("reply", ", ".join(replies) or "none"),
         ("no answer", card.mention.unanswerable),
-        ("case", f"{card.case.reference} {card.case.state}, {card.case.team}" if card.case else ""),
+        ("case", f"{card.case.reference} {card.case.state}, {card.case.team}{why}" if card.case else ""),
         ("promised", _promised(app, decision)),
         ("ignored", decision.ignored),
         ("escalated", f"to {decision.escalate_to}" if decision.escalate_to else ""),
@@ -319,6 +323,7 @@ def _plain(reasons: Reasons) -> dict[str, Any]:
         "modes": list(trace.get("modes", ())),
         "saw": trace.get("saw", {}),
         "case": case_keys(card.case),
+        "case_why": reasons.case_why or None,
         "decisions": [decision_keys(decision) for decision in reasons.made],
         "changed": [plain(change) for change in reasons.changes],
         "history": [

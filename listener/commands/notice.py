@@ -122,10 +122,10 @@ def preview(app: App, number: str, as_json: bool) -> None:
 @pass_app
 def approve(app: App, number: str, yes: bool, as_json: bool) -> None:
     """Let somebody else's notice go out, once it is published."""
-    from listener.store import notices
+    from listener.store import notices, users
 
     found = _get(app, number)
-    if found.state is NoticeState.DRAFT and not notices.same_person(found.written_by, app.actor) and not yes:
+    if found.state is NoticeState.DRAFT and not users.same_person(found.written_by, app.actor) and not yes:
         if as_json or not sys.stdin.isatty():
             raise Mistake(f"Read it with `escucha notice preview N{found.id}`, then say --yes.")
         screen.show(found)

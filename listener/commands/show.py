@@ -9,7 +9,7 @@ import click
 from rich.text import Text
 
 from listener.commands import card as cards
-from listener.commands import deciding, drawing
+from listener.commands import deciding, drawing, looking
 from listener.commands.app import App, pass_app
 from listener.commands.attaching import image_keys
 from listener.commands.card import Card
@@ -31,6 +31,8 @@ def show(app: App, what: str, quoted: bool, as_json: bool) -> None:
     with app.store.read() as tx:
         card = cards.find(tx, what, pattern=app.config.cases.pattern, actor=app.actor, now=now, before=THREAD)
     card = cards.now_known(app, card)
+    if card.customer:
+        looking.at(app, [f"customer {card.customer.reference}"], reason=f"mention {card.mention.id}")
     if as_json:
         print_json(_plain(card))
         return

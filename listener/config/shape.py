@@ -156,6 +156,20 @@ class Customers(_Section):
     )
 
 
+class Knowledge(_Section):
+    stale_days: int = Field(
+        default=180,
+        ge=1,
+        le=3650,
+        description="So many days after somebody last looked at an article it is to be looked at again",
+    )
+
+    @property
+    def stale_after(self) -> timedelta:
+        """How long an article stands without anybody looking at it."""
+        return timedelta(days=self.stale_days)
+
+
 class SourceSettings(_Section):
     name: str = Field(pattern=_NAME, description="What we call it: lower case, digits, `-`, `_`")
     account: str = Field(description="The account that reads it, one of `[accounts.…]`")
@@ -216,6 +230,7 @@ SECTIONS: Mapping[str, type[BaseModel]] = {
     "cases": Cases,
     "customers": Customers,
     "audit": AuditSettings,
+    "knowledge": Knowledge,
     "sources": SourceSettings,
     "model": ModelSettings,
     "daemon": DaemonSettings,
@@ -236,6 +251,17 @@ class Account:
 
 
 @dataclass(frozen=True, kw_only=True)
+class System:
+    """One CRM; `settings` is the model of its kind."""
+
+    name: str
+    kind: str
+    settings: BaseModel
+    lacking: tuple[str, ...] = ()
+    """As an account's."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Config:
     """Everything that was set. `file` is None for the defaults that need no file.
 
@@ -249,9 +275,11 @@ class Config:
     cases: Cases = field(default_factory=Cases)
     customers: Customers = field(default_factory=Customers)
     audit: AuditSettings = field(default_factory=AuditSettings)
+    knowledge: Knowledge = field(default_factory=Knowledge)
     accounts: Mapping[str, Account] = field(default_factory=dict)
     sources: tuple[SourceSettings, ...] = ()
     alerts: Mapping[str, Target] = field(default_factory=dict)
+    crm: Mapping[str, System] = field(default_factory=dict)
     model: ModelSettings = field(default_factory=ModelSettings)
     daemon: DaemonSettings = field(default_factory=DaemonSettings)
     notes: tuple[str, ...] = ()
@@ -273,7 +301,8 @@ class Config:
 
     def secrets(self) -> list[str]:
         """Every secret value, so that logs can mask them."""
-        held = (value for account in self.accounts.values() for value in dict(account.settings).values())
+        places: tuple[Account | System, ...] = (*self.accounts.values(), *self.crm.values())
+        held = (value for place in places for value in dict(place.settings).values())
         values = [value.get_secret_value() for value in held if isinstance(value, SecretStr)]
         values += [value for target in self.alerts.values() for value in target.secrets()]
         values += [self.audit.key.get_secret_value()] if self.audit.key else []

@@ -7,15 +7,16 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
-from listener.desk import clocks, customers
+from listener.desk import clocks, customers, joining
 from listener.desk.clocks import Moved
+from listener.desk.joining import Found
 from listener.errors import AlreadyDone, Mistake
 from listener.references import digits_of, one_slip_away, parse_reference, reference, write, written_by
 from listener.store import Transaction, inbox, references, steps
 from listener.store import cases as store
 from listener.store.cases import Case
 from listener.store.mentions import Mention
-from listener.types import CASE_MOVES, CasePlan, CaseState, Clock, MentionState
+from listener.types import CASE_MOVES, CasePlan, CaseState, Clock, MentionState, Understanding
 
 
 def find(tx: Transaction, text: str, pattern: str, *, merged: bool = False) -> Case:
@@ -29,7 +30,7 @@ def find(tx: Transaction, text: str, pattern: str, *, merged: bool = False) -> C
     for each in written:
         with suppress(Mistake):
             found = store.get(tx, parse_reference(text, each))
-            return found if merged else _whole(tx, found)
+            return found if merged else store.whole(tx, found)
     try:
         return store.get(tx, parse_reference(text, pattern))
     except Mistake as mistake:
@@ -46,13 +47,6 @@ def _near(text: str, patterns: Sequence[str]) -> Iterator[str]:
     for pattern in patterns:
         with suppress(Mistake):
             yield from (write(pattern, digits) for digits in one_slip_away(digits_of(text, pattern)))
-
-
-def _whole(tx: Transaction, case: Case) -> Case:
-    """The case that a merged one is a part of now."""
-    while case.merged_into is not None:
-        case = store.by_id(tx, case.merged_into)
-    return case
 
 
 def check_move(state: CaseState, to: CaseState, label: str) -> None:
@@ -107,14 +101,14 @@ def join(
 ) -> Case:
     """A further mention of the same matter: urgency only rises, tags and skills only grow; gives the case as it is.
 
-    What waited for the person opens again, also what was over, unless the mention `reopens` nothing; what was snoozed
+    What waited for the person opens again, and what was over, unless the mention `reopens` nothing; what was snoozed
     wakes. The team stays, unless one is called in: `escalate_to` gets the case, and nobody of them has it yet.
 
     Where it is promised something for an earlier moment, that is due then, never later. Its place in the queue gets
     better by what the mention scores more, never worse. `moved`: see `clocks`.
     """
     case = store.hold(tx, case.id)
-    if case.state is not CaseState.OPEN and reopens:
+    if case.state is CaseState.PENDING or (case.state not in store.LIVE and reopens):
         why = "the customer wrote again"
         case = store.record(
             tx, case, "reopened", by=by, now=now, became=_opening(tx, case, now, moved), was=case.state.value, why=why
@@ -253,22 +247,32 @@ def route(
     by: str,
     now: datetime,
     moved: Moved,
+    reopen: timedelta = timedelta(0),
+    into: Case | None = None,
+    understanding: Understanding | None = None,
 ) -> tuple[Case, bool]:
     """Puts a mention into a case by a person's word; gives it, and whether it was opened now.
 
-    It joins the live case of its author or their customer, unless `another` is wanted.
-    Raises AlreadyDone when it is in a case, Mistake when it was deleted.
+    It joins the case `into` which it is put, else the one of its matter (`joining.py`), unless `another` is wanted.
+    `reopen`: how long after its end a case may be joined.
+    Raises AlreadyDone when it is in a case, Mistake when it was deleted or is of another customer than `into`.
     """
     if mention.state is MentionState.GONE:
         raise Mistake(f"M{mention.id} was deleted by its author; there is nothing to open a case for.")
     customer = customers.behind(tx, mention.account_id, mention.network, mention.author.handle, now)
-    live = store.live_case(tx, account_id=mention.account_id, customer_id=customer.id if customer else None)
+    found = joining.find(
+        tx, mention, understanding=understanding, customer=customer, pattern=pattern, reopen=reopen, now=now
+    )
     inside = store.of_mention(tx, mention.id)
     if inside is not None:
         raise AlreadyDone(f"M{mention.id} is in {inside.reference} already, opened by {inside.opened_by}.")
-    if live is not None and not another:
-        live = join(tx, live, plan, by=by, now=now, moved=moved)
-        return store.attach(tx, live, mention.id, why="a person put it there", by=by, now=now), False
+    if into is not None:
+        if customer and into.customer_id not in (None, customer.id):
+            raise Mistake(f"M{mention.id} is {customer.reference}'s, {into.reference} is {into.customer_reference}'s.")
+        found = Found(case=into, why="by that person's word")
+    if found.case is not None and not another:
+        joined = join(tx, found.case, plan, by=by, now=now, moved=moved, reopens=found.reopens)
+        return store.attach(tx, joined, mention.id, why=f"a person put it there: {found.why}", by=by, now=now), False
     case = open_case(
         tx,
         pattern=pattern,

@@ -66,7 +66,7 @@ def of(tx: Transaction, case: Case) -> list[Happening]:
                 mention=number,
                 url=draft.posted_url,
                 images=attachments.of_draft(tx, draft.id),
-                detail={"network": draft.network, "draft": draft.id},
+                detail={"network": draft.network, "draft": draft.id, "channel": draft.channel},
             )
             for draft in inbox.of_mention(tx, number)
             if draft.state is DraftState.SENT and draft.sent_at

@@ -20,14 +20,14 @@ import structlog
 
 from listener import budget
 from listener.budget import Allowance, Use
-from listener.contract import Connector, Publishes, Rechecks, Replies
+from listener.contract import Connector, Messages, Publishes, Rechecks, Replies
 from listener.desk import cases as desk_cases
 from listener.desk.purse import Purse
 from listener.errors import AuthFailed, NetworkError, OutcomeUnknown, RateLimited, Rejected
 from listener.store import Store, Transaction, attachments, mentions, notices, outbox, switch
 from listener.store.inbox import Draft
 from listener.store.notices import Delivery
-from listener.types import Posted, PublishRequest, ReplyRequest
+from listener.types import Author, MessageRequest, Posted, PublishRequest, ReplyRequest
 
 log = structlog.get_logger(__name__)
 
@@ -78,7 +78,7 @@ def act(
             done.busy = True
             return done
         ways: list[_Way] = []
-        if "reply" in kinds and isinstance(connector, Replies):
+        if "reply" in kinds and isinstance(connector, (Replies, Messages)):
             ways.append(_RepliesWay(store, connector, account, purse))
         if "notice" in kinds and isinstance(connector, Publishes):
             ways.append(_NoticesWay(store, connector, account, purse, notice_id))
@@ -147,12 +147,32 @@ class _RepliesWay(_Way):
             automatic=draft.automatic,
         )
 
+    def message(self, draft: Draft) -> MessageRequest:
+        """What goes to its author alone; it follows their post only on the network where that stands."""
+        with self.store.read() as tx:
+            mention = mentions.get(tx, draft.mention_id)
+        there = mention.network == draft.network
+        who = mention.author
+        if draft.recipient:
+            who = Author(external_id=draft.recipient, handle=draft.recipient)
+        return MessageRequest(
+            key=draft.send_key,
+            to=who,
+            text=draft.text,
+            subject=draft.subject,
+            language=draft.language,
+            parent_id=mention.external_id if there else None,
+            content_warning=mention.content_warning if there else "",
+        )
+
     def still_stands(self, item: Draft, now: datetime) -> bool:
         turns = self.connector.facts.rechecks or budget.RECHECKS
         if not isinstance(self.connector, Rechecks):
             return True
         with self.store.read() as tx:
             mention = mentions.get(tx, item.mention_id)
+        if mention.network != item.network:
+            return True  # it stands elsewhere, and is looked up there in its turn
         ids = [mention.external_id]
         answer = self.connector.recheck(ids)
         with self.store.write() as tx:
@@ -160,12 +180,25 @@ class _RepliesWay(_Way):
         return not (saved.edited or saved.gone)
 
     def say(self, item: Draft) -> Posted:
+        self.able(item)
+        if item.channel:
+            alone: Posted = self.connector.message(self.message(item))
+            return alone
         posted: Posted = self.connector.reply(self.request(item))
         return posted
 
     def look(self, item: Draft, since: datetime) -> Posted | None:
+        self.able(item)
+        if item.channel:
+            alone: Posted | None = self.connector.find_message(self.message(item), since)
+            return alone
         found: Posted | None = self.connector.find_reply(self.request(item), since)
         return found
+
+    def able(self, item: Draft) -> None:
+        """Raises Rejected where the settings now give the account to a network that has no way to say it."""
+        if not isinstance(self.connector, Messages if item.channel else Replies):
+            raise Rejected(f"{self.account} cannot send that any more: its network has no way to")
 
     def after(self, _tx: Transaction, _item: Draft, _now: datetime) -> None:
         desk_cases.answered(_tx, _item.mention_id, _now)

@@ -16,8 +16,10 @@ import structlog
 from listener import references, situations
 from listener.contract import Policy
 from listener.desk import cases as desk_cases
+from listener.desk import continuing, joining
 from listener.desk import customers as desk_customers
 from listener.desk.clocks import Moved
+from listener.desk.joining import Found
 from listener.store import (
     Store,
     Transaction,
@@ -70,6 +72,7 @@ class Company:
     """What is the same for every decision. `own_handles` are ours beside those that the networks told us."""
 
     case_pattern: str
+    reopen: timedelta = timedelta(days=14)  # for how long after its end a follow-up reopens a case
     own_handles: frozenset[str] = frozenset()
 
     def is_ours(self, author: Author) -> bool:
@@ -136,7 +139,7 @@ class _Matter:
     mention: Mention
     understanding: Understanding
     customer: Customer | None
-    case: Case | None  # the one it would join
+    found: Found  # the case it would join
     facts: Facts
     company: Company
     fields_asked: frozenset[str]  # of those imported with the customer; nothing else of them is copied into a trace
@@ -162,12 +165,25 @@ def _gather(
         mentions.trouble(tx, mention, stage="decide", reason="its understanding is missing", now=now)
         return None
     customer = desk_customers.behind(tx, mention.account_id, mention.network, mention.author.handle, now)
-    case = cases.live_case(tx, account_id=mention.account_id, customer_id=customer.id if customer else None)
+    answered = continuing.answered(tx, mention)
+    found = (
+        Found(case=answered, why="it answers what we wrote to them alone")
+        if answered
+        else joining.find(
+            tx,
+            mention,
+            understanding=understanding,
+            customer=customer,
+            pattern=company.case_pattern,
+            reopen=company.reopen,
+            now=now,
+        )
+    )
     return _Matter(
         mention=mention,
         understanding=understanding,
         customer=customer,
-        case=case,
+        found=found,
         facts=facts,
         company=company,
         fields_asked=fields_asked,
@@ -193,7 +209,7 @@ def _decide_one(tx: Transaction, policy: Policy, matter: _Matter, facts: str, no
 
 def _situation(tx: Transaction, matter: _Matter, now: datetime) -> Situation:
     """Everything a policy may look at, read in the transaction that will hold the decision."""
-    mention, customer, case = matter.mention, matter.customer, matter.case
+    mention, customer, case = matter.mention, matter.customer, matter.found.case
     ours = identities.ours(tx, mention.network)
     sends = inbox.sends(
         tx,
@@ -354,7 +370,7 @@ def first_contact(
 def _write_down(
     tx: Transaction, matter: _Matter, situation: Situation, decision: Decision, facts: str, *, moved: Moved
 ) -> None:
-    mention, case, now = matter.mention, matter.case, situation.now
+    mention, case, now = matter.mention, matter.found.case, situation.now
     decision_id = decisions.decided(
         tx,
         mention,
@@ -380,19 +396,23 @@ def _write_down(
                 now=now,
             )
             matter.live_cases[case.team] += 1
-            why = "it opened the case"
+            why = f"it opened the case: {matter.found.why}"
         else:
             called = decision.escalate_to
             was = case
-            case = desk_cases.join(tx, was, decision.case, by=by, now=now, moved=moved, escalate_to=called)
-            matter.live_cases.subtract([was.team])
-            matter.live_cases.update([case.team])
-            why = "the same person, while their case is open"
-        cases.attach(tx, case, mention.id, why=why, by=by, now=now)
+            reopens = matter.found.reopens
+            case = desk_cases.join(
+                tx, was, decision.case, by=by, now=now, moved=moved, escalate_to=called, reopens=reopens
+            )
+            matter.live_cases.subtract([was.team] * (was.state in cases.LIVE))
+            matter.live_cases.update([case.team] * (case.state in cases.LIVE))
+            why = matter.found.why
+        case = cases.attach(tx, case, mention.id, why=why, by=by, now=now)
     elif case is not None and decision.reply is None:
         case = None  # nothing is said and nothing filed: the draftless mention stays out of the case
     if decision.reply is not None:
-        erasing.withdraw(tx, mention.id, reason="a newer draft took its place", now=now)
+        newer = "a newer draft took its place"
+        erasing.withdraw(tx, mention.id, reason=newer, now=now, answers_only=True)
         draft_id = inbox.propose(
             tx,
             mention_id=mention.id,

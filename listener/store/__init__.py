@@ -13,10 +13,10 @@ import re
 import shutil
 import sqlite3
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 from zlib import crc32
 
 import filelock
@@ -26,6 +26,9 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from listener.errors import Mistake, Outage
+
+if TYPE_CHECKING:
+    from listener.store.sight import Sight
 
 Transaction = Connection
 
@@ -43,6 +46,9 @@ class Store:
         self._engine = engine
         self.url = url
         self.users: Mapping[str, str] = {}  # whose the name on this machine is other than the one they act under
+        self.crms: Mapping[str, Collection[str]] = {}  # which CRM is told of what: "cases", "customers"
+        self.sight: Sight | None = None  # what whoever acts may see of cases; None: all
+        self.admits: Callable[[Transaction], None] | None = None  # raises where whoever acts may no longer write
         self.country = ""  # two letters: where phone numbers without a country code are dialled
         self.audit_key = b""  # what the audit log is sealed with; "" for no key
 
@@ -58,7 +64,8 @@ class Store:
     @contextmanager
     def read(self) -> Iterator[Transaction]:
         """A consistent view. Raises Outage when the database does not answer."""
-        with _outages(self.url), self._engine.connect().execution_options(escucha_country=self.country) as tx:
+        options = {"escucha_sight": self.sight, "escucha_country": self.country}
+        with _outages(self.url), self._engine.connect().execution_options(**options) as tx:
             yield tx
             tx.rollback()
 
@@ -67,13 +74,16 @@ class Store:
         """All or nothing: committed at the end, rolled back on any error.
 
         On SQLite the write lock is taken at the start, so that what was read stays true until the commit. What goes
-        into the audit log is chained last. Raises Outage when the database does not answer, is full or read-only.
+        into the audit log is chained last. Raises Outage when the database does not answer, is full or read-only;
+        Mistake for who may no longer write.
         """
         from listener.store import chain
 
         options = {
             "escucha_users": self.users,
+            "escucha_sight": self.sight,
             "escucha_country": self.country,
+            "escucha_crms": self.crms,
             "escucha_audit": chain.Pending(key=self.audit_key),
         }
         with (
@@ -81,6 +91,8 @@ class Store:
             self._engine.connect().execution_options(escucha_write=True, **options) as tx,
             tx.begin(),
         ):
+            if self.admits:
+                self.admits(tx)
             yield tx
             chain.seal(tx)
 

@@ -6,15 +6,15 @@ Whatever changes a row says so in an event whose `became` holds the columns as t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, delete, func, insert, select, union, update
 
-from listener.errors import NotFound, Stale
-from listener.store import Transaction, audit, steps, upsert
+from listener.errors import Mistake, NotFound, Stale
+from listener.store import Transaction, audit, crm_out, sight, steps, upsert
 from listener.store import tables as t
 from listener.types import CasePlan, CaseState, Clock, Intent, Item, MentionState, Promise, Urgency, utc
 
@@ -177,21 +177,22 @@ def detach(tx: Transaction, case: Case, mention_id: int, *, why: str, by: str, n
     return record(tx, case, "mention_left", by=by, now=now, became={}, mention=mention_id, why=why)
 
 
-def live_case(tx: Transaction, *, account_id: int, customer_id: int | None) -> Case | None:
-    """The case that a mention of this person joins: the newest open or pending one of the customer or the account.
+def move_mention(tx: Transaction, mention_id: int, case: Case, to: Case, *, why: str, by: str, now: datetime) -> Case:
+    """Takes a mention, with the drafts that answer it, out of one case and into another; gives that as it is then."""
+    detach(tx, case, mention_id, why=why, by=by, now=now)
+    answering = (t.drafts.c.mention_id == mention_id, t.drafts.c.case_id == case.id)
+    tx.execute(update(t.drafts).where(*answering).values(case_id=to.id))
+    return attach(tx, to, mention_id, why=why, by=by, now=now)
 
-    Locks the rows of the account and the customer (PostgreSQL; SQLite's writers are alone anyway), so that two posts of
-    one person decided at once open one case, be they from two accounts.
+
+def hold_person(tx: Transaction, *, account_id: int, customer_id: int | None) -> None:
+    """Locks the rows of the account and the customer (PostgreSQL; SQLite's writers are alone anyway), so that two posts
+    of one person decided at once open one case, be they from two accounts.
     """
     tx.execute(select(t.accounts.c.id).where(t.accounts.c.id == account_id).with_for_update())
-    whose = t.cases.c.account_id == account_id
     if customer_id is not None:
         # `key_share`: links and cases may go on pointing at the customer meanwhile
         tx.execute(select(t.customers.c.id).where(t.customers.c.id == customer_id).with_for_update(key_share=True))
-        whose = whose | (t.cases.c.customer_id == customer_id)
-    live = [state.value for state in LIVE]
-    row = tx.execute(_joined().where(whose, t.cases.c.state.in_(live)).order_by(t.cases.c.id.desc())).first()
-    return _case(row) if row else None
 
 
 def give_customer(tx: Transaction, *, account_id: int, customer_id: int, by: str, now: datetime) -> list[Case]:
@@ -221,12 +222,27 @@ def by_id(tx: Transaction, case_id: int) -> Case:
     return _case(row)
 
 
+def by_ids(tx: Transaction, ids: Collection[int]) -> list[Case]:
+    """Those cases that there are, in no order."""
+    return [_case(row) for row in tx.execute(_joined().where(t.cases.c.id.in_(ids)))] if ids else []
+
+
+def whole(tx: Transaction, case: Case) -> Case:
+    """The case that a merged one is a part of now; any other itself."""
+    while case.merged_into is not None:
+        case = by_id(tx, case.merged_into)
+    return case
+
+
 def get(tx: Transaction, reference: str) -> Case:
-    """The case with that (full) reference. Raises NotFound."""
+    """The case with that (full) reference. Raises NotFound, Mistake where whoever asks may not see it."""
     row = tx.execute(_joined().where(t.cases.c.reference == reference)).first()
     if row is None:
         raise NotFound(f"There is no case {reference}; see `escucha case list --all`.")
-    return _case(row)
+    case, looks = _case(row), sight.of(tx)
+    if looks and not looks.sees(team=case.team, agent=case.agent, asked_team=case.asked_team):
+        raise Mistake(f"{reference} is {case.team}'s, and {looks.agent} is not of that team; ask a supervisor.")
+    return case
 
 
 def listing(
@@ -244,7 +260,7 @@ def listing(
 
     `late_at`: only those that are late then, or were warned of.
     """
-    query = _joined().where(t.cases.c.state.in_([state.value for state in states]))
+    query = _joined().where(t.cases.c.state.in_([state.value for state in states]), *sight.seen(tx))
     if team:
         query = query.where(t.cases.c.team == team)
     if agent:
@@ -278,6 +294,12 @@ def mentions_in(tx: Transaction, case: Case) -> list[tuple[int, str, datetime]]:
     return [(row.mention_id, row.why, row.at) for row in tx.execute(query)]
 
 
+def why_in(tx: Transaction, case: Case, mention_id: int) -> str:
+    """Why the mention is in the case; "" where it is not."""
+    where = (t.case_mentions.c.case_id == case.id, t.case_mentions.c.mention_id == mention_id)
+    return tx.scalar(select(t.case_mentions.c.why).where(*where)) or ""
+
+
 def last_words(tx: Transaction, found: Sequence[Case]) -> dict[int, str]:
     """What the newest mention of each case says, by the case's id; nothing of what its author deleted."""
     newest = (
@@ -301,6 +323,30 @@ def events_of(tx: Transaction, case: Case) -> list[Event]:
 def last_event(tx: Transaction, case: Case, kind: str) -> Event | None:
     """The newest thing of that kind that happened to it."""
     return next((event for event in reversed(events_of(tx, case)) if event.kind == kind), None)
+
+
+def of_account_and_customer(tx: Transaction, *, account_id: int, customer_id: int) -> list[Case]:
+    """The customer's cases that the account opened or has a mention in, whatever their state, oldest first."""
+    inside = (
+        select(t.case_mentions.c.case_id)
+        .join(t.mentions, t.mentions.c.id == t.case_mentions.c.mention_id)
+        .where(t.mentions.c.account_id == account_id)
+    )
+    theirs = (t.cases.c.account_id == account_id) | t.cases.c.id.in_(inside)
+    query = _joined().where(t.cases.c.customer_id == customer_id, theirs).order_by(t.cases.c.id)
+    return [_case(row) for row in tx.execute(query)]
+
+
+def of_linked_accounts(tx: Transaction, *, customer_id: int, linked_to: int, since: datetime) -> list[Case]:
+    """The first customer's cases, opened since, whose account is linked to the second one now."""
+    linked = select(t.links.c.account_id).where(t.links.c.customer_id == linked_to, t.links.c.unlinked_at.is_(None))
+    where = (t.cases.c.customer_id == customer_id, t.cases.c.account_id.in_(linked), t.cases.c.opened_at >= since)
+    return [_case(row) for row in tx.execute(_joined().where(*where).order_by(t.cases.c.id))]
+
+
+def ids_of(tx: Transaction, customer_ids: Sequence[int]) -> list[int]:
+    """The row ids of all cases of those customers."""
+    return list(tx.scalars(select(t.cases.c.id).where(t.cases.c.customer_id.in_(customer_ids))).all())
 
 
 def open_count(tx: Transaction, customer_id: int) -> int:
@@ -376,9 +422,10 @@ def _live_count(tx: Transaction, *where: ColumnElement[bool]) -> int:
 
 
 def event(tx: Transaction, case: Case, kind: str, by: str, now: datetime, **detail: Any) -> None:
-    """Adds to what happened to the case, and to the audit log (there without the details)."""
+    """Adds to what happened to the case, to the audit log (there without the details), and to what CRMs are told."""
     tx.execute(insert(t.case_events).values(case_id=case.id, kind=kind, by=by, at=now, detail=detail))
     audit.record(tx, at=now, by=by, action=f"case.{kind}", subject=f"case {case.reference}")
+    crm_out.note(tx, "cases", [f"case {case.reference}"], kind, now=now)
 
 
 def _joined() -> Select[Any]:

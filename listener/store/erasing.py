@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import ColumnElement, and_, delete, or_, select, update
 
 from listener.store import Transaction, attachments, audit
 from listener.store import tables as t
@@ -14,10 +14,15 @@ from listener.store.audit import Entry
 from listener.types import DraftState, MentionState
 
 
-def withdraw(tx: Transaction, *mention_ids: int, reason: str, now: datetime) -> None:
-    """Expires the mentions' drafts that have not gone out."""
+def withdraw(tx: Transaction, *mention_ids: int, reason: str, now: datetime, answers_only: bool = False) -> None:
+    """Expires the mentions' drafts that have not gone out, and those that repeat their words elsewhere.
+
+    `answers_only`: what goes to their author elsewhere stays.
+    """
     open_states = (DraftState.PROPOSED.value, DraftState.APPROVED.value)
-    where = (t.drafts.c.mention_id.in_(mention_ids), t.drafts.c.state.in_(open_states))
+    columns = t.drafts.c
+    theirs = and_(columns.mention_id.in_(mention_ids), columns.channel == "") if answers_only else of(mention_ids)
+    where = (theirs, columns.state.in_(open_states))
     expired = tx.scalars(select(t.drafts.c.id).where(*where).order_by(t.drafts.c.id)).all()
     if not expired:
         return
@@ -25,6 +30,12 @@ def withdraw(tx: Transaction, *mention_ids: int, reason: str, now: datetime) -> 
     tx.execute(
         update(t.drafts).where(*where).values(state=DraftState.EXPIRED.value, reason=reason, edit=t.drafts.c.edit + 1)
     )
+
+
+def of(mention_ids: Sequence[int]) -> ColumnElement[bool]:
+    """The drafts that answer one of these mentions, or repeat what it says."""
+    quoting = select(t.draft_quotes.c.draft_id).where(t.draft_quotes.c.mention_id.in_(mention_ids))
+    return or_(t.drafts.c.mention_id.in_(mention_ids), t.drafts.c.id.in_(quoting))
 
 
 def erase(tx: Transaction, *, network: str, external_ids: Iterable[str], now: datetime) -> tuple[int, ...]:
@@ -92,10 +103,40 @@ def erase_drafts(tx: Transaction, *mention_ids: int) -> None:
     """Empties the mentions' drafts, but for those on their way: their text is still needed to find them again."""
     on_their_way = (DraftState.SENDING.value, DraftState.UNKNOWN.value)
     drafts = t.drafts.c
-    quoting = select(drafts.id).where(drafts.mention_id.in_(mention_ids), drafts.state.not_in(on_their_way))
+    quoting = select(drafts.id).where(of(mention_ids), drafts.state.not_in(on_their_way))
     tx.execute(delete(t.views).where(t.views.c.draft_id.in_(quoting)))
     attachments.erase_of_drafts(tx, quoting)
     tx.execute(update(t.drafts).where(t.drafts.c.id.in_(quoting)).values(text=""))
+
+
+def unsee(
+    tx: Transaction, *, account_id: int, references: Sequence[str], since: datetime | None = None, now: datetime
+) -> tuple[int, ...]:
+    """Empties what decisions about the account's mentions saw of those customers: its author was taken for them.
+
+    `since`: only what was decided from then on.
+
+    What was not sent by then is withdrawn and its words go, for they may tell of the customer. Gives the mentions that
+    lost a draft so: they have to be decided again.
+    """
+    said = select(t.mentions.c.id).where(t.mentions.c.account_id == account_id)
+    saw_them = t.decisions.c.saw["customer"]["reference"].as_string().in_(list(references))
+    where = [t.decisions.c.mention_id.in_(said), saw_them]
+    where += [] if since is None else [t.decisions.c.at >= since]
+    rows = tx.execute(select(t.decisions).where(*where)).all()
+    for row in rows:
+        emptied = {"trace": _skeleton(row.trace), "saw": None, "fingerprint": None}
+        tx.execute(update(t.decisions).where(t.decisions.c.id == row.id).values(**emptied))
+    open_states = (DraftState.PROPOSED.value, DraftState.APPROVED.value)
+    made = t.drafts.c.decision_id.in_([row.id for row in rows])
+    waiting = tx.scalars(select(t.drafts.c.mention_id).where(made, t.drafts.c.state.in_(open_states)).distinct()).all()
+    withdraw(tx, *waiting, reason="its author was taken for somebody else", now=now)
+    never = (DraftState.EXPIRED.value, DraftState.REJECTED.value)
+    unsent = select(t.drafts.c.id).where(made, t.drafts.c.state.in_(never))
+    tx.execute(delete(t.views).where(t.views.c.draft_id.in_(unsent)))
+    attachments.erase_of_drafts(tx, unsent)
+    tx.execute(update(t.drafts).where(t.drafts.c.id.in_(unsent)).values(text=""))
+    return tuple(sorted(waiting))
 
 
 def _record(tx: Transaction, by: str, action: str, subjects: Iterable[str], now: datetime, **detail: str) -> None:

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Row, Select, and_, case, false, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, case, false, func, insert, or_, select, update
 
 from listener.errors import AlreadyDone, NotFound, OtherPolicy, Stale
 from listener.store import Transaction, attachments, audit, policies, upsert
@@ -21,7 +21,7 @@ from listener.store import tables as t
 from listener.store.attachments import NewImage
 from listener.store.erasing import erase_drafts
 from listener.store.mentions import decide_again
-from listener.types import DRAFT_MOVES, DraftState, MentionState, ReplyPlan
+from listener.types import DRAFT_MOVES, Channel, DraftState, MentionState, ReplyPlan, Visibility
 
 OPEN = (DraftState.PROPOSED, DraftState.APPROVED, DraftState.SENDING, DraftState.UNKNOWN, DraftState.FAILED)
 
@@ -64,6 +64,27 @@ class Draft:
     images: int
     score: int
     alone_until: datetime | None = None  # of an automatic one: later it goes back to people
+    channel: str = ""  # a `Channel` where it goes to its author alone, elsewhere; "": an answer where they wrote
+    recipient: str = ""  # the address, where the channel has one
+    subject: str = ""
+
+    def seen_by(self, answered: Visibility) -> Visibility:
+        """Who will read it, of what is no wider than what it answers."""
+        return Visibility.DIRECT if self.channel else answered
+
+
+@dataclass(frozen=True, kw_only=True)
+class Elsewhere:
+    """That a draft goes to one person alone, and how. `through`: the network; `recipient`: an address there.
+
+    `quotes`: the numbers of the mentions whose words it repeats; where one is deleted or reworded, it must not go out.
+    """
+
+    channel: Channel
+    through: str
+    recipient: str = ""
+    subject: str = ""
+    quotes: tuple[int, ...] = ()
 
 
 def propose(
@@ -80,6 +101,8 @@ def propose(
     queue_at: datetime,
     policy_version: str,
     now: datetime,
+    by: str = "policy",
+    elsewhere: Elsewhere | None = None,
 ) -> int:
     """Adds a draft for a person to decide on; gives its number. `queue_at`: its place, the earliest comes first."""
     values = {
@@ -106,11 +129,17 @@ def propose(
         "wording": plan.wording,
         "alone_until": plan.alone_until,
     }
+    if elsewhere:
+        values |= {"channel": elsewhere.channel.value, "through": elsewhere.through}
+        values |= {"recipient": elsewhere.recipient, "subject": elsewhere.subject}
     draft_id = int(tx.execute(insert(t.drafts).values(**values).returning(t.drafts.c.id)).scalar_one())
+    if elsewhere and elsewhere.quotes:
+        rows = [{"draft_id": draft_id, "mention_id": quoted} for quoted in sorted(set(elsewhere.quotes))]
+        tx.execute(insert(t.draft_quotes), rows)
     audit.record(
         tx,
         at=now,
-        by="policy",
+        by=by,
         action="draft.proposed",
         subject=f"draft {draft_id}",
         mention=mention_id,
@@ -349,7 +378,7 @@ def _check_revivable(tx: Transaction, draft: Draft) -> None:
     mention = tx.execute(select(t.mentions).where(t.mentions.c.id == draft.mention_id)).one()
     if mention.state == MentionState.GONE or mention.revision != draft.revision or not draft.text:
         raise Stale(f"M{draft.mention_id} was edited or deleted since D{draft.id} was rejected.")
-    others = [one for one in of_mention(tx, draft.mention_id) if one.id != draft.id]
+    others = [one for one in of_mention(tx, draft.mention_id) if one.id != draft.id and one.channel == draft.channel]
     if other := next((one for one in others if one.state in OPEN or one.state is DraftState.SENT), None):
         raise Stale(f"D{other.id} answers M{draft.mention_id} since D{draft.id} was rejected.")
 
@@ -505,16 +534,21 @@ def is_ours(tx: Transaction, network: str, external_id: str | None) -> bool:
     query = (
         select(t.drafts.c.id)
         .join(t.mentions, t.mentions.c.id == t.drafts.c.mention_id)
-        .where(t.drafts.c.posted_id == external_id, t.mentions.c.network == network)
+        .where(t.drafts.c.posted_id == external_id, sent_through() == network)
     )
     return tx.scalar(query.limit(1)) is not None
+
+
+def sent_through() -> ColumnElement[str]:
+    """The network that a draft goes through, of drafts joined to their mentions."""
+    return func.coalesce(t.drafts.c.through, t.mentions.c.network)
 
 
 def joined() -> Select[Any]:
     """Drafts with their network and case, for whoever reads them."""
     mine = t.attachments.c.draft_id == t.drafts.c.id
     images = select(func.count()).select_from(t.attachments).where(mine).scalar_subquery().label("images")
-    query = select(t.drafts, t.mentions.c.network, t.cases.c.reference.label("case_reference"), images)
+    query = select(t.drafts, sent_through().label("network"), t.cases.c.reference.label("case_reference"), images)
     return query.join(t.mentions, t.mentions.c.id == t.drafts.c.mention_id).outerjoin(
         t.cases, t.cases.c.id == t.drafts.c.case_id
     )

@@ -7,7 +7,6 @@ follow the same verbs as `outbox.py`. A part of a thread goes out when the one b
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +16,7 @@ from uuid import uuid4
 from sqlalchemy import ColumnElement, Row, Select, func, insert, select, update
 
 from listener.errors import AlreadyDone, Mistake, NotFound
-from listener.store import Transaction, attachments, audit, switch
+from listener.store import Transaction, attachments, audit, switch, users
 from listener.store import tables as t
 from listener.store.attachments import Image, NewImage
 from listener.types import DELIVERY_MOVES, NOTICE_MOVES, DeliveryState, NoticeState, Posted
@@ -138,20 +137,11 @@ def approve(tx: Transaction, notice: Notice, *, by: str, now: datetime) -> Notic
 
     Raises Mistake for the writer, AlreadyDone when late.
     """
-    if same_person(by, notice.written_by):
+    if users.same_person(by, notice.written_by):
         raise Mistake(f"N{notice.id} was written by {by}: somebody else must approve it.")
     _move(tx, notice.id, NoticeState.APPROVED, approved_by=by, approved_at=now)
     audit.record(tx, at=now, by=by, action="notice.approved", subject=f"notice {notice.id}")
     return get(tx, notice.id)
-
-
-def same_person(one: str, other: str) -> bool:
-    """Whether two names are one to whoever reads them: capitals, width and spaces make no other person."""
-    return _plain(one) == _plain(other)
-
-
-def _plain(name: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).split())
 
 
 def publish(tx: Transaction, notice: Notice, *, by: str, now: datetime) -> Notice:

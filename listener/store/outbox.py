@@ -111,7 +111,7 @@ class Holder(StrEnum):
 def holder(tx: Transaction, network: str, posted_id: str) -> Holder | None:
     """Whether a reply or notice of ours is known to be at that address there, and how; None where none is."""
     drafts = select(t.drafts.c.unknown_since).join(t.mentions, t.mentions.c.id == t.drafts.c.mention_id)
-    drafts = drafts.where(t.drafts.c.posted_id == posted_id, t.mentions.c.network == network)
+    drafts = drafts.where(t.drafts.c.posted_id == posted_id, inbox.sent_through() == network)
     columns = t.deliveries.c
     deliveries = select(columns.unknown_since).where(columns.posted_id == posted_id, columns.network == network)
     known = [*tx.execute(drafts), *tx.execute(deliveries)]

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import JSON, Column, ColumnElement, LargeBinary, String, Table, false, or_, select
+from sqlalchemy import JSON, Column, ColumnElement, LargeBinary, String, Table, false, literal, or_, select
 
 from listener.store import tables as t
 
@@ -82,6 +82,20 @@ def of_case(table: Table) -> Whose:
     return lambda person: table.c.case_id.in_(person.cases)
 
 
+def _moved(person: Person) -> ColumnElement[bool]:
+    moves = t.moves.c
+    return or_(
+        moves.customer_id.in_(person.customers),
+        moves.other_id.in_(person.customers),
+        moves.account_id.in_(person.accounts),
+    )
+
+
+def _called(kind: str, table: Table, numbers: tuple[int, ...]) -> Any:
+    """A selection of what those rows are called where other tables speak of them."""
+    return select(literal(kind) + table.c.reference).where(table.c.id.in_(numbers))
+
+
 HELD: dict[str, Held] = {
     # --- listening ---
     "sources": Held(clear=("name", "account", "network", "query", "cursor", "last_error", "paused", "stream_error")),
@@ -89,7 +103,7 @@ HELD: dict[str, Held] = {
     "spending": Held(clear=("account", "call")),
     "identities": Held(clear=("account", "network", "external_id", "handle")),
     "accounts": Held(
-        words=("external_id", "handle", "display_name", "url"),
+        words=("external_id", "handle", "display_name", "url", "contacts"),
         clear=("network",),
         whose=lambda person: t.accounts.c.id.in_(person.accounts),
     ),
@@ -119,20 +133,27 @@ HELD: dict[str, Held] = {
     ),
     "facts": Held(clear=("digest", "facts")),
     "drafts": Held(
-        words=("text", "reason", "posted_url"),
+        words=("text", "reason", "posted_url", "recipient", "subject"),
         clear=(
-            "send_key", "state", "account", "language", "template", "policy_version", "decided_by", "posted_id", "rule",
-            "wording",
+            "channel", "through", "send_key", "state", "account", "language", "template", "policy_version",
+            "decided_by", "posted_id", "rule", "wording",
         ),
         whose=of_mention(t.drafts),
-        emptied={"reason": None, "posted_url": None},
+        emptied={"reason": None, "posted_url": None, "recipient": "", "subject": ""},
     ),
+    "draft_quotes": Held(whose=of_mention(t.draft_quotes)),
     "draws": Held(clear=("level", "name"), whose=of_mention(t.draws)),
     "views": Held(
         words=("text",),
         clear=("actor", "policy_version"),
         whose=lambda person: t.views.c.draft_id.in_(person.drafts),
     ),
+    # --- who works here ---
+    "users": Held(
+        clear=("name", "folded", "roles", "teams", "skills", "languages", "duty", "os_user", "password"),
+    ),
+    "user_tokens": Held(clear=("label", "digest")),
+    "absences": Held(clear=("reason", "noted_by")),
     # --- the desk ---
     "customers": Held(
         words=("reference", "name", "email", "phone", "tags", "fields"),
@@ -167,6 +188,35 @@ HELD: dict[str, Held] = {
         whose=of_customer(t.expected_links),
         gone=True,
     ),
+    "link_codes": Held(clear=("digest", "network", "issued_by"), whose=of_customer(t.link_codes), gone=True),
+    "link_tries": Held(
+        clear=("outcome",),
+        whose=lambda person: or_(
+            t.link_tries.c.account_id.in_(person.accounts),
+            t.link_tries.c.link_code_id.in_(
+                select(t.link_codes.c.id).where(t.link_codes.c.customer_id.in_(person.customers))
+            ),
+        ),
+        gone=True,
+    ),
+    "link_suggestions": Held(
+        words=("reasons",),
+        clear=("strength", "state", "decided_by"),
+        whose=lambda person: or_(
+            t.link_suggestions.c.customer_id.in_(person.customers),
+            t.link_suggestions.c.other_id.in_(person.customers),
+            t.link_suggestions.c.account_id.in_(person.accounts),
+        ),
+        gone=True,
+    ),
+    "sweeps": Held(clear=("name",)),
+    "moves": Held(clear=("kind", "by", "undone_by"), whose=_moved, gone=True),
+    "moved_rows": Held(
+        words=("was", "becomes"),
+        clear=("table_name", "key"),
+        whose=lambda person: t.moved_rows.c.move_id.in_(select(t.moves.c.id).where(_moved(person))),
+        gone=True,
+    ),
     "case_numbers": Held(),
     "case_patterns": Held(clear=("pattern",)),
     "cases": Held(
@@ -180,6 +230,20 @@ HELD: dict[str, Held] = {
     "case_mentions": Held(words=("why",), whose=of_case(t.case_mentions)),
     "case_events": Held(words=("detail",), clear=("kind", "by"), whose=of_case(t.case_events)),
     "case_steps": Held(clear=("clock", "occasion", "alerts", "team", "urgency"), whose=of_case(t.case_steps)),
+    # --- what is known ---
+    "articles": Held(clear=("looked_by", "doubt", "doubted_by")),
+    "article_versions": Held(
+        words=("why", "note"),
+        clear=(
+            "state", "audience", "teams", "roles", "product", "written_by", "reviewed_by", "published_by", "ended_by",
+        ),
+    ),
+    "article_texts": Held(words=("title", "answer", "body"), clear=("language",)),
+    "article_quotes": Held(words=("words",), whose=of_mention(t.article_quotes), gone=True),
+    "article_ratings": Held(words=("reason",), clear=("by",)),
+    "shelf": Held(clear=("language", "readers", "model", "vectors", "stems", "counts")),
+    "shelf_changes": Held(clear=("name",)),
+    "draft_articles": Held(clear=("language", "by")),
     # --- marketing ---
     "notices": Held(words=("title",), clear=("state", "written_by", "approved_by", "published_by")),
     "deliveries": Held(
@@ -197,6 +261,21 @@ HELD: dict[str, Held] = {
     "daemons": Held(clear=("name", "version", "policy", "trouble")),
     "audit": Held(words=("subject", "detail"), clear=("by", "action", "salt", "digest", "key", "hash")),
     "audit_head": Held(clear=("hash", "key")),
+    # --- where else the company keeps its customers ---
+    "crm_deliveries": Held(
+        words=("subject", "fields", "reason"),
+        clear=("system", "kind", "send_key", "state"),
+        whose=lambda person: or_(
+            t.crm_deliveries.c.subject.in_(_called("customer ", t.customers, person.customers)),
+            t.crm_deliveries.c.subject.in_(_called("case ", t.cases, person.cases)),
+        ),
+        gone=True,
+    ),
+    "crm_events": Held(clear=("system", "event", "digest", "outcome")),
+    "crm_records": Held(
+        words=("record",), clear=("system", "digest"), whose=of_customer(t.crm_records), gone=True
+    ),
+    "crm_ways": Held(clear=("system", "way", "cursor", "last_error", "allowance")),
     # --- what people teach the model ---
     "corrections": Held(
         clear=("what", "was", "becomes", "by", "looked_by"), whose=of_mention(t.corrections), gone=True

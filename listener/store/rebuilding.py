@@ -26,7 +26,7 @@ _MOMENTS = frozenset(column.name for column in t.cases.columns if isinstance(col
 class Told:
     """A case as its events tell it: its columns by name, and its mentions with why and since when they are in it."""
 
-    columns: dict[str, Any] = field(default_factory=dict)
+    columns: dict[str, Any] = field(default_factory=lambda: dict.fromkeys(COLUMNS))
     mentions: dict[int, tuple[str, datetime]] = field(default_factory=dict)
 
 
@@ -37,7 +37,7 @@ def fold(events: Iterable[Row[Any]]) -> Told:
         detail = event.detail
         if "became" in detail:
             told.columns |= {name: _value(name, value) for name, value in detail["became"].items()}
-            told.columns |= {"changed_at": event.at, "revision": told.columns.get("revision", 0) + 1}
+            told.columns |= {"changed_at": event.at, "revision": (told.columns["revision"] or 0) + 1}
         if event.kind == "opened":
             told.columns["revision"] = 1
         elif event.kind == "mention":
@@ -83,4 +83,4 @@ def differences(tx: Transaction, *, limit: int) -> list[str]:
 
 def differing(row: Mapping[str, Any], told: Mapping[str, Any]) -> list[str]:
     """The columns in which a row is not as it was told."""
-    return [name for name in COLUMNS if row[name] != told.get(name, ...)]
+    return [name for name in COLUMNS if row[name] != told[name]]

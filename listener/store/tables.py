@@ -138,6 +138,8 @@ accounts = Table(
     Column("left_alone_at", Moment),  # when its owner asked us not to be answered any more
     Column("created_at", Moment),
     Column("first_seen_at", Moment, nullable=False),
+    Column("contacts", JSON, nullable=False, default=list),  # addresses and sites that the profile names
+    Column("compared_at", Moment, index=True),  # with the customers' records; null: not since it was told anew
     UniqueConstraint("network", "external_id"),
     Index(None, "network", "handle"),
 )
@@ -168,6 +170,7 @@ mentions = Table(
     Column("content_warning", Text, nullable=False, default=""),
     Column("quoted", Text, nullable=False, default=""),
     Column("unanswerable", Text, nullable=False, default=""),
+    Column("sender_proven", Boolean),  # whether the author is proven to have sent it; null: the network's account is
     Column("url", Text),
     Column("claimed_language", String(35)),
     Column("parent_id", String(300)),
@@ -322,11 +325,28 @@ drafts = Table(
     Column("rule", String(100), nullable=False, default=""),  # which asked for it
     Column("wording", String(20), nullable=False, default=""),  # of the template; empty once a person changed it
     Column("alone_until", Moment),  # later it does not go out by itself: what it answers is too old
+    Column("channel", String(20), nullable=False, default=""),  # "mail", "dm": to one person alone; "": an answer there
+    Column("through", String(50)),  # the network it goes through; null: the mention's
+    Column("recipient", Text, nullable=False, default=""),  # the address, where it is no answer
+    Column("subject", Text, nullable=False, default=""),
     Column("said_at", Moment, index=True),  # approved, then sent: when it counts towards the guard's caps
     Column("score", Integer, nullable=False, default=0),
     Column("queue_at", Moment, nullable=False),  # the earliest comes first, see policies/score.py
     Index(None, "state", "queue_at", "id"),
     Index(None, "account", "state"),
+)
+Index(  # to whom we wrote alone
+    "ix_drafts_recipient",
+    drafts.c.recipient,
+    sqlite_where=drafts.c.recipient != "",
+    postgresql_where=drafts.c.recipient != "",
+)
+
+draft_quotes = Table(  # mentions whose words a draft repeats, beside the one that it answers
+    "draft_quotes",
+    metadata,
+    Column("draft_id", BigKey, ForeignKey("drafts.id"), primary_key=True),
+    Column("mention_id", BigKey, ForeignKey("mentions.id"), primary_key=True, index=True),
 )
 
 draws = Table(  # drafts that drew for a share, and the side on which they fell; `policy shares` compares the two
@@ -354,6 +374,52 @@ views = Table(  # what was last shown to whom, so that nobody approves what they
     Column("at", Moment, nullable=False),
 )
 
+# --- who works here -------------------------------------------------------------------------------------------------
+
+users = Table(
+    "users",
+    metadata,
+    key(),
+    Column("name", String(100), nullable=False),
+    Column("folded", String(200), nullable=False, unique=True),  # the name without capitals, width and spare spaces
+    Column("roles", JSON, nullable=False),
+    Column("teams", JSON, nullable=False),
+    Column("skills", JSON, nullable=False),
+    Column("languages", JSON, nullable=False),
+    Column("capacity", Integer),  # live cases at most; null: no limit
+    Column("duty", Text, nullable=False, default=""),  # a calendar of the policy, or hours of their own
+    Column("os_user", String(100), unique=True),  # who they are on this machine
+    Column("password", Text),  # argon2id, never the words
+    Column("failures", Integer, nullable=False, default=0),  # to sign in, in a row
+    Column("failed_at", Moment),
+    Column("added_at", Moment, nullable=False),
+    Column("changed_at", Moment, nullable=False),
+    Column("disabled_at", Moment),
+)
+
+user_tokens = Table(
+    "user_tokens",
+    metadata,
+    key(),
+    ref("users"),
+    Column("label", String(100), nullable=False),
+    Column("digest", String(64), nullable=False, unique=True),  # SHA-256 of the token, which nobody keeps
+    Column("made_at", Moment, nullable=False),
+    Column("expires_at", Moment),
+    Column("revoked_at", Moment),
+)
+
+absences = Table(
+    "absences",
+    metadata,
+    key(),
+    ref("users"),
+    Column("since", Moment, nullable=False),
+    Column("until", Moment),  # null: until they are back
+    Column("reason", Text, nullable=False, default=""),
+    Column("noted_by", String(100), nullable=False),
+)
+
 # --- the desk ------------------------------------------------------------------------------------------------------
 
 customers = Table(
@@ -372,6 +438,7 @@ customers = Table(
     Column("imported", String(32), nullable=False, default=""),  # digest of the line last imported; "" after an edit
     Column("added_at", Moment, nullable=False),
     Column("changed_at", Moment, nullable=False),
+    Column("merged_into_id", BigKey, ForeignKey("customers.id"), index=True),  # the same person's, that rules
 )
 
 field_types = Table(  # what an imported field holds; one that is not here holds text
@@ -506,6 +573,86 @@ Index(
     postgresql_where=expected_links.c.settled_at.is_(None),
 )
 
+link_codes = Table(  # one-time codes by which a customer says which account is theirs
+    "link_codes",
+    metadata,
+    key(),
+    ref("customers"),
+    Column("digest", String(64), nullable=False, unique=True),  # of the code, which is kept nowhere
+    Column("network", String(50), nullable=False, default=""),  # where it counts; "" everywhere
+    Column("issued_by", String(100), nullable=False),
+    Column("issued_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Column("withdrawn_at", Moment),
+    ref("accounts", nullable=True),  # that used it
+    ref("mentions", nullable=True),  # in which it was used
+    Column("used_at", Moment),
+)
+
+link_tries = Table(  # what came of each code that somebody wrote to us, right or wrong
+    "link_tries",
+    metadata,
+    key(),
+    ref("accounts", index=False),
+    ref("mentions", index=False),
+    Column("revision", Integer, nullable=False),
+    Column("outcome", String(20), nullable=False),
+    ref("link_codes", nullable=True),
+    Column("at", Moment, nullable=False),
+    UniqueConstraint("mention_id", "revision"),
+    Index(None, "account_id", "at"),
+)
+
+link_suggestions = Table(  # an account, or another record, that may be the customer's, for a person to say
+    "link_suggestions",
+    metadata,
+    key(),
+    ref("customers"),
+    ref("accounts", nullable=True),
+    Column("other_id", BigKey, ForeignKey("customers.id"), index=True),  # the record added later
+    Column("reasons", JSON, nullable=False),
+    Column("strength", String(10), nullable=False),
+    Column("state", String(10), nullable=False),
+    Column("found_at", Moment, nullable=False),
+    Column("decided_by", String(100)),
+    Column("decided_at", Moment),
+    UniqueConstraint("customer_id", "account_id"),
+    UniqueConstraint("customer_id", "other_id"),
+    Index(None, "state", "id"),
+)
+
+sweeps = Table(  # how far something that looks at all records, over and over, has come
+    "sweeps",
+    metadata,
+    Column("name", String(50), primary_key=True),
+    Column("last_id", BigKey, nullable=False),
+)
+
+moves = Table(  # what was joined or parted by a person's word, so that it can be put back
+    "moves",
+    metadata,
+    key(),
+    Column("kind", String(10), nullable=False),  # "merge" or "unlink"
+    ref("customers"),  # into which another was merged, or whose the account no longer is
+    Column("other_id", BigKey, ForeignKey("customers.id"), index=True),  # merge: the record that no longer rules
+    ref("accounts", nullable=True),  # unlink
+    Column("by", String(100), nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("undone_by", String(100)),
+    Column("undone_at", Moment),
+)
+
+moved_rows = Table(
+    "moved_rows",
+    metadata,
+    key(),
+    ref("moves", index=True),
+    Column("table_name", String(60), nullable=False),
+    Column("key", JSON, nullable=False),
+    Column("was", JSON(none_as_null=True)),  # the columns that were changed, or the whole row; null: there was none
+    Column("becomes", JSON(none_as_null=True)),  # null: the row was taken out
+)
+
 case_numbers = Table(
     "case_numbers",
     metadata,
@@ -595,6 +742,115 @@ case_steps = Table(
     Column("team", String(100), nullable=False),  # who gets it; "" nobody else
     Column("urgency", String(20), nullable=False),  # a level, "+1", or "" as it is
     Column("done_at", Moment),
+)
+
+# --- what is known -------------------------------------------------------------------------------------------------
+
+articles = Table(
+    "articles",
+    metadata,
+    key(),
+    Column("newest", Integer, nullable=False),  # number of its newest version
+    Column("published", Integer),  # number of the version that is out; null: none is
+    Column("made_at", Moment, nullable=False),
+    Column("looked_at", Moment, nullable=False),  # when somebody last said that it is true
+    Column("looked_by", String(100), nullable=False),
+    Column("doubt", Text, nullable=False, default=""),  # why it may no longer be true; "" nobody doubts it
+    Column("doubted_by", String(100)),
+    Column("doubted_at", Moment),
+)
+
+article_versions = Table(  # the words of one never change, but for those that must be erased
+    "article_versions",
+    metadata,
+    key(),
+    ref("articles"),
+    Column("number", Integer, nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("audience", String(20), nullable=False),
+    Column("teams", JSON, nullable=False),  # whose people may read it; none: every team's
+    Column("roles", JSON, nullable=False),  # who may read it; none: every role
+    Column("product", String(200), nullable=False),
+    Column("review_by", Date),  # to be looked at again by then
+    Column("written_by", String(100), nullable=False),
+    Column("written_at", Moment, nullable=False),
+    Column("why", Text, nullable=False),
+    ref("cases", nullable=True),  # the case that it was drafted from
+    Column("reviewed_by", String(100)),
+    Column("reviewed_at", Moment),
+    Column("note", Text, nullable=False, default=""),  # the reviewer's
+    Column("published_by", String(100)),
+    Column("published_at", Moment),
+    Column("ended_by", String(100)),
+    Column("ended_at", Moment),  # replaced, retired
+    UniqueConstraint("article_id", "number"),
+    Index(None, "state", "article_id"),
+)
+
+article_texts = Table(  # a version in one language
+    "article_texts",
+    metadata,
+    key(),
+    ref("article_versions", index=False),
+    Column("language", String(10), nullable=False),
+    Column("title", Text, nullable=False),
+    Column("answer", Text, nullable=False),  # what a reply made from it says
+    Column("body", Text, nullable=False),
+    UniqueConstraint("article_version_id", "language"),
+)
+
+article_quotes = Table(  # sentences of a case that were put into an article, as they stand there
+    "article_quotes",
+    metadata,
+    key(),
+    ref("articles"),
+    ref("cases"),
+    ref("mentions"),  # whose words they are, or that they answer
+    ref("drafts", nullable=True, index=False),  # our answer; null: the mention's own words
+    Column("words", Text, nullable=False),
+)
+
+article_ratings = Table(  # by our own people, one of each person and version
+    "article_ratings",
+    metadata,
+    Column("article_id", BigKey, ForeignKey("articles.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("by", String(100), primary_key=True),
+    Column("useful", Boolean, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at", Moment, nullable=False),
+)
+
+shelf = Table(  # what search reads of each published text, in one go
+    "shelf",
+    metadata,
+    Column("article_text_id", BigKey, ForeignKey("article_texts.id"), primary_key=True, autoincrement=False),
+    ref("articles"),
+    Column("language", String(10), nullable=False),
+    Column("readers", Text, nullable=False),  # who may read it, as desk/shelving.py writes that
+    Column("model", String(100), nullable=False),  # whose vectors these are; "" there are none
+    Column("passages", Integer, nullable=False),
+    Column("vectors", LargeBinary, nullable=False),  # float16, one passage after the other
+    Column("stems", LargeBinary, nullable=False),  # 32 bits for each different stem
+    Column("counts", LargeBinary, nullable=False),  # how often each stands in it, a byte each
+)
+
+shelf_changes = Table(  # grows with every change of the shelf, so that who has read it knows whether to read it again
+    "shelf_changes",
+    metadata,
+    Column("name", String(20), primary_key=True),
+    Column("number", Integer, nullable=False),
+)
+
+draft_articles = Table(  # replies whose words were taken from an article
+    "draft_articles",
+    metadata,
+    Column("draft_id", BigKey, ForeignKey("drafts.id"), primary_key=True),
+    ref("articles"),
+    Column("number", Integer, nullable=False),
+    Column("language", String(10), nullable=False),
+    Column("by", String(100), nullable=False),
+    Column("at", Moment, nullable=False),
 )
 
 # --- marketing -----------------------------------------------------------------------------------------------------
@@ -698,6 +954,69 @@ audit_head = Table(  # the chain's newest entry, in one row: writers take turns 
     Column("last", BigInteger, nullable=False),
     Column("hash", String(64), nullable=False),
     Column("key", String(16), nullable=False),
+)
+
+# --- where else the company keeps its customers -----------------------------------------------------------------------
+
+crm_deliveries = Table(  # what changed here, for a CRM; what it is told is put together when it is first tried
+    "crm_deliveries",
+    metadata,
+    key(),
+    Column("system", String(100), nullable=False),
+    Column("subject", String(120), nullable=False),  # "case ES-26-000001-8", "customer C-1"
+    Column("kind", String(40), nullable=False),  # what happened to it
+    Column("send_key", String(64), nullable=False, unique=True),  # the same at every attempt, for the receiver
+    Column("fields", JSON(none_as_null=True)),  # what it is told, from the first attempt until it has it
+    Column("state", String(20), nullable=False),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("made_at", Moment, nullable=False),
+    Column("next_try_at", Moment, nullable=False),
+    Column("first_tried_at", Moment),
+    Column("tried_at", Moment),
+    Column("claimed_until", Moment),  # whoever sends it is taken for dead by then
+    Column("settled_at", Moment),  # sent, or given up
+    Column("reason", Text),  # why it failed; or what the receiver remarked
+    Column("told_by_id", BigKey, ForeignKey("crm_deliveries.id"), index=True),  # the delivery that tells it too
+    Index(None, "system", "state", "next_try_at"),
+    Index(None, "system", "subject", "state"),
+    Index(None, "settled_at"),
+)
+
+crm_events = Table(  # what a CRM sent us, so that the same comes in once
+    "crm_events",
+    metadata,
+    Column("system", String(100), primary_key=True),
+    Column("event", String(200), primary_key=True),
+    Column("digest", String(64), nullable=False),  # of its body
+    Column("came_at", Moment, nullable=False, index=True),
+    Column("outcome", JSON, nullable=False),  # how many records were added, changed and so on
+)
+
+crm_records = Table(  # which customer is which record of a CRM
+    "crm_records",
+    metadata,
+    Column("system", String(100), primary_key=True),
+    Column("record", String(200), primary_key=True),  # the CRM's own id
+    ref("customers"),
+    Column("digest", String(64), nullable=False),  # of what it last said of them
+    Column("changed_at", Moment),  # by its clock
+    Column("seen_at", Moment, nullable=False),
+    Column("gone_at", Moment),  # when we heard that it was deleted there
+)
+
+crm_ways = Table(  # how it goes lately, a row for each CRM and way, "in" and "out"
+    "crm_ways",
+    metadata,
+    Column("system", String(100), primary_key=True),
+    Column("way", String(10), primary_key=True),
+    Column("cursor", JSON(none_as_null=True)),
+    Column("claimed_until", Moment),  # one that pulls at a time; past: free
+    Column("next_at", Moment),  # nothing goes this way before then
+    Column("failures", Integer, nullable=False, default=0),  # in a row
+    Column("failing_since", Moment),
+    Column("last_error", Text),
+    Column("succeeded_at", Moment),
+    Column("allowance", Text, nullable=False, default=""),  # what it lets us ask, as it last said
 )
 
 # --- what people teach the model ------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Row, Select, and_, func, select
 
 from listener.store import Transaction, identities
 from listener.store import tables as t
-from listener.store.inbox import Draft, from_row, joined
+from listener.store.inbox import Draft, from_row, joined, sent_through
 from listener.store.mentions import Mention
 from listener.types import DraftState, Media, MentionState, Urgency
 
@@ -145,6 +145,7 @@ def alike(tx: Transaction, draft: Draft, *, least: Urgency = Urgency.LOW) -> lis
     same = (
         t.drafts.c.template == draft.template,
         t.drafts.c.language == draft.language,
+        t.drafts.c.channel == draft.channel,
         t.drafts.c.urgency_rank >= least.rank,
         *_those((DraftState.PROPOSED,), draft.network, None),
     )
@@ -174,7 +175,7 @@ def alike(tx: Transaction, draft: Draft, *, least: Urgency = Urgency.LOW) -> lis
 def _those(states: Sequence[DraftState], network: str | None, agent: str | None) -> list[ColumnElement[bool]]:
     where: list[ColumnElement[bool]] = [t.drafts.c.state.in_([state.value for state in states])]
     if network:
-        where.append(t.mentions.c.network == network)
+        where.append(sent_through() == network)
     if agent:
         where.append(t.cases.c.agent == agent)
     return where

@@ -26,7 +26,7 @@ from typing import ClassVar, TypeVar
 import pytest
 from pydantic import BaseModel
 
-from listener.contract import Connector, Publishes, Rechecks, Replies, Streams
+from listener.contract import Connector, Messages, Publishes, Rechecks, Replies, Streams
 from listener.errors import (
     AuthFailed,
     Mistake,
@@ -41,6 +41,7 @@ from listener.types import (
     Attachment,
     Cursor,
     Facts,
+    MessageRequest,
     Page,
     Post,
     PostKind,
@@ -181,6 +182,10 @@ class World(ABC):
         """What is said of each picture on that post of ours, in order; None where the world does not tell."""
         return None
 
+    def seen_by_one(self, external_id: str) -> bool | None:
+        """Whether only the person that post of ours is to can read it; None where the world cannot tell."""
+        return None
+
     def fail_upload(self, fault: Fault) -> bool:
         """The next picture that is handed over fails that way; False where the world cannot arrange it."""
         return False
@@ -259,6 +264,12 @@ class Conformance:
     def replies(self, connector: Connector) -> Replies:
         if not isinstance(connector, Replies):
             pytest.skip("this network cannot answer")
+        return connector
+
+    @pytest.fixture
+    def messages(self, connector: Connector) -> Messages:
+        if not isinstance(connector, Messages):
+            pytest.skip("this network takes no message to one person alone")
         return connector
 
     @pytest.fixture
@@ -611,6 +622,61 @@ class Conformance:
         if found is not None:
             assert found.external_id == world.ours()[0].external_id
 
+    # --- to one person alone ---
+
+    def test_where_messages_are_sent_or_why_not_is_a_fact(self, connector: Connector) -> None:
+        facts = connector.facts
+        assert isinstance(connector, Messages) is facts.direct_messages
+        assert bool(facts.no_messages) is not facts.direct_messages
+
+    def test_a_message_is_seen_by_one_person_alone(
+        self, world: World, connector: Connector, messages: Messages
+    ) -> None:
+        parent = self.parent(world, connector)
+        posted = messages.message(self.message(parent, "Seguimos por aquí, en privado."))
+        (ours,) = world.ours()
+        assert posted.external_id == ours.external_id
+        assert world.seen_by_one(ours.external_id) is not False
+        assert "Seguimos por aquí, en privado." in ours.text
+
+    def test_the_answer_to_a_message_names_it(self, world: World, connector: Connector, messages: Messages) -> None:
+        query = world.mentions_query or world.query
+        posted = messages.message(self.message(self.parent(world, connector), "Seguimos por aquí."))
+        answer = world.post("ana", "de acuerdo", reply_to=posted.external_id, to_us=True)
+        posts, _ = read_all(connector, query, None)
+        assert next(post for post in posts if post.external_id == answer).parent_id == posted.external_id
+
+    @pytest.mark.parametrize(("fault", "there"), [(Fault.LOST_AFTER, True), (Fault.LOST_BEFORE, False)])
+    def test_an_unknown_message_is_settled_by_looking(
+        self, world: World, connector: Connector, messages: Messages, fault: Fault, there: bool
+    ) -> None:
+        request = self.message(self.parent(world, connector), "¿Seguimos por aquí? <1> & 2 🙏")
+        since = datetime.now(UTC)
+        world.fail(fault, writes=True)
+        with pytest.raises(OutcomeUnknown):
+            messages.message(request)
+        assert len(world.ours()) == (1 if there else 0), "a write is never repeated by itself"
+        world.heal()
+        world.settle()
+        found = messages.find_message(request, since)
+        assert (found is not None) is there
+        if found is not None:
+            assert found.external_id == world.ours()[0].external_id
+
+    @pytest.mark.parametrize(
+        ("fault", "error"),
+        [(Fault.RATE_LIMITED, RateLimited), (Fault.AUTH_FAILED, AuthFailed), (Fault.REJECTED, Rejected)],
+    )
+    def test_a_message_fails_as_the_contract_says(
+        self, world: World, connector: Connector, messages: Messages, fault: Fault, error: type[NetworkError]
+    ) -> None:
+        request = self.message(self.parent(world, connector), "Seguimos por aquí.")
+        world.fail(fault, writes=True)
+        with pytest.raises(error) as caught:
+            messages.message(request)
+        self.check_message(world, caught.value)
+        assert world.ours() == []
+
     def test_another_answer_of_ours_is_not_taken_for_it(
         self, world: World, connector: Connector, replies: Replies
     ) -> None:
@@ -805,6 +871,17 @@ class Conformance:
             parent_visibility=parent.visibility,
             text=text,
             language="es",
+            content_warning=parent.content_warning,
+        )
+
+    def message(self, parent: Post, text: str) -> MessageRequest:
+        return MessageRequest(
+            key="draft-1",
+            to=parent.author,
+            text=text,
+            subject="Su caso ES-26-000001-8",
+            language="es",
+            parent_id=parent.external_id,
             content_warning=parent.content_warning,
         )
 

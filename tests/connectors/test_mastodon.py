@@ -181,6 +181,10 @@ class MastodonWorld(World):
     def descriptions(self, external_id: str) -> list[str]:
         return [each["description"] for each in self.server.statuses[own(external_id)]["media"]]
 
+    def seen_by_one(self, external_id: str) -> bool:
+        row = self.server.statuses[own(external_id)]
+        return bool(row["visibility"] == "direct")
+
     def fail_upload(self, fault: Fault) -> bool:
         kinds = {**READ_FAULTS, **WRITE_FAULTS}
         self.server.fail("POST /api/v2/media", kinds[fault])

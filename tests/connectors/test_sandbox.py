@@ -25,8 +25,8 @@ FAULTS = {
     conformance.Fault.LOST_BEFORE: sandbox.Fault.NEVER_ARRIVED,
     conformance.Fault.LOST_AFTER: sandbox.Fault.ANSWER_LOST,
 }
-READS = ("poll", "recheck", "find_reply", "find_published")
-WRITES = ("reply", "publish")
+READS = ("poll", "recheck", "find_reply", "find_message", "find_published")
+WRITES = ("reply", "message", "publish")
 
 
 class SandboxWorld(conformance.World):
@@ -76,6 +76,10 @@ class SandboxWorld(conformance.World):
 
     def descriptions(self, external_id: str) -> list[str]:
         return [each.alt for each in self.people.pictures(external_id)]
+
+    def seen_by_one(self, external_id: str) -> bool:
+        (row,) = self.people.rows([external_id])
+        return bool(row["visibility"] == Visibility.DIRECT)
 
     def fail_upload(self, fault: conformance.Fault) -> bool:
         self.people.fail("upload", FAULTS[fault])

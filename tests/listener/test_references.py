@@ -72,6 +72,7 @@ def test_a_pattern_that_gives_no_reference_is_refused(pattern: str, why: str) ->
 def test_a_text_quotes_only_what_has_its_letters_and_its_check_digit(pattern: str, year: int, number: int) -> None:
     reference = references.reference(pattern, year, number)
     wrong = reference[:-1] + str((int(reference[-1]) + 1) % 10)
+    assert reference in references.quoted_in(f"sobre {reference.lower().replace('-', ' ')}: 2 veces", pattern)
     assert reference in references.quoted_in(f"Hola, mi caso es {reference}; ¿y?", pattern)
     assert references.quoted_in(f"Hola {wrong} y XX{reference}9", pattern) == []
     if pattern.startswith("ES"):

@@ -339,7 +339,18 @@ def test_cases_follow_their_states(escucha: Escucha) -> None:
     escucha.says("@marca ¿otra vez?")
     escucha.round()
     with escucha.store.read() as tx:
-        assert len(cases.listing(tx)) == 1, "a resolved case is not joined; a new one opens"
+        (again,) = cases.listing(tx)
+        assert again.reference == case.reference, "a follow-up within the reopen window reopens what was resolved"
+        assert [event.kind for event in cases.events_of(tx, again)].count("reopened") == 1
+        assert (again.resolved_at, again.completeness) == (None, 0)
+    with escucha.store.write() as tx:
+        desk.move(tx, again, CaseState.CLOSED, by="mod", now=escucha.clock(), moved=escucha.policy.promises.moved)
+    escucha.clock.forward(days=15)
+    escucha.says("@marca ¿otra vez?")
+    escucha.round()
+    with escucha.store.read() as tx:
+        (later,) = cases.listing(tx)
+        assert later.reference != case.reference, "after it, a new one opens"
 
 
 def test_a_repeated_page_changes_nothing(escucha: Escucha) -> None:

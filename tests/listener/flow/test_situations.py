@@ -72,11 +72,13 @@ def test_complaints_that_ended_unsolved_are_counted(escucha: Escucha) -> None:
         ("@marca ¿horario?", CaseState.CLOSED),
         ("@marca otra vez mal", CaseState.CLOSED),
     ):
+        escucha.clock.forward(days=15)  # so that each is a case of its own: sooner, the one before would open again
         escucha.says(text)
         escucha.round()
         with escucha.store.write() as tx:
             (case,) = cases.listing(tx)
             desk_cases.move(tx, case, ends, by="marta", now=escucha.clock(), moved=escucha.policy.promises.moved)
+    escucha.clock.forward(days=15)
     last = escucha.says("@marca ¿alguien lee esto?")
     stranger = escucha.says("@marca ¿hola?", who="beto")
     escucha.round()

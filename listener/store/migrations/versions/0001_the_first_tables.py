@@ -27,10 +27,13 @@ def upgrade() -> None:
         sa.Column("left_alone_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("first_seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("contacts", sa.JSON(), nullable=False),
+        sa.Column("compared_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_accounts")),
         sa.UniqueConstraint("network", "external_id", name=op.f("uq_accounts_network_external_id")),
     )
     with op.batch_alter_table("accounts", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_accounts_compared_at"), ["compared_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_accounts_network_handle"), ["network", "handle"], unique=False)
 
     op.create_table(
@@ -51,6 +54,57 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_audit_at"), ["at"], unique=False)
         batch_op.create_index(batch_op.f("ix_audit_subject"), ["subject"], unique=False)
 
+    op.create_table(
+        "users",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("name", sa.String(length=100), nullable=False),
+        sa.Column("folded", sa.String(length=200), nullable=False),
+        sa.Column("roles", sa.JSON(), nullable=False),
+        sa.Column("teams", sa.JSON(), nullable=False),
+        sa.Column("skills", sa.JSON(), nullable=False),
+        sa.Column("languages", sa.JSON(), nullable=False),
+        sa.Column("capacity", sa.Integer(), nullable=True),
+        sa.Column("duty", sa.Text(), nullable=False),
+        sa.Column("os_user", sa.String(length=100), nullable=True),
+        sa.Column("password", sa.Text(), nullable=True),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("failed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("added_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("disabled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_users")),
+        sa.UniqueConstraint("folded", name=op.f("uq_users_folded")),
+        sa.UniqueConstraint("os_user", name=op.f("uq_users_os_user")),
+    )
+    op.create_table(
+        "user_tokens",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("user_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("label", sa.String(length=100), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_user_tokens_user_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_user_tokens")),
+        sa.UniqueConstraint("digest", name=op.f("uq_user_tokens_digest")),
+    )
+    with op.batch_alter_table("user_tokens", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_user_tokens_user_id"), ["user_id"], unique=False)
+
+    op.create_table(
+        "absences",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("user_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("noted_by", sa.String(length=100), nullable=False),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_absences_user_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_absences")),
+    )
+    with op.batch_alter_table("absences", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_absences_user_id"), ["user_id"], unique=False)
     op.create_table(
         "audit_head",
         sa.Column("one", sa.Integer(), autoincrement=False, nullable=False),
@@ -87,9 +141,14 @@ def upgrade() -> None:
         sa.Column("imported", sa.String(length=32), nullable=False),
         sa.Column("added_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("merged_into_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.ForeignKeyConstraint(["merged_into_id"], ["customers.id"], name=op.f("fk_customers_merged_into_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_customers")),
         sa.UniqueConstraint("reference", name=op.f("uq_customers_reference")),
     )
+    with op.batch_alter_table("customers", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_customers_merged_into_id"), ["merged_into_id"], unique=False)
+
     op.create_table(
         "field_types",
         sa.Column("name", sa.String(length=100), nullable=False),
@@ -436,6 +495,7 @@ def upgrade() -> None:
         sa.Column("content_warning", sa.Text(), nullable=False),
         sa.Column("quoted", sa.Text(), nullable=False),
         sa.Column("unanswerable", sa.Text(), nullable=False),
+        sa.Column("sender_proven", sa.Boolean(), nullable=True),
         sa.Column("url", sa.Text(), nullable=True),
         sa.Column("claimed_language", sa.String(length=35), nullable=True),
         sa.Column("parent_id", sa.String(length=300), nullable=True),
@@ -471,6 +531,116 @@ def upgrade() -> None:
             postgresql_where=sa.text("gone_at IS NULL"),
         )
         batch_op.create_index(batch_op.f("ix_mentions_thread_id_posted_at"), ["thread_id", "posted_at"], unique=False)
+
+    op.create_table(
+        "link_codes",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("customer_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("network", sa.String(length=50), nullable=False),
+        sa.Column("issued_by", sa.String(length=100), nullable=False),
+        sa.Column("issued_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("withdrawn_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("account_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("mention_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("used_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name=op.f("fk_link_codes_account_id")),
+        sa.ForeignKeyConstraint(["customer_id"], ["customers.id"], name=op.f("fk_link_codes_customer_id")),
+        sa.ForeignKeyConstraint(["mention_id"], ["mentions.id"], name=op.f("fk_link_codes_mention_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_link_codes")),
+        sa.UniqueConstraint("digest", name=op.f("uq_link_codes_digest")),
+    )
+    with op.batch_alter_table("link_codes", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_link_codes_account_id"), ["account_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_link_codes_customer_id"), ["customer_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_link_codes_mention_id"), ["mention_id"], unique=False)
+
+    op.create_table(
+        "link_tries",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("account_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("mention_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("outcome", sa.String(length=20), nullable=False),
+        sa.Column("link_code_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name=op.f("fk_link_tries_account_id")),
+        sa.ForeignKeyConstraint(["link_code_id"], ["link_codes.id"], name=op.f("fk_link_tries_link_code_id")),
+        sa.ForeignKeyConstraint(["mention_id"], ["mentions.id"], name=op.f("fk_link_tries_mention_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_link_tries")),
+        sa.UniqueConstraint("mention_id", "revision", name=op.f("uq_link_tries_mention_id_revision")),
+    )
+    with op.batch_alter_table("link_tries", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_link_tries_account_id_at"), ["account_id", "at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_link_tries_link_code_id"), ["link_code_id"], unique=False)
+
+    op.create_table(
+        "link_suggestions",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("customer_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("account_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("other_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("reasons", sa.JSON(), nullable=False),
+        sa.Column("strength", sa.String(length=10), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("found_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("decided_by", sa.String(length=100), nullable=True),
+        sa.Column("decided_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name=op.f("fk_link_suggestions_account_id")),
+        sa.ForeignKeyConstraint(["customer_id"], ["customers.id"], name=op.f("fk_link_suggestions_customer_id")),
+        sa.ForeignKeyConstraint(["other_id"], ["customers.id"], name=op.f("fk_link_suggestions_other_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_link_suggestions")),
+        sa.UniqueConstraint("customer_id", "account_id", name=op.f("uq_link_suggestions_customer_id_account_id")),
+        sa.UniqueConstraint("customer_id", "other_id", name=op.f("uq_link_suggestions_customer_id_other_id")),
+    )
+    with op.batch_alter_table("link_suggestions", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_link_suggestions_account_id"), ["account_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_link_suggestions_customer_id"), ["customer_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_link_suggestions_other_id"), ["other_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_link_suggestions_state_id"), ["state", "id"], unique=False)
+
+    op.create_table(
+        "sweeps",
+        sa.Column("name", sa.String(length=50), nullable=False),
+        sa.Column("last_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_sweeps")),
+    )
+
+    op.create_table(
+        "moves",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("kind", sa.String(length=10), nullable=False),
+        sa.Column("customer_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("other_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("account_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("by", sa.String(length=100), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("undone_by", sa.String(length=100), nullable=True),
+        sa.Column("undone_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name=op.f("fk_moves_account_id")),
+        sa.ForeignKeyConstraint(["customer_id"], ["customers.id"], name=op.f("fk_moves_customer_id")),
+        sa.ForeignKeyConstraint(["other_id"], ["customers.id"], name=op.f("fk_moves_other_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_moves")),
+    )
+    with op.batch_alter_table("moves", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_moves_account_id"), ["account_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_moves_customer_id"), ["customer_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_moves_other_id"), ["other_id"], unique=False)
+
+    op.create_table(
+        "moved_rows",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("move_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("table_name", sa.String(length=60), nullable=False),
+        sa.Column("key", sa.JSON(), nullable=False),
+        sa.Column("was", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("becomes", sa.JSON(none_as_null=True), nullable=True),
+        sa.ForeignKeyConstraint(["move_id"], ["moves.id"], name=op.f("fk_moved_rows_move_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_moved_rows")),
+    )
+    with op.batch_alter_table("moved_rows", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_moved_rows_move_id"), ["move_id"], unique=False)
 
     op.create_table(
         "case_events",
@@ -632,6 +802,10 @@ def upgrade() -> None:
         sa.Column("rule", sa.String(length=100), nullable=False),
         sa.Column("wording", sa.String(length=20), nullable=False),
         sa.Column("alone_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("channel", sa.String(length=20), nullable=False),
+        sa.Column("through", sa.String(length=50), nullable=True),
+        sa.Column("recipient", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
         sa.Column("said_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("score", sa.Integer(), nullable=False),
         sa.Column("queue_at", sa.DateTime(timezone=True), nullable=False),
@@ -646,8 +820,26 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_drafts_case_id"), ["case_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_drafts_mention_id"), ["mention_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_drafts_posted_id"), ["posted_id"], unique=False)
+        batch_op.create_index(
+            "ix_drafts_recipient",
+            ["recipient"],
+            unique=False,
+            sqlite_where=sa.text("recipient != ''"),
+            postgresql_where=sa.text("recipient != ''"),
+        )
         batch_op.create_index(batch_op.f("ix_drafts_said_at"), ["said_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_drafts_state_queue_at_id"), ["state", "queue_at", "id"], unique=False)
+
+    op.create_table(
+        "draft_quotes",
+        sa.Column("draft_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("mention_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(["draft_id"], ["drafts.id"], name=op.f("fk_draft_quotes_draft_id")),
+        sa.ForeignKeyConstraint(["mention_id"], ["mentions.id"], name=op.f("fk_draft_quotes_mention_id")),
+        sa.PrimaryKeyConstraint("draft_id", "mention_id", name=op.f("pk_draft_quotes")),
+    )
+    with op.batch_alter_table("draft_quotes", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_draft_quotes_mention_id"), ["mention_id"], unique=False)
 
     op.create_table(
         "attachments",
@@ -696,6 +888,215 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["draft_id"], ["drafts.id"], name=op.f("fk_views_draft_id")),
         sa.PrimaryKeyConstraint("actor", "draft_id", name=op.f("pk_views")),
     )
+
+    op.create_table(
+        "articles",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("newest", sa.Integer(), nullable=False),
+        sa.Column("published", sa.Integer(), nullable=True),
+        sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("looked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("looked_by", sa.String(length=100), nullable=False),
+        sa.Column("doubt", sa.Text(), nullable=False),
+        sa.Column("doubted_by", sa.String(length=100), nullable=True),
+        sa.Column("doubted_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_articles")),
+    )
+
+    op.create_table(
+        "article_versions",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("article_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("state", sa.String(length=20), nullable=False),
+        sa.Column("audience", sa.String(length=20), nullable=False),
+        sa.Column("teams", sa.JSON(), nullable=False),
+        sa.Column("roles", sa.JSON(), nullable=False),
+        sa.Column("product", sa.String(length=200), nullable=False),
+        sa.Column("review_by", sa.Date(), nullable=True),
+        sa.Column("written_by", sa.String(length=100), nullable=False),
+        sa.Column("written_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("why", sa.Text(), nullable=False),
+        sa.Column("case_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("reviewed_by", sa.String(length=100), nullable=True),
+        sa.Column("reviewed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("note", sa.Text(), nullable=False),
+        sa.Column("published_by", sa.String(length=100), nullable=True),
+        sa.Column("published_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("ended_by", sa.String(length=100), nullable=True),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["article_id"], ["articles.id"], name=op.f("fk_article_versions_article_id")),
+        sa.ForeignKeyConstraint(["case_id"], ["cases.id"], name=op.f("fk_article_versions_case_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_article_versions")),
+        sa.UniqueConstraint("article_id", "number", name=op.f("uq_article_versions_article_id_number")),
+    )
+    with op.batch_alter_table("article_versions", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_article_versions_article_id"), ["article_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_article_versions_case_id"), ["case_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_article_versions_state_article_id"), ["state", "article_id"], unique=False)
+
+    op.create_table(
+        "article_texts",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("article_version_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("language", sa.String(length=10), nullable=False),
+        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("answer", sa.Text(), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["article_version_id"], ["article_versions.id"], name=op.f("fk_article_texts_article_version_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_article_texts")),
+        sa.UniqueConstraint(
+            "article_version_id", "language", name=op.f("uq_article_texts_article_version_id_language")
+        ),
+    )
+
+    op.create_table(
+        "article_quotes",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("article_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("case_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("mention_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("draft_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("words", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["article_id"], ["articles.id"], name=op.f("fk_article_quotes_article_id")),
+        sa.ForeignKeyConstraint(["case_id"], ["cases.id"], name=op.f("fk_article_quotes_case_id")),
+        sa.ForeignKeyConstraint(["draft_id"], ["drafts.id"], name=op.f("fk_article_quotes_draft_id")),
+        sa.ForeignKeyConstraint(["mention_id"], ["mentions.id"], name=op.f("fk_article_quotes_mention_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_article_quotes")),
+    )
+    with op.batch_alter_table("article_quotes", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_article_quotes_article_id"), ["article_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_article_quotes_case_id"), ["case_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_article_quotes_mention_id"), ["mention_id"], unique=False)
+
+    op.create_table(
+        "article_ratings",
+        sa.Column("article_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("by", sa.String(length=100), nullable=False),
+        sa.Column("useful", sa.Boolean(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["article_id"], ["articles.id"], name=op.f("fk_article_ratings_article_id")),
+        sa.PrimaryKeyConstraint("article_id", "number", "by", name=op.f("pk_article_ratings")),
+    )
+
+    op.create_table(
+        "shelf",
+        sa.Column(
+            "article_text_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False
+        ),
+        sa.Column("article_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("language", sa.String(length=10), nullable=False),
+        sa.Column("readers", sa.Text(), nullable=False),
+        sa.Column("model", sa.String(length=100), nullable=False),
+        sa.Column("passages", sa.Integer(), nullable=False),
+        sa.Column("vectors", sa.LargeBinary(), nullable=False),
+        sa.Column("stems", sa.LargeBinary(), nullable=False),
+        sa.Column("counts", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(["article_id"], ["articles.id"], name=op.f("fk_shelf_article_id")),
+        sa.ForeignKeyConstraint(["article_text_id"], ["article_texts.id"], name=op.f("fk_shelf_article_text_id")),
+        sa.PrimaryKeyConstraint("article_text_id", name=op.f("pk_shelf")),
+    )
+    with op.batch_alter_table("shelf", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_shelf_article_id"), ["article_id"], unique=False)
+
+    op.create_table(
+        "shelf_changes",
+        sa.Column("name", sa.String(length=20), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_shelf_changes")),
+    )
+
+    op.create_table(
+        "draft_articles",
+        sa.Column("draft_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("article_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("language", sa.String(length=10), nullable=False),
+        sa.Column("by", sa.String(length=100), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["article_id"], ["articles.id"], name=op.f("fk_draft_articles_article_id")),
+        sa.ForeignKeyConstraint(["draft_id"], ["drafts.id"], name=op.f("fk_draft_articles_draft_id")),
+        sa.PrimaryKeyConstraint("draft_id", name=op.f("pk_draft_articles")),
+    )
+    with op.batch_alter_table("draft_articles", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_draft_articles_article_id"), ["article_id"], unique=False)
+
+    op.create_table(
+        "crm_deliveries",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("system", sa.String(length=100), nullable=False),
+        sa.Column("subject", sa.String(length=120), nullable=False),
+        sa.Column("kind", sa.String(length=40), nullable=False),
+        sa.Column("send_key", sa.String(length=64), nullable=False),
+        sa.Column("fields", sa.JSON(), nullable=True),
+        sa.Column("state", sa.String(length=20), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("next_try_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("first_tried_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("tried_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("claimed_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("settled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("told_by_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.ForeignKeyConstraint(["told_by_id"], ["crm_deliveries.id"], name=op.f("fk_crm_deliveries_told_by_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_crm_deliveries")),
+        sa.UniqueConstraint("send_key", name=op.f("uq_crm_deliveries_send_key")),
+    )
+    with op.batch_alter_table("crm_deliveries", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_crm_deliveries_settled_at"), ["settled_at"], unique=False)
+        batch_op.create_index(
+            batch_op.f("ix_crm_deliveries_system_state_next_try_at"), ["system", "state", "next_try_at"], unique=False
+        )
+        batch_op.create_index(
+            batch_op.f("ix_crm_deliveries_system_subject_state"), ["system", "subject", "state"], unique=False
+        )
+        batch_op.create_index(batch_op.f("ix_crm_deliveries_told_by_id"), ["told_by_id"], unique=False)
+
+    op.create_table(
+        "crm_events",
+        sa.Column("system", sa.String(length=100), nullable=False),
+        sa.Column("event", sa.String(length=200), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("came_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("outcome", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("system", "event", name=op.f("pk_crm_events")),
+    )
+    with op.batch_alter_table("crm_events", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_crm_events_came_at"), ["came_at"], unique=False)
+
+    op.create_table(
+        "crm_ways",
+        sa.Column("system", sa.String(length=100), nullable=False),
+        sa.Column("way", sa.String(length=10), nullable=False),
+        sa.Column("cursor", sa.JSON(), nullable=True),
+        sa.Column("claimed_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("next_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("failing_since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_error", sa.Text(), nullable=True),
+        sa.Column("succeeded_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("allowance", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("system", "way", name=op.f("pk_crm_ways")),
+    )
+    op.create_table(
+        "crm_records",
+        sa.Column("system", sa.String(length=100), nullable=False),
+        sa.Column("record", sa.String(length=200), nullable=False),
+        sa.Column("customer_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("gone_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["customer_id"], ["customers.id"], name=op.f("fk_crm_records_customer_id")),
+        sa.PrimaryKeyConstraint("system", "record", name=op.f("pk_crm_records")),
+    )
+    with op.batch_alter_table("crm_records", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_crm_records_customer_id"), ["customer_id"], unique=False)
 
     op.create_table(
         "corrections",

@@ -1,0 +1,219 @@
+"""Who may do what: the roles that each command is for, asked in one place before any command runs.
+
+Before anybody was added, everybody may do everything. Supervisors may do whatever agents, moderators and marketing may,
+and admins everything. What stands on `MACHINE` is also for whoever keeps the machine and is no user: it shows and
+changes nothing of customers, or is a stop.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from listener.errors import Mistake
+from listener.types import Role
+
+if TYPE_CHECKING:
+    from listener.commands.app import App
+    from listener.store import Transaction
+    from listener.store.users import User
+
+NO_USER = "machine"  # beside the roles: somebody at this machine who is no user
+
+ADMIN = frozenset({Role.ADMIN.value})
+SUPERVISOR = ADMIN | {Role.SUPERVISOR.value}
+MODERATOR = SUPERVISOR | {Role.MODERATOR.value}
+MARKETING = SUPERVISOR | {Role.MARKETING.value}
+AGENT = SUPERVISOR | {Role.AGENT.value}
+CARE = AGENT | MODERATOR
+EVERYBODY = frozenset(role.value for role in Role)
+MACHINE = EVERYBODY | {NO_USER}
+
+PERMITTED: dict[str, frozenset[str]] = {
+    "init": MACHINE,
+    "doctor": MACHINE,
+    "config show": MACHINE,
+    "source add": SUPERVISOR,
+    "source check": MACHINE,
+    "source list": EVERYBODY,
+    "source pause": SUPERVISOR,
+    "source poll": SUPERVISOR,
+    "source resume": SUPERVISOR,
+    "policy activate": SUPERVISOR,
+    "policy back": SUPERVISOR,
+    "policy check": MACHINE,
+    "policy diff": EVERYBODY,
+    "policy history": EVERYBODY,
+    "policy record": MODERATOR,
+    "policy replay": SUPERVISOR,
+    "policy shares": EVERYBODY,
+    "policy show": EVERYBODY,
+    "db backup": MACHINE,
+    "db check": MACHINE,
+    "db upgrade": MACHINE,
+    "model correct": CARE,
+    "model eval": MACHINE,
+    "model examples": SUPERVISOR,
+    "model import": MACHINE,
+    "model info": MACHINE,
+    "model train": SUPERVISOR,
+    "user add": ADMIN,
+    "user away": EVERYBODY,
+    "user back": EVERYBODY,
+    "user disable": ADMIN,
+    "user edit": SUPERVISOR,
+    "user enable": ADMIN,
+    "user list": EVERYBODY,
+    "user me": EVERYBODY,
+    "user password": EVERYBODY,
+    "user revoke": EVERYBODY,
+    "user show": EVERYBODY,
+    "user sign-in": EVERYBODY,
+    "user token": EVERYBODY,
+    "user tokens": EVERYBODY,
+    "audit anchor": MACHINE,
+    "audit rekey": ADMIN,
+    "audit show": SUPERVISOR,
+    "audit verify": MACHINE,
+    "demo": MACHINE,
+    "try": MACHINE,
+    "run": MACHINE,
+    "pause": MACHINE,
+    "resume": MODERATOR | MARKETING,
+    "status": MACHINE,
+    "alert list": SUPERVISOR,
+    "alert retry": SUPERVISOR,
+    "alert test": SUPERVISOR,
+    "crm check": SUPERVISOR,
+    "crm deliveries": SUPERVISOR,
+    "crm list": SUPERVISOR,
+    "crm push": SUPERVISOR,
+    "crm retry": SUPERVISOR,
+    "inbox": CARE,
+    "show": CARE,
+    "review": CARE,
+    "approve": CARE,
+    "edit": CARE,
+    "reject": CARE,
+    "settle": CARE,
+    "retry": CARE,
+    "explain": CARE,
+    "leave-alone": CARE,
+    "case ask-for-information": CARE,
+    "case assign": CARE,
+    "case continue": CARE,
+    "case inform": CARE,
+    "case list": CARE,
+    "case note": CARE,
+    "case open": CARE,
+    "case pending": CARE,
+    "case reopen": CARE,
+    "case resolve": CARE,
+    "case show": CARE,
+    "customer add": AGENT,
+    "customer consent": AGENT,
+    "customer contact": AGENT,
+    "customer edit": AGENT,
+    "customer field": SUPERVISOR,
+    "customer import": SUPERVISOR,
+    "customer link": CARE,
+    "customer list": CARE,
+    "customer merge": AGENT,
+    "customer note": AGENT,
+    "customer relink": CARE,
+    "customer show": CARE,
+    "customer unlink": CARE,
+    "customer unmerge": AGENT,
+    "kb add": EVERYBODY,
+    "kb doubt": EVERYBODY,
+    "kb edit": EVERYBODY,
+    "kb export": EVERYBODY,
+    "kb history": EVERYBODY,
+    "kb import": MODERATOR,
+    "kb index": MACHINE,
+    "kb list": EVERYBODY,
+    "kb look": MODERATOR,
+    "kb publish": MODERATOR,
+    "kb rate": EVERYBODY,
+    "kb retire": MODERATOR,
+    "kb review": MODERATOR,
+    "kb search": EVERYBODY,
+    "kb show": EVERYBODY,
+    "notice approve": MARKETING,
+    "notice draft": MARKETING,
+    "notice preview": EVERYBODY,
+    "notice publish": MARKETING,
+    "notice retry": MARKETING,
+    "notice settle": MARKETING,
+    "notice status": EVERYBODY,
+    "notice withdraw": MARKETING,
+}
+
+SEES_ALL_CASES = MODERATOR  # the others see what `store/sight.py` says
+SEES_PERSONS = AGENT  # the others see a customer without address, number and imported fields
+
+
+def may(user: User, roles: frozenset[str]) -> bool:
+    """Whether one of the user's roles is among those."""
+    return not roles.isdisjoint(role.value for role in user.roles)
+
+
+def demand(app: App, path: str) -> None:
+    """Lets the command go on, for whoever may; from here on the database holds them to what they are.
+
+    Raises Mistake, written into the audit log, naming the roles that may.
+    """
+    allowed = PERMITTED.get(path, ADMIN)
+    if NO_USER in allowed:
+        return
+    acting = app.acting
+    if acting.user is None and acting.stranger:
+        _refuse(app, path, f"{acting.name} is no user here; an admin adds them with `escucha user add`, or set "
+                "ESCUCHA_TOKEN to their token.")  # fmt: skip
+    if acting.user is not None and not may(acting.user, allowed):
+        _refuse(app, path, f"`escucha {path}` is for {_named(allowed)}; {acting.name} is {_named(acting.user.roles)}.")
+    if not app.has_database:
+        return
+    if acting.user is not None and not may(acting.user, SEES_ALL_CASES):
+        from listener.store.sight import Sight
+
+        app.store.sight = Sight(agent=acting.user.name, teams=acting.user.teams)
+    app.store.admits = lambda tx: _still(app, tx, path, allowed)
+
+
+def _refuse(app: App, path: str, sentence: str) -> None:
+    from listener.store import audit
+
+    with app.store.write() as tx:
+        audit.record(tx, at=app.now(), by=app.actor, action="refused", subject=f"command {path}"[:100])
+    raise Mistake(sentence)
+
+
+def _still(app: App, tx: Transaction, path: str, allowed: frozenset[str]) -> None:
+    """Raises Mistake where whoever began may no longer go on: disabled, another role, the token taken back."""
+    from listener.store import tokens, users
+
+    acting = app.acting
+    if acting.user is None:
+        if users.there_are(tx):
+            raise Mistake(
+                "Somebody added the first user a moment ago, so everybody must show who they are; run it again."
+            )
+        return
+    now = users.by_id(tx, acting.user.id)
+    if not now.enabled or not users.same_person(now.name, acting.name):
+        raise Mistake(f"{now.name} was disabled a moment ago; nothing was changed.")
+    if not may(now, allowed):
+        raise Mistake(
+            f"`escucha {path}` is for {_named(allowed)}, and {now.name} is no longer one; nothing was changed."
+        )
+    if acting.token is None:
+        if now.os_user != acting.user.os_user:
+            raise Mistake(f"This machine no longer knows {now.name}; nothing was changed.")
+    elif not tokens.holds(tx, acting.token, app.now()):
+        raise Mistake("The token was taken back, or has run out; nothing was changed.")
+
+
+def _named(roles: frozenset[str] | tuple[Role, ...]) -> str:
+    """`moderator, supervisor or admin`, the least first."""
+    names = [role.value for role in Role if role.value in {str(each) for each in roles}]
+    return " or ".join(part for part in (", ".join(names[:-1]), names[-1]) if part) if names else "nobody"

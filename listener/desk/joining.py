@@ -1,0 +1,63 @@
+"""A mention finds its case: `matters.py` says which, from what is known here."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from listener.desk import matters
+from listener.desk.matters import Heard
+from listener.references import quoted_in, written_by
+from listener.store import Transaction, references
+from listener.store import matters as store
+from listener.store.cases import Case
+from listener.store.customers import Customer
+from listener.store.mentions import Mention
+from listener.types import Understanding, Visibility
+
+_MAY_QUOTE = re.compile(r"[0-9OoIl][^0-9]{0,3}[0-9OoIl]")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """The case that a mention joins, None: a new one; why, and whether it reopens that."""
+
+    case: Case | None
+    why: str
+    reopens: bool = True
+
+
+def find(
+    tx: Transaction,
+    mention: Mention,
+    *,
+    understanding: Understanding | None,
+    customer: Customer | None,
+    pattern: str,
+    reopen: timedelta,
+    now: datetime,
+) -> Found:
+    """Which case the mention belongs to, and why. Locks its author's row, so that nobody opens another meanwhile."""
+    heard = Heard(
+        account_id=mention.account_id,
+        customer_id=customer.id if customer else None,
+        network=mention.network,
+        private=mention.visibility is Visibility.DIRECT,
+        text=mention.text,
+        posted_at=mention.posted_at,
+        quotes=quotes(tx, mention.text, pattern),
+        areas=frozenset(understanding.areas) if understanding else frozenset(),
+        intents=frozenset(understanding.intents) if understanding else frozenset(),
+    )
+    around = store.around(tx, mention, customer_id=heard.customer_id, quoted=heard.quotes, since=now - reopen)
+    joins = matters.which(heard, around, reopen=reopen, now=now)
+    return Found(case=joins.around.case if joins.around else None, why=joins.why, reopens=joins.reopens)
+
+
+def quotes(tx: Transaction, text: str, pattern: str) -> tuple[str, ...]:
+    """The references in the text, by the pattern of now and by those of before."""
+    if not _MAY_QUOTE.search(text):
+        return ()
+    patterns = dict.fromkeys([written_by(pattern), *references.patterns(tx)])
+    return tuple(dict.fromkeys(each for pattern in patterns for each in quoted_in(text, pattern)))

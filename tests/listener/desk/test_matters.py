@@ -1,0 +1,189 @@
+"""Which case a mention belongs to: a decision table, each row with the reason that is given."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from listener.desk import matters
+from listener.desk.matters import Heard
+from listener.store.cases import Case
+from listener.store.matters import Answers, Around
+from listener.types import CaseState, Intent, Urgency
+
+NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
+REOPEN = timedelta(days=14)
+LONG = "La factura de marzo viene con un recargo por mora que no corresponde"
+OTHER = "Quisiera saber si abren la sucursal de Palermo durante el feriado largo"
+
+
+def a_case(number: int = 1, *, account: int = 1, customer: int | None = None) -> Case:
+    return Case(
+        id=number,
+        reference=f"ES-26-00000{number}-8",
+        state=CaseState.OPEN,
+        title="T",
+        team="care",
+        agent=None,
+        urgency=Urgency.NORMAL,
+        completeness=0,
+        tags=(),
+        customer_id=customer,
+        customer_reference=f"C{customer}" if customer else None,
+        customer_name=None,
+        account_id=account,
+        network="x",
+        handle="ana",
+        opened_at=NOW,
+        opened_by="policy",
+        changed_at=NOW,
+        first_response_due=None,
+        first_response_at=None,
+        resolution_due=None,
+        resolved_at=None,
+        promise={},
+        stands_since=None,
+        asked_team=None,
+        asked_by=None,
+        asked_at=None,
+        skills=(),
+        score=0,
+        minutes_per_point=10,
+        queue_at=NOW,
+        revision=1,
+        merged_into=None,
+        parent_id=None,
+        snoozed_until=None,
+        due_at=None,
+        watchers=(),
+        checklist=(),
+    )
+
+
+COMPLAINT, QUESTION, PRAISE = ({intent} for intent in (Intent.COMPLAINT, Intent.QUESTION, Intent.PRAISE))
+HEARD = Heard(account_id=1, customer_id=None, network="x", private=False, text=OTHER, posted_at=NOW)
+ALONE = Around(case=a_case(), texts=(LONG,), networks=frozenset({"x"}), said_last_at=NOW - timedelta(hours=3))
+STRANGERS = replace(ALONE, case=a_case(account=2))
+OVER, LONG_OVER = (replace(ALONE, over_since=NOW - timedelta(days=days)) for days in (3, 15))
+QUOTING = replace(HEARD, quotes=("ES-26-000001-8",))
+IN_PRIVATE = replace(QUOTING, private=True)
+BILLING, NETWORK = frozenset({"billing"}), frozenset({"network"})
+
+
+def about(heard: Heard, *, areas: frozenset[str] = frozenset(), intents: set[Intent] | None = None) -> Heard:
+    return replace(heard, areas=areas, intents=frozenset(intents or ()))
+
+
+@pytest.mark.parametrize(
+    ("heard", "around", "joins", "why"),
+    [
+        pytest.param(QUOTING, ALONE, True, "it quotes ES-26-000001-8", id="quoted-by-the-same"),
+        pytest.param(QUOTING, STRANGERS, False, "somebody else's", id="quoted-by-a-stranger-in-public"),
+        pytest.param(IN_PRIVATE, STRANGERS, True, "it quotes", id="quoted-in-private"),
+        pytest.param(
+            replace(IN_PRIVATE, customer_id=5),
+            replace(ALONE, case=a_case(account=2, customer=6)),
+            False,
+            "another customer's",
+            id="quoted-by-another-customer",
+        ),
+        pytest.param(QUOTING, LONG_OVER, False, "ended more than 14 days ago", id="quoted-too-late"),
+        pytest.param(HEARD, replace(ALONE, answers=Answers.OURS), True, "answers what we said", id="answers-us"),
+        pytest.param(HEARD, replace(OVER, answers=Answers.THEIRS), True, "goes on", id="goes-on-when-over"),
+        pytest.param(HEARD, replace(STRANGERS, answers=Answers.OURS), False, "somebody else's", id="stranger-answers"),
+        pytest.param(HEARD, replace(STRANGERS, answers=Answers.THREAD), False, "nothing of theirs", id="public-thread"),
+        pytest.param(
+            replace(HEARD, private=True),
+            replace(STRANGERS, answers=Answers.THREAD),
+            True,
+            "same conversation",
+            id="mail-thread-from-another-address",
+        ),
+        pytest.param(
+            about(HEARD, areas=BILLING), replace(ALONE, areas=BILLING), True, "about billing too", id="same-area"
+        ),
+        pytest.param(
+            about(HEARD, areas=BILLING), replace(OVER, areas=BILLING), True, "about billing too", id="same-area-reopens"
+        ),
+        pytest.param(
+            about(HEARD, areas=BILLING), replace(LONG_OVER, areas=BILLING), False, "nothing of theirs", id="too-late"
+        ),
+        pytest.param(
+            about(HEARD, areas=BILLING),
+            replace(ALONE, areas=NETWORK),
+            False,
+            "about something else than ES-26-000001-8",
+            id="other-area",
+        ),
+        pytest.param(
+            replace(HEARD, text="¿Y el recargo de la factura?"), OVER, True, "much the same words", id="same-words"
+        ),
+        pytest.param(replace(HEARD, text="¿y?"), OVER, True, "nothing in it that is another", id="a-few-words"),
+        pytest.param(HEARD, OVER, False, "something else", id="other-words-when-over"),
+        pytest.param(HEARD, ALONE, False, "something else", id="other-words-and-nothing-known"),
+        pytest.param(
+            about(HEARD, intents=QUESTION),
+            replace(ALONE, intents=frozenset(QUESTION)),
+            True,
+            "wants the like",
+            id="like-intent-while-live",
+        ),
+        pytest.param(
+            HEARD, replace(ALONE, said_last_at=NOW - timedelta(minutes=9)), True, "within half an hour", id="soon"
+        ),
+        pytest.param(
+            about(replace(HEARD, text="¿Cuánto sale?"), intents={Intent.PURCHASE_INTEREST}),
+            replace(ALONE, intents=frozenset(COMPLAINT)),
+            False,
+            "something else",
+            id="buying-is-another-matter",
+        ),
+        pytest.param(
+            replace(HEARD, account_id=9, customer_id=5, network="mastodon", text="¿y?"),
+            replace(ALONE, case=a_case(customer=5)),
+            True,
+            "now on mastodon",
+            id="second-channel",
+        ),
+        pytest.param(replace(HEARD, text="¿y?"), STRANGERS, False, "nothing of theirs is open", id="a-stranger"),
+        pytest.param(
+            replace(HEARD, customer_id=5),
+            replace(ALONE, case=a_case(customer=6), mention_in=True),
+            True,
+            "in it already",
+            id="edited",
+        ),
+    ],
+)
+def test_the_case_of_a_matter(heard: Heard, around: Around, joins: bool, why: str) -> None:
+    found = matters.which(heard, [around], reopen=REOPEN, now=NOW)
+    assert (found.around is around) == joins, found.why
+    assert why in found.why
+
+
+def test_thanks_belong_to_the_case_and_reopen_nothing() -> None:
+    thanks = about(replace(HEARD, text="Mil gracias, ya funciona perfecto todo"), intents=PRAISE)
+    found = matters.which(thanks, [OVER], reopen=REOPEN, now=NOW)
+    assert (found.around, found.reopens) == (OVER, False)
+
+
+def test_the_likest_case_wins_not_the_newest() -> None:
+    older = replace(ALONE, areas=BILLING)
+    newer = replace(ALONE, case=a_case(2), areas=frozenset(), intents=frozenset(QUESTION))
+    found = matters.which(about(HEARD, areas=BILLING, intents=QUESTION), [newer, older], reopen=REOPEN, now=NOW)
+    assert found.around is older
+
+
+def test_a_reference_outweighs_the_words() -> None:
+    quoted = replace(ALONE, case=a_case(2), texts=("nada que ver",))
+    heard = replace(HEARD, text=LONG, quotes=("ES-26-000002-8",))
+    assert matters.which(heard, [ALONE, quoted], reopen=REOPEN, now=NOW).around is quoted
+
+
+@pytest.mark.parametrize("text", [LONG, "https://x.example/secreto @ana", "Ñandú 12345678"])
+def test_a_reason_holds_none_of_their_words(text: str) -> None:
+    around = replace(ALONE, texts=(text,))
+    why = matters.which(replace(HEARD, text=text), [around], reopen=REOPEN, now=NOW).why
+    assert not [word for word in text.split() if len(word) > 4 and word in why]
