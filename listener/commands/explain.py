@@ -15,7 +15,15 @@ from rich.table import Table
 from rich.text import Text
 
 from listener.commands import card as cards
-from listener.commands import case_clocks, explaining_matches, explaining_rules, scored, scores, weighing
+from listener.commands import (
+    case_assignment,
+    case_clocks,
+    explaining_matches,
+    explaining_rules,
+    scored,
+    scores,
+    weighing,
+)
 from listener.commands.app import App, pass_app
 from listener.commands.card import Card
 from listener.commands.drawing import ALL_MEDIA, media_line
@@ -46,6 +54,7 @@ class Reasons:
     matched: Mapping[str, Any] = field(default_factory=dict)  # by rule: why it matched and what it does, where known
     told: tuple[Fate, ...] = ()  # what came of the decision's alerts
     case_score: tuple[Contribution, ...] = ()  # what the score of its case is made of
+    assignment: str = ""  # who has its case, and why
     case_why: str = ""  # why it is in its case
 
 
@@ -101,6 +110,7 @@ def gather(app: App, what: str) -> Reasons:
         matched=explaining_matches.of(app, card.decision),
         told=tuple(told),
         case_score=tuple(case_score),
+        assignment=case_assignment.in_words(case_assignment.of(app, card.case)) if card.case else "",
         case_why=why,
     )
 
@@ -184,6 +194,7 @@ def _verdict(app: App, reasons: Reasons, decision: StoredDecision) -> Table:
         ("reply", ", ".join(replies) or "none"),
         ("no answer", card.mention.unanswerable),
         ("case", f"{card.case.reference} {card.case.state}, {card.case.team}{why}" if card.case else ""),
+        ("who has it", reasons.assignment),
         ("promised", _promised(app, decision)),
         ("ignored", decision.ignored),
         ("escalated", f"to {decision.escalate_to}" if decision.escalate_to else ""),
