@@ -64,11 +64,12 @@ def draw(
     shape: Shape = FULL,
     progress: str = "",
     changed_from: str | None = None,
+    width: int = WIDEST,
 ) -> Group:
-    """The card, at most `WIDEST` columns wide. `changed_from`: the reply as this person last saw it, to mark what
+    """The card, at most `width` columns wide. `changed_from`: the reply as this person last saw it, to mark what
     differs.
     """
-    width = min(console.width, WIDEST)
+    width = min(console.width, width)
     grid = Table.grid(padding=(0, 1, 0, 0))
     grid.add_column(width=6, style="dim", no_wrap=True)
     grid.add_column(width=width - 8, overflow="fold")
