@@ -42,6 +42,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "resume": ("running", "Send again."),
         "status": ("running", "What is due, waiting and failing."),
         "alert": ("alert", "Messages to our own people: list, test, send again."),
+        "crm": ("crm", "Where else customers are kept: list, check, pull, push, retry."),
     },
     "Moderate": {
         "inbox": ("inbox", "What waits for a person."),

@@ -14,12 +14,15 @@ from typing import Protocol, cast
 
 from pydantic import BaseModel
 
-from listener.contract import Alerts, Connector
+from listener.contract import Alerts, Connector, Crm
 from listener.errors import Mistake
 from listener.types import Facts
 
 _OFFERS_CONNECT = re.compile(r"^def connect\(", re.MULTILINE)
+_OFFERS_JOIN = re.compile(r"^def join\(", re.MULTILINE)
 _ALSO_CALLED = re.compile(r"^ALSO_CALLED = \(([^()]*)\)", re.MULTILINE)
+
+CRM = "crm_"  # how the file of a kind of CRM begins
 
 
 class Network(Protocol):
@@ -35,6 +38,15 @@ class Network(Protocol):
 
     def connect(self, settings: BaseModel) -> Connector:
         """The connector with these settings. Asks the network nothing yet."""
+
+
+class System(Protocol):
+    """What the module of a kind of CRM offers. Its settings say in `takes` what it is told: "cases", "customers"."""
+
+    Settings: type[BaseModel]
+
+    def join(self, settings: BaseModel) -> Crm:
+        """The CRM with these settings. Asks it nothing yet."""
 
 
 def available() -> list[str]:
@@ -64,6 +76,22 @@ def load(name: str) -> Network:
         if missing in ("", "connectors", "listener"):
             raise  # our own file is broken: a bug, not a mistake
         raise Mistake(f"The network {name!r} needs the package {missing!r}; install it and try again.") from error
+
+
+def crms() -> list[str]:
+    """The kinds of CRM that we know, in alphabetical order. Imports none of them."""
+    return sorted(
+        path.stem.removeprefix(CRM)
+        for path in Path(__file__).parent.glob(f"{CRM}[a-z]*.py")
+        if _OFFERS_JOIN.search(path.read_text(encoding="utf-8"))
+    )
+
+
+def load_crm(kind: str) -> System:
+    """The module of that kind of CRM. Raises Mistake for one that we do not know, or whose library is not installed."""
+    if kind not in crms():
+        raise Mistake(f"There is no kind of CRM called {kind!r}; there are: {', '.join(crms())}.")
+    return cast(System, importlib.import_module(f"{__name__}.{CRM}{kind}"))
 
 
 def webhook(url: str, *, key: bytes | None, ca_file: Path | None) -> Alerts:

@@ -1,7 +1,7 @@
-"""Alerts over HTTP: a signed POST to an address of the settings. No network: nobody is listened to here.
+"""Signed POSTs to an address of the settings: alerts, and news to a CRM. No network: nobody is listened to here.
 
 Headers and signature are those of Standard Webhooks (https://www.standardwebhooks.com, version 1): `webhook-id` is the
-alert's key, `webhook-timestamp` the Unix time of this attempt, `webhook-signature` is `v1,` and the base64 of the
+message's key, `webhook-timestamp` the Unix time of this attempt, `webhook-signature` is `v1,` and the base64 of the
 HMAC-SHA256 over `id.timestamp.body`. The key is sent as `Idempotency-Key` too.
 """
 
@@ -12,10 +12,11 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import requests
@@ -47,8 +48,8 @@ class _Post(Wire):
         return bytes(body)
 
 
-class Webhook(Alerts):
-    """One address. Follows no redirect, keeps no cookie, logs in nowhere, waits 28 seconds at most."""
+class Signed:
+    """One address to post to. Follows no redirect, keeps no cookie, logs in nowhere, waits 28 seconds at most."""
 
     def __init__(
         self,
@@ -67,24 +68,23 @@ class Webhook(Alerts):
         self._now = now or (lambda: datetime.now(UTC))
         self._patience = patience
 
-    def alert(self, message: AlertMessage) -> str:
-        """One POST. Any 2xx is a yes, whatever comes with it."""
-        body = json.dumps(message.fields).encode()
+    def hand_over(self, key: str, fields: Mapping[str, Any]) -> None:
+        """One POST under that key. Any 2xx is a yes, whatever comes with it."""
+        body = json.dumps(fields).encode()
         now = self._now()
         timestamp = str(int(now.timestamp()))
         headers = {
             "Content-Type": "application/json",
             "User-Agent": "Escucha",
-            "Idempotency-Key": message.key,
-            "webhook-id": message.key,
+            "Idempotency-Key": key,
+            "webhook-id": key,
             "webhook-timestamp": timestamp,
         }
         if self._key:
-            headers["webhook-signature"] = signature(self._key, message.key, timestamp, body)
+            headers["webhook-signature"] = signature(self._key, key, timestamp, body)
         status, answered = self._post(body, headers)
         if not 200 <= status < 300:
             raise self._refusal(status, answered, now)
-        return ""
 
     def _post(self, body: bytes, headers: dict[str, str]) -> tuple[int, dict[str, str]]:
         """Status and headers of the answer. Raises Unavailable where no status came."""
@@ -111,3 +111,12 @@ class Webhook(Alerts):
         if 300 <= status < 400:
             return Rejected(f"{self._where} sends us elsewhere ({status}), which is not followed")
         return Rejected(reason)
+
+
+class Webhook(Signed, Alerts):
+    """An address that alerts go to."""
+
+    def alert(self, message: AlertMessage) -> str:
+        """One POST of what programs get of it, which chat programs show as well."""
+        self.hand_over(message.key, message.fields)
+        return ""

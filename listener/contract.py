@@ -10,11 +10,17 @@ A glossary of the verbs, one meaning each:
     recheck   see which posts were edited or are gone
     alert     tell our own people, not the network
     stream    hear what is new as it is said; polling stays the net under it
+    pull      read what changed in a CRM since a cursor
+    receive   read what a CRM sent us by itself
+    deliver   tell a CRM how a case or customer stands here
 
 A connector module in `connectors/` offers `Settings` (a pydantic model whose fields describe what the network needs,
 secrets as `SecretStr`), `FACTS` (what is true of the network before connecting) and `connect(settings) -> Connector`.
 Optional abilities are classes of their own: a read-only network simply lacks them.
 Connectors raise the five errors of `listener.errors.NetworkError` and nothing else.
+
+A CRM, where the company keeps its customers, is plugged in the same way: a module `connectors/crm_KIND.py` with
+`Settings` and `join(settings) -> Crm`. No network is behind it, and nobody is answered there.
 """
 
 from __future__ import annotations
@@ -28,6 +34,9 @@ from listener.types import (
     AlertMessage,
     Author,
     Charge,
+    CrmDelivery,
+    CrmEvent,
+    CrmPage,
     Cursor,
     Decision,
     Facts,
@@ -180,6 +189,56 @@ class Alerts(ABC):
 
         Unlike a reply it may be handed over again under the same key, where nobody knows whether it arrived. Raises
         Rejected where that would never help, another NetworkError where it may.
+        """
+
+
+class Crm(ABC):
+    """Where the company keeps its customers. Which abilities it has depends on its settings, which say so too."""
+
+    naming: Mapping[str, str]
+    """What of its records is what here: from a path such as `Account.Name` to an import's column; empty: as there."""
+
+    @abstractmethod
+    def check(self) -> str:
+        """Asks it something that changes nothing, to prove address and credentials; gives one sentence for people."""
+
+    @property
+    def allowance(self) -> str:
+        """What it lets us ask and how much of that is used, as it last said; empty where it says nothing."""
+        return ""
+
+
+class Pulls(ABC):
+    """Can be asked which customers changed."""
+
+    @abstractmethod
+    def pull(self, cursor: Cursor | None) -> CrmPage:
+        """The records that changed after `cursor`, deleted ones too; None: all there are.
+
+        Must be safe to repeat with the same cursor: pages may overlap, and the caller drops what it knows.
+        """
+
+
+class Receives(ABC):
+    """Sends us its customers as they change."""
+
+    @abstractmethod
+    def receive(self, headers: Mapping[str, str], body: bytes) -> CrmEvent:
+        """What came; `headers` by their names in small letters.
+
+        Raises AuthFailed where nothing proves that it sent this now, Rejected where this can be read by nobody.
+        """
+
+
+class Delivers(ABC):
+    """Can be told how cases and customers stand here."""
+
+    @abstractmethod
+    def deliver(self, delivery: CrmDelivery) -> str:
+        """Tells it; gives what there is to remark although it went, empty where nothing.
+
+        Like an alert it may be told again under the same key, where nobody knows whether it arrived: it takes the
+        second for the first. Raises Rejected where that would never help, another NetworkError where it may.
         """
 
 

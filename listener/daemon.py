@@ -94,6 +94,10 @@ class Daemon:
             jobs[f"recheck {account}"] = RECHECK_EVERY, partial(self._pipeline.recheck, account=account)
         for target in self._pipeline.targets:
             jobs[f"alert {target}"] = self._tick, partial(self._pipeline.alert, target=target)
+        for system in self._pipeline.systems:
+            jobs[f"tell {system}"] = self._tick, partial(self._pipeline.deliver, system=system)
+        if self._pipeline.systems:
+            jobs["forget crms"] = RECHECK_EVERY, self._pipeline.forget_crms
         scheduler = BackgroundScheduler(
             executors={"default": ThreadPoolExecutor(len(jobs))},
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},

@@ -879,20 +879,64 @@ class AlertMessage:
     to: tuple[str, ...] = ()
 
 
+# --- what a CRM gives and takes -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class CrmRecord:
+    """A customer as a CRM has them. `id` is the CRM's own; `values` go by its own names, nested as they came.
+
+    `gone`: deleted there; then `values` may be empty. `changed_at`: by its clock, None where it does not say.
+    """
+
+    id: str
+    values: Mapping[str, Any]
+    gone: bool = False
+    changed_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CrmPage:
+    """Records that changed, the oldest change first, and where to read on. `more`: there is more to read at once."""
+
+    records: tuple[CrmRecord, ...]
+    cursor: Cursor
+    more: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class CrmEvent:
+    """What a CRM sent us of itself. `id` names the event: whatever comes again under it is the same event."""
+
+    id: str
+    records: tuple[CrmRecord, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CrmDelivery:
+    """How one case or customer stands here, for a CRM, as docs/crm.md describes it; the same at every attempt."""
+
+    key: str
+    fields: Mapping[str, Any]
+
+
 class AlertState(StrEnum):
-    """One message to one target. Unlike a reply it may go out twice, under one key, when we died while sending it."""
+    """One message to one target, or one delivery to a CRM.
+
+    Unlike a reply it may go out twice, under one key, when we died while sending it.
+    """
 
     WAITING = "waiting"
     SENDING = "sending"
     SENT = "sent"
     FAILED = "failed"
-    GATHERED = "gathered"  # told by a digest, which has a state of its own
+    GATHERED = "gathered"  # told by a digest or a later delivery, which has a state of its own
 
 
 ALERT_MOVES: Mapping[AlertState, frozenset[AlertState]] = {
     AlertState.WAITING: frozenset({AlertState.SENDING, AlertState.GATHERED, AlertState.FAILED}),
     AlertState.SENDING: frozenset({AlertState.SENT, AlertState.FAILED, AlertState.WAITING}),
-    AlertState.FAILED: frozenset({AlertState.WAITING}),  # a person wants it tried again
+    AlertState.FAILED: frozenset({AlertState.WAITING}),  # a person wants it tried again; a delivery may be GATHERED too
     AlertState.GATHERED: frozenset(),
     AlertState.SENT: frozenset(),
 }

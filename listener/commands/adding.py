@@ -119,6 +119,7 @@ def add(
         app.config_path,
         networks=app.connectors.available(),
         settings_of=app.settings_of,
+        crms=app.connectors.crms(),
         unwritten=unwritten,
     )
     _hide(planned)

@@ -9,6 +9,7 @@ def status(app: App) -> None:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property, partial
@@ -27,9 +28,10 @@ if TYPE_CHECKING:
     from listener.budget import Allowance
     from listener.commands.identity import Identity
     from listener.config import Account, Config
-    from listener.contract import Alerts, Classifier, Connector, Policy
+    from listener.contract import Alerts, Classifier, Connector, Crm, Policy
     from listener.desk.purse import Purse
     from listener.flow.alert import Target
+    from listener.flow.deliver import System
     from listener.flow.pipeline import Pipeline
     from listener.model.reading import Model
     from listener.store import Store
@@ -49,6 +51,12 @@ class Networks(Protocol):
 
     def webhook(self, url: str, *, key: bytes | None, ca_file: Path | None) -> Alerts:
         """What tells our own people through that address."""
+
+    def crms(self) -> Sequence[str]:
+        """Every kind of CRM."""
+
+    def load_crm(self, kind: str) -> Any:
+        """The module of that kind of CRM, with `Settings` and `join`, imported now."""
 
 
 class Policies(Protocol):
@@ -99,13 +107,23 @@ class App:
     @cached_property
     def config(self) -> Config:
         """The settings. Raises ConfigProblem with every problem at once."""
-        from listener import config, log
+        from listener import log
 
         log.start()
-        found = config.load(self.config_path, networks=self.connectors.available(), settings_of=self.settings_of)
+        found = self._read_config()
         log.hide(found.secrets())
         log.start(form=found.daemon.log_format, level=found.daemon.log_level)
         return found
+
+    def _read_config(self) -> Config:
+        from listener import config
+
+        return config.load(
+            self.config_path,
+            networks=self.connectors.available(),
+            settings_of=self.settings_of,
+            crms=self.connectors.crms(),
+        )
 
     @cached_property
     def config_or_default(self) -> Config:
@@ -132,7 +150,9 @@ class App:
         """The same, for whoever asks who acts."""
         from listener import store
 
-        return store.open(self.config.database.url)
+        opened = store.open(self.config.database.url)
+        opened.crms = {name: cast("Any", each.settings).takes for name, each in self.config.crm.items()}
+        return opened
 
     @property
     def has_database(self) -> bool:
@@ -218,6 +238,7 @@ class App:
             allowances=self.allowances,
             renew=self.renew,
             targets=self.targets,
+            systems=self.systems,
         )
 
     def _policy_that_can_be_read(self) -> Policy | None:
@@ -278,6 +299,43 @@ class App:
                 "name an account on the network mail that has smtp_host."
             )
         return connector
+
+    @cached_property
+    def systems(self) -> dict[str, System]:
+        """The CRMs of the settings; nothing is connected by asking for them."""
+        from listener.flow.deliver import System
+
+        return {
+            name: System(
+                connect=partial(self.join_crm, name),
+                takes=cast("Any", each.settings).takes,
+                texts=cast("Any", each.settings).texts,
+            )
+            for name, each in self.config.crm.items()
+        }
+
+    def crm(self, name: str) -> System:
+        """That CRM of the settings. Raises NotFound."""
+        if name not in self.systems:
+            names = ", ".join(self.systems) or "none"
+            raise NotFound(f"There is no CRM {name!r} in {self.config_path}; there is: {names}.")
+        return self.systems[name]
+
+    def join_crm(self, name: str) -> Crm:
+        """Another connection to that CRM, with its secrets as they are now in their files.
+
+        Raises Mistake, or ConfigProblem for every secret that it lacks.
+        """
+        from listener import log
+
+        found = self.config.crm[name]
+        with suppress(ConfigProblem):  # what cannot be read stays as it was
+            now = self._read_config()
+            log.hide(now.secrets())
+            found = now.crm.get(name, found)
+        if found.lacking:
+            raise ConfigProblem(list(found.lacking))
+        return cast("Crm", self.connectors.load_crm(found.kind).join(found.settings))
 
     @cached_property
     def classifier(self) -> Classifier:
@@ -349,10 +407,10 @@ class App:
 
         What stands in the environment is what it was when the process began.
         """
-        from listener import config, log
+        from listener import log
 
         try:
-            found = config.load(self.config_path, networks=self.connectors.available(), settings_of=self.settings_of)
+            found = self._read_config()
         except ConfigProblem as problem:
             structlog.get_logger(__name__).warning(
                 "The settings cannot be read again, so the old ones stay.",
@@ -383,7 +441,11 @@ class App:
         return cast("Facts", self.connectors.load(network).FACTS)
 
     def settings_of(self, network: str) -> type[BaseModel]:
-        """What a network needs to be told."""
+        """What a network needs to be told, or a kind of CRM, whose name begins with `CRM`."""
+        from listener.config import CRM
+
+        if network.startswith(CRM):
+            return cast("type[BaseModel]", self.connectors.load_crm(network.removeprefix(CRM)).Settings)
         return cast("type[BaseModel]", self.connectors.load(network).Settings)
 
     def close(self) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from listener.commands import asking, lessons, output, telling
+from listener.commands import asking, crm_standing, lessons, output, telling
 from listener.commands.app import App, pass_app
 from listener.errors import AuthFailed, ConfigProblem, EscuchaError, RateLimited, Unavailable
 
@@ -36,8 +36,8 @@ class Check:
 
     @property
     def network(self) -> bool:
-        """Whether it is about one account, source or target, so that the others may well go on."""
-        return self.name.startswith(("account ", "source ", "alert "))
+        """Whether it is about one account, source, target or CRM, so that the others may well go on."""
+        return self.name.startswith(("account ", "source ", "alert ", "crm "))
 
 
 @click.command()
@@ -92,6 +92,7 @@ def examine(app: App, *, offline: bool) -> Iterator[Check]:
     for network in dict.fromkeys(account.network for account in settings.accounts.values()):
         yield from _to_arrange(app, network)
     yield from _targets(app, settings)
+    yield from _crms(app, settings, offline=offline)
     if _made(settings):
         yield from _money(app)
 
@@ -219,6 +220,27 @@ def _standings(app: App, settings: Config) -> list[Standing]:
             return alerts.standing(tx, app.now())
     except EscuchaError:
         return []
+
+
+def _crms(app: App, settings: Config, *, offline: bool) -> Iterator[Check]:
+    """Whether each CRM can be reached and lets us in, and how it stands with what it is to be told."""
+    for name, each in settings.crm.items():
+        if each.lacking:
+            for sentence in each.lacking:
+                yield Check(name=f"crm {name}", ok=False, detail=sentence)
+            continue
+        if offline:
+            yield Check(name=f"crm {name}", ok=None, detail=f"{each.kind}: not asked")
+        else:
+            yield _tried(f"crm {name}", lambda name=name: app.join_crm(name).check())  # type: ignore[misc]
+    if not settings.crm or not _made(settings):
+        return
+    with suppress(EscuchaError):  # the database's own check says so
+        with app.store.read() as tx:
+            standings = crm_standing.standings(app, tx)
+        for standing in standings:
+            for trouble in crm_standing.troubles(app, standing, app.now()):
+                yield Check(name=f"crm {standing.system}", ok=False, detail=trouble)
 
 
 def _money(app: App) -> Iterator[Check]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from listener.commands import lessons, output, telling
+from listener.commands import crm_standing, lessons, output, telling
 from listener.commands.app import App, pass_app
 from listener.errors import Mistake, Outage
 
@@ -31,6 +31,7 @@ def run(app: App, once: bool) -> None:
         raise Mistake(f"{app.config_path} names no source: add one with `escucha source add`.")
     app.demand_secrets()
     telling.demand(app)
+    crm_standing.demand(app)
     pipeline = app.pipeline
     _ = app.classifier  # a model that cannot be loaded is said now, before a new policy rules
     pipeline.start(app.wanted, by="daemon")
@@ -167,6 +168,7 @@ def status(app: App, as_json: bool) -> None:
             "money": money.standings(app, tx),
             "unwatched": mentions.unwatched(tx, list(app.config.accounts)),
             "alerts": alerts.standing(tx, now),
+            "crm": crm_standing.standings(app, tx),
         }
         approved = inbox.waiting(tx, states=(DraftState.APPROVED,))
     now = app.now()  # what others wrote until the rows were read is past
@@ -189,6 +191,7 @@ def status(app: App, as_json: bool) -> None:
         *_stuck(app, {draft.account for draft in approved}),
         *_late(app, approved, now),
         *telling.troubles(app, seen["alerts"], now, told=[each.target for each in lacking]),
+        *(trouble for each in seen["crm"] for trouble in crm_standing.troubles(app, each, now)),
     ]
     if as_json:
         output.print_json(_as_json(seen, troubles))
@@ -392,6 +395,7 @@ def _print(app: App, seen: dict[str, Any], troubles: list[str], now: datetime) -
             ("drafts", _states(counts.drafts)),
             ("cases", _states(counts.cases)),
             ("asked", _asked(seen["waiting_for_information"])),
+            *((f"crm {each.system}", crm_standing.row(each, now)) for each in seen["crm"]),
             ("notices", _states(counts.deliveries)),
             *(
                 (f"{stage} since", output.ago(moment, now))
@@ -433,6 +437,7 @@ def _as_json(seen: dict[str, Any], troubles: list[str]) -> dict[str, Any]:
         "oldest_waiting": seen["oldest_waiting"],
         "areas": seen["areas"],
         "alerts": seen["alerts"],
+        "crm": [crm_standing.as_json(each) for each in seen["crm"]],
         "money": [money.as_json(standing) for standing in seen["money"]],
         "unwatched": [
             {"account": account, "network": network, "mentions": number}

@@ -9,7 +9,7 @@ path of a file that holds the value. Every key is described in docs/settings.md.
 """
 
 from listener.config.places import Place
-from listener.config.reading import check, load, with_terms
+from listener.config.reading import CRM, check, load, with_terms
 from listener.config.shape import (
     FILE_NAME,
     OF_EVERY_ACCOUNT,
@@ -24,6 +24,7 @@ from listener.config.shape import (
     Database,
     PolicySettings,
     SourceSettings,
+    System,
     duration,
     env_name,
     is_secret,
@@ -32,6 +33,7 @@ from listener.config.shape import (
 from listener.config.targets import Target
 
 __all__ = [
+    "CRM",
     "FILE_NAME",
     "OF_EVERY_ACCOUNT",
     "SECTIONS",
@@ -46,6 +48,7 @@ __all__ = [
     "Place",
     "PolicySettings",
     "SourceSettings",
+    "System",
     "Target",
     "check",
     "duration",

@@ -6,7 +6,7 @@ Only what connects needs the secrets: a second terminal reads the same file with
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -40,14 +40,14 @@ def rest(model: type[BaseModel], given: Mapping[str, Any]) -> ValidationError | 
     return None
 
 
-def step(model: type[BaseModel], account: str, said: str, given: Iterable[str], *, how: str) -> str:
-    """What to set, by the settings that `said` names and nobody gave; empty where it names none.
+def step(model: type[BaseModel], place: Sequence[str], said: str, given: Iterable[str], *, how: str) -> str:
+    """What to set in that section, by the settings that `said` names and nobody gave; empty where it names none.
 
     `how` says how a setting that is no secret is given, with `{key}` for its name.
     """
     there = set(given)
     named = [key for key in model.model_fields if re.search(rf"\b{key}\b", said) and key not in there]
-    secrets = [env_name("accounts", account, key) for key in named if is_secret(model, key)]
+    secrets = [env_name(*place, key) for key in named if is_secret(model, key)]
     steps = [how.format(key=key) for key in named if not is_secret(model, key)]
     if len(secrets) == 1:
         steps.append(f"set {secrets[0]} or {secrets[0]}_FILE")

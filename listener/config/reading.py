@@ -33,12 +33,15 @@ from listener.config.shape import (
     ModelSettings,
     PolicySettings,
     SourceSettings,
+    System,
     env_name,
     is_secret,
     password_of,
 )
 from listener.config.targets import NAME, Target
 from listener.errors import ConfigProblem, Mistake
+
+CRM = "crm_"  # before a kind of CRM, where its settings are asked for
 
 
 class _Shape(BaseSettings):
@@ -58,6 +61,7 @@ class _Shape(BaseSettings):
     accounts: dict[str, dict[str, Any]] = {}
     sources: tuple[SourceSettings, ...] = ()
     alerts: dict[str, dict[str, Any]] = {}
+    crm: dict[str, dict[str, Any]] = {}
     model: ModelSettings = Field(default_factory=ModelSettings)
     daemon: DaemonSettings = Field(default_factory=DaemonSettings)
 
@@ -74,11 +78,14 @@ class _Shape(BaseSettings):
         return (init_settings,)
 
 
-def load(path: Path, *, networks: Sequence[str], settings_of: Callable[[str], type[BaseModel]]) -> Config:
+def load(
+    path: Path, *, networks: Sequence[str], settings_of: Callable[[str], type[BaseModel]], crms: Sequence[str] = ()
+) -> Config:
     """The settings in `path` with the environment over them.
 
-    `networks` are those that exist and `settings_of` gives what one of them needs. Raises ConfigProblem with every
-    problem at once, each one sentence naming the place and the next step.
+    `networks` are those that exist and `settings_of` gives what one of them needs; `crms` are the kinds of CRM, for
+    which it is asked with `CRM` before the kind. Raises ConfigProblem with every problem at once, each one sentence
+    naming the place and the next step.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -86,7 +93,7 @@ def load(path: Path, *, networks: Sequence[str], settings_of: Callable[[str], ty
         raise ConfigProblem([f"There is no {path}; run `escucha init`, or name the file with --config."]) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigProblem([f"{path} cannot be read ({error}); make it a readable UTF-8 text file."]) from error
-    return check(text, path, networks=networks, settings_of=settings_of)
+    return check(text, path, networks=networks, settings_of=settings_of, crms=crms)
 
 
 def check(
@@ -96,13 +103,14 @@ def check(
     networks: Sequence[str],
     settings_of: Callable[[str], type[BaseModel]],
     unwritten: Collection[Place] = (),
+    crms: Sequence[str] = (),
 ) -> Config:
     """`load` for a text that is about to stand in `path`; faults in its `unwritten` places are told without a line."""
     try:
         written = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigProblem([_syntax(path, str(error))]) from error
-    return _Check(path, places(text), written, networks, settings_of, unwritten=unwritten).config()
+    return _Check(path, places(text), written, networks, settings_of, unwritten=unwritten, crms=crms).config()
 
 
 def _syntax(path: Path, message: str) -> str:
@@ -132,9 +140,11 @@ class _Check:
         settings_of: Callable[[str], type[BaseModel]],
         *,
         unwritten: Collection[Place],
+        crms: Sequence[str],
     ) -> None:
         self.path, self.lines, self.written = path, lines, written
         self.networks, self.settings_of, self.unwritten = networks, settings_of, unwritten
+        self.crms = crms
         self.problems: list[str] = []
         self.notes: list[str] = []
         self.from_env: dict[Place, str] = {}
@@ -150,6 +160,7 @@ class _Check:
         self._sources(merged.get("sources"), _table(merged.get("accounts")))
         sources = self._asked(shape) if shape else ()
         targets = self._targets(_table(merged.get("alerts")), _table(merged.get("accounts")))
+        systems = self._systems(_table(merged.get("crm")))
         for network in _table(_table(merged.get("policy")).get("modes")):
             if network not in self.networks:
                 self._add(("policy", "modes", network), f"is not a network; {_near(network, self.networks)}")
@@ -173,6 +184,7 @@ class _Check:
             accounts=accounts,
             sources=sources,
             alerts=targets,
+            crm=systems,
             model=shape.model,
             daemon=shape.daemon,
             notes=tuple(self.notes),
@@ -322,7 +334,7 @@ class _Check:
             if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", name):
                 self._add(place, "is no account name; use lower case, digits and single underscores.")
             elif name not in in_file and network is None:
-                self._stray(name, env_name("accounts", name, next(iter(values), "network")), in_file)
+                self._stray("account", name, env_name("accounts", name, next(iter(values), "network")), in_file)
             elif network is None:
                 self._add((*place, "network"), f"is missing; {_near('', self.networks)}")
             elif network not in self.networks:
@@ -333,9 +345,9 @@ class _Check:
                     found[name] = account
         return found
 
-    def _stray(self, name: str, variable: str, in_file: Mapping[str, Any]) -> None:
-        """A variable for an account that is not there: mistyped, or left over and nobody's fault."""
-        sentence = f"{variable}: there is no account {name}"
+    def _stray(self, what: str, name: str, variable: str, in_file: Mapping[str, Any]) -> None:
+        """A variable for an account or CRM that is not there: mistyped, or left over and nobody's fault."""
+        sentence = f"{variable}: there is no {what} {name}"
         if difflib.get_close_matches(name, in_file, n=1):
             self.problems.append(f"{sentence}; {_near(name, in_file)}")
         else:
@@ -343,61 +355,105 @@ class _Check:
 
     def _account(self, name: str, network: str, values: dict[str, Any], in_file: dict[str, Any]) -> Account | None:
         place = ("accounts", name)
-        model = self.settings_of(network)
-        known = model.model_fields
         before = len(self.problems)
         budget = self._budget(place, values.get("budget"))
         general = ("network", *OF_EVERY_ACCOUNT)
+        read = self._plugged(place, network, self.settings_of(network), values, in_file=in_file, general=general)
+        if read is None or len(self.problems) > before:
+            return None
+        return Account(name=name, network=network, settings=read[0], budget=budget, lacking=read[1])
+
+    def _systems(self, systems: dict[str, Any]) -> dict[str, System]:
+        found: dict[str, System] = {}
+        in_file = _table(self.written.get("crm"))
+        for name, values in systems.items():
+            if not isinstance(values, dict):
+                continue
+            place = ("crm", name)
+            kind = values.get("system")
+            if not NAME.fullmatch(name):
+                self._add(place, "is no name of a CRM; use lower case, digits and single underscores.")
+            elif name not in in_file and kind is None:
+                self._stray("CRM", name, env_name("crm", name, next(iter(values), "system")), in_file)
+            elif kind is None:
+                self._add((*place, "system"), f"is missing; {_near('', self.crms)}")
+            elif kind not in self.crms:
+                self._add((*place, "system"), f"names no kind of CRM we know; {_near(str(kind), self.crms)}")
+            else:
+                model = self.settings_of(f"{CRM}{kind}")
+                mine = _table(in_file.get(name))
+                read = self._plugged(place, str(kind), model, values, in_file=mine, general=("system",))
+                if read is not None:
+                    found[name] = System(name=name, kind=str(kind), settings=read[0], lacking=read[1])
+        return found
+
+    def _plugged(
+        self,
+        place: tuple[str, str],
+        kind: str,
+        model: type[BaseModel],
+        values: dict[str, Any],
+        *,
+        in_file: dict[str, Any],
+        general: tuple[str, ...],
+    ) -> tuple[BaseModel, tuple[str, ...]] | None:
+        """The settings of one network or CRM, and what they lack; `general` are the keys that are not its own."""
+        known = model.model_fields
+        before = len(self.problems)
         from_env = {key: value for key, value in values.items() if (*place, key) in self.from_env}
         given = {key: value for key, value in values.items() if key not in general and key not in from_env}
         given |= {key: value for key, value in self._files(place, from_env, model).items() if key not in general}
         for key in [key for key in given if key not in known]:
-            self._add((*place, key), f"is not a setting of {network}; {_near(key, [*known, *OF_EVERY_ACCOUNT])}")
+            self._add((*place, key), f"is not a setting of {kind}; {_near(key, [*known, *general[1:]])}")
             del given[key]
         for key in in_file:
             if key in known and is_secret(model, key):
                 variable = env_name(*place, key)
                 self.problems.append(
-                    f"{self._line_of((*place, key))}: accounts.{name}.{key} is a secret and must not stand in this "
+                    f"{self._line_of((*place, key))}: {'.'.join(place)}.{key} is a secret and must not stand in this "
                     f"file; delete the line and set {variable} or {variable}_FILE."
                 )
         without: tuple[str, ...] = ()
         try:
             settings = model.model_validate(given)
         except ValidationError as error:
-            faults = self._faults(error, name, network, given)
+            faults = self._faults(error, place, kind, model, given)
             stood_in = lacking.stood_in(model, given)
             if stood_in is None:
                 rest = lacking.rest(model, given)
-                more = self._faults(rest, name, network, given) if rest else []
+                more = self._faults(rest, place, kind, model, given) if rest else []
                 self.problems += dict.fromkeys([*faults, *more])
                 return None
             settings, without = stood_in, tuple(faults)
         relative = {key: value for key, value in dict(settings).items() if isinstance(value, Path)}
         anchored = {key: self.path.resolve().parent / value for key, value in relative.items()}
         settings = settings.model_copy(update=anchored)
-        if len(self.problems) > before:
-            return None
-        return Account(name=name, network=network, settings=settings, budget=budget, lacking=without)
+        return None if len(self.problems) > before else (settings, without)
 
-    def _faults(self, error: ValidationError, name: str, network: str, given: Mapping[str, Any]) -> list[str]:
-        """What that network finds wrong with an account's settings, each with what to set."""
-        place, model = ("accounts", name), self.settings_of(network)
+    def _faults(
+        self,
+        error: ValidationError,
+        place: tuple[str, str],
+        kind: str,
+        model: type[BaseModel],
+        given: Mapping[str, Any],
+    ) -> list[str]:
+        """What that network or CRM finds wrong with its settings, each with what to set."""
         planned = place in self.unwritten
-        how = "--set {key}=…" if planned else f"add {{key}} under [accounts.{name}]"
+        how = "--set {key}=…" if planned else f"add {{key}} under [{'.'.join(place)}]"
         faults = []
         for problem in error.errors(include_url=False):
             key = str(problem["loc"][0]) if problem["loc"] else ""
             path = ".".join(map(str, (*place, *problem["loc"])))
-            subject = (key or network) if planned else path
+            subject = (key or kind) if planned else path
             if problem["type"] == "missing" and key in model.model_fields:
                 what = model.model_fields[key].description
-                step = lacking.step(model, name, key, (), how=how if planned else how.format(key="it"))
-                needs, sign = (f"{network} needs {key}", ":") if planned else (f"{path} is missing", ";")
+                step = lacking.step(model, place, key, (), how=how if planned else how.format(key="it"))
+                needs, sign = (f"{kind} needs {key}", ":") if planned else (f"{path} is missing", ";")
                 sentence = f"{needs}{f' ({what})' if what else ''}{sign} {step}."
             elif not key:
                 said = _said(problem["msg"])
-                step = lacking.step(model, name, said, given, how=how)
+                step = lacking.step(model, place, said, given, how=how)
                 sentence = f"{subject}: {said.rstrip('.')}{f'; {step}' if step else ''}."
             else:
                 colon = ":" if problem["type"] == "value_error" else ""

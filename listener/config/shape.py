@@ -251,6 +251,17 @@ class Account:
 
 
 @dataclass(frozen=True, kw_only=True)
+class System:
+    """One CRM; `settings` is the model of its kind."""
+
+    name: str
+    kind: str
+    settings: BaseModel
+    lacking: tuple[str, ...] = ()
+    """As an account's."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Config:
     """Everything that was set. `file` is None for the defaults that need no file.
 
@@ -268,6 +279,7 @@ class Config:
     accounts: Mapping[str, Account] = field(default_factory=dict)
     sources: tuple[SourceSettings, ...] = ()
     alerts: Mapping[str, Target] = field(default_factory=dict)
+    crm: Mapping[str, System] = field(default_factory=dict)
     model: ModelSettings = field(default_factory=ModelSettings)
     daemon: DaemonSettings = field(default_factory=DaemonSettings)
     notes: tuple[str, ...] = ()
@@ -289,7 +301,8 @@ class Config:
 
     def secrets(self) -> list[str]:
         """Every secret value, so that logs can mask them."""
-        held = (value for account in self.accounts.values() for value in dict(account.settings).values())
+        places: tuple[Account | System, ...] = (*self.accounts.values(), *self.crm.values())
+        held = (value for place in places for value in dict(place.settings).values())
         values = [value.get_secret_value() for value in held if isinstance(value, SecretStr)]
         values += [value for target in self.alerts.values() for value in target.secrets()]
         values += [self.audit.key.get_secret_value()] if self.audit.key else []

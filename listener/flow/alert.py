@@ -13,14 +13,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import structlog
 
 from listener import budget
 from listener.contract import Alerts
-from listener.errors import EscuchaError, Outage, RateLimited, Rejected
+from listener.desk import handing_over
+from listener.errors import EscuchaError, Outage
 from listener.store import Store, alerts, alerts_out
 from listener.store.alerts import Alert
 from listener.store.alerts_out import PATIENCE
@@ -29,11 +30,6 @@ from listener.types import AlertMessage
 log = structlog.get_logger(__name__)
 
 VERSION = 1  # of the fields that programs get; it changes where one of them goes or means something else
-FIRST_REST = timedelta(
-    seconds=10
-)  # doubled for the first rest of a message that failed, and again for each further one
-TARGET_REST = timedelta(seconds=5)  # likewise for a target
-LONGEST_REST = timedelta(minutes=10)  # of a target that does not ask for more
 NAMED = 20  # alerts that a digest tells one by one
 _LINK_OR_AT = re.compile(r"(https?://\S+)|(?<![^\W_])@", re.IGNORECASE)
 _EVERYBODY = re.compile(r"@(?=(?:all|channel|everyone|group|here)(?![^\W_]))", re.IGNORECASE)  # whom chat programs call
@@ -106,28 +102,27 @@ def _claim(store: Store, name: str, target: Target, now: datetime) -> tuple[Aler
 
 
 def _failed(store: Store, alert: Alert, error: Exception, now: datetime) -> None:
-    reason = str(error) if isinstance(error, EscuchaError) else f"a bug: {type(error).__name__}"
-    wait = error.retry_after if isinstance(error, RateLimited) else None
     with store.write() as tx:
-        failures, since = alerts_out.failed(tx, alert.target, error=reason, now=now)
-        rests = budget.back_off(now, failures=failures, every=TARGET_REST, retry_after=wait)
-        rests = min(rests, now + max(LONGEST_REST, budget.within_ceiling(wait)))
-        again = budget.back_off(now, failures=alert.attempts, every=FIRST_REST, retry_after=wait)
-        if (
-            alert.first_tried_at is not None
-        ):  # its last try is when the day ends; that the target rests, it minds anyway
-            again = min(again, max(now, alert.first_tried_at + PATIENCE))
-        alerts_out.rest(tx, alert.target, until=rests)
-        if isinstance(error, Rejected):
-            alerts_out.given_up(tx, alert, reason=reason, now=now)
-        elif alert.first_tried_at is not None and now - alert.first_tried_at >= PATIENCE:
-            alerts_out.given_up(tx, alert, reason=f"Tried for a day. {reason}", now=now)
+        failures, since = alerts_out.failed(tx, alert.target, error=handing_over.told(error), now=now)
+        then = handing_over.after(
+            error,
+            failures=failures,
+            attempts=alert.attempts,
+            first_tried_at=alert.first_tried_at,
+            patience=PATIENCE,
+            for_so_long="a day",
+            now=now,
+        )
+        alerts_out.rest(tx, alert.target, until=then.rests_until)
+        if then.again is None:
+            alerts_out.given_up(tx, alert, reason=then.reason, now=now)
         else:
-            alerts_out.not_sent(tx, alert, reason=reason, again=again)
+            alerts_out.not_sent(tx, alert, reason=then.reason, again=then.again)
         if since <= now - PATIENCE:
-            alerts_out.give_up_all(tx, alert.target, since=now - PATIENCE, reason=f"Tried for a day. {reason}", now=now)
+            late = f"Tried for a day. {handing_over.told(error)}"
+            alerts_out.give_up_all(tx, alert.target, since=now - PATIENCE, reason=late, now=now)
     if failures == 1:
-        log.warning("An alert did not arrive.", action="alert_down", target=alert.target, reason=reason)
+        log.warning("An alert did not arrive.", action="alert_down", target=alert.target, reason=then.reason)
 
 
 def strand(store: Store, known: Sequence[str], *, now: datetime) -> int:

@@ -27,13 +27,14 @@ from listener.errors import EscuchaError, Mistake, NetworkError, Outage, RateLim
 from listener.flow.act import Acted, act
 from listener.flow.alert import Target, Told, alert, strand
 from listener.flow.decide import Company, decide
+from listener.flow.deliver import Delivered, System, deliver
 from listener.flow.ingest import Ingested, failed, ingest, overhear
 from listener.flow.poll import Polled, poll
 from listener.flow.recheck import batches, forget, recheck
 from listener.flow.stream import LIFELESS, Ended, Rests, Signs, note_end, offers, stream
 from listener.flow.understand import understand
 from listener.flow.watch import watch
-from listener.store import Store, Transaction, outbox, policies, sources, streams
+from listener.store import Store, Transaction, crm_in, crm_out, outbox, policies, sources, streams
 from listener.store.mentions import Saved
 from listener.store.sources import Source, Wanted
 from listener.types import Facts, Page
@@ -75,7 +76,7 @@ class Pipeline:
     `policy` rules where none ever did, and is None where the one that rules cannot be read. `read_policy(text, name)`
     reads another one that was made to rule meanwhile; without it, mentions are left to whoever holds that one.
 
-    `targets` are those of our own people whom alerts reach, by name.
+    `targets` are those of our own people whom alerts reach, by name; `systems` the CRMs.
     """
 
     def __init__(
@@ -93,9 +94,11 @@ class Pipeline:
         read_policy: Callable[[str, str], Policy] | None = None,
         renew: Callable[[str], None] = lambda _account: None,
         targets: Mapping[str, Target] | None = None,
+        systems: Mapping[str, System] | None = None,
     ) -> None:
         self.store = store
         self.targets = dict(targets or {})
+        self.systems = dict(systems or {})
         self.accounts = accounts  # our account's name -> its network
         self.policy = policy
         self.policy_trouble = ""  # why nothing is decided
@@ -418,6 +421,17 @@ class Pipeline:
         """Gives up what waited too long for targets that the settings do not name; gives how many."""
         return strand(self.store, list(self.targets), now=self.clock())
 
+    def deliver(self, *, system: str | None = None) -> list[Delivered]:
+        """Tells the CRMs, or that one, what waits for them."""
+        names = [name for name in self.systems if system in (None, name)]
+        tell = partial(deliver, self.store, clock=self.clock, stopping=self.stopping)
+        return [tell(name, self.systems[name]) for name in names]
+
+    def forget_crms(self) -> int:
+        """Drops what was settled with the CRMs long ago; gives how many rows."""
+        with self.store.write() as tx:
+            return crm_out.forget(tx, now=self.clock()) + crm_in.forget(tx, now=self.clock())
+
     def recheck(self, *, account: str | None = None) -> int:
         """Looks up again what may have been edited or deleted; gives how many mentions changed.
 
@@ -512,6 +526,7 @@ class Pipeline:
         self.digest()
         self.watch()
         self.alert()
+        self.deliver()
         return Round(heard=tuple(heard), sent=sum(each.sent for each in acted))
 
     # --- connections ------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ import re
 import shutil
 import sqlite3
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -46,6 +46,7 @@ class Store:
         self._engine = engine
         self.url = url
         self.users: Mapping[str, str] = {}  # whose the name on this machine is other than the one they act under
+        self.crms: Mapping[str, Collection[str]] = {}  # which CRM is told of what: "cases", "customers"
         self.sight: Sight | None = None  # what whoever acts may see of cases; None: all
         self.admits: Callable[[Transaction], None] | None = None  # raises where whoever acts may no longer write
         self.country = ""  # two letters: where phone numbers without a country code are dialled
@@ -82,6 +83,7 @@ class Store:
             "escucha_users": self.users,
             "escucha_sight": self.sight,
             "escucha_country": self.country,
+            "escucha_crms": self.crms,
             "escucha_audit": chain.Pending(key=self.audit_key),
         }
         with (

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Select, delete, func, insert, select, union, update
 
 from listener.errors import Mistake, NotFound, Stale
-from listener.store import Transaction, audit, sight, steps, upsert
+from listener.store import Transaction, audit, crm_out, sight, steps, upsert
 from listener.store import tables as t
 from listener.types import CasePlan, CaseState, Clock, Intent, Item, MentionState, Promise, Urgency, utc
 
@@ -396,9 +396,10 @@ def _live_count(tx: Transaction, *where: ColumnElement[bool]) -> int:
 
 
 def event(tx: Transaction, case: Case, kind: str, by: str, now: datetime, **detail: Any) -> None:
-    """Adds to what happened to the case, and to the audit log (there without the details)."""
+    """Adds to what happened to the case, to the audit log (there without the details), and to what CRMs are told."""
     tx.execute(insert(t.case_events).values(case_id=case.id, kind=kind, by=by, at=now, detail=detail))
     audit.record(tx, at=now, by=by, action=f"case.{kind}", subject=f"case {case.reference}")
+    crm_out.note(tx, "cases", [f"case {case.reference}"], kind, now=now)
 
 
 def _joined() -> Select[Any]:

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, bindparam, func, or_, select, update
 
 from listener.errors import NotFound
-from listener.store import Transaction, audit, bulk, contacts, upsert
+from listener.store import Transaction, audit, bulk, contacts, crm_out, upsert
 from listener.store import tables as t
 
 
@@ -136,6 +136,9 @@ def write(
         for edit in changed
     ]
     audit.record_all(tx, entries)
+    for edits, kind in ((added, "added"), (changed, "changed")):
+        subjects = [f"customer {edit.reference}" for edit in edits]
+        crm_out.note(tx, "customers", subjects, kind, now=now, source=source)
     return found
 
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import JSON, Column, ColumnElement, LargeBinary, String, Table, false, or_, select
+from sqlalchemy import JSON, Column, ColumnElement, LargeBinary, String, Table, false, literal, or_, select
 
 from listener.store import tables as t
 
@@ -80,6 +80,11 @@ def of_mention(table: Table) -> Whose:
 def of_case(table: Table) -> Whose:
     """Rows that name a case of theirs by `case_id`."""
     return lambda person: table.c.case_id.in_(person.cases)
+
+
+def _called(kind: str, table: Table, numbers: tuple[int, ...]) -> Any:
+    """A selection of what those rows are called where other tables speak of them."""
+    return select(literal(kind) + table.c.reference).where(table.c.id.in_(numbers))
 
 
 HELD: dict[str, Held] = {
@@ -218,6 +223,21 @@ HELD: dict[str, Held] = {
     "daemons": Held(clear=("name", "version", "policy", "trouble")),
     "audit": Held(words=("subject", "detail"), clear=("by", "action", "salt", "digest", "key", "hash")),
     "audit_head": Held(clear=("hash", "key")),
+    # --- where else the company keeps its customers ---
+    "crm_deliveries": Held(
+        words=("subject", "fields", "reason"),
+        clear=("system", "kind", "send_key", "state"),
+        whose=lambda person: or_(
+            t.crm_deliveries.c.subject.in_(_called("customer ", t.customers, person.customers)),
+            t.crm_deliveries.c.subject.in_(_called("case ", t.cases, person.cases)),
+        ),
+        gone=True,
+    ),
+    "crm_events": Held(clear=("system", "event", "digest", "outcome")),
+    "crm_records": Held(
+        words=("record",), clear=("system", "digest"), whose=of_customer(t.crm_records), gone=True
+    ),
+    "crm_ways": Held(clear=("system", "way", "cursor", "last_error", "allowance")),
     # --- what people teach the model ---
     "corrections": Held(
         clear=("what", "was", "becomes", "by", "looked_by"), whose=of_mention(t.corrections), gone=True

@@ -873,6 +873,69 @@ audit_head = Table(  # the chain's newest entry, in one row: writers take turns 
     Column("key", String(16), nullable=False),
 )
 
+# --- where else the company keeps its customers -----------------------------------------------------------------------
+
+crm_deliveries = Table(  # what changed here, for a CRM; what it is told is put together when it is first tried
+    "crm_deliveries",
+    metadata,
+    key(),
+    Column("system", String(100), nullable=False),
+    Column("subject", String(120), nullable=False),  # "case ES-26-000001-8", "customer C-1"
+    Column("kind", String(40), nullable=False),  # what happened to it
+    Column("send_key", String(64), nullable=False, unique=True),  # the same at every attempt, for the receiver
+    Column("fields", JSON(none_as_null=True)),  # what it is told, from the first attempt until it has it
+    Column("state", String(20), nullable=False),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("made_at", Moment, nullable=False),
+    Column("next_try_at", Moment, nullable=False),
+    Column("first_tried_at", Moment),
+    Column("tried_at", Moment),
+    Column("claimed_until", Moment),  # whoever sends it is taken for dead by then
+    Column("settled_at", Moment),  # sent, or given up
+    Column("reason", Text),  # why it failed; or what the receiver remarked
+    Column("told_by_id", BigKey, ForeignKey("crm_deliveries.id"), index=True),  # the delivery that tells it too
+    Index(None, "system", "state", "next_try_at"),
+    Index(None, "system", "subject", "state"),
+    Index(None, "settled_at"),
+)
+
+crm_events = Table(  # what a CRM sent us, so that the same comes in once
+    "crm_events",
+    metadata,
+    Column("system", String(100), primary_key=True),
+    Column("event", String(200), primary_key=True),
+    Column("digest", String(64), nullable=False),  # of its body
+    Column("came_at", Moment, nullable=False, index=True),
+    Column("outcome", JSON, nullable=False),  # how many records were added, changed and so on
+)
+
+crm_records = Table(  # which customer is which record of a CRM
+    "crm_records",
+    metadata,
+    Column("system", String(100), primary_key=True),
+    Column("record", String(200), primary_key=True),  # the CRM's own id
+    ref("customers"),
+    Column("digest", String(64), nullable=False),  # of what it last said of them
+    Column("changed_at", Moment),  # by its clock
+    Column("seen_at", Moment, nullable=False),
+    Column("gone_at", Moment),  # when we heard that it was deleted there
+)
+
+crm_ways = Table(  # how it goes lately, a row for each CRM and way, "in" and "out"
+    "crm_ways",
+    metadata,
+    Column("system", String(100), primary_key=True),
+    Column("way", String(10), primary_key=True),
+    Column("cursor", JSON(none_as_null=True)),
+    Column("claimed_until", Moment),  # one that pulls at a time; past: free
+    Column("next_at", Moment),  # nothing goes this way before then
+    Column("failures", Integer, nullable=False, default=0),  # in a row
+    Column("failing_since", Moment),
+    Column("last_error", Text),
+    Column("succeeded_at", Moment),
+    Column("allowance", Text, nullable=False, default=""),  # what it lets us ask, as it last said
+)
+
 # --- what people teach the model ------------------------------------------------------------------------------------
 
 corrections = Table(

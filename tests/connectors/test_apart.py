@@ -12,7 +12,7 @@ import connectors
 
 FOLDER = Path(connectors.__file__).parent
 SHARED = {"events", "faults", "hosts", "plain", "wire"}
-NO_NETWORK = {"webhooks"}  # it tells our own people
+NO_NETWORK = {"webhooks", "crm_webhook"}  # our own people, and where customers are kept
 LIBRARIES = {
     "mastodon": {"mastodon"},
     "reddit": {"praw", "prawcore"},

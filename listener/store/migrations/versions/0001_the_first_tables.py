@@ -908,6 +908,79 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_draft_articles_article_id"), ["article_id"], unique=False)
 
     op.create_table(
+        "crm_deliveries",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("system", sa.String(length=100), nullable=False),
+        sa.Column("subject", sa.String(length=120), nullable=False),
+        sa.Column("kind", sa.String(length=40), nullable=False),
+        sa.Column("send_key", sa.String(length=64), nullable=False),
+        sa.Column("fields", sa.JSON(), nullable=True),
+        sa.Column("state", sa.String(length=20), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("next_try_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("first_tried_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("tried_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("claimed_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("settled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("told_by_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.ForeignKeyConstraint(["told_by_id"], ["crm_deliveries.id"], name=op.f("fk_crm_deliveries_told_by_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_crm_deliveries")),
+        sa.UniqueConstraint("send_key", name=op.f("uq_crm_deliveries_send_key")),
+    )
+    with op.batch_alter_table("crm_deliveries", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_crm_deliveries_settled_at"), ["settled_at"], unique=False)
+        batch_op.create_index(
+            batch_op.f("ix_crm_deliveries_system_state_next_try_at"), ["system", "state", "next_try_at"], unique=False
+        )
+        batch_op.create_index(
+            batch_op.f("ix_crm_deliveries_system_subject_state"), ["system", "subject", "state"], unique=False
+        )
+        batch_op.create_index(batch_op.f("ix_crm_deliveries_told_by_id"), ["told_by_id"], unique=False)
+
+    op.create_table(
+        "crm_events",
+        sa.Column("system", sa.String(length=100), nullable=False),
+        sa.Column("event", sa.String(length=200), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("came_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("outcome", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("system", "event", name=op.f("pk_crm_events")),
+    )
+    with op.batch_alter_table("crm_events", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_crm_events_came_at"), ["came_at"], unique=False)
+
+    op.create_table(
+        "crm_ways",
+        sa.Column("system", sa.String(length=100), nullable=False),
+        sa.Column("way", sa.String(length=10), nullable=False),
+        sa.Column("cursor", sa.JSON(), nullable=True),
+        sa.Column("claimed_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("next_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("failing_since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_error", sa.Text(), nullable=True),
+        sa.Column("succeeded_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("allowance", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("system", "way", name=op.f("pk_crm_ways")),
+    )
+    op.create_table(
+        "crm_records",
+        sa.Column("system", sa.String(length=100), nullable=False),
+        sa.Column("record", sa.String(length=200), nullable=False),
+        sa.Column("customer_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("gone_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["customer_id"], ["customers.id"], name=op.f("fk_crm_records_customer_id")),
+        sa.PrimaryKeyConstraint("system", "record", name=op.f("pk_crm_records")),
+    )
+    with op.batch_alter_table("crm_records", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_crm_records_customer_id"), ["customer_id"], unique=False)
+
+    op.create_table(
         "corrections",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("mention_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
