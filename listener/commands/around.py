@@ -17,7 +17,7 @@ from rich.text import Text
 from listener.commands import case_clocks, case_continue, looking
 from listener.commands.app import App
 from listener.commands.customer_show import owed_in_words, paid_in_words, since_in_words
-from listener.commands.drawing import WIDEST, label, name_of
+from listener.commands.drawing import WIDEST, label, name_of, standing
 from listener.commands.output import ago, clip, counted, show, spell
 from listener.desk.context import Context
 from listener.store.cases import Case
@@ -29,7 +29,7 @@ BARS = "▁▂▃▄▅▆▇█"
 LINKS = 4  # accounts that are named
 WIDE = 116  # columns from which the context stands beside the card
 NARROWEST = 48  # columns of the context there
-WIDEST_CARD = 72
+WIDEST_CARD = 64
 FEWEST = 3  # contacts that are shown however small the screen is
 USUAL = 8  # contacts that are shown where nobody knows how high the screen is
 WAYS = {"said": "", "answered": "we", "mail": "we, mail", "dm": "we, dm"}
@@ -39,6 +39,7 @@ def rows(context: Context, *, now: datetime, width: int, contacts: int = USUAL) 
     """Each part with its name, in the order in which they are read. `width`: columns beside the names."""
     found = [
         ("person", _person(context, now, width)),
+        ("reply", _suggested(context, now, width)),
         ("open", _open(context, now, width)),
         ("mood", _mood(context)),
         ("lately", _lately(context, now, width, contacts)),
@@ -133,13 +134,19 @@ def _open(context: Context, now: datetime, width: int) -> list[Text]:
 
 def _case_line(case: Case, now: datetime, width: int) -> Text:
     who = f"{case.team}, {case.agent}" if case.agent else case.team
-    late = [case_clocks.NAMES[clock] for clock in (Clock.FIRST_RESPONSE, Clock.RESOLUTION) if _is_late(case, clock, now)]
+    clocks = (Clock.FIRST_RESPONSE, Clock.RESOLUTION)
+    late = [case_clocks.NAMES[clock] for clock in clocks if case_clocks.is_late(case, clock, now)]
     parts = [f"{case.reference} {case.state}", who, *(f"{each} LATE" for each in late), case.title]
     return Text(clip(" · ".join(parts), width), style="red" if late else "")
 
 
-def _is_late(case: Case, clock: Clock, now: datetime) -> bool:
-    return case_clocks.is_late(case, clock, now)
+def _suggested(context: Context, now: datetime, width: int) -> list[Text]:
+    """The answers that wait in a case, each in three lines at most."""
+    lines = []
+    for draft in context.suggested:
+        lines += [Text(clip(f"D{draft.id} {standing(draft, now)}", width), style="bold")]
+        lines += [Text(clip(draft.text[:2000], 2 * width), overflow="fold")]
+    return lines
 
 
 def _mood(context: Context) -> list[Text]:
@@ -179,16 +186,16 @@ def _contact(passed: Passed, now: datetime, width: int) -> Text:
 
 
 def _event(passed: Passed) -> str:
-    detail = passed.detail or {}
-    told = case_continue.sentence(passed.kind, passed.by, detail) or case_clocks.sentence(passed.kind, passed.by, detail)
+    detail, kind, by = passed.detail or {}, passed.kind, passed.by
+    told = case_continue.sentence(kind, by, detail) or case_clocks.sentence(kind, by, detail)
     said = f": {passed.text}" if passed.text else ""
-    return f"{told or f'{passed.kind} by {passed.by}'}{said}"
+    return f"{told or f'{kind} by {by}'}{said}"
 
 
 def _alike(context: Context, now: datetime, width: int) -> list[Text]:
     lines = []
     for each in context.alike:
-        solution = f": {each.solution}" if each.solution else ""
-        told = f"{each.reference} solved {ago(each.resolved_at, now)} · {each.title}{solution}"
-        lines.append(Text(clip(told[:2000], width)))
+        lines.append(Text(clip(f"{each.reference} solved {ago(each.resolved_at, now)} · {each.title}", width)))
+        if each.solution:
+            lines.append(Text(clip(f"  {each.solution[:2000]}", 2 * width - 4), style="dim", overflow="fold"))
     return lines

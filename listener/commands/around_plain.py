@@ -8,6 +8,7 @@ from typing import Any
 from listener.commands.case_plain import as_plain as case_plain
 from listener.commands.customer_plain import as_plain as customer_plain
 from listener.commands.customer_show import standing_plain
+from listener.commands.keys import draft_keys
 from listener.desk.context import Context
 from listener.store.lately import Passed
 
@@ -35,6 +36,7 @@ def as_plain(context: Context, now: datetime) -> dict[str, Any]:
             for each in context.moods
         ],
         "lately_negative": {"negative": negative, "of": known},
+        "suggested": [draft_keys(each) for each in context.suggested],
         "alike": [
             {
                 "case": each.reference,

@@ -8,8 +8,8 @@ from typing import Any
 import click
 from rich.text import Text
 
-from listener.commands import card as cards
 from listener.commands import around, around_plain, deciding, drawing, looking
+from listener.commands import card as cards
 from listener.commands.app import App, pass_app
 from listener.commands.attaching import image_keys
 from listener.commands.card import Card

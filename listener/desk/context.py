@@ -8,8 +8,9 @@ from datetime import datetime
 
 from listener.desk import likeness, standing
 from listener.desk.standing import Standing
-from listener.store import Transaction, cases, customers, decisions, lately, links, mentions
+from listener.store import Transaction, cases, customers, decisions, inbox, lately, links, mentions
 from listener.store.cases import Case
+from listener.store.inbox import Draft
 from listener.store.lately import Account, Mood, Passed, Solved
 from listener.store.links import Link
 from listener.store.mentions import Mention
@@ -20,6 +21,8 @@ MOODS = 24  # mentions whose mood is drawn
 LAST_MOODS = 5  # of them, by which we say how they feel now
 OPEN = 5  # open matters that are named
 SOLVED = 3  # solved cases that are shown
+SUGGESTED = 3  # answers that wait, of one case
+NEWEST = 50  # mentions of a case whose answers are looked at
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +31,8 @@ class Context:
 
     `standing` is None where nobody knows which customer they are. `open` are their live cases, the newest first, `more`
     how many more there are. `passed`: the last contacts on every channel, the newest first. `moods`: oldest first.
-    `alike`: solved cases like this matter, the likest first.
+    `alike`: solved cases like this matter, the likest first. Of a case, `suggested` are the answers that wait, and
+    `inside` the numbers of its mentions.
     """
 
     accounts: tuple[Account, ...] = ()
@@ -39,6 +43,14 @@ class Context:
     passed: tuple[Passed, ...] = ()
     moods: tuple[Mood, ...] = ()
     alike: tuple[Solved, ...] = ()
+    suggested: tuple[Draft, ...] = ()
+    inside: tuple[int, ...] = ()
+
+    def beside(self, case: Case) -> Context:
+        """The same without what the case itself tells: itself, its own mentions, answers and events."""
+        others = [each for each in self.passed if each.mention not in self.inside and each.case != case.reference]
+        live = [each for each in self.open if each.id != case.id]
+        return replace(self, open=tuple(live), passed=tuple(others))
 
     @property
     def lately_negative(self) -> tuple[int, int]:
@@ -48,23 +60,21 @@ class Context:
 
 
 def of_mention(tx: Transaction, mention: Mention, *, case: Case | None, now: datetime) -> Context:
-    """What is known around a mention; `case` is the one that it is in."""
+    """What is known around a mention, which is not told once more; `case` is the one that it is in."""
     customer = customers.behind(tx, mention.account_id)
-    return _of(
-        tx,
-        account_id=mention.account_id,
-        customer_id=customer.id if customer else None,
-        about=mention,
-        case=case,
-        now=now,
-    )
+    customer_id = customer.id if customer else None
+    found = _of(tx, account_id=mention.account_id, customer_id=customer_id, about=mention, case=case, now=now)
+    others = tuple(each for each in found.passed if each.kind != "said" or each.number != mention.id)
+    return replace(found, passed=others, open=tuple(each for each in found.open if case is None or each.id != case.id))
 
 
 def of_case(tx: Transaction, case: Case, *, now: datetime) -> Context:
     """What is known around a case."""
-    inside = cases.mentions_in(tx, case)
-    about = mentions.get(tx, inside[0][0]) if inside else None
-    return _of(tx, account_id=case.account_id, customer_id=case.customer_id, about=about, case=case, now=now)
+    inside = tuple(number for number, _, _ in cases.mentions_in(tx, case))
+    about = mentions.get(tx, inside[0]) if inside else None
+    found = _of(tx, account_id=case.account_id, customer_id=case.customer_id, about=about, case=case, now=now)
+    waiting = [draft for draft in inbox.of_mentions(tx, inside[-NEWEST:]) if draft.state in inbox.OPEN]
+    return replace(found, suggested=tuple(waiting[:SUGGESTED]), inside=inside)
 
 
 def _of(

@@ -40,7 +40,8 @@ class Account:
 class Passed:
     """One thing that passed between us. `kind`: `said`, `answered`, `mail`, `dm`, or that of a case's event.
 
-    `number`: of the mention or the draft; `case`: the reference, of an event. `gone`: they deleted it.
+    `number`: of the mention or the draft, `mention` of what that answers; `case`: the reference, of an event.
+    `gone`: they deleted it.
     """
 
     at: datetime
@@ -49,6 +50,7 @@ class Passed:
     by: str = ""
     text: str = ""
     number: int | None = None
+    mention: int | None = None
     case: str = ""
     detail: dict[str, Any] | None = None
     gone: bool = False
@@ -107,6 +109,7 @@ def said(tx: Transaction, account_ids: Sequence[int], *, limit: int, before: dat
             network=row.network,
             text=row.text,
             number=row.id,
+            mention=row.id,
             gone=row.state == MentionState.GONE.value,
         )
         for row in rows
@@ -134,6 +137,7 @@ def answered(tx: Transaction, account_ids: Sequence[int], *, limit: int) -> list
             by=draft.decided_by or "",
             text=draft.text,
             number=draft.id,
+            mention=draft.mention_id,
             gone=not draft.text,
         )
         for draft in drafts
