@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, false, func, or_, select, union_all
+from sqlalchemy import ColumnElement, Select, false, func, or_, select, union_all
 
 from listener.store import Transaction, cases, inbox, sight
 from listener.store import tables as t
@@ -195,8 +195,11 @@ def cases_of(
 ) -> list[Case]:
     """That person's cases, newest first."""
     c = t.cases.c
-    whose = [c.account_id.in_(list(account_ids)) & c.customer_id.is_(None)] if account_ids else []
-    whose += [c.customer_id == customer_id] if customer_id is not None else []
+    whose: list[ColumnElement[bool]] = []
+    if account_ids:
+        whose.append(c.account_id.in_(list(account_ids)) & c.customer_id.is_(None))
+    if customer_id is not None:
+        whose.append(c.customer_id == customer_id)
     if not whose:
         return []
     return cases.newest(tx, or_(*whose), c.state.in_([state.value for state in states]), limit=limit)
