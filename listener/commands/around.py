@@ -14,10 +14,10 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from listener.commands import case_clocks, case_continue, looking
+from listener.commands import case_clocks, case_continue, looking, suggested
 from listener.commands.app import App
 from listener.commands.customer_show import owed_in_words, paid_in_words, since_in_words
-from listener.commands.drawing import WIDEST, label, name_of, standing
+from listener.commands.drawing import WIDEST, articles_of, label, name_of, standing
 from listener.commands.output import ago, clip, counted, show, spell
 from listener.desk.context import Context
 from listener.store.cases import Case
@@ -40,6 +40,7 @@ def rows(context: Context, *, now: datetime, width: int, contacts: int = USUAL) 
     found = [
         ("person", _person(context, now, width)),
         ("reply", _suggested(context, now, width)),
+        ("known", articles_of(context.articles, width)),
         ("open", _open(context, now, width)),
         ("mood", _mood(context)),
         ("lately", _lately(context, now, width, contacts)),
@@ -147,6 +148,11 @@ def _suggested(context: Context, now: datetime, width: int) -> list[Text]:
         lines += [Text(clip(f"D{draft.id} {standing(draft, now)}", width), style="bold")]
         lines += [Text(clip(draft.text[:2000], 2 * width), overflow="fold")]
     return lines
+
+
+def with_articles(app: App, context: Context) -> Context:
+    """The context with the articles that may help. Loads the model where any are published."""
+    return replace(context, articles=suggested.beside(app, context.about, language=context.language))
 
 
 def _mood(context: Context) -> list[Text]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from listener.commands import suggested
 from listener.commands.case_plain import as_plain as case_plain
 from listener.commands.customer_plain import as_plain as customer_plain
 from listener.commands.customer_show import standing_plain
@@ -37,6 +38,7 @@ def as_plain(context: Context, now: datetime) -> dict[str, Any]:
         ],
         "lately_negative": {"negative": negative, "of": known},
         "suggested": [draft_keys(each) for each in context.suggested],
+        "articles": suggested.keys(context.articles),
         "alike": [
             {
                 "case": each.reference,

@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from listener.commands import around, around_plain, attaching, case_clocks, case_continue, looking
+from listener.commands import (
+    around,
+    around_plain,
+    attaching,
+    case_assignment,
+    case_clocks,
+    case_continue,
+    looking,
+)
 from listener.commands.app import App, pass_app
 from listener.commands.case_plain import as_plain, who
 from listener.commands.drawing import media_line, name_of
@@ -43,13 +51,19 @@ def show_(app: App, ref: str, everything: bool, as_json: bool) -> None:
         warned = steps.warned(tx, [found.id], now).get(found.id, ())
     if known.standing:
         looking.at(app, [f"customer {known.standing.customer.reference}"], reason=f"case {found.reference}")
-    known = around.seen_by(app, known)
+    known = around.with_articles(app, around.seen_by(app, known))
+    assignment = case_assignment.of(app, found)
     if as_json:
-        plain = {**as_plain(found, now), "warned": warned, "steps": case_clocks.as_plain(planned)}
+        plain = {
+            **as_plain(found, now),
+            "assignment": assignment,
+            "warned": warned,
+            "steps": case_clocks.as_plain(planned),
+        }
         print_json({**plain, "timeline": told, "context": around_plain.as_plain(known, now)})
         return
     shown = told if everything or len(told) <= FIRST + LAST + 1 else [*told[:FIRST], *told[-LAST:]]
-    clocks = case_clocks.rows(app, found, planned, warned)
+    clocks = [("who has it", case_assignment.in_words(assignment)), *case_clocks.rows(app, found, planned, warned)]
     heading(f"{found.reference}  {found.title}")
     outside = known.beside(found)
     around.beside(console(), lambda _: _facts(found, known, clocks), outside, now=now, more=3 * len(shown))
@@ -110,7 +124,7 @@ def _sentence(happening: Happening) -> str:
         return timed
     sentences = {
         "opened": f"opened by {by} for {detail.get('team')}, urgency {detail.get('urgency')}",
-        "assigned": f"given to {detail.get('agent') or detail.get('team')} by {by}",
+        "assigned": case_assignment.sentence(by, detail),
         "urgency": f"urgency raised from {detail.get('was')} to {detail.get('urgency')} by {by}",
         "customer": f"found to be customer {detail.get('customer')}'s, by {by}",
         "note": f"note by {by}" + (f", {detail['completeness']} % complete" if "completeness" in detail else ""),

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import Any
 
 import click
 from rich.text import Text
 
-from listener.commands import around, around_plain, deciding, drawing, looking
+from listener.commands import around, around_plain, deciding, drawing, looking, suggested
 from listener.commands import card as cards
 from listener.commands.app import App, pass_app
 from listener.commands.attaching import image_keys
 from listener.commands.card import Card
-from listener.commands.keys import case_keys, decision_keys, draft_keys, mention_keys, understanding_keys
+from listener.commands.keys import (
+    case_keys,
+    decision_keys,
+    draft_keys,
+    made_from_keys,
+    mention_keys,
+    understanding_keys,
+)
 from listener.commands.output import console, fields, json_option, print_json, say
 from listener.types import DraftState
 
@@ -34,10 +42,11 @@ def show(app: App, what: str, quoted: bool, as_json: bool) -> None:
     with app.store.read() as tx:
         card = cards.find(tx, what, pattern=app.config.cases.pattern, actor=app.actor, now=now, before=THREAD)
         known = context.of_mention(tx, card.mention, case=card.case, now=now)
-    card, known = cards.now_known(app, card), around.seen_by(app, known)
+    card, known = cards.with_articles(app, cards.now_known(app, card)), around.seen_by(app, known)
     if card.customer:
         looking.at(app, [f"customer {card.customer.reference}"], reason=f"mention {card.mention.id}")
     if as_json:
+        known = replace(known, articles=card.articles)
         print_json(_plain(card) | {"context": around_plain.as_plain(known, now)})
         return
     screen, mention = console(), card.mention
@@ -87,4 +96,6 @@ def _plain(card: Card) -> dict[str, Any]:
         "policy_now": card.policy_now,
         "paused": card.paused,
         "tone": list(card.tone),
+        "made_from": made_from_keys(card.made_from),
+        "articles": suggested.keys(card.articles),
     }

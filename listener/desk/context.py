@@ -8,13 +8,14 @@ from datetime import datetime
 
 from listener.desk import likeness, standing
 from listener.desk.standing import Standing
+from listener.desk.suggesting import Suggestion
 from listener.store import Transaction, cases, customers, decisions, inbox, lately, links, mentions
 from listener.store.cases import Case
 from listener.store.inbox import Draft
 from listener.store.lately import Account, Mood, Passed, Solved
 from listener.store.links import Link
 from listener.store.mentions import Mention
-from listener.types import Sentiment
+from listener.types import Sentiment, Understanding
 
 CONTACTS = 12  # things that passed between us that are told; a screen may have room for fewer
 MOODS = 24  # mentions whose mood is drawn
@@ -31,8 +32,9 @@ class Context:
 
     `standing` is None where nobody knows which customer they are. `open` are their live cases, the newest first, `more`
     how many more there are. `passed`: the last contacts on every channel, the newest first. `moods`: oldest first.
-    `alike`: solved cases like this matter, the likest first. Of a case, `suggested` are the answers that wait, and
-    `inside` the numbers of its mentions.
+    `alike`: solved cases like this matter, the likest first. `about`: the words that it is about, in that `language`, for
+    which whoever has a model looks for `articles`. Of a case, `suggested` are the answers that wait, and `inside` the
+    numbers of its mentions.
     """
 
     accounts: tuple[Account, ...] = ()
@@ -44,6 +46,9 @@ class Context:
     moods: tuple[Mood, ...] = ()
     alike: tuple[Solved, ...] = ()
     suggested: tuple[Draft, ...] = ()
+    about: str = ""
+    language: str = ""
+    articles: tuple[Suggestion, ...] = ()
     inside: tuple[int, ...] = ()
 
     def beside(self, case: Case) -> Context:
@@ -91,7 +96,10 @@ def _of(
     ids = [account.id for account in theirs]
     every = lately.cases_of(tx, account_ids=ids, customer_id=customer_id)
     live = [each for each in every if each.state in cases.LIVE]
+    understood = decisions.understanding_of(tx, about.id) if about else None
     return Context(
+        about=about.text if about else "",
+        language=understood.language if understood else "",
         accounts=tuple(theirs),
         links=tuple(links.of(tx, customer)) if customer else (),
         standing=standing.of(tx, customer, now) if customer else None,
@@ -99,7 +107,7 @@ def _of(
         more_open=len(live[OPEN:]),
         passed=tuple(_passed(tx, ids, every)),
         moods=tuple(lately.moods(tx, ids, limit=MOODS)),
-        alike=tuple(_alike(tx, about, case)),
+        alike=tuple(_alike(tx, about, understood, case)),
     )
 
 
@@ -111,11 +119,10 @@ def _passed(tx: Transaction, account_ids: Sequence[int], every: Sequence[Case]) 
     return sorted(found, key=lambda each: each.at, reverse=True)[:CONTACTS]
 
 
-def _alike(tx: Transaction, about: Mention | None, case: Case | None) -> list[Solved]:
+def _alike(tx: Transaction, about: Mention | None, understood: Understanding | None, case: Case | None) -> list[Solved]:
     """Solved cases of the same team like this one, with what was noted as their solution."""
     if about is None or case is None or not about.text.strip():
         return []
-    understood = decisions.understanding_of(tx, about.id)
     chosen = likeness.alike(
         lately.solved(tx, team=case.team, but=[case.id]),
         text=about.text,

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from listener.desk import codes
 from listener.store import audit
 from tests.listener.commands.desk_world import DANGEROUS, DeskWorld
 
@@ -265,3 +266,39 @@ def test_a_wrong_network_or_handle_is_one_sentence(world: DeskWorld) -> None:
     assert "no network 'nowhere'" in refused(world, "link", "C1", "nowhere", "@ana", "--basis", "verified")
     assert "is no handle" in refused(world, "link", "C1", "sandbox", "a b", "--basis", "verified")
     assert "forbidden" in world.run("customer", "link", "C1", "sandbox", "@a", "--basis", "forbidden").stderr
+
+
+# --- codes, and two records of one person ---
+
+
+def test_a_code_is_shown_once_and_can_be_taken_back(world: DeskWorld) -> None:
+    world.run("customer", "add", "C1", "--name", "Ana")
+    told = printed(world, "code", "C1", "--valid", "1h")
+    assert codes.is_code(told.splitlines()[0])
+    assert "until 2026-03-04 18:30 UTC" in told
+    made = ask(world, "code", "C1", "--channel", "mail")
+    assert set(made) == {"customer", "code", "network", "expires_at"}
+    assert (made["network"], codes.is_code(made["code"])) == ("mail", True)
+    assert made["code"] not in (world.run("audit", "show", "--json").stdout)
+    assert "2 codes of C1 taken back" in printed(world, "code", "C1", "--withdraw")
+    assert "30 days at most" in refused(world, "code", "C1", "--valid", "90d")
+    assert "is not a duration" in refused(world, "code", "C1", "--valid", "soon")
+    assert "no network 'fax'" in refused(world, "code", "C1", "--channel", "fax")
+
+
+def test_merging_and_unmerging_say_what_they_did(world: DeskWorld) -> None:
+    world.run("customer", "add", "C1", "--name", "Ana")
+    world.run("customer", "add", "C7", "--name", "Ana G.", "--email", "ana@a.example", "--tier", "gold")
+    world.run("customer", "link", "C7", "sandbox", "@ana", "--basis", "verified")
+    told = printed(world, "merge", "C1", "C7")
+    assert "C7 (Ana G.) is C1 (Ana) from now on." in told
+    assert "Filled in C1's record: email, tier." in told
+    assert [each["reference"] for each in ask(world, "list")["customers"]] == ["C1"]
+    assert ask(world, "show", "C7")["reference"] == "C1"
+    assert "C7 was merged into C1 already" in refused(world, "merge", "C1", "C7")
+    told = ask(world, "unmerge", "C7")
+    assert (told["customer"], told["was_merged_into"], told["not_put_back"]) == ("C7", "C1", [])
+    shown = ask(world, "show", "C7")
+    assert ([link["handle"] for link in shown["links"]], shown["email"]) == (["ana"], "ana@a.example")
+    assert ask(world, "show", "C1")["email"] is None
+    assert "merged into no other" in refused(world, "unmerge", "C7")
