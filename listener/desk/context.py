@@ -32,9 +32,9 @@ class Context:
 
     `standing` is None where nobody knows which customer they are. `open` are their live cases, the newest first, `more`
     how many more there are. `passed`: the last contacts on every channel, the newest first. `moods`: oldest first.
-    `alike`: solved cases like this matter, the likest first. `about`: the words that it is about, in that `language`, for
-    which whoever has a model looks for `articles`. Of a case, `suggested` are the answers that wait, and `inside` the
-    numbers of its mentions.
+    `alike`: solved cases like this matter, the likest first. `about`: the words that it is about, in that `language`,
+    for which whoever has a model looks for `articles`. Of a case, `suggested` are the answers that wait, and `inside`
+    the numbers of its mentions.
     """
 
     accounts: tuple[Account, ...] = ()
