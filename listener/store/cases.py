@@ -320,6 +320,12 @@ def listing(
     return [_case(row) for row in tx.execute(query)]
 
 
+def newest(tx: Transaction, *where: ColumnElement[bool], limit: int) -> list[Case]:
+    """The newest cases of which that is true and that were not merged into others, the newest first."""
+    query = _joined().where(*where, t.cases.c.merged_into.is_(None), *sight.seen(tx))
+    return [_case(row) for row in tx.execute(query.order_by(t.cases.c.id.desc()).limit(limit))]
+
+
 def _holds(tx: Transaction, column: Column[Any], value: str) -> ColumnElement[bool]:
     """Whether the list in that column holds the value."""
     listed = func.json_array_elements_text if tx.dialect.name == "postgresql" else func.json_each
