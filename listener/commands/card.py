@@ -218,7 +218,8 @@ def find(tx: Transaction, typed: str, *, pattern: str, actor: str, now: datetime
     inside = [number for number, _, _ in cases.mentions_in(tx, case)]
     if not inside:
         raise NotFound(f"{case.reference} holds no mention; see `escucha case show {case.reference}`.")
-    waits = [number for number in inside if any(d.state in inbox.OPEN for d in inbox.of_mention(tx, number))]
+    drafted = {draft.mention_id for draft in inbox.of_mentions(tx, inside) if draft.state in inbox.OPEN}
+    waits = [number for number in inside if number in drafted]
     return of_mention(tx, mentions.get(tx, (waits or inside)[-1]), actor=actor, now=now, before=before)
 
 

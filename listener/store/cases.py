@@ -275,6 +275,12 @@ def listing(
     return [_case(row) for row in tx.execute(query)]
 
 
+def newest(tx: Transaction, *where: ColumnElement[bool], limit: int) -> list[Case]:
+    """The newest cases of which that is true and that were not merged into others, the newest first."""
+    query = _joined().where(*where, t.cases.c.merged_into.is_(None), *sight.seen(tx))
+    return [_case(row) for row in tx.execute(query.order_by(t.cases.c.id.desc()).limit(limit))]
+
+
 def _asks_for(tx: Transaction, skill: str) -> ColumnElement[bool]:
     listed = func.json_array_elements_text if tx.dialect.name == "postgresql" else func.json_each
     each = listed(t.cases.c.skills).table_valued("value")
