@@ -269,7 +269,7 @@ def get(tx: Transaction, reference: str) -> Case:
     if row is None:
         raise NotFound(f"There is no case {reference}; see `escucha case list --all`.")
     case, looks = _case(row), sight.of(tx)
-    if looks and not looks.sees(team=case.team, agent=case.agent, asked_team=case.asked_team):
+    if looks and not looks.sees_case(case):
         raise Mistake(f"{reference} is {case.team}'s, and {looks.agent} is not of that team; ask a supervisor.")
     return case
 
