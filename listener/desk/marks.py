@@ -49,7 +49,7 @@ def unwatch(tx: Transaction, case: Case, who: str, *, by: str, now: datetime) ->
         off=[who],
         by=by,
         now=now,
-        already=f"is unwatched by {who}",
+        already=f"is not watched by {who}",
     )
 
 

@@ -18,7 +18,7 @@ from sqlalchemy import func, select
 
 from listener.desk import case_merging as merging
 from listener.desk import cases as desk
-from listener.desk import checklists, clocks, marks, parts
+from listener.desk import checklists, clocks, marks, parts, unlinking
 from listener.desk import customers as people
 from listener.errors import Mistake
 from listener.store import Transaction, cases, customers, mentions, rebuilding
@@ -118,7 +118,7 @@ class Histories(RuleBasedStateMachine):
                         **told,  # type: ignore[arg-type]
                     )
                 else:
-                    people.unlink(tx, customer, **told)  # type: ignore[arg-type]
+                    unlinking.unlink(tx, customer, pattern="ES", **told)  # type: ignore[arg-type]
             except Mistake:
                 pass
 
