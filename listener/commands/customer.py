@@ -5,11 +5,13 @@ from __future__ import annotations
 import click
 
 from listener.commands import (
+    customer_code,
     customer_contact,
     customer_import,
     customer_links,
     customer_list,
     customer_merging,
+    customer_privacy,
     customer_record,
     customer_show,
 )
@@ -33,6 +35,10 @@ for command in (
     customer_contact.consent,
     customer_list.list_,
     customer_show.show,
+    customer_code.code,
+    customer_privacy.erase,
+    customer_privacy.hold,
+    customer_privacy.release,
     customer_links.link,
     customer_links.unlink,
     customer_links.relink,
