@@ -1,9 +1,9 @@
 """What a solved case teaches: the sentences that say the problem, and those that say what helped. Pure.
 
 Nothing is put in other words. Sentences without matter (greetings, thanks, excuses, invitations to write in private)
-are left out, and so are those in which somebody says who they are. Of the others those are taken whose words come up most
-across the case, after LexRank's idea that what many sentences share is what they are about (Erkan and Radev, 2004).
-They stay in the order in which they were said.
+are left out, and so are those in which somebody says who they are. Of the others those are taken whose words come up
+most across the case, after the idea that what many sentences share is what they are about (LexRank; Erkan and Radev,
+2004). They stay in the order in which they were said.
 """
 
 from __future__ import annotations
