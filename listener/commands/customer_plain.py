@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from listener.commands.app import App
 from listener.commands.output import plain
-from listener.errors import NotFound
+from listener.errors import Mistake, NotFound
 from listener.types import LinkBasis
 
 if TYPE_CHECKING:
@@ -22,7 +23,14 @@ def as_plain(customer: Customer) -> dict[str, Any]:
 
 
 def find(tx: Transaction, reference: str) -> Customer:
-    """The customer of that reference. Raises NotFound, with those who come near."""
+    """The customer of that reference, or the one it was merged into. Raises NotFound, with those who come near."""
+    from listener.store import customers
+
+    return customers.ruling(tx, find_as_it_is(tx, reference))
+
+
+def find_as_it_is(tx: Transaction, reference: str) -> Customer:
+    """The very record of that reference, merged or not. Raises NotFound, with those who come near."""
     from listener.store import customers
 
     try:
@@ -33,3 +41,11 @@ def find(tx: Transaction, reference: str) -> Customer:
             raise
         meant = " or ".join(each.reference for each in near)
         raise NotFound(f"There is no customer {reference!r}. Did you mean {meant}?") from None
+
+
+def known_network(app: App, name: str) -> str:
+    """The network of that name. Raises Mistake."""
+    known = list(app.connectors.available())
+    if name.casefold() not in known:
+        raise Mistake(f"There is no network {name!r}; there are: {', '.join(known)}.")
+    return name.casefold()

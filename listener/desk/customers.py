@@ -6,7 +6,7 @@ import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
 
-from listener.errors import AlreadyDone, Mistake, NotFound
+from listener.errors import AlreadyDone, Mistake
 from listener.escapes import visible
 from listener.store import Transaction, cases, customers, links
 from listener.store.cases import Case
@@ -22,6 +22,7 @@ def behind(tx: Transaction, account_id: int, network: str, handle: str, now: dat
 
     An account that a customer was expected to have becomes a link at this moment, and its live cases become theirs.
     """
+    links.steady(tx)
     customer = customers.behind(tx, account_id)
     if customer is None:
         customer = links.come_true(tx, account_id, network, handle, now)
@@ -83,6 +84,8 @@ def link(
     Its live cases that are nobody's become theirs; later decisions see the customer.
     Raises Mistake where that is forbidden, AlreadyDone where the account is somebody's.
     """
+    links.alone(tx)
+    customer = customers.ruling(tx, customer)
     bare = check_handle(handle)
     claim = links.claims(tx, network, [bare])[links.fold(bare)]
     why_not = refusal(claim, network=network, linkable=linkable, basis=basis, reference=customer.reference)
@@ -105,7 +108,8 @@ def tie(
     by: str,
     now: datetime,
 ) -> Linked:
-    """Links or expects, without asking again whether it may (`refusal` says)."""
+    """Links or expects, without asking again whether it may (`refusal` says); for whoever rules for the record."""
+    customer = customers.ruling(tx, customer)
     if claim.account_id is None:
         told = [(network, claim.handle, customer)]
         links.expect(tx, told, basis=basis, evidence=evidence, by=by, now=now)
@@ -113,16 +117,3 @@ def tie(
     links.add(tx, account_id=claim.account_id, customer=customer, basis=basis, evidence=evidence, by=by, now=now)
     given = cases.give_customer(tx, account_id=claim.account_id, customer_id=customer.id, by=by, now=now)
     return Linked(heard=True, cases=tuple(given))
-
-
-def unlink(tx: Transaction, customer: Customer, *, network: str, handle: str, by: str, now: datetime) -> list[Case]:
-    """Takes a link or an expectation back; gives the account's live cases that go on naming the customer.
-
-    Those are left as they are: what was decided with the record in view was decided, and a person says which case
-    belongs to somebody else. Raises NotFound where there is no such link.
-    """
-    bare = check_handle(handle)
-    claim = links.claims(tx, network, [bare])[links.fold(bare)]
-    if not links.remove(tx, claim=claim, network=network, customer=customer, by=by, now=now):
-        raise NotFound(f"@{bare} on {network} is not linked to {customer.reference}; see `escucha customer show`.")
-    return [case for case in cases.listing(tx, customer_id=customer.id) if case.account_id == claim.account_id]

@@ -177,6 +177,14 @@ def detach(tx: Transaction, case: Case, mention_id: int, *, why: str, by: str, n
     return record(tx, case, "mention_left", by=by, now=now, became={}, mention=mention_id, why=why)
 
 
+def move_mention(tx: Transaction, mention_id: int, case: Case, to: Case, *, why: str, by: str, now: datetime) -> Case:
+    """Takes a mention, with the drafts that answer it, out of one case and into another; gives that as it is then."""
+    detach(tx, case, mention_id, why=why, by=by, now=now)
+    answering = (t.drafts.c.mention_id == mention_id, t.drafts.c.case_id == case.id)
+    tx.execute(update(t.drafts).where(*answering).values(case_id=to.id))
+    return attach(tx, to, mention_id, why=why, by=by, now=now)
+
+
 def hold_person(tx: Transaction, *, account_id: int, customer_id: int | None) -> None:
     """Locks the rows of the account and the customer (PostgreSQL; SQLite's writers are alone anyway), so that two posts
     of one person decided at once open one case, be they from two accounts.
@@ -315,6 +323,30 @@ def events_of(tx: Transaction, case: Case) -> list[Event]:
 def last_event(tx: Transaction, case: Case, kind: str) -> Event | None:
     """The newest thing of that kind that happened to it."""
     return next((event for event in reversed(events_of(tx, case)) if event.kind == kind), None)
+
+
+def of_account_and_customer(tx: Transaction, *, account_id: int, customer_id: int) -> list[Case]:
+    """The customer's cases that the account opened or has a mention in, whatever their state, oldest first."""
+    inside = (
+        select(t.case_mentions.c.case_id)
+        .join(t.mentions, t.mentions.c.id == t.case_mentions.c.mention_id)
+        .where(t.mentions.c.account_id == account_id)
+    )
+    theirs = (t.cases.c.account_id == account_id) | t.cases.c.id.in_(inside)
+    query = _joined().where(t.cases.c.customer_id == customer_id, theirs).order_by(t.cases.c.id)
+    return [_case(row) for row in tx.execute(query)]
+
+
+def of_linked_accounts(tx: Transaction, *, customer_id: int, linked_to: int, since: datetime) -> list[Case]:
+    """The first customer's cases, opened since, whose account is linked to the second one now."""
+    linked = select(t.links.c.account_id).where(t.links.c.customer_id == linked_to, t.links.c.unlinked_at.is_(None))
+    where = (t.cases.c.customer_id == customer_id, t.cases.c.account_id.in_(linked), t.cases.c.opened_at >= since)
+    return [_case(row) for row in tx.execute(_joined().where(*where).order_by(t.cases.c.id))]
+
+
+def ids_of(tx: Transaction, customer_ids: Sequence[int]) -> list[int]:
+    """The row ids of all cases of those customers."""
+    return list(tx.scalars(select(t.cases.c.id).where(t.cases.c.customer_id.in_(customer_ids))).all())
 
 
 def open_count(tx: Transaction, customer_id: int) -> int:

@@ -74,6 +74,21 @@ def by_id(tx: Transaction, customer_id: int) -> Customer:
     return _customer(row)
 
 
+def merged_into(tx: Transaction, customer: Customer) -> Customer | None:
+    """The record that this one was merged into; None where it rules itself."""
+    into = tx.scalar(select(t.customers.c.merged_into_id).where(t.customers.c.id == customer.id))
+    return None if into is None else by_id(tx, into)
+
+
+def ruling(tx: Transaction, customer: Customer) -> Customer:
+    """The record that rules for this one: itself, unless it was merged into another."""
+    seen = {customer.id}
+    while (into := merged_into(tx, customer)) is not None and into.id not in seen:
+        seen.add(into.id)
+        customer = into
+    return customer
+
+
 def behind(tx: Transaction, account_id: int) -> Customer | None:
     """The customer this account is linked to now."""
     query = (
@@ -200,7 +215,10 @@ def mark_imported(tx: Transaction, digests: Mapping[int, str]) -> None:
 
 
 def listing(tx: Transaction, *, search: str = "", limit: int | None = None) -> list[Customer]:
-    """Customers by reference; `search` is looked for in reference, name, e-mail, phone and tier."""
+    """Customers by reference; `search` is looked for in reference, name, e-mail, phone and tier.
+
+    Records that were merged into another are left out.
+    """
     query = select(t.customers).where(*_matches(search)).order_by(t.customers.c.reference).limit(limit)
     return [_customer(row) for row in tx.execute(query)]
 
@@ -213,7 +231,8 @@ def count(tx: Transaction, *, search: str = "") -> int:
 def _matches(search: str) -> list[ColumnElement[bool]]:
     columns = t.customers.c
     looked_at = (columns.reference, columns.name, columns.email, columns.phone, columns.tier)
-    return [
+    rules = [columns.merged_into_id.is_(None)]
+    return rules + [
         or_(*(func.lower(column).contains(word.lower(), autoescape=True) for column in looked_at))
         for word in search.split()
     ]

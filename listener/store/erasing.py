@@ -109,6 +109,36 @@ def erase_drafts(tx: Transaction, *mention_ids: int) -> None:
     tx.execute(update(t.drafts).where(t.drafts.c.id.in_(quoting)).values(text=""))
 
 
+def unsee(
+    tx: Transaction, *, account_id: int, references: Sequence[str], since: datetime | None = None, now: datetime
+) -> tuple[int, ...]:
+    """Empties what decisions about the account's mentions saw of those customers: its author was taken for them.
+
+    `since`: only what was decided from then on.
+
+    What was not sent by then is withdrawn and its words go, for they may tell of the customer. Gives the mentions that
+    lost a draft so: they have to be decided again.
+    """
+    said = select(t.mentions.c.id).where(t.mentions.c.account_id == account_id)
+    saw_them = t.decisions.c.saw["customer"]["reference"].as_string().in_(list(references))
+    where = [t.decisions.c.mention_id.in_(said), saw_them]
+    where += [] if since is None else [t.decisions.c.at >= since]
+    rows = tx.execute(select(t.decisions).where(*where)).all()
+    for row in rows:
+        emptied = {"trace": _skeleton(row.trace), "saw": None, "fingerprint": None}
+        tx.execute(update(t.decisions).where(t.decisions.c.id == row.id).values(**emptied))
+    open_states = (DraftState.PROPOSED.value, DraftState.APPROVED.value)
+    made = t.drafts.c.decision_id.in_([row.id for row in rows])
+    waiting = tx.scalars(select(t.drafts.c.mention_id).where(made, t.drafts.c.state.in_(open_states)).distinct()).all()
+    withdraw(tx, *waiting, reason="its author was taken for somebody else", now=now)
+    never = (DraftState.EXPIRED.value, DraftState.REJECTED.value)
+    unsent = select(t.drafts.c.id).where(made, t.drafts.c.state.in_(never))
+    tx.execute(delete(t.views).where(t.views.c.draft_id.in_(unsent)))
+    attachments.erase_of_drafts(tx, unsent)
+    tx.execute(update(t.drafts).where(t.drafts.c.id.in_(unsent)).values(text=""))
+    return tuple(sorted(waiting))
+
+
 def _record(tx: Transaction, by: str, action: str, subjects: Iterable[str], now: datetime, **detail: str) -> None:
     entries = [Entry(at=now, by=by, action=action, subject=subject, detail=dict(detail)) for subject in subjects]
     audit.record_all(tx, entries)

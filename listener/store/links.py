@@ -8,14 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from urllib.parse import urlsplit
+from zlib import crc32
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import Row, func, insert, select, text, update
 
 from listener.errors import AlreadyDone
 from listener.store import Transaction, audit, upsert
 from listener.store import tables as t
-from listener.store.customers import Customer, by_id
+from listener.store.customers import Customer, by_id, ruling
 from listener.types import LinkBasis
 
 DAEMON = "daemon"
@@ -43,6 +45,27 @@ class Claim:
     owner: str = ""  # the customer's reference, "" when it is nobody's
     expected: bool = False  # the owner is only expected to be
     taken_back_from: frozenset[str] = frozenset()  # customers from whom a person unlinked it
+
+
+_LOCK = crc32(b"escucha links")
+
+
+def alone(tx: Transaction) -> None:
+    """Nobody else changes, or decides by, whose an account is, until this transaction ends.
+
+    To be called first, before anything is read, by whatever takes an account from somebody or joins two records.
+    """
+    if tx.dialect.name == "postgresql":  # SQLite's writers are alone anyway
+        tx.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": _LOCK})
+
+
+def steady(tx: Transaction) -> None:
+    """Whose an account is stays so until this transaction ends, but for what is found out in it or beside it.
+
+    To be called before it is asked whose an account is, by whatever then writes that down.
+    """
+    if tx.dialect.name == "postgresql":
+        tx.execute(text("SELECT pg_advisory_xact_lock_shared(:n)"), {"n": _LOCK})
 
 
 def fold(handle: str) -> str:
@@ -79,18 +102,7 @@ def of(tx: Transaction, customer: Customer) -> list[Link]:
         .order_by(t.expected_links.c.network, t.expected_links.c.handle)
     )
     rows = [(row, row.account_id) for row in tx.execute(linked)] + [(row, None) for row in tx.execute(expected)]
-    return [
-        Link(
-            account_id=account_id,
-            network=row.network,
-            handle=row.handle,
-            basis=LinkBasis(row.basis),
-            evidence=row.evidence,
-            linked_by=row.linked_by,
-            linked_at=row.linked_at,
-        )
-        for row, account_id in rows
-    ]
+    return [_link(row, account_id) for row, account_id in rows]
 
 
 def claims(tx: Transaction, network: str, handles: Iterable[str]) -> dict[str, Claim]:
@@ -168,11 +180,21 @@ def add(
     tx: Transaction, *, account_id: int, customer: Customer, basis: LinkBasis, evidence: str, by: str, now: datetime
 ) -> None:
     """Says that the account is the customer's. Raises AlreadyDone when it became somebody's in between."""
+    if not add_unless(tx, account_id=account_id, customer=customer, basis=basis, evidence=evidence, by=by, now=now):
+        raise AlreadyDone("Somebody linked that account a moment ago; look again.")
+
+
+def add_unless(
+    tx: Transaction, *, account_id: int, customer: Customer, basis: LinkBasis, evidence: str, by: str, now: datetime
+) -> bool:
+    """Says that the account is the customer's, unless it is somebody's by now; whether it was said."""
+    customer = ruling(tx, customer)
     values = {"basis": basis.value, "evidence": evidence, "linked_by": by, "linked_at": now}
     new = upsert(tx, t.links).values(account_id=account_id, customer_id=customer.id, **values)
     if not tx.execute(new.on_conflict_do_nothing()).rowcount:
-        raise AlreadyDone("Somebody linked that account a moment ago; look again.")
+        return False
     _record(tx, "customer.linked", customer, by, now, account=account_id, basis=basis.value)
+    return True
 
 
 def expect(
@@ -186,6 +208,7 @@ def expect(
 ) -> None:
     """Says of each (network, handle, customer) that the account will be theirs once it is heard. Raises as `add`."""
     values = {"basis": basis.value, "evidence": evidence, "linked_by": by, "linked_at": now}
+    told = [(network, handle, ruling(tx, customer)) for network, handle, customer in told]
     rows = [
         {"network": network, "handle": fold(handle), "customer_id": customer.id, **values}
         for network, handle, customer in told
@@ -257,6 +280,38 @@ def remove(tx: Transaction, *, claim: Claim, network: str, customer: Customer, b
     elif withdrawn:
         _record(tx, "customer.unlinked", customer, by, now, network=network)
     return bool(ended or withdrawn)
+
+
+def taken_back(tx: Transaction, customer: Customer, account_id: int) -> Link | None:
+    """The customer's last link to the account that somebody took back; None where nobody did."""
+    columns = t.links.c
+    where = (columns.account_id == account_id, columns.customer_id == customer.id, columns.unlinked_at.is_not(None))
+    query = select(t.links, t.accounts.c.network, t.accounts.c.handle).join(t.accounts).where(*where)
+    row = tx.execute(query.order_by(columns.unlinked_at.desc(), columns.id.desc()).limit(1)).first()
+    return _link(row, account_id) if row else None
+
+
+def put_back(tx: Transaction, link: Link, *, customer: Customer, by: str, now: datetime) -> None:
+    """Says again what a link said that was taken back. Raises AlreadyDone where the account is somebody's."""
+    said = {"basis": link.basis.value, "evidence": link.evidence, "linked_by": link.linked_by}
+    new = upsert(tx, t.links).values(
+        account_id=link.account_id, customer_id=customer.id, linked_at=link.linked_at, **said
+    )
+    if not tx.execute(new.on_conflict_do_nothing()).rowcount:
+        raise AlreadyDone("Somebody linked that account a moment ago; look again.")
+    _record(tx, "customer.relinked", customer, by, now, account=link.account_id, basis=link.basis.value)
+
+
+def whose(tx: Transaction, account_ids: Iterable[int]) -> dict[int, int]:
+    """The customers (their row ids) that those accounts are linked to now, by account; who is nobody's is left out."""
+    columns = t.links.c
+    where = (columns.account_id.in_(list(account_ids)), columns.unlinked_at.is_(None))
+    return {row.account_id: row.customer_id for row in tx.execute(select(t.links).where(*where))}
+
+
+def _link(row: Row[Any], account_id: int | None) -> Link:
+    same = {name: getattr(row, name) for name in ("network", "handle", "evidence", "linked_by", "linked_at")}
+    return Link(account_id=account_id, basis=LinkBasis(row.basis), **same)
 
 
 def _record(tx: Transaction, action: str, customer: Customer, by: str, now: datetime, **detail: object) -> None:

@@ -82,6 +82,15 @@ def of_case(table: Table) -> Whose:
     return lambda person: table.c.case_id.in_(person.cases)
 
 
+def _moved(person: Person) -> ColumnElement[bool]:
+    moves = t.moves.c
+    return or_(
+        moves.customer_id.in_(person.customers),
+        moves.other_id.in_(person.customers),
+        moves.account_id.in_(person.accounts),
+    )
+
+
 def _called(kind: str, table: Table, numbers: tuple[int, ...]) -> Any:
     """A selection of what those rows are called where other tables speak of them."""
     return select(literal(kind) + table.c.reference).where(table.c.id.in_(numbers))
@@ -94,7 +103,7 @@ HELD: dict[str, Held] = {
     "spending": Held(clear=("account", "call")),
     "identities": Held(clear=("account", "network", "external_id", "handle")),
     "accounts": Held(
-        words=("external_id", "handle", "display_name", "url"),
+        words=("external_id", "handle", "display_name", "url", "contacts"),
         clear=("network",),
         whose=lambda person: t.accounts.c.id.in_(person.accounts),
     ),
@@ -177,6 +186,35 @@ HELD: dict[str, Held] = {
         words=("handle", "evidence"),
         clear=("network", "basis", "linked_by", "settled_by"),
         whose=of_customer(t.expected_links),
+        gone=True,
+    ),
+    "link_codes": Held(clear=("digest", "network", "issued_by"), whose=of_customer(t.link_codes), gone=True),
+    "link_tries": Held(
+        clear=("outcome",),
+        whose=lambda person: or_(
+            t.link_tries.c.account_id.in_(person.accounts),
+            t.link_tries.c.link_code_id.in_(
+                select(t.link_codes.c.id).where(t.link_codes.c.customer_id.in_(person.customers))
+            ),
+        ),
+        gone=True,
+    ),
+    "link_suggestions": Held(
+        words=("reasons",),
+        clear=("strength", "state", "decided_by"),
+        whose=lambda person: or_(
+            t.link_suggestions.c.customer_id.in_(person.customers),
+            t.link_suggestions.c.other_id.in_(person.customers),
+            t.link_suggestions.c.account_id.in_(person.accounts),
+        ),
+        gone=True,
+    ),
+    "sweeps": Held(clear=("name",)),
+    "moves": Held(clear=("kind", "by", "undone_by"), whose=_moved, gone=True),
+    "moved_rows": Held(
+        words=("was", "becomes"),
+        clear=("table_name", "key"),
+        whose=lambda person: t.moved_rows.c.move_id.in_(select(t.moves.c.id).where(_moved(person))),
         gone=True,
     ),
     "case_numbers": Held(),

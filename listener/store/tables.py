@@ -138,6 +138,8 @@ accounts = Table(
     Column("left_alone_at", Moment),  # when its owner asked us not to be answered any more
     Column("created_at", Moment),
     Column("first_seen_at", Moment, nullable=False),
+    Column("contacts", JSON, nullable=False, default=list),  # addresses and sites that the profile names
+    Column("compared_at", Moment, index=True),  # with the customers' records; null: not since it was told anew
     UniqueConstraint("network", "external_id"),
     Index(None, "network", "handle"),
 )
@@ -168,6 +170,7 @@ mentions = Table(
     Column("content_warning", Text, nullable=False, default=""),
     Column("quoted", Text, nullable=False, default=""),
     Column("unanswerable", Text, nullable=False, default=""),
+    Column("sender_proven", Boolean),  # whether the author is proven to have sent it; null: the network's account is
     Column("url", Text),
     Column("claimed_language", String(35)),
     Column("parent_id", String(300)),
@@ -435,6 +438,7 @@ customers = Table(
     Column("imported", String(32), nullable=False, default=""),  # digest of the line last imported; "" after an edit
     Column("added_at", Moment, nullable=False),
     Column("changed_at", Moment, nullable=False),
+    Column("merged_into_id", BigKey, ForeignKey("customers.id"), index=True),  # the same person's, that rules
 )
 
 field_types = Table(  # what an imported field holds; one that is not here holds text
@@ -567,6 +571,86 @@ Index(
     unique=True,
     sqlite_where=expected_links.c.settled_at.is_(None),
     postgresql_where=expected_links.c.settled_at.is_(None),
+)
+
+link_codes = Table(  # one-time codes by which a customer says which account is theirs
+    "link_codes",
+    metadata,
+    key(),
+    ref("customers"),
+    Column("digest", String(64), nullable=False, unique=True),  # of the code, which is kept nowhere
+    Column("network", String(50), nullable=False, default=""),  # where it counts; "" everywhere
+    Column("issued_by", String(100), nullable=False),
+    Column("issued_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Column("withdrawn_at", Moment),
+    ref("accounts", nullable=True),  # that used it
+    ref("mentions", nullable=True),  # in which it was used
+    Column("used_at", Moment),
+)
+
+link_tries = Table(  # what came of each code that somebody wrote to us, right or wrong
+    "link_tries",
+    metadata,
+    key(),
+    ref("accounts", index=False),
+    ref("mentions", index=False),
+    Column("revision", Integer, nullable=False),
+    Column("outcome", String(20), nullable=False),
+    ref("link_codes", nullable=True),
+    Column("at", Moment, nullable=False),
+    UniqueConstraint("mention_id", "revision"),
+    Index(None, "account_id", "at"),
+)
+
+link_suggestions = Table(  # an account, or another record, that may be the customer's, for a person to say
+    "link_suggestions",
+    metadata,
+    key(),
+    ref("customers"),
+    ref("accounts", nullable=True),
+    Column("other_id", BigKey, ForeignKey("customers.id"), index=True),  # the record added later
+    Column("reasons", JSON, nullable=False),
+    Column("strength", String(10), nullable=False),
+    Column("state", String(10), nullable=False),
+    Column("found_at", Moment, nullable=False),
+    Column("decided_by", String(100)),
+    Column("decided_at", Moment),
+    UniqueConstraint("customer_id", "account_id"),
+    UniqueConstraint("customer_id", "other_id"),
+    Index(None, "state", "id"),
+)
+
+sweeps = Table(  # how far something that looks at all records, over and over, has come
+    "sweeps",
+    metadata,
+    Column("name", String(50), primary_key=True),
+    Column("last_id", BigKey, nullable=False),
+)
+
+moves = Table(  # what was joined or parted by a person's word, so that it can be put back
+    "moves",
+    metadata,
+    key(),
+    Column("kind", String(10), nullable=False),  # "merge" or "unlink"
+    ref("customers"),  # into which another was merged, or whose the account no longer is
+    Column("other_id", BigKey, ForeignKey("customers.id"), index=True),  # merge: the record that no longer rules
+    ref("accounts", nullable=True),  # unlink
+    Column("by", String(100), nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("undone_by", String(100)),
+    Column("undone_at", Moment),
+)
+
+moved_rows = Table(
+    "moved_rows",
+    metadata,
+    key(),
+    ref("moves", index=True),
+    Column("table_name", String(60), nullable=False),
+    Column("key", JSON, nullable=False),
+    Column("was", JSON(none_as_null=True)),  # the columns that were changed, or the whole row; null: there was none
+    Column("becomes", JSON(none_as_null=True)),  # null: the row was taken out
 )
 
 case_numbers = Table(

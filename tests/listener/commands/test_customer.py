@@ -252,8 +252,12 @@ def test_linking_and_unlinking_say_what_they_did(world: DeskWorld) -> None:
     assert "C1's already" in refused(world, "link", "C1", "sandbox", "ANA", "--basis", "verified")
     told = printed(world, "unlink", "C1", "sandbox", "@ana")
     assert "no longer C1's" in told
-    assert "Still open in their name: ES-26-000001" in told
+    assert "the account's own: ES-26-000001" in told
     assert "not linked to C1" in refused(world, "unlink", "C1", "sandbox", "@ana")
+    told = printed(world, "relink", "C1", "sandbox", "@ana")
+    assert "C1's again (verified)" in told
+    assert "Theirs again: ES-26-000001" in told
+    assert "Still open in their name: ES-26-000001" in printed(world, "unlink", "C1", "sandbox", "ana", "--keep-cases")
 
 
 def test_a_wrong_network_or_handle_is_one_sentence(world: DeskWorld) -> None:

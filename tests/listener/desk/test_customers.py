@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from listener import store as stores
 from listener.desk import customers as desk
-from listener.desk import importing, people, spreadsheet
+from listener.desk import importing, people, spreadsheet, unlinking
 from listener.desk.importing import Finding, Import, Task
 from listener.errors import AlreadyDone, Mistake, NotFound
 from listener.store import Store, audit, cases, customers, links, mentions
@@ -51,10 +51,10 @@ def link(world: DeskWorld, customer: Customer, handle: str = "@ana", **how: Any)
         return desk.link(tx, customer, handle=handle, evidence="a letter", now=world.clock(), **chosen)
 
 
-def unlink(world: DeskWorld, customer: Customer, handle: str = "@ana") -> list[str]:
+def unlink(world: DeskWorld, customer: Customer, handle: str = "@ana", **how: Any) -> unlinking.Unlinked:
+    chosen: dict[str, Any] = {"network": "sandbox", "pattern": "ES", "by": "eva"} | how
     with world.store.write() as tx:
-        kept = desk.unlink(tx, customer, network="sandbox", handle=handle, by="eva", now=world.clock())
-        return [case.reference for case in kept]
+        return unlinking.unlink(tx, customer, handle=handle, now=world.clock(), **chosen)
 
 
 def behind(world: DeskWorld, number: int) -> str | None:
@@ -83,19 +83,30 @@ def test_a_link_gives_the_customer_the_open_cases_of_the_account(world: DeskWorl
     assert behind(world, number) == "C1"
 
 
-def test_unlinking_leaves_cases_as_they_are_and_says_which(world: DeskWorld) -> None:
+def test_unlinking_gives_the_account_its_cases_back(world: DeskWorld) -> None:
     ana, _ = add(world, "C1", "C2")
     number = world.hears()
     world.decides(number, open_case=True)
     (given,) = link(world, ana).cases
-    assert unlink(world, ana) == [given.reference]
+    assert [case.reference for case in unlink(world, ana).returned] == [given.reference]
     assert behind(world, number) is None
     with world.store.read() as tx:
-        assert cases.get(tx, given.reference).customer_reference == "C1"
+        assert cases.get(tx, given.reference).customer_reference is None
         assert links.of(tx, ana) == []
         assert audit.about(tx, "customer C1")[-1].action == "customer.unlinked"
     with pytest.raises(NotFound, match="not linked to C1"):
         unlink(world, ana)
+
+
+def test_unlinking_what_was_right_until_now_leaves_cases_and_says_which(world: DeskWorld) -> None:
+    (ana,) = add(world, "C1")
+    number = world.hears()
+    world.decides(number, open_case=True)
+    (given,) = link(world, ana).cases
+    assert [case.reference for case in unlink(world, ana, keep_cases=True).still_theirs] == [given.reference]
+    assert behind(world, number) is None
+    with world.store.read() as tx:
+        assert cases.get(tx, given.reference).customer_reference == "C1"
 
 
 def test_an_account_not_heard_yet_is_linked_when_it_is(world: DeskWorld) -> None:
@@ -660,7 +671,8 @@ def test_the_same_on_postgresql(tmp_path: Path) -> None:
         with database.read() as tx:
             assert [each.name for each in customers.listing(tx, search="LU C2")] == ["Lu"]
         with database.write() as tx:
-            desk.unlink(tx, customers.get(tx, "C1"), network="x", handle="Ana", by="eva", now=bring.now())
+            how = {"network": "x", "handle": "Ana", "pattern": "ES"}
+            unlinking.unlink(tx, customers.get(tx, "C1"), by="eva", now=bring.now(), **how)
         assert bring(file).tally.not_linked == 1
         database.close()
 

@@ -27,10 +27,13 @@ def upgrade() -> None:
         sa.Column("left_alone_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("first_seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("contacts", sa.JSON(), nullable=False),
+        sa.Column("compared_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_accounts")),
         sa.UniqueConstraint("network", "external_id", name=op.f("uq_accounts_network_external_id")),
     )
     with op.batch_alter_table("accounts", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_accounts_compared_at"), ["compared_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_accounts_network_handle"), ["network", "handle"], unique=False)
 
     op.create_table(
@@ -138,9 +141,14 @@ def upgrade() -> None:
         sa.Column("imported", sa.String(length=32), nullable=False),
         sa.Column("added_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("merged_into_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.ForeignKeyConstraint(["merged_into_id"], ["customers.id"], name=op.f("fk_customers_merged_into_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_customers")),
         sa.UniqueConstraint("reference", name=op.f("uq_customers_reference")),
     )
+    with op.batch_alter_table("customers", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_customers_merged_into_id"), ["merged_into_id"], unique=False)
+
     op.create_table(
         "field_types",
         sa.Column("name", sa.String(length=100), nullable=False),
@@ -487,6 +495,7 @@ def upgrade() -> None:
         sa.Column("content_warning", sa.Text(), nullable=False),
         sa.Column("quoted", sa.Text(), nullable=False),
         sa.Column("unanswerable", sa.Text(), nullable=False),
+        sa.Column("sender_proven", sa.Boolean(), nullable=True),
         sa.Column("url", sa.Text(), nullable=True),
         sa.Column("claimed_language", sa.String(length=35), nullable=True),
         sa.Column("parent_id", sa.String(length=300), nullable=True),
@@ -522,6 +531,116 @@ def upgrade() -> None:
             postgresql_where=sa.text("gone_at IS NULL"),
         )
         batch_op.create_index(batch_op.f("ix_mentions_thread_id_posted_at"), ["thread_id", "posted_at"], unique=False)
+
+    op.create_table(
+        "link_codes",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("customer_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("network", sa.String(length=50), nullable=False),
+        sa.Column("issued_by", sa.String(length=100), nullable=False),
+        sa.Column("issued_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("withdrawn_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("account_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("mention_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("used_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name=op.f("fk_link_codes_account_id")),
+        sa.ForeignKeyConstraint(["customer_id"], ["customers.id"], name=op.f("fk_link_codes_customer_id")),
+        sa.ForeignKeyConstraint(["mention_id"], ["mentions.id"], name=op.f("fk_link_codes_mention_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_link_codes")),
+        sa.UniqueConstraint("digest", name=op.f("uq_link_codes_digest")),
+    )
+    with op.batch_alter_table("link_codes", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_link_codes_account_id"), ["account_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_link_codes_customer_id"), ["customer_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_link_codes_mention_id"), ["mention_id"], unique=False)
+
+    op.create_table(
+        "link_tries",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("account_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("mention_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("outcome", sa.String(length=20), nullable=False),
+        sa.Column("link_code_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name=op.f("fk_link_tries_account_id")),
+        sa.ForeignKeyConstraint(["link_code_id"], ["link_codes.id"], name=op.f("fk_link_tries_link_code_id")),
+        sa.ForeignKeyConstraint(["mention_id"], ["mentions.id"], name=op.f("fk_link_tries_mention_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_link_tries")),
+        sa.UniqueConstraint("mention_id", "revision", name=op.f("uq_link_tries_mention_id_revision")),
+    )
+    with op.batch_alter_table("link_tries", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_link_tries_account_id_at"), ["account_id", "at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_link_tries_link_code_id"), ["link_code_id"], unique=False)
+
+    op.create_table(
+        "link_suggestions",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("customer_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("account_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("other_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("reasons", sa.JSON(), nullable=False),
+        sa.Column("strength", sa.String(length=10), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("found_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("decided_by", sa.String(length=100), nullable=True),
+        sa.Column("decided_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name=op.f("fk_link_suggestions_account_id")),
+        sa.ForeignKeyConstraint(["customer_id"], ["customers.id"], name=op.f("fk_link_suggestions_customer_id")),
+        sa.ForeignKeyConstraint(["other_id"], ["customers.id"], name=op.f("fk_link_suggestions_other_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_link_suggestions")),
+        sa.UniqueConstraint("customer_id", "account_id", name=op.f("uq_link_suggestions_customer_id_account_id")),
+        sa.UniqueConstraint("customer_id", "other_id", name=op.f("uq_link_suggestions_customer_id_other_id")),
+    )
+    with op.batch_alter_table("link_suggestions", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_link_suggestions_account_id"), ["account_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_link_suggestions_customer_id"), ["customer_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_link_suggestions_other_id"), ["other_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_link_suggestions_state_id"), ["state", "id"], unique=False)
+
+    op.create_table(
+        "sweeps",
+        sa.Column("name", sa.String(length=50), nullable=False),
+        sa.Column("last_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_sweeps")),
+    )
+
+    op.create_table(
+        "moves",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("kind", sa.String(length=10), nullable=False),
+        sa.Column("customer_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("other_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("account_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("by", sa.String(length=100), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("undone_by", sa.String(length=100), nullable=True),
+        sa.Column("undone_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name=op.f("fk_moves_account_id")),
+        sa.ForeignKeyConstraint(["customer_id"], ["customers.id"], name=op.f("fk_moves_customer_id")),
+        sa.ForeignKeyConstraint(["other_id"], ["customers.id"], name=op.f("fk_moves_other_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_moves")),
+    )
+    with op.batch_alter_table("moves", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_moves_account_id"), ["account_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_moves_customer_id"), ["customer_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_moves_other_id"), ["other_id"], unique=False)
+
+    op.create_table(
+        "moved_rows",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("move_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("table_name", sa.String(length=60), nullable=False),
+        sa.Column("key", sa.JSON(), nullable=False),
+        sa.Column("was", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("becomes", sa.JSON(none_as_null=True), nullable=True),
+        sa.ForeignKeyConstraint(["move_id"], ["moves.id"], name=op.f("fk_moved_rows_move_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_moved_rows")),
+    )
+    with op.batch_alter_table("moved_rows", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_moved_rows_move_id"), ["move_id"], unique=False)
 
     op.create_table(
         "case_events",
