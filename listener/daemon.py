@@ -103,6 +103,7 @@ class Daemon:
             "alerts": (RECHECK_EVERY, self._pipeline.strand_alerts),
             "streams": (self._tick, self._open_streams),
             "watch": (self._tick, self._pipeline.watch),
+            "assign": (self._tick, self._pipeline.assign),
         }
         for account in self._pipeline.accounts:
             jobs[f"poll {account}"] = self._tick, partial(self._pipeline.poll, account=account)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from listener.commands import attaching, caps, deciding, money, unsaved
+from listener.commands import attaching, caps, deciding, from_article, money, unsaved
 from listener.commands.app import App, pass_app
 from listener.commands.output import SomeFailed, block, clip, complain, say
 from listener.commands.running import DEAD_AFTER
@@ -47,9 +47,19 @@ def approve(app: App, drafts: tuple[str, ...], yes: bool) -> None:
     "--alt", "alts", multiple=True, metavar="TEXT", help="What the picture shows, for those who cannot see it."
 )
 @click.option("--no-image", is_flag=True, help="Take its pictures away.")
+@click.option("--from-article", "article", metavar="K12", help="Say what this article answers; see `escucha kb`.")
+@click.option("--language", metavar="CODE", help="Of the article's answer; the draft's own otherwise.")
 @pass_app
 def edit(
-    app: App, draft: str, *, text: str | None, files: tuple[Path, ...], alts: tuple[str, ...], no_image: bool
+    app: App,
+    draft: str,
+    *,
+    text: str | None,
+    files: tuple[Path, ...],
+    alts: tuple[str, ...],
+    no_image: bool,
+    article: str | None,
+    language: str | None,
 ) -> None:
     """Change what a draft says, or the pictures that go with it. It must be approved afterwards.
 
@@ -59,7 +69,13 @@ def edit(
     current = deciding.draft_called(app, draft)
     if current.state not in (DraftState.PROPOSED, DraftState.APPROVED):
         raise AlreadyDone(f"{deciding.who_changed(current)}; only what has not gone out can be edited.")
-    if files or alts or no_image:
+    if article is not None:
+        if text is not None or files or alts or no_image:
+            raise Mistake("--from-article brings its own words; give it without --text and pictures.")
+        fresh = _from_article(app, current, article, language or "")
+    elif language is not None:
+        raise Mistake("--language says in which language an article answers; name it with --from-article K12.")
+    elif files or alts or no_image:
         fresh = _with_pictures(app, current, text=text, files=files, alts=alts, no_image=no_image)
     elif text is not None:
         fresh = _reword(app, current, _words(text))
@@ -126,6 +142,13 @@ def _reword(app: App, draft: Draft, words: str) -> Draft:
     if unsaved.tidy(words) == draft.text:
         raise Mistake(f"D{draft.id} says exactly that already.")
     return deciding.reword(app, draft, words)
+
+
+def _from_article(app: App, draft: Draft, article: str, language: str) -> Draft:
+    with app.store.read() as tx:
+        visibility = draft.seen_by(mentions.get(tx, draft.mention_id).visibility)
+    chosen = from_article.source(app, draft, article, visibility=visibility, language=language)
+    return from_article.use(app, draft, chosen)
 
 
 def _give_back(app: App, draft: Draft, words: str) -> None:
@@ -233,6 +256,7 @@ def _approve(app: App, draft: Draft, *, yes: bool) -> None:
             )
         raise Stale(f"{deciding.who_changed(draft)} since you saw it, as marked above; approve it again to send it so.")
     _mind_the_limits(app, draft, yes=yes)
+    _mind_the_article(app, draft, yes=yes)
     try:
         deciding.approve(app, draft)
     except Stale as stale:
@@ -253,6 +277,16 @@ def _mind_the_limits(app: App, draft: Draft, *, yes: bool) -> None:
     if not already.over:
         return
     complain(f"D{draft.id}: {already.sentence}.")
+    if not yes and not _confirm(f"Approve D{draft.id} all the same?"):
+        raise Mistake(f"D{draft.id} was not approved.")
+
+
+def _mind_the_article(app: App, draft: Draft, *, yes: bool) -> None:
+    """Says that the article which the words were taken from is no longer what it was, and asks."""
+    made = from_article.of(app, draft)
+    if made is None or not made.outdated:
+        return
+    complain(f"D{draft.id} was made from an article: {made.outdated}.")
     if not yes and not _confirm(f"Approve D{draft.id} all the same?"):
         raise Mistake(f"D{draft.id} was not approved.")
 

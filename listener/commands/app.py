@@ -238,6 +238,7 @@ class App:
             allowances=self.allowances,
             renew=self.renew,
             targets=self.targets,
+            assigns=self.config.cases.assign == "auto",
             systems=self.systems,
         )
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from listener.commands import caps, money, unsaved
+from listener.commands import caps, money, suggested, unsaved
 from listener.commands.app import App
 from listener.commands.caps import Already
 from listener.commands.output import clip
@@ -22,6 +22,7 @@ from listener.store import (
     customers,
     decisions,
     inbox,
+    made_from,
     mentions,
     policies,
     switch,
@@ -32,9 +33,13 @@ from listener.store.cases import Case
 from listener.store.customers import Customer
 from listener.store.decisions import StoredDecision
 from listener.store.inbox import Draft, View
+from listener.store.made_from import MadeFrom
 from listener.store.mentions import Mention
 from listener.store.waiting import Said
 from listener.types import DraftState, MentionState, Understanding, Urgency
+
+if TYPE_CHECKING:
+    from listener.desk.suggesting import Suggestion
 
 LOOKING = timedelta(minutes=2)  # so long a colleague counts as having it before their eyes
 BEFORE = 3  # things said in the thread before
@@ -47,7 +52,8 @@ class Card:
 
     `images` are the pictures that go out with `draft`; `broke` says why there is no money to send it, `already` what
     was said to its author and in its thread meanwhile, `kept` where words lie that were written for it and not saved,
-    `tone` which guidelines of the policy its words do not keep.
+    `tone` which guidelines of the policy its words do not keep, `made_from` the article that they were taken from,
+    `articles` those that may help.
     """
 
     mention: Mention
@@ -68,12 +74,19 @@ class Card:
     already: Already = NOTHING
     kept: str = ""
     tone: tuple[str, ...] = ()
+    made_from: MadeFrom | None = None
+    articles: tuple[Suggestion, ...] = ()
 
     @property
     def dangers(self) -> tuple[str, ...]:
         """What the guard found dangerous in it."""
         stops = held_by(self.decision.trace) if self.decision else ()
         return tuple(str(stop.get("reason") or "words of danger") for stop in stops if stop.get("guard") == "risk")
+
+    @property
+    def outdated(self) -> str:
+        """Why the draft's words may no longer be true, where they were taken from an article; else empty."""
+        return self.made_from.outdated if self.made_from else ""
 
     @property
     def waits(self) -> bool:
@@ -126,6 +139,7 @@ def _gather(tx: Transaction, mention: Mention, draft: Draft | None, *, actor: st
         others=tuple(others),
         policy_now=policies.active(tx),
         paused=switch.is_paused(tx, mention.network),
+        made_from=made_from.of_drafts(tx, [draft.id]).get(draft.id) if draft else None,
     )
 
 
@@ -148,6 +162,14 @@ def now_known(app: App, card: Card) -> Card:
         kept=str(unsaved.kept(app, card.draft) or ""),
         tone=_tone(app, card, card.draft),
     )
+
+
+def with_articles(app: App, card: Card) -> Card:
+    """The card with the articles that may help; none beside what was deleted. Loads the model where there are any."""
+    if card.gone:
+        return card
+    language = card.understanding.language if card.understanding else ""
+    return replace(card, articles=suggested.beside(app, card.mention.text, language=language))
 
 
 def _tone(app: App, card: Card, draft: Draft) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from listener.commands import case_asking, case_continue, case_list, case_open, case_show, case_work
+from listener.commands import case_asking, case_assignment, case_continue, case_list, case_open, case_show, case_work
 
 
 @click.group()
@@ -20,6 +20,8 @@ for command in (
     case_show.show_,
     case_open.open_,
     case_work.assign,
+    case_assignment.take,
+    case_assignment.give_back,
     case_work.note,
     case_work.pending,
     case_work.resolve,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from listener.commands import attaching, case_clocks, case_continue, looking
+from listener.commands import attaching, case_assignment, case_clocks, case_continue, looking
 from listener.commands.app import App, pass_app
 from listener.commands.case_plain import as_plain, who
 from listener.commands.drawing import media_line
@@ -36,11 +36,18 @@ def show_(app: App, ref: str, as_json: bool) -> None:
         warned = steps.warned(tx, [found.id], app.now()).get(found.id, ())
     if customer:
         looking.at(app, [f"customer {customer.reference}"], reason=f"case {found.reference}")
+    assignment = case_assignment.of(app, found)
     if as_json:
-        plain = {**as_plain(found, app.now()), "warned": warned, "steps": case_clocks.as_plain(planned)}
+        plain = {
+            **as_plain(found, app.now()),
+            "assignment": assignment,
+            "warned": warned,
+            "steps": case_clocks.as_plain(planned),
+        }
         print_json({**plain, "timeline": told})
         return
-    _print_case(found, customer, told, case_clocks.rows(app, found, planned, warned))
+    rows = [("who has it", case_assignment.in_words(assignment)), *case_clocks.rows(app, found, planned, warned)]
+    _print_case(found, customer, told, rows)
 
 
 def _print_case(case: Case, customer: Customer | None, told: list[Happening], clocks: list[tuple[str, str]]) -> None:
@@ -96,7 +103,7 @@ def _sentence(happening: Happening) -> str:
         return timed
     sentences = {
         "opened": f"opened by {by} for {detail.get('team')}, urgency {detail.get('urgency')}",
-        "assigned": f"given to {detail.get('agent') or detail.get('team')} by {by}",
+        "assigned": case_assignment.sentence(by, detail),
         "urgency": f"urgency raised from {detail.get('was')} to {detail.get('urgency')} by {by}",
         "customer": f"found to be customer {detail.get('customer')}'s, by {by}",
         "note": f"note by {by}" + (f", {detail['completeness']} % complete" if "completeness" in detail else ""),

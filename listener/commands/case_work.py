@@ -6,6 +6,7 @@ from datetime import datetime
 
 import click
 
+from listener.commands import case_assignment
 from listener.commands.app import App, pass_app
 from listener.commands.case_typed import LONGEST_NOTE, done, known_team, typed
 from listener.commands.output import json_option
@@ -17,20 +18,32 @@ from listener.types import CaseState
 @click.argument("ref")
 @click.option("--team", metavar="TEAM", help="The team that works on it from now on.")
 @click.option("--agent", metavar="NAME", help="The person who does; without it, the team has it.")
+@click.option("--auto", is_flag=True, help="Whoever of its team should have it now, by docs/routing.md.")
 @click.option("--take-over", is_flag=True, help="Even if somebody else has it.")
 @json_option
 @pass_app
-def assign(app: App, *, ref: str, team: str | None, agent: str | None, take_over: bool, as_json: bool) -> None:
-    """Give a case to a team, an agent, or both."""
+def assign(
+    app: App, *, ref: str, team: str | None, agent: str | None, auto: bool, take_over: bool, as_json: bool
+) -> None:
+    """Give a case to a team, an agent, or both. Once there are users, the agent must be one."""
     from listener.desk import cases as desk
+    from listener.desk import handing
 
+    if auto and (team or agent or take_over):
+        raise Mistake("--auto says to whom by itself; leave the others out.")
+    if auto:
+        case_assignment.by_itself(app, ref, as_json)
+        return
     if not team and not agent:
-        raise Mistake("Say to whom: --team, --agent, or both.")
+        raise Mistake("Say to whom: --team, --agent, or both; or --auto.")
     team = known_team(app, team)
     agent = typed(agent, "agent's name", 100) if agent else None
     with app.store.write() as tx:
         found = desk.find(tx, ref, app.config.cases.pattern)
-        found = desk.assign(tx, found, team=team, agent=agent, by=app.actor, now=app.now(), take_over=take_over)
+        if agent:
+            found = handing.assign(tx, found, team=team, agent=agent, by=app.actor, now=app.now(), take_over=take_over)
+        else:
+            found = desk.assign(tx, found, team=team, agent=None, by=app.actor, now=app.now(), take_over=take_over)
     done(app, found, f"{found.reference} is {found.agent or found.team}'s now.", as_json)
 
 

@@ -23,7 +23,7 @@ from listener.commands.drawing import MAX_WORDS
 from listener.commands.output import clip, console
 from listener.errors import AlreadyDone, Mistake, Stale
 from listener.escapes import visible
-from listener.store import inbox, mentions, policies, waiting
+from listener.store import inbox, made_from, mentions, policies, waiting
 from listener.store.attachments import NewImage
 from listener.store.inbox import Draft
 from listener.store.mentions import Mention
@@ -142,8 +142,17 @@ def take_back(app: App, number: int, edit: int) -> bool:
     return True
 
 
-def reword(app: App, draft: Draft, text: str, *, images: Sequence[NewImage] | None = None) -> Draft:
+def reword(
+    app: App,
+    draft: Draft,
+    text: str,
+    *,
+    images: Sequence[NewImage] | None = None,
+    made: made_from.Source | None = None,
+) -> Draft:
     """The draft with other words, proposed again; with these pictures, where `images` is not None.
+
+    `made`: the article that they were taken from.
 
     Raises Mistake with every reason why they cannot be sent, Stale when somebody else was at it meanwhile.
     """
@@ -158,6 +167,8 @@ def reword(app: App, draft: Draft, text: str, *, images: Sequence[NewImage] | No
             current = inbox.get(tx, draft.id)
             if current.edit != draft.edit or current.text != draft.text:
                 raise Stale(f"{who_changed(current)} while you wrote; your words were not kept in it.")
+            if made is not None:
+                made_from.note(tx, draft.id, made, by=app.actor, now=app.now())
             return inbox.edit(tx, draft, text=text, length=length, by=app.actor, now=app.now(), images=images)
     except AlreadyDone as error:
         raise Stale(f"{error} Your words were not kept in it.") from error

@@ -82,6 +82,7 @@ def draw(
         ("limits", _limits(card)),
         ("reply", _reply(card, now, changed_from, facts=shape.facts)),
         ("tone", _tone(card)),
+        ("known", _articles(card, width - 8) if shape.facts else []),
         ("why", _why(card, shape)),
         ("case", _case(card, now)),
         ("note", _notes(card)),
@@ -280,6 +281,8 @@ def _reply(card: Card, now: datetime, changed_from: str | None, *, facts: bool) 
         lines.append(Text(f"{length}: {over:,} too long; edit it · {label(draft.template)}", style="red"))
     elif facts:
         lines.append(Text(f"{length} · {label(draft.language)} · {label(draft.template)}", style="dim"))
+    if card.made_from and facts:
+        lines.append(Text(f"from {card.made_from.name} in {label(card.made_from.language)}", style="dim"))
     if draft.state is not DraftState.PROPOSED or draft.decided_by:
         lines.append(Text(label(standing(draft, now)), style="dim", overflow="fold"))
     if draft.reason and draft.state is not DraftState.PROPOSED:
@@ -336,6 +339,17 @@ def _tone(card: Card) -> list[Text]:
     return [Text(label(sentence), style="yellow", overflow="fold") for sentence in card.tone]
 
 
+def _articles(card: Card, width: int) -> list[Text]:
+    """The articles that may help, one a line."""
+    lines = []
+    for each in card.articles:
+        line = Text(f"{each.name:<8}", no_wrap=True, overflow="ellipsis")
+        mark = "" if each.answers else f" · {each.audience}, no reply from it"
+        line.append(clip(each.title, max(width - line.cell_len - len(mark), 12))).append(mark, "dim")
+        lines.append(line)
+    return lines
+
+
 def _notes(card: Card) -> list[Text]:
     """What somebody must know before deciding."""
     notes = []
@@ -345,6 +359,8 @@ def _notes(card: Card) -> list[Text]:
         notes.append(f"set aside: {card.mention.trouble}")
     if card.draft and card.waits and card.policy_now not in (None, card.draft.policy_version):
         notes.append(f"policy {card.draft.policy_version} wrote this; {card.policy_now} rules now")
+    if card.waits and card.outdated:
+        notes.append(f"{card.outdated}, and these words were taken from it")
     notes += [f"{view.actor} is looking at this too" for view in card.others[:3]]
     if card.paused:
         notes.append("sending is paused; what is approved waits")

@@ -15,11 +15,26 @@ from rich.table import Table
 from rich.text import Text
 
 from listener.commands import card as cards
-from listener.commands import case_clocks, explaining_matches, explaining_rules, scored, scores, weighing
+from listener.commands import (
+    case_assignment,
+    case_clocks,
+    explaining_matches,
+    explaining_rules,
+    scored,
+    scores,
+    weighing,
+)
 from listener.commands.app import App, pass_app
 from listener.commands.card import Card
 from listener.commands.drawing import ALL_MEDIA, media_line
-from listener.commands.keys import case_keys, decision_keys, draft_keys, mention_keys, understanding_keys
+from listener.commands.keys import (
+    case_keys,
+    decision_keys,
+    draft_keys,
+    made_from_keys,
+    mention_keys,
+    understanding_keys,
+)
 from listener.commands.output import ago, clip, console, json_option, plain, print_json
 from listener.commands.scores import Needed
 from listener.commands.weighing import Words
@@ -46,6 +61,7 @@ class Reasons:
     matched: Mapping[str, Any] = field(default_factory=dict)  # by rule: why it matched and what it does, where known
     told: tuple[Fate, ...] = ()  # what came of the decision's alerts
     case_score: tuple[Contribution, ...] = ()  # what the score of its case is made of
+    assignment: str = ""  # who has its case, and why
     case_why: str = ""  # why it is in its case
 
 
@@ -101,6 +117,7 @@ def gather(app: App, what: str) -> Reasons:
         matched=explaining_matches.of(app, card.decision),
         told=tuple(told),
         case_score=tuple(case_score),
+        assignment=case_assignment.in_words(case_assignment.of(app, card.case)) if card.case else "",
         case_why=why,
     )
 
@@ -182,8 +199,10 @@ def _verdict(app: App, reasons: Reasons, decision: StoredDecision) -> Table:
         ("policy", f"{decision.policy_version}{standing or ', in force'}; decided {_moment(decision)} UTC"),
         ("model", "" if found and found.model_version == decision.model_version else decision.model_version),
         ("reply", ", ".join(replies) or "none"),
+        ("article", _made(card)),
         ("no answer", card.mention.unanswerable),
         ("case", f"{card.case.reference} {card.case.state}, {card.case.team}{why}" if card.case else ""),
+        ("who has it", reasons.assignment),
         ("promised", _promised(app, decision)),
         ("ignored", decision.ignored),
         ("escalated", f"to {decision.escalate_to}" if decision.escalate_to else ""),
@@ -194,6 +213,15 @@ def _verdict(app: App, reasons: Reasons, decision: StoredDecision) -> Table:
         ("tags", ", ".join(decision.tags)),
     ]
     return _grid([(Text(name, style="dim"), Text(_one_line(value))) for name, value in rows if value])
+
+
+def _made(card: Card) -> str:
+    """Which version of an article its words were taken from, and whether that is still out."""
+    made = card.made_from
+    if made is None:
+        return ""
+    outdated = f"; {made.outdated} since" if made.outdated else ""
+    return f"{made.name} in {made.language}, taken by {made.by} {made.at:%Y-%m-%d %H:%M} UTC{outdated}"
 
 
 def _promised(app: App, decision: StoredDecision) -> str:
@@ -307,6 +335,7 @@ def _plain(reasons: Reasons) -> dict[str, Any]:
         "deleted": card.gone,
         "draft": draft_keys(card.draft) if card.draft else None,
         "drafts": [draft_keys(draft) for draft in card.drafts],
+        "made_from": made_from_keys(card.made_from),
         "understanding": _understood(reasons),
         "decision": decision_keys(card.decision),
         "policy_now": card.policy_now,

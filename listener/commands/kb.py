@@ -19,6 +19,7 @@ for command in (
     kb_looking.list_,
     kb_looking.show,
     kb_looking.search,
+    kb_looking.suggest,
     kb_looking.history,
     kb_writing.add,
     kb_writing.edit,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from listener.commands import encoding, kb_plain, reading_as
+from listener.commands import card as cards
+from listener.commands import encoding, kb_plain, reading_as, suggested
 from listener.commands.app import App, pass_app
 from listener.commands.kb_plain import article_keys, version_keys
 from listener.commands.output import ago, block, clip, counted, fields, heading, json_option, print_json, say, table
@@ -240,3 +241,28 @@ def search(
         say(f"Only words were looked for: {encoder.trouble}")
     elif behind:
         say(f"{counted(len(behind), 'article')} can only be found by words; to change that: escucha kb index")
+
+
+@click.command()
+@click.argument("what", metavar="M12|D7|CASE")
+@click.option("--limit", type=click.IntRange(1, 20), default=3, show_default=True, help="How many at most.")
+@json_option
+@pass_app
+def suggest(app: App, what: str, limit: int, as_json: bool) -> None:
+    """The articles that may help with a mention, the nearest first; none where none is near."""
+    with app.store.read() as tx:
+        card = cards.find(tx, what, pattern=app.config.cases.pattern, actor=app.actor, now=app.now())
+    mention = card.mention
+    if card.gone:
+        raise Mistake(f"M{mention.id} was deleted by its author; nothing is left to find articles for.")
+    language = card.understanding.language if card.understanding else ""
+    found = suggested.beside(app, mention.text, language=language, limit=limit)
+    if as_json:
+        print_json({"mention": f"M{mention.id}", "articles": suggested.keys(found)})
+        return
+    rows = [(each.name, each.audience, f"{each.score:.2f}", each.title) for each in found]
+    table(("article", "for", "near", "title"), rows, empty=f"No article is near M{mention.id}.", wide="title")
+    draft = card.draft
+    if draft is not None and card.waits and any(each.answers for each in found):
+        first = next(each for each in found if each.answers)
+        say(f"\nescucha edit D{draft.id} --from-article K{first.article_id}")

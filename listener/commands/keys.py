@@ -8,6 +8,7 @@ from typing import Any
 from listener.store.cases import Case
 from listener.store.decisions import StoredDecision
 from listener.store.inbox import Draft
+from listener.store.made_from import MadeFrom
 from listener.store.mentions import Mention
 from listener.types import Media, Understanding, Urgency
 
@@ -42,6 +43,14 @@ def draft_keys(draft: Draft) -> dict[str, Any]:
         "posted_url": draft.posted_url,
         "images": draft.images,
     }
+
+
+def made_from_keys(made: MadeFrom | None) -> dict[str, Any] | None:
+    """The article that a draft's words were taken from; `outdated`: why they may no longer be true, else null."""
+    if made is None:
+        return None
+    taken = {"version": made.name, "language": made.language, "by": made.by, "at": made.at}
+    return {**taken, "outdated": made.outdated or None}
 
 
 def mention_keys(mention: Mention) -> dict[str, Any]:

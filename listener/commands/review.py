@@ -19,7 +19,7 @@ from rich.padding import Padding
 from rich.segment import Segment, Segments
 from rich.text import Text
 
-from listener.commands import alike, deciding, explain, money, unsaved
+from listener.commands import alike, deciding, explain, from_article, money, unsaved
 from listener.commands import card as cards
 from listener.commands.answers import tidy_reason
 from listener.commands.app import App, pass_app
@@ -51,6 +51,7 @@ KEYS = {
 }
 MORE_KEYS = {
     "A": ("all alike", "Approve those of the same template, after reading them."),
+    "k": ("knowledge", "Put the answer of an article beside it in place of the reply."),
     "m": ("message", "All of it, with its pictures and what it quotes."),
     "space": ("more", "The next page, where one draft fills several; a counts after the last."),
 }
@@ -174,9 +175,9 @@ class Review:
                     ready = max(ready, now + REPEAT)
                     self._answer("That was too quick to be read; press a again.")
                     continue
-                if sheet.card.dangers and not warned:
+                if (danger := _danger(sheet.card)) and not warned:
                     warned, ready = True, now + REPEAT
-                    self._answer("It was held for words of danger: press a once more to approve it all the same.")
+                    self._answer(f"{danger}: press a once more to approve it all the same.")
                     continue
                 decided = self._approve(draft)
             else:
@@ -213,6 +214,8 @@ class Review:
                 said = card.mention
                 self._page(Group(*words(said.text), *map(media_line, said.media[:ALL_MEDIA]), *quoted(said)), draft.id)
                 return True
+            case "k":
+                return self._from_article(card, draft)
             case "o":
                 self._open(card)
             case "u":
@@ -274,6 +277,32 @@ class Review:
         self._drop_words(draft.id)
         deciding.remember(self.app, fresh)
         self._tell("Edited; a approves these words.", "green")
+        return True
+
+    def _from_article(self, card: Card, draft: Draft) -> bool:
+        """Puts the answer of one of the articles beside it in place of the reply."""
+        able = [each for each in card.articles if each.answers]
+        if not able:
+            self._answer("No article beside it has an answer for everybody.", "dim")
+            return False
+        which = [f"{key} {each.name} {visible(each.title)}" for key, each in enumerate(able, start=1)]
+        self._answer("The answer of which article?\n" + "\n".join(which) + "\nAny other key goes back.", "bold")
+        key = self._key()
+        if not key.isdecimal() or not 0 < int(key) <= len(able):
+            self._answer("Nothing was changed.", "dim")
+            return False
+        seen_by, chosen = draft.seen_by(card.mention.visibility), able[int(key) - 1]
+        self.again = draft.id
+        try:
+            found = from_article.source(self.app, draft, chosen.name, visibility=seen_by, language=chosen.language)
+            from_article.use(self.app, draft, found)
+        except (Stale, AlreadyDone) as error:
+            self._changed(draft, error)
+            return True
+        except Mistake as error:
+            self._tell(str(error))
+            return True
+        self._tell(f"It says what {chosen.name} says; a approves these words.", "green")
         return True
 
     def _drop_words(self, number: int) -> None:
@@ -405,7 +434,7 @@ class Review:
         app, now = self.app, self.app.now()
         with app.store.read() as tx:
             card = cards.of_draft(tx, draft, actor=app.actor, now=now)
-        card = cards.now_known(app, card)
+        card = cards.with_articles(app, cards.now_known(app, card))
         others = len(alike.others(app, draft, least=self.least, leave_out=self.passed)) - 1
         bar: list[RenderableType] = [Text("─" * self._width, style="dim"), self._keys()]
         if others > 0:
@@ -519,6 +548,13 @@ class Review:
             say(unproposed)
         if unknown:
             say(f"Nobody knows whether {unknown} went out: escucha inbox --state unknown")
+
+
+def _danger(card: Card) -> str:
+    """Why a draft is not approved by one press of a key; empty where it is."""
+    if card.dangers:
+        return "It was held for words of danger"
+    return f"{card.outdated}, and these words were taken from it" if card.outdated else ""
 
 
 def _names(numbers: list[int]) -> str:

@@ -9,11 +9,18 @@ import click
 from rich.text import Text
 
 from listener.commands import card as cards
-from listener.commands import deciding, drawing, looking
+from listener.commands import deciding, drawing, looking, suggested
 from listener.commands.app import App, pass_app
 from listener.commands.attaching import image_keys
 from listener.commands.card import Card
-from listener.commands.keys import case_keys, decision_keys, draft_keys, mention_keys, understanding_keys
+from listener.commands.keys import (
+    case_keys,
+    decision_keys,
+    draft_keys,
+    made_from_keys,
+    mention_keys,
+    understanding_keys,
+)
 from listener.commands.output import console, fields, json_option, print_json, say
 from listener.types import DraftState
 
@@ -30,7 +37,7 @@ def show(app: App, what: str, quoted: bool, as_json: bool) -> None:
     now = app.now()
     with app.store.read() as tx:
         card = cards.find(tx, what, pattern=app.config.cases.pattern, actor=app.actor, now=now, before=THREAD)
-    card = cards.now_known(app, card)
+    card = cards.with_articles(app, cards.now_known(app, card))
     if card.customer:
         looking.at(app, [f"customer {card.customer.reference}"], reason=f"mention {card.mention.id}")
     if as_json:
@@ -82,4 +89,6 @@ def _plain(card: Card) -> dict[str, Any]:
         "policy_now": card.policy_now,
         "paused": card.paused,
         "tone": list(card.tone),
+        "made_from": made_from_keys(card.made_from),
+        "articles": suggested.keys(card.articles),
     }

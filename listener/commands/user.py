@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from listener.commands import permitted, user_access
-from listener.commands.actor import problem_of, system_user
+from listener.commands import permitted, user_access, user_profile
+from listener.commands.actor import system_user
 from listener.commands.app import App, pass_app
 from listener.commands.output import clip, fields, heading, json_option, print_json, say, table
 from listener.errors import Mistake
-from listener.escapes import visible
 from listener.types import Role
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-    from listener.store.users import Absence, Profile, User
+    from listener.store.cases import Case
+    from listener.store.users import Absence, User
 
-LONGEST = 100  # characters of a team, a skill, a name on the machine
-MOST = 50  # teams, skills or languages
-NOTHING = "none"  # takes away what stands there
-_MIXED = ("LATIN", "CYRILLIC", "GREEK")  # whose letters look alike
+SAID = 5  # cases that are named one by one
 
 
 @click.group()
@@ -41,36 +36,9 @@ for each in user_access.COMMANDS:
     user.add_command(each)
 
 
-def _profile_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    more = [
-        click.option(
-            "--role",
-            "roles",
-            multiple=True,
-            type=click.Choice([role.value for role in Role]),
-            help="What they do; may be repeated.",
-        ),
-        click.option("--team", "teams", multiple=True, metavar="TEAM", help="A team of the policy; may be repeated."),
-        click.option("--skill", "skills", multiple=True, metavar="SKILL", help="What they know; may be repeated."),
-        click.option(
-            "--language", "languages", multiple=True, metavar="es", help="What they answer in; may be repeated."
-        ),
-        click.option("--capacity", metavar="N|none", help="How many live cases they can have at once."),
-        click.option(
-            "--duty",
-            metavar="CALENDAR|HOURS",
-            help='A calendar of the policy, or hours: "mon-fri 09:00-17:00 Europe/Madrid"; none: always.',
-        ),
-        click.option("--os-user", metavar="NAME", help="Their name on this machine; none: only a token shows them."),
-    ]
-    for option in reversed(more):
-        command = option(command)
-    return command
-
-
 @user.command("add")
 @click.argument("name")
-@_profile_options
+@user_profile.profile_options
 @json_option
 @pass_app
 def add(app: App, /, name: str, as_json: bool, **said: Any) -> None:
@@ -84,9 +52,9 @@ def add(app: App, /, name: str, as_json: bool, **said: Any) -> None:
         first = not users.there_are(tx)
     if first and said["os_user"] is None:
         said["os_user"] = system_user()
-    profile = _profile(app, said, None)
+    profile = user_profile.profile(app, said, None)
     with app.store.write() as tx:
-        added = users.add(tx, checked_name(name), profile, by=app.actor, now=app.now())
+        added = users.add(tx, user_profile.checked_name(name), profile, by=app.actor, now=app.now())
     if as_json:
         print_json(as_plain(added, (), app.now()))
         return
@@ -100,7 +68,7 @@ def add(app: App, /, name: str, as_json: bool, **said: Any) -> None:
 
 @user.command("edit")
 @click.argument("name")
-@_profile_options
+@user_profile.profile_options
 @json_option
 @pass_app
 def edit(app: App, /, name: str, as_json: bool, **said: Any) -> None:
@@ -116,7 +84,7 @@ def edit(app: App, /, name: str, as_json: bool, **said: Any) -> None:
     if user_ is not None and (said["roles"] or said["os_user"] is not None) and Role.ADMIN not in user_.roles:
         raise Mistake("Only an admin changes roles and names on this machine.")
     with app.store.read() as tx:
-        profile = _profile(app, said, users.get(tx, name))
+        profile = user_profile.profile(app, said, users.get(tx, name))
     with app.store.write() as tx:
         became, changed = users.change(tx, name, profile, by=app.actor, now=app.now())
     if as_json:
@@ -131,105 +99,6 @@ def _words(key: str, user_: User) -> str:
     return f"{key.replace('os_user', 'name here')} {shown if shown not in (None, '') else 'none'}"
 
 
-def checked_name(name: str) -> str:
-    """The name as it will be kept. Raises Mistake for one that could be taken for another's."""
-    from listener.store import users
-
-    plain = " ".join(unicodedata.normalize("NFC", name).split())
-    problem = problem_of(plain)
-    scripts = [{kind for letter in word for kind in _MIXED if unicodedata.name(letter, "").startswith(kind)}
-               for word in re.findall(r"\w+", plain)]  # fmt: skip
-    if not problem and any(len(kinds) > 1 for kinds in scripts):
-        problem = "mixes letters that look alike, of several scripts; write it in one"
-    if not problem and len(users.folded(plain)) > LONGEST:
-        problem = "is too long when written out"
-    if problem:
-        raise Mistake(f"{visible(name)[:80]!r} {problem}.")
-    return plain
-
-
-def _profile(app: App, said: dict[str, Any], was: User | None) -> Profile:
-    """What is to be true of them, of what was given and what stands there. Raises Mistake."""
-    from listener.store.users import PROFILE, Profile
-
-    before = {key: getattr(was, key) for key in PROFILE} if was else {}
-    given: dict[str, Any] = {}
-    if said["roles"]:
-        given["roles"] = tuple(role for role in Role if role.value in said["roles"])
-    if said["teams"]:
-        given["teams"] = _teams(app, _list(said["teams"], "team"))
-    if said["skills"]:
-        given["skills"] = tuple(dict.fromkeys(skill.casefold() for skill in _list(said["skills"], "skill")))
-    if said["languages"]:
-        given["languages"] = _languages(_list(said["languages"], "language"))
-    if said["capacity"] is not None:
-        given["capacity"] = _capacity(said["capacity"])
-    if said["duty"] is not None:
-        given["duty"] = _duty(app, said["duty"])
-    if said["os_user"] is not None:
-        given["os_user"] = _os_user(said["os_user"])
-    return Profile(**{"roles": (Role.AGENT,), **before, **given})
-
-
-def _list(values: Sequence[str], what: str) -> tuple[str, ...]:
-    """Each once, without blanks; `none` alone gives nothing. Raises Mistake."""
-    parts = list(dict.fromkeys(part for value in values for part in (p.strip() for p in value.split(",")) if part))
-    if parts == [NOTHING]:
-        return ()
-    if len(parts) > MOST:
-        raise Mistake(f"More than {MOST} are too many for --{what}.")
-    for part in parts:
-        if len(part) > LONGEST or visible(part) != part:
-            raise Mistake(f"{clip(part, 60)!r} is no {what}: it is too long, or holds characters that nobody can see.")
-    return tuple(parts)
-
-
-def _teams(app: App, names: tuple[str, ...]) -> tuple[str, ...]:
-    from listener.commands.case_typed import known_team
-
-    for name in names:
-        known_team(app, name)
-    return names
-
-
-def _languages(codes: tuple[str, ...]) -> tuple[str, ...]:
-    for code in codes:
-        if not re.fullmatch("[a-z]{2}", code.lower()):
-            raise Mistake(f"{clip(code, 20)!r} is no language; use two letters, such as es.")
-    return tuple(dict.fromkeys(code.lower() for code in codes))
-
-
-def _capacity(text: str) -> int | None:
-    if text.strip().casefold() == NOTHING:
-        return None
-    if not re.fullmatch("[0-9]{1,4}", text.strip()):
-        raise Mistake(f"{clip(text, 20)!r} is no number of cases; give 0 to 9999, or none for no limit.")
-    return int(text)
-
-
-def _duty(app: App, text: str) -> str:
-    from listener.desk import duty
-
-    if text.strip().casefold() == NOTHING:
-        return ""
-    read = duty.read(text)
-    if isinstance(read, str) and read:
-        calendars = list(getattr(app.policy, "file").calendars)  # noqa: B009
-        if read not in calendars:
-            there = f"there are: {', '.join(calendars)}" if calendars else "it has none"
-            raise Mistake(f"There is no calendar {read!r} in the policy, {there}; hours are written {duty.EXAMPLE}.")
-    return " ".join(text.split())
-
-
-def _os_user(text: str) -> str | None:
-    if text.strip().casefold() == NOTHING:
-        return None
-    plain = text.strip()
-    if not plain or len(plain) > LONGEST or visible(plain) != plain or any(c.isspace() or c == ":" for c in plain):
-        raise Mistake(f"{clip(text, 40)!r} is no name on a machine.")
-    return plain
-
-
 # --- looking ---
 
 
@@ -240,14 +109,15 @@ def _os_user(text: str) -> str | None:
 @pass_app
 def list_(app: App, *, everybody: bool, team: str | None, as_json: bool) -> None:
     """Who works here."""
-    from listener.store import users
+    from listener.store import assigned, users
 
     now = app.now()
     with app.store.read() as tx:
         found = [each for each in users.listing(tx, disabled=everybody) if team is None or team in each.teams]
-        away = users.absent(tx, now)
+        away, load = users.absent(tx, now), assigned.load(tx)
     if as_json:
-        print_json({"users": [as_plain(each, (), now) | {"away": each.id in away} for each in found]})
+        more = {each.id: {"away": each.id in away, "live_cases": load.get(each.name, 0)} for each in found}
+        print_json({"users": [as_plain(each, (), now) | more[each.id] for each in found]})
         return
     rows = [
         (
@@ -256,12 +126,13 @@ def list_(app: App, *, everybody: bool, team: str | None, as_json: bool) -> None
             ", ".join(each.teams),
             ", ".join(each.skills),
             ", ".join(each.languages),
+            f"{load.get(each.name, 0)}" + (f" of {each.capacity}" if each.capacity is not None else ""),
             "disabled" if not each.enabled else "away" if each.id in away else "",
         )
         for each in found
     ]
     empty = "Nobody was added yet, so everybody may do everything; `escucha user add NAME --role admin` begins."
-    table(("name", "roles", "teams", "skills", "languages", "now"), rows, empty=empty, wide="teams")
+    table(("name", "roles", "teams", "skills", "languages", "cases", "now"), rows, empty=empty, wide="teams")
 
 
 @user.command("show")
@@ -341,14 +212,23 @@ def as_plain(found: User, away: Sequence[Absence], now: datetime) -> dict[str, A
 @json_option
 @pass_app
 def disable(app: App, name: str, as_json: bool) -> None:
-    """They may do nothing any more, from this moment on."""
+    """They may do nothing any more, from this moment on; the cases that they have are their teams' again."""
+    from listener.desk import handing
     from listener.store import users
 
     with app.store.write() as tx:
         found = users.disable(tx, name, by=app.actor, now=app.now())
-    _said(
-        app, found, f"{found.name} may do nothing any more; `escucha user enable {found.name}` takes it back.", as_json
-    )
+        given = handing.leave(tx, found, why=f"{found.name} works here no more", by=app.actor, now=app.now())
+    back_again = f"`escucha user enable {found.name}` takes it back."
+    _said(app, found, f"{found.name} may do nothing any more; {back_again}{_their_teams(given)}", as_json)
+
+
+def _their_teams(given: Sequence[Case]) -> str:
+    """Which cases changed hands, the first few by name."""
+    if not given:
+        return ""
+    named = ", ".join(case.reference for case in given[:SAID])
+    return f" Their teams have again: {named}{f' and {len(given) - SAID} more' if len(given) > SAID else ''}."
 
 
 @user.command("enable")
@@ -372,7 +252,11 @@ def enable(app: App, name: str, as_json: bool) -> None:
 @json_option
 @pass_app
 def away(app: App, *, name: str | None, since: str | None, until: str | None, reason: str, as_json: bool) -> None:
-    """You, or somebody else, are not there: now, or at a later time."""
+    """You, or somebody else, are not there: now, or at a later time.
+
+    Where cases are assigned by themselves and it takes more than two hours, open ones go to others.
+    """
+    from listener.desk import handing
     from listener.store import users
 
     now = app.now()
@@ -382,10 +266,14 @@ def away(app: App, *, name: str | None, since: str | None, until: str | None, re
         raise Mistake("--until must lie after --from, and after now.")
     with app.store.write() as tx:
         found = users.get(tx, user_access.whose(app, name, others=permitted.SUPERVISOR))
+        found = users.by_id(tx, found.id, lock=True)
         users.away(tx, found, since=begins, until=ends, reason=reason.strip()[:200], by=app.actor, now=now)
+        goes = app.config.cases.assign == "auto" and handing.longer(users.absences(tx, found, now), now)
+        why = f"{found.name} is away"
+        given = handing.leave(tx, found, why=why, by=app.actor, now=now, only_open=True) if goes else []
     how_long = f"until {ends:%Y-%m-%d %H:%M} UTC" if ends else f"until `escucha user back {found.name}`"
     begin = "" if begins <= now else f" from {begins:%Y-%m-%d %H:%M} UTC"
-    _said(app, found, f"{found.name} is away{begin} {how_long}.", as_json)
+    _said(app, found, f"{found.name} is away{begin} {how_long}.{_their_teams(given)}", as_json)
 
 
 @user.command("back")

@@ -125,6 +125,11 @@ class Cases(_Section):
         le=3650,
         description="For so many days after its end a case is reopened by a follow-up; after that one opens a new case",
     )
+    assign: Literal["auto", "manual"] = Field(
+        default="auto",
+        description="`auto`: once users are agents, an open case that nobody has is given to one of them "
+        "(docs/routing.md); `manual`: people take and give them",
+    )
 
     @property
     def pattern(self) -> str:

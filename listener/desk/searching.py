@@ -1,11 +1,12 @@
 """Articles found by meaning and by words.
 
-    question | vector  × every passage         | the nearest 50  \
-             | stems   BM25 over what is shelved | the best 50    / reciprocal rank fusion | who may read | the best
+    question | its vector: how like each passage is  | of each text the nearest |
+             | its stems: BM25 of each text          | as a share of the most   | added | who may read | the best
 
-Both lists come from one copy of the shelf that a process keeps in memory until the shelf changes. BM25 is Robertson and
-Zaragoza, "The Probabilistic Relevance Framework" (2009); the fusion is Cormack, Clarke and Büttcher, "Reciprocal Rank
-Fusion outperforms Condorcet" (2009), with their k of 60.
+Both are worked out over one copy of the shelf that a process keeps in memory until the shelf changes. BM25 is Robertson
+and Zaragoza, "The Probabilistic Relevance Framework" (2009). The two are added and not fused by their ranks: a long
+question shares some word with a wrong article nearly always, and ranks do not tell how little that is (Bruch, Gai and
+Ingber, "An Analysis of Fusion Functions for Hybrid Retrieval", 2023; `benchmarks/knowledge.py` shows both).
 """
 
 from __future__ import annotations
@@ -25,17 +26,16 @@ from listener.store import Transaction, shelf
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+LONGEST = 2_000  # characters of a question that are read
 K1, B = 1.2, 0.75  # BM25: how soon a word repeated counts no more; how much long texts pay for their length
-DEEP = 50  # articles of each list that are fused
-FLATTENS = 60  # the k of reciprocal rank fusion
+WORDS = 0.6  # what having every word of the question counts for, beside a likeness of 1
+ALIKE = 0.2  # below this likeness, and without a word of the question, nothing is shown
 
 
 @dataclass(frozen=True, kw_only=True)
 class Hit:
-    """An article that was found, best first. `likeness`: -1 to 1, of its nearest passage; `words`: its BM25.
-
-    `language`: of its text that was found, by meaning where that found it.
-    """
+    """An article that was found. `likeness`: -1 to 1, of its nearest passage, None where only words were looked for;
+    `words`: 0 to 1, how much of the question stands in it; `language`: of its text that was found."""
 
     article_id: int
     language: str
@@ -51,6 +51,7 @@ class Shelf:
     number: int
     articles: NDArray[np.int64]  # of each text
     languages: tuple[str, ...]  # of each text
+    spoken: tuple[str, ...]  # those languages, each once
     readers: tuple[str, ...]  # as desk/readers.py writes them, each once
     readers_of: NDArray[np.int64]  # which of them, of each text
     model: str  # whose vectors these are
@@ -60,11 +61,6 @@ class Shelf:
     counts: NDArray[np.float32]  # of each stem of each text
     stem_of: NDArray[np.int64]  # whose stem it is
     lengths: NDArray[np.float32]  # of each text, in stems
-
-    @property
-    def spoken(self) -> tuple[str, ...]:
-        """The languages that stand there."""
-        return tuple(dict.fromkeys(self.languages))
 
 
 _kept: WeakKeyDictionary[Any, dict[str, Shelf]] = WeakKeyDictionary()  # by database, then by model
@@ -81,26 +77,27 @@ def search(
     kept = taken(tx, model)
     if not len(kept.articles):
         return []
-    likeness = by_meaning(kept, vector) if vector is not None and len(kept.vectors) else None
     words = by_words(kept, question)
-    open_to = _open_to(kept, reader)
-    near = _ranked(kept.articles, np.where(open_to, likeness, -np.inf)) if likeness is not None else {}
-    said = _ranked(kept.articles, np.where(open_to & (words > 0), words, -np.inf))
-    scores: dict[int, float] = {}
-    for ranked in (near, said):
-        for rank, article in enumerate(ranked, start=1):
-            scores[article] = scores.get(article, 0.0) + 1 / (FLATTENS + rank)
-    best = sorted(scores, key=lambda article: (-scores[article], article))[:limit]
-    return [
-        Hit(
-            article_id=article,
-            language=kept.languages[near.get(article, said.get(article, 0))],
-            score=scores[article],
-            likeness=float(likeness[near[article]]) if likeness is not None and article in near else None,
-            words=float(words[said[article]]) if article in said else 0.0,
-        )
-        for article in best
-    ]
+    likeness = np.full(len(kept.articles), -np.inf, np.float32)
+    if vector is not None and len(kept.vectors):
+        likeness = by_meaning(kept, vector)
+    shown = _open_to(kept, reader) & ((words > 0) | (likeness >= ALIKE))
+    scores = np.where(shown, np.maximum(likeness, 0) + WORDS * words, -np.inf)
+    found: dict[int, Hit] = {}
+    for text in np.argsort(-scores, kind="stable"):
+        if scores[text] == -np.inf or len(found) == limit:
+            break
+        article = int(kept.articles[text])
+        if article not in found:
+            near = float(likeness[text])
+            found[article] = Hit(
+                article_id=article,
+                language=kept.languages[text],
+                score=float(scores[text]),
+                likeness=None if near == -np.inf else near,
+                words=float(words[text]),
+            )
+    return list(found.values())
 
 
 def taken(tx: Transaction, model: str) -> Shelf:
@@ -126,31 +123,20 @@ def by_meaning(kept: Shelf, vector: NDArray[Any]) -> NDArray[np.float32]:
 
 
 def by_words(kept: Shelf, question: str) -> NDArray[np.float64]:
-    """The BM25 of each text; 0 where it has no word of the question, read in each of the shelf's languages."""
+    """The BM25 of each text as a share, 0 to 1, of what the question could have at most in the text's language."""
     scores = np.zeros(len(kept.articles), np.float64)
-    wanted = {stems.number(stem, code) for code in kept.spoken for stem in stems.stems(question[:2000], code)}
     many = len(kept.articles)
     mean = float(kept.lengths.mean()) or 1.0
-    for number in wanted:
-        at = np.flatnonzero(kept.stems == np.uint32(number))
-        if not len(at):
-            continue
-        often, texts = kept.counts[at], kept.stem_of[at]
-        rare = np.log1p((many - len(at) + 0.5) / (len(at) + 0.5))
-        scores[texts] += rare * often * (K1 + 1) / (often + K1 * (1 - B + B * kept.lengths[texts] / mean))
+    for language in kept.spoken:
+        most, found = 0.0, np.zeros(many, np.float64)
+        for stem in stems.stems(question[:LONGEST], language):
+            at = np.flatnonzero(kept.stems == np.uint32(stems.number(stem, language)))
+            rare = float(np.log1p((many - len(at) + 0.5) / (len(at) + 0.5)))
+            most += rare * (K1 + 1)
+            often, texts = kept.counts[at], kept.stem_of[at]
+            found[texts] += rare * often * (K1 + 1) / (often + K1 * (1 - B + B * kept.lengths[texts] / mean))
+        scores += found / (most or 1.0)
     return scores
-
-
-def _ranked(of: NDArray[np.int64], scores: NDArray[Any]) -> dict[int, int]:
-    """The best articles in order, each with its text that scored best."""
-    deep = min(len(scores), DEEP * 4)  # texts: an article may stand there in several languages
-    top = np.argpartition(-scores, deep - 1)[:deep]
-    found: dict[int, int] = {}
-    for text in top[np.lexsort((top, -scores[top]))]:
-        if scores[text] == -np.inf or len(found) == DEEP:
-            break
-        found.setdefault(int(of[text]), int(text))
-    return found
 
 
 def _open_to(kept: Shelf, reader: Reader | None) -> NDArray[np.bool_]:
@@ -172,6 +158,7 @@ def _read(rows: Sequence[shelf.Shelved], number: int, model: str) -> Shelf:
         number=number,
         articles=np.array([row.article_id for row in rows], np.int64),
         languages=tuple(row.language for row in rows),
+        spoken=tuple(dict.fromkeys(row.language for row in rows)),
         readers=tuple(groups),
         readers_of=np.array([groups[row.readers] for row in rows], np.int64),
         model=model,

@@ -27,6 +27,7 @@ from listener.desk.purse import Purse
 from listener.errors import EscuchaError, Mistake, NetworkError, Outage, RateLimited, Unavailable
 from listener.flow.act import Acted, act
 from listener.flow.alert import Target, Told, alert, strand
+from listener.flow.assign import assign
 from listener.flow.decide import Company, decide
 from listener.flow.deliver import Delivered, deliver
 from listener.flow.ingest import Ingested, failed, ingest, overhear
@@ -37,6 +38,7 @@ from listener.flow.stream import LIFELESS, Ended, Rests, Signs, note_end, offers
 from listener.flow.understand import understand
 from listener.flow.watch import watch
 from listener.store import Store, Transaction, crm_in, crm_out, outbox, policies, sources, streams
+from listener.store.assigned import Place
 from listener.store.mentions import Saved
 from listener.store.sources import Source, Wanted
 from listener.types import Facts, Page
@@ -78,7 +80,8 @@ class Pipeline:
     `policy` rules where none ever did, and is None where the one that rules cannot be read. `read_policy(text, name)`
     reads another one that was made to rule meanwhile; without it, mentions are left to whoever holds that one.
 
-    `targets` are those of our own people whom alerts reach, by name; `systems` the CRMs.
+    `targets` are those of our own people whom alerts reach, by name; `systems` the CRMs. `assigns`: whether agents are
+    given cases.
     """
 
     def __init__(
@@ -96,6 +99,7 @@ class Pipeline:
         read_policy: Callable[[str, str], Policy] | None = None,
         renew: Callable[[str], None] = lambda _account: None,
         targets: Mapping[str, Target] | None = None,
+        assigns: bool = True,
         systems: Mapping[str, System] | None = None,
     ) -> None:
         self.store = store
@@ -112,6 +116,8 @@ class Pipeline:
         self._network_facts = network_facts
         self._classifier = classifier
         self._company = company
+        self._assigns = assigns
+        self._assigned_up_to: Place | None = None
         self._connections: dict[tuple[str, str], Connector] = {}
         self._locks = {account: threading.Lock() for account in accounts}
         self.purses = {
@@ -492,6 +498,20 @@ class Pipeline:
         until, now = self._hold_looks.get(account), self.clock()
         return until is not None and now < until <= now + budget.CEILING
 
+    def assign(self) -> int:
+        """Gives cases that nobody has to agents, as the settings say; gives how many changed hands."""
+        policy = self.policy
+        if policy is None or not self._assigns:
+            return 0
+        handed, self._assigned_up_to = assign(
+            self.store,
+            now=self.clock(),
+            moved=policy.promises.moved,
+            after=self._assigned_up_to,
+            stopping=self.stopping,
+        )
+        return handed
+
     def watch(self) -> int:
         """Warns, tells and hands on what is late or soon will be; gives how many steps were done."""
         return watch(self.store, now=self.clock(), stopping=self.stopping)
@@ -533,6 +553,7 @@ class Pipeline:
         self.forget()
         self.digest()
         self.watch()
+        self.assign()
         self.alert()
         self.deliver()
         return Round(heard=tuple(heard), sent=sum(each.sent for each in acted))

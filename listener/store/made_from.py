@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from sqlalchemy import select, update
 
+from listener.errors import Stale
 from listener.store import Transaction, audit, upsert
 from listener.store import tables as t
 from listener.types import DraftState
@@ -42,14 +43,24 @@ class MadeFrom:
         return f"{self.name} is replaced by K{self.article_id}@{self.published}"
 
 
-def note(
-    tx: Transaction, draft_id: int, *, article_id: int, number: int, language: str, by: str, now: datetime
-) -> None:
-    """Keeps that the draft's words were taken from that version."""
-    values = {"article_id": article_id, "number": number, "language": language, "by": by, "at": now}
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """A version in one language, from which a reply is made."""
+
+    article_id: int
+    number: int
+    language: str
+
+
+def note(tx: Transaction, draft_id: int, source: Source, *, by: str, now: datetime) -> None:
+    """Keeps that the draft's words were taken from that version. Raises Stale where it is no longer out."""
+    published = tx.scalar(select(t.articles.c.published).where(t.articles.c.id == source.article_id).with_for_update())
+    if published != source.number:
+        raise Stale(f"K{source.article_id}@{source.number} was replaced or retired just now; look again.")
+    values = {**asdict(source), "by": by, "at": now}
     statement = upsert(tx, t.draft_articles).values(draft_id=draft_id, **values)
     tx.execute(statement.on_conflict_do_update(index_elements=["draft_id"], set_=values))
-    name = f"K{article_id}@{number}"
+    name = f"K{source.article_id}@{source.number}"
     audit.record(tx, at=now, by=by, action="draft.from_article", subject=f"draft {draft_id}", article=name)
 
 

@@ -51,12 +51,32 @@ def test_rare_words_count_more_and_small_ones_not_at_all(filled: Shelf) -> None:
 
 
 def test_meaning_finds_what_no_word_does(filled: Shelf) -> None:
-    hits = filled.finds("zzz")
-    assert len(hits) == 3, "the nearest are shown, with how near they are"
-    assert all(hit.words == 0 and hit.likeness is not None for hit in hits)
-    nearest = filled.finds("luz roja router")[0]
-    assert nearest.article_id == 1
-    assert nearest.likeness == pytest.approx(_likeness("luz roja router", ROUTER), abs=2e-3)  # kept in 16 bits
+    with filled.store.read() as tx:
+        vector = embed(["luz roja router"])[0]
+        (hit, *_) = searching.search(tx, "zzz", vector=vector, model=MODEL, reader=None)
+    assert (hit.article_id, hit.words) == (1, 0)
+    assert hit.likeness == pytest.approx(_likeness("luz roja router", ROUTER), abs=2e-3)  # kept in 16 bits
+
+
+def test_what_is_like_nothing_finds_nothing(filled: Shelf) -> None:
+    assert filled.finds("zzz") == []
+
+
+def test_one_word_in_common_does_not_outweigh_the_meaning(filled: Shelf) -> None:
+    with filled.store.read() as tx:
+        vector = embed(["luz roja router parpadea"])[0]
+        question = (
+            "cuándo vuelve la conexión en casa, llevo toda la tarde sin nada y así no se puede trabajar, el cinco"
+        )
+        found = [hit.article_id for hit in searching.search(tx, question, vector=vector, model=MODEL, reader=None)]
+    assert found[0] == 1, "`cinco` stands in the second"
+
+
+def test_every_word_in_common_is_all_that_words_can_say(filled: Shelf) -> None:
+    (hit, *_) = filled.finds("luz roja router", meaning=False)
+    assert 0.5 < hit.words <= 1
+    (less, *_) = filled.finds("luz de unicornio verde", meaning=False)
+    assert 0 < less.words < hit.words / 2
 
 
 def _likeness(question: str, text: ArticleText) -> float:
