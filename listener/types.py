@@ -51,6 +51,23 @@ class Visibility(StrEnum):
         return self if order.index(self) >= order.index(other) else other
 
 
+class ContactKind(StrEnum):
+    """What a profile may name."""
+
+    MAIL = "mail"
+    PHONE = "phone"
+    SITE = "site"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contact:
+    """An address that a person's profile names. `proven`: the network has checked that it is theirs."""
+
+    kind: ContactKind
+    value: str
+    proven: bool = False
+
+
 @dataclass(frozen=True, kw_only=True)
 class Author:
     """A person's identity on one network. `external_id` is that network's own opaque string."""
@@ -64,6 +81,7 @@ class Author:
     created_at: datetime | None = None
     opted_out: bool = False  # the profile asks automatic accounts to keep away (#nobot)
     verified: bool | None = None  # the network vouches for who they are; None: it does not say
+    contacts: tuple[Contact, ...] = ()  # what their profile names; of its words nothing else is kept
 
     def __post_init__(self) -> None:
         if self.created_at is not None:
@@ -95,6 +113,9 @@ class Post:
         ""  # what its author only repeated (a quoted mail, a signature): kept and shown, not read by the model
     )
     unanswerable: str = ""  # why the network takes no answer to this one ("the thread is locked"); empty: it may be
+    sender_proven: bool | None = (
+        None  # whether it is proven that the author sent it; None: only they can use the account
+    )
     language: str | None = None  # what the network claims; the model decides
     edited_at: datetime | None = None
     parent_id: str | None = None
@@ -444,6 +465,19 @@ class SendsView:
     wordings_before: tuple[str, ...] = ()  # what this author or this conversation was told already, newest first
 
 
+class LinkCode(StrEnum):
+    """What came of a one-time code that somebody wrote to us."""
+
+    NONE = "none"
+    LINKED = "linked"  # the account is the customer's
+    WRONG = "wrong"  # nobody was given it
+    EXPIRED = "expired"  # too late, or it was taken back
+    USED = "used"  # another account wrote it first
+    TAKEN = "taken"  # the account is somebody else's
+    ELSEWHERE = "elsewhere"  # it counts on another network
+    TOO_MANY = "too_many"  # not looked at: too many wrong ones came from there
+
+
 @dataclass(frozen=True, kw_only=True)
 class TeamsView:
     """How busy the teams are. `live_cases`: how many open and pending cases each has; who is not named has none."""
@@ -480,6 +514,7 @@ class Situation:
     teams: TeamsView = field(default_factory=TeamsView)
     terms: tuple[str, ...] = ()  # which of what we listen for is in it, as our queries write it
     same_text_by_others: int = 0  # how many other accounts wrote these words within an hour of it, or of now
+    code: LinkCode = LinkCode.NONE
 
 
 class RuleOutcome(StrEnum):

@@ -385,6 +385,7 @@ _MAKERS: dict[str, Callable[..., Condition]] = {
     "author.complaints_last_30_days": _compares(lambda s: s.author.complaints_last_30_days),
     "customer.language": _one_of(lambda s: (s.customer.language or None) if s.customer else None),
     "thread.last_speaker": _one_of(lambda s: s.thread.last_speaker),
+    "code": _one_of(lambda s: s.code),
     "thread.answered_by_colleague": _is(lambda s: s.thread.answered_by_colleague),
 }
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
-from listener.types import Intent, PostKind, Sentiment, Signal, Speaker, Urgency, Visibility
+from listener.types import Intent, LinkCode, PostKind, Sentiment, Signal, Speaker, Urgency, Visibility
 from policies import amounts
 from policies.templates import template_problem
 from policies.words import phrase_pattern, shown
@@ -149,4 +149,7 @@ Visibilities = Annotated[
     tuple[Visibility, ...], _ONE, BeforeValidator(listed, json_schema_input_type=Visibility | list[Visibility])
 ]
 Speakers = Annotated[tuple[Speaker, ...], _ONE, BeforeValidator(listed, json_schema_input_type=Speaker | list[Speaker])]
+LinkCodes = Annotated[
+    tuple[LinkCode, ...], _ONE, BeforeValidator(listed, json_schema_input_type=LinkCode | list[LinkCode])
+]
 Scores = Annotated[dict[Word, Number], Field(min_length=1, max_length=50)]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from listener.types import Intent, PostKind, Speaker, Visibility
+from listener.types import Intent, LinkCode, PostKind, Speaker, Visibility
 from policies.amounts import Comparison, number_comparison
 from policies.bots import NEW_DAYS
 from policies.calendars import weekdays
@@ -260,6 +260,7 @@ _ONE_OF: Mapping[str, frozenset[Any]] = {  # the value is one of those written; 
     "customer.language": frozenset(),
     "time.weekday": frozenset(range(7)),
     "thread.last_speaker": _words(Speaker),
+    "code": _words(LinkCode),
 }
 _SOME_OF = frozenset(
     {"intents", "signals", "areas", "customer.tags", "terms", "time.within", "time.holiday"}

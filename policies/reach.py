@@ -46,7 +46,7 @@ _IMPLIED = {
     "customer.language": {"customer.known"},
 }
 _SPLIT = {"has_media", "author.bot", "customer.known", "thread.is_reply_to_us", "case.exists", "kind", "visibility"}
-_SPLIT |= {"age", "author.mentions_last_7_days", "thread.our_replies", "thread.last_speaker"}
+_SPLIT |= {"age", "author.mentions_last_7_days", "thread.our_replies", "thread.last_speaker", "code"}
 _SPLIT |= {"author.unsolved_complaints", "thread.answered_by_colleague"}  # always the one or the other
 _SPLIT |= {"author.bot_likeness", "author.complaints_last_30_days"}
 _SPLIT |= {"time.within", "time.weekday"}

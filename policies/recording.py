@@ -42,6 +42,7 @@ _KEPT = frozenset(
         "unanswerable",
         "paused",
         "same_text_by_others",
+        "code",
         "now",
         "age",
         "language",

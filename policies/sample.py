@@ -19,6 +19,7 @@ from listener.types import (
     Answerable,
     Facts,
     Intent,
+    LinkCode,
     Mode,
     PostKind,
     Sentiment,
@@ -113,6 +114,7 @@ class _Said(_Block):
     has_media: StrictBool = False
     unanswerable: Text = ""
     paused: StrictBool = False
+    code: LinkCode = Key(default=LinkCode.NONE, description="What came of the one-time code in it.")
     now: Annotated[datetime, BeforeValidator(sentences(_moment), json_schema_input_type=str)] = Key(
         default=_NOW, description="The moment of the decision, with its time zone."
     )

@@ -24,6 +24,7 @@ from policies.fields import (
     Kinds,
     Language,
     Languages,
+    LinkCodes,
     Name,
     NetworkName,
     Number,
@@ -137,6 +138,9 @@ class When(Block):
         default=None,
         alias="thread.last_speaker",
         description="Who spoke there last before this: us, a colleague by hand, the author, another, nobody.",
+    )
+    code: LinkCodes | None = Field(
+        default=None, description="What came of the one-time code in it: linked, wrong, expired, used, … or none."
     )
     thread_answered_by_colleague: StrictBool | None = Field(
         default=None,

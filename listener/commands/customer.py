@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from listener.commands import (
+    customer_code,
     customer_contact,
     customer_import,
     customer_links,
@@ -33,6 +34,7 @@ for command in (
     customer_contact.consent,
     customer_list.list_,
     customer_show.show,
+    customer_code.code,
     customer_links.link,
     customer_links.unlink,
     customer_links.relink,

@@ -112,6 +112,7 @@ PERMITTED: dict[str, frozenset[str]] = {
     "case show": CARE,
     "case take": CARE,
     "customer add": AGENT,
+    "customer code": AGENT,
     "customer consent": AGENT,
     "customer contact": AGENT,
     "customer edit": AGENT,

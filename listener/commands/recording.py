@@ -134,6 +134,7 @@ def _stored(app: App, typed: str) -> tuple[dict[str, Any], dict[str, Any], list[
         "paused": bool(saw.get("paused")),
         "terms": list(saw.get("terms", ())),
         "same_text_by_others": saw.get("same_text_by_others", 0),
+        "code": saw.get("code", "none"),
         "language": read.language.partition("-")[0] or "und",
         "intents": [intent.value for intent in read.intents],
         "sentiment": read.sentiment.value if read.sentiment else "none",

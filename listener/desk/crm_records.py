@@ -9,13 +9,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from listener.desk import people
-from listener.desk.people import Layout, Person
+from listener.desk import belongings, columns, people
+from listener.desk.columns import AS_IT_IS, Layout
+from listener.desk.people import Person
 from listener.errors import Mistake
 from listener.escapes import visible
-from listener.store import Transaction, audit, crm_in, customers
+from listener.store import Transaction, audit, crm_in, customers, field_types
 from listener.store.crm_in import Known
 from listener.store.crm_out import ORIGIN
+from listener.store.field_types import FieldType
 from listener.types import CrmRecord
 
 SAID = 10  # problems that are told of one event or page
@@ -42,7 +44,7 @@ class Taken:
 
 def check(naming: Mapping[str, str]) -> None:
     """Raises Mistake where no customer could come of a CRM's records under those names."""
-    _layout(list(naming.values()))
+    _layout(list(naming.values()), {})
 
 
 def take(
@@ -55,6 +57,7 @@ def take(
     done = Taken()
     known = crm_in.known(tx, system, {record.id for record in records})
     news: dict[str, tuple[CrmRecord, Person, str]] = {}  # by record
+    types = field_types.all_of_them(tx)
     for record in records:
         if record.gone:
             news.pop(record.id, None)
@@ -65,7 +68,7 @@ def take(
             done.older += 1
             continue
         try:
-            person, digest = read(naming, record, known=was)
+            person, digest = read(naming, record, known=was, types=types)
         except Mistake as mistake:
             done.unusable += 1
             done.problems = (*done.problems, f"{visible(record.id)[:80]}: {mistake}")[:SAID]
@@ -107,13 +110,25 @@ def _write(
         else:
             done.unusable += 1
             done.problems = (*done.problems, f"{visible(record.id)[:80]}: The name is missing.")[:SAID]
-    edits = {person.reference: people.merged(person, before.get(person.reference)) for _, person, _ in usable}
-    added = [edit for edit in edits.values() if edit.reference not in before]
-    changed = [edit for edit in edits.values() if edit.reference in before and edit.changed]
+    persons = {person.reference: person for _, person, _ in usable}
     numbers = {reference: customer.id for reference, customer in before.items()}
+    more = {numbers[name]: each.more for name, each in persons.items() if name in numbers and each.more}
+    differ = belongings.differences(tx, more) if more else {}
+    edits = [people.merged(person, before.get(name)) for name, person in persons.items()]
+    added = [edit for edit in edits if edit.reference not in before]
+    known = [edit for edit in edits if edit.reference in before]
+    known = [edit._replace(changed=(*edit.changed, *differ.get(numbers[edit.reference], ()))) for edit in known]
+    changed = [edit for edit in known if edit.changed]
     if added or changed:
-        customers.write(tx, added=added, changed=changed, by=by, now=now, source=f"{ORIGIN}{system}")
-        numbers |= customers.ids(tx, [edit.reference for edit in added])
+        source = f"{ORIGIN}{system}"
+        numbers |= customers.write(tx, added=added, changed=changed, by=by, now=now, source=source)
+        told = {
+            numbers[edit.reference]: (edit.reference, belong)
+            for edit in (*added, *changed)
+            if (belong := persons[edit.reference].more)
+        }
+        if told:
+            belongings.put(tx, told, source=source, by=by, now=now)
     done.added += len(added)
     done.changed += len(changed)
     done.unchanged += len(usable) - len(added) - len(changed)
@@ -136,7 +151,9 @@ def _write(
 # --- one record ---
 
 
-def read(naming: Mapping[str, str], record: CrmRecord, *, known: Known | None) -> tuple[Person, str]:
+def read(
+    naming: Mapping[str, str], record: CrmRecord, *, known: Known | None, types: Mapping[str, FieldType]
+) -> tuple[Person, str]:
     """Who the record is, and the digest of what it says. What it does not mention stays as it is.
 
     Who it is was settled when it first came: its customer keeps their reference. Raises Mistake where it is unusable.
@@ -151,7 +168,7 @@ def read(naming: Mapping[str, str], record: CrmRecord, *, known: Known | None) -
         said = [
             (name, _cell(name, value)) for name, value in record.values.items() if not isinstance(value, (dict, list))
         ]
-    layout, without = _layout([ours for ours, _ in said])
+    layout, without = _layout([ours for ours, _ in said], types)
     cells = [cell for _, cell in said]
     if "reference" in without:
         layout = replace(layout, columns=(*layout.columns, ("reference", "")))
@@ -160,14 +177,14 @@ def read(naming: Mapping[str, str], record: CrmRecord, *, known: Known | None) -
     if isinstance(person, str):
         raise Mistake(f"{person[:300]}.")
     digest = hashlib.sha256(json.dumps(said, ensure_ascii=True).encode()).hexdigest()
-    return (replace(person, reference=known.reference) if known else person), digest
+    return (person._replace(reference=known.reference) if known else person), digest
 
 
-def _layout(names: Sequence[str]) -> tuple[Layout, list[str]]:
+def _layout(names: Sequence[str], types: Mapping[str, FieldType]) -> tuple[Layout, list[str]]:
     """What the columns hold, and which of those that a customer needs are not among them."""
-    folded = [people.fold(name) for name in names]
-    without = [needed for needed in NEEDED if not any(name in people.NAMES[needed] for name in folded)]
-    layout = people.layout([*names, *without], ())
+    folded = [columns.fold(name) for name in names]
+    without = [needed for needed in NEEDED if not any(name in columns.NAMES[needed] for name in folded)]
+    layout = columns.layout([*names, *without], (), AS_IT_IS, types)
     return replace(layout, columns=layout.columns[: len(names)]), without
 
 

@@ -16,7 +16,7 @@ import structlog
 from listener import references, situations
 from listener.contract import Policy
 from listener.desk import cases as desk_cases
-from listener.desk import continuing, joining
+from listener.desk import codes, continuing, joining
 from listener.desk import customers as desk_customers
 from listener.desk.clocks import Moved
 from listener.desk.joining import Found
@@ -49,6 +49,7 @@ from listener.types import (
     Decision,
     Facts,
     Intent,
+    LinkCode,
     MentionState,
     Mode,
     Post,
@@ -146,6 +147,7 @@ class _Matter:
     is_colleague: Callable[[str, str], bool]  # (network, handle), as the policy lists them
     broke: str  # why there is no money to answer
     live_cases: Counter[str]  # by team; grows with the cases that the batch opens
+    code: LinkCode  # what came of the one-time code in it
 
 
 def _gather(
@@ -164,6 +166,7 @@ def _gather(
     if understanding is None:
         mentions.trouble(tx, mention, stage="decide", reason="its understanding is missing", now=now)
         return None
+    tried = None if _is_ours(tx, mention, company) else codes.look(tx, mention, now)
     customer = desk_customers.behind(tx, mention.account_id, mention.network, mention.author.handle, now)
     answered = continuing.answered(tx, mention)
     found = (
@@ -190,7 +193,14 @@ def _gather(
         is_colleague=is_colleague,
         broke=broke,
         live_cases=live_cases,
+        code=tried.outcome if tried else LinkCode.NONE,
     )
+
+
+def _is_ours(tx: Transaction, mention: Mention, company: Company) -> bool:
+    """Whether one of us wrote it, by the account or by what we sent."""
+    ours = identities.ours(tx, mention.network)
+    return mention.author.external_id in ours or company.is_ours(mention.author)
 
 
 def _decide_one(tx: Transaction, policy: Policy, matter: _Matter, facts: str, now: datetime) -> None:
@@ -305,6 +315,7 @@ def _situation(tx: Transaction, matter: _Matter, now: datetime) -> Situation:
         paused=switch.is_paused(tx, mention.network),
         broke=matter.broke,
         teams=TeamsView(live_cases=dict(matter.live_cases)),
+        code=matter.code,
         terms=mention.terms,
         same_text_by_others=authors.wrote_the_same(
             tx,

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, Select, Text, case, cast, func, insert, select, update
 
 from listener.errors import NotFound
 from listener.store import Transaction, addresses, audit, copies, edits, erasing, upsert
@@ -23,7 +23,16 @@ from listener.types import (
     Visibility,
 )
 
-_TOLD_EACH_TIME = ("handle", "display_name", "url", "followers", "bot", "opted_out", "verified")  # of an author
+_TOLD_EACH_TIME = (
+    "handle",
+    "display_name",
+    "url",
+    "followers",
+    "bot",
+    "opted_out",
+    "verified",
+    "contacts",
+)  # of an author
 MAX_COUNT = 2_000_000_000  # as much as an integer column holds everywhere
 AGAIN = timedelta(hours=1)  # until a post is looked up again of which a look told nothing
 MOST_TERMS = 40  # kept with one mention, of all queries that found it
@@ -31,6 +40,7 @@ MOST_TERMS = 40  # kept with one mention, of all queries that found it
 # that it is so much older than the span is left out, lest a first poll's old posts count as written now. No policy
 # answers by itself what is older (`guard: max_age:`), so that nobody gains by saying so.
 BELIEVED = timedelta(days=7)
+MOST_CONTACTS = 10  # kept of what a profile names
 MAX_ID = 300  # characters of an id or a name, as wide as their columns
 MAX_TEXT = 50_000  # characters kept of one post; longer than any network's limit, short of what would choke a terminal
 
@@ -65,6 +75,7 @@ class Mention:
     gone_at: datetime | None
     trouble: str | None
     left_alone_at: datetime | None  # when its author asked us not to be answered any more
+    sender_proven: bool | None = None  # whether it is proven that the author sent it; None: the network's account is
     terms: tuple[str, ...] = ()  # which of our queries' terms are in it
 
 
@@ -139,6 +150,11 @@ def _storable(post: Post) -> Post:
         display_name=_text(post.author.display_name)[:MAX_ID],
         url=addresses.kept(post.author.url),
         followers=None if post.author.followers is None else min(max(post.author.followers, 0), MAX_COUNT),
+        contacts=tuple(
+            replace(each, value=value)
+            for each in post.author.contacts[:MOST_CONTACTS]
+            if (value := _text(each.value)) and len(value) <= MAX_ID
+        ),
     )
     return replace(
         post,
@@ -163,11 +179,14 @@ def _is_storable(post: Post) -> bool:
     ids = (post.parent_id or "", post.thread_id or "", post.language or "")
     texts = (post.text, post.content_warning, post.quoted)
     links = (post.url, author.url, *(each.url or None for each in post.media))
-    together = "".join((*names, *ids, *texts))
+    named = [each.value for each in author.contacts]
+    together = "".join((*names, *ids, *texts, *named))
     return (
         max(map(len, names)) <= MAX_ID
         and max(map(len, ids[:2])) <= MAX_ID
         and len(ids[2]) <= 35
+        and len(named) <= MOST_CONTACTS
+        and max(map(len, named), default=0) <= MAX_ID
         and len(together) <= MAX_TEXT
         and 0 <= (author.followers or 0) <= MAX_COUNT
         and all(link is None or addresses.kept(link) for link in links)
@@ -182,6 +201,7 @@ def _content(post: Post) -> dict[str, Any]:
         "content_warning": post.content_warning,
         "quoted": post.quoted,
         "unanswerable": post.unanswerable,
+        "sender_proven": post.sender_proven,
         "url": post.url,
         "claimed_language": post.language,
         "visibility": post.visibility.value,
@@ -234,6 +254,7 @@ def _accounts(tx: Transaction, network: str, authors: Sequence[Author], now: dat
             "bot": author.bot,
             "opted_out": author.opted_out,
             "verified": author.verified,
+            "contacts": [asdict(contact) for contact in author.contacts],
             "created_at": author.created_at,
             "first_seen_at": now,
         }
@@ -241,7 +262,9 @@ def _accounts(tx: Transaction, network: str, authors: Sequence[Author], now: dat
         for _, author in sorted({author.external_id: author for author in authors}.items())
     ]
     statement = upsert(tx, t.accounts)
-    newer = {name: statement.excluded[name] for name in _TOLD_EACH_TIME}
+    newer: dict[str, Any] = {name: statement.excluded[name] for name in _TOLD_EACH_TIME}
+    same = cast(t.accounts.c.contacts, Text) == cast(statement.excluded.contacts, Text)
+    newer["compared_at"] = case((same, t.accounts.c.compared_at), else_=None)
     statement = statement.on_conflict_do_update(index_elements=["network", "external_id"], set_=newer)
     found = tx.execute(statement.returning(t.accounts.c.id, t.accounts.c.external_id), rows)
     return {row.external_id: row.id for row in found}
@@ -546,5 +569,6 @@ def _mention(row: Row[Any]) -> Mention:
         gone_at=row.gone_at,
         trouble=row.trouble,
         left_alone_at=row.left_alone_at,
+        sender_proven=row.sender_proven,
         terms=tuple(row.terms),
     )

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import policies
-from listener.types import CaseView, CustomerView, PostKind, RuleOutcome, Signal, Speaker, Visibility
+from listener.types import CaseView, CustomerView, LinkCode, PostKind, RuleOutcome, Signal, Speaker, Visibility
 from policies.amounts import duration, duration_comparison, number_comparison, spoken
 from policies.schema import When
 from policies.words import fold, found, phrase_pattern
@@ -129,6 +129,8 @@ CONDITIONS: list[tuple[str, dict[str, Any], bool, str]] = [
     ("customer.fields: {plan: gold}", {}, False, "unknown"),
     ("thread.last_speaker: [us, colleague]", {"thread__last_speaker": Speaker.COLLEAGUE}, True, ""),
     ("thread.last_speaker: us", {}, False, "nobody"),
+    ("code: linked", {"code": LinkCode.LINKED}, True, ""),
+    ("code: [wrong, expired]", {}, False, "none"),
     ("thread.answered_by_colleague: true", {"thread__answered_by_colleague": True}, True, ""),
     ("thread.answered_by_colleague: true", {}, False, "false"),
     ("time.within: office", {}, True, ""),

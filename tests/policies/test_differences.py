@@ -221,8 +221,8 @@ def said(new: dict[str, Any], old: dict[str, Any] | None = None) -> list[str]:
                 "Calendar “office” is new: hours: {mon-fri: [09:00-14:00, 22:00-02:30]}, holidays: [ES-MD].",
                 "Guidelines: `apologise_first.hold` is now false; it was not set.",
                 "Test “a” is new: mention: {text: Hola, network: mastodon, source: test, kind: mention, visibility: "
-                "public, has_media: false, paused: false, now: 2026-01-14 12:00:00+00:00, age: 10m, sentiment: "
-                "neutral}, expect: {rule: [rest]}.",
+                "public, has_media: false, paused: false, code: none, now: 2026-01-14 12:00:00+00:00, age: 10m, "
+                "sentiment: neutral}, expect: {rule: [rest]}.",
             ],
             id="calendars, guidelines and tests",
         ),

@@ -16,6 +16,7 @@ from listener.types import (
     CustomerView,
     Decision,
     Intent,
+    LinkCode,
     PostKind,
     RuleOutcome,
     Sentiment,
@@ -79,6 +80,7 @@ KEYS: dict[str, st.SearchStrategy[Any]] = {
         min_size=1,
     ),
     "thread.last_speaker": st.sampled_from([*Speaker]),
+    "code": st.sampled_from([*LinkCode]),
     "thread.answered_by_colleague": st.booleans(),
     "time.within": calendars,
     "time.outside": calendars,
@@ -169,6 +171,7 @@ def everything(draw: st.DrawFn) -> Situation:
         now=now,
         terms=draw(st.sampled_from([(), ("iberia",), ('"iberia express"', "#iberia")])),
         same_text_by_others=draw(st.integers(0, 9)),
+        code=draw(st.sampled_from(LinkCode)),
         posted_at=now - timedelta(minutes=draw(st.integers(0, 6000))),
         customer=draw(st.sampled_from([None, customer])),
         understanding=replace(

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from connectors import crm_webhook
-from listener.desk import people
+from listener.desk import columns, people
 from listener.desk.crm_systems import System
 from listener.store import Transaction, audit, cases, crm_in, crm_out, crm_ways, customers
 from listener.store.cases import Case
@@ -67,7 +67,7 @@ def moves(escucha: Escucha, case: Case, kind: str, **columns: Any) -> None:
 
 
 def writes(escucha: Escucha, reference: str, name: str, *, source: str = "file.csv") -> None:
-    person = people.read(people.layout(["reference", "name", "email"], []), [reference, name, "ana@example.org"])
+    person = people.read(columns.layout(["reference", "name", "email"], []), [reference, name, "ana@example.org"])
     assert not isinstance(person, str)
     with escucha.store.write() as tx:
         before = customers.known(tx, [reference])

@@ -202,7 +202,7 @@ def test_names_that_no_customer_comes_of(naming: dict[str, str]) -> None:
 def test_values_as_an_import_has_them(value: Any, cell: str) -> None:
     naming = {"id": "reference", "n": "name", "v": "Field"}
     record = CrmRecord(id="C-1", values={"id": "C-1", "n": "Ana", "v": value})
-    person, _ = crm_records.read(naming, record, known=None)
+    person, _ = crm_records.read(naming, record, known=None, types={})
     assert person.fields == {"Field": cell}
 
 
@@ -216,6 +216,8 @@ JSON = st.recursive(
 @given(st.dictionaries(st.sampled_from(["id", "full", "mail", "city", "x.y", "ref", "name"]), JSON), st.booleans())
 def test_no_record_breaks_it(values: dict[str, Any], named: bool) -> None:
     with contextlib.suppress(Mistake):
-        person, digest = crm_records.read(NAMING if named else {}, CrmRecord(id="C-1", values=values), known=None)
+        person, digest = crm_records.read(
+            NAMING if named else {}, CrmRecord(id="C-1", values=values), known=None, types={}
+        )
         assert person.reference
         assert len(digest) == 64
