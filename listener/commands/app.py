@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 import click
 import structlog
 
-from listener.commands.actor import system_user, who_acts
+from listener.commands.actor import DAEMON, system_user, who_acts
 from listener.errors import ConfigProblem, Mistake, NotFound, PolicyProblem
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ class App:
         """The database, its tables made where it is empty. Raises Mistake where nobody may act as `actor`."""
         actor, user = self.actor, system_user()
         opened = self._database
-        opened.users = {} if actor == user else {actor: user}
+        opened.users = {} if actor in (user, DAEMON) else {actor: user}
         opened.country = self.config.customers.country
         opened.audit_key = self.config.audit.sealing
         return opened
