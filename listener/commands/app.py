@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from listener.commands.identity import Identity
     from listener.config import Account, Config
     from listener.contract import Alerts, Classifier, Connector, Crm, Policy
+    from listener.desk.crm_systems import System
     from listener.desk.purse import Purse
     from listener.flow.alert import Target
-    from listener.flow.deliver import System
     from listener.flow.pipeline import Pipeline
     from listener.model.reading import Model
     from listener.store import Store
@@ -304,13 +304,14 @@ class App:
     @cached_property
     def systems(self) -> dict[str, System]:
         """The CRMs of the settings; nothing is connected by asking for them."""
-        from listener.flow.deliver import System
+        from listener.desk.crm_systems import System
 
         return {
             name: System(
                 connect=partial(self.join_crm, name),
                 takes=cast("Any", each.settings).takes,
                 texts=cast("Any", each.settings).texts,
+                receives=cast("Any", each.settings).receives,
             )
             for name, each in self.config.crm.items()
         }

@@ -42,8 +42,11 @@ def run(app: App, once: bool) -> None:
         _one_round(app)
         return
     from listener.daemon import Daemon
+    from listener.reception import Reception
 
-    Daemon(pipeline, tick=app.config.daemon.tick, version=_version()).run()
+    receives = any(system.receives for system in app.systems.values())
+    beside = [Reception(app.config.daemon.listen, pipeline.receive)] if receives else []
+    Daemon(pipeline, tick=app.config.daemon.tick, version=_version(), beside=beside).run()
 
 
 def _tell_of_the_policy(app: App) -> None:
