@@ -82,8 +82,10 @@ WHOLE: dict[str, Any] = {
         },
         {"name": "b", "when": {"any": [{"scores": {"roaming": "> 0.2"}}]}, "then": {"tags": "t"}},
     ],
+    "offers": {"more": {"text": {"es": "Más", "en": "More"}}, "less": {"text": {"es": "Menos"}}},
     "tests": [
-        {"name": "t", "mention": {"text": "a", "customer.fields": {"plan": "x"}, "sends.by_rule_last_day": {"a": 3},
+        {"name": "t", "mention": {"text": "a", "customer.fields": {"plan": "x"}, "customer.types": {"plan": "text"},
+                                  "sends.by_rule_last_day": {"a": 3},
                                   "sends.by_wording_last_day": {"0": 1}, "teams.live_cases": {"care": 1}},
          "expect": {"rule": "a"}},
     ],
