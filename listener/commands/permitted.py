@@ -112,6 +112,7 @@ PERMITTED: dict[str, frozenset[str]] = {
     "case show": CARE,
     "case take": CARE,
     "customer erase": SUPERVISOR,
+    "customer export": SUPERVISOR,
     "customer hold": SUPERVISOR,
     "customer release": SUPERVISOR,
     "customer add": AGENT,
