@@ -132,6 +132,7 @@ PERMITTED: dict[str, frozenset[str]] = {
     "customer unmerge": AGENT,
     "kb add": EVERYBODY,
     "kb doubt": EVERYBODY,
+    "kb draft": CARE,
     "kb edit": EVERYBODY,
     "kb export": EVERYBODY,
     "kb history": EVERYBODY,

@@ -368,6 +368,12 @@ def get(tx: Transaction, mention_id: int) -> Mention:
     return _mention(row)
 
 
+def several(tx: Transaction, mention_ids: Sequence[int]) -> list[Mention]:
+    """Those of these mentions that there are, by their numbers."""
+    query = _joined().where(t.mentions.c.id.in_(list(mention_ids))).order_by(t.mentions.c.id)
+    return [_mention(row) for row in tx.execute(query)] if mention_ids else []
+
+
 def raw(tx: Transaction, mention_id: int) -> dict[str, Any]:
     """What the network said about it, as it was last stored; empty where there is no such mention any more."""
     return dict(tx.scalar(select(t.mentions.c.raw).where(t.mentions.c.id == mention_id)) or {})

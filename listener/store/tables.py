@@ -702,6 +702,7 @@ cases = Table(  # what its events say: store/rebuilding.py
     Column("watchers", JSON, nullable=False, default=list),
     Column("checklist", JSON, nullable=False, default=list),  # what makes it complete: name, weight, whether done
     Index(None, "state", "team"),
+    Index(None, "team", "resolved_at"),
     Index(None, "agent", "state"),
     Column("score", Integer, nullable=False, default=0),
     Column("minutes_per_point", Integer, nullable=False),  # how long waiting is worth one

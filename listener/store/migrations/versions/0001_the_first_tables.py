@@ -431,6 +431,7 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_cases_parent_id"), ["parent_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_cases_snoozed_until"), ["snoozed_until"], unique=False)
         batch_op.create_index(batch_op.f("ix_cases_state_team"), ["state", "team"], unique=False)
+        batch_op.create_index(batch_op.f("ix_cases_team_resolved_at"), ["team", "resolved_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_cases_state_queue_at_id"), ["state", "queue_at", "id"], unique=False)
 
     op.create_table(
