@@ -202,9 +202,7 @@ def _still(app: App, tx: Transaction, path: str, allowed: frozenset[str]) -> Non
     acting = app.acting
     if acting.user is None:
         if users.there_are(tx):
-            raise Mistake(
-                "Somebody added the first user a moment ago, so everybody must show who they are; run it again."
-            )
+            raise Mistake("There are users by now, so everybody must show who they are; run it again.")
         return
     now = users.by_id(tx, acting.user.id)
     if not now.enabled or not users.same_person(now.name, acting.name):
