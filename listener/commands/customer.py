@@ -11,6 +11,7 @@ from listener.commands import (
     customer_links,
     customer_list,
     customer_merging,
+    customer_privacy,
     customer_record,
     customer_show,
 )
@@ -35,6 +36,10 @@ for command in (
     customer_list.list_,
     customer_show.show,
     customer_code.code,
+    customer_privacy.export,
+    customer_privacy.erase,
+    customer_privacy.hold,
+    customer_privacy.release,
     customer_links.link,
     customer_links.unlink,
     customer_links.relink,

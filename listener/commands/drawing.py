@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -13,6 +14,7 @@ from rich.text import Text
 from listener.commands import attaching
 from listener.commands.card import Card, held_by
 from listener.commands.output import ago, clip, counted, spell
+from listener.desk.suggesting import Suggestion
 from listener.escapes import visible
 from listener.store.inbox import Draft
 from listener.store.mentions import Mention
@@ -64,11 +66,12 @@ def draw(
     shape: Shape = FULL,
     progress: str = "",
     changed_from: str | None = None,
+    width: int = WIDEST,
 ) -> Group:
-    """The card, at most `WIDEST` columns wide. `changed_from`: the reply as this person last saw it, to mark what
+    """The card, at most `width` columns wide. `changed_from`: the reply as this person last saw it, to mark what
     differs.
     """
-    width = min(console.width, WIDEST)
+    width = min(console.width, width)
     grid = Table.grid(padding=(0, 1, 0, 0))
     grid.add_column(width=6, style="dim", no_wrap=True)
     grid.add_column(width=width - 8, overflow="fold")
@@ -82,7 +85,7 @@ def draw(
         ("limits", _limits(card)),
         ("reply", _reply(card, now, changed_from, facts=shape.facts)),
         ("tone", _tone(card)),
-        ("known", _articles(card, width - 8) if shape.facts else []),
+        ("known", articles_of(card.articles, width - 8) if shape.facts else []),
         ("why", _why(card, shape)),
         ("case", _case(card, now)),
         ("note", _notes(card)),
@@ -339,10 +342,10 @@ def _tone(card: Card) -> list[Text]:
     return [Text(label(sentence), style="yellow", overflow="fold") for sentence in card.tone]
 
 
-def _articles(card: Card, width: int) -> list[Text]:
+def articles_of(articles: Sequence[Suggestion], width: int) -> list[Text]:
     """The articles that may help, one a line."""
     lines = []
-    for each in card.articles:
+    for each in articles:
         line = Text(f"{each.name:<8}", no_wrap=True, overflow="ellipsis")
         mark = "" if each.answers else f" · {each.audience}, no reply from it"
         line.append(clip(each.title, max(width - line.cell_len - len(mark), 12))).append(mark, "dim")
