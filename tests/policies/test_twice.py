@@ -63,7 +63,7 @@ def test_other_problems_are_told_beside_it() -> None:
 WHOLE: dict[str, Any] = {
     "name": "whole",
     "language": "es",
-    "teams": {"care": {}, "boss": {}},
+    "teams": {"care": {"steps": {"ask": 20, "solve": 80}}, "boss": {}},
     "default_team": "care",
     "networks": {"mastodon": {"mode": "manual"}, "x": {"mode": "auto"}},
     "guard": {"colleagues": {"mastodon": ["ana"], "x": ["luis"]}},
