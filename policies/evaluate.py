@@ -284,6 +284,7 @@ class Rules:
             title=f"{matter.capitalize()} on {situation.network}",
             tags=tags,
             promise=promise,
+            checklist=self.routes.checklist(team),
         )
 
     @staticmethod

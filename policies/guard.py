@@ -39,6 +39,7 @@ from listener.types import (
     Decision,
     Facts,
     GuardTrace,
+    Item,
     Level,
     Mode,
     ReplyPlan,
@@ -155,6 +156,10 @@ class Guarded:
     def skills_for(self, areas: Sequence[str]) -> tuple[str, ...]:
         """What whoever works on something about these areas must know."""
         return self._rules.routes.skills(areas)
+
+    def checklist_of(self, team: str) -> tuple[Item, ...]:
+        """What makes the cases of that team complete, in order."""
+        return self._rules.routes.checklist(team)
 
     @property
     def longest_overtaking(self) -> timedelta:

@@ -47,7 +47,7 @@ from policies.sample import MOST, Sample
 from policies.schema_drafts import Guidelines, Template
 from policies.schema_guard import Guard
 from policies.schema_levels import Escalation, ServiceLevels
-from policies.schema_routing import Capacity, Minutes, Points, Skills
+from policies.schema_routing import Capacity, Checklist, Minutes, Points, Skills
 from policies.shares import Sending
 
 LEAST_EXAMPLES = 5
@@ -353,6 +353,9 @@ class Team(Block):
     overflow: Reference | None = Field(default=None, description="The team that gets new cases while it is full.")
     mode: Sending | None = Field(
         default=None, description="manual, or a share: `{auto: 10%}`, for replies in its cases."
+    )
+    steps: Checklist | None = Field(
+        default=None, description="What makes its cases complete: each step in order, with its weight."
     )
 
 

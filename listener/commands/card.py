@@ -25,6 +25,7 @@ from listener.store import (
     made_from,
     mentions,
     policies,
+    sight,
     switch,
     waiting,
 )
@@ -122,6 +123,13 @@ def _gather(tx: Transaction, mention: Mention, draft: Draft | None, *, actor: st
     made = decisions.decisions_of(tx, mention.id)
     if draft:
         made = [decision for decision in made if decision.revision == draft.revision] or made
+    case = cases.of_mention(tx, mention.id)
+    looks = sight.of(tx)
+    if case and looks and sight.private(mention.visibility) and not looks.sees_case(case):
+        raise Mistake(
+            f"M{mention.id} was written to us in private and is in {case.reference}, which is {case.team}'s; ask a "
+            "supervisor."
+        )
     customer = customers.behind(tx, mention.account_id)
     others = inbox.looked_at_by_others(tx, draft.id, actor=actor, since=now - LOOKING) if draft else []
     return Card(
@@ -133,7 +141,7 @@ def _gather(tx: Transaction, mention: Mention, draft: Draft | None, *, actor: st
         understanding=decisions.understanding_of(tx, mention.id),
         customer=customer,
         open_cases=cases.open_count(tx, customer.id) if customer else 0,
-        case=cases.of_mention(tx, mention.id),
+        case=case,
         before=tuple(waiting.said_before(tx, mention, limit=before)),
         earlier=tuple(mentions.earlier_texts(tx, mention.id)),
         others=tuple(others),

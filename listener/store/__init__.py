@@ -324,7 +324,9 @@ def connect(url: str) -> Store:
             return Store(_sqlite(address), address)
         if address.get_backend_name() == "postgresql":
             address = address.set(drivername="postgresql+psycopg")
-            return Store(create_engine(address, pool_pre_ping=True), address)
+            return Store(
+                create_engine(address, pool_pre_ping=True, execution_options={"preserve_rowcount": True}), address
+            )
     except ArgumentError as error:
         raise Mistake("database.url is not an address: write sqlite:///escucha.db or postgresql://…") from error
     except (NoSuchModuleError, ModuleNotFoundError) as error:
