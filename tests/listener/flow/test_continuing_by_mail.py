@@ -153,12 +153,17 @@ def test_a_new_mail_from_the_address_that_we_wrote_to_goes_on_with_the_case(desk
     case, _, _ = gone_on(desk)
     desk.writes("Se me olvidó decirles la dirección.", subject="señal")
     desk.round()
-    assert desk.inside(case)[-1] == "Se me olvidó decirles la dirección."
+    assert desk.inside(case)[-1].endswith("Se me olvidó decirles la dirección.")
 
 
-def test_a_stranger_who_knows_the_reference_gets_into_no_case(desk: Desk) -> None:
-    case, _, _ = gone_on(desk)
-    before = desk.inside(case)
+def test_a_stranger_who_knows_the_reference_is_not_who_we_go_on_with(desk: Desk) -> None:
+    desk.says("@marca me va mal, no tengo señal")
+    desk.round()
+    with desk.store.read() as tx:
+        (case,) = cases.listing(tx)
     desk.writes("Cuéntenme qué dijo, por favor.", sender="mallory@evil.example", subject=f"Re: {case.reference}")
     desk.round()
-    assert desk.inside(case) == before
+    with desk.store.read() as tx:
+        begun = continuing.start(tx, cases.by_id(tx, case.id))
+        assert continuing.where(tx, begun, "mail") == ""
+    assert [word.text for word in begun.words] == ["@marca me va mal, no tengo señal"]
