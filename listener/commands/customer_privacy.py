@@ -1,4 +1,4 @@
-"""`escucha customer erase | hold | release`: a person's right to be forgotten, and what stands against it."""
+"""`escucha customer export | erase | hold | release`: a person's right to know and to be forgotten."""
 
 from __future__ import annotations
 
@@ -113,6 +113,44 @@ def _say_places(heading: str, places: tuple[object, ...]) -> None:
         output.say()
         output.say(heading)
         output.table(("where", "what"), [(each.where, each.what) for each in places], empty="")  # type: ignore[attr-defined]
+
+
+@click.command()
+@click.argument("ref")
+@click.option("--to", "folder", required=True, type=click.Path(path_type=Path), help="A folder that is not there yet.")
+@click.option("--language", default="", help="Of the page, es or en. [default: the customer's, else ours]")
+@output.json_option
+@pass_app
+def export(app: App, *, ref: str, folder: Path, language: str, as_json: bool) -> None:
+    """Write all that is held about a person into a folder, as files that they can read.
+
+    REF is a customer's reference, or an account that is nobody's: mastodon:@ana@example.social. There is a page in
+    their language, and each kind of thing as CSV and JSON. What other people wrote is not given away.
+    """
+    from listener.desk import dossier
+    from listener.store import audit, persons
+
+    settings = app.config.brand
+    with app.store.read() as tx:
+        known = persons.find(tx, ref)
+        handed = dossier.hand_over(
+            tx,
+            known.person,
+            folder,
+            language=language or known.language or settings.languages[0],
+            company=settings.name or "this company",
+            now=app.now(),
+        )
+    with app.store.write() as tx:
+        subject = f"customer {ref.strip()}" if known.person.customers else f"account {known.person.accounts[0]}"
+        audit.record(tx, at=app.now(), by=app.actor, action="customer.exported", subject=subject)
+    if as_json:
+        output.print_json(handed)
+        return
+    output.table(
+        ("what", "how many"), [(kind.replace("_", " "), count) for kind, count in handed.counts.items()], empty=""
+    )
+    output.say(f"Written to {handed.folder}: begin with {handed.folder / 'index.html'}. It is theirs; guard it.")
 
 
 @click.command()

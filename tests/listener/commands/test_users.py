@@ -189,6 +189,16 @@ def test_admins_may_everything_and_supervisors_what_those_they_lead_may() -> Non
         assert roles == permitted.ADMIN or Role.SUPERVISOR in roles, path
 
 
+@pytest.mark.parametrize("command", ["customer list", "customer add C-1 --name Eva"])
+def test_no_other_way_of_writing_the_databases_address_makes_everybody_free(desk: Desk, command: str) -> None:
+    desk.joins("marta", "--role", "admin")
+    desk.by("", "user", "edit", "ana", "--os-user", "somebody-else")
+    address = {"ESCUCHA_DATABASE__URL": f"sqlite:///{desk.folder / 'escucha.db'}?timeout=5"}
+    refused(desk.run(*command.split(), actor="", environment=address))
+    with desk.store.read() as tx:
+        assert customers.listing(tx) == []
+
+
 def test_help_needs_nobody(desk: Desk) -> None:
     assert desk.run("case", "list", "--help", actor="", environment={"ESCUCHA_TOKEN": "nonsense"}).exit_code == 0
 
