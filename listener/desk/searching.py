@@ -154,7 +154,7 @@ def _read(rows: shelf.Columns, number: int, model: str) -> Shelf:
     ours = np.fromiter((of == model and bool(vectors) for of, vectors in kinds), bool, many)
     read = np.flatnonzero(ours)
     passages = np.fromiter(rows.passages, np.int64, many)[read]
-    vectors = rows.vectors if len(read) == many else [rows.vectors[at] for at in read]
+    vectors = rows.vectors if len(read) == many else [rows.vectors[at] for at in read.tolist()]
     flat = np.frombuffer(b"".join(vectors), np.float16)
     return Shelf(
         number=number,
