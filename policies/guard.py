@@ -36,12 +36,14 @@ from datetime import datetime, timedelta
 
 from listener.types import (
     CaseView,
+    CustomerView,
     Decision,
     Facts,
     GuardTrace,
     Item,
     Level,
     Mode,
+    Offer,
     ReplyPlan,
     Situation,
     Understanding,
@@ -116,6 +118,10 @@ class Guarded:
     def mode_on(self, network: str) -> Mode | Share:
         """How replies go out on that network, settings included; the levels below can only make it stricter."""
         return self._rules.mode_on(network)
+
+    def offers(self, customer: CustomerView, now: datetime) -> tuple[Offer, ...]:
+        """What an agent may offer that customer, in their language; `customer` holds all of their fields. Pure."""
+        return self._rules.offers.to(customer, now)
 
     def is_colleague(self, network: str, handle: str) -> bool:
         """Whether `guard: colleagues:` names that account on that network."""

@@ -74,6 +74,9 @@ PERMITTED: dict[str, frozenset[str]] = {
     "audit rekey": ADMIN,
     "audit show": SUPERVISOR,
     "audit verify": MACHINE,
+    "privacy erasures": SUPERVISOR,
+    "privacy preview": SUPERVISOR,
+    "privacy run": SUPERVISOR,
     "demo": MACHINE,
     "try": MACHINE,
     "run": MACHINE,
@@ -126,6 +129,7 @@ PERMITTED: dict[str, frozenset[str]] = {
     "case watch": CARE,
     "case take": CARE,
     "customer erase": SUPERVISOR,
+    "customer export": SUPERVISOR,
     "customer hold": SUPERVISOR,
     "customer release": SUPERVISOR,
     "customer add": AGENT,
@@ -217,9 +221,7 @@ def _still(app: App, tx: Transaction, path: str, allowed: frozenset[str]) -> Non
     acting = app.acting
     if acting.user is None:
         if users.there_are(tx):
-            raise Mistake(
-                "Somebody added the first user a moment ago, so everybody must show who they are; run it again."
-            )
+            raise Mistake("There are users by now, so everybody must show who they are; run it again.")
         return
     now = users.by_id(tx, acting.user.id)
     if not now.enabled or not users.same_person(now.name, acting.name):

@@ -209,9 +209,9 @@ def test_the_keys_are_those_that_the_docs_promise(world: DeskWorld) -> None:
 
 
 def told_elsewhere() -> set[str]:
-    """Keys of a case or a draft, which docs/moderators.md and docs/customers-and-cases.md promise."""
+    """Keys of a case or a draft, which docs/moderators.md and docs/cases.md promise."""
     root = Path(__file__).parents[3] / "docs"
-    pages = "".join((root / name).read_text(encoding="utf-8") for name in ("moderators.md", "customers-and-cases.md"))
+    pages = "".join((root / name).read_text(encoding="utf-8") for name in ("moderators.md", "cases.md"))
     return {part for part in pages.replace("`", " ").replace(",", " ").split() if part.isidentifier()}
 
 
