@@ -12,7 +12,8 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from types import FrameType
@@ -39,8 +40,17 @@ JUMP = 2.0  # seconds by which the clock may drift between two looks before it h
 class Daemon:
     """One running process: ticks the stages until it is told to stop."""
 
-    def __init__(self, pipeline: Pipeline, *, tick: timedelta, version: str) -> None:
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        *,
+        tick: timedelta,
+        version: str,
+        beside: Sequence[AbstractContextManager[object]] = (),
+    ) -> None:
+        """`beside`: what is open as long as it runs."""
         self._pipeline = pipeline
+        self._beside = beside
         self._tick = tick
         self._version = version
         self._started_at = pipeline.clock()
@@ -52,6 +62,12 @@ class Daemon:
 
     def run(self, *, handle_signals: bool = True) -> None:
         """Ticks until `stop` or a signal; then finishes what is in hand and leaves nothing half-done."""
+        with ExitStack() as stack:
+            for each in self._beside:
+                stack.enter_context(each)
+            self._run(handle_signals=handle_signals)
+
+    def _run(self, *, handle_signals: bool) -> None:
         # A stage that outlasts its tick is no news: the next tick finds it still at work and leaves it alone.
         logging.getLogger("apscheduler").setLevel(logging.ERROR)
         if handle_signals:

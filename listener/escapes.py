@@ -22,6 +22,11 @@ _HIDDEN = re.compile(
 _TAGGED_FLAG = re.compile("\U0001f3f4[\U000e0061-\U000e007a\U000e0030-\U000e0039]{2,6}\U000e007f")
 
 
+def may_hide(text: str) -> bool:
+    """Whether `visible` could show the text otherwise than it is; quick, for many texts of which hardly any does."""
+    return _HIDDEN.search(text) is not None
+
+
 def visible(text: str, *, lines: bool = False) -> str:
     """The text with every hidden or commanding character as an escape; `lines` keeps line breaks and tabs."""
     if lines:

@@ -14,7 +14,8 @@ from listener.errors import Mistake
 from listener.escapes import visible
 
 LONGEST = 80  # characters
-NOBODYS = frozenset({"daemon", "network", "policy", "rule", "uid"})  # first words of names that the log itself uses
+DAEMON = "daemon"  # as who what nobody typed is done
+NOBODYS = frozenset({DAEMON, "network", "policy", "rule", "uid"})  # first words of names that the log itself uses
 _BLANK = re.compile("[\u2800\ufe00-\ufe0f]")  # they print, as nothing
 
 

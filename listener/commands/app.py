@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 import click
 import structlog
 
-from listener.commands.actor import system_user, who_acts
+from listener.commands.actor import DAEMON, system_user, who_acts
 from listener.errors import ConfigProblem, Mistake, NotFound, PolicyProblem
 
 if TYPE_CHECKING:
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from listener.commands.identity import Identity
     from listener.config import Account, Config
     from listener.contract import Alerts, Classifier, Connector, Crm, Policy
+    from listener.desk.crm_systems import System
     from listener.desk.purse import Purse
     from listener.flow.alert import Target
-    from listener.flow.deliver import System
     from listener.flow.pipeline import Pipeline
     from listener.model.reading import Model
     from listener.store import Store
@@ -140,7 +140,7 @@ class App:
         """The database, its tables made where it is empty. Raises Mistake where nobody may act as `actor`."""
         actor, user = self.actor, system_user()
         opened = self._database
-        opened.users = {} if actor == user else {actor: user}
+        opened.users = {} if actor in (user, DAEMON) else {actor: user}
         opened.country = self.config.customers.country
         opened.audit_key = self.config.audit.sealing
         return opened
@@ -304,13 +304,14 @@ class App:
     @cached_property
     def systems(self) -> dict[str, System]:
         """The CRMs of the settings; nothing is connected by asking for them."""
-        from listener.flow.deliver import System
+        from listener.desk.crm_systems import System
 
         return {
             name: System(
                 connect=partial(self.join_crm, name),
                 takes=cast("Any", each.settings).takes,
                 texts=cast("Any", each.settings).texts,
+                receives=cast("Any", each.settings).receives,
             )
             for name, each in self.config.crm.items()
         }

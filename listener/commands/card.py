@@ -19,17 +19,21 @@ from listener.store import (
     Transaction,
     attachments,
     cases,
+    codes,
     customers,
     decisions,
     inbox,
     made_from,
     mentions,
     policies,
+    sight,
+    suggestions,
     switch,
     waiting,
 )
 from listener.store.attachments import Image
 from listener.store.cases import Case
+from listener.store.codes import Tried
 from listener.store.customers import Customer
 from listener.store.decisions import StoredDecision
 from listener.store.inbox import Draft, View
@@ -42,6 +46,7 @@ if TYPE_CHECKING:
     from listener.desk.suggesting import Suggestion
 
 LOOKING = timedelta(minutes=2)  # so long a colleague counts as having it before their eyes
+MAY_BE = 2  # suggestions shown
 BEFORE = 3  # things said in the thread before
 NOTHING = Already()
 
@@ -76,6 +81,8 @@ class Card:
     tone: tuple[str, ...] = ()
     made_from: MadeFrom | None = None
     articles: tuple[Suggestion, ...] = ()
+    may_be: tuple[suggestions.Suggestion, ...] = ()  # whose account it may be
+    code: Tried | None = None  # what came of a one-time code in it
 
     @property
     def dangers(self) -> tuple[str, ...]:
@@ -122,6 +129,13 @@ def _gather(tx: Transaction, mention: Mention, draft: Draft | None, *, actor: st
     made = decisions.decisions_of(tx, mention.id)
     if draft:
         made = [decision for decision in made if decision.revision == draft.revision] or made
+    case = cases.of_mention(tx, mention.id)
+    looks = sight.of(tx)
+    if case and looks and sight.private(mention.visibility) and not looks.sees_case(case):
+        raise Mistake(
+            f"M{mention.id} was written to us in private and is in {case.reference}, which is {case.team}'s; ask a "
+            "supervisor."
+        )
     customer = customers.behind(tx, mention.account_id)
     others = inbox.looked_at_by_others(tx, draft.id, actor=actor, since=now - LOOKING) if draft else []
     return Card(
@@ -133,13 +147,15 @@ def _gather(tx: Transaction, mention: Mention, draft: Draft | None, *, actor: st
         understanding=decisions.understanding_of(tx, mention.id),
         customer=customer,
         open_cases=cases.open_count(tx, customer.id) if customer else 0,
-        case=cases.of_mention(tx, mention.id),
+        case=case,
         before=tuple(waiting.said_before(tx, mention, limit=before)),
         earlier=tuple(mentions.earlier_texts(tx, mention.id)),
         others=tuple(others),
         policy_now=policies.active(tx),
         paused=switch.is_paused(tx, mention.network),
         made_from=made_from.of_drafts(tx, [draft.id]).get(draft.id) if draft else None,
+        may_be=() if customer else tuple(suggestions.waiting(tx, account_id=mention.account_id, limit=MAY_BE)),
+        code=codes.last_tried(tx, mention.id),
     )
 
 
@@ -210,7 +226,8 @@ def find(tx: Transaction, typed: str, *, pattern: str, actor: str, now: datetime
     inside = [number for number, _, _ in cases.mentions_in(tx, case)]
     if not inside:
         raise NotFound(f"{case.reference} holds no mention; see `escucha case show {case.reference}`.")
-    waits = [number for number in inside if any(d.state in inbox.OPEN for d in inbox.of_mention(tx, number))]
+    drafted = {draft.mention_id for draft in inbox.of_mentions(tx, inside) if draft.state in inbox.OPEN}
+    waits = [number for number in inside if number in drafted]
     return of_mention(tx, mentions.get(tx, (waits or inside)[-1]), actor=actor, now=now, before=before)
 
 

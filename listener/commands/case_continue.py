@@ -140,7 +140,7 @@ def _write(
 
 def _address(tx: Transaction, begun: Start, given: str | None) -> str:
     from listener.desk import continuing
-    from listener.desk.people import check_email
+    from listener.desk.checks import check_email
 
     address = check_email(given.strip()) if given is not None else ""
     if address is None:
@@ -210,7 +210,7 @@ def _prepare(
     """Shows what to know before a call, and drafts what asks them for a number where nobody has one."""
     from listener.desk import cases as desk
     from listener.desk import continuing
-    from listener.desk.people import check_phone
+    from listener.desk.checks import check_phone
 
     given = check_phone(to.strip()) if to is not None else ""
     with app.store.read() as tx:

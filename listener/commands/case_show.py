@@ -6,58 +6,82 @@ from typing import TYPE_CHECKING
 
 import click
 
-from listener.commands import attaching, case_assignment, case_clocks, case_continue, looking
+from listener.commands import (
+    around,
+    around_plain,
+    attaching,
+    case_assignment,
+    case_clocks,
+    case_continue,
+    looking,
+)
 from listener.commands.app import App, pass_app
 from listener.commands.case_plain import as_plain, who
-from listener.commands.drawing import media_line
-from listener.commands.output import block, fields, heading, json_option, print_json, say, show, styled
+from listener.commands.drawing import media_line, name_of
+from listener.commands.output import block, console, heading, json_option, pairs_of, print_json, say, show, styled
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from listener.desk.context import Context
     from listener.desk.history import Happening
     from listener.store.cases import Case
-    from listener.store.customers import Customer
+
+
+FIRST, LAST = 2, 10  # things that happened which are told of a long story; --all tells the rest
 
 
 @click.command("show")
 @click.argument("ref")
+@click.option("--all", "everything", is_flag=True, help="All that was said and done, however long the story is.")
 @json_option
 @pass_app
-def show_(app: App, ref: str, as_json: bool) -> None:
-    """One case: whose it is, its clocks, and all that was said and done, in order."""
+def show_(app: App, ref: str, everything: bool, as_json: bool) -> None:
+    """One case: whose it is, its clocks, what is known around it, and what was said and done, in order."""
     from listener.desk import cases as desk
-    from listener.desk import history
-    from listener.store import customers, steps
+    from listener.desk import context, history
+    from listener.store import steps
 
+    now = app.now()
     with app.store.read() as tx:
         found = desk.find(tx, ref, app.config.cases.pattern)
-        customer = customers.by_id(tx, found.customer_id) if found.customer_id else None
+        known = context.of_case(tx, found, now=now)
         told = history.of(tx, found)
         planned = steps.of(tx, found.id)
-        warned = steps.warned(tx, [found.id], app.now()).get(found.id, ())
-    if customer:
-        looking.at(app, [f"customer {customer.reference}"], reason=f"case {found.reference}")
+        warned = steps.warned(tx, [found.id], now).get(found.id, ())
+    if known.standing:
+        looking.at(app, [f"customer {known.standing.customer.reference}"], reason=f"case {found.reference}")
+    known = around.with_articles(app, around.seen_by(app, known))
     assignment = case_assignment.of(app, found)
     if as_json:
         plain = {
-            **as_plain(found, app.now()),
+            **as_plain(found, now),
             "assignment": assignment,
             "warned": warned,
             "steps": case_clocks.as_plain(planned),
         }
-        print_json({**plain, "timeline": told})
+        print_json({**plain, "timeline": told, "context": around_plain.as_plain(known, now)})
         return
-    rows = [("who has it", case_assignment.in_words(assignment)), *case_clocks.rows(app, found, planned, warned)]
-    _print_case(found, customer, told, rows)
+    shown = told if everything or len(told) <= FIRST + LAST + 1 else [*told[:FIRST], *told[-LAST:]]
+    clocks = [("who has it", case_assignment.in_words(assignment)), *case_clocks.rows(app, found, planned, warned)]
+    heading(f"{found.reference}  {found.title}")
+    outside = known.beside(found)
+    around.beside(console(), lambda _: _facts(found, known, clocks), outside, now=now, more=3 * len(shown))
+    say()
+    for number, happening in enumerate(shown):
+        if len(shown) < len(told) and number == FIRST:
+            show(styled(f"… {len(told) - len(shown)} more: escucha case show {found.reference} --all", "dim"))
+        _print_happening(happening)
 
 
-def _print_case(case: Case, customer: Customer | None, told: list[Happening], clocks: list[tuple[str, str]]) -> None:
-    heading(f"{case.reference}  {case.title}")
+def _facts(case: Case, known: Context, clocks: list[tuple[str, str]]) -> RenderableType:
     whose = [who(case)]
-    if customer:
+    if known.standing:
+        customer = known.standing.customer
         whose = [customer.name, customer.reference, customer.tier, customer.language]
     if case.handle and case.network:
-        whose.append(f"@{case.handle} on {case.network}")
-    fields(
+        whose.append(f"{name_of(case.handle, case.network)} on {case.network}")
+    return pairs_of(
         [
             ("who", " · ".join(part for part in whose if part)),
             ("state", f"{case.state}, {case.completeness} % complete"),
@@ -69,9 +93,6 @@ def _print_case(case: Case, customer: Customer | None, told: list[Happening], cl
             *clocks,
         ]
     )
-    say()
-    for happening in told:
-        _print_happening(happening)
 
 
 def _print_happening(happening: Happening) -> None:

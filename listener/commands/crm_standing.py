@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from listener.commands import output
 from listener.commands.app import App
-from listener.errors import ConfigProblem
+from listener.errors import ConfigProblem, Mistake
 
 if TYPE_CHECKING:
     from listener.store import Transaction
@@ -35,12 +35,18 @@ class Standing:
 
 def demand(app: App, *names: str) -> None:
     """Raises ConfigProblem or Mistake where one of those CRMs, or any, cannot be joined; nothing is asked of it."""
+    from listener.desk import crm_records
+
     asked = names or tuple(app.config.crm)
     problems = [sentence for name in asked for sentence in app.config.crm[name].lacking]
     if problems:
         raise ConfigProblem(problems)
     for name in asked:
-        app.crm(name).connect()
+        naming = app.crm(name).connect().naming
+        try:
+            crm_records.check(naming)
+        except Mistake as mistake:
+            raise Mistake(f"crm.{name}.fields: {mistake}") from mistake
 
 
 def standings(app: App, tx: Transaction) -> list[Standing]:

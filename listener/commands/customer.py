@@ -11,8 +11,10 @@ from listener.commands import (
     customer_links,
     customer_list,
     customer_merging,
+    customer_privacy,
     customer_record,
     customer_show,
+    customer_suggestions,
 )
 
 
@@ -35,9 +37,15 @@ for command in (
     customer_list.list_,
     customer_show.show,
     customer_code.code,
+    customer_privacy.erase,
+    customer_privacy.hold,
+    customer_privacy.release,
     customer_links.link,
     customer_links.unlink,
     customer_links.relink,
+    customer_suggestions.suggestions_,
+    customer_suggestions.accept,
+    customer_suggestions.refuse,
     customer_merging.merge,
     customer_merging.unmerge,
 ):

@@ -14,15 +14,19 @@ LIMIT = 50
 
 @click.command("list")
 @click.option("--search", default="", metavar="WORDS", help="In reference, name, e-mail, phone and tier.")
-@click.option("--limit", type=click.IntRange(1, 1_000_000), default=LIMIT, show_default=True, help="How many at most.")
+@click.option("--limit", type=click.IntRange(1, 10_000_000), metavar="N", help=f"How many at most; {LIMIT} on screen.")
+@click.option("--csv", "as_csv", is_flag=True, help="All of them as CSV, as `customer import` reads it.")
 @json_option
 @pass_app
-def list_(app: App, *, search: str, limit: int, as_json: bool) -> None:
+def list_(app: App, *, search: str, limit: int | None, as_csv: bool, as_json: bool) -> None:
     """Every customer, or those that the words are found in."""
     from listener.store import customers
 
+    if as_csv:
+        _write_csv(app, search, limit)
+        return
     with app.store.read() as tx:
-        found = customers.listing(tx, search=search, limit=limit)
+        found = customers.listing(tx, search=search, limit=limit or LIMIT)
         total = customers.count(tx, search=search)
     looking.at(app, [f"customer {each.reference}" for each in found], reason="a list")
     found = [looking.masked(app, each) for each in found]
@@ -34,3 +38,12 @@ def list_(app: App, *, search: str, limit: int, as_json: bool) -> None:
     table(("reference", "name", "tier", "language", "reached by"), rows, empty=empty, wide="name")
     if total > len(found):
         say(f"{total - len(found)} more; see them with --limit {total}.")
+
+
+def _write_csv(app: App, search: str, limit: int | None) -> None:
+    """The records as a spreadsheet program opens them: no cell is run as a formula, every field has its column."""
+    from listener.desk import exporting
+
+    with app.store.read() as tx:
+        for line in exporting.as_csv(tx, search=search, limit=limit):
+            click.echo(line, nl=False)

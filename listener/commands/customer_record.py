@@ -25,10 +25,11 @@ TYPES = ("text", "number", "money", "date", "yes_no", "choice")
 @pass_app
 def add(app: App, /, *, ref: str, as_json: bool, **columns: str) -> None:
     """Add one customer."""
+    from listener.desk import columns as shapes
     from listener.desk import people
     from listener.store import customers
 
-    layout = people.Layout(columns=(("reference", ""), *((column, "") for column in columns)))
+    layout = shapes.Layout(columns=(("reference", ""), *((column, "") for column in columns)))
     person = people.read(layout, [ref, *columns.values()])
     if isinstance(person, str):
         raise Mistake(f"Not added: {person}.")

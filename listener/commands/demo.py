@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from listener.commands.actor import DAEMON
 from listener.commands.app import App, pass_app
 from listener.commands.output import console, heading, json_option, print_json, say
 from listener.errors import Mistake
@@ -183,7 +184,7 @@ def _start(app: App) -> None:
     wanted = app.wanted  # reads the settings, which starts the log
     logging.getLogger().setLevel(logging.CRITICAL)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    app.pipeline.start(wanted, by="daemon")
+    app.pipeline.start(wanted, by=DAEMON)
     _ = app.classifier  # loading takes a second; the play should not stumble over it
 
 

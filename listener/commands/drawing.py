@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -13,6 +14,7 @@ from rich.text import Text
 from listener.commands import attaching
 from listener.commands.card import Card, held_by
 from listener.commands.output import ago, clip, counted, spell
+from listener.desk.suggesting import Suggestion
 from listener.escapes import visible
 from listener.store.inbox import Draft
 from listener.store.mentions import Mention
@@ -64,17 +66,18 @@ def draw(
     shape: Shape = FULL,
     progress: str = "",
     changed_from: str | None = None,
+    width: int = WIDEST,
 ) -> Group:
-    """The card, at most `WIDEST` columns wide. `changed_from`: the reply as this person last saw it, to mark what
+    """The card, at most `width` columns wide. `changed_from`: the reply as this person last saw it, to mark what
     differs.
     """
-    width = min(console.width, WIDEST)
+    width = min(console.width, width)
     grid = Table.grid(padding=(0, 1, 0, 0))
     grid.add_column(width=6, style="dim", no_wrap=True)
     grid.add_column(width=width - 8, overflow="fold")
     parted = False
     for name, lines in (
-        ("who", [_who(card, width - 8)]),
+        ("who", [_who(card, width - 8), *_may_be(card)]),
         ("before", _before(card, now, width - 8) if shape.before else []),
         ("said", _said(card, now, console, width - 8, shape.said)),
         ("means", [_means(card)] if shape.facts else []),
@@ -82,7 +85,7 @@ def draw(
         ("limits", _limits(card)),
         ("reply", _reply(card, now, changed_from, facts=shape.facts)),
         ("tone", _tone(card)),
-        ("known", _articles(card, width - 8) if shape.facts else []),
+        ("known", articles_of(card.articles, width - 8) if shape.facts else []),
         ("why", _why(card, shape)),
         ("case", _case(card, now)),
         ("note", _notes(card)),
@@ -196,6 +199,26 @@ def _who(card: Card, width: int) -> Text:
     if card.open_cases:
         text.append(f" · {card.open_cases} open case{'s' if card.open_cases > 1 else ''}")
     return text
+
+
+CODES = {  # what came of a code, for a person
+    "linked": "wrote the code that they were given",
+    "wrong": "wrote a code that nobody was given",
+    "expired": "wrote a code that no longer counts",
+    "used": "wrote a code that another account had used before",
+    "taken": "wrote a code of another customer",
+    "elsewhere": "wrote a code that counts on another network",
+    "too_many": "wrote too many codes that do not count",
+}
+
+
+def _may_be(card: Card) -> list[Text]:
+    """What came of a code, and whose account it may be."""
+    lines = [Text(CODES[card.code.outcome], style="cyan")] if card.code and card.code.outcome in CODES else []
+    for each in card.may_be:
+        what = f"may be {label(each.customer)} ({each.strength}): escucha customer suggestions {label(each.customer)}"
+        lines.append(Text(what, style="cyan"))
+    return lines
 
 
 def _before(card: Card, now: datetime, width: int) -> list[Text]:
@@ -339,10 +362,10 @@ def _tone(card: Card) -> list[Text]:
     return [Text(label(sentence), style="yellow", overflow="fold") for sentence in card.tone]
 
 
-def _articles(card: Card, width: int) -> list[Text]:
+def articles_of(articles: Sequence[Suggestion], width: int) -> list[Text]:
     """The articles that may help, one a line."""
     lines = []
-    for each in card.articles:
+    for each in articles:
         line = Text(f"{each.name:<8}", no_wrap=True, overflow="ellipsis")
         mark = "" if each.answers else f" · {each.audience}, no reply from it"
         line.append(clip(each.title, max(width - line.cell_len - len(mark), 12))).append(mark, "dim")

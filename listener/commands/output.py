@@ -170,6 +170,11 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[Any]], *, empty: str, 
 
 def fields(pairs: Iterable[tuple[str, Any]]) -> None:
     """Names and values, one pair a line, long values wrapped beside their names; empty values are left out."""
+    show(pairs_of(pairs))
+
+
+def pairs_of(pairs: Iterable[tuple[str, Any]]) -> RenderableType:
+    """What `fields` prints."""
     from rich.table import Table
     from rich.text import Text
 
@@ -180,7 +185,7 @@ def fields(pairs: Iterable[tuple[str, Any]]) -> None:
         if value is None or value in ("", (), [], {}):
             continue
         grid.add_row(name, value if isinstance(value, Text) else flowing(value))
-    show(grid)
+    return grid
 
 
 def show(renderable: RenderableType) -> None:

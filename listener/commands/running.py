@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from listener.commands import crm_standing, lessons, output, telling
+from listener.commands.actor import DAEMON
 from listener.commands.app import App, pass_app
 from listener.errors import Mistake, Outage
 
@@ -27,6 +28,7 @@ DEAD_AFTER = timedelta(seconds=30)  # a daemon says every few seconds that it li
 @pass_app
 def run(app: App, once: bool) -> None:
     """Listen, and send what is approved, until stopped (Ctrl-C, or SIGTERM)."""
+    app.actor = DAEMON  # whoever started it
     if not app.config.sources:
         raise Mistake(f"{app.config_path} names no source: add one with `escucha source add`.")
     app.demand_secrets()
@@ -34,14 +36,17 @@ def run(app: App, once: bool) -> None:
     crm_standing.demand(app)
     pipeline = app.pipeline
     _ = app.classifier  # a model that cannot be loaded is said now, before a new policy rules
-    pipeline.start(app.wanted, by="daemon")
+    pipeline.start(app.wanted, by=DAEMON)
     _tell_of_the_policy(app)
     if once:
         _one_round(app)
         return
     from listener.daemon import Daemon
+    from listener.reception import Reception
 
-    Daemon(pipeline, tick=app.config.daemon.tick, version=_version()).run()
+    receives = any(system.receives for system in app.systems.values())
+    beside = [Reception(app.config.daemon.listen, pipeline.receive)] if receives else []
+    Daemon(pipeline, tick=app.config.daemon.tick, version=_version(), beside=beside).run()
 
 
 def _tell_of_the_policy(app: App) -> None:

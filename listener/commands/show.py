@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import Any
 
 import click
 from rich.text import Text
 
+from listener.commands import around, around_plain, deciding, drawing, looking, suggested
 from listener.commands import card as cards
-from listener.commands import deciding, drawing, looking, suggested
 from listener.commands.app import App, pass_app
 from listener.commands.attaching import image_keys
 from listener.commands.card import Card
@@ -25,6 +26,7 @@ from listener.commands.output import console, fields, json_option, print_json, s
 from listener.types import DraftState
 
 THREAD = 20  # things said before, where there is room to scroll
+UNDER = 9  # lines under the card: the mention's own dates, and what to type next
 
 
 @click.command()
@@ -34,19 +36,24 @@ THREAD = 20  # things said before, where there is room to scroll
 @pass_app
 def show(app: App, what: str, quoted: bool, as_json: bool) -> None:
     """One mention with everything around it, by its number, a draft's, or a case's reference."""
+    from listener.desk import context
+
     now = app.now()
     with app.store.read() as tx:
         card = cards.find(tx, what, pattern=app.config.cases.pattern, actor=app.actor, now=now, before=THREAD)
-    card = cards.with_articles(app, cards.now_known(app, card))
+        known = context.of_mention(tx, card.mention, case=card.case, now=now)
+    card, known = cards.with_articles(app, cards.now_known(app, card)), around.seen_by(app, known)
     if card.customer:
         looking.at(app, [f"customer {card.customer.reference}"], reason=f"mention {card.mention.id}")
     if as_json:
-        print_json(_plain(card))
+        known = replace(known, articles=card.articles)
+        print_json(_plain(card) | {"context": around_plain.as_plain(known, now)})
         return
-    screen = console()
-    screen.print(drawing.draw(card, now=now, console=screen))
+    screen, mention = console(), card.mention
+    around.beside(
+        screen, lambda width: drawing.draw(card, now=now, console=screen, width=width), known, now=now, more=UNDER
+    )
     say()
-    mention = card.mention
     fields(
         [
             ("posted", mention.posted_at),
@@ -84,6 +91,8 @@ def _plain(card: Card) -> dict[str, Any]:
         "customer": {"reference": customer.reference, "name": customer.name, "tier": customer.tier}
         if customer
         else None,
+        "may_be": [{"number": each.id, "customer": each.customer, "strength": each.strength} for each in card.may_be],
+        "code": card.code.outcome if card.code else None,
         "open_cases": card.open_cases,
         "case": case_keys(card.case),
         "policy_now": card.policy_now,

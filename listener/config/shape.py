@@ -26,8 +26,9 @@ PATTERNS = {  # what a field demands, and the same for people
     r"^[a-z][a-z0-9+]*://": "an address such as sqlite:///escucha.db or postgresql://host/name",
     r"^[A-Z]{2,6}$": "two to six capital letters",
     r"^[a-z0-9][a-z0-9_-]*$": "lower-case letters, digits, - and _",
+    r"^(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$": "an address and a port, such as 127.0.0.1:8425",
 }
-_LANGUAGE, _ADDRESS, _PREFIX, _NAME = PATTERNS
+_LANGUAGE, _ADDRESS, _PREFIX, _NAME, _LISTEN = PATTERNS
 
 _DURATION = re.compile(r"(?:(\d+)d)?\s*(?:(\d+)h)?\s*(?:(\d+)m)?\s*(?:(\d+)s)?")
 
@@ -226,6 +227,11 @@ class DaemonSettings(_Section):
         default="auto", description="`lines` for people, `json` for machines, `auto`: by terminal"
     )
     log_level: LogLevel = Field(default="info", description="`debug` also shows what people wrote")
+    listen: str = Field(
+        default="127.0.0.1:8425",
+        pattern=_LISTEN,
+        description="Where a CRM may post its customers to; what speaks TLS stands before it",
+    )
 
 
 SECTIONS: Mapping[str, type[BaseModel]] = {

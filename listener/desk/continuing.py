@@ -152,7 +152,8 @@ def answered(tx: Transaction, mention: Mention) -> Case | None:
     subject = _bare(str(raw.get("subject", "")))
     possible = [cases.by_id(tx, number) for number in dict.fromkeys(number for number, _ in found)]
     named = [case for case in possible if _bare(case.reference) in subject]
-    return possible[0] if found[0][1] or not named else named[0]
+    case = cases.hold(tx, (possible[0] if found[0][1] or not named else named[0]).id)
+    return case if case.state in cases.LIVE else None
 
 
 def _bare(text: str) -> str:

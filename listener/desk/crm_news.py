@@ -74,6 +74,7 @@ def _about_customer(tx: Transaction, system: str, reference: str) -> dict[str, A
         **{name: getattr(found, name) for name in same},
         "tags": list(found.tags),
         "id": _their_id(tx, system, found.id),
+        "since": found.since.isoformat() if found.since else None,
         "changed_at": _written(found.changed_at),
     }
 

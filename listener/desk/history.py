@@ -11,6 +11,7 @@ from listener.store import Transaction, alerts_told, attachments, cases, inbox, 
 from listener.store.alerts_told import Fate
 from listener.store.attachments import Image
 from listener.store.cases import Case, Event
+from listener.store.mentions import Mention
 from listener.types import DraftState, Media, MentionState
 
 Fates = Mapping[tuple[Any, ...], Sequence[Fate]]  # by clock, occasion and number of the step, and when it was done
@@ -42,36 +43,37 @@ def of(tx: Transaction, case: Case) -> list[Happening]:
     """Everything that happened to the case, oldest first."""
     fates = _fates(tx, case)
     told = [_event(event, fates) for event in cases.events_of(tx, case) if event.kind not in TOLD_ELSEWHERE]
-    for number, why, _ in cases.mentions_in(tx, case):
-        mention = mentions.get(tx, number)
-        told.append(
-            Happening(
-                at=mention.posted_at,
-                kind="said",
-                by=f"@{mention.author.handle}",
-                text=mention.text,
-                mention=number,
-                url=mention.url,
-                gone=mention.state is MentionState.GONE,
-                media=mention.media,
-                detail={"network": mention.network, "why": why, "content_warning": mention.content_warning},
-            )
+    inside = {number: why for number, why, _ in cases.mentions_in(tx, case)}
+    told += [_said(mention, inside[mention.id]) for mention in mentions.several(tx, list(inside))]
+    told += [
+        Happening(
+            at=draft.sent_at,
+            kind="answered",
+            by=draft.decided_by or "",
+            text=draft.text,
+            mention=draft.mention_id,
+            url=draft.posted_url,
+            images=attachments.of_draft(tx, draft.id) if draft.images else (),
+            detail={"network": draft.network, "draft": draft.id, "channel": draft.channel},
         )
-        told += [
-            Happening(
-                at=draft.sent_at,
-                kind="answered",
-                by=draft.decided_by or "",
-                text=draft.text,
-                mention=number,
-                url=draft.posted_url,
-                images=attachments.of_draft(tx, draft.id),
-                detail={"network": draft.network, "draft": draft.id, "channel": draft.channel},
-            )
-            for draft in inbox.of_mention(tx, number)
-            if draft.state is DraftState.SENT and draft.sent_at
-        ]
+        for draft in reversed(inbox.of_mentions(tx, list(inside)))
+        if draft.state is DraftState.SENT and draft.sent_at
+    ]
     return sorted(told, key=lambda happening: happening.at)
+
+
+def _said(mention: Mention, why: str) -> Happening:
+    return Happening(
+        at=mention.posted_at,
+        kind="said",
+        by=f"@{mention.author.handle}",
+        text=mention.text,
+        mention=mention.id,
+        url=mention.url,
+        gone=mention.state is MentionState.GONE,
+        media=mention.media,
+        detail={"network": mention.network, "why": why, "content_warning": mention.content_warning},
+    )
 
 
 def _fates(tx: Transaction, case: Case) -> Fates:

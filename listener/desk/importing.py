@@ -8,24 +8,31 @@ the reference says who is who, and a record that is already as the file has it i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+import gc
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
 
+from listener.desk import belongings, columns, jsonlines, people, spreadsheet, workbook
 from listener.desk import customers as rules
-from listener.desk import people, spreadsheet
-from listener.desk.people import Layout, Person
-from listener.desk.spreadsheet import Record, Rejects, Sheet
-from listener.store import Store, Transaction, customers, links
+from listener.desk.columns import AS_IT_IS, Layout, Reading
+from listener.desk.people import Person
+from listener.desk.repairs import Rejects
+from listener.desk.spreadsheet import Record, Sheet
+from listener.store import Store, Transaction, audit, customers, field_types, holdings, links
 from listener.store.customers import Edit
+from listener.store.field_types import FieldType
 from listener.store.links import Claim
 from listener.store.seen import Seen
 from listener.types import LinkBasis
 
-BATCH = 500
+BATCH = 5_000
+KEPT = 10_000  # changes that are told one by one
+HANDLES = 5_000  # that are asked for at once
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +46,10 @@ class Finding:
 
 @dataclass(kw_only=True)
 class Tally:
-    """What became of the lines: each that was read is counted in exactly one of the five below it."""
+    """What became of the lines: each that was read is counted in exactly one of the five below it.
+
+    `columns` counts what was changed, `changes` names the first customers that were.
+    """
 
     read: int = 0
     added: int = 0
@@ -50,6 +60,8 @@ class Tally:
     linked: int = 0
     expected: int = 0  # links that wait for the account to be heard
     not_linked: int = 0
+    columns: Counter[str] = field(default_factory=Counter)
+    changes: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +84,7 @@ class Import:
     layout: Layout
     task: Task
     report: Callable[[Finding], None]
+    types: tuple[FieldType, ...] = ()  # that the mapping declares
     tally: Tally = field(default_factory=Tally)
     found: int = 0  # how many findings were reported
     rejects: Rejects = field(init=False)
@@ -81,31 +94,37 @@ class Import:
         self.rejects = Rejects(self.sheet)
 
     def run(self, store: Store, progress: Callable[[int], None]) -> None:
-        """Imports every line; `progress` hears how many bytes of the file are done."""
+        """Imports every line; `progress` hears how much of the file is done."""
         self._seen = Seen()
+        read_one = people.reader(self.layout)
+        put = self._put_contracts if self.layout.only_contracts else self._put
         with closing(self._seen), closing(self.rejects):
+            if self.types and self.task.write:
+                with store.write() as tx:
+                    field_types.declare(tx, self.types, by=self.task.by, now=self.task.now)
             records = self.sheet.records()
             while batch := list(islice(records, BATCH)):
-                good = list(self._good(batch))
-                self.rejects.flush()
-                if self.task.write:
-                    with store.write() as tx:
-                        self._put(tx, good)
-                else:
-                    with store.read() as tx:
-                        self._put(tx, good)
+                with _without_collecting():
+                    good = self._good(batch, read_one)
+                    self.rejects.flush()
+                    with store.write() if self.task.write else store.read() as tx:
+                        put(tx, good)
                 self.rejects.flush()
                 progress(batch[-1].end)
 
-    def _good(self, batch: Sequence[Record]) -> Iterator[tuple[Record, Person]]:
+    def _good(
+        self, batch: Sequence[Record], read_one: Callable[[Sequence[str]], Person | str]
+    ) -> list[tuple[Record, Person]]:
+        self.tally.read += len(batch)
+        good = []
         for record in batch:
-            self.tally.read += 1
-            read = record.trouble or people.read(self.layout, record.cells)
+            read = record.trouble or read_one(record.cells)
             if isinstance(read, str):
                 self.tally.rejected += 1
                 self._reject(record, read)
             else:
-                yield record, read
+                good.append((record, read))
+        return good
 
     def _reject(self, record: Record, reason: str) -> None:
         if self.task.write:
@@ -118,8 +137,37 @@ class Import:
 
     def _put(self, tx: Transaction, good: Sequence[tuple[Record, Person]]) -> None:
         """Writes one batch. Of several lines with one reference the last wins."""
+        latest, again, contracts = self._latest(good)
+        stored = customers.as_imported(tx, latest)
+        if not self.layout.has_names:
+            latest = self._of_known(latest, stored)
+        doubtful = {
+            reference: person
+            for reference, (_, person) in latest.items()
+            if reference in stored and stored[reference][1] != person.digest
+        }
+        known = customers.known(tx, doubtful) if doubtful else {}
+        belong = {known[name].id: each.more for name, each in doubtful.items() if each.more}
+        differ = belongings.differences(tx, belong) if belong else {}
+        added = [people.merged(person, None) for reference, (_, person) in latest.items() if reference not in stored]
+        merged = [people.merged(person, known[name]) for name, person in doubtful.items()]
+        merged = [edit._replace(changed=(*edit.changed, *differ.get(known[edit.reference].id, ()))) for edit in merged]
+        changed = [edit for edit in merged if edit.changed]
+        if self.task.write:
+            self._write(tx, latest, added, changed)
+            same = {known[edit.reference].id: edit.digest for edit in merged if not edit.changed}
+            customers.mark_imported(tx, same)
+            self._put_all_contracts(tx, contracts)
+        self._count(added, changed, len(latest), again)
+        self._link(tx, [each for each in latest.values() if each[1].handles])
+
+    def _latest(
+        self, good: Sequence[tuple[Record, Person]]
+    ) -> tuple[dict[str, tuple[Record, Person]], set[str], list[Person]]:
+        """The last line of each reference, the references that an earlier batch had, and lines with contracts."""
         again: set[str] = set()
         latest: dict[str, tuple[Record, Person]] = {}
+        contracts = [person for _, person in good if person.more and person.more.contract]
         for record, person in good:
             before = self._seen.meet(person.reference, record.first_line)
             if before is not None:
@@ -129,30 +177,105 @@ class Import:
                 if person.reference not in latest:
                     again.add(person.reference)
             latest[person.reference] = record, person
-        known = customers.known(tx, latest)
-        edits = [people.merged(person, known.get(reference)) for reference, (_, person) in latest.items()]
-        added = [edit for edit in edits if edit.reference not in known]
-        changed = [edit for edit in edits if edit.reference in known and edit.changed]
-        if self.task.write:
-            customers.write(
-                tx, added=added, changed=changed, by=self.task.by, now=self.task.now, source=self.sheet.path.name
-            )
-        self._count(added, changed, edits, again)
-        self._link(tx, list(latest.values()))
+        return latest, again, contracts
 
-    def _count(self, added: Sequence[Edit], changed: Sequence[Edit], edits: Sequence[Edit], again: set[str]) -> None:
+    def _of_known(
+        self, latest: Mapping[str, tuple[Record, Person]], stored: Collection[str]
+    ) -> dict[str, tuple[Record, Person]]:
+        """Those lines whose customer is there; the others are rejected, for without a name nobody is added."""
+        kept = {}
+        for reference, (record, person) in latest.items():
+            if reference in stored:
+                kept[reference] = record, person
+            else:
+                self.tally.rejected += 1
+                self._reject(record, f"there is no customer {reference!r}, and the file has no names to add one")
+        return kept
+
+    def _write(
+        self,
+        tx: Transaction,
+        latest: Mapping[str, tuple[Record, Person]],
+        added: Sequence[Edit],
+        changed: Sequence[Edit],
+    ) -> None:
+        task, source = self.task, self.sheet.path.name
+        ids = customers.write(tx, added=added, changed=changed, by=task.by, now=task.now, source=source)
+        told = {
+            ids[edit.reference]: (edit.reference, more)
+            for edit in (*added, *changed)
+            if (more := latest[edit.reference][1].more)
+        }
+        if told:
+            belongings.put(tx, told, source=source, by=task.by, now=task.now)
+
+    def _put_contracts(self, tx: Transaction, good: Sequence[tuple[Record, Person]]) -> None:
+        """Writes a batch of lines that are contracts each; a customer may stand on several."""
+        stored = customers.ids(tx, {person.reference for _, person in good})
+        had = holdings.contracts_among(tx, list(stored.values()))
+        fresh: list[Person] = []
+        for record, person in good:
+            contract = person.more.contract if person.more else None
+            number = stored.get(person.reference)
+            if contract is None or number is None:
+                self.tally.rejected += 1
+                self._reject(record, "it has no contract" if number else f"there is no customer {person.reference!r}")
+            elif had.get((number, contract.reference)) == contract:
+                self.tally.unchanged += 1
+            else:
+                had[number, contract.reference] = contract
+                fresh.append(person)
+                self.tally.changed += 1
+                self._note_change(person.reference, ("contract",))
+        if self.task.write:
+            self._put_all_contracts(tx, fresh)
+            self._record_contracts(tx, fresh)
+
+    def _put_all_contracts(self, tx: Transaction, told: Sequence[Person]) -> None:
+        if told:
+            ids = customers.ids(tx, {person.reference for person in told})
+            holdings.put_contracts(
+                tx,
+                [(ids[each.reference], each.more.contract) for each in told if each.more and each.more.contract],
+                now=self.task.now,
+            )
+
+    def _record_contracts(self, tx: Transaction, told: Sequence[Person]) -> None:
+        entries = [
+            audit.Entry(
+                at=self.task.now,
+                by=self.task.by,
+                action="customer.changed",
+                subject=f"customer {reference}",
+                detail={"source": self.sheet.path.name, "columns": ["contract"]},
+            )
+            for reference in dict.fromkeys(person.reference for person in told)
+        ]
+        audit.record_all(tx, entries)
+
+    def _count(self, added: Sequence[Edit], changed: Sequence[Edit], lines: int, again: set[str]) -> None:
         fresh = sum(edit.reference not in again for edit in added)
         other = sum(edit.reference not in again for edit in changed)
         self.tally.added += fresh
         self.tally.changed += other
-        self.tally.unchanged += len(edits) - len(again) - fresh - other
+        self.tally.unchanged += lines - len(again) - fresh - other
+        for edit in changed:
+            self._note_change(edit.reference, edit.changed)
+
+    def _note_change(self, reference: str, columns: tuple[str, ...]) -> None:
+        self.tally.columns.update(columns)
+        if len(self.tally.changes) < KEPT:
+            self.tally.changes.append((reference, columns))
 
     def _link(self, tx: Transaction, batch: Sequence[tuple[Record, Person]]) -> None:
         wanted: dict[str, list[str]] = {}
         for _, person in batch:
             for network, handle in person.handles:
                 wanted.setdefault(network, []).append(handle)
-        claims = {network: links.claims(tx, network, handles) for network, handles in wanted.items()}
+        claims: dict[str, dict[str, Claim]] = {network: {} for network in wanted}
+        for network, handles in wanted.items():
+            for first in range(0, len(handles), HANDLES):
+                claims[network] |= links.claims(tx, network, handles[first : first + HANDLES])
         allowed: list[tuple[str, Claim, str]] = []
         for record, person in batch:
             refused = []
@@ -210,7 +333,46 @@ def _taken(claim: Claim, owner: str) -> Claim:
     return Claim(handle=claim.handle, account_id=claim.account_id, owner=owner, expected=claim.account_id is None)
 
 
-def begin(path: Path, *, networks: Sequence[str], task: Task, report: Callable[[Finding], None]) -> Import:
-    """The import of the file at `path`, ready to run. Raises Mistake for what is no customer file."""
-    sheet = spreadsheet.read(path, knows=people.knows(networks))
-    return Import(sheet=sheet, layout=people.layout(sheet.header, networks), task=task, report=report)
+@contextmanager
+def _without_collecting() -> Iterator[None]:
+    """A batch makes hundreds of thousands of objects and no cycles: looking for some would take a third of the time."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
+
+
+def begin(
+    path: Path,
+    *,
+    networks: Collection[str],
+    task: Task,
+    report: Callable[[Finding], None],
+    reading: Reading = AS_IT_IS,
+    types: Mapping[str, FieldType] | None = None,
+) -> Import:
+    """The import of the file at `path`, ready to run; `types`: of declared fields, by name in small letters.
+
+    Raises Mistake for what is no customer file.
+    """
+    sheet = opened(path, networks=networks, reading=reading)
+    shape = columns.layout(sheet.header, networks, reading, types)
+    return Import(sheet=sheet, layout=shape, task=task, report=report, types=reading.types)
+
+
+def opened(path: Path, *, networks: Collection[str], reading: Reading = AS_IT_IS) -> Sheet:
+    """The file's header and records: a workbook, JSON lines, or a spreadsheet saved as text. Raises Mistake."""
+    knows = columns.knows(networks, reading)
+    try:
+        with path.open("rb") as file:
+            head = file.read(4096)
+    except OSError:
+        head = b""  # `spreadsheet.read` says what is wrong with it
+    if workbook.is_workbook(head):
+        return workbook.read(path, knows=knows, sheet=reading.sheet, decimal=reading.habits.decimal)
+    if jsonlines.is_json_lines(head):
+        return jsonlines.read(path)
+    return spreadsheet.read(path, knows=knows, encoding=reading.encoding, delimiter=reading.delimiter)

@@ -9,7 +9,7 @@ from typing import Any
 
 from listener import reach
 from listener.desk import field_values, people
-from listener.desk.customers import check_handle
+from listener.desk.checks import CHECKS, check_contact, check_text
 from listener.errors import AlreadyDone, Mistake
 from listener.escapes import visible
 from listener.store import Transaction, consents, contacts, customer_notes, customers, field_types
@@ -38,7 +38,7 @@ def edit(
     wrong: list[str] = []
     for name, text in columns.items():
         try:
-            values[name] = people.CHECKS[name](text.strip())
+            values[name] = CHECKS[name](text.strip())
         except Mistake as mistake:
             wrong.append(str(mistake).rstrip("."))
     types = field_types.all_of_them(tx)
@@ -50,7 +50,7 @@ def edit(
         try:
             if not called or len(called) > 100 or visible(called) != called:
                 raise Mistake(f"{visible(name)[:40]!r} is no field's name.")
-            people.check_text(called, text)
+            check_text(called, text)
             typed[called] = field_values.read(kind, text.strip()) if kind else text.strip()
         except Mistake as mistake:
             said = str(mistake).rstrip(".")
@@ -102,23 +102,6 @@ def remove_contact(tx: Transaction, customer: Customer, *, kind: str, written: s
             "it with --do-not-use."
         )
     contacts.remove(tx, point, reference=customer.reference, by=by, now=now)
-
-
-def check_contact(kind: str, written: str) -> str:
-    """The contact point as it is kept. Raises Mistake where it cannot be one of its kind."""
-    text = " ".join(written.split())
-    if not text or len(text) > 500 or visible(text) != text:
-        raise Mistake(f"{visible(written)[:60]!r} is no contact point: it is empty, too long or has hidden characters.")
-    if kind == reach.MAIL:
-        return str(people.check_email(text))
-    if kind == reach.PHONE:
-        return str(people.check_phone(text))
-    if kind == reach.ACCOUNT:
-        network, _, handle = text.partition(":")
-        if not handle:
-            raise Mistake(f"{text[:60]!r} names no network; write it like mastodon:@ana@masto.host.")
-        return f"{network.strip().casefold()}:{check_handle(handle)}"
-    return text
 
 
 def note(tx: Transaction, customer: Customer, text: str, *, by: str, now: datetime) -> None:

@@ -10,12 +10,14 @@ inside a quoted cell must be doubled, or a slip in one line would silently swall
 from __future__ import annotations
 
 import csv
-import os
+import io
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import accumulate
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from listener.errors import Mistake
 
@@ -45,20 +47,25 @@ def restore(cell: str) -> str:
     return cell[1:] if _NEUTRALISED.match(cell) else cell
 
 
-@dataclass(frozen=True, kw_only=True)
-class Record:
-    """One line of the sheet, several where a cell holds line breaks. Without `trouble`, the cells can be trusted."""
+class Record(NamedTuple):
+    """One line of the sheet, several where a cell holds line breaks. Without `trouble`, the cells can be trusted.
+
+    A tuple, since a file has a million of them. `end`: how much of the file was read so far, in the sheet's measure.
+    """
 
     first_line: int
     last_line: int
     cells: tuple[str, ...]
-    end: int  # bytes of the file read so far
+    end: int
     trouble: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sheet:
-    """An opened spreadsheet. `encoding` and `delimiter` were found out; `notes` says what a person should know."""
+    """An opened file of records. `encoding` and `delimiter` were found out; `notes` says what a person should know.
+
+    `size` is in the measure of `Record.end`: bytes of text, rows of a workbook.
+    """
 
     path: Path
     size: int
@@ -66,22 +73,20 @@ class Sheet:
     delimiter: str
     header: tuple[str, ...]
     notes: tuple[str, ...] = ()
-    _start: int = field(repr=False)
-    _line: int = field(repr=False)
+    read_on: Callable[[], Iterator[Record]] = field(repr=False)
 
     def records(self) -> Iterator[Record]:
         """Every record under the header, in order; lines that are empty, or hold only delimiters, are left out."""
-        for record in _records(self.path, self._start, self._line, self.encoding, self.delimiter):
-            if not record.trouble and not any(cell.strip() for cell in record.cells):
-                continue
-            yield record
+        for record in self.read_on():
+            if record.trouble or (any(record.cells) and any(cell.strip() for cell in record.cells)):
+                yield record
 
 
-def read(path: Path, *, knows: Callable[[str], bool]) -> Sheet:
+def read(path: Path, *, knows: Callable[[str], bool], encoding: str = "", delimiter: str = "") -> Sheet:
     """The spreadsheet at `path`, its header read.
 
-    `knows` says which column names mean something: by them the delimiter is told.
-    Raises Mistake, in one sentence, for what is no such file.
+    `knows` says which column names mean something: by them the delimiter is told, unless somebody says it; the
+    encoding is found out as well. Raises Mistake, in one sentence, for what is no such file.
     """
     try:
         if not path.is_file():
@@ -89,10 +94,25 @@ def read(path: Path, *, knows: Callable[[str], bool]) -> Sheet:
         size = path.stat().st_size
         with path.open("rb") as file:
             _check_is_text(path, file.read(8192))
-        encoding, notes = _encoding(path)
-        return _with_header(path, size, encoding, notes, knows)
+        found, notes = (_checked(path, encoding), ()) if encoding else _encoding(path)
+        return _with_header(path, size, found, notes=notes, knows=knows, wanted=delimiter)
     except OSError as error:
         raise Mistake(f"{path} cannot be read: {error.strerror or error}.") from error
+
+
+def _checked(path: Path, encoding: str) -> str:
+    """The encoding that somebody named, if all of the file is in it and a line break is one byte in it."""
+    try:
+        if "\n".encode(encoding) != b"\n":
+            raise LookupError
+        with path.open(encoding=encoding, newline="\n") as file:
+            while file.read(PIECE):
+                pass
+    except LookupError:
+        raise Mistake(f"{encoding!r} is no encoding that is read here; write utf-8, cp1252 or latin-1.") from None
+    except UnicodeDecodeError as error:
+        raise Mistake(f"{path} is not {encoding} ({error.reason} at byte {error.start:,}); leave it out.") from None
+    return encoding
 
 
 def _check_is_text(path: Path, head: bytes) -> None:
@@ -135,7 +155,9 @@ def _encoding(path: Path) -> tuple[str, tuple[str, ...]]:
     return encoding, (f"{path.name} is not UTF-8; it was read as {name}: check that the accents are right.",)
 
 
-def _with_header(path: Path, size: int, encoding: str, notes: tuple[str, ...], knows: Callable[[str], bool]) -> Sheet:
+def _with_header(
+    path: Path, size: int, encoding: str, *, notes: tuple[str, ...], knows: Callable[[str], bool], wanted: str
+) -> Sheet:
     with path.open("rb") as file:
         start = len(_BOM) if file.read(3) == _BOM else 0
         file.seek(start)
@@ -144,7 +166,7 @@ def _with_header(path: Path, size: int, encoding: str, notes: tuple[str, ...], k
         said = re.fullmatch(rb"sep=([,;|\t])\r?\n", first, re.IGNORECASE)  # what Excel writes for itself
         if said:
             start, line = start + len(first), 1
-    delimiters = said[1].decode("latin-1") if said else DELIMITERS
+    delimiters = wanted or (said[1].decode("latin-1") if said else DELIMITERS)
     best: tuple[tuple[int, int], str, Record] | None = None
     for delimiter in delimiters:
         record = next((r for r in _records(path, start, line, encoding, delimiter) if any(r.cells)), None)
@@ -164,8 +186,7 @@ def _with_header(path: Path, size: int, encoding: str, notes: tuple[str, ...], k
         delimiter=delimiter,
         header=tuple(restore(cell).strip() for cell in header.cells),
         notes=notes,
-        _start=header.end,
-        _line=header.last_line,
+        read_on=partial(_records, path, header.end, header.last_line, encoding, delimiter),
     )
 
 
@@ -174,37 +195,71 @@ class _TooLarge(Exception):
 
 
 def _records(path: Path, start: int, line: int, encoding: str, delimiter: str) -> Iterator[Record]:
+    """Every record from `start` on: in pieces where all is well, and one by one through a piece where it is not."""
     csv.field_size_limit(MAX_RECORD)  # the module keeps one limit for the whole process
     with path.open("rb") as file:
         while True:
-            if file.tell() != start:  # after trouble; else the reader stands there already
+            file.seek(start)
+            piece = file.read(PIECE)
+            if not piece:
+                return
+            piece += file.readline(PIECE)
+            until = start + len(piece)
+            if piece.endswith(b"\n") or not file.read(1):
+                for record in _piece(piece, start, line, encoding, delimiter):
+                    yield record
+                    start, line = record.end, record.last_line
+            while start < until:
                 file.seek(start)
-            taken: list[str] = []
-            lines = _lines(file, encoding, taken)
-            reader = csv.reader(lines, delimiter=delimiter, strict=True, skipinitialspace=True)
-            trouble = ""
-            try:
-                cells = next(reader, None)
-            except csv.Error as error:
-                record = _broken(file, start, line, encoding, delimiter, said=str(error))
-            except _TooLarge:
-                record = _too_large(file, start, line, encoding)
-            else:
-                if cells is None:
+                single = _one(file, start, line, encoding, delimiter)
+                if single is None:
                     return
-                if "\x00" in (whole := "".join(taken)):
-                    trouble = "it holds a NUL character"
-                elif not whole.isascii() and re.search("[\ud800-\udfff]", whole):
-                    trouble = "it holds bytes that are not UTF-8"
-                record = Record(
-                    first_line=line + 1,
-                    last_line=line + len(taken),
-                    cells=tuple(cells),
-                    end=file.tell(),
-                    trouble=trouble,
-                )
-            yield record
-            start, line = record.end, record.last_line
+                yield single
+                start, line = single.end, single.last_line
+
+
+def _piece(piece: bytes, start: int, line: int, encoding: str, delimiter: str) -> Iterator[Record]:
+    """The records of whole lines, up to the first that asks for a closer look; then no more."""
+    try:
+        text = piece.decode(encoding)
+    except UnicodeDecodeError:
+        return
+    if "\x00" in text:
+        return
+    lines = io.StringIO(text, newline="\n").readlines()
+    sizes = map(len, lines) if text.isascii() else (len(each.encode(encoding)) for each in lines)
+    ends = list(accumulate(sizes, initial=start))
+    reader = csv.reader(lines, delimiter=delimiter, strict=True, skipinitialspace=True)
+    done = 0
+    try:
+        for cells in reader:
+            last = reader.line_num
+            yield Record(line + done + 1, line + last, tuple(cells), ends[last])
+            done = last
+    except csv.Error:
+        return
+
+
+def _one(file: BinaryIO, start: int, line: int, encoding: str, delimiter: str) -> Record | None:
+    """The record that begins where the file stands, whatever is wrong with it; None at the end."""
+    taken: list[str] = []
+    reader = csv.reader(_lines(file, encoding, taken), delimiter=delimiter, strict=True, skipinitialspace=True)
+    try:
+        cells = next(reader, None)
+    except csv.Error as error:
+        return _broken(file, start, line, encoding, delimiter, said=str(error))
+    except _TooLarge:
+        return _too_large(file, start, line, encoding)
+    if cells is None:
+        return None
+    trouble = ""
+    if "\x00" in (whole := "".join(taken)):
+        trouble = "it holds a NUL character"
+    elif not whole.isascii() and re.search("[\ud800-\udfff]", whole):
+        trouble = "it holds bytes that are not UTF-8"
+    return Record(
+        first_line=line + 1, last_line=line + len(taken), cells=tuple(cells), end=file.tell(), trouble=trouble
+    )
 
 
 def _lines(file: BinaryIO, encoding: str, taken: list[str]) -> Iterator[str]:
@@ -254,56 +309,3 @@ def _too_large(file: BinaryIO, start: int, line: int, encoding: str) -> Record:
         end, last, trouble = first_end, line + 1, "a quote opens in it and never closes"
     cut = f"{excerpt.splitlines()[0]}…"
     return Record(first_line=line + 1, last_line=last, cells=(cut,), end=end, trouble=trouble)
-
-
-class Rejects:
-    """The lines that could not be used, in a file beside the sheet, for repair and another try.
-
-    Made when the first one comes, readable by its owner alone, never over a file that is there already: somebody may be
-    mending it. In front of each line's cells stand why and where it was; reading the file again passes over those two.
-    """
-
-    COLUMNS = ("rejected_reason", "rejected_line")
-
-    def __init__(self, sheet: Sheet) -> None:
-        self._sheet = sheet
-        self._file: IO[str] | None = None
-        self.path: Path | None = None
-
-    def add(self, record: Record, reason: str) -> None:
-        """Writes one line. Raises Mistake where nothing can be written."""
-        try:
-            if self._file is None:
-                self._file = self._make()
-                self._write((*self.COLUMNS, *self._sheet.header))
-            self._write((reason, str(record.first_line), *map(restore, record.cells)))
-        except OSError as error:
-            raise Mistake(
-                f"The rejected lines cannot be written beside {self._sheet.path}: {error.strerror or error}."
-            ) from error
-
-    def flush(self) -> None:
-        """Puts on disk what was written so far."""
-        if self._file:
-            self._file.flush()
-
-    def close(self) -> None:
-        """Ends the file, if there is one."""
-        if self._file:
-            self._file.close()
-
-    def _write(self, cells: Sequence[str]) -> None:
-        assert self._file is not None
-        csv.writer(self._file, delimiter=self._sheet.delimiter).writerow([neutralise(cell) for cell in cells])
-
-    def _make(self) -> IO[str]:
-        stem = self._sheet.path.with_suffix("")
-        for number in range(1, 10_000):
-            path = Path(f"{stem}.rejected{'' if number == 1 else f'.{number}'}.csv")
-            try:
-                handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            except FileExistsError:
-                continue
-            self.path = path
-            return os.fdopen(handle, "w", encoding="utf-8-sig", errors="surrogateescape", newline="")
-        raise Mistake(f"There are too many files named {stem.name}.rejected….csv; clear them away.")

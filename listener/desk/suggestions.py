@@ -1,7 +1,8 @@
 """Who may be whom: accounts and records that share something, put before a person with what speaks for it.
 
-Nothing is joined here but one thing that is proven: a mail whose sender is proven, from an address that somebody verified
-on one single record. Where a network forbids matching its people to records (`Facts.linkable`), nobody is compared at all.
+Nothing is joined here but one thing that is proven: a mail whose sender is proven, from an address that somebody
+verified on one single record. Where a network forbids matching its people to records (`Facts.linkable`), nobody of it is
+compared.
 
 A step compares so many accounts and so many records, in a round that never ends: accounts never compared, or whose
 profile says something new, come first, and each comes again a day later, for records change too.
@@ -102,8 +103,15 @@ def _is_proven(tx: Transaction, account: Stranger, customer_id: int, now: dateti
         return False
     customer = customers.by_id(tx, customer_id)
     evidence = f"the verified address on file; our mail server proved the sender of M{number}"
-    how = {"basis": LinkBasis.VERIFIED, "evidence": evidence, "by": links.DAEMON, "now": now}
-    if not links.add_unless(tx, account_id=account.id, customer=customer, **how):
+    if not links.add_unless(
+        tx,
+        account_id=account.id,
+        customer=customer,
+        basis=LinkBasis.VERIFIED,
+        evidence=evidence,
+        by=links.DAEMON,
+        now=now,
+    ):
         return False
     cases.give_customer(tx, account_id=account.id, customer_id=customer_id, by=links.DAEMON, now=now)
     return True

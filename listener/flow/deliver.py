@@ -11,13 +11,14 @@ to a week; what is refused for good waits for a person. Pauses hold nothing of i
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime
 
 import structlog
 
-from listener.contract import Crm, Delivers
+from listener.contract import Delivers
 from listener.desk import crm_news, handing_over
+from listener.desk.crm_systems import System
 from listener.errors import AuthFailed, EscuchaError, Outage, Rejected
 from listener.store import Store, crm_out, crm_ways
 from listener.store.crm_out import PATIENCE, Delivery
@@ -27,31 +28,6 @@ from listener.types import CrmDelivery
 log = structlog.get_logger(__name__)
 
 SUSPICIOUS = 3  # refusals in a row after which the CRM rests: it may be more than these that is wrong
-
-
-@dataclass(kw_only=True)
-class System:
-    """One CRM of the settings. `connect` is asked when it is first needed; it raises Mistake where a person must act.
-
-    `takes`: what it is told, "cases" or "customers". `texts`: whether it gets what people wrote.
-    """
-
-    connect: Callable[[], Crm]
-    takes: frozenset[str] = frozenset()
-    texts: bool = False
-    pulls: bool = False
-    every: timedelta = timedelta(minutes=5)
-    _open: dict[str, Crm] = field(default_factory=dict, repr=False)
-
-    def reach(self, way: str) -> Crm:
-        """The connection for one way; each has its own, so that neither waits for the other."""
-        if way not in self._open:
-            self._open[way] = self.connect()
-        return self._open[way]
-
-    def leave(self, way: str) -> None:
-        """Forgets the connection: the next one begins with the secrets as they are then."""
-        self._open.pop(way, None)
 
 
 @dataclass(kw_only=True)

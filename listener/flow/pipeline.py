@@ -22,15 +22,17 @@ from listener import budget
 from listener.budget import Allowance, Use
 from listener.contract import Classifier, Connector, Policy
 from listener.desk import ruling, suggestions
+from listener.desk.crm_systems import System
 from listener.desk.purse import Purse
 from listener.errors import EscuchaError, Mistake, NetworkError, Outage, RateLimited, Unavailable
 from listener.flow.act import Acted, act
 from listener.flow.alert import Target, Told, alert, strand
 from listener.flow.assign import assign
 from listener.flow.decide import Company, decide
-from listener.flow.deliver import Delivered, System, deliver
+from listener.flow.deliver import Delivered, deliver
 from listener.flow.ingest import Ingested, failed, ingest, overhear
 from listener.flow.poll import Polled, poll
+from listener.flow.receive import Reply, receive, refused
 from listener.flow.recheck import batches, forget, recheck
 from listener.flow.stream import LIFELESS, Ended, Rests, Signs, note_end, offers, stream
 from listener.flow.understand import understand
@@ -432,6 +434,12 @@ class Pipeline:
         names = [name for name in self.systems if system in (None, name)]
         tell = partial(deliver, self.store, clock=self.clock, stopping=self.stopping)
         return [tell(name, self.systems[name]) for name in names]
+
+    def receive(self, system: str, headers: Mapping[str, str], body: bytes) -> Reply:
+        """What is answered to what a CRM posts to us, after it is kept."""
+        if system not in self.systems:
+            return refused(404, "There is no such CRM here.")
+        return receive(self.store, system, self.systems[system], headers, body, now=self.clock())
 
     def forget_crms(self) -> int:
         """Drops what was settled with the CRMs long ago; gives how many rows."""

@@ -14,7 +14,7 @@ import shutil
 import sqlite3
 import stat
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from zlib import crc32
@@ -251,6 +251,28 @@ class Store:
         finally:
             half.unlink(missing_ok=True)
 
+    def checkpoint(self) -> bool:
+        """Moves what was written into the SQLite file and empties the one beside it; whether nobody was in the way.
+
+        What was deleted is overwritten there (`secure_delete`). True where there is no such file.
+        """
+        return not self._alone("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def rewrite(self) -> None:
+        """Writes the SQLite file anew, without anything that is no row any more; takes as long as copying it."""
+        self._alone("VACUUM")
+
+    def _alone(self, statement: str) -> Any:
+        """Runs what cannot be part of a transaction, on SQLite; gives the first value of its answer, None for none."""
+        if not self.path:
+            return None
+        with _outages(self.url), closing(sqlite3.connect(self.path, timeout=BUSY_SECONDS)) as link:
+            try:
+                found = link.execute(statement).fetchone()
+            except sqlite3.Error as error:
+                raise Outage(f"{self.path} cannot be tidied up: {error}.") from error
+        return found[0] if found else None
+
     def close(self) -> None:
         """Gives every connection back."""
         self._engine.dispose()
@@ -302,7 +324,9 @@ def connect(url: str) -> Store:
             return Store(_sqlite(address), address)
         if address.get_backend_name() == "postgresql":
             address = address.set(drivername="postgresql+psycopg")
-            return Store(create_engine(address, pool_pre_ping=True), address)
+            return Store(
+                create_engine(address, pool_pre_ping=True, execution_options={"preserve_rowcount": True}), address
+            )
     except ArgumentError as error:
         raise Mistake("database.url is not an address: write sqlite:///escucha.db or postgresql://…") from error
     except (NoSuchModuleError, ModuleNotFoundError) as error:

@@ -240,7 +240,7 @@ def get(tx: Transaction, reference: str) -> Case:
     if row is None:
         raise NotFound(f"There is no case {reference}; see `escucha case list --all`.")
     case, looks = _case(row), sight.of(tx)
-    if looks and not looks.sees(team=case.team, agent=case.agent, asked_team=case.asked_team):
+    if looks and not looks.sees_case(case):
         raise Mistake(f"{reference} is {case.team}'s, and {looks.agent} is not of that team; ask a supervisor.")
     return case
 
@@ -273,6 +273,12 @@ def listing(
         query = query.where(steps.is_late(late_at) | steps.is_warned(late_at))
     query = query.order_by(t.cases.c.queue_at, t.cases.c.id).limit(limit)
     return [_case(row) for row in tx.execute(query)]
+
+
+def newest(tx: Transaction, *where: ColumnElement[bool], limit: int) -> list[Case]:
+    """The newest cases of which that is true and that were not merged into others, the newest first."""
+    query = _joined().where(*where, t.cases.c.merged_into.is_(None), *sight.seen(tx))
+    return [_case(row) for row in tx.execute(query.order_by(t.cases.c.id.desc()).limit(limit))]
 
 
 def _asks_for(tx: Transaction, skill: str) -> ColumnElement[bool]:

@@ -22,7 +22,7 @@ from typing import Any
 from sqlalchemy import insert, select, update
 
 from listener.errors import Mistake
-from listener.store import Transaction, upsert
+from listener.store import Transaction, bulk, upsert
 from listener.store import tables as t
 
 ORIGIN = "0" * 64  # what stands before the first entry
@@ -48,6 +48,7 @@ def key_name(key: bytes) -> str:
     return sha256(b"escucha audit key\n" + key).hexdigest()[:16] if key else ""
 
 
+_COLUMNS = tuple(t.audit.c.keys())
 _write = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode  # making one takes longer than using it
 _PLAIN = (str, int, float, bool, type(None))
 
@@ -107,7 +108,7 @@ def _chain(tx: Transaction, waiting: Pending, number: int, before: str) -> None:
         words = digest(salt, row["subject"], row["detail"])
         before = link(before, number, waiting.key, at=row["at"], by=row["by"], action=row["action"], words=words)
         row.update(id=number, salt=salt, digest=None, key=name, hash=before)
-    tx.execute(insert(t.audit), waiting.rows)
+    bulk.put(tx, insert(t.audit), t.audit, _COLUMNS, [tuple(row[name] for name in _COLUMNS) for row in waiting.rows])
     tx.execute(update(t.audit_head).values(last=number, hash=before, key=name))
     waiting.rows.clear()
 

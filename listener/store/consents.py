@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -47,6 +47,13 @@ def current(tx: Transaction, customer_id: int) -> list[Consent]:
     """The newest word for each channel and purpose, by purpose and channel."""
     newest = {(each.purpose, each.channel): each for each in history(tx, customer_id)}
     return [newest[name] for name in sorted(newest)]
+
+
+def current_among(tx: Transaction, customer_ids: Collection[int]) -> dict[tuple[int, str, str], bool]:
+    """What those customers said last, by customer id, channel and purpose."""
+    c = t.consents.c
+    rows = tx.execute(select(t.consents).where(c.customer_id.in_(customer_ids)).order_by(c.at, c.id))
+    return {(row.customer_id, row.channel, row.purpose): row.given for row in rows}
 
 
 def allows(said: Sequence[Consent], *, channel: str, purpose: str) -> bool | None:

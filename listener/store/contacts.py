@@ -6,7 +6,7 @@ What people said of one (preferred, verified, do not use) stays with it, also wh
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,6 +18,8 @@ from listener.store import Transaction, audit, bulk, upsert
 from listener.store import tables as t
 
 COLUMNS = {"email": reach.MAIL, "phone": reach.PHONE}  # of a record, with the kind of contact point each is
+
+_NAMES = ("customer_id", "kind", "value", "written", "of_record", "preferred", "do_not_use", "added_at")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,6 +131,24 @@ def remove(tx: Transaction, point: ContactPoint, *, reference: str, by: str, now
     _record(tx, "customer.contact_removed", reference, by, now, kind=point.kind)
 
 
+def among(tx: Transaction, customer_ids: Collection[int]) -> set[tuple[int, str, str]]:
+    """The contact points of those customers: customer id, kind and value as it is compared."""
+    c = t.contact_points.c
+    query = select(c.customer_id, c.kind, c.value).where(c.customer_id.in_(customer_ids))
+    return {(row.customer_id, row.kind, row.value) for row in tx.execute(query)}
+
+
+def put_all(tx: Transaction, told: Sequence[tuple[int, str, str]], *, now: datetime) -> None:
+    """Adds contact points in bulk: customer id, kind and how it is written; harmless where they are there already."""
+    where = country(tx)
+    rows = [
+        (customer_id, kind, value, written, False, False, False, now)
+        for customer_id, kind, written in told
+        if (value := reach.compared(kind, written, country=where))
+    ]
+    bulk.put(tx, upsert(tx, t.contact_points).on_conflict_do_nothing(), t.contact_points, _NAMES, rows)
+
+
 def follow(
     tx: Transaction,
     *,
@@ -151,7 +171,6 @@ def follow(
         tx.execute(update(t.contact_points).where(mine).values(of_record=False), rows)
     where = country(tx)
     compared = reach.compared
-    names = ("customer_id", "kind", "value", "written", "of_record", "preferred", "do_not_use", "added_at")
     found = [
         (ids[reference], kind, value, written, True, False, False, now)
         for reference, kind, written in added
@@ -162,7 +181,7 @@ def follow(
         index_elements=["customer_id", "kind", "value"],
         set_={name: new.excluded[name] for name in ("of_record", "written")},
     )
-    bulk.put(tx, kept, t.contact_points, names, found)
+    bulk.put(tx, kept, t.contact_points, _NAMES, found)
 
 
 def country(tx: Transaction) -> str:

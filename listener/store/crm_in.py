@@ -86,7 +86,8 @@ def outcome(tx: Transaction, system: str, event: str) -> tuple[str, dict[str, An
 def begin_event(tx: Transaction, system: str, event: str, *, digest: str, now: datetime) -> bool:
     """Writes down that the event came; False where it had. Two that bring it at once wait for each other."""
     values = {"system": system, "event": event, "digest": digest, "came_at": now, "outcome": {}}
-    return bool(tx.execute(upsert(tx, t.crm_events).values(**values).on_conflict_do_nothing()).rowcount)
+    new = upsert(tx, t.crm_events).values(**values).on_conflict_do_nothing()
+    return tx.execute(new.returning(t.crm_events.c.event)).first() is not None
 
 
 def end_event(tx: Transaction, system: str, event: str, outcome: Mapping[str, Any]) -> None:

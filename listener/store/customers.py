@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Row, bindparam, func, or_, select, update
 
@@ -32,11 +33,11 @@ class Customer:
     changed_at: datetime
 
 
-@dataclass(frozen=True, kw_only=True)
-class Edit:
+class Edit(NamedTuple):
     """How one record is to be: every column but the key and the times. `changed` names what differs from before.
 
-    `digest`: of the line that said so, by which the same line is known when it comes again.
+    `digest`: of the line that said so, by which the same line is known when it comes again. A tuple, since an import
+    makes a million of them.
     """
 
     reference: str
@@ -157,9 +158,14 @@ def write(
     return found
 
 
+_COLUMNS_OF = itemgetter(*COLUMNS)
+
+
 def _row(edit: Edit) -> tuple[Any, ...]:
     values = edit.values
-    return (*(values.get(name, empty) for name, empty in COLUMNS.items()), edit.digest)
+    if len(values) < len(COLUMNS):
+        values = {**COLUMNS, **values}
+    return (*_COLUMNS_OF(values), edit.digest)
 
 
 def _add(tx: Transaction, added: Sequence[Edit], now: datetime) -> None:
@@ -214,12 +220,13 @@ def mark_imported(tx: Transaction, digests: Mapping[int, str]) -> None:
         )
 
 
-def listing(tx: Transaction, *, search: str = "", limit: int | None = None) -> list[Customer]:
-    """Customers by reference; `search` is looked for in reference, name, e-mail, phone and tier.
+def listing(tx: Transaction, *, search: str = "", after: str = "", limit: int | None = None) -> list[Customer]:
+    """Customers by reference, those after that one; `search`: in reference, name, e-mail, phone and tier.
 
     Records that were merged into another are left out.
     """
-    query = select(t.customers).where(*_matches(search)).order_by(t.customers.c.reference).limit(limit)
+    later = [t.customers.c.reference > after] if after else []
+    query = select(t.customers).where(*_matches(search), *later).order_by(t.customers.c.reference).limit(limit)
     return [_customer(row) for row in tx.execute(query)]
 
 

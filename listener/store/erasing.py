@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, and_, delete, or_, select, update
 
-from listener.store import Transaction, attachments, audit
+from listener.store import Transaction, attachments, audit, quotes
 from listener.store import tables as t
 from listener.store.audit import Entry
 from listener.types import DraftState, MentionState
@@ -48,7 +48,7 @@ def erase(tx: Transaction, *, network: str, external_ids: Iterable[str], now: da
     where = (columns.network == network, columns.external_id.in_(ids), columns.state != MentionState.GONE.value)
     locked = select(columns.id).where(*where).order_by(columns.id).with_for_update()
     emptied = tuple(tx.scalars(locked).all()) if ids else ()
-    _empty(tx, emptied, reason="the mention was deleted", now=now)
+    empty(tx, emptied, reason="the mention was deleted", now=now)
     _record(tx, "network", "mention.deleted", [f"mention {mention_id}" for mention_id in emptied], now)
     return emptied
 
@@ -63,15 +63,17 @@ def erase_old(
     locked = select(columns.id).where(*where).order_by(columns.posted_at).limit(limit).with_for_update()
     emptied = tuple(tx.scalars(locked).all())
     reason = f"kept no longer than {network} allows"
-    _empty(tx, emptied, reason=reason, now=now)
+    empty(tx, emptied, reason=reason, now=now)
     _record(tx, "daemon", "mention.forgotten", [f"mention {mention_id}" for mention_id in emptied], now, reason=reason)
     return emptied
 
 
-def _empty(tx: Transaction, mention_ids: Sequence[int], *, reason: str, now: datetime) -> None:
+def empty(tx: Transaction, mention_ids: Sequence[int], *, reason: str, now: datetime) -> None:
+    """Takes out of mentions, and of all that was made of them, every word; leaves the skeleton."""
     if not mention_ids:
         return
     withdraw(tx, *mention_ids, reason=reason, now=now)
+    quotes.forget(tx, mention_ids, by="daemon", now=now)
     tx.execute(
         update(t.mentions)
         .where(t.mentions.c.id.in_(mention_ids))

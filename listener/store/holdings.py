@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import Row, bindparam, delete, select
 
 from listener.store import Transaction, bulk, upsert
 from listener.store import tables as t
@@ -59,13 +60,35 @@ def payments(tx: Transaction, customer_id: int) -> Payments | None:
     row = tx.execute(select(t.payments).where(t.payments.c.customer_id == customer_id)).first()
     if row is None:
         return None
-    return Payments(
-        last_on=row.last_on,
-        last_amount=_amount(row.last_amount),
-        arrears=_amount(row.arrears),
-        arrears_since=row.arrears_since,
-        currency=row.currency,
-    )
+    return _payments(row)
+
+
+def contracts_among(tx: Transaction, customer_ids: Collection[int]) -> dict[tuple[int, str], Contract]:
+    """The contracts of those customers, by customer id and reference."""
+    rows = tx.execute(select(t.contracts).where(t.contracts.c.customer_id.in_(customer_ids)))
+    return {
+        (row.customer_id, row.reference): Contract(
+            reference=row.reference, product=row.product, begins_on=row.begins_on, ends_on=row.ends_on
+        )
+        for row in rows
+    }
+
+
+def products_among(tx: Transaction, customer_ids: Collection[int]) -> dict[int, set[str]]:
+    """The products of those customers, by customer id."""
+    found: dict[int, set[str]] = {}
+    c = t.products.c
+    for row in tx.execute(select(c.customer_id, c.name).where(c.customer_id.in_(customer_ids))):
+        found.setdefault(row.customer_id, set()).add(row.name)
+    return found
+
+
+def payments_among(tx: Transaction, customer_ids: Collection[int]) -> dict[int, Payments]:
+    """How those customers stand with paying, by customer id."""
+    return {
+        row.customer_id: _payments(row)
+        for row in tx.execute(select(t.payments).where(t.payments.c.customer_id.in_(customer_ids)))
+    }
 
 
 def put_contracts(tx: Transaction, told: Sequence[tuple[int, Contract]], *, now: datetime) -> None:
@@ -108,6 +131,16 @@ def put_payments(tx: Transaction, told: Sequence[tuple[int, Mapping[str, object]
         for number, values in told
     ]
     bulk.put(tx, new.on_conflict_do_update(index_elements=["customer_id"], set_=fresh), t.payments, everything, rows)
+
+
+def _payments(row: Row[Any]) -> Payments:
+    return Payments(
+        last_on=row.last_on,
+        last_amount=_amount(row.last_amount),
+        arrears=_amount(row.arrears),
+        arrears_since=row.arrears_since,
+        currency=row.currency,
+    )
 
 
 def _amount(text: str | None) -> Decimal | None:

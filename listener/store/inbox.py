@@ -163,6 +163,12 @@ def of_mention(tx: Transaction, mention_id: int) -> list[Draft]:
     return [from_row(row) for row in tx.execute(query)]
 
 
+def of_mentions(tx: Transaction, mention_ids: Sequence[int]) -> list[Draft]:
+    """Every draft for these mentions, newest first."""
+    query = joined().where(t.drafts.c.mention_id.in_(list(mention_ids))).order_by(t.drafts.c.id.desc())
+    return [from_row(row) for row in tx.execute(query)] if mention_ids else []
+
+
 def waiting(
     tx: Transaction,
     *,

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Select, Text, case, cast, func, insert, or_, select, update
 
 from listener.errors import NotFound
-from listener.store import Transaction, addresses, audit, copies, edits, erasing, upsert
+from listener.store import Transaction, addresses, audit, copies, edits, erasing, erasures, upsert
 from listener.store import tables as t
 from listener.types import (
     MENTION_MOVES,
@@ -103,8 +103,10 @@ def save(tx: Transaction, *, source_id: int | None, network: str, posts: Sequenc
     ids = [post.external_id for post in posts]
     columns = t.mentions.c
     # Locked, so that an edit and a deletion heard at once cannot undo each other (on SQLite writers are alone anyway).
-    locked = select(t.mentions).where(columns.network == network, columns.external_id.in_(ids))
-    known = {row.external_id: row for row in tx.execute(locked.order_by(columns.id).with_for_update())}
+    erased = {kept: external_id for external_id, kept in erasures.post_ids(tx, network, ids).items()}
+    locked = select(t.mentions).where(columns.network == network, columns.external_id.in_([*ids, *erased]))
+    rows = tx.execute(locked.order_by(columns.id).with_for_update())
+    known = {erased.get(row.external_id, row.external_id): row for row in rows}  # what was erased is heard no more
     fresh = {post.external_id: post for post in reversed(posts) if source_id and post.external_id not in known}
     added = _add(tx, source_id, network, list(reversed(fresh.values())), now) if source_id and fresh else {}
     new = [added[external_id] for external_id in dict.fromkeys(ids) if external_id in added]
@@ -369,6 +371,12 @@ def get(tx: Transaction, mention_id: int) -> Mention:
     if row is None:
         raise NotFound(f"There is no mention M{mention_id}; see `escucha inbox --all`.")
     return _mention(row)
+
+
+def several(tx: Transaction, mention_ids: Sequence[int]) -> list[Mention]:
+    """Those of these mentions that there are, by their numbers."""
+    query = _joined().where(t.mentions.c.id.in_(list(mention_ids))).order_by(t.mentions.c.id)
+    return [_mention(row) for row in tx.execute(query)] if mention_ids else []
 
 
 def raw(tx: Transaction, mention_id: int) -> dict[str, Any]:

@@ -27,6 +27,7 @@ GOES = (
     "contracts.customer_id",
     "products.customer_id",
     "payments.customer_id",
+    "holds.customer_id",
     "cases.customer_id",
 )
 STAYS: Mapping[str, str] = {

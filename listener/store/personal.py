@@ -6,9 +6,10 @@ table cannot forget to say what `customer erase` and `customer export` must do w
     words    may hold what a person wrote, or what says who they are
     clear    holds our own words, labels, names of settings, states, keys; it is searched all the same, and told of
     whose    which rows are about a person; None where no row is about one
-    gone     those rows are deleted;  `emptied`: what their columns become;  neither: `erasing.py` leaves a skeleton
+    gone     those rows are deleted;  `emptied`: what their columns become;  neither: `forgetting.py` leaves a skeleton
+    kept     other people's rows stay as they are, for what they have in common with the person is theirs too
 
-What stands in other people's rows (`words` there) is masked where it names the person.
+Of other tables, what stands in other people's rows (`words` there) is masked where it names the person.
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ class Held:
     clear: tuple[str, ...] = ()
     whose: Whose | None = None
     gone: bool = False
+    kept: bool = False
     emptied: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -103,6 +105,7 @@ HELD: dict[str, Held] = {
     "spending": Held(clear=("account", "call")),
     "identities": Held(clear=("account", "network", "external_id", "handle")),
     "accounts": Held(
+        kept=True,
         words=("external_id", "handle", "display_name", "url", "contacts"),
         clear=("network",),
         whose=lambda person: t.accounts.c.id.in_(person.accounts),
@@ -127,8 +130,11 @@ HELD: dict[str, Held] = {
         whose=of_mention(t.understandings),
     ),
     "decisions": Held(
-        words=("ignored", "saw", "trace"),
-        clear=("policy_version", "model_version", "urgency", "escalate_to", "tags", "alerts", "facts", "fingerprint"),
+        words=("saw", "trace"),
+        clear=(
+            "ignored", "policy_version", "model_version", "urgency", "escalate_to", "tags", "alerts", "facts",
+            "fingerprint",
+        ),
         whose=of_mention(t.decisions),
     ),
     "facts": Held(clear=("digest", "facts")),
@@ -156,6 +162,7 @@ HELD: dict[str, Held] = {
     "absences": Held(clear=("reason", "noted_by")),
     # --- the desk ---
     "customers": Held(
+        kept=True,
         words=("reference", "name", "email", "phone", "tags", "fields"),
         clear=("language", "tier", "imported"),
         whose=lambda person: t.customers.c.id.in_(person.customers),
@@ -163,18 +170,21 @@ HELD: dict[str, Held] = {
     ),
     "field_types": Held(clear=("name", "kind", "currency", "choices", "declared_by")),
     "contact_points": Held(
+        kept=True,
         words=("value", "written"), clear=("kind",), whose=of_customer(t.contact_points), gone=True
     ),
     "consents": Held(
+        kept=True,
         words=("source",), clear=("channel", "purpose", "noted_by"), whose=of_customer(t.consents), gone=True
     ),
-    "customer_notes": Held(words=("text",), clear=("by",), whose=of_customer(t.customer_notes), gone=True),
-    "contracts": Held(words=("reference",), clear=("product",), whose=of_customer(t.contracts), gone=True),
+    "customer_notes": Held(kept=True, words=("text",), clear=("by",), whose=of_customer(t.customer_notes), gone=True),
+    "contracts": Held(kept=True, words=("reference",), clear=("product",), whose=of_customer(t.contracts), gone=True),
     "products": Held(clear=("name",), whose=of_customer(t.products), gone=True),
     "payments": Held(
         clear=("last_amount", "arrears", "currency"), whose=of_customer(t.payments), gone=True
     ),
     "links": Held(
+        kept=True,
         words=("evidence",),
         clear=("basis", "linked_by", "unlinked_by"),
         whose=lambda person: or_(
@@ -183,6 +193,7 @@ HELD: dict[str, Held] = {
         gone=True,
     ),
     "expected_links": Held(
+        kept=True,
         words=("handle", "evidence"),
         clear=("network", "basis", "linked_by", "settled_by"),
         whose=of_customer(t.expected_links),
@@ -261,6 +272,10 @@ HELD: dict[str, Held] = {
     "daemons": Held(clear=("name", "version", "policy", "trouble")),
     "audit": Held(words=("subject", "detail"), clear=("by", "action", "salt", "digest", "key", "hash")),
     "audit_head": Held(clear=("hash", "key")),
+    "erasures": Held(words=("reason", "person", "marks"), clear=("by", "called", "proof")),
+    "suppressions": Held(clear=("digest", "kind")),
+    "holds": Held(words=("reason",), clear=("by", "ended_by"), whose=of_customer(t.holds), gone=True),
+    "peppers": Held(clear=("name", "value")),
     # --- where else the company keeps its customers ---
     "crm_deliveries": Held(
         words=("subject", "fields", "reason"),

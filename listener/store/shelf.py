@@ -92,6 +92,18 @@ def is_empty(tx: Transaction) -> bool:
     return tx.scalar(select(t.shelf.c.article_id).limit(1)) is None
 
 
+def lacks(tx: Transaction, article_id: int) -> bool:
+    """Whether nothing of an article stands there."""
+    return tx.scalar(select(t.shelf.c.article_id).where(t.shelf.c.article_id == article_id).limit(1)) is None
+
+
+def undoubted_and_away(tx: Transaction) -> list[int]:
+    """Published articles that were taken away because words were erased from them, and that somebody has read since."""
+    there = select(t.shelf.c.article_id).where(t.shelf.c.article_id == t.articles.c.id).exists()
+    away = (t.articles.c.published.is_not(None), t.articles.c.doubt == "", ~there)
+    return list(tx.scalars(select(t.articles.c.id).where(*away).order_by(t.articles.c.id)))
+
+
 def of_other_models(tx: Transaction, model: str) -> list[int]:
     """The articles whose vectors are not of that model: they are found by their words only."""
     query = select(t.shelf.c.article_id).distinct().where(t.shelf.c.model != model)

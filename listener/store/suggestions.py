@@ -291,7 +291,7 @@ def _sensible() -> list[Any]:
 
 
 def _suggestion(row: Row[Any]) -> Suggestion:
-    read = {
+    read: dict[str, Any] = {
         "reasons": tuple(Reason(strength=Strength(each["strength"]), text=each["text"]) for each in row.reasons),
         "strength": Strength(row.strength),
         "state": Standing(row.state),

@@ -702,6 +702,7 @@ cases = Table(  # what its events say: store/rebuilding.py
     Column("watchers", JSON, nullable=False, default=list),
     Column("checklist", JSON, nullable=False, default=list),  # what makes it complete: name, weight, whether done
     Index(None, "state", "team"),
+    Index(None, "team", "resolved_at"),
     Index(None, "agent", "state"),
     Column("score", Integer, nullable=False, default=0),
     Column("minutes_per_point", Integer, nullable=False),  # how long waiting is worth one
@@ -955,6 +956,47 @@ audit_head = Table(  # the chain's newest entry, in one row: writers take turns 
     Column("last", BigInteger, nullable=False),
     Column("hash", String(64), nullable=False),
     Column("key", String(16), nullable=False),
+)
+
+erasures = Table(  # people who were erased; what they were known by only until it is done
+    "erasures",
+    metadata,
+    key(),
+    Column("by", String(100), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("begun_at", Moment, nullable=False),
+    Column("done_at", Moment),  # null: it was interrupted, and goes on when it is asked for again
+    Column("called", String(64), nullable=False, index=True),  # the keyed hash of how they were asked for
+    Column("person", JSON(none_as_null=True)),  # numbers of rows; null once it is done
+    Column("marks", JSON(none_as_null=True)),  # what is looked for; null once it is done
+    Column("proof", JSON(none_as_null=True)),  # what was searched and what was found, in numbers
+)
+
+suppressions = Table(  # whom no import brings back unasked, and which posts are not heard again: keyed hashes
+    "suppressions",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("kind", String(20), nullable=False),  # "reference" or "mail"
+    ref("erasures"),
+)
+
+holds = Table(  # why a customer must not be erased for now
+    "holds",
+    metadata,
+    key(),
+    ref("customers"),
+    Column("reason", Text, nullable=False),
+    Column("by", String(100), nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("ended_by", String(100)),
+    Column("ended_at", Moment),
+)
+
+peppers = Table(  # a secret of this database's own, so that its hashes cannot be looked up in a list
+    "peppers",
+    metadata,
+    Column("name", String(20), primary_key=True),
+    Column("value", LargeBinary, nullable=False),
 )
 
 # --- where else the company keeps its customers -----------------------------------------------------------------------

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, and_, func, select
 
-from listener.store import Transaction, identities
+from listener.store import Transaction, identities, sight
 from listener.store import tables as t
 from listener.store.inbox import Draft, from_row, joined, sent_through
 from listener.store.mentions import Mention
@@ -100,7 +100,7 @@ def drafts(
         .join(t.accounts, t.accounts.c.id == t.mentions.c.account_id)
         .outerjoin(t.links, current)
         .outerjoin(t.customers, t.customers.c.id == t.links.c.customer_id)
-        .where(*_those(states, network, agent))
+        .where(*_those(states, network, agent), *sight.read(tx))
     )
     same = [name for name in Waiting.__dataclass_fields__ if name not in ("draft", "gone", "mention_media")]
     return [
@@ -122,7 +122,7 @@ def count(
     agent: str | None = None,
 ) -> int:
     """How many drafts `drafts` would give without a limit."""
-    query = joined().with_only_columns(func.count()).where(*_those(states, network, agent))
+    query = joined().with_only_columns(func.count()).where(*_those(states, network, agent), *sight.read(tx))
     return int(tx.scalar(query) or 0)
 
 
@@ -135,7 +135,7 @@ def withdrawable(tx: Transaction, account_id: int) -> list[int]:
 
 def queue(tx: Transaction, *, network: str | None = None, least: Urgency = Urgency.LOW) -> list[int]:
     """The numbers of the proposed drafts, of that urgency at least, in the order in which to look at them."""
-    where = (*_those((DraftState.PROPOSED,), network, None), t.drafts.c.urgency_rank >= least.rank)
+    where = (*_those((DraftState.PROPOSED,), network, None), *sight.read(tx), t.drafts.c.urgency_rank >= least.rank)
     query = joined().with_only_columns(t.drafts.c.id).where(*where)
     return list(tx.scalars(query.order_by(t.drafts.c.queue_at, t.drafts.c.id)))
 
@@ -148,6 +148,7 @@ def alike(tx: Transaction, draft: Draft, *, least: Urgency = Urgency.LOW) -> lis
         t.drafts.c.channel == draft.channel,
         t.drafts.c.urgency_rank >= least.rank,
         *_those((DraftState.PROPOSED,), draft.network, None),
+        *sight.read(tx),
     )
     columns = (
         t.drafts.c.id,

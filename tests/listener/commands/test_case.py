@@ -225,7 +225,7 @@ def test_one_case_shows_everything_in_one_time_line(world: DeskWorld) -> None:
     assert "open, 60 % complete" in shown
     assert "network, nobody yet" in shown
     told = ask(world, "show", case.reference)
-    assert set(told) == {*CASE_KEYS, "assignment", "warned", "steps", "timeline"}
+    assert set(told) == {*CASE_KEYS, "assignment", "warned", "steps", "timeline", "context"}
     assert [each["kind"] for each in told["timeline"]] == ["said", "opened", "answered", "note"]
     assert told["timeline"][0]["text"] == SAID
     assert told["timeline"][2]["text"] == REPLY

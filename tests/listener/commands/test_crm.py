@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import Result
 
+import connectors
 from tests.servers.webhook import Receiver
 
 Run = Callable[..., Result]
+ROW = re.compile(r"^\| `([a-z_]+)` \| (.+?) \| (.+) \|$", re.MULTILINE)
 SECRET = base64.b64encode(b"k" * 32).decode()
 SETTINGS = """\
 [crm.erp]
@@ -122,3 +126,21 @@ def test_without_any(escucha: Run) -> None:
     assert "names no CRM" in escucha("crm", "list").stdout
     assert escucha("crm", "push").exit_code == 0
     assert escucha("crm", "deliveries").stdout == "No CRM was to be told anything.\n"
+
+
+@pytest.mark.parametrize("kind", connectors.crms())
+def test_the_page_tells_every_key_of_each_kind(kind: str) -> None:
+    page = (Path(connectors.__file__).parents[1] / "docs" / "crm.md").read_text(encoding="utf-8")
+    table = page.partition(f"| key of `{kind}` |")[2].partition("\n\n")[0]
+    told = {key: (default.strip("`"), meaning) for key, default, meaning in ROW.findall(table)}
+    there = {}
+    for key, field in connectors.load_crm(kind).Settings.model_fields.items():
+        none = field.is_required() or field.default is None
+        there[key] = ("–" if none else written(field.default), field.description)
+    assert told == there
+
+
+def written(default: Any) -> str:
+    if isinstance(default, timedelta):
+        return f'"{default.total_seconds() / 60:.0f}m"'
+    return json.dumps(default)

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
+import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pexpect
 import pytest
+from openpyxl.workbook import Workbook
 
 from listener.desk import codes
 from listener.store import audit
 from tests.listener.commands.desk_world import DANGEROUS, DeskWorld
 
+ROOT = Path(__file__).parents[3]
 HOSTILE = "[red]x[/red] \u202egnp.exe pay\u200bpal"
 KEYS = {"reference", "name", "email", "phone", "language", "tier", "tags", "fields", "since", "added_at", "changed_at"}
 STANDING = {"tenure_days", "payments", "contracts", "products", "contacts", "consents", "notes"}
@@ -118,6 +125,74 @@ def test_a_flood_of_bad_lines_does_not_drown_the_screen(world: DeskWorld) -> Non
 @pytest.mark.parametrize("name", ["nowhere.csv", "."])
 def test_no_file_is_one_sentence(world: DeskWorld, name: str) -> None:
     assert "is not a file" in refused(world, "import", name)
+
+
+def test_a_dry_run_names_the_columns_that_would_change(world: DeskWorld) -> None:
+    ask(world, "import", file("ref,name,tier,city\nC1,Ana,gold,Lugo\nC2,Luis,,\n"))
+    other = file("ref,name,tier,city\nC1,Ana,iron,Vigo\nC2,Luis,,\nC3,Eva,,\n")
+    shown = printed(world, "import", other, "--dry-run")
+    assert "3 lines read: 1 would be added, 1 would be changed, 1 unchanged." in shown
+    assert "Columns that would change: tier (1), fields.city (1)." in shown
+    assert "C1: tier, fields.city" in shown
+    told = ask(world, "import", other, "--dry-run")
+    assert told["columns"] == {"tier": 1, "fields.city": 1}
+    assert told["changes"] == [{"customer": "C1", "columns": ["tier", "fields.city"]}]
+    assert ask(world, "show", "C1")["tier"] == "gold"
+
+
+def test_a_mapping_file_and_a_sheet_are_named(world: DeskWorld) -> None:
+    book = Workbook()
+    for title, who in (("One", "Ana"), ("Two", "Luis")):
+        sheet = book.create_sheet(title)
+        sheet.append(["Nro", "Quien"])
+        sheet.append([1, who])
+    book.save("people.xlsx")
+    Path("map.toml").write_text('[columns]\nNro = "reference"\nQuien = "name"\n', encoding="utf-8")
+    assert "no column for the reference" in refused(world, "import", "people.xlsx", "--sheet", "Two")
+    told = ask(world, "import", "people.xlsx", "--sheet", "Two", "--mapping", "map.toml")
+    assert (told["added"], ask(world, "show", "1")["name"]) == (1, "Luis")
+    assert "cannot be read" in refused(world, "import", "people.xlsx", "--mapping", "nowhere.toml")
+    assert "somebody at a terminal" in refused(world, "import", "people.xlsx", "--ask")
+
+
+def test_which_column_is_what_is_asked_on_a_terminal(world: DeskWorld) -> None:
+    file("Nro;Quien;Mail;Saldo\nC1;Ana;ana@x.example;12,50\n")
+    child = pexpect.spawn(
+        sys.executable,
+        [str(ROOT / "cli.py"), "customer", "import", "people.csv", "--ask"],
+        cwd=str(world.folder),
+        env={**os.environ, "ESCUCHA_ACTOR": "ana", "PYTHONPATH": str(ROOT)},
+        encoding="utf-8",
+        timeout=60,
+        dimensions=(40, 80),
+    )
+    for asked, answer in [
+        ("Nro.*such as: C1.*is .field.:", "referenz"),
+        ("nothing that a column can be.*is .field.:", "reference"),
+        ("Quien.*is .field.:", "name"),
+        ("Mail.*is .email.:", ""),
+        ("Saldo.*is .field.:", "field:balance"),
+        ("holds .*:", "money EUR"),
+        ("Write this mapping to a file.*:", "map.toml"),
+    ]:
+        child.expect(f"(?s){asked}")
+        child.sendline(answer)
+    child.expect("1 line read: 1 added")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0
+    told = ask(world, "show", "C1")
+    assert (told["email"], told["fields"]) == ("ana@x.example", {"balance": "12.50 EUR"})
+    assert ask(world, "import", "people.csv", "--mapping", "map.toml")["unchanged"] == 1
+
+
+def test_what_is_written_as_csv_is_no_formula_and_is_read_again(world: DeskWorld) -> None:
+    ask(world, "import", file('ref,name,tags,=f,tier\nC1,=cmd|x,"a, b",\'\'+1,@t\nC2,Ñandú,,"two\nlines",\n'))
+    result = world.run("customer", "list", "--csv")
+    cells = [cell for row in csv.reader(io.StringIO(result.stdout, newline="")) for cell in row]
+    assert not [cell for cell in cells if cell[:1] in tuple("=+-@")]
+    assert ask(world, "import", file(result.stdout, "again.csv"))["unchanged"] == 2
+    assert world.run("customer", "list", "--csv", "--search", "C2").stdout.count("Ñandú") == 1
 
 
 # --- records ---

@@ -245,6 +245,7 @@ def test_status_for_programs_keeps_its_keys(desk: DeskWorld) -> None:
         "money",
         "unwatched",
         "alerts",
+        "crm",
     }
     assert told["areas"] is None
     assert set(told["counts"]) == {

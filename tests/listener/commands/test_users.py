@@ -14,7 +14,7 @@ from click.testing import Result
 
 from listener.commands import permitted
 from listener.commands.app import App
-from listener.store import audit, cases, customers, users
+from listener.store import audit, cases, customers, tables, users
 from listener.store import audit as audit_log
 from listener.types import Role
 from tests.listener.commands.desk_world import DANGEROUS, DeskWorld
@@ -290,6 +290,49 @@ def test_an_agent_sees_the_cases_of_their_teams_their_own_and_those_nobody_has(d
     refused(desk.by("luis", "case", "note", references["others"], "x"), "not of that team")
     refused(desk.by("luis", "show", references["others"]), "not of that team")
     assert desk.by("luis", "case", "show", references["own"]).exit_code == 0
+
+
+def test_what_was_written_in_private_is_seen_by_whoever_sees_its_case(desk: Desk) -> None:
+    desk.joins("luis", "--role", "agent", "--team", "billing")
+    desk.joins("marta", "--role", "agent", "--team", "technical")
+    public, private = desk.draft("Hola.", who="eva", open_case=True), desk.draft("Hola.", who="pepe", open_case=True)
+    with desk.store.write() as tx:
+        tx.execute(
+            tables.mentions.update().where(tables.mentions.c.id == private.mention_id).values(visibility="direct")
+        )
+
+    def listed(name: str) -> list[int]:
+        return [each["draft"] for each in json.loads(desk.by(name, "inbox", "--json").stdout)["drafts"]]
+
+    assert len(listed("luis")) == 2  # nobody has them yet
+    for draft in (public, private):
+        with desk.store.read() as tx:
+            case = cases.of_mention(tx, draft.mention_id)
+        assert case is not None
+        given = desk.by("", "case", "assign", case.reference, "--agent", "ana", "--team", "technical")
+        assert given.exit_code == 0
+    assert len(listed("luis")) == 1
+    assert len(listed("marta")) == len(listed("ana")) == 2
+    assert desk.by("luis", "show", f"M{public.mention_id}").exit_code == 0
+    for command in ("show", "explain"):
+        refused(desk.by("luis", command, f"D{private.id}"), "in private", "ask a supervisor")
+    refused(desk.by("luis", "approve", f"D{private.id}"), "in private")
+    assert desk.by("marta", "show", f"D{private.id}").exit_code == 0
+
+
+def test_the_daemon_acts_as_the_daemon_whoever_starts_it(desk: Desk) -> None:
+    settings = desk.folder / "escucha.toml"
+    source = '\n[[sources]]\nname = "tag"\naccount = "care"\nquery = "#marca"\n'
+    settings.write_text(settings.read_text() + source)
+    desk.joins("marta", "--role", "admin")
+    desk.by("", "user", "edit", "ana", "--os-user", "somebody-else")
+    with desk.store.read() as tx:
+        before = len(tx.execute(tables.audit.select()).all())
+    started = desk.run("run", "--once", actor="care-desk")
+    assert started.exit_code == 0, started.output
+    with desk.store.read() as tx:
+        since = tx.execute(tables.audit.select().order_by(tables.audit.c.id)).all()[before:]
+    assert {row.by for row in since} == {"daemon"}
 
 
 def test_a_mention_joins_its_persons_case_also_where_whoever_routes_it_may_not_see_it(desk: Desk) -> None:

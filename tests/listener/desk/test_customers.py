@@ -17,8 +17,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from listener import store as stores
+from listener.desk import columns, importing, people, spreadsheet, unlinking
 from listener.desk import customers as desk
-from listener.desk import importing, people, spreadsheet, unlinking
 from listener.desk.importing import Finding, Import, Task
 from listener.errors import AlreadyDone, Mistake, NotFound
 from listener.store import Store, audit, cases, customers, links, mentions
@@ -221,12 +221,12 @@ def test_neutralising_a_cell_can_be_undone(cell: str) -> None:
 # --- one line ---
 
 
-def layout(*header: str) -> people.Layout:
-    return people.layout(header, NETWORKS)
+def layout(*header: str) -> columns.Layout:
+    return columns.layout(header, NETWORKS)
 
 
 @pytest.mark.parametrize(
-    ("header", "columns"),
+    ("header", "told"),
     [
         (("reference", "name"), (("reference", ""), ("name", ""))),
         (("LEGAJO", "Nombre"), (("reference", ""), ("name", ""))),
@@ -245,8 +245,8 @@ def layout(*header: str) -> people.Layout:
     ],
     ids=lambda value: ",".join(str(each) for each in value) if isinstance(value, tuple) else None,
 )
-def test_columns_are_known_by_their_names(header: tuple[str, ...], columns: tuple[tuple[str, str], ...]) -> None:
-    assert layout(*header).columns == columns
+def test_columns_are_known_by_their_names(header: tuple[str, ...], told: tuple[tuple[str, str], ...]) -> None:
+    assert layout(*header).columns == told
 
 
 def test_of_two_columns_for_one_thing_the_first_rules_and_it_is_said() -> None:
@@ -633,7 +633,7 @@ def test_no_file_breaks_the_reader(content: bytes) -> None:
         path = Path(folder) / "any.csv"
         path.write_bytes(b"reference,name\n" + content)
         try:
-            sheet = spreadsheet.read(path, knows=people.knows(NETWORKS))
+            sheet = spreadsheet.read(path, knows=columns.knows(NETWORKS))
         except Mistake:
             return
         told = list(sheet.records())
@@ -652,7 +652,7 @@ def test_every_well_made_file_is_read_as_it_was_written(rows: list[list[str]], d
         with path.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, delimiter=delimiter, quoting=csv.QUOTE_ALL)
             writer.writerows([["reference", "name"], *rows])
-        sheet = spreadsheet.read(path, knows=people.knows(NETWORKS))
+        sheet = spreadsheet.read(path, knows=columns.knows(NETWORKS))
         told = [list(record.cells) for record in sheet.records()]
         assert told == [row for row in rows if any(cell.strip() for cell in row)]
 

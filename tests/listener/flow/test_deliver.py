@@ -18,8 +18,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from connectors import crm_webhook
-from listener.desk import people
-from listener.flow.deliver import System
+from listener.desk import columns, people
+from listener.desk.crm_systems import System
 from listener.store import Transaction, audit, cases, crm_in, crm_out, crm_ways, customers
 from listener.store.cases import Case
 from listener.store.crm_out import ORIGIN, PATIENCE, Delivery
@@ -67,7 +67,7 @@ def moves(escucha: Escucha, case: Case, kind: str, **columns: Any) -> None:
 
 
 def writes(escucha: Escucha, reference: str, name: str, *, source: str = "file.csv") -> None:
-    person = people.read(people.layout(["reference", "name", "email"], []), [reference, name, "ana@example.org"])
+    person = people.read(columns.layout(["reference", "name", "email"], []), [reference, name, "ana@example.org"])
     assert not isinstance(person, str)
     with escucha.store.write() as tx:
         before = customers.known(tx, [reference])
@@ -383,7 +383,8 @@ import sys
 from datetime import UTC, datetime
 from connectors import crm_webhook
 from listener import store as stores
-from listener.flow.deliver import System, deliver
+from listener.desk.crm_systems import System
+from listener.flow.deliver import deliver
 store = stores.open(sys.argv[1])
 crm = crm_webhook.Settings(secret=sys.argv[3], url=sys.argv[2])
 deliver(store, "erp", System(connect=lambda: crm_webhook.join(crm)), clock=lambda: datetime.now(UTC))

@@ -1,0 +1,135 @@
+"""Everything an agent should have in front of them, put together for one screen. Reads only, in a few questions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from listener.desk import likeness, standing
+from listener.desk.standing import Standing
+from listener.desk.suggesting import Suggestion
+from listener.store import Transaction, cases, customers, decisions, inbox, lately, links, mentions
+from listener.store.cases import Case
+from listener.store.inbox import Draft
+from listener.store.lately import Account, Mood, Passed, Solved
+from listener.store.links import Link
+from listener.store.mentions import Mention
+from listener.types import Sentiment, Understanding
+
+CONTACTS = 12  # things that passed between us that are told; a screen may have room for fewer
+MOODS = 24  # mentions whose mood is drawn
+LAST_MOODS = 5  # of them, by which we say how they feel now
+OPEN = 5  # open matters that are named
+SOLVED = 3  # solved cases that are shown
+SUGGESTED = 3  # answers that wait, of one case
+NEWEST = 50  # mentions of a case whose answers are looked at
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """One person at one moment, around one mention or case.
+
+    `standing` is None where nobody knows which customer they are. `open` are their live cases, the newest first, `more`
+    how many more there are. `passed`: the last contacts on every channel, the newest first. `moods`: oldest first.
+    `alike`: solved cases like this matter, the likest first. `about`: the words that it is about, in that `language`,
+    for which whoever has a model looks for `articles`. Of a case, `suggested` are the answers that wait, and `inside`
+    the numbers of its mentions.
+    """
+
+    accounts: tuple[Account, ...] = ()
+    links: tuple[Link, ...] = ()
+    standing: Standing | None = None
+    open: tuple[Case, ...] = ()
+    more_open: int = 0
+    passed: tuple[Passed, ...] = ()
+    moods: tuple[Mood, ...] = ()
+    alike: tuple[Solved, ...] = ()
+    suggested: tuple[Draft, ...] = ()
+    about: str = ""
+    language: str = ""
+    articles: tuple[Suggestion, ...] = ()
+    inside: tuple[int, ...] = ()
+
+    def beside(self, case: Case) -> Context:
+        """The same without what the case itself tells: itself, its own mentions, answers and events."""
+        others = [each for each in self.passed if each.mention not in self.inside and each.case != case.reference]
+        live = [each for each in self.open if each.id != case.id]
+        return replace(self, open=tuple(live), passed=tuple(others))
+
+    @property
+    def lately_negative(self) -> tuple[int, int]:
+        """How many of their last mentions were negative, and of how many we know."""
+        known = [mood for mood in self.moods if mood.sentiment is not None][-LAST_MOODS:]
+        return sum(mood.sentiment is Sentiment.NEGATIVE for mood in known), len(known)
+
+
+def of_mention(tx: Transaction, mention: Mention, *, case: Case | None, now: datetime) -> Context:
+    """What is known around a mention, which is not told once more; `case` is the one that it is in."""
+    customer = customers.behind(tx, mention.account_id)
+    customer_id = customer.id if customer else None
+    found = _of(tx, account_id=mention.account_id, customer_id=customer_id, about=mention, case=case, now=now)
+    others = tuple(each for each in found.passed if each.kind != "said" or each.number != mention.id)
+    return replace(found, passed=others, open=tuple(each for each in found.open if case is None or each.id != case.id))
+
+
+def of_case(tx: Transaction, case: Case, *, now: datetime) -> Context:
+    """What is known around a case."""
+    inside = tuple(number for number, _, _ in cases.mentions_in(tx, case))
+    about = mentions.get(tx, inside[0]) if inside else None
+    found = _of(tx, account_id=case.account_id, customer_id=case.customer_id, about=about, case=case, now=now)
+    waiting = [draft for draft in inbox.of_mentions(tx, inside[-NEWEST:]) if draft.state in inbox.OPEN]
+    return replace(found, suggested=tuple(waiting[:SUGGESTED]), inside=inside)
+
+
+def _of(
+    tx: Transaction,
+    *,
+    account_id: int | None,
+    customer_id: int | None,
+    about: Mention | None,
+    case: Case | None,
+    now: datetime,
+) -> Context:
+    customer = customers.by_id(tx, customer_id) if customer_id is not None else None
+    theirs = lately.accounts(tx, account_id=account_id, customer_id=customer_id)
+    ids = [account.id for account in theirs]
+    every = lately.cases_of(tx, account_ids=ids, customer_id=customer_id)
+    live = [each for each in every if each.state in cases.LIVE]
+    understood = decisions.understanding_of(tx, about.id) if about else None
+    return Context(
+        about=about.text if about else "",
+        language=understood.language if understood else "",
+        accounts=tuple(theirs),
+        links=tuple(links.of(tx, customer)) if customer else (),
+        standing=standing.of(tx, customer, now) if customer else None,
+        open=tuple(live[:OPEN]),
+        more_open=len(live[OPEN:]),
+        passed=tuple(_passed(tx, ids, every)),
+        moods=tuple(lately.moods(tx, ids, limit=MOODS)),
+        alike=tuple(_alike(tx, about, understood, case)),
+    )
+
+
+def _passed(tx: Transaction, account_ids: Sequence[int], every: Sequence[Case]) -> list[Passed]:
+    """All channels in one time line, the newest first."""
+    found = lately.said(tx, account_ids, limit=CONTACTS)
+    found += lately.answered(tx, account_ids, limit=CONTACTS)
+    found += lately.happened(tx, every, limit=CONTACTS)
+    return sorted(found, key=lambda each: each.at, reverse=True)[:CONTACTS]
+
+
+def _alike(tx: Transaction, about: Mention | None, understood: Understanding | None, case: Case | None) -> list[Solved]:
+    """Solved cases of the same team like this one, with what was noted as their solution."""
+    if about is None or case is None or not about.text.strip():
+        return []
+    chosen = likeness.alike(
+        lately.solved(tx, team=case.team, but=[case.id]),
+        text=about.text,
+        intents=understood.intents if understood else (),
+        areas=understood.areas if understood else (),
+        tags=case.tags,
+        limit=SOLVED,
+    )
+    noted = lately.solutions(tx, [each.case_id for each in chosen]) if chosen else {}
+    return [replace(each, solution=noted.get(each.case_id, "")) for each in chosen]
