@@ -14,7 +14,7 @@ from listener.types import Contact, ContactKind
 MOST = 10  # of one profile
 LONGEST = 20_000  # characters of a profile that are read
 
-_MAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@(?:[\w-]{1,63}\.){1,8}[a-z]{2,24}(?![\w@])", re.IGNORECASE)
+_MAIL = re.compile(r"(?<![\w.+@-])[\w.+-]{1,64}@(?:[\w-]{1,63}\.){1,8}[a-z]{2,24}(?![\w@])", re.IGNORECASE)
 _SITE = re.compile(
     r"(?<![\w@./:-])(?:https?://)?((?:[a-z0-9-]{1,63}\.){1,8}[a-z]{2,24})(?![\w@.-]*@)(/[^\s<>\"'()]*)?", re.IGNORECASE
 )

@@ -90,7 +90,7 @@ def show(app: App, *, ref: str, as_json: bool) -> None:
     )
     if may_be:
         say()
-        print_them(may_be, empty="")
+        print_them(may_be)
     say()
     table(
         ("case", "state", "urgency", "title"),

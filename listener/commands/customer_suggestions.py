@@ -9,7 +9,7 @@ import click
 from listener.commands import looking
 from listener.commands.app import App, pass_app
 from listener.commands.customer_plain import find
-from listener.commands.output import json_option, plain, print_json, say, table
+from listener.commands.output import block, json_option, plain, print_json, say
 from listener.errors import Mistake
 
 if TYPE_CHECKING:
@@ -38,26 +38,22 @@ def suggestions_(app: App, *, ref: str | None, all_: bool, limit: int, as_json: 
     if as_json:
         print_json({"suggestions": [as_plain(each) for each in found], "waiting": total})
         return
-    print_them(found, empty="Nothing is suggested.")
-    if found:
+    print_them(found)
+    if not found:
+        say("Nothing is suggested.")
+    elif any(each.state == "waiting" for each in found):
         say("\nescucha customer accept N · customer refuse N")
     if not ref and total > len(found):
         say(f"{total - len(found)} more; see them with --limit {total}.")
 
 
-def print_them(found: Sequence[Suggestion], *, empty: str) -> None:
-    """The suggestions as a table."""
-    rows = [
-        (
-            each.id,
-            each.customer,
-            who(each),
-            each.strength if each.state == "waiting" else f"{each.state} by {each.decided_by}",
-            "; ".join(reason.text for reason in each.reasons),
-        )
-        for each in found
-    ]
-    table(("no.", "customer", "may also be", "how sure", "because"), rows, empty=empty, wide="because")
+def print_them(found: Sequence[Suggestion]) -> None:
+    """The suggestions, each with its reasons under it."""
+    for each in found:
+        standing = f"{each.strength}" if each.state == "waiting" else f"{each.state} by {each.decided_by}"
+        say(f"{each.id:>3}  {each.customer} may be {who(each)} ({standing})")
+        for reason in each.reasons:
+            block(reason.text, indent=5, style="dim")
 
 
 def who(suggestion: Suggestion) -> str:

@@ -1,7 +1,7 @@
 """Who may be whom: accounts and records that share something, put before a person with what speaks for it.
 
 Nothing is joined here but one thing that is proven: a mail whose sender is proven, from an address that somebody
-verified on one single record. Where a network forbids matching its people to records (`Facts.linkable`), nobody of it is
+verified on one single record. Where a network forbids matching its people to records (`Facts.linkable`), nobody is
 compared.
 
 A step compares so many accounts and so many records, in a round that never ends: accounts never compared, or whose
