@@ -37,6 +37,7 @@ for command in (
     customer_list.list_,
     customer_show.show,
     customer_code.code,
+    customer_privacy.export,
     customer_privacy.erase,
     customer_privacy.hold,
     customer_privacy.release,

@@ -13,11 +13,15 @@ from listener.commands.customer_plain import as_plain, find
 from listener.commands.customer_suggestions import as_plain as suggestion_plain
 from listener.commands.customer_suggestions import print_them
 from listener.commands.output import clip, fields, heading, json_option, plain, print_json, say, styled, table
+from listener.errors import PolicyProblem
 
 if TYPE_CHECKING:
     from listener.desk.standing import Standing
+    from listener.store import Transaction
+    from listener.store.customers import Customer
     from listener.store.holdings import Payments
     from listener.store.links import Link
+    from listener.types import Offer
 
 LAST_MENTIONS = 5
 
@@ -37,6 +41,7 @@ def show(app: App, *, ref: str, as_json: bool) -> None:
     with app.store.read() as tx:
         found = find(tx, ref)
         stands = standing.of(tx, found, now)
+        fitting = _offers(app, tx, found)
         theirs = links.of(tx, found)
         open_or_not = cases.listing(tx, states=list(CaseState), customer_id=found.id)
         may_be = suggestions.waiting(tx, customer_id=found.id, limit=LAST_MENTIONS)
@@ -53,6 +58,7 @@ def show(app: App, *, ref: str, as_json: bool) -> None:
                 "mentions": last,
                 "suggestions": [suggestion_plain(each) for each in may_be],
                 **standing_plain(stands),
+                "offers": plain(fitting),
             }
         )
         return
@@ -69,6 +75,9 @@ def show(app: App, *, ref: str, as_json: bool) -> None:
             *((styled(name).plain, value) for name, value in found.fields.items()),
         ]
     )
+    if fitting:
+        say()
+        table(("may be offered", "what", "why"), [(each.name, each.text, each.because) for each in fitting], empty="")
     say()
     print_ways(list(stands.contacts))
     _print_said(stands)
@@ -113,6 +122,16 @@ def _link_plain(link: Link) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name != "account_id"} | {
         "heard": link.account_id is not None
     }
+
+
+def _offers(app: App, tx: Transaction, customer: Customer) -> tuple[Offer, ...]:
+    """What fits the customer; nothing while the policy cannot be read, for which nobody should go without a record."""
+    from listener.desk import offers
+
+    try:
+        return offers.for_customer(tx, app.policy, customer, app.now())
+    except PolicyProblem:
+        return ()
 
 
 def _print_said(stands: Standing) -> None:

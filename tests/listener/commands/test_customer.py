@@ -22,7 +22,7 @@ from tests.listener.commands.desk_world import DANGEROUS, DeskWorld
 ROOT = Path(__file__).parents[3]
 HOSTILE = "[red]x[/red] \u202egnp.exe pay\u200bpal"
 KEYS = {"reference", "name", "email", "phone", "language", "tier", "tags", "fields", "since", "added_at", "changed_at"}
-STANDING = {"tenure_days", "payments", "contracts", "products", "contacts", "consents", "notes"}
+STANDING = {"tenure_days", "payments", "contracts", "products", "contacts", "consents", "notes", "offers"}
 
 
 SUGGESTION_KEYS = {
