@@ -111,6 +111,32 @@ def test_a_screen_holds_who_it_is_what_passed_how_they_feel_and_what_helped_befo
             assert "call without" in shown
 
 
+OFFERS = """
+name: Test
+default_team: care
+teams: {care: {what: everything}}
+rules: [{name: all, then: {case: {}}}]
+offers:
+  faster fibre:
+    text: {es: "Fibra 1 Gb al precio de 600"}
+    because: they have been gold for years
+    when: {customer.tier: [gold]}
+"""
+
+
+def test_what_may_be_offered_is_shown_and_to_nobody_else(world: DeskWorld, tmp_path: Path) -> None:
+    ref, number = a_case(world)
+    (tmp_path / "policy.yaml").write_text(OFFERS, encoding="utf-8")
+    assert world.run("policy", "activate", str(tmp_path / "policy.yaml"), "--because", "x", "--yes").exit_code == 0
+    world.run("customer", "add", "C-7", "--name", "Ana García", "--tier", "gold")
+    world.run("customer", "link", "C-7", "sandbox", "ana", "--basis", "verified")
+    for args in (("show", f"M{number}"), ("case", "show", ref)):
+        assert "Fibra 1 Gb al precio de 600 (they have been gold for years)" in " ".join(screen(world, *args).split())
+        assert [each["name"] for each in told(world, *args)["offers"]] == ["faster fibre"]
+    world.run("customer", "consent", "C-7", "marketing", "--withdrawn", "--source", "call")
+    assert told(world, "show", f"M{number}")["offers"] == []
+
+
 def test_who_is_nobody_known_leaves_no_hole(world: DeskWorld) -> None:
     _, number = a_case(world)
     shown = screen(world, "show", f"M{number}")
