@@ -124,8 +124,7 @@ def _gather(tx: Transaction, mention: Mention, draft: Draft | None, *, actor: st
     if draft:
         made = [decision for decision in made if decision.revision == draft.revision] or made
     case = cases.of_mention(tx, mention.id)
-    looks = sight.of(tx)
-    if case and looks and sight.private(mention.visibility) and not looks.sees_case(case):
+    if case and sight.private(mention.visibility) and not sight.sees(tx, case):
         raise Mistake(
             f"M{mention.id} was written to us in private and is in {case.reference}, which is {case.team}'s; ask a "
             "supervisor."

@@ -14,6 +14,7 @@ from rich.text import Text
 from listener.commands import attaching
 from listener.commands.card import Card, held_by
 from listener.commands.output import ago, clip, counted, spell
+from listener.desk.continuing import TEMPLATE
 from listener.desk.suggesting import Suggestion
 from listener.escapes import visible
 from listener.store.inbox import Draft
@@ -296,6 +297,8 @@ def _reply(card: Card, now: datetime, changed_from: str | None, *, facts: bool) 
 
 
 def _why(card: Card, shape: Shape) -> list[Text]:
+    if card.draft and card.draft.template == TEMPLATE:
+        return [Text("a person goes on with the case elsewhere", style="dim")]
     if card.decision is None:
         return []
     trace, brief = card.decision.trace, shape.said is not None

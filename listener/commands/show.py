@@ -42,7 +42,10 @@ def show(app: App, what: str, quoted: bool, as_json: bool) -> None:
     with app.store.read() as tx:
         card = cards.find(tx, what, pattern=app.config.cases.pattern, actor=app.actor, now=now, before=THREAD)
         known = context.of_mention(tx, card.mention, case=card.case, now=now)
-    card, known = cards.with_articles(app, cards.now_known(app, card)), around.seen_by(app, known)
+    card, known = (
+        cards.with_articles(app, cards.now_known(app, card)),
+        around.seen_by(app, around.with_offers(app, known)),
+    )
     if card.customer:
         looking.at(app, [f"customer {card.customer.reference}"], reason=f"mention {card.mention.id}")
     if as_json:
