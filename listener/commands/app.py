@@ -250,6 +250,7 @@ class App:
             targets=self.targets,
             assigns=self.config.cases.assign == "auto",
             systems=self.systems,
+            periods=self.config.retention.periods,
         )
 
     def _policy_that_can_be_read(self) -> Policy | None:

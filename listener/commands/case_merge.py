@@ -133,13 +133,13 @@ def parent(app: App, *, ref: str, parent: str | None, alone: bool, as_json: bool
 @json_option
 @pass_app
 def children(app: App, *, ref: str, as_json: bool) -> None:
-    """The cases that are parts of a case, oldest first."""
+    """The cases that are parts of a case, oldest first; of those that you may see."""
     from listener.desk import cases as desk
-    from listener.store import cases
+    from listener.store import cases, sight
 
     with app.store.read() as tx:
         found = desk.find(tx, ref, app.config.cases.pattern)
-        inside = cases.parts(tx, found)
+        inside = [each for each in cases.parts(tx, found) if sight.sees(tx, each)]
     if as_json:
         print_json({"case": found.reference, "children": [as_plain(each, app.now()) for each in inside]})
         return

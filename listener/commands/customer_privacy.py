@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,7 +51,7 @@ def erase(app: App, ctx: click.Context, *, ref: str, reason: str, dry_run: bool,
     if as_json:
         output.print_json(proof)
     else:
-        _say_proof(proof)
+        _say_proof(proof, kept=app.config.retention.backups, now=app.now())
     if proof.left:
         ctx.exit(3)
 
@@ -88,7 +89,7 @@ def _say_plan(ref: str, planned: Plan, as_json: bool) -> None:
     output.say("Nothing was changed.")
 
 
-def _say_proof(proof: Proof) -> None:
+def _say_proof(proof: Proof, *, kept: timedelta | None, now: datetime) -> None:
     from listener.commands.output import counted
 
     output.say(f"Erased (number {proof.erasure}). The proof, by a search after it:")
@@ -104,6 +105,8 @@ def _say_proof(proof: Proof) -> None:
     )
     _say_places("Still there, and yours to change:", proof.left)
     _say_places("Copies of the database made before hold them until you delete these:", proof.backups)
+    if proof.backups and kept:
+        output.say(f"You keep backups {output.spell(kept)}: the last of them is due on {now + kept:%Y-%m-%d}.")
     for note in proof.notes:
         output.say(note)
 

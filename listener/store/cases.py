@@ -268,9 +268,9 @@ def get(tx: Transaction, reference: str) -> Case:
     row = tx.execute(_joined().where(t.cases.c.reference == reference)).first()
     if row is None:
         raise NotFound(f"There is no case {reference}; see `escucha case list --all`.")
-    case, looks = _case(row), sight.of(tx)
-    if looks and not looks.sees_case(case):
-        raise Mistake(f"{reference} is {case.team}'s, and {looks.agent} is not of that team; ask a supervisor.")
+    case = _case(row)
+    if not sight.sees(tx, case):
+        raise Mistake(f"{reference} is {case.team}'s, whose cases you do not see; ask a supervisor.")
     return case
 
 

@@ -296,9 +296,9 @@ def test_an_agent_sees_the_cases_of_their_teams_their_own_and_those_nobody_has(d
 
     assert seen("luis") == {"theirs", "free", "asked", "own"}
     assert seen("ana") == seen("marta") == set(references)
-    refused(desk.by("luis", "case", "show", references["others"]), "not of that team")
-    refused(desk.by("luis", "case", "note", references["others"], "x"), "not of that team")
-    refused(desk.by("luis", "show", references["others"]), "not of that team")
+    refused(desk.by("luis", "case", "show", references["others"]), "whose cases you do not see")
+    refused(desk.by("luis", "case", "note", references["others"], "x"), "whose cases you do not see")
+    refused(desk.by("luis", "show", references["others"]), "whose cases you do not see")
     assert desk.by("luis", "case", "show", references["own"]).exit_code == 0
 
 
