@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import click
 
 from listener.commands import looking
 from listener.commands.app import App, pass_app
 from listener.commands.customer_plain import as_plain
 from listener.commands.output import json_option, print_json, say, table
+from listener.errors import Mistake
+
+if TYPE_CHECKING:
+    from listener.store.customers import Customer
 
 LIMIT = 50
 
@@ -25,9 +32,10 @@ def list_(app: App, *, search: str, limit: int | None, as_csv: bool, as_json: bo
     if as_csv:
         _write_csv(app, search, limit)
         return
+    reached = not looking.masks(app)
     with app.store.read() as tx:
-        found = customers.listing(tx, search=search, limit=limit or LIMIT)
-        total = customers.count(tx, search=search)
+        found = customers.listing(tx, search=search, reached=reached, limit=limit or LIMIT)
+        total = customers.count(tx, search=search, reached=reached)
     looking.at(app, [f"customer {each.reference}" for each in found], reason="a list")
     found = [looking.masked(app, each) for each in found]
     if as_json:
@@ -44,6 +52,12 @@ def _write_csv(app: App, search: str, limit: int | None) -> None:
     """The records as a spreadsheet program opens them: no cell is run as a formula, every field has its column."""
     from listener.desk import exporting
 
+    if looking.masks(app):
+        raise Mistake("The records in full are for who works with customers: agents, supervisors and admins.")
+
+    def looked(page: Sequence[Customer]) -> None:
+        looking.at(app, [f"customer {each.reference}" for each in page], reason="a list")
+
     with app.store.read() as tx:
-        for line in exporting.as_csv(tx, search=search, limit=limit):
+        for line in exporting.as_csv(tx, search=search, limit=limit, looked=looked):
             click.echo(line, nl=False)

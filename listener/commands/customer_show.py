@@ -48,6 +48,8 @@ def show(app: App, *, ref: str, as_json: bool) -> None:
         said = [mentions.get(tx, number) for number in customers.recent_mentions(tx, found, LAST_MENTIONS)]
     looking.at(app, [f"customer {found.reference}"])
     found, stands = looking.masked(app, found), looking.masked_standing(app, stands)
+    fitting, may_be = looking.masked_offers(app, fitting), looking.masked_suggestions(app, may_be)
+    theirs = looking.masked_links(app, theirs)
     if as_json:
         last = [{"mention": each.id, "network": each.network, "at": each.posted_at, "text": each.text} for each in said]
         print_json(
