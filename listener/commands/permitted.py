@@ -136,6 +136,7 @@ PERMITTED: dict[str, frozenset[str]] = {
     "customer add": AGENT,
     "customer code": AGENT,
     "customer consent": AGENT,
+    "customer csv": SUPERVISOR,
     "customer contact": AGENT,
     "customer edit": AGENT,
     "customer field": SUPERVISOR,
