@@ -64,6 +64,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "Answer for it": {
         "audit": ("audit", "Who did what: show, verify that nothing was changed, anchor."),
+        "privacy": ("privacy", "What is kept for how long, what goes, who was erased."),
     },
 }
 

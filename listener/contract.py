@@ -38,10 +38,12 @@ from listener.types import (
     CrmEvent,
     CrmPage,
     Cursor,
+    CustomerView,
     Decision,
     Facts,
     MessageRequest,
     Mode,
+    Offer,
     Page,
     Posted,
     Promise,
@@ -266,7 +268,10 @@ class Policy(Protocol):
 
     @property
     def fields_asked(self) -> frozenset[str]:
-        """The imported fields of a customer that it asks about, in small letters; it sees no others."""
+        """The imported fields of a customer that it asks about, in small letters; it sees no others.
+
+        Of how the customer stands, `customer.arrears` and its like, it sees as well only what is named here.
+        """
 
     @property
     def overrides(self) -> Mapping[str, Mode]:
@@ -274,6 +279,9 @@ class Policy(Protocol):
 
     def is_colleague(self, network: str, handle: str) -> bool:
         """Whether it names that account on that network as a colleague's."""
+
+    def offers(self, customer: CustomerView, now: datetime) -> tuple[Offer, ...]:
+        """What an agent may offer that customer, in their language; `customer` holds all of their fields. Pure."""
 
     def review(
         self, text: str, facts: Facts, handle: str, *, visibility: Visibility = Visibility.PUBLIC

@@ -31,6 +31,7 @@ from listener.store import daemons
 log = structlog.get_logger(__name__)
 
 RECHECK_EVERY = timedelta(seconds=60)
+RETAIN_EVERY = timedelta(minutes=10)  # a bounded part each time: what is due today is gone today
 ALIVE_EVERY = timedelta(seconds=5)
 LOOK_EVERY = 0.2  # seconds between two looks whether to stop
 MOST_STREAMS = 32  # open at once in one process
@@ -100,6 +101,8 @@ class Daemon:
             "digest": (self._tick, self._pipeline.digest),
             "alive": (ALIVE_EVERY, self._alive),
             "forget": (RECHECK_EVERY, self._pipeline.forget),
+            "compare": (RECHECK_EVERY, self._pipeline.compare),
+            "retain": (RETAIN_EVERY, self._pipeline.retain),
             "alerts": (RECHECK_EVERY, self._pipeline.strand_alerts),
             "streams": (self._tick, self._open_streams),
             "watch": (self._tick, self._pipeline.watch),

@@ -81,7 +81,7 @@ class Author:
     created_at: datetime | None = None
     opted_out: bool = False  # the profile asks automatic accounts to keep away (#nobot)
     verified: bool | None = None  # the network vouches for who they are; None: it does not say
-    contacts: tuple[Contact, ...] = ()  # what their profile names; of its words nothing else is kept
+    contacts: tuple[Contact, ...] | None = None  # what their profile names, of its words nothing else; None: not seen
 
     def __post_init__(self) -> None:
         if self.created_at is not None:
@@ -417,6 +417,24 @@ class CustomerView:
     tags: tuple[str, ...] = ()
     open_cases: int = 0
     fields: Mapping[str, Any] = field(default_factory=dict)  # of those imported, the ones that the policy asks about
+    types: Mapping[str, str] = field(default_factory=dict)  # what those hold, by name in small letters, where declared
+    # How they stand; what the policy does not ask about is left out.
+    consent: tuple[str, ...] = ()  # what they allow: "marketing", "mail:marketing"
+    refused: tuple[str, ...] = ()  # what they took back, in the same words
+    arrears: float | None = None  # what they owe; None: nobody told us
+    arrears_days: int | None = None  # for how long
+    tenure_days: int | None = None  # for how long they are a customer
+    contracts: int = 0  # that run now
+    products: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Offer:
+    """What an agent may offer a customer, as the policy says; never sent by itself. `because`: why to this one."""
+
+    name: str
+    text: str
+    because: str = ""
 
 
 class Speaker(StrEnum):

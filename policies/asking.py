@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from policies.schema import PolicyFile, When
 
 FIELD = "customer.fields."
+# What a decision sees of a customer only where a rule asks for it, so that nothing more stands in its trace.
+OF_A_STANDING = frozenset(
+    f"customer.{name}"
+    for name in ("consent", "refused", "arrears", "arrears_days", "tenure_days", "contracts", "products")
+)
 DATA = ("customer", "customer.name", "customer.tier", "customer.language")
 
 
@@ -50,9 +55,16 @@ def blocks(when: When) -> Iterator[When]:
 
 
 def fields_asked(file: PolicyFile) -> frozenset[str]:
-    """The imported fields that the policy asks about, in small letters."""
+    """The imported fields that the policy asks about, in small letters; and of `OF_A_STANDING` what it asks about."""
     whens = [*(rule.when for rule in file.rules), *(part.when for part in file.score.contributions)]
     named = [name for when in whens for block in blocks(when) for name in block.customer_fields or ()]
+    named += [
+        name
+        for when in whens
+        for block in blocks(when)
+        for key in block.model_fields_set
+        if (name := type(block).model_fields[key].alias or key) in OF_A_STANDING
+    ]
     named += [
         data.removeprefix(FIELD) for rule in file.rules for data in rule.then.ask_for or () if data.startswith(FIELD)
     ]

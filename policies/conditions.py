@@ -264,7 +264,8 @@ def _field(name: str, field: str, wanted: Asked) -> Condition:
     def test(seen: Seen) -> tuple[bool, str]:
         customer = seen.situation.customer
         value = field_of(customer.fields, field) if customer else None
-        return value is not None and wanted.holds(value), _shown(value)
+        kind = customer.types.get(field.casefold(), "") if customer else ""
+        return value is not None and wanted.holds(value, kind), _shown(value)
 
     return Condition(name=name, wanted=wanted.text, test=test)
 
@@ -372,6 +373,13 @@ _MAKERS: dict[str, Callable[..., Condition]] = {
     "customer.tier": _one_of(lambda s: (s.customer.tier or None) if s.customer else None),
     "customer.tags": _overlaps(lambda s: s.customer.tags if s.customer else None),
     "customer.open_cases": _compares(lambda s: s.customer.open_cases if s.customer else None),
+    "customer.consent": _overlaps(lambda s: s.customer.consent if s.customer else None),
+    "customer.refused": _overlaps(lambda s: s.customer.refused if s.customer else None),
+    "customer.arrears": _compares(lambda s: s.customer.arrears if s.customer else None),
+    "customer.arrears_days": _compares(lambda s: s.customer.arrears_days if s.customer else None),
+    "customer.tenure_days": _compares(lambda s: s.customer.tenure_days if s.customer else None),
+    "customer.contracts": _compares(lambda s: s.customer.contracts if s.customer else None),
+    "customer.products": _overlaps(lambda s: s.customer.products if s.customer else None),
     "thread.is_reply_to_us": _is(lambda s: s.thread.is_reply_to_us),
     "thread.our_replies": _compares(lambda s: s.thread.our_replies),
     "case.exists": _is(lambda s: s.case.exists),

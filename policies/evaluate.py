@@ -41,6 +41,7 @@ from policies.colleagues import recognised
 from policies.conditions import Seen, compile_when
 from policies.drafts import Templates
 from policies.modes import Levels, verdict
+from policies.offers import Offers
 from policies.promises import Promises
 from policies.remembered import FirstLooks, Verdicts
 from policies.routing import Route, Routes
@@ -126,6 +127,7 @@ class Rules:
         self.fields_asked = fields_asked(file)
         self._hours = Hours.of(file.calendars, time_zone=file.time_zone)
         self.promises = Promises(file, self._hours)
+        self.offers = Offers(file, self._hours)
         self._levels = Levels(file, modes=modes, overrides=self.overrides, zone=self._hours.zone)
         self._rules = tuple(
             _Compiled(
@@ -284,6 +286,7 @@ class Rules:
             title=f"{matter.capitalize()} on {situation.network}",
             tags=tags,
             promise=promise,
+            checklist=self.routes.checklist(team),
         )
 
     @staticmethod

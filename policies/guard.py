@@ -36,11 +36,14 @@ from datetime import datetime, timedelta
 
 from listener.types import (
     CaseView,
+    CustomerView,
     Decision,
     Facts,
     GuardTrace,
+    Item,
     Level,
     Mode,
+    Offer,
     ReplyPlan,
     Situation,
     Understanding,
@@ -116,6 +119,10 @@ class Guarded:
         """How replies go out on that network, settings included; the levels below can only make it stricter."""
         return self._rules.mode_on(network)
 
+    def offers(self, customer: CustomerView, now: datetime) -> tuple[Offer, ...]:
+        """What an agent may offer that customer, in their language; `customer` holds all of their fields. Pure."""
+        return self._rules.offers.to(customer, now)
+
     def is_colleague(self, network: str, handle: str) -> bool:
         """Whether `guard: colleagues:` names that account on that network."""
         return is_colleague(handle, network, self._settings.colleagues)
@@ -155,6 +162,10 @@ class Guarded:
     def skills_for(self, areas: Sequence[str]) -> tuple[str, ...]:
         """What whoever works on something about these areas must know."""
         return self._rules.routes.skills(areas)
+
+    def checklist_of(self, team: str) -> tuple[Item, ...]:
+        """What makes the cases of that team complete, in order."""
+        return self._rules.routes.checklist(team)
 
     @property
     def longest_overtaking(self) -> timedelta:

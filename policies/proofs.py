@@ -264,9 +264,12 @@ _ONE_OF: Mapping[str, frozenset[Any]] = {  # the value is one of those written; 
 }
 _SOME_OF = frozenset(
     {"intents", "signals", "areas", "customer.tags", "terms", "time.within", "time.holiday"}
+    | {"customer.consent", "customer.refused", "customer.products"}
 )  # one of the values is one of those written
 # These hold for known customers only.
 _OF_A_RECORD = frozenset({"customer.tier", "customer.tags", "customer.open_cases", "customer.language"})
+_OF_A_RECORD |= {"customer.consent", "customer.refused", "customer.products", "customer.contracts"}
+_OF_A_RECORD |= {"customer.arrears", "customer.arrears_days", "customer.tenure_days"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -289,6 +292,10 @@ _NUMBERS: Mapping[str, _Measure] = {
     "author.bot_likeness": _Measure(least=0, most=1, whole=False, known=True),
     "author.complaints_last_30_days": _Measure(least=0, known=True),
     "customer.open_cases": _Measure(least=0),
+    "customer.arrears": _Measure(whole=False),
+    "customer.arrears_days": _Measure(least=0),
+    "customer.tenure_days": _Measure(least=0),
+    "customer.contracts": _Measure(least=0),
     "thread.our_replies": _Measure(least=0, known=True),
 }
 _READ: Mapping[str, Callable[[Any], Any]] = {

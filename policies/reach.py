@@ -43,6 +43,13 @@ _IMPLIED = {
     "customer.tier": {"customer.known"},
     "customer.tags": {"customer.known"},
     "customer.open_cases": {"customer.known"},
+    "customer.consent": {"customer.known"},
+    "customer.refused": {"customer.known"},
+    "customer.arrears": {"customer.known"},
+    "customer.arrears_days": {"customer.known"},
+    "customer.tenure_days": {"customer.known"},
+    "customer.contracts": {"customer.known"},
+    "customer.products": {"customer.known"},
     "customer.language": {"customer.known"},
 }
 _SPLIT = {"has_media", "author.bot", "customer.known", "thread.is_reply_to_us", "case.exists", "kind", "visibility"}

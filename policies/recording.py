@@ -81,6 +81,9 @@ _IN_WORDS = (
     "customer.tier",
     "customer.tags",
     "customer.language",
+    "customer.consent",
+    "customer.refused",
+    "customer.products",
 )  # kept as far as a rule names the very words
 _MADE_OF: dict[str, tuple[str, ...]] = {
     "author.new": ("author.account_age_days",),

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from listener.types import Item
 from policies.document import Location
 from policies.schema import PolicyFile, Rule
 from policies.words import shown
@@ -32,6 +33,7 @@ class Routes:
         self._default = file.default_team
         self._capacity = {name: team.capacity for name, team in file.teams.items() if team.capacity is not None}
         self._overflow = {name: team.overflow for name, team in file.teams.items() if team.overflow is not None}
+        self._steps = {name: team.steps for name, team in file.teams.items() if team.steps is not None}
         self._teams = {name.casefold(): area.team for name, area in file.areas.items() if area.team is not None}
         self._skills = {name.casefold(): area.skills for name, area in file.areas.items() if area.skills is not None}
 
@@ -49,6 +51,10 @@ class Routes:
             return ()
         asked = [self._skills.get(area.casefold(), ()) for area in areas]
         return tuple(dict.fromkeys(skill for skills in (*asked, *further) for skill in skills))
+
+    def checklist(self, team: str) -> tuple[Item, ...]:
+        """What makes the cases of that team complete, in order."""
+        return tuple(Item(name=name, weight=weight) for name, weight in self._steps.get(team, {}).items())
 
     def with_room(self, route: Route, live_cases: Mapping[str, int]) -> Route:
         """Where a new case goes that would go there, by how many live cases each team has now."""

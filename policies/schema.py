@@ -6,15 +6,16 @@ Every key that people write is here, with the sentence that an editor shows when
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, field_validator, model_validator
 
 from listener.types import CaseMode, Mode
 from policies.alerts import Targets
-from policies.asking import AskFor
+from policies.asking import AskFor, blocks
 from policies.blocks import Block
-from policies.calendars import Calendar, Calendars, TimeZone, WeekdayList
+from policies.calendars import Calendar, Calendars, TimeZone, WeekdayList, day
 from policies.contacts import contact
 from policies.fields import (
     NONE,
@@ -47,7 +48,7 @@ from policies.sample import MOST, Sample
 from policies.schema_drafts import Guidelines, Template
 from policies.schema_guard import Guard
 from policies.schema_levels import Escalation, ServiceLevels
-from policies.schema_routing import Capacity, Minutes, Points, Skills
+from policies.schema_routing import Capacity, Checklist, Minutes, Points, Skills
 from policies.shares import Sending
 
 LEAST_EXAMPLES = 5
@@ -105,6 +106,29 @@ class When(Block):
         default=None, alias="customer.tags", description="One of these is on the record."
     )
     customer_open_cases: Number | None = Field(default=None, alias="customer.open_cases")
+    customer_consent: Words | None = Field(
+        default=None,
+        alias="customer.consent",
+        description="They allow one of these: a purpose like marketing, or a channel with it like mail:marketing.",
+    )
+    customer_refused: Words | None = Field(
+        default=None, alias="customer.refused", description="They took back one of these; in the same words."
+    )
+    customer_arrears: Number | None = Field(
+        default=None, alias="customer.arrears", description='What they owe, where known, like "> 0".'
+    )
+    customer_arrears_days: Number | None = Field(
+        default=None, alias="customer.arrears_days", description="For how many days they owe it, where known."
+    )
+    customer_tenure_days: Number | None = Field(
+        default=None, alias="customer.tenure_days", description='How long they are a customer, like ">= 730".'
+    )
+    customer_contracts: Number | None = Field(
+        default=None, alias="customer.contracts", description="How many contracts of theirs run now."
+    )
+    customer_products: Words | None = Field(
+        default=None, alias="customer.products", description="They have one of these products."
+    )
     thread_is_reply_to_us: StrictBool | None = Field(default=None, alias="thread.is_reply_to_us")
     thread_our_replies: Number | None = Field(
         default=None, alias="thread.our_replies", description="How often we spoke there."
@@ -354,6 +378,9 @@ class Team(Block):
     mode: Sending | None = Field(
         default=None, description="manual, or a share: `{auto: 10%}`, for replies in its cases."
     )
+    steps: Checklist | None = Field(
+        default=None, description="What makes its cases complete: each step in order, with its weight."
+    )
 
 
 class Contribution(Block):
@@ -377,6 +404,35 @@ class Score(Block):
     contributions: tuple[Contribution, ...] = Field(
         default=(), max_length=50, description="All that hold add up, to 100 points in all, up or down."
     )
+
+
+def _last_day(value: object) -> object:
+    if value is None or type(value) is date:
+        return value
+    return day(value)
+
+
+class Offer(Block):
+    """What an agent may offer a customer, and to whom."""
+
+    text: dict[Language, Annotated[str, Field(min_length=1, max_length=1000)]] = Field(
+        min_length=1, max_length=50, description="What to say, by language."
+    )
+    because: Text = Field(default="", description="Why to them, for the agent.")
+    when: When = Field(default=When(), description="Of the customer and the time alone: customer.…, time.…")
+    until: Annotated[date | None, BeforeValidator(sentences(_last_day), json_schema_input_type=str)] = Field(
+        default=None, description="The last day on which it may be offered, in the policy's time zone."
+    )
+
+    @field_validator("when")
+    @classmethod
+    def _of_a_customer(cls, when: When) -> When:
+        for block in blocks(when):
+            for key in sorted(block.model_fields_set - {"all", "any", "none"}):
+                name = type(block).model_fields[key].alias or key
+                if not name.startswith(("customer.", "time.")):
+                    raise refuse(f"`{name}` is of a mention, and an offer is for a customer; use customer.… or time.…")
+        return when
 
 
 class PolicyFile(Block):
@@ -408,6 +464,11 @@ class PolicyFile(Block):
         description="What concerns us besides the built-in intents; learned by `escucha model train`.",
     )
     rules: tuple[Rule, ...] = Field(max_length=500)
+    offers: dict[Name, Offer] = Field(
+        default_factory=dict,
+        max_length=100,
+        description="What an agent may offer to whom; shown beside the customer, never sent by itself.",
+    )
     time_zone: TimeZone = Field(default="UTC", description="Whose days and hours count, like Europe/Madrid.")
     calendars: dict[Name, Calendar] = Field(
         default_factory=dict, max_length=50, description="Business hours, holidays and quiet hours by name."

@@ -15,6 +15,7 @@ from policies.words import shown
 MOST_POINTS = 100  # of one contribution, and of all together
 LONGEST_POINT = 60  # minutes of waiting
 MOST_CASES = 100_000
+MOST_WEIGHT = 1000
 
 _NUMBER = re.compile(r"[-+−]?[0-9]{1,9}")
 
@@ -58,6 +59,12 @@ Capacity = Annotated[
     Field(json_schema_extra={"minimum": 1, "maximum": MOST_CASES}),
     BeforeValidator(sentences(_whole("number of cases", 1, MOST_CASES)), json_schema_input_type=int),
 ]
+Weight = Annotated[
+    int,
+    Field(json_schema_extra={"minimum": 1, "maximum": MOST_WEIGHT}),
+    BeforeValidator(sentences(_whole("weight", 1, MOST_WEIGHT)), json_schema_input_type=int),
+]
+Checklist = Annotated[dict[Word, Weight], Field(min_length=1, max_length=30)]
 Skill = Annotated[Word, AfterValidator(str.casefold)]
 Skills = Annotated[
     tuple[Skill, ...],

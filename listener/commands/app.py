@@ -140,10 +140,20 @@ class App:
         """The database, its tables made where it is empty. Raises Mistake where nobody may act as `actor`."""
         actor, user = self.actor, system_user()
         opened = self._database
+        if "acting" in self.__dict__ and self.acting.anybody:
+            self._demand_that_nobody_is_known(opened)
         opened.users = {} if actor in (user, DAEMON) else {actor: user}
         opened.country = self.config.customers.country
         opened.audit_key = self.config.audit.sealing
         return opened
+
+    def _demand_that_nobody_is_known(self, opened: Store) -> None:
+        """Raises Mistake where there are users after all, be it that the database's address hid that it was there."""
+        from listener.store import users
+
+        with opened.read() as tx:
+            if users.there_are(tx):
+                raise Mistake("There are users by now, so everybody must show who they are; run it again.")
 
     @cached_property
     def _database(self) -> Store:
@@ -240,6 +250,7 @@ class App:
             targets=self.targets,
             assigns=self.config.cases.assign == "auto",
             systems=self.systems,
+            periods=self.config.retention.periods,
         )
 
     def _policy_that_can_be_read(self) -> Policy | None:

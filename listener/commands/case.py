@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import click
 
-from listener.commands import case_asking, case_assignment, case_continue, case_list, case_open, case_show, case_work
+from listener.commands import (
+    case_asking,
+    case_assignment,
+    case_continue,
+    case_list,
+    case_marks,
+    case_merge,
+    case_open,
+    case_show,
+    case_work,
+)
 
 
 @click.group()
@@ -26,6 +36,20 @@ for command in (
     case_work.pending,
     case_work.resolve,
     case_work.reopen,
+    case_merge.merge,
+    case_merge.unmerge,
+    case_merge.split,
+    case_merge.undo,
+    case_merge.parent,
+    case_merge.children,
+    case_marks.step,
+    case_marks.due,
+    case_marks.snooze,
+    case_marks.wake,
+    case_marks.watch,
+    case_marks.unwatch,
+    case_marks.tag,
+    case_marks.untag,
     case_asking.ask_for_information,
     case_asking.inform,
     case_continue.continue_,

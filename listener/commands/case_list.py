@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.text import Text
 
-from listener.commands import case_clocks
+from listener.commands import case_clocks, when
 from listener.commands.app import App, pass_app
 from listener.commands.case_plain import as_plain, who
 from listener.commands.drawing import STYLES, WIDEST
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from listener.store.cases import Case
 
 LIMIT = 50
+HEADERS = ("CASE", "URGENCY", "SCORE", "STATE", "TEAM", "AGENT", "ANSWER", "DUE", "ABOUT")
 LONGEST_NAME = 12  # columns of a team's or an agent's name in the queue
 
 
@@ -34,6 +35,11 @@ LONGEST_NAME = 12  # columns of a team's or an agent's name in the queue
     help="Only these; may be repeated.",
 )
 @click.option("--skill", metavar="SKILL", help="Only those that ask for this skill.")
+@click.option("--mine", is_flag=True, help="Only those that you have.")
+@click.option("--watched", is_flag=True, help="Only those that you watch.")
+@click.option("--tag", metavar="TAG", help="Only those with this tag.")
+@click.option("--due-before", metavar="WHEN", help="Only those due before 2026-11-01, 2026-11-01T09:30 (UTC) or 2d.")
+@click.option("--snoozed", is_flag=True, help="Only those that are snoozed; the others leave them out.")
 @click.option("--all", "everything", is_flag=True, help="Also those that are over.")
 @click.option("--late", "late", is_flag=True, help="Only those past what was promised, or close to it.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=LIMIT, show_default=True, help="How many at most.")
@@ -46,6 +52,11 @@ def list_(
     agent: str | None,
     states: tuple[str, ...],
     skill: str | None,
+    mine: bool,
+    watched: bool,
+    tag: str | None,
+    due_before: str | None,
+    snoozed: bool,
     everything: bool,
     late: bool,
     limit: int,
@@ -59,12 +70,27 @@ def list_(
 
     if states and everything:
         raise Mistake("Give --state or --all, not both.")
+    if mine and agent:
+        raise Mistake("Give --mine or --agent, not both.")
     now = app.now()
+    before = when.to_come(due_before, now) if due_before else None
+    hides = not (snoozed or everything or late or watched)
     wanted = [CaseState(state) for state in states] or (list(CaseState) if everything else list(cases.LIVE))
     with app.store.read() as tx:
         asked = skill.strip().casefold() if skill is not None else None
         found = cases.listing(
-            tx, states=wanted, team=team, agent=agent, skill=asked, limit=limit + 1, late_at=now if late else None
+            tx,
+            states=wanted,
+            team=team,
+            agent=app.actor if mine else agent,
+            skill=asked,
+            limit=limit + 1,
+            late_at=now if late else None,
+            tag=tag.strip() if tag is not None else None,
+            watcher=app.actor if watched else None,
+            due_before=before,
+            awake_at=now if hides else None,
+            asleep_at=now if snoozed else None,
         )
         listed = found[:limit]
         words = cases.last_words(tx, listed)
@@ -75,6 +101,9 @@ def list_(
         return
     if late and not listed:
         say("No case is late, and none soon will be.")
+        return
+    if snoozed and not listed:
+        say("No case is snoozed.")
         return
     _print_queue(listed, words, now, warned)
     if len(found) > limit:
@@ -90,7 +119,8 @@ def _print_queue(
         return
     width = min(console().width, WIDEST)
     headers = [
-        styled(header, "bold") for header in ("CASE", "URGENCY", "SCORE", "STATE", "TEAM", "AGENT", "ANSWER", "ABOUT")
+        styled(header, "bold")
+        for header in ("CASE", "URGENCY", "SCORE", "STATE", "TEAM", "AGENT", "ANSWER", "DUE", "ABOUT")
     ]
     rows = [headers, *(_cells(each, now, warned.get(each.id, ())) for each in listed)]
     columns = [list(column) for column in zip(*rows, strict=True) if any(cell.plain for cell in column[1:])]
@@ -111,12 +141,31 @@ def _cells(case: Case, now: datetime, warned: tuple[Clock, ...]) -> list[Text]:
         styled(case.reference, "bold"),
         styled(case.urgency, STYLES[case.urgency]),
         styled(f"{case.score:>5}"),
-        styled(f"{case.state} {case.completeness}%" if case.completeness else case.state),
+        styled(_state(case)),
         styled(clip(case.team, LONGEST_NAME)),
         styled(clip(case.agent or "", LONGEST_NAME)),
         _due(case, now, warned),
+        _own_due(case, now),
         styled(clip(case.title, WIDEST)),
     ]
+
+
+def _state(case: Case) -> str:
+    if case.merged_into is not None:
+        return "merged"
+    return f"{case.state} {case.completeness}%" if case.completeness else case.state
+
+
+def _own_due(case: Case, now: datetime) -> Text:
+    """When a person said that it is due, and until when it is snoozed."""
+    if case.snoozed_until is not None and case.snoozed_until > now:
+        return styled(f"back {ago(case.snoozed_until, now)}", "dim")
+    if case.due_at is None or case.state not in (CaseState.OPEN, CaseState.PENDING):
+        return styled("")
+    late = case.due_at < now
+    return styled(
+        f"LATE {ago(case.due_at, now).removesuffix(' ago')}" if late else ago(case.due_at, now), "bold red" * late
+    )
 
 
 def _said(case: Case, words: dict[int, str], width: int) -> Text:

@@ -51,7 +51,7 @@ def open_(
         raise Mistake("Give --new or --in, not both.")
 
     def one(mention: str) -> dict[str, Any]:
-        number = _mention_number(mention)
+        number = mention_number(mention)
         found, opened = _route(app, number, team=team, urgency=urgency, title=title, another=another, ref=ref)
         if not as_json:
             say(_routed(number, found, opened))
@@ -95,7 +95,7 @@ def _route(
             tx,
             heard,
             pattern=app.config.cases.pattern,
-            plan=_plan(app, tx, heard, team=team, urgency=urgency, title=title),
+            plan=planned(app, tx, heard, team=team, urgency=urgency, title=title),
             another=another,
             by=app.actor,
             now=app.now(),
@@ -106,7 +106,7 @@ def _route(
         )
 
 
-def _mention_number(typed: str) -> int:
+def mention_number(typed: str) -> int:
     """`M12`, `m12` or `12`. Raises Mistake for anything else."""
     found = re.fullmatch(r"\s*M?0*([0-9]{1,18})\s*", typed, re.IGNORECASE)
     if not found:
@@ -114,7 +114,7 @@ def _mention_number(typed: str) -> int:
     return int(found[1])
 
 
-def _plan(
+def planned(
     app: App, tx: Transaction, mention: Mention, *, team: str | None, urgency: str | None, title: str | None
 ) -> CasePlan:
     """A case as the policy would open it, but for what the person says."""
@@ -140,6 +140,7 @@ def _plan(
         tags=decided.tags if decided else (),
         promise=promise,
         skills=routes.skills_for(areas),
+        checklist=routes.checklist_of(team),
         score=score,
         minutes_per_point=routes.minutes_per_point,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -44,5 +45,12 @@ def as_plain(case: Case, now: datetime) -> dict[str, Any]:
         "resolution_overdue": case_clocks.is_late(case, Clock.RESOLUTION, now),
         "promise": case.promise,
         "stands_still_since": case.stands_since,
+        "snoozed_until": case.snoozed_until,
+        "due_at": case.due_at,
+        "watchers": case.watchers,
+        "checklist": [asdict(item) for item in case.checklist],
+        "missing": [item.name for item in case.checklist if not item.done],
+        "parent": case.parent_reference,
+        "merged_into": case.merged_reference,
         "asked": case.asked_at and {"team": case.asked_team, "by": case.asked_by, "at": case.asked_at},
     }

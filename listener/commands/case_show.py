@@ -6,15 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from listener.commands import (
-    around,
-    around_plain,
-    attaching,
-    case_assignment,
-    case_clocks,
-    case_continue,
-    looking,
-)
+from listener.commands import around, around_plain, attaching, case_assignment, case_clocks, case_told, looking
 from listener.commands.app import App, pass_app
 from listener.commands.case_plain import as_plain, who
 from listener.commands.drawing import media_line, name_of
@@ -40,7 +32,7 @@ def show_(app: App, ref: str, everything: bool, as_json: bool) -> None:
     """One case: whose it is, its clocks, what is known around it, and what was said and done, in order."""
     from listener.desk import cases as desk
     from listener.desk import context, history
-    from listener.store import steps
+    from listener.store import cases, steps
 
     now = app.now()
     with app.store.read() as tx:
@@ -48,10 +40,11 @@ def show_(app: App, ref: str, everything: bool, as_json: bool) -> None:
         known = context.of_case(tx, found, now=now)
         told = history.of(tx, found)
         planned = steps.of(tx, found.id)
+        parts, merged = cases.parts(tx, found), cases.merged_in(tx, found)
         warned = steps.warned(tx, [found.id], now).get(found.id, ())
     if known.standing:
         looking.at(app, [f"customer {known.standing.customer.reference}"], reason=f"case {found.reference}")
-    known = around.with_articles(app, around.seen_by(app, known))
+    known = around.with_articles(app, around.seen_by(app, around.with_offers(app, known)))
     assignment = case_assignment.of(app, found)
     if as_json:
         plain = {
@@ -59,14 +52,20 @@ def show_(app: App, ref: str, everything: bool, as_json: bool) -> None:
             "assignment": assignment,
             "warned": warned,
             "steps": case_clocks.as_plain(planned),
+            "children": [each.reference for each in parts],
+            "merged": [each.reference for each in merged],
         }
         print_json({**plain, "timeline": told, "context": around_plain.as_plain(known, now)})
         return
     shown = told if everything or len(told) <= FIRST + LAST + 1 else [*told[:FIRST], *told[-LAST:]]
-    clocks = [("who has it", case_assignment.in_words(assignment)), *case_clocks.rows(app, found, planned, warned)]
+    rows = [
+        ("who has it", case_assignment.in_words(assignment)),
+        *case_clocks.rows(app, found, planned, warned),
+        *case_told.rows(found, parts, merged),
+    ]
     heading(f"{found.reference}  {found.title}")
     outside = known.beside(found)
-    around.beside(console(), lambda _: _facts(found, known, clocks), outside, now=now, more=3 * len(shown))
+    around.beside(console(), lambda _: _facts(found, known, rows), outside, now=now, more=3 * len(shown))
     say()
     for number, happening in enumerate(shown):
         if len(shown) < len(told) and number == FIRST:
@@ -105,7 +104,7 @@ def _print_happening(happening: Happening) -> None:
             how = {"mail": "wrote a mail", "dm": "sent a direct message"}.get(happening.detail["channel"], "answered")
             title, text = f"{at}  we {how} (approved by {happening.by})", happening.text
         case _:
-            title, text = f"{at}  {_sentence(happening)}", happening.text
+            title, text = f"{at}  {case_told.sentence(happening)}", happening.text
     show(styled(title, "bold" if happening.kind in ("said", "answered") else "dim"))
     if happening.kind == "said":
         show(styled(f"  in this case: {happening.detail['why']}", "dim"))
@@ -115,19 +114,3 @@ def _print_happening(happening: Happening) -> None:
         block(media_line(item).plain)
     for image in happening.images:
         block(f"with {attaching.line(image)}")
-
-
-def _sentence(happening: Happening) -> str:
-    detail, by = happening.detail, happening.by
-    moved = case_continue.sentence(happening.kind, by, detail)
-    if timed := moved or case_clocks.sentence(happening.kind, by, detail):
-        return timed
-    sentences = {
-        "opened": f"opened by {by} for {detail.get('team')}, urgency {detail.get('urgency')}",
-        "assigned": case_assignment.sentence(by, detail),
-        "urgency": f"urgency raised from {detail.get('was')} to {detail.get('urgency')} by {by}",
-        "customer": f"found to be customer {detail.get('customer')}'s, by {by}",
-        "note": f"note by {by}" + (f", {detail['completeness']} % complete" if "completeness" in detail else ""),
-    }
-    why = f": {detail['why']}" if "why" in detail else ""
-    return sentences.get(happening.kind, f"{happening.kind} by {by}{why}")

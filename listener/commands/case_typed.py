@@ -8,6 +8,7 @@ from listener.commands.app import App
 from listener.commands.case_plain import as_plain
 from listener.commands.output import print_json, say
 from listener.errors import Mistake
+from listener.types import Item
 
 if TYPE_CHECKING:
     from listener.store.cases import Case
@@ -21,6 +22,12 @@ def known_team(app: App, team: str | None) -> str | None:
     if team is not None and team not in teams:
         raise Mistake(f"There is no team {team!r} in the policy; there are: {', '.join(teams)}.")
     return team
+
+
+def steps_of(app: App, team: str) -> tuple[Item, ...]:
+    """What makes the cases of that team complete, by the policy."""
+    found: tuple[Item, ...] = cast("Any", app.policy).checklist_of(team)
+    return found
 
 
 def policy_file(app: App) -> Any:

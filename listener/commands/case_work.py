@@ -8,7 +8,7 @@ import click
 
 from listener.commands import case_assignment
 from listener.commands.app import App, pass_app
-from listener.commands.case_typed import LONGEST_NOTE, done, known_team, typed
+from listener.commands.case_typed import LONGEST_NOTE, done, known_team, steps_of, typed
 from listener.commands.output import json_option
 from listener.errors import Mistake
 from listener.types import CaseState
@@ -40,10 +40,16 @@ def assign(
     agent = typed(agent, "agent's name", 100) if agent else None
     with app.store.write() as tx:
         found = desk.find(tx, ref, app.config.cases.pattern)
+        steps = steps_of(app, team) if team else None
+        now = app.now()
         if agent:
-            found = handing.assign(tx, found, team=team, agent=agent, by=app.actor, now=app.now(), take_over=take_over)
+            found = handing.assign(
+                tx, found, team=team, agent=agent, by=app.actor, now=now, take_over=take_over, checklist=steps
+            )
         else:
-            found = desk.assign(tx, found, team=team, agent=None, by=app.actor, now=app.now(), take_over=take_over)
+            found = desk.assign(
+                tx, found, team=team, agent=None, by=app.actor, now=now, take_over=take_over, checklist=steps
+            )
     done(app, found, f"{found.reference} is {found.agent or found.team}'s now.", as_json)
 
 
@@ -66,8 +72,9 @@ def note(app: App, *, ref: str, text: str, complete: int | None, as_json: bool) 
     done(app, found, f"Noted in {found.reference}{complete_now}.", as_json)
 
 
-def _move(app: App, ref: str, to: CaseState, text: str | None, as_json: bool) -> None:
+def _move(app: App, ref: str, to: CaseState, text: str | None, as_json: bool, *, with_children: bool = False) -> None:
     from listener.desk import cases as desk
+    from listener.store import cases
 
     def moved(moment: datetime, /, *, calendar: str, since: datetime, until: datetime) -> datetime:
         """Reads the policy only where a clock runs on by it."""
@@ -77,7 +84,15 @@ def _move(app: App, ref: str, to: CaseState, text: str | None, as_json: bool) ->
     with app.store.write() as tx:
         found = desk.find(tx, ref, app.config.cases.pattern)
         found = desk.move(tx, found, to, by=app.actor, now=app.now(), moved=moved, note=words)
-    done(app, found, f"{found.reference} is {found.state}.", as_json)
+        live = [part for part in cases.parts(tx, found) if part.state in cases.LIVE]
+        for part in live if with_children else ():
+            note = words or f"with {found.reference}"
+            desk.move(tx, part, to, by=app.actor, now=app.now(), moved=moved, note=note)
+    said = f"{found.reference} is {found.state}."
+    if live and to is CaseState.RESOLVED:
+        verb = "are" if with_children else "were told, and are not"
+        said = f"{found.reference} is {found.state}; {len(live)} that are a part of it {verb}."
+    done(app, found, said, as_json)
 
 
 @click.command("pending")
@@ -93,11 +108,12 @@ def pending(app: App, ref: str, text: str | None, as_json: bool) -> None:
 @click.command("resolve")
 @click.argument("ref")
 @click.option("--note", "text", metavar="TEXT", help="What solved it.")
+@click.option("--with-children", is_flag=True, help="And so are all cases that are a part of it.")
 @json_option
 @pass_app
-def resolve(app: App, ref: str, text: str | None, as_json: bool) -> None:
-    """It is solved."""
-    _move(app, ref, CaseState.RESOLVED, text, as_json)
+def resolve(app: App, *, ref: str, text: str | None, with_children: bool, as_json: bool) -> None:
+    """It is solved. What is a part of it is told so, and stays open unless you say otherwise."""
+    _move(app, ref, CaseState.RESOLVED, text, as_json, with_children=with_children)
 
 
 @click.command("reopen")

@@ -14,6 +14,7 @@ from listener.commands import (
     customer_privacy,
     customer_record,
     customer_show,
+    customer_suggestions,
 )
 
 
@@ -36,12 +37,16 @@ for command in (
     customer_list.list_,
     customer_show.show,
     customer_code.code,
+    customer_privacy.export,
     customer_privacy.erase,
     customer_privacy.hold,
     customer_privacy.release,
     customer_links.link,
     customer_links.unlink,
     customer_links.relink,
+    customer_suggestions.suggestions_,
+    customer_suggestions.accept,
+    customer_suggestions.refuse,
     customer_merging.merge,
     customer_merging.unmerge,
 ):

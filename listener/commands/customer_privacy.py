@@ -1,7 +1,8 @@
-"""`escucha customer erase | hold | release`: a person's right to be forgotten, and what stands against it."""
+"""`escucha customer export | erase | hold | release`: a person's right to know and to be forgotten."""
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,7 +51,7 @@ def erase(app: App, ctx: click.Context, *, ref: str, reason: str, dry_run: bool,
     if as_json:
         output.print_json(proof)
     else:
-        _say_proof(proof)
+        _say_proof(proof, kept=app.config.retention.backups, now=app.now())
     if proof.left:
         ctx.exit(3)
 
@@ -88,7 +89,7 @@ def _say_plan(ref: str, planned: Plan, as_json: bool) -> None:
     output.say("Nothing was changed.")
 
 
-def _say_proof(proof: Proof) -> None:
+def _say_proof(proof: Proof, *, kept: timedelta | None, now: datetime) -> None:
     from listener.commands.output import counted
 
     output.say(f"Erased (number {proof.erasure}). The proof, by a search after it:")
@@ -104,6 +105,8 @@ def _say_proof(proof: Proof) -> None:
     )
     _say_places("Still there, and yours to change:", proof.left)
     _say_places("Copies of the database made before hold them until you delete these:", proof.backups)
+    if proof.backups and kept:
+        output.say(f"You keep backups {output.spell(kept)}: the last of them is due on {now + kept:%Y-%m-%d}.")
     for note in proof.notes:
         output.say(note)
 
@@ -113,6 +116,44 @@ def _say_places(heading: str, places: tuple[object, ...]) -> None:
         output.say()
         output.say(heading)
         output.table(("where", "what"), [(each.where, each.what) for each in places], empty="")  # type: ignore[attr-defined]
+
+
+@click.command()
+@click.argument("ref")
+@click.option("--to", "folder", required=True, type=click.Path(path_type=Path), help="A folder that is not there yet.")
+@click.option("--language", default="", help="Of the page, es or en. [default: the customer's, else ours]")
+@output.json_option
+@pass_app
+def export(app: App, *, ref: str, folder: Path, language: str, as_json: bool) -> None:
+    """Write all that is held about a person into a folder, as files that they can read.
+
+    REF is a customer's reference, or an account that is nobody's: mastodon:@ana@example.social. There is a page in
+    their language, and each kind of thing as CSV and JSON. What other people wrote is not given away.
+    """
+    from listener.desk import dossier
+    from listener.store import audit, persons
+
+    settings = app.config.brand
+    with app.store.read() as tx:
+        known = persons.find(tx, ref)
+        handed = dossier.hand_over(
+            tx,
+            known.person,
+            folder,
+            language=language or known.language or settings.languages[0],
+            company=settings.name or "this company",
+            now=app.now(),
+        )
+    with app.store.write() as tx:
+        subject = f"customer {ref.strip()}" if known.person.customers else f"account {known.person.accounts[0]}"
+        audit.record(tx, at=app.now(), by=app.actor, action="customer.exported", subject=subject)
+    if as_json:
+        output.print_json(handed)
+        return
+    output.table(
+        ("what", "how many"), [(kind.replace("_", " "), count) for kind, count in handed.counts.items()], empty=""
+    )
+    output.say(f"Written to {handed.folder}: begin with {handed.folder / 'index.html'}. It is theirs; guard it.")
 
 
 @click.command()

@@ -21,13 +21,14 @@ TYPES = ("text", "number", "money", "date", "yes_no", "choice")
 @click.option("--tier", default="", help="How the company ranks them.")
 @click.option("--tags", default="", help="Words between commas.")
 @click.option("--since", default="", metavar="DAY", help="When they became a customer, such as 2019-05-31.")
+@click.option("--again", is_flag=True, help="They were erased, and are a customer again.")
 @json_option
 @pass_app
-def add(app: App, /, *, ref: str, as_json: bool, **columns: str) -> None:
+def add(app: App, /, *, ref: str, again: bool, as_json: bool, **columns: str) -> None:
     """Add one customer."""
     from listener.desk import columns as shapes
     from listener.desk import people
-    from listener.store import customers
+    from listener.store import customers, erasures
 
     layout = shapes.Layout(columns=(("reference", ""), *((column, "") for column in columns)))
     person = people.read(layout, [ref, *columns.values()])
@@ -37,6 +38,11 @@ def add(app: App, /, *, ref: str, as_json: bool, **columns: str) -> None:
         if customers.known(tx, [person.reference]):
             raise AlreadyDone(f"There is a customer {person.reference!r} already; see `escucha customer show`.")
         edit = people.merged(person, None)
+        known_by = [("reference", person.reference), ("mail", str(edit.values.get("email") or ""))]
+        if again:
+            erasures.readmit(tx, known_by)
+        elif erased := erasures.suppressed(tx, known_by):
+            raise Mistake(f"Not added: {people.erased(min(erased.values()))}, say so with --again.")
         customers.write(tx, added=[edit], changed=[], by=app.actor, now=app.now(), source="command line")
         added = customers.get(tx, person.reference)
     if as_json:

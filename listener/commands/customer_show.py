@@ -10,12 +10,18 @@ from listener.commands import looking
 from listener.commands.app import App, pass_app
 from listener.commands.customer_contact import print_ways, way_plain
 from listener.commands.customer_plain import as_plain, find
+from listener.commands.customer_suggestions import as_plain as suggestion_plain
+from listener.commands.customer_suggestions import print_them
 from listener.commands.output import clip, fields, heading, json_option, plain, print_json, say, styled, table
+from listener.errors import PolicyProblem
 
 if TYPE_CHECKING:
     from listener.desk.standing import Standing
+    from listener.store import Transaction
+    from listener.store.customers import Customer
     from listener.store.holdings import Payments
     from listener.store.links import Link
+    from listener.types import Offer
 
 LAST_MENTIONS = 5
 
@@ -28,15 +34,17 @@ def show(app: App, *, ref: str, as_json: bool) -> None:
     """One customer: record, accounts, cases, and what they said last."""
     from listener.commands.case_plain import as_plain as case_plain
     from listener.desk import standing
-    from listener.store import cases, customers, links, mentions
+    from listener.store import cases, customers, links, mentions, suggestions
     from listener.types import CaseState
 
     now = app.now()
     with app.store.read() as tx:
         found = find(tx, ref)
         stands = standing.of(tx, found, now)
+        fitting = _offers(app, tx, found)
         theirs = links.of(tx, found)
         open_or_not = cases.listing(tx, states=list(CaseState), customer_id=found.id)
+        may_be = suggestions.waiting(tx, customer_id=found.id, limit=LAST_MENTIONS)
         said = [mentions.get(tx, number) for number in customers.recent_mentions(tx, found, LAST_MENTIONS)]
     looking.at(app, [f"customer {found.reference}"])
     found, stands = looking.masked(app, found), looking.masked_standing(app, stands)
@@ -48,7 +56,9 @@ def show(app: App, *, ref: str, as_json: bool) -> None:
                 "links": [_link_plain(link) for link in theirs],
                 "cases": [case_plain(case, now) for case in open_or_not],
                 "mentions": last,
+                "suggestions": [suggestion_plain(each) for each in may_be],
                 **standing_plain(stands),
+                "offers": plain(fitting),
             }
         )
         return
@@ -65,6 +75,9 @@ def show(app: App, *, ref: str, as_json: bool) -> None:
             *((styled(name).plain, value) for name, value in found.fields.items()),
         ]
     )
+    if fitting:
+        say()
+        table(("may be offered", "what", "why"), [(each.name, each.text, each.because) for each in fitting], empty="")
     say()
     print_ways(list(stands.contacts))
     _print_said(stands)
@@ -84,6 +97,9 @@ def show(app: App, *, ref: str, as_json: bool) -> None:
         empty=f"No account is linked; `escucha customer link {found.reference} NETWORK @…`.",
         wide="evidence",
     )
+    if may_be:
+        say()
+        print_them(may_be)
     say()
     table(
         ("case", "state", "urgency", "title"),
@@ -106,6 +122,16 @@ def _link_plain(link: Link) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name != "account_id"} | {
         "heard": link.account_id is not None
     }
+
+
+def _offers(app: App, tx: Transaction, customer: Customer) -> tuple[Offer, ...]:
+    """What fits the customer; nothing while the policy cannot be read, for which nobody should go without a record."""
+    from listener.desk import offers
+
+    try:
+        return offers.for_customer(tx, app.policy, customer, app.now())
+    except PolicyProblem:
+        return ()
 
 
 def _print_said(stands: Standing) -> None:

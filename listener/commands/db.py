@@ -89,11 +89,24 @@ def backup(app: App, target: Path | None, as_json: bool) -> None:
         elif not target.resolve().parent.is_dir():
             raise Mistake(f"There is no folder {target.resolve().parent}; make it, or choose another place.")
         database.backup(target)
+        _note(app, database, target)
     size = target.stat().st_size
     if as_json:
         output.print_json({"backup": target, "bytes": size})
     else:
         output.say(f"Copied to {target} ({size / 1024**2:.1f} MB). To go back: stop the daemon, put it in place.")
+
+
+def _note(app: App, database: Store, target: Path) -> None:
+    """Writes down that there is a copy, so that whoever is erased later is known to stand in it."""
+    from listener import store
+    from listener.desk.erasing import BACKUP
+    from listener.store import audit
+
+    if database.schema() == store.SCHEMA:
+        database.audit_key = app.config.audit.sealing
+        with database.write() as tx:
+            audit.record(tx, at=app.now(), by=app.actor, action=BACKUP, subject="database", file=str(target.resolve()))
 
 
 def _there(app: App) -> Path | None:

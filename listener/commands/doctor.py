@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from listener.commands import asking, crm_standing, lessons, output, telling
+from listener.commands import asking, crm_standing, lessons, output, telling, user_standing
+from listener.commands.actor import DAEMON, system_user
 from listener.commands.app import App, pass_app
-from listener.errors import AuthFailed, ConfigProblem, EscuchaError, RateLimited, Unavailable
+from listener.errors import AuthFailed, ConfigProblem, EscuchaError, Mistake, RateLimited, Unavailable
 
 if TYPE_CHECKING:
     from listener.config import Account, Config, SourceSettings
@@ -75,6 +76,7 @@ def examine(app: App, *, offline: bool) -> Iterator[Check]:
             yield Check(name="settings", ok=False, detail=problem)
         yield _tried("model", lambda: f"version {app.classifier.version}")
         return
+    app.actor = DAEMON  # it looks, whoever asks; who that is, is a check of its own
     yield Check(name="settings", ok=True, detail=f"{settings.file} is understood")
     for note in settings.notes:
         yield Check(name="settings", ok=None, detail=note)
@@ -95,6 +97,26 @@ def examine(app: App, *, offline: bool) -> Iterator[Check]:
     yield from _crms(app, settings, offline=offline)
     if _made(settings):
         yield from _money(app)
+        yield from _users(app)
+
+
+def _users(app: App) -> Iterator[Check]:
+    """Who is here, and who no longer fits the policy; a policy that cannot be read has a check of its own."""
+    try:
+        if app.acting.stranger:
+            yield Check(
+                name="you",
+                ok=None,
+                detail=f"{app.acting.name} is no user here.",
+                next_step=f"An admin: escucha user add NAME --os-user {system_user()}",
+            )
+    except Mistake as error:
+        yield Check(name="you", ok=None, detail=str(error))
+    except EscuchaError:
+        return  # the database's own check says so
+    with suppress(EscuchaError):
+        for detail, step in user_standing.findings(app):
+            yield Check(name="users", ok=None, detail=detail, next_step=step)
 
 
 def _model_version(app: App) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from listener.commands import kb_deciding, kb_looking, kb_writing
+from listener.commands import kb_deciding, kb_drafting, kb_looking, kb_writing
 
 
 @click.group()
@@ -23,6 +23,7 @@ for command in (
     kb_looking.history,
     kb_writing.add,
     kb_writing.edit,
+    kb_drafting.draft,
     kb_deciding.review,
     kb_deciding.publish,
     kb_deciding.retire,

@@ -13,7 +13,7 @@ from listener.commands.app import App, pass_app
 from listener.commands.output import counted, fields, heading, json_option, print_json, say, show
 from listener.desk import knowledge
 from listener.errors import AlreadyDone, Mistake
-from listener.store import articles, made_from
+from listener.store import articles, made_from, shelf
 from listener.store.articles import Article, ArticleText, Version
 from listener.types import Audience, VersionState
 
@@ -179,7 +179,19 @@ def look(app: App, article: str) -> None:
         if found.published is None:
             raise AlreadyDone(f"{found.name} is not published; read it with escucha kb review {found.name}")
         articles.looked(tx, found, by=app.actor, now=app.now())
+        missing = shelf.lacks(tx, found.id)
+    if missing:
+        _shelve_again(app)
     say(f"{found.name}@{found.published} stands.")
+
+
+def _shelve_again(app: App) -> None:
+    """What words were erased from is found again, once somebody has read what is left of it."""
+    from listener.desk import shelving
+
+    encoder = encoding.of(app)
+    with app.store.write() as tx:
+        shelving.again(tx, model=encoder.model, embed=encoder.embed)
 
 
 @click.command()

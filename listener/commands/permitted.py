@@ -74,6 +74,9 @@ PERMITTED: dict[str, frozenset[str]] = {
     "audit rekey": ADMIN,
     "audit show": SUPERVISOR,
     "audit verify": MACHINE,
+    "privacy erasures": SUPERVISOR,
+    "privacy preview": SUPERVISOR,
+    "privacy run": SUPERVISOR,
     "demo": MACHINE,
     "try": MACHINE,
     "run": MACHINE,
@@ -101,20 +104,36 @@ PERMITTED: dict[str, frozenset[str]] = {
     "leave-alone": CARE,
     "case ask-for-information": CARE,
     "case assign": CARE,
+    "case children": CARE,
     "case continue": CARE,
+    "case due": CARE,
     "case give-back": CARE,
     "case inform": CARE,
     "case list": CARE,
+    "case merge": CARE,
     "case note": CARE,
     "case open": CARE,
+    "case parent": CARE,
     "case pending": CARE,
     "case reopen": CARE,
     "case resolve": CARE,
     "case show": CARE,
+    "case snooze": CARE,
+    "case split": CARE,
+    "case step": CARE,
+    "case tag": CARE,
+    "case undo": CARE,
+    "case unmerge": CARE,
+    "case untag": CARE,
+    "case unwatch": CARE,
+    "case wake": CARE,
+    "case watch": CARE,
     "case take": CARE,
     "customer erase": SUPERVISOR,
+    "customer export": SUPERVISOR,
     "customer hold": SUPERVISOR,
     "customer release": SUPERVISOR,
+    "customer accept": AGENT,
     "customer add": AGENT,
     "customer code": AGENT,
     "customer consent": AGENT,
@@ -126,12 +145,15 @@ PERMITTED: dict[str, frozenset[str]] = {
     "customer list": CARE,
     "customer merge": AGENT,
     "customer note": AGENT,
+    "customer refuse": AGENT,
     "customer relink": CARE,
     "customer show": CARE,
+    "customer suggestions": CARE,
     "customer unlink": CARE,
     "customer unmerge": AGENT,
     "kb add": EVERYBODY,
     "kb doubt": EVERYBODY,
+    "kb draft": CARE,
     "kb edit": EVERYBODY,
     "kb export": EVERYBODY,
     "kb history": EVERYBODY,
@@ -203,9 +225,7 @@ def _still(app: App, tx: Transaction, path: str, allowed: frozenset[str]) -> Non
     acting = app.acting
     if acting.user is None:
         if users.there_are(tx):
-            raise Mistake(
-                "Somebody added the first user a moment ago, so everybody must show who they are; run it again."
-            )
+            raise Mistake("There are users by now, so everybody must show who they are; run it again.")
         return
     now = users.by_id(tx, acting.user.id)
     if not now.enabled or not users.same_person(now.name, acting.name):

@@ -147,11 +147,17 @@ def show(app: App, as_json: bool) -> None:
         output.fields(values.items())
 
 
+SHOWN = ("brand", "database", "policy", "cases", "audit", "retention", "daemon")  # sections of which each key is told
+
+
 def shown(settings: Config) -> dict[str, Any]:
     """Everything that is set, by section; secrets are masked when they are printed."""
     told: dict[str, Any] = {
         "file": str(settings.file),
-        **{name: dict(getattr(settings, name)) for name in ("brand", "database", "policy", "cases", "audit", "daemon")},
+        **{
+            name: dict(getattr(settings, name))
+            for name in ("brand", "database", "policy", "cases", "audit", "retention", "daemon")
+        },
         "accounts": {
             account.name: {
                 "network": account.network,

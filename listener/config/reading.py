@@ -32,6 +32,7 @@ from listener.config.shape import (
     Knowledge,
     ModelSettings,
     PolicySettings,
+    RetentionSettings,
     SourceSettings,
     System,
     env_name,
@@ -57,6 +58,7 @@ class _Shape(BaseSettings):
     cases: Cases = Field(default_factory=Cases)
     customers: Customers = Field(default_factory=Customers)
     audit: AuditSettings = Field(default_factory=AuditSettings)
+    retention: RetentionSettings = Field(default_factory=RetentionSettings)
     knowledge: Knowledge = Field(default_factory=Knowledge)
     accounts: dict[str, dict[str, Any]] = {}
     sources: tuple[SourceSettings, ...] = ()
@@ -180,6 +182,7 @@ class _Check:
             cases=shape.cases,
             customers=shape.customers,
             audit=shape.audit,
+            retention=shape.retention,
             knowledge=shape.knowledge,
             accounts=accounts,
             sources=sources,

@@ -176,6 +176,32 @@ class Knowledge(_Section):
         return timedelta(days=self.stale_days)
 
 
+class RetentionSettings(_Section):
+    mentions: Duration | None = Field(
+        default=None, description="Posts older than that are emptied as if deleted, but in open cases. Unset: for ever"
+    )
+    cases: Duration | None = Field(
+        default=None, description="Cases that ended so long ago lose title, notes and details; times and states stay"
+    )
+    customers: Duration | None = Field(
+        default=None,
+        description="Customers of whom nothing was heard for so long, with nothing open, are erased as on request",
+    )
+    alerts: Duration | None = Field(default=None, description="Alerts that were settled so long ago lose their words")
+    audit: Duration | None = Field(
+        default=None, description="Entries of the audit log older than that go; the chain stays verifiable"
+    )
+    backups: Duration | None = Field(
+        default=None, description="For how long you keep backups; `customer erase` says until when they hold a person"
+    )
+
+    @property
+    def periods(self) -> dict[str, timedelta | None]:
+        """How long each kind is kept; None: for ever."""
+        kinds = ("mentions", "cases", "customers", "alerts", "audit")
+        return {kind: getattr(self, kind) for kind in kinds}
+
+
 class SourceSettings(_Section):
     name: str = Field(pattern=_NAME, description="What we call it: lower case, digits, `-`, `_`")
     account: str = Field(description="The account that reads it, one of `[accounts.…]`")
@@ -241,6 +267,7 @@ SECTIONS: Mapping[str, type[BaseModel]] = {
     "cases": Cases,
     "customers": Customers,
     "audit": AuditSettings,
+    "retention": RetentionSettings,
     "knowledge": Knowledge,
     "sources": SourceSettings,
     "model": ModelSettings,
@@ -286,6 +313,7 @@ class Config:
     cases: Cases = field(default_factory=Cases)
     customers: Customers = field(default_factory=Customers)
     audit: AuditSettings = field(default_factory=AuditSettings)
+    retention: RetentionSettings = field(default_factory=RetentionSettings)
     knowledge: Knowledge = field(default_factory=Knowledge)
     accounts: Mapping[str, Account] = field(default_factory=dict)
     sources: tuple[SourceSettings, ...] = ()

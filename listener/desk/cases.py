@@ -7,7 +7,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
-from listener.desk import clocks, customers, joining
+from listener.desk import checklists, clocks, customers, joining, marks, parts
 from listener.desk.clocks import Moved
 from listener.desk.joining import Found
 from listener.errors import AlreadyDone, Mistake
@@ -16,7 +16,7 @@ from listener.store import Transaction, inbox, references, steps
 from listener.store import cases as store
 from listener.store.cases import Case
 from listener.store.mentions import Mention
-from listener.types import CASE_MOVES, CasePlan, CaseState, Clock, MentionState, Understanding
+from listener.types import CASE_MOVES, CasePlan, CaseState, Clock, Item, MentionState, Understanding
 
 
 def find(tx: Transaction, text: str, pattern: str, *, merged: bool = False) -> Case:
@@ -114,9 +114,7 @@ def join(
             tx, case, "reopened", by=by, now=now, became=_opening(tx, case, now, moved), was=case.state.value, why=why
         )
     if case.snoozed_until is not None:
-        case = store.record(
-            tx, case, "woken", by=by, now=now, became={"snoozed_until": None}, why="the customer wrote again"
-        )
+        case = marks.wake(tx, case, "the customer wrote again", by=by, now=now)
     if case.state not in store.LIVE:
         return case
     sooner = clocks.hurry(tx, case, plan)
@@ -158,7 +156,9 @@ def _opening(tx: Transaction, case: Case, now: datetime, moved: Moved) -> dict[s
     if case.state is not CaseState.PENDING:
         values["resolved_at"] = None
         ended = store.last_event(tx, case, CaseState.RESOLVED.value)
-        if ended is not None and "completeness" in ended.detail:
+        if case.checklist:
+            values["completeness"] = checklists.percent(case.checklist)
+        elif ended is not None and "completeness" in ended.detail:
             values["completeness"] = ended.detail["completeness"]
     return values
 
@@ -184,7 +184,10 @@ def move(tx: Transaction, case: Case, to: CaseState, *, by: str, now: datetime, 
     if to is CaseState.RESOLVED:
         values |= {"resolved_at": now, "completeness": 100}
         told["completeness"] = case.completeness
-    return store.record(tx, case, _kind(to), by=by, now=now, became=values, **told)
+    case = store.record(tx, case, _kind(to), by=by, now=now, became=values, **told)
+    if case.state not in store.LIVE:
+        parts.tell(tx, case, by=by, now=now, note=note)
+    return case
 
 
 def _kind(to: CaseState) -> str:
@@ -200,9 +203,11 @@ def assign(
     by: str,
     now: datetime,
     take_over: bool = False,
+    checklist: Sequence[Item] | None = None,
 ) -> Case:
     """Gives the case to a team, an agent, or both; an agent of None leaves it to the team.
 
+    `checklist`: the steps that the new team has, None: they stay.
     Raises AlreadyDone when another agent has it, unless it is to be taken over; Mistake when it is no longer live.
     """
     case = store.hold(tx, case.id)
@@ -214,7 +219,10 @@ def assign(
     given = {"team": team or case.team, "agent": agent}
     if team not in (None, case.team):
         inbox.handed_over(tx, case.id, team=team, now=now)
-    return store.record(tx, case, "assigned", by=by, now=now, became=given, **given)
+    became: dict[str, Any] = dict(given)
+    if checklist is not None and team not in (None, case.team):
+        became |= checklists.columns(checklists.for_team(case.checklist, checklist))
+    return store.record(tx, case, "assigned", by=by, now=now, became=became, **given)
 
 
 def note(tx: Transaction, case: Case, text: str, *, by: str, now: datetime, completeness: int | None = None) -> None:

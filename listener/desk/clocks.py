@@ -100,6 +100,29 @@ def hurry(tx: Transaction, case: Case, plan: CasePlan) -> dict[str, Any]:
     return values | ({"promise": promised} if values else {})
 
 
+def inherit(tx: Transaction, case: Case, other: Case) -> dict[str, Any]:
+    """What a live case that becomes a part of this one was promised sooner is promised here from now on, with its
+    steps; gives what changes in the row. Before the clocks of the other are stopped.
+    """
+    values: dict[str, Any] = {}
+    promised = dict(case.promise)
+    runs = {Clock.RESOLUTION: other.state is CaseState.OPEN and case.state is CaseState.OPEN}
+    runs[Clock.FIRST_RESPONSE] = case.first_response_at is None and other.first_response_at is None
+    dues = {
+        Clock.RESOLUTION: (case.resolution_due, other.resolution_due),
+        Clock.FIRST_RESPONSE: (case.first_response_due, other.first_response_due),
+    }
+    for clock, (due, sooner) in dues.items():
+        if not runs[clock] or sooner is None or (due is not None and due <= sooner):
+            continue
+        left = [each.step for each in steps.of(tx, other.id) if each.done_at is None and each.step.clock is clock]
+        values[f"{clock}_due"] = sooner
+        promised[clock.value] = other.promise.get(clock.value, {})
+        steps.withdraw(tx, case.id, clock)
+        steps.plan(tx, case.id, left)
+    return values | ({"promise": promised} if values else {})
+
+
 # --- asking for information ------------------------------------------------------------------------------------------
 
 
@@ -165,6 +188,9 @@ def _do(tx: Transaction, case: Case, planned: Planned, now: datetime) -> None:
     told: dict[str, Any] = {"clock": step.clock.value, "planned": step.at.isoformat()}
     if now - step.at > PUNCTUAL:
         told["late"] = int((now - step.at).total_seconds())
+    if case.snoozed_until is not None:
+        why = "it is due soon, or overdue"
+        case = store.record(tx, case, "woken", by=DAEMON, now=now, became={"snoozed_until": None}, why=why)
     if step.number == 0:
         store.event(tx, case, "warned" if step.occasion is Occasion.WARNING else "breached", DAEMON, now, **told)
         return

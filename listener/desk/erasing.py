@@ -108,24 +108,29 @@ def begin(store: Store, asked: str, *, by: str, reason: str, now: datetime) -> E
             if before := erasures.last_called(tx, asked):
                 raise AlreadyDone(f"{asked} was erased on {before.begun_at:%Y-%m-%d}; nothing is left.") from None
             raise
-        forgetting.hold_still(tx, known.person)
         for customer in known.person.customers:
             for hold in holds.of(tx, customer):
                 raise Mistake(
                     f"{asked} must be kept since {hold.at:%Y-%m-%d} ({hold.by}: {hold.reason}); once that is over: "
                     f"escucha customer release {asked} --reason …"
                 )
-        found = persons.marks_of(tx, known.person)
-        erasure = erasures.begin(
-            tx,
-            asked,
-            person=persons.as_json(known.person),
-            marks=marks.as_json(found),
-            by=by,
-            reason=Marks(found).masked(reason),
-            now=now,
-        )
-        forgetting.forget(tx, erasure, known.person, known.told, now)
+        return begin_with(tx, known, asked, by=by, reason=reason, now=now)
+
+
+def begin_with(tx: Transaction, known: Known, called: str, *, by: str, reason: str, now: datetime) -> Erasure:
+    """The same for somebody who was found, or for several together; `called` is how they are asked for again."""
+    forgetting.hold_still(tx, known.person)
+    found = persons.marks_of(tx, known.person)
+    erasure = erasures.begin(
+        tx,
+        called,
+        person=persons.as_json(known.person),
+        marks=marks.as_json(found),
+        by=by,
+        reason=Marks(found).masked(reason),
+        now=now,
+    )
+    forgetting.forget(tx, erasure, known.person, known.told, now)
     return erasure
 
 

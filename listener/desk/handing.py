@@ -18,7 +18,7 @@ from listener.errors import AlreadyDone, Mistake
 from listener.store import Transaction, assigned, cases, users
 from listener.store.cases import Case
 from listener.store.users import Absence, User
-from listener.types import CaseState, Role
+from listener.types import CaseState, Item, Role
 
 DAEMON = "daemon"
 SHORT = timedelta(hours=2)  # whoever is back sooner keeps their cases
@@ -102,10 +102,19 @@ def give(tx: Transaction, case_id: int, *, by: str, now: datetime, moved: Moved)
 
 
 def assign(
-    tx: Transaction, case: Case, *, team: str | None, agent: str, by: str, now: datetime, take_over: bool = False
+    tx: Transaction,
+    case: Case,
+    *,
+    team: str | None,
+    agent: str,
+    by: str,
+    now: datetime,
+    take_over: bool = False,
+    checklist: Sequence[Item] | None = None,
 ) -> Case:
     """Gives the case to that user, and perhaps to another team with it. Before there are users, to any name.
 
+    `checklist`: the steps that the new team has, None: they stay.
     Raises NotFound for nobody's name, Mistake for who cannot have it, AlreadyDone when another agent has it.
     """
     if users.there_are(tx):
@@ -116,7 +125,7 @@ def assign(
             until = f"until {gone.until:%Y-%m-%d %H:%M} UTC" if gone.until else "until they are back"
             raise Mistake(f"{user.name} is away {until}; give it to another.")
         agent = user.name
-    return desk.assign(tx, case, team=team, agent=agent, by=by, now=now, take_over=take_over)
+    return desk.assign(tx, case, team=team, agent=agent, by=by, now=now, take_over=take_over, checklist=checklist)
 
 
 def take(tx: Transaction, case: Case, *, by: str, now: datetime) -> Case:

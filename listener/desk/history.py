@@ -16,7 +16,7 @@ from listener.types import DraftState, Media, MentionState
 
 Fates = Mapping[tuple[Any, ...], Sequence[Fate]]  # by clock, occasion and number of the step, and when it was done
 
-TOLD_ELSEWHERE = {"mention", "first_response", "grew"}  # mentions and replies stand in the time line themselves
+TOLD_ELSEWHERE = {"mention", "first_response", "grew"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ class Happening:
 def of(tx: Transaction, case: Case) -> list[Happening]:
     """Everything that happened to the case, oldest first."""
     fates = _fates(tx, case)
-    told = [_event(event, fates) for event in cases.events_of(tx, case) if event.kind not in TOLD_ELSEWHERE]
+    told = [_event(event, fates) for event in cases.events_of(tx, case) if not _is_told_elsewhere(event)]
     inside = {number: why for number, why, _ in cases.mentions_in(tx, case)}
     told += [_said(mention, inside[mention.id]) for mention in mentions.several(tx, list(inside))]
     told += [
@@ -60,6 +60,12 @@ def of(tx: Transaction, case: Case) -> list[Happening]:
         if draft.state is DraftState.SENT and draft.sent_at
     ]
     return sorted(told, key=lambda happening: happening.at)
+
+
+def _is_told_elsewhere(event: Event) -> bool:
+    """What else stands in the time line says it: what was said and answered itself, a merge, a split."""
+    went_along = event.kind == "mention_left" and bool({"merged", "split"} & event.detail.keys())
+    return went_along or event.kind in TOLD_ELSEWHERE
 
 
 def _said(mention: Mention, why: str) -> Happening:

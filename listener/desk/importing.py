@@ -23,7 +23,7 @@ from listener.desk.columns import AS_IT_IS, Layout, Reading
 from listener.desk.people import Person
 from listener.desk.repairs import Rejects
 from listener.desk.spreadsheet import Record, Sheet
-from listener.store import Store, Transaction, audit, customers, field_types, holdings, links
+from listener.store import Store, Transaction, audit, customers, erasures, field_types, holdings, links
 from listener.store.customers import Edit
 from listener.store.field_types import FieldType
 from listener.store.links import Claim
@@ -141,6 +141,7 @@ class Import:
         stored = customers.as_imported(tx, latest)
         if not self.layout.has_names:
             latest = self._of_known(latest, stored)
+        latest = self._without_erased(tx, latest, stored)
         doubtful = {
             reference: person
             for reference, (_, person) in latest.items()
@@ -190,6 +191,26 @@ class Import:
             else:
                 self.tally.rejected += 1
                 self._reject(record, f"there is no customer {reference!r}, and the file has no names to add one")
+        return kept
+
+    def _without_erased(
+        self, tx: Transaction, latest: Mapping[str, tuple[Record, Person]], stored: Collection[str]
+    ) -> dict[str, tuple[Record, Person]]:
+        """Those lines that bring back nobody who was erased; the others are rejected, for a person to say."""
+        told = {
+            reference: [("reference", reference), ("mail", str(person.values.get("email") or ""))]
+            for reference, (_, person) in latest.items()
+            if reference not in stored
+        }
+        erased = erasures.suppressed(tx, [each for some in told.values() for each in some]) if told else {}
+        kept = {}
+        for reference, (record, person) in latest.items():
+            since = next((erased[each] for each in told.get(reference, ()) if each in erased), None)
+            if since is None:
+                kept[reference] = record, person
+            else:
+                self.tally.rejected += 1
+                self._reject(record, f"{people.erased(since)}: escucha customer add {reference} --again")
         return kept
 
     def _write(

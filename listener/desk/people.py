@@ -6,6 +6,7 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
@@ -177,3 +178,8 @@ def merged(person: Person, before: Customer | None) -> Edit:
     changed += sorted(f"fields.{name}" for name in {*old, *fields} if old.get(name) != fields.get(name))
     values = {**now, "tags": list(now["tags"]), "fields": fields}
     return Edit(person.reference, values, tuple(changed), person.digest)
+
+
+def erased(since: datetime) -> str:
+    """Why somebody is not brought back in silence."""
+    return f"they were erased on {since:%Y-%m-%d}; if they are a customer again"

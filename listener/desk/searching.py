@@ -12,7 +12,6 @@ Ingber, "An Analysis of Fusion Functions for Hybrid Retrieval", 2023; `benchmark
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -146,26 +145,29 @@ def _open_to(kept: Shelf, reader: Reader | None) -> NDArray[np.bool_]:
     return np.array([reader.may_read_kept(each) for each in kept.readers], bool)[kept.readers_of]
 
 
-def _read(rows: Sequence[shelf.Shelved], number: int, model: str) -> Shelf:
-    groups = {each: at for at, each in enumerate(dict.fromkeys(row.readers for row in rows))}
-    counts = np.frombuffer(b"".join(row.counts for row in rows), np.uint8).astype(np.float32)
-    sizes = np.array([len(row.counts) for row in rows], np.int64)
-    stem_of = np.repeat(np.arange(len(rows)), sizes)
-    read = [at for at, row in enumerate(rows) if row.model == model and row.passages and row.vectors]
-    passages = np.array([rows[at].passages for at in read], np.int64)
-    flat = np.frombuffer(b"".join(rows[at].vectors for at in read), np.float16)
+def _read(rows: shelf.Columns, number: int, model: str) -> Shelf:
+    many = len(rows.article_id)
+    groups = {each: at for at, each in enumerate(dict.fromkeys(rows.readers))}
+    counts = np.frombuffer(b"".join(rows.counts), np.uint8).astype(np.float32)
+    stem_of = np.repeat(np.arange(many), np.fromiter(map(len, rows.counts), np.int64, many))
+    kinds = zip(rows.model, rows.vectors, strict=True)
+    ours = np.fromiter((of == model and bool(vectors) for of, vectors in kinds), bool, many)
+    read = np.flatnonzero(ours)
+    passages = np.fromiter(rows.passages, np.int64, many)[read]
+    vectors = rows.vectors if len(read) == many else [rows.vectors[at] for at in read.tolist()]
+    flat = np.frombuffer(b"".join(vectors), np.float16)
     return Shelf(
         number=number,
-        articles=np.array([row.article_id for row in rows], np.int64),
-        languages=tuple(row.language for row in rows),
-        spoken=tuple(dict.fromkeys(row.language for row in rows)),
+        articles=np.fromiter(rows.article_id, np.int64, many),
+        languages=tuple(rows.language),
+        spoken=tuple(dict.fromkeys(rows.language)),
         readers=tuple(groups),
-        readers_of=np.array([groups[row.readers] for row in rows], np.int64),
+        readers_of=np.fromiter(map(groups.__getitem__, rows.readers), np.int64, many),
         model=model,
-        vectors=flat.astype(np.float32).reshape(int(passages.sum()) if read else 0, -1 if read else 0),
-        text_of=np.repeat(np.array(read, np.int64), passages),
-        stems=np.frombuffer(b"".join(row.stems for row in rows), np.uint32),
+        vectors=flat.astype(np.float32).reshape(int(passages.sum()), -1 if len(read) else 0),
+        text_of=np.repeat(read, passages),
+        stems=np.frombuffer(b"".join(rows.stems), np.uint32),
         counts=counts,
         stem_of=stem_of,
-        lengths=np.bincount(stem_of, weights=counts, minlength=len(rows)).astype(np.float32),
+        lengths=np.bincount(stem_of, weights=counts, minlength=many).astype(np.float32),
     )

@@ -54,9 +54,10 @@ def shelve(tx: Transaction, versions: Sequence[Version], *, model: str, embed: E
         shelf.put_all(tx, list(found.items()))
 
 
-def again(tx: Transaction, *, model: str, embed: Embed) -> int:
-    """Reads anew all that another model has read; gives how many articles that were."""
-    waiting = shelf.of_other_models(tx, model)
+def again(tx: Transaction, *, model: str, embed: Embed | None) -> int:
+    """Reads anew all that another model has read, and what was away; gives how many articles that were."""
+    others = shelf.of_other_models(tx, model) if embed else []
+    waiting = sorted({*others, *shelf.undoubted_and_away(tx)})
     shelve(tx, list(articles.published(tx, waiting).values()), model=model, embed=embed)
     return len(waiting)
 

@@ -16,7 +16,7 @@ import structlog
 from listener import references, situations
 from listener.contract import Policy
 from listener.desk import cases as desk_cases
-from listener.desk import codes, continuing, joining
+from listener.desk import codes, continuing, joining, standing, suggestions
 from listener.desk import customers as desk_customers
 from listener.desk.clocks import Moved
 from listener.desk.joining import Found
@@ -45,7 +45,6 @@ from listener.types import (
     AuthorView,
     CasePlan,
     CaseView,
-    CustomerView,
     Decision,
     Facts,
     Intent,
@@ -167,6 +166,8 @@ def _gather(
         mentions.trouble(tx, mention, stage="decide", reason="its understanding is missing", now=now)
         return None
     tried = None if _is_ours(tx, mention, company) else codes.look(tx, mention, now)
+    if tried is not None and facts.linkable:
+        suggestions.copied_code(tx, mention.account_id, tried, now)
     customer = desk_customers.behind(tx, mention.account_id, mention.network, mention.author.handle, now)
     answered = continuing.answered(tx, mention)
     found = (
@@ -272,17 +273,7 @@ def _situation(tx: Transaction, matter: _Matter, now: datetime) -> Situation:
             same_text_last_day=habits.same_text_last_day,
             quick_replies_last_day=habits.quick_replies_last_day,
         ),
-        customer=None
-        if customer is None
-        else CustomerView(
-            reference=customer.reference,
-            name=customer.name,
-            tier=customer.tier,
-            language=customer.language,
-            tags=customer.tags,
-            open_cases=cases.open_count(tx, customer.id),
-            fields={name: value for name, value in customer.fields.items() if name.casefold() in matter.fields_asked},
-        ),
+        customer=None if customer is None else standing.view(tx, customer, now, fields=matter.fields_asked),
         thread=ThreadView(
             our_replies=sends.in_thread,
             is_reply_to_us=mention.kind is PostKind.REPLY or inbox.is_ours(tx, mention.network, mention.parent_id),

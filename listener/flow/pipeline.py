@@ -21,9 +21,10 @@ import structlog
 from listener import budget
 from listener.budget import Allowance, Use
 from listener.contract import Classifier, Connector, Policy
-from listener.desk import ruling
+from listener.desk import ruling, suggestions
 from listener.desk.crm_systems import System
 from listener.desk.purse import Purse
+from listener.desk.retaining import retain
 from listener.errors import EscuchaError, Mistake, NetworkError, Outage, RateLimited, Unavailable
 from listener.flow.act import Acted, act
 from listener.flow.alert import Target, Told, alert, strand
@@ -102,10 +103,12 @@ class Pipeline:
         targets: Mapping[str, Target] | None = None,
         assigns: bool = True,
         systems: Mapping[str, System] | None = None,
+        periods: Mapping[str, timedelta | None] | None = None,
     ) -> None:
         self.store = store
         self.targets = dict(targets or {})
         self.systems = dict(systems or {})
+        self._periods = dict(periods or {})
         self.accounts = accounts  # our account's name -> its network
         self.policy = policy
         self.policy_trouble = ""  # why nothing is decided
@@ -523,6 +526,16 @@ class Pipeline:
         """Warns, tells and hands on what is late or soon will be; gives how many steps were done."""
         return watch(self.store, now=self.clock(), stopping=self.stopping)
 
+    def compare(self) -> int:
+        """Looks for accounts and records that may be one person's, so many at a time; gives how many are suggested."""
+        with self.store.write() as tx:
+            return suggestions.step(
+                tx,
+                networks=sorted(set(self.accounts.values())),
+                linkable=lambda network: self._network_facts(network).linkable,
+                now=self.clock(),
+            )
+
     def forget(self) -> int:
         """Empties what has grown older than its network lets anybody keep; gives how many mentions."""
         emptied = 0
@@ -536,6 +549,10 @@ class Pipeline:
             while (batch := forget(self.store, account, network, facts, now=self.clock())) and not self.stopping():
                 emptied += batch
         return emptied
+
+    def retain(self) -> int:
+        """Lets go what is older than the settings say, a bounded part of it; gives how much."""
+        return sum(retain(self.store, self._periods, now=self.clock(), stopping=self.stopping).values())
 
     def digest(self) -> int:
         """Understands and decides until nothing is left or `stop` was called; gives how many mentions were decided."""
@@ -559,6 +576,7 @@ class Pipeline:
         self.recheck()
         self.forget()
         self.digest()
+        self.compare()
         self.watch()
         self.assign()
         self.alert()

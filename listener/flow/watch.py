@@ -1,4 +1,4 @@
-"""watch: look at the clocks of the cases, and do what is due: warn, tell, hand on. Sends nothing itself.
+"""watch: look at the clocks of the cases, and do what is due: warn, tell, hand on, wake. Sends nothing itself.
 
 What was missed while nothing ran is done once, in order, and says that it comes late. A clock that is set back makes it
 wait, and nothing is done twice. What cannot be done is tried again at the next look, behind all that waits already, so
@@ -12,9 +12,9 @@ from datetime import datetime
 
 import structlog
 
-from listener.desk import clocks
+from listener.desk import clocks, marks
 from listener.errors import Outage
-from listener.store import Store, steps
+from listener.store import Store, cases, steps
 
 log = structlog.get_logger(__name__)
 
@@ -22,7 +22,7 @@ MOST = 200  # cases that one look finds
 
 
 def watch(store: Store, *, now: datetime, stopping: Callable[[], bool] = lambda: False) -> int:
-    """Does what is due, each case in a transaction of its own; gives how many steps were done."""
+    """Does what is due, each case in a transaction of its own; gives how many were done, cases that woke counted in."""
     with store.read() as tx:
         waiting = steps.waiting(tx, now, MOST)
     done = 0
@@ -40,4 +40,17 @@ def watch(store: Store, *, now: datetime, stopping: Callable[[], bool] = lambda:
                 steps.put_back(tx, case_id, now)
     if done:
         log.info("Looked after late cases.", action="watched", steps=done)
-    return done
+    return done + _wake(store, now, stopping)
+
+
+def _wake(store: Store, now: datetime, stopping: Callable[[], bool]) -> int:
+    """Brings back what was snoozed until now; gives how many cases."""
+    with store.read() as tx:
+        waiting = cases.snoozed(tx, now, MOST)
+    woken = 0
+    for case_id in waiting:
+        if stopping():
+            break
+        with store.write() as tx:
+            woken += marks.wake_due(tx, case_id, now)
+    return woken

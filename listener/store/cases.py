@@ -11,14 +11,15 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, delete, func, insert, select, union, update
+from sqlalchemy import Column, ColumnElement, Row, Select, delete, func, insert, select, union, update
 
 from listener.errors import Mistake, NotFound, Stale
 from listener.store import Transaction, audit, crm_out, sight, steps, upsert
 from listener.store import tables as t
-from listener.types import CasePlan, CaseState, Clock, Intent, Item, MentionState, Promise, Urgency, utc
+from listener.types import CasePlan, CaseState, Clock, DraftState, Intent, Item, MentionState, Promise, Urgency, utc
 
 LIVE = (CaseState.OPEN, CaseState.PENDING)
+_whole, _parent = t.cases.alias(), t.cases.alias()  # where a merged case is; what a case is a part of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +59,9 @@ class Case:
     queue_at: datetime
     revision: int  # grows with every change
     merged_into: int | None
+    merged_reference: str | None  # of the case that it is a part of now
     parent_id: int | None
+    parent_reference: str | None
     snoozed_until: datetime | None
     due_at: datetime | None
     watchers: tuple[str, ...]
@@ -158,23 +161,26 @@ def as_json(columns: Mapping[str, Any]) -> dict[str, Any]:
     return {name: utc(value).isoformat() if isinstance(value, datetime) else value for name, value in columns.items()}
 
 
-def attach(tx: Transaction, case: Case, mention_id: int, *, why: str, by: str, now: datetime) -> Case:
-    """Puts a mention into the case, harmless when it is in it already; gives the case as it is then."""
+def attach(tx: Transaction, case: Case, mention_id: int, *, why: str, by: str, now: datetime, **detail: Any) -> Case:
+    """Puts a mention into the case, harmless when it is in it already; gives the case as it is then.
+
+    `detail`: what else the event says.
+    """
     values = {"case_id": case.id, "mention_id": mention_id, "why": why, "at": now}
     added = tx.execute(upsert(tx, t.case_mentions).values(**values).on_conflict_do_nothing())
     case = hold(tx, case.id)
     if added.rowcount:
-        case = record(tx, case, "mention", by=by, now=now, became={}, mention=mention_id, why=why)
+        case = record(tx, case, "mention", by=by, now=now, became={}, mention=mention_id, why=why, **detail)
     return case
 
 
-def detach(tx: Transaction, case: Case, mention_id: int, *, why: str, by: str, now: datetime) -> Case:
+def detach(tx: Transaction, case: Case, mention_id: int, *, why: str, by: str, now: datetime, **detail: Any) -> Case:
     """Takes a mention out of the case; gives the case as it is then. Raises NotFound where it is not in it."""
     case = hold(tx, case.id)
     where = (t.case_mentions.c.case_id == case.id, t.case_mentions.c.mention_id == mention_id)
     if not tx.execute(delete(t.case_mentions).where(*where)).rowcount:
         raise NotFound(f"M{mention_id} is not in {case.reference}; see `escucha case show {case.reference}`.")
-    return record(tx, case, "mention_left", by=by, now=now, became={}, mention=mention_id, why=why)
+    return record(tx, case, "mention_left", by=by, now=now, became={}, mention=mention_id, why=why, **detail)
 
 
 def move_mention(tx: Transaction, mention_id: int, case: Case, to: Case, *, why: str, by: str, now: datetime) -> Case:
@@ -193,6 +199,29 @@ def hold_person(tx: Transaction, *, account_id: int, customer_id: int | None) ->
     if customer_id is not None:
         # `key_share`: links and cases may go on pointing at the customer meanwhile
         tx.execute(select(t.customers.c.id).where(t.customers.c.id == customer_id).with_for_update(key_share=True))
+
+
+def parts(tx: Transaction, case: Case) -> list[Case]:
+    """The cases that are a part of it, oldest first."""
+    return [_case(row) for row in tx.execute(_joined().where(t.cases.c.parent_id == case.id).order_by(t.cases.c.id))]
+
+
+def merged_in(tx: Transaction, case: Case) -> list[Case]:
+    """The cases that were merged into it, oldest first."""
+    return [_case(row) for row in tx.execute(_joined().where(t.cases.c.merged_into == case.id).order_by(t.cases.c.id))]
+
+
+def move_drafts(tx: Transaction, case: Case, to: Case, mention_ids: Sequence[int]) -> None:
+    """The answers to these mentions belong to the other case from now on."""
+    where = (t.drafts.c.case_id == case.id, t.drafts.c.mention_id.in_(mention_ids))
+    tx.execute(update(t.drafts).where(*where).values(case_id=to.id))
+
+
+def first_answer(tx: Transaction, mention_ids: Sequence[int]) -> datetime | None:
+    """When we first answered one of these mentions; None where we have not."""
+    where = (t.drafts.c.mention_id.in_(mention_ids), t.drafts.c.state == DraftState.SENT.value)
+    first: datetime | None = tx.scalar(select(func.min(t.drafts.c.sent_at)).where(*where))
+    return first
 
 
 def give_customer(tx: Transaction, *, account_id: int, customer_id: int, by: str, now: datetime) -> list[Case]:
@@ -239,9 +268,9 @@ def get(tx: Transaction, reference: str) -> Case:
     row = tx.execute(_joined().where(t.cases.c.reference == reference)).first()
     if row is None:
         raise NotFound(f"There is no case {reference}; see `escucha case list --all`.")
-    case, looks = _case(row), sight.of(tx)
-    if looks and not looks.sees_case(case):
-        raise Mistake(f"{reference} is {case.team}'s, and {looks.agent} is not of that team; ask a supervisor.")
+    case = _case(row)
+    if not sight.sees(tx, case):
+        raise Mistake(f"{reference} is {case.team}'s, whose cases you do not see; ask a supervisor.")
     return case
 
 
@@ -255,10 +284,16 @@ def listing(
     skill: str | None = None,
     limit: int | None = None,
     late_at: datetime | None = None,
+    tag: str | None = None,
+    watcher: str | None = None,
+    due_before: datetime | None = None,
+    awake_at: datetime | None = None,
+    asleep_at: datetime | None = None,
 ) -> list[Case]:
     """Cases in those states, as the queue has them. `skill`: only those that ask for it, in small letters.
 
-    `late_at`: only those that are late then, or were warned of.
+    `late_at`: only those that are late then, or were warned of. `due_before`: only those that are due before then, by a
+    person's word or a promise that runs. `awake_at`, `asleep_at`: only those that are not snoozed then, or are.
     """
     query = _joined().where(t.cases.c.state.in_([state.value for state in states]), *sight.seen(tx))
     if team:
@@ -268,7 +303,17 @@ def listing(
     if customer_id is not None:
         query = query.where(t.cases.c.customer_id == customer_id)
     if skill is not None:
-        query = query.where(_asks_for(tx, skill))
+        query = query.where(_holds(tx, t.cases.c.skills, skill))
+    if tag is not None:
+        query = query.where(_holds(tx, t.cases.c.tags, tag))
+    if watcher is not None:
+        query = query.where(_holds(tx, t.cases.c.watchers, watcher))
+    if due_before is not None:
+        query = query.where((t.cases.c.due_at < due_before) | steps.is_late(due_before))
+    if awake_at is not None:
+        query = query.where(t.cases.c.snoozed_until.is_(None) | (t.cases.c.snoozed_until <= awake_at))
+    if asleep_at is not None:
+        query = query.where(t.cases.c.snoozed_until > asleep_at)
     if late_at is not None:
         query = query.where(steps.is_late(late_at) | steps.is_warned(late_at))
     query = query.order_by(t.cases.c.queue_at, t.cases.c.id).limit(limit)
@@ -281,10 +326,17 @@ def newest(tx: Transaction, *where: ColumnElement[bool], limit: int) -> list[Cas
     return [_case(row) for row in tx.execute(query.order_by(t.cases.c.id.desc()).limit(limit))]
 
 
-def _asks_for(tx: Transaction, skill: str) -> ColumnElement[bool]:
+def _holds(tx: Transaction, column: Column[Any], value: str) -> ColumnElement[bool]:
+    """Whether the list in that column holds the value."""
     listed = func.json_array_elements_text if tx.dialect.name == "postgresql" else func.json_each
-    each = listed(t.cases.c.skills).table_valued("value")
-    return select(each.c.value).where(each.c.value == skill).correlate(t.cases).exists()
+    each = listed(column).table_valued("value")
+    return select(each.c.value).where(each.c.value == value).correlate(t.cases).exists()
+
+
+def snoozed(tx: Transaction, until: datetime, limit: int) -> list[int]:
+    """Up to so many cases that were to sleep no longer than until then, the longest waiting first."""
+    slept = t.cases.c.snoozed_until
+    return list(tx.scalars(select(t.cases.c.id).where(slept <= until).order_by(slept).limit(limit)))
 
 
 def of_mention(tx: Transaction, mention_id: int) -> Case | None:
@@ -441,6 +493,11 @@ def _joined() -> Select[Any]:
         t.customers.c.name.label("customer_name"),
         t.accounts.c.network,
         t.accounts.c.handle,
+        _whole.c.reference.label("merged_reference"),
+        _parent.c.reference.label("parent_reference"),
+    )
+    query = query.outerjoin(_whole, _whole.c.id == t.cases.c.merged_into).outerjoin(
+        _parent, _parent.c.id == t.cases.c.parent_id
     )
     return query.outerjoin(t.customers, t.customers.c.id == t.cases.c.customer_id).outerjoin(
         t.accounts, t.accounts.c.id == t.cases.c.account_id

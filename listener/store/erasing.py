@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, and_, delete, or_, select, update
 
-from listener.store import Transaction, attachments, audit
+from listener.store import Transaction, attachments, audit, quotes
 from listener.store import tables as t
 from listener.store.audit import Entry
 from listener.types import DraftState, MentionState
@@ -73,6 +73,7 @@ def empty(tx: Transaction, mention_ids: Sequence[int], *, reason: str, now: date
     if not mention_ids:
         return
     withdraw(tx, *mention_ids, reason=reason, now=now)
+    quotes.forget(tx, mention_ids, by="daemon", now=now)
     tx.execute(
         update(t.mentions)
         .where(t.mentions.c.id.in_(mention_ids))

@@ -76,6 +76,13 @@ def listing(tx: Transaction, limit: int) -> list[Erasure]:
     return [_erasure(row) for row in tx.execute(select(t.erasures).order_by(t.erasures.c.id.desc()).limit(limit))]
 
 
+def last_by(tx: Transaction, by: str) -> datetime | None:
+    """When that one last began to erase somebody."""
+    newest = select(t.erasures.c.begun_at).where(t.erasures.c.by == by).order_by(t.erasures.c.id.desc())
+    found: datetime | None = tx.scalar(newest.limit(1))
+    return found
+
+
 def last_called(tx: Transaction, called: str) -> Erasure | None:
     """The newest of whoever was asked for so."""
     columns = t.erasures.c

@@ -71,7 +71,7 @@ def forget(tx: Transaction, erasure: Erasure, person: Person, told: Iterable[tup
         erasing.empty(tx, some, reason=REASON, now=now)
         _rename_posts(tx, some)
     for case_id in person.cases:
-        _empty_case(tx, case_id, erasure.by, now)
+        empty_case(tx, case_id, by=erasure.by, now=now)
     records_last = sorted(reversed(t.metadata.sorted_tables), key=lambda table: table is t.customers)
     for table in records_last:  # some are found by what the record is called
         held = HELD[table.name]
@@ -104,13 +104,17 @@ def _rename_posts(tx: Transaction, mention_ids: Sequence[int]) -> None:
 # --- cases ---
 
 
-def _empty_case(tx: Transaction, case_id: int, by: str, now: datetime) -> None:
-    """Takes every word out of a case and its events; what became of it, when and by whom stays."""
+def empty_case(tx: Transaction, case_id: int, *, by: str, now: datetime, keeps_customer: bool = False) -> None:
+    """Takes every word out of a case and its events; what became of it, when and by whom stays.
+
+    `keeps_customer`: whose it is stays too.
+    """
     case = cases.hold(tx, case_id)
-    cases.record(tx, case, "erased", by=by, now=now, became={"title": ERASED, "customer_id": None})
+    became = {"title": ERASED} if keeps_customer else {"title": ERASED, "customer_id": None}
+    cases.record(tx, case, "erased", by=by, now=now, became=became)
     events = t.case_events.c
     emptied = [
-        {"of": row.id, "to": skeleton(row.detail)}
+        {"of": row.id, "to": skeleton(row.detail, keeps_customer=keeps_customer)}
         for row in tx.execute(select(events.id, events.detail).where(events.case_id == case_id))
     ]
     columns = {"detail": bindparam("to", type_=t.case_events.c.detail.type)}
@@ -118,14 +122,15 @@ def _empty_case(tx: Transaction, case_id: int, by: str, now: datetime) -> None:
     tx.execute(update(t.case_mentions).where(t.case_mentions.c.case_id == case_id).values(why=""))
 
 
-def skeleton(detail: Mapping[str, Any]) -> dict[str, Any]:
+def skeleton(detail: Mapping[str, Any], *, keeps_customer: bool = False) -> dict[str, Any]:
     """An event's detail without anything that somebody typed: numbers, moments, states, teams and people of ours."""
     kept: dict[str, Any] = {}
     for name, value in detail.items():
         if name == "became":
             kept[name] = {column: inner for column, inner in value.items() if column in STRUCTURE}
             kept[name] |= {"title": ERASED} if "title" in value else {}
-            kept[name] |= {"customer_id": None} if "customer_id" in value else {}
+            if "customer_id" in value:
+                kept[name]["customer_id"] = value["customer_id"] if keeps_customer else None
         elif name in PLAIN or not isinstance(value, str | list | dict):
             kept[name] = value
         elif isinstance(value, str):

@@ -24,6 +24,7 @@ class Known:
 
     person: Person
     name: str
+    language: str = ""
     told: tuple[tuple[str, str], ...] = ()
 
 
@@ -46,7 +47,8 @@ def find(tx: Transaction, asked: str) -> Known:
     columns = t.customers.c
     for row in tx.execute(select(columns.reference, columns.email).where(columns.id.in_(records))):
         told |= {("reference", row.reference)} | ({("mail", row.email)} if row.email else set())
-    return Known(person=_person(tx, customers=records, accounts=accounts), name=found.name, told=tuple(sorted(told)))
+    person = _person(tx, customers=records, accounts=accounts)
+    return Known(person=person, name=found.name, language=found.language, told=tuple(sorted(told)))
 
 
 def _with_merged(tx: Transaction, customer_id: int) -> tuple[int, ...]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import JSON, ColumnElement, Table, Text, and_, cast, column, inspect, select, table, update
 
-from listener.store import Transaction, erasing, forgetting
+from listener.store import Transaction, articles, erasing, forgetting, shelf
 from listener.store import tables as t
 from listener.store.erasures import Erasure
 from listener.store.marks import Kind, Mark, Marks, leaves
@@ -161,6 +161,17 @@ def mask(tx: Transaction, hits: Sequence[Hit], theirs: Collection[Mark], erasure
         if hit.table == "decisions":
             values["fingerprint"] = None
         tx.execute(update(where).where(_is(where, hit.key)).values(**values))
+        if hit.table == "article_texts":
+            _doubt(tx, row["article_version_id"], erasure.by, now)
+
+
+def _doubt(tx: Transaction, version_id: int, by: str, now: datetime) -> None:
+    """Lets nobody find the article before somebody has read what is left of it, as when what it quotes is deleted."""
+    version = t.article_versions.c
+    article_id = tx.scalar(select(version.article_id).where(version.id == version_id))
+    if article_id is not None:
+        shelf.take_away(tx, [article_id])
+        articles.doubt(tx, [article_id], why="it named somebody who was erased", by=by, now=now)
 
 
 def batches(hits: Sequence[Hit]) -> Iterator[Sequence[Hit]]:

@@ -41,6 +41,12 @@ def of(tx: Transaction) -> Sight | None:
     return found
 
 
+def sees(tx: Transaction, case: Case) -> bool:
+    """Whether whoever acts may see that case."""
+    sight = of(tx)
+    return sight is None or sight.sees_case(case)
+
+
 def private(visibility: str) -> bool:
     """Whether such a post is not for everybody to read."""
     return visibility not in PUBLIC

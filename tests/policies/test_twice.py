@@ -63,7 +63,7 @@ def test_other_problems_are_told_beside_it() -> None:
 WHOLE: dict[str, Any] = {
     "name": "whole",
     "language": "es",
-    "teams": {"care": {}, "boss": {}},
+    "teams": {"care": {"steps": {"ask": 20, "solve": 80}}, "boss": {}},
     "default_team": "care",
     "networks": {"mastodon": {"mode": "manual"}, "x": {"mode": "auto"}},
     "guard": {"colleagues": {"mastodon": ["ana"], "x": ["luis"]}},
@@ -82,8 +82,10 @@ WHOLE: dict[str, Any] = {
         },
         {"name": "b", "when": {"any": [{"scores": {"roaming": "> 0.2"}}]}, "then": {"tags": "t"}},
     ],
+    "offers": {"more": {"text": {"es": "Más", "en": "More"}}, "less": {"text": {"es": "Menos"}}},
     "tests": [
-        {"name": "t", "mention": {"text": "a", "customer.fields": {"plan": "x"}, "sends.by_rule_last_day": {"a": 3},
+        {"name": "t", "mention": {"text": "a", "customer.fields": {"plan": "x"}, "customer.types": {"plan": "text"},
+                                  "sends.by_rule_last_day": {"a": 3},
                                   "sends.by_wording_last_day": {"0": 1}, "teams.live_cases": {"care": 1}},
          "expect": {"rule": "a"}},
     ],

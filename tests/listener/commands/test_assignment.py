@@ -146,6 +146,21 @@ def test_the_list_of_users_says_how_many_cases_each_has(desk: Desk) -> None:
     assert "1 of 5" in desk.by("", "user", "list").stdout
 
 
+def test_doctor_names_whoever_no_longer_fits_the_policy(desk: Desk) -> None:
+    with desk.store.write() as tx:
+        strange = Profile(roles=(Role.AGENT,), teams=("care", "fibre"), duty="office")
+        users.change(tx, "luis", strange, by="ana", now=desk.clock())
+    told = json.loads(desk.by("", "doctor", "--offline", "--json").stdout)["checks"]
+    said = " ".join(check["detail"] for check in told if check["name"] == "users")
+    assert "luis is of the team fibre, which the policy does not have" in said
+    assert "by the calendar office" in said
+    assert "No agent is of the team technical, billing, retention, sales, supervisors" in said
+    assert "marta" not in said
+    stale = desk.run("doctor", "--offline", "--json", actor="", environment={"ESCUCHA_TOKEN": "esc_old"})
+    (you,) = [check for check in json.loads(stale.stdout)["checks"] if check["name"] == "you"]
+    assert "ESCUCHA_TOKEN is nobody's token" in you["detail"]
+
+
 @pytest.mark.slow
 def test_of_two_processes_that_take_at_once_one_gets_it(desk: Desk) -> None:
     reference = opened(desk)

@@ -46,6 +46,13 @@ CASE_KEYS = {
     "promise",
     "stands_still_since",
     "asked",
+    "snoozed_until",
+    "due_at",
+    "watchers",
+    "checklist",
+    "missing",
+    "parent",
+    "merged_into",
 }
 
 
@@ -225,7 +232,8 @@ def test_one_case_shows_everything_in_one_time_line(world: DeskWorld) -> None:
     assert "open, 60 % complete" in shown
     assert "network, nobody yet" in shown
     told = ask(world, "show", case.reference)
-    assert set(told) == {*CASE_KEYS, "assignment", "warned", "steps", "timeline", "context"}
+    own = {"assignment", "warned", "steps", "children", "merged", "timeline", "context"}
+    assert set(told) == CASE_KEYS | own
     assert [each["kind"] for each in told["timeline"]] == ["said", "opened", "answered", "note"]
     assert told["timeline"][0]["text"] == SAID
     assert told["timeline"][2]["text"] == REPLY

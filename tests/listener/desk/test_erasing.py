@@ -410,3 +410,37 @@ def _has_begun(world: DeskWorld) -> bool:
 def _is_done(world: DeskWorld) -> bool:
     with world.store.read() as tx:
         return bool(tx.scalar(select(func.count()).where(t.erasures.c.done_at.is_not(None))))
+
+
+def test_no_import_brings_them_back_in_silence(world: DeskWorld) -> None:
+    ana, luis = people(world)
+    erase(world, ana.reference)
+    (world.folder / "all.csv").write_text(
+        "reference,name,email\n"
+        f"{ana.reference},Ana,other@mail.example\n"
+        f"C-9,Ana,{ana.bird.upper()}@mail.example\n"
+        f"{luis.reference},Luis,luis@mail.example\n"
+    )
+    done = world.run("customer", "import", str(world.folder / "all.csv"))
+    assert done.exit_code == 3
+    assert "2 rejected" in done.output
+    assert (
+        f"they were erased on 2026-03-04; if they are a customer again: escucha customer add {ana.reference}"
+        in done.output
+    )
+    assert world.run("customer", "add", ana.reference, "--name", "Ana").exit_code == 2
+    assert world.run("customer", "add", ana.reference, "--name", "Ana", "--again").exit_code == 0
+    with world.store.read() as tx:
+        assert customers.get(tx, ana.reference).email is None
+
+
+def test_the_command_says_what_it_will_do_and_proves_what_it_did(world: DeskWorld) -> None:
+    ana, _ = people(world)
+    planned = world.run("customer", "erase", ana.reference, "--dry-run")
+    assert planned.exit_code == 0
+    assert "Nothing was changed." in planned.output
+    assert world.run("customer", "erase", ana.reference).exit_code == 2
+    assert world.run("customer", "erase", ana.reference, "--reason", "asked").exit_code == 2
+    done = world.run("customer", "erase", ana.reference, "--reason", f"asked by {ana.bird}@mail.example", "--yes")
+    assert (done.exit_code, "nothing" in done.output) == (0, True), done.output
+    assert b"zorzal" not in bytes_of(world).lower()

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import policies
 from listener import reach
-from listener.desk import field_values, records, standing
+from listener.desk import field_values, offers, records, standing
 from listener.desk.field_values import Habits
 from listener.errors import AlreadyDone, Mistake
 from listener.store import audit, consents, contacts, customers, field_types, holdings
@@ -330,6 +331,45 @@ def test_a_customers_standing_is_what_is_on_record(world: DeskWorld) -> None:
     )
     assert [note.text for note in stands.notes] == ["Rings in the evening"]
     assert [way.point.value for way in stands.contacts] == ["a@x.example"]
+
+
+def test_a_policy_sees_only_what_it_asks_about(world: DeskWorld) -> None:
+    ana = add(world, since=date(2020, 3, 4), fields={"Balance": "12.50 EUR", "shoe": "38"})
+    with world.store.write() as tx:
+        now = world.clock()
+        field_types.declare(tx, [EURO], by="eva", now=now)
+        holdings.put_products(tx, {ana.id: ["tv"]}, now=now)
+        holdings.put_contracts(tx, [(ana.id, Contract(reference="K1"))], now=now)
+        holdings.put_payments(tx, [(ana.id, {"arrears": Decimal("42.50"), "arrears_since": date(2026, 3, 1)})], now=now)
+        records.consent(
+            tx, ana, channel="any", purpose="marketing", given=True, source="", by="eva", now=now - timedelta(days=2)
+        )
+        records.consent(tx, ana, channel="phone", purpose="marketing", given=False, source="", by="eva", now=now)
+        whole = standing.view(tx, ana, now, fields=None)
+        asked = standing.view(tx, ana, now, fields={"balance", "customer.arrears"})
+    assert (whole.arrears, whole.arrears_days, whole.contracts, whole.products) == (42.5, 3, 1, ("tv",))
+    assert whole.tenure_days == (now.date() - date(2020, 3, 4)).days
+    assert whole.types == {"balance": "money"}
+    assert "mail:marketing" in whole.consent
+    assert "marketing" in whole.consent
+    assert whole.refused == ("marketing", "phone:marketing")
+    assert (asked.arrears, asked.fields) == (42.5, {"Balance": "12.50 EUR"})
+    assert (asked.tenure_days, asked.products, asked.consent, asked.contracts) == (None, (), (), 0)
+
+
+def test_who_refused_marketing_is_offered_nothing(world: DeskWorld) -> None:
+    ana = add(world, tier="gold")
+    head = "name: s\nlanguage: es\nteams: {care: {}}\ndefault_team: care\nrules: []\n"
+    policy = policies.load_text(head + "offers: {tv: {text: {es: TV}, when: {customer.tier: gold}}}\n")
+    with world.store.write() as tx:
+        assert [each.text for each in offers.for_customer(tx, policy, ana, world.clock())] == ["TV"]
+    says(world, ana, False)
+    with world.store.read() as tx:
+        assert offers.for_customer(tx, policy, ana, world.clock()) == ()
+    world.clock.forward(days=1)
+    says(world, ana, True, channel="mail")
+    with world.store.read() as tx:
+        assert len(offers.for_customer(tx, policy, ana, world.clock())) == 1
 
 
 def test_who_never_said_since_when_is_a_customer_since_their_first_contract(world: DeskWorld) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
+from sqlalchemy import event
 
 from connectors.sandbox import FACTS, Fault
 from listener.desk import continuing
@@ -80,6 +83,36 @@ def test_a_message_of_unknown_outcome_is_looked_for(escucha: Escucha, fault: Fau
         escucha.round(minutes=5)
     assert now_is(escucha, draft).state is DraftState.SENT
     assert len(messages(escucha)) == 1
+
+
+@pytest.mark.parametrize("fault", [None, Fault.ANSWER_LOST, Fault.NEVER_ARRIVED], ids=str)
+@pytest.mark.parametrize("commits", range(7))
+def test_whoever_dies_at_any_commit_says_it_once(escucha: Escucha, commits: int, fault: Fault | None) -> None:
+    draft = a_message(escucha, a_case(escucha))
+    escucha.approve(draft)
+    escucha.network.fail("message", Fault.KEY_FORGOTTEN, times=1000)
+    if fault:
+        escucha.network.fail("message", fault)
+    left = iter(range(commits))
+
+    def dies(_link: object) -> None:
+        if next(left, None) is None:
+            raise Death
+
+    event.listen(escucha.store._engine, "commit", dies)
+    with suppress(Death):
+        escucha.main.act()
+    event.remove(escucha.store._engine, "commit", dies)
+    escucha.network.fail("message", Fault.KEY_FORGOTTEN, times=1000)
+    escucha.main = escucha.pipeline()
+    for _ in range(4):
+        escucha.round(minutes=5)
+    assert now_is(escucha, draft).state is DraftState.SENT
+    assert len(messages(escucha)) == 1
+
+
+class Death(BaseException):
+    """The process ends here, before its transaction is committed."""
 
 
 def test_the_answer_goes_on_with_the_case_that_it_answers(escucha: Escucha) -> None:

@@ -17,11 +17,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, precondition, rule
 from sqlalchemy import event
 
-from connectors.sandbox import Fault
-from listener.errors import AlreadyDone, Stale
+from connectors.sandbox import FACTS, Fault
+from listener.desk import continuing
+from listener.desk.continuing import Way
+from listener.errors import AlreadyDone, Mistake, Stale
 from listener.flow.pipeline import Pipeline
-from listener.store import inbox, mentions, sources, stats, switch
-from listener.types import DraftState, MentionState
+from listener.store import cases, inbox, mentions, sources, stats, switch
+from listener.types import Channel, DraftState, MentionState, Visibility
 from tests.listener.flow.world import Escucha, Overheard
 
 TEXTS = st.sampled_from(["@marca ¿horario?", "@marca todo mal", "@marca gracias", "@marca poison", "@marca\x00\x1b[2J"])
@@ -106,8 +108,13 @@ class Everything(RuleBasedStateMachine):
         self.dies_at = commits
         self._does(self.daemons[which], stage)
 
-    @rule(which=st.integers(0, 1), fault=st.none() | FAULTS, dies_in_act=st.none() | st.integers(0, 4))
-    def whole_round(self, which: int, fault: Fault | None, dies_in_act: int | None) -> None:
+    @rule(
+        which=st.integers(0, 1),
+        fault=st.none() | FAULTS,
+        dies_in_act=st.none() | st.integers(0, 4),
+        alone=st.booleans(),
+    )
+    def whole_round(self, which: int, fault: Fault | None, dies_in_act: int | None, alone: bool) -> None:
         """Everything due, the sends perhaps meeting a fault or death: what plain chance would seldom reach."""
         self.escucha.clock.forward(seconds=61)
         for stage in ("poll", "understand", "decide"):
@@ -115,8 +122,11 @@ class Everything(RuleBasedStateMachine):
         for draft in self.escucha.drafts(DraftState.PROPOSED)[:1]:
             with suppress(Stale, AlreadyDone):
                 self.escucha.approve(draft)
+        if alone:
+            self.go_on_alone()
         if fault:
             self.network_fails("reply", fault)
+            self.escucha.network.fail("message", fault)
         self.dies_at = dies_in_act
         self._does(self.daemons[which], "act")
 
@@ -125,11 +135,11 @@ class Everything(RuleBasedStateMachine):
         self.escucha.clock.forward(seconds=seconds)
 
     @rule(
-        operation=st.sampled_from(["poll", "reply", "find_reply", "recheck"]),
+        operation=st.sampled_from(["poll", "reply", "find_reply", "message", "find_message", "recheck"]),
         fault=FAULTS,
     )
     def network_fails(self, operation: str, fault: Fault) -> None:
-        if operation != "reply" and fault in (Fault.NEVER_ARRIVED, Fault.ANSWER_LOST, Fault.REJECTED):
+        if operation not in ("reply", "message") and fault in (Fault.NEVER_ARRIVED, Fault.ANSWER_LOST, Fault.REJECTED):
             fault = Fault.UNAVAILABLE
         self.escucha.network.heal()
         self.escucha.network.fail(operation, fault)
@@ -158,6 +168,22 @@ class Everything(RuleBasedStateMachine):
             else:
                 inbox.reject(tx, draft, by="mod", reason="no", now=now)
 
+    @rule()
+    def go_on_alone(self) -> None:
+        """A person goes on with a case by a direct message, and lets it go; once for each mention."""
+        now = self.escucha.clock()
+        with suppress(Mistake), self.escucha.store.write() as tx:
+            for case in cases.listing(tx)[-1:]:
+                begun = continuing.start(tx, case)
+                if any(draft.channel for draft in inbox.of_mention(tx, begun.mention.id)):
+                    continue
+                way, policy = Way(account="care", facts=FACTS), self.escucha.policy
+                made = continuing.write(
+                    tx, begun, Channel.DM, way=way, to="", offer_by=None, policy=policy, by="mod", now=now
+                )
+                assert made.alone is not None
+                inbox.approve(tx, made.alone, by="mod", now=now)
+
     @rule(on=st.booleans())
     def pause(self, on: bool) -> None:
         with self.escucha.store.write() as tx:
@@ -178,7 +204,8 @@ class Everything(RuleBasedStateMachine):
             return
         said = Counter(row["key"] for row in self.escucha.network.posts_by("marca"))
         assert all(times == 1 for times in said.values()), said
-        parents = Counter(row["parent"] for row in self.escucha.network.posts_by("marca"))
+        # Beside the one answer where they wrote, a person may have gone on with each of them alone, once.
+        parents = Counter((row["parent"], row["visibility"]) for row in self.escucha.network.posts_by("marca"))
         assert all(times == 1 for times in parents.values()), parents
 
     def teardown(self) -> None:
@@ -226,6 +253,8 @@ class Everything(RuleBasedStateMachine):
         external = {mention.id: mention.external_id for mention in everything.values()}
         for row in said:
             assert str(row["parent"]) == external[answered[row["key"]]], "the wrong thread"
+        alone = {draft.send_key for draft in sent if draft.channel}
+        assert alone == {row["key"] for row in said if row["visibility"] == Visibility.DIRECT}, "for one alone, or all"
 
 
 TestEverything = Everything.TestCase

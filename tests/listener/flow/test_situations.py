@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import policies
 from listener.desk import cases as desk_cases
 from listener.desk import customers as desk_customers
-from listener.store import cases, customers, decisions, mentions
+from listener.store import cases, consents, customers, decisions, holdings, mentions
 from listener.store.customers import Edit
 from listener.types import CaseState, LinkBasis
 from tests.listener.flow.world import AUTO, Escucha
@@ -112,12 +113,51 @@ def test_only_the_fields_that_the_policy_asks_about_reach_it_and_the_trace(escuc
     post = escucha.says("@marca todo mal")
     escucha.round()
     assert saw(escucha, post)["customer"]["fields"] == {"Plan": "Gold", "arrears": "120,50"}
+    assert saw(escucha, post)["customer"]["products"] == []
     with escucha.store.read() as tx:
         mention = mentions.by_external_id(tx, "sandbox", post)
         assert mention is not None
         (decision,) = decisions.decisions_of(tx, mention.id)
     assert decision.tags == ("arrears",)
     assert "Calle Mayor" not in str(decision.trace)
+
+
+def test_how_a_customer_stands_is_seen_by_a_policy_that_asks(escucha: Escucha) -> None:
+    rule = """rules:
+  - name: owes
+    when: {customer.arrears: "> 40", customer.refused: marketing}
+    then: {tags: [owes]}
+    continue: true
+"""
+    escucha.main = escucha.pipeline(policy=policies.load_text(AUTO.replace("rules:\n", rule)))
+    with escucha.store.write() as tx:
+        now = escucha.clock()
+        edit = Edit(reference="C1", values=RECORD, changed=())
+        ids = customers.write(tx, added=[edit], changed=[], by="test", now=now, source="test")
+        holdings.put_payments(tx, [(ids["C1"], {"arrears": Decimal("42.50")})], now=now)
+        holdings.put_products(tx, {ids["C1"]: ["tv"]}, now=now)
+        said = consents.Consent(channel="any", purpose="marketing", given=False, at=now, source="", noted_by="eva")
+        consents.note(tx, [(ids["C1"], "C1", said)], now=now)
+        desk_customers.link(
+            tx,
+            customers.get(tx, "C1"),
+            network="sandbox",
+            handle="ana",
+            linkable=True,
+            basis=LinkBasis.SELF_DECLARED,
+            evidence="",
+            by="test",
+            now=now,
+        )
+    post = escucha.says("@marca todo mal")
+    escucha.round()
+    seen = saw(escucha, post)["customer"]
+    assert (seen["arrears"], "marketing" in seen["refused"], seen["products"]) == (42.5, True, [])
+    with escucha.store.read() as tx:
+        mention = mentions.by_external_id(tx, "sandbox", post)
+        assert mention is not None
+        (decision,) = decisions.decisions_of(tx, mention.id)
+    assert decision.tags == ("owes",)
 
 
 def test_complaints_of_a_month_are_counted_on_all_accounts_of_a_customer(escucha: Escucha) -> None:

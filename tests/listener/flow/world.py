@@ -161,6 +161,7 @@ class Escucha:
     def forgets_keys(self) -> None:
         """From now on the network would take the same reply twice."""
         self.network.fail("reply", Fault.KEY_FORGOTTEN, times=10_000)
+        self.network.fail("message", Fault.KEY_FORGOTTEN, times=10_000)
         self.network.fail("publish", Fault.KEY_FORGOTTEN, times=10_000)
 
     def round(self, **later: float) -> None:
