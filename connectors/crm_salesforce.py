@@ -58,7 +58,7 @@ class Settings(BaseModel):
     consumer_secret: SecretStr = Field(description="The secret of the connected app")
     username: str | None = Field(default=None, description="A user, where the app may not log in as itself")
     password: SecretStr | None = Field(default=None, description="That user's password")
-    object: str = Field(
+    records: str = Field(
         default="Contact", description="What customers are there: `Contact`, `Account`, or one of yours"
     )
     fields: dict[str, str] = Field(
@@ -121,7 +121,7 @@ class Settings(BaseModel):
             raise ValueError(f"knows {' and '.join(TAKES)} only.")
         return value
 
-    @field_validator("object", "case_key")
+    @field_validator("records", "case_key")
     @classmethod
     def _name(cls, value: str) -> str:
         if not _FIELD.fullmatch(value) or "." in value:
@@ -173,7 +173,7 @@ class Settings(BaseModel):
     @property
     def gives(self) -> str:
         """How customers come from it, for people; empty where they do not."""
-        return f"its {self.object}s are read" if self.reads else ""
+        return f"its {self.records}s are read" if self.reads else ""
 
 
 def join(settings: Settings) -> Crm:
@@ -189,7 +189,7 @@ class SalesforceCrm(Crm, Pulls, Delivers):
     """One organisation. Logs in when it is first asked; one thread at a time."""
 
     def __init__(self, settings: Settings, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        self.naming = settings.fields or NAMINGS.get(settings.object, {"Id": "reference", "Name": "name"})
+        self.naming = settings.fields or NAMINGS.get(settings.records, {"Id": "reference", "Name": "name"})
         self._settings = settings
         self._now = now
         secrets = [settings.consumer_key, settings.consumer_secret, *([settings.password] if settings.password else [])]
@@ -212,12 +212,14 @@ class SalesforceCrm(Crm, Pulls, Delivers):
 
     def _salesforce(self) -> Any:
         if self._client is None:
-            from simple_salesforce import Salesforce
+            from simple_salesforce.api import Salesforce
 
             # It would print the app's key where a user has not approved the app; we say that in our words.
             warnings.filterwarnings("ignore", category=UserWarning, module=r"simple_salesforce\.login")
             read = self._settings
-            user = {"username": read.username, "password": read.password.get_secret_value()} if read.password else {}
+            user: Any = (
+                {"username": read.username, "password": read.password.get_secret_value()} if read.password else {}
+            )
             client = Salesforce(
                 domain=read.domain,
                 consumer_key=read.consumer_key.get_secret_value(),
@@ -241,9 +243,9 @@ class SalesforceCrm(Crm, Pulls, Delivers):
     def check(self) -> str:
         """Counts its customers, and looks whether its Case knows our reference."""
         read = self._settings
-        counted = self._ask(lambda client: client.query(f"SELECT COUNT() FROM {read.object}"))  # noqa: S608
+        counted = self._ask(lambda client: client.query(f"SELECT COUNT() FROM {read.records}"))  # noqa: S608
         total = counted.get("totalSize") if isinstance(counted, dict) else None
-        said = [f"{read.domain}.salesforce.com lets us in", f"{total} {read.object}s can be read"]
+        said = [f"{read.domain}.salesforce.com lets us in", f"{total} {read.records}s can be read"]
         if "cases" in read.sends:
             described = self._ask(lambda client: client.restful("sobjects/Case/describe"))
             fields = described.get("fields") if isinstance(described, dict) else None
@@ -289,7 +291,7 @@ class SalesforceCrm(Crm, Pulls, Delivers):
             where = f" WHERE SystemModstamp > {stamp} OR (SystemModstamp = {stamp} AND Id > '{number}')"
         elif stamp:
             where = f" WHERE SystemModstamp >= {stamp}"
-        asked = f"SELECT {', '.join(fields)} FROM {self._settings.object}{where}"  # noqa: S608
+        asked = f"SELECT {', '.join(fields)} FROM {self._settings.records}{where}"  # noqa: S608
         return f"{asked} ORDER BY SystemModstamp ASC, Id ASC LIMIT {PAGE}"
 
     # --- out ---
@@ -304,9 +306,9 @@ class SalesforceCrm(Crm, Pulls, Delivers):
         if said.get("kind") == "customer" and isinstance(customer, Mapping):
             number = str(customer.get("id") or "")
             if not _ID.fullmatch(number):
-                return f"it has no {self._settings.object} of theirs, so nothing was told"
+                return f"it has no {self._settings.records} of theirs, so nothing was told"
             given = {theirs: customer.get(ours) for ours, theirs in self._settings.customer_fields.items()}
-            return self._put(f"sobjects/{self._settings.object}/{number}", given)
+            return self._put(f"sobjects/{self._settings.records}/{number}", given)
         return "there is nothing of it any more, so nothing was told"
 
     def _put(self, path: str, fields: Mapping[str, Any]) -> str:
@@ -324,8 +326,8 @@ class SalesforceCrm(Crm, Pulls, Delivers):
             fields["Subject"] = faults.one_line(str(case["title"]), limit=255)
         whose = case.get("customer")
         number = str(whose.get("id") or "") if isinstance(whose, Mapping) else ""
-        if _ID.fullmatch(number) and read.object in ("Contact", "Account"):
-            fields[f"{read.object}Id"] = number
+        if _ID.fullmatch(number) and read.records in ("Contact", "Account"):
+            fields[f"{read.records}Id"] = number
         return fields
 
 

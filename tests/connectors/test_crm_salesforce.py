@@ -126,7 +126,7 @@ def test_what_is_old_is_not_read_again_for_ever(org: Salesforce) -> None:
 
 def test_accounts_and_fields_that_there_are_not(org: Salesforce) -> None:
     org.put("Account", Name="Molino", Phone="123456")
-    crm = joined(org, object="Account")
+    crm = joined(org, records="Account")
     assert everything(crm)[0][0].values["Name"] == "Molino"
     with pytest.raises(Rejected, match="No such column 'Rut__c'"):
         joined(org, fields={"Rut__c": "reference"}).pull(None)
@@ -375,7 +375,7 @@ def test_a_check_says_what_there_is_and_what_lacks(org: Salesforce) -> None:
         ({"domain": "login"}, "no domain of yours"),
         ({"domain": "evil.example/x"}, "no domain of yours"),
         ({"fields": {"Id FROM User": "name"}}, "no field of Salesforce"),
-        ({"object": "Contact WHERE"}, "no name that Salesforce gives"),
+        ({"records": "Contact WHERE"}, "no name that Salesforce gives"),
         ({"case_key": "a/b"}, "no name that Salesforce gives"),
         ({"case_fields": {"agent": "Owner"}}, "no word of ours"),
         ({"case_fields": {"state": "Status; x"}}, "no field of Salesforce"),
