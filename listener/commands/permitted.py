@@ -89,6 +89,7 @@ PERMITTED: dict[str, frozenset[str]] = {
     "crm check": SUPERVISOR,
     "crm deliveries": SUPERVISOR,
     "crm list": SUPERVISOR,
+    "crm pull": SUPERVISOR,
     "crm push": SUPERVISOR,
     "crm retry": SUPERVISOR,
     "inbox": CARE,
