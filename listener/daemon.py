@@ -101,6 +101,7 @@ class Daemon:
             "digest": (self._tick, self._pipeline.digest),
             "alive": (ALIVE_EVERY, self._alive),
             "forget": (RECHECK_EVERY, self._pipeline.forget),
+            "compare": (RECHECK_EVERY, self._pipeline.compare),
             "retain": (RETAIN_EVERY, self._pipeline.retain),
             "alerts": (RECHECK_EVERY, self._pipeline.strand_alerts),
             "streams": (self._tick, self._open_streams),
@@ -115,6 +116,7 @@ class Daemon:
             jobs[f"alert {target}"] = self._tick, partial(self._pipeline.alert, target=target)
         for system in self._pipeline.systems:
             jobs[f"tell {system}"] = self._tick, partial(self._pipeline.deliver, system=system)
+            jobs[f"ask {system}"] = self._tick, partial(self._pipeline.pull, system=system)
         if self._pipeline.systems:
             jobs["forget crms"] = RECHECK_EVERY, self._pipeline.forget_crms
         scheduler = BackgroundScheduler(

@@ -14,6 +14,7 @@ from listener.commands import (
     customer_privacy,
     customer_record,
     customer_show,
+    customer_suggestions,
 )
 
 
@@ -34,6 +35,7 @@ for command in (
     customer_contact.contact,
     customer_contact.consent,
     customer_list.list_,
+    customer_list.csv_,
     customer_show.show,
     customer_code.code,
     customer_privacy.export,
@@ -43,6 +45,9 @@ for command in (
     customer_links.link,
     customer_links.unlink,
     customer_links.relink,
+    customer_suggestions.suggestions_,
+    customer_suggestions.accept,
+    customer_suggestions.refuse,
     customer_merging.merge,
     customer_merging.unmerge,
 ):

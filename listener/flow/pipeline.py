@@ -21,7 +21,7 @@ import structlog
 from listener import budget
 from listener.budget import Allowance, Use
 from listener.contract import Classifier, Connector, Policy
-from listener.desk import ruling
+from listener.desk import ruling, suggestions
 from listener.desk.crm_systems import System
 from listener.desk.purse import Purse
 from listener.desk.retaining import retain
@@ -33,6 +33,7 @@ from listener.flow.decide import Company, decide
 from listener.flow.deliver import Delivered, deliver
 from listener.flow.ingest import Ingested, failed, ingest, overhear
 from listener.flow.poll import Polled, poll
+from listener.flow.pull import Pulled, pull
 from listener.flow.receive import Reply, receive, refused
 from listener.flow.recheck import batches, forget, recheck
 from listener.flow.stream import LIFELESS, Ended, Rests, Signs, note_end, offers, stream
@@ -438,6 +439,12 @@ class Pipeline:
         tell = partial(deliver, self.store, clock=self.clock, stopping=self.stopping)
         return [tell(name, self.systems[name]) for name in names]
 
+    def pull(self, *, system: str | None = None) -> list[Pulled]:
+        """Asks the CRMs, or that one, for the customers that changed, where it is time."""
+        names = [name for name, each in self.systems.items() if system in (None, name) and each.pulls]
+        ask = partial(pull, self.store, by="daemon", clock=self.clock, stopping=self.stopping)
+        return [ask(name, self.systems[name]) for name in names]
+
     def receive(self, system: str, headers: Mapping[str, str], body: bytes) -> Reply:
         """What is answered to what a CRM posts to us, after it is kept."""
         if system not in self.systems:
@@ -519,6 +526,16 @@ class Pipeline:
         """Warns, tells and hands on what is late or soon will be; gives how many steps were done."""
         return watch(self.store, now=self.clock(), stopping=self.stopping)
 
+    def compare(self) -> int:
+        """Looks for accounts and records that may be one person's, so many at a time; gives how many are suggested."""
+        with self.store.write() as tx:
+            return suggestions.step(
+                tx,
+                networks=sorted(set(self.accounts.values())),
+                linkable=lambda network: self._network_facts(network).linkable,
+                now=self.clock(),
+            )
+
     def forget(self) -> int:
         """Empties what has grown older than its network lets anybody keep; gives how many mentions."""
         emptied = 0
@@ -559,9 +576,11 @@ class Pipeline:
         self.recheck()
         self.forget()
         self.digest()
+        self.compare()
         self.watch()
         self.assign()
         self.alert()
+        self.pull()
         self.deliver()
         return Round(heard=tuple(heard), sent=sum(each.sent for each in acted))
 
