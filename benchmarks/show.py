@@ -29,7 +29,8 @@ EACH = 5  # mentions of a person
 BUSY = 10_000  # mentions of the one who wrote so much
 ROUNDS = 60
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
-WORDS = "señal fibra factura router Sevilla corte lento nadie contesta cobro doble baja precio promesa técnico".split()
+_SAID = "señal fibra factura router Sevilla corte lento nadie contesta cobro doble baja precio promesa técnico"
+WORDS = _SAID.split()
 
 
 def put(link: sqlite3.Connection, table: str, rows: Iterable[Sequence[Any]], names: Sequence[str]) -> None:
@@ -81,8 +82,9 @@ def fill(path: Path, total: int) -> int:
             (n + 1, "sandbox", f"x{n}", 1, author(n), "decided", 1, "mention", "public", text(), at(n), at(n))
             for n in range(total)
         ),
-        tuple(
-            "id network external_id source_id account_id state revision kind visibility text posted_at heard_at".split()
+        (
+            *("id", "network", "external_id", "source_id", "account_id", "state", "revision"),
+            *("kind", "visibility", "text", "posted_at", "heard_at"),
         ),
     )
     scores = '{"negative": 0.7, "neutral": 0.2, "positive": 0.1}'

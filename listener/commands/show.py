@@ -94,6 +94,8 @@ def _plain(card: Card) -> dict[str, Any]:
         "customer": {"reference": customer.reference, "name": customer.name, "tier": customer.tier}
         if customer
         else None,
+        "may_be": [{"number": each.id, "customer": each.customer, "strength": each.strength} for each in card.may_be],
+        "code": card.code.outcome if card.code else None,
         "open_cases": card.open_cases,
         "case": case_keys(card.case),
         "policy_now": card.policy_now,
