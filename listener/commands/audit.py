@@ -55,8 +55,12 @@ def show(
     if as_json:
         output.print_json({"entries": [_as_plain(entry) for entry in found]})
         return
-    rows = [(entry.number, entry.at, entry.by, entry.action, entry.subject, _words(entry)) for entry in found]
-    output.table(("", "when", "who", "what", "to", "detail"), rows, empty="Nothing of that kind is on record.")
+    rows = [
+        (entry.number, f"{entry.at:%Y-%m-%d %H:%M}", entry.by, entry.action, entry.subject, _words(entry))
+        for entry in found
+    ]
+    headers = ("", "when (utc)", "who", "what", "to", "detail")
+    output.table(headers, rows, empty="Nothing of that kind is on record.", wide="detail")
     if len(found) == limit:
         output.say(f"The newest {limit}; older ones with --limit or --until.")
 
