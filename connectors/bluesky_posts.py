@@ -18,6 +18,7 @@ from typing import Any
 
 from connectors.bluesky_text import to_text
 from connectors.plain import clean
+from connectors.profiles import contacts_in
 from listener.types import Author, Media, Post, Posted, PostKind
 
 POST = "app.bsky.feed.post"
@@ -107,6 +108,7 @@ def to_author(view: Mapping[str, Any]) -> Author:
         bot="bot" in _labels(view.get("labels")),
         created_at=read_time(view.get("createdAt")),
         verified=_is_verified(view.get("verification")),
+        contacts=tuple(contacts_in(_text(view, "description"))) if "description" in view else None,
     )
 
 

@@ -16,7 +16,14 @@ from connectors.plain import read_json
 _TOGETHER = 25
 _KEPT_FOR = timedelta(hours=6)
 _REST = timedelta(minutes=1)  # after a failed look-up, so that a dead server does not slow the stream
-_AS_IN_POSTS = ("did", "handle", "displayName", "createdAt", "labels")  # what a post's view says of its author
+_AS_IN_POSTS = (
+    "did",
+    "handle",
+    "displayName",
+    "createdAt",
+    "labels",
+    "description",
+)  # what a post's view says of its author
 
 
 class Profiles:

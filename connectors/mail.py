@@ -164,7 +164,7 @@ class MailConnector(Connector, Replies, Messages, Streams, Alerts):
         unreadable = found.unreadable
         for mail in found.mails:
             try:
-                post = to_post(mail, ours=self._settings.address, folder=folder)
+                post = to_post(mail, ours=self._settings.address, folder=folder, checked_by=self._settings.checked_by)
             except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
                 unreadable += 1
                 continue

@@ -21,6 +21,7 @@ from email.message import Message
 from email.utils import getaddresses, parsedate_to_datetime
 from typing import Any
 
+from connectors.mail_proof import sender_is_proven
 from connectors.mail_quotes import split
 from connectors.mail_text import Body, File, header, headers, parse, read_body, words
 from connectors.plain import clean
@@ -61,8 +62,11 @@ class Mail:
     arrived_at: datetime
 
 
-def to_post(mail: Mail, *, ours: str, folder: str) -> Post:
-    """The mail as Post. `ours` is the address of this mailbox. Raises ValueError for what is no mail at all."""
+def to_post(mail: Mail, *, ours: str, folder: str, checked_by: str = "") -> Post:
+    """The mail as Post. `ours` is the address of this mailbox, `checked_by` the server that proves senders.
+
+    Raises ValueError for what is no mail at all.
+    """
     message = mail.data if isinstance(mail.data, Message) else parse(mail.data)
     if not message.keys():
         raise ValueError("no headers")
@@ -90,6 +94,7 @@ def to_post(mail: Mail, *, ours: str, folder: str) -> Post:
         kind=PostKind.DIRECT,
         visibility=Visibility.DIRECT,
         unanswerable="automatic mail" if sign else "" if author_address else "it has no sender",
+        sender_proven=sender_is_proven(message, author_address, checked_by),
         language=_language(message),
         parent_id=replies_to[0] if replies_to else None,
         thread_id=(references or replies_to or [mail_id or _made_up(message, body)])[0],

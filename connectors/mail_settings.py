@@ -91,6 +91,13 @@ class Settings(BaseModel):
         description="An OAuth 2 access token to log in with (XOAUTH2) instead of a password",
         json_schema_extra={"where": "Your own program that renews it; give its file with _FILE", "unless": "password"},
     )
+    checked_by: str = Field(
+        default="",
+        max_length=253,
+        description="The name under which your own mail server writes `Authentication-Results` into each mail; left "
+        "out: nothing proves who sent one",
+        json_schema_extra={"where": "The first word of that header in any mail you got"},
+    )
     sent_folder: str | None = Field(
         default=None,
         description="The folder where copies of our answers are kept; left out: the one the server marks as such",
@@ -111,7 +118,7 @@ class Settings(BaseModel):
         local, _, domain = value.rpartition("@")
         return f"{local}@{domain.lower()}"
 
-    @field_validator("name", "username", "sent_folder")
+    @field_validator("name", "username", "sent_folder", "checked_by")
     @classmethod
     def _read_line(cls, value: str | None) -> str | None:
         if value is not None and not value.isprintable():

@@ -17,12 +17,14 @@ from typing import Any
 from connectors import faults
 from connectors.mastodon_text import URL_LENGTH, same_words, to_text
 from connectors.plain import clean
+from connectors.profiles import contacts_in, together
 from listener.errors import OutcomeUnknown
-from listener.types import Author, Media, Post, Posted, PostKind, Visibility
+from listener.types import Author, Contact, Media, Post, Posted, PostKind, Visibility
 
 USUAL_LIMIT = 500
 
 _ID = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9_.~-]{0,127}")
+_HREF = re.compile(r'href="(https?://[^"\s]{1,500})"')
 _NO_BOTS = re.compile(r"#nobots?\b", re.IGNORECASE)
 
 # Names in the API, widest first; whatever a server adds of its own is taken for followers only.
@@ -104,6 +106,7 @@ def to_author(account: Mapping[str, Any], host: str) -> Author:
         bot=account.get("bot") is True,
         created_at=read_time(account.get("created_at")),
         opted_out=_opted_out(account),
+        contacts=_contacts(account),
     )
 
 
@@ -218,6 +221,17 @@ def _opted_out(account: Mapping[str, Any]) -> bool:
     for field in _dicts(account, "fields"):
         parts += [_text(field, "name"), _text(field, "value")]
     return any(_NO_BOTS.search(to_text(part)) for part in parts if "nobot" in part.lower())
+
+
+def _contacts(account: Mapping[str, Any]) -> tuple[Contact, ...] | None:
+    """What the profile names; a site whose page links back (`rel="me"`, `verified_at`) is proven to be theirs."""
+    if not isinstance(account.get("note"), str):
+        return None
+    fields = [(_text(field, "value"), bool(field.get("verified_at"))) for field in _dicts(account, "fields")]
+    named = [
+        contacts_in(f"{to_text(value)} {' '.join(_HREF.findall(value))}", proven=proven) for value, proven in fields
+    ]
+    return together(contacts_in(to_text(_text(account, "note"))), *named)
 
 
 def _text(entity: Mapping[str, Any], name: str) -> str:

@@ -15,15 +15,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 from connectors import faults
+from connectors.profiles import contacts_in, together
 from connectors.x_text import same_words, to_text
 from listener.errors import OutcomeUnknown
-from listener.types import Author, Media, Post, Posted, PostKind
+from listener.types import Author, Contact, Media, Post, Posted, PostKind
 
 TWEET_FIELDS = [
     *("attachments", "author_id", "conversation_id", "created_at", "edit_history_tweet_ids", "entities"),
     *("in_reply_to_user_id", "lang", "note_tweet", "referenced_tweets", "reply_settings"),
 ]
-USER_FIELDS = ["created_at", "public_metrics", "verified"]
+USER_FIELDS = ["created_at", "description", "entities", "public_metrics", "verified"]
 MEDIA_FIELDS = ["alt_text", "preview_image_url", "type", "url"]
 EXPANSIONS = ["author_id", "attachments.media_keys", "referenced_tweets.id"]
 
@@ -122,7 +123,20 @@ def to_author(user: Mapping[str, Any]) -> Author:
         followers=followers if type(followers) is int and followers >= 0 else None,
         created_at=_read_time(user.get("created_at")),
         verified=verified if isinstance(verified := user.get("verified"), bool) else None,
+        contacts=_contacts(user),
     )
+
+
+def _contacts(user: Mapping[str, Any]) -> tuple[Contact, ...] | None:
+    """What the profile names, its shortened addresses as they are behind t.co."""
+    if "description" not in user:
+        return None
+    entities = user.get("entities")
+    parts = [entities.get(name) for name in ("url", "description")] if isinstance(entities, dict) else []
+    shown = [each for part in parts if isinstance(part, dict) for each in dicts(part, "urls")]
+    sites = " ".join(str(each["expanded_url"])[:500] for each in shown if isinstance(each.get("expanded_url"), str))
+    said = [each for each in contacts_in(_text(user, "description")) if not each.value.startswith("t.co/")]
+    return together(said, contacts_in(sites))
 
 
 def to_post(post: Mapping[str, Any], joined: Joined, us: Us | None) -> Post:

@@ -101,6 +101,7 @@ class Daemon:
             "digest": (self._tick, self._pipeline.digest),
             "alive": (ALIVE_EVERY, self._alive),
             "forget": (RECHECK_EVERY, self._pipeline.forget),
+            "compare": (RECHECK_EVERY, self._pipeline.compare),
             "retain": (RETAIN_EVERY, self._pipeline.retain),
             "alerts": (RECHECK_EVERY, self._pipeline.strand_alerts),
             "streams": (self._tick, self._open_streams),

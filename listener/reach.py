@@ -10,10 +10,11 @@ import re
 import unicodedata
 from functools import lru_cache
 
-MAIL, PHONE, CHAT, POST, ACCOUNT = "mail", "phone", "chat", "post", "account"
-KINDS = (MAIL, PHONE, CHAT, POST, ACCOUNT)
+MAIL, PHONE, CHAT, POST, ACCOUNT, SITE = "mail", "phone", "chat", "post", "account", "site"
+KINDS = (MAIL, PHONE, CHAT, POST, ACCOUNT, SITE)
 
 _INTERNATIONAL = re.compile(r"\+[1-9][\d .\-]{6,24}")
+_SCHEME = re.compile(r"(?:https?://)?(?:www\.)?")
 _COUNTRY = re.compile("[A-Z]{2}")
 
 
@@ -25,6 +26,8 @@ def compared(kind: str, written: str, *, country: str = "") -> str:
     """
     if kind == PHONE:
         return _phone(written, country)
+    if kind == SITE:
+        return _SCHEME.sub("", written.strip().casefold(), count=1).rstrip("/")
     plain = " ".join(unicodedata.normalize("NFC", written).split()).casefold()
     return plain.removeprefix("@") if kind in (ACCOUNT, CHAT) else plain
 

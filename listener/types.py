@@ -81,7 +81,7 @@ class Author:
     created_at: datetime | None = None
     opted_out: bool = False  # the profile asks automatic accounts to keep away (#nobot)
     verified: bool | None = None  # the network vouches for who they are; None: it does not say
-    contacts: tuple[Contact, ...] = ()  # what their profile names; of its words nothing else is kept
+    contacts: tuple[Contact, ...] | None = None  # what their profile names, of its words nothing else; None: not seen
 
     def __post_init__(self) -> None:
         if self.created_at is not None:

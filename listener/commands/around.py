@@ -7,6 +7,7 @@ few, so that the whole stands on one screen.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -20,6 +21,7 @@ from listener.commands.customer_show import owed_in_words, paid_in_words, since_
 from listener.commands.drawing import WIDEST, articles_of, label, name_of, standing
 from listener.commands.output import ago, clip, counted, show, spell
 from listener.desk.context import Context
+from listener.errors import PolicyProblem
 from listener.store.cases import Case
 from listener.store.lately import Mood, Passed
 from listener.types import Clock
@@ -27,6 +29,7 @@ from listener.types import Clock
 LABEL = 6  # columns of a row's name
 BARS = "▁▂▃▄▅▆▇█"
 LINKS = 4  # accounts that are named
+OFFERS = 3  # of what may be offered
 WIDE = 116  # columns from which the context stands beside the card
 NARROWEST = 48  # columns of the context there
 WIDEST_CARD = 64
@@ -42,9 +45,10 @@ def rows(context: Context, *, now: datetime, width: int, contacts: int = USUAL) 
         ("reply", _suggested(context, now, width)),
         ("known", articles_of(context.articles, width)),
         ("open", _open(context, now, width)),
-        ("mood", _mood(context)),
+        ("mood", _mood(context, width)),
         ("lately", _lately(context, now, width, contacts)),
         ("alike", _alike(context, now, width)),
+        ("offer", _offers(context, width)),
     ]
     return [(name, lines) for name, lines in found if lines]
 
@@ -150,18 +154,38 @@ def _suggested(context: Context, now: datetime, width: int) -> list[Text]:
     return lines
 
 
+def _offers(context: Context, width: int) -> list[Text]:
+    """What the agent may offer; nothing of it is ever sent by itself."""
+    lines = []
+    for each in context.offers[:OFFERS]:
+        because = f" ({each.because})" if each.because else ""
+        lines.append(Text(clip(f"{each.text}{because}", 2 * width - 4), overflow="fold"))
+    return lines
+
+
+def with_offers(app: App, context: Context) -> Context:
+    """The context with what the policy would have an agent offer; nothing while the policy cannot be read."""
+    from listener.desk import offers
+
+    if context.standing is None:
+        return context
+    with suppress(PolicyProblem), app.store.read() as tx:
+        return replace(context, offers=offers.for_customer(tx, app.policy, context.standing.customer, app.now()))
+    return context
+
+
 def with_articles(app: App, context: Context) -> Context:
     """The context with the articles that may help. Loads the model where any are published."""
     return replace(context, articles=suggested.beside(app, context.about, language=context.language))
 
 
-def _mood(context: Context) -> list[Text]:
+def _mood(context: Context, width: int) -> list[Text]:
     negative, known = context.lately_negative
     if len(context.moods) < 2 or not known:
         return []
-    line = Text(sparkline(context.moods), style="bold")
-    line.append(f"  {negative} of the last {known} negative", "red" if negative * 2 > known else "dim")
-    return [line]
+    told = f"  {negative} of the last {known} negative"
+    line = Text(sparkline(context.moods[-max(width - len(told), 1) :]), style="bold")
+    return [line.append(told, "red" if negative * 2 > known else "dim")]
 
 
 def sparkline(moods: Sequence[Mood]) -> str:

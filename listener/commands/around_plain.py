@@ -39,6 +39,7 @@ def as_plain(context: Context, now: datetime) -> dict[str, Any]:
         "lately_negative": {"negative": negative, "of": known},
         "suggested": [draft_keys(each) for each in context.suggested],
         "articles": suggested.keys(context.articles),
+        "offers": [{"name": each.name, "text": each.text, "because": each.because} for each in context.offers],
         "alike": [
             {
                 "case": each.reference,

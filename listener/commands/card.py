@@ -19,6 +19,7 @@ from listener.store import (
     Transaction,
     attachments,
     cases,
+    codes,
     customers,
     decisions,
     inbox,
@@ -26,11 +27,13 @@ from listener.store import (
     mentions,
     policies,
     sight,
+    suggestions,
     switch,
     waiting,
 )
 from listener.store.attachments import Image
 from listener.store.cases import Case
+from listener.store.codes import Tried
 from listener.store.customers import Customer
 from listener.store.decisions import StoredDecision
 from listener.store.inbox import Draft, View
@@ -43,6 +46,7 @@ if TYPE_CHECKING:
     from listener.desk.suggesting import Suggestion
 
 LOOKING = timedelta(minutes=2)  # so long a colleague counts as having it before their eyes
+MAY_BE = 2  # suggestions shown
 BEFORE = 3  # things said in the thread before
 NOTHING = Already()
 
@@ -77,6 +81,8 @@ class Card:
     tone: tuple[str, ...] = ()
     made_from: MadeFrom | None = None
     articles: tuple[Suggestion, ...] = ()
+    may_be: tuple[suggestions.Suggestion, ...] = ()  # whose account it may be
+    code: Tried | None = None  # what came of a one-time code in it
 
     @property
     def dangers(self) -> tuple[str, ...]:
@@ -147,6 +153,8 @@ def _gather(tx: Transaction, mention: Mention, draft: Draft | None, *, actor: st
         policy_now=policies.active(tx),
         paused=switch.is_paused(tx, mention.network),
         made_from=made_from.of_drafts(tx, [draft.id]).get(draft.id) if draft else None,
+        may_be=() if customer else tuple(suggestions.waiting(tx, account_id=mention.account_id, limit=MAY_BE)),
+        code=codes.last_tried(tx, mention.id),
     )
 
 

@@ -44,7 +44,7 @@ def show_(app: App, ref: str, everything: bool, as_json: bool) -> None:
         warned = steps.warned(tx, [found.id], now).get(found.id, ())
     if known.standing:
         looking.at(app, [f"customer {known.standing.customer.reference}"], reason=f"case {found.reference}")
-    known = around.with_articles(app, around.seen_by(app, known))
+    known = around.with_articles(app, around.seen_by(app, around.with_offers(app, known)))
     assignment = case_assignment.of(app, found)
     if as_json:
         plain = {

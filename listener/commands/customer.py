@@ -14,6 +14,7 @@ from listener.commands import (
     customer_privacy,
     customer_record,
     customer_show,
+    customer_suggestions,
 )
 
 
@@ -43,6 +44,9 @@ for command in (
     customer_links.link,
     customer_links.unlink,
     customer_links.relink,
+    customer_suggestions.suggestions_,
+    customer_suggestions.accept,
+    customer_suggestions.refuse,
     customer_merging.merge,
     customer_merging.unmerge,
 ):

@@ -10,6 +10,8 @@ from listener.commands import looking
 from listener.commands.app import App, pass_app
 from listener.commands.customer_contact import print_ways, way_plain
 from listener.commands.customer_plain import as_plain, find
+from listener.commands.customer_suggestions import as_plain as suggestion_plain
+from listener.commands.customer_suggestions import print_them
 from listener.commands.output import clip, fields, heading, json_option, plain, print_json, say, styled, table
 from listener.errors import PolicyProblem
 
@@ -32,7 +34,7 @@ def show(app: App, *, ref: str, as_json: bool) -> None:
     """One customer: record, accounts, cases, and what they said last."""
     from listener.commands.case_plain import as_plain as case_plain
     from listener.desk import standing
-    from listener.store import cases, customers, links, mentions
+    from listener.store import cases, customers, links, mentions, suggestions
     from listener.types import CaseState
 
     now = app.now()
@@ -42,6 +44,7 @@ def show(app: App, *, ref: str, as_json: bool) -> None:
         fitting = _offers(app, tx, found)
         theirs = links.of(tx, found)
         open_or_not = cases.listing(tx, states=list(CaseState), customer_id=found.id)
+        may_be = suggestions.waiting(tx, customer_id=found.id, limit=LAST_MENTIONS)
         said = [mentions.get(tx, number) for number in customers.recent_mentions(tx, found, LAST_MENTIONS)]
     looking.at(app, [f"customer {found.reference}"])
     found, stands = looking.masked(app, found), looking.masked_standing(app, stands)
@@ -53,6 +56,7 @@ def show(app: App, *, ref: str, as_json: bool) -> None:
                 "links": [_link_plain(link) for link in theirs],
                 "cases": [case_plain(case, now) for case in open_or_not],
                 "mentions": last,
+                "suggestions": [suggestion_plain(each) for each in may_be],
                 **standing_plain(stands),
                 "offers": plain(fitting),
             }
@@ -93,6 +97,9 @@ def show(app: App, *, ref: str, as_json: bool) -> None:
         empty=f"No account is linked; `escucha customer link {found.reference} NETWORK @…`.",
         wide="evidence",
     )
+    if may_be:
+        say()
+        print_them(may_be)
     say()
     table(
         ("case", "state", "urgency", "title"),

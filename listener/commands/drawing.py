@@ -14,6 +14,7 @@ from rich.text import Text
 from listener.commands import attaching
 from listener.commands.card import Card, held_by
 from listener.commands.output import ago, clip, counted, spell
+from listener.desk.continuing import TEMPLATE
 from listener.desk.suggesting import Suggestion
 from listener.escapes import visible
 from listener.store.inbox import Draft
@@ -77,7 +78,7 @@ def draw(
     grid.add_column(width=width - 8, overflow="fold")
     parted = False
     for name, lines in (
-        ("who", [_who(card, width - 8)]),
+        ("who", [_who(card, width - 8), *_may_be(card)]),
         ("before", _before(card, now, width - 8) if shape.before else []),
         ("said", _said(card, now, console, width - 8, shape.said)),
         ("means", [_means(card)] if shape.facts else []),
@@ -201,6 +202,26 @@ def _who(card: Card, width: int) -> Text:
     return text
 
 
+CODES = {  # what came of a code, for a person
+    "linked": "wrote the code that they were given",
+    "wrong": "wrote a code that nobody was given",
+    "expired": "wrote a code that no longer counts",
+    "used": "wrote a code that another account had used before",
+    "taken": "wrote a code of another customer",
+    "elsewhere": "wrote a code that counts on another network",
+    "too_many": "wrote too many codes that do not count",
+}
+
+
+def _may_be(card: Card) -> list[Text]:
+    """What came of a code, and whose account it may be."""
+    lines = [Text(CODES[card.code.outcome], style="cyan")] if card.code and card.code.outcome in CODES else []
+    for each in card.may_be:
+        what = f"may be {label(each.customer)} ({each.strength}): escucha customer suggestions {label(each.customer)}"
+        lines.append(Text(what, style="cyan"))
+    return lines
+
+
 def _before(card: Card, now: datetime, width: int) -> list[Text]:
     lines = []
     for one in card.before:
@@ -296,6 +317,8 @@ def _reply(card: Card, now: datetime, changed_from: str | None, *, facts: bool) 
 
 
 def _why(card: Card, shape: Shape) -> list[Text]:
+    if card.draft and card.draft.template == TEMPLATE:
+        return [Text("a person goes on with the case elsewhere", style="dim")]
     if card.decision is None:
         return []
     trace, brief = card.decision.trace, shape.said is not None

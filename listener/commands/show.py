@@ -42,7 +42,10 @@ def show(app: App, what: str, quoted: bool, as_json: bool) -> None:
     with app.store.read() as tx:
         card = cards.find(tx, what, pattern=app.config.cases.pattern, actor=app.actor, now=now, before=THREAD)
         known = context.of_mention(tx, card.mention, case=card.case, now=now)
-    card, known = cards.with_articles(app, cards.now_known(app, card)), around.seen_by(app, known)
+    card, known = (
+        cards.with_articles(app, cards.now_known(app, card)),
+        around.seen_by(app, around.with_offers(app, known)),
+    )
     if card.customer:
         looking.at(app, [f"customer {card.customer.reference}"], reason=f"mention {card.mention.id}")
     if as_json:
@@ -91,6 +94,8 @@ def _plain(card: Card) -> dict[str, Any]:
         "customer": {"reference": customer.reference, "name": customer.name, "tier": customer.tier}
         if customer
         else None,
+        "may_be": [{"number": each.id, "customer": each.customer, "strength": each.strength} for each in card.may_be],
+        "code": card.code.outcome if card.code else None,
         "open_cases": card.open_cases,
         "case": case_keys(card.case),
         "policy_now": card.policy_now,

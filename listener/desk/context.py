@@ -15,7 +15,7 @@ from listener.store.inbox import Draft
 from listener.store.lately import Account, Mood, Passed, Solved
 from listener.store.links import Link
 from listener.store.mentions import Mention
-from listener.types import Sentiment, Understanding
+from listener.types import Offer, Sentiment, Understanding
 
 CONTACTS = 12  # things that passed between us that are told; a screen may have room for fewer
 MOODS = 24  # mentions whose mood is drawn
@@ -32,9 +32,9 @@ class Context:
 
     `standing` is None where nobody knows which customer they are. `open` are their live cases, the newest first, `more`
     how many more there are. `passed`: the last contacts on every channel, the newest first. `moods`: oldest first.
-    `alike`: solved cases like this matter, the likest first. `about`: the words that it is about, in that `language`,
-    for which whoever has a model looks for `articles`. Of a case, `suggested` are the answers that wait, and `inside`
-    the numbers of its mentions.
+    `alike`: solved cases like this matter, the likest first. `about`: the words that it is about, in that `language`;
+    whoever has a model adds the `articles` for it, whoever has the policy the `offers`. Of a case, `suggested` are the
+    answers that wait, and `inside` the numbers of its mentions.
     """
 
     accounts: tuple[Account, ...] = ()
@@ -49,6 +49,7 @@ class Context:
     about: str = ""
     language: str = ""
     articles: tuple[Suggestion, ...] = ()
+    offers: tuple[Offer, ...] = ()
     inside: tuple[int, ...] = ()
 
     def beside(self, case: Case) -> Context:

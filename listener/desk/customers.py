@@ -97,6 +97,28 @@ def link(
     return tie(tx, customer, claim, network=network, basis=basis, evidence=evidence, by=by, now=now)
 
 
+def link_heard(
+    tx: Transaction,
+    customer: Customer,
+    *,
+    account_id: int,
+    network: str,
+    handle: str,
+    basis: LinkBasis,
+    evidence: str,
+    linkable: bool,
+    by: str,
+    now: datetime,
+) -> Linked:
+    """As `link`, for that very account, whatever others bear its handle by now."""
+    owner = customers.behind(tx, account_id)
+    claim = Claim(handle=handle, account_id=account_id, owner=owner.reference if owner else "")
+    why_not = refusal(claim, network=network, linkable=linkable, basis=basis, reference=customer.reference)
+    if why_not:
+        raise Mistake(f"@{handle} on {network} cannot be linked: {why_not}.")
+    return tie(tx, customer, claim, network=network, basis=basis, evidence=evidence, by=by, now=now)
+
+
 def tie(
     tx: Transaction,
     customer: Customer,

@@ -16,7 +16,7 @@ import structlog
 from listener import references, situations
 from listener.contract import Policy
 from listener.desk import cases as desk_cases
-from listener.desk import codes, continuing, joining, standing
+from listener.desk import codes, continuing, joining, standing, suggestions
 from listener.desk import customers as desk_customers
 from listener.desk.clocks import Moved
 from listener.desk.joining import Found
@@ -166,6 +166,8 @@ def _gather(
         mentions.trouble(tx, mention, stage="decide", reason="its understanding is missing", now=now)
         return None
     tried = None if _is_ours(tx, mention, company) else codes.look(tx, mention, now)
+    if tried is not None and facts.linkable:
+        suggestions.copied_code(tx, mention.account_id, tried, now)
     customer = desk_customers.behind(tx, mention.account_id, mention.network, mention.author.handle, now)
     answered = continuing.answered(tx, mention)
     found = (

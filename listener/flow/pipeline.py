@@ -21,7 +21,7 @@ import structlog
 from listener import budget
 from listener.budget import Allowance, Use
 from listener.contract import Classifier, Connector, Policy
-from listener.desk import ruling
+from listener.desk import ruling, suggestions
 from listener.desk.crm_systems import System
 from listener.desk.purse import Purse
 from listener.desk.retaining import retain
@@ -519,6 +519,16 @@ class Pipeline:
         """Warns, tells and hands on what is late or soon will be; gives how many steps were done."""
         return watch(self.store, now=self.clock(), stopping=self.stopping)
 
+    def compare(self) -> int:
+        """Looks for accounts and records that may be one person's, so many at a time; gives how many are suggested."""
+        with self.store.write() as tx:
+            return suggestions.step(
+                tx,
+                networks=sorted(set(self.accounts.values())),
+                linkable=lambda network: self._network_facts(network).linkable,
+                now=self.clock(),
+            )
+
     def forget(self) -> int:
         """Empties what has grown older than its network lets anybody keep; gives how many mentions."""
         emptied = 0
@@ -559,6 +569,7 @@ class Pipeline:
         self.recheck()
         self.forget()
         self.digest()
+        self.compare()
         self.watch()
         self.assign()
         self.alert()

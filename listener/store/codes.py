@@ -71,6 +71,12 @@ def find(tx: Transaction, digest: str) -> Code | None:
     return None if row is None else Code(**{name: getattr(row, name) for name in Code.__dataclass_fields__})
 
 
+def by_id(tx: Transaction, code_id: int) -> Code:
+    """The code of that row id."""
+    row = tx.execute(select(t.link_codes).where(t.link_codes.c.id == code_id)).one()
+    return Code(**{name: getattr(row, name) for name in Code.__dataclass_fields__})
+
+
 def use(tx: Transaction, code: Code, mention: Mention, now: datetime) -> bool:
     """Whether the mention's account is the one that has used it: the first does, and no other."""
     columns = t.link_codes.c

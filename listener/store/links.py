@@ -291,6 +291,13 @@ def taken_back(tx: Transaction, customer: Customer, account_id: int) -> Link | N
     return _link(row, account_id) if row else None
 
 
+def was_taken_back(tx: Transaction, *, account_id: int, customer_id: int) -> bool:
+    """Whether somebody once took the account from that customer."""
+    columns = t.links.c
+    where = (columns.account_id == account_id, columns.customer_id == customer_id, columns.unlinked_at.is_not(None))
+    return tx.scalar(select(columns.id).where(*where).limit(1)) is not None
+
+
 def put_back(tx: Transaction, link: Link, *, customer: Customer, by: str, now: datetime) -> None:
     """Says again what a link said that was taken back. Raises AlreadyDone where the account is somebody's."""
     said = {"basis": link.basis.value, "evidence": link.evidence, "linked_by": link.linked_by}

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, Text, case, cast, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, Select, Text, case, cast, func, insert, or_, select, update
 
 from listener.errors import NotFound
 from listener.store import Transaction, addresses, audit, copies, edits, erasing, erasures, upsert
@@ -15,6 +15,7 @@ from listener.store import tables as t
 from listener.types import (
     MENTION_MOVES,
     Author,
+    Contact,
     Media,
     MentionState,
     Post,
@@ -31,7 +32,6 @@ _TOLD_EACH_TIME = (
     "bot",
     "opted_out",
     "verified",
-    "contacts",
 )  # of an author
 MAX_COUNT = 2_000_000_000  # as much as an integer column holds everywhere
 AGAIN = timedelta(hours=1)  # until a post is looked up again of which a look told nothing
@@ -152,11 +152,7 @@ def _storable(post: Post) -> Post:
         display_name=_text(post.author.display_name)[:MAX_ID],
         url=addresses.kept(post.author.url),
         followers=None if post.author.followers is None else min(max(post.author.followers, 0), MAX_COUNT),
-        contacts=tuple(
-            replace(each, value=value)
-            for each in post.author.contacts[:MOST_CONTACTS]
-            if (value := _text(each.value)) and len(value) <= MAX_ID
-        ),
+        contacts=_contacts(post.author),
     )
     return replace(
         post,
@@ -174,6 +170,13 @@ def _storable(post: Post) -> Post:
     )
 
 
+def _contacts(author: Author) -> tuple[Contact, ...] | None:
+    if author.contacts is None:
+        return None
+    named = (replace(each, value=_text(each.value)) for each in author.contacts[:MOST_CONTACTS])
+    return tuple(each for each in named if each.value and len(each.value) <= MAX_ID)
+
+
 def _is_storable(post: Post) -> bool:
     """Whether the post can stay as it is, as nearly all do (a quick look, wrong only in saying no)."""
     author = post.author
@@ -181,7 +184,7 @@ def _is_storable(post: Post) -> bool:
     ids = (post.parent_id or "", post.thread_id or "", post.language or "")
     texts = (post.text, post.content_warning, post.quoted)
     links = (post.url, author.url, *(each.url or None for each in post.media))
-    named = [each.value for each in author.contacts]
+    named = [each.value for each in author.contacts or ()]
     together = "".join((*names, *ids, *texts, *named))
     return (
         max(map(len, names)) <= MAX_ID
@@ -256,7 +259,7 @@ def _accounts(tx: Transaction, network: str, authors: Sequence[Author], now: dat
             "bot": author.bot,
             "opted_out": author.opted_out,
             "verified": author.verified,
-            "contacts": [asdict(contact) for contact in author.contacts],
+            "contacts": None if author.contacts is None else [asdict(contact) for contact in author.contacts],
             "created_at": author.created_at,
             "first_seen_at": now,
         }
@@ -265,7 +268,9 @@ def _accounts(tx: Transaction, network: str, authors: Sequence[Author], now: dat
     ]
     statement = upsert(tx, t.accounts)
     newer: dict[str, Any] = {name: statement.excluded[name] for name in _TOLD_EACH_TIME}
-    same = cast(t.accounts.c.contacts, Text) == cast(statement.excluded.contacts, Text)
+    told, known = statement.excluded.contacts, t.accounts.c.contacts
+    newer["contacts"] = case((told.is_(None), known), else_=told)
+    same = or_(told.is_(None), cast(told, Text) == cast(known, Text))
     newer["compared_at"] = case((same, t.accounts.c.compared_at), else_=None)
     statement = statement.on_conflict_do_update(index_elements=["network", "external_id"], set_=newer)
     found = tx.execute(statement.returning(t.accounts.c.id, t.accounts.c.external_id), rows)

@@ -138,7 +138,7 @@ accounts = Table(
     Column("left_alone_at", Moment),  # when its owner asked us not to be answered any more
     Column("created_at", Moment),
     Column("first_seen_at", Moment, nullable=False),
-    Column("contacts", JSON, nullable=False, default=list),  # addresses and sites that the profile names
+    Column("contacts", JSON(none_as_null=True)),  # addresses and sites that the profile names; null: not seen
     Column("compared_at", Moment, index=True),  # with the customers' records; null: not since it was told anew
     UniqueConstraint("network", "external_id"),
     Index(None, "network", "handle"),

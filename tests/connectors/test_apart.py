@@ -11,7 +11,7 @@ import pytest
 import connectors
 
 FOLDER = Path(connectors.__file__).parent
-SHARED = {"events", "faults", "hosts", "plain", "wire"}
+SHARED = {"events", "faults", "hosts", "plain", "profiles", "wire"}
 NO_NETWORK = {"webhooks", "crm_webhook"}  # our own people, and where customers are kept
 LIBRARIES = {
     "mastodon": {"mastodon"},

@@ -15,7 +15,7 @@ import pexpect
 import pytest
 from openpyxl.workbook import Workbook
 
-from listener.desk import codes
+from listener.desk import codes, suggestions
 from listener.store import audit
 from tests.listener.commands.desk_world import DANGEROUS, DeskWorld
 
@@ -23,6 +23,12 @@ ROOT = Path(__file__).parents[3]
 HOSTILE = "[red]x[/red] \u202egnp.exe pay\u200bpal"
 KEYS = {"reference", "name", "email", "phone", "language", "tier", "tags", "fields", "since", "added_at", "changed_at"}
 STANDING = {"tenure_days", "payments", "contracts", "products", "contacts", "consents", "notes", "offers"}
+
+
+SUGGESTION_KEYS = {
+    *("number", "customer", "network", "handle", "other", "reasons", "strength", "state"),
+    *("found_at", "decided_by", "decided_at"),
+}
 
 
 @pytest.fixture
@@ -233,7 +239,7 @@ def test_everything_about_a_customer_stands_together(world: DeskWorld) -> None:
     for part in ("Lugo", "@ana", "@luis", "not yet", "public_evidence", "ES-26-000001", f"M{number}"):
         assert part in shown
     told = ask(world, "show", "C1")
-    assert set(told) == {*KEYS, *STANDING, "links", "cases", "mentions"}
+    assert set(told) == {*KEYS, *STANDING, "links", "cases", "mentions", "suggestions"}
     assert {link["handle"]: link["heard"] for link in told["links"]} == {"ana": True, "luis": False}
     assert told["fields"] == {"city": "Lugo"}
     assert told["mentions"][0]["mention"] == number
@@ -377,3 +383,23 @@ def test_merging_and_unmerging_say_what_they_did(world: DeskWorld) -> None:
     assert ([link["handle"] for link in shown["links"]], shown["email"]) == (["ana"], "ana@a.example")
     assert ask(world, "show", "C1")["email"] is None
     assert "merged into no other" in refused(world, "unmerge", "C7")
+
+
+def test_suggestions_are_listed_accepted_and_refused(world: DeskWorld) -> None:
+    for number, mail in (("C1", "a@a.example"), ("C2", "a@a.example"), ("C3", "c@a.example"), ("C4", "c@a.example")):
+        world.run("customer", "add", number, "--name", "Ana", "--email", mail)
+    assert "Nothing is suggested." in printed(world, "suggestions")
+    with world.store.write() as tx:
+        suggestions.step(tx, networks=["sandbox"], linkable=lambda _: True, now=world.clock())
+    told = ask(world, "suggestions")
+    assert told["waiting"] == 2
+    assert set(told["suggestions"][0]) == SUGGESTION_KEYS
+    assert "a@a.example" in printed(world, "suggestions", "C1")
+    assert ask(world, "show", "C2")["suggestions"][0]["customer"] == "C1"
+    assert "C2 is C1 from now on." in printed(world, "accept", "1")
+    assert "was accepted by ana already" in refused(world, "refuse", "1")
+    assert "customer C4 is not C3" in printed(world, "refuse", "2")
+    assert "Nothing is suggested." in printed(world, "suggestions")
+    assert [each["state"] for each in ask(world, "suggestions", "--all")["suggestions"]] == ["accepted", "refused"]
+    assert "no suggestion 9" in refused(world, "accept", "9")
+    assert "Say which" in refused(world, "refuse")

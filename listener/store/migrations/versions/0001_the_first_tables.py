@@ -27,7 +27,7 @@ def upgrade() -> None:
         sa.Column("left_alone_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("first_seen_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("contacts", sa.JSON(), nullable=False),
+        sa.Column("contacts", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("compared_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_accounts")),
         sa.UniqueConstraint("network", "external_id", name=op.f("uq_accounts_network_external_id")),
