@@ -19,12 +19,13 @@ from pathlib import Path
 
 from listener.desk import belongings, columns, jsonlines, people, spreadsheet, workbook
 from listener.desk import customers as rules
+from listener.desk.belongings import More
 from listener.desk.columns import AS_IT_IS, Layout, Reading
 from listener.desk.people import Person
 from listener.desk.repairs import Rejects
 from listener.desk.spreadsheet import Record, Sheet
 from listener.store import Store, Transaction, audit, customers, erasures, field_types, holdings, links
-from listener.store.customers import Edit
+from listener.store.customers import Customer, Edit
 from listener.store.field_types import FieldType
 from listener.store.links import Claim
 from listener.store.seen import Seen
@@ -228,7 +229,17 @@ class Import:
             if (more := latest[edit.reference][1].more)
         }
         if told:
+            told = self._ruled(tx, told)
             belongings.put(tx, told, source=source, by=task.by, now=task.now)
+
+    def _ruled(self, tx: Transaction, told: Mapping[int, tuple[str, More]]) -> dict[int, tuple[str, More]]:
+        """The same, for the records that rule: what comes for one that was merged is the other's."""
+        merged = customers.merged_among(tx, set(told))
+        found = {}
+        for number, each in told.items():
+            ruling = customers.ruling(tx, customers.by_id(tx, number)) if number in merged else None
+            found[ruling.id if ruling else number] = (ruling.reference, each[1]) if ruling else each
+        return found
 
     def _put_contracts(self, tx: Transaction, good: Sequence[tuple[Record, Person]]) -> None:
         """Writes a batch of lines that are contracts each; a customer may stand on several."""
@@ -298,28 +309,31 @@ class Import:
             for first in range(0, len(handles), HANDLES):
                 claims[network] |= links.claims(tx, network, handles[first : first + HANDLES])
         allowed: list[tuple[str, Claim, str]] = []
+        stored = customers.known(tx, {person.reference for _, person in batch})
+        merged = customers.merged_among(tx, {each.id for each in stored.values()}) if stored else set()
+        rule = {each.reference: customers.ruling(tx, each).reference for each in stored.values() if each.id in merged}
         for record, person in batch:
             refused = []
+            owner = rule.get(person.reference, person.reference)
             for network, handle in person.handles:
                 claim = claims[network][links.fold(handle)]
-                if claim.owner == person.reference:
+                if claim.owner == owner:
                     continue
-                if reason := self._refusal(claim, network, person):
+                if reason := self._refusal(claim, network, owner):
                     refused.append(f"@{handle} on {network} was not linked: {reason}")
                     continue
                 allowed.append((network, claim, person.reference))
                 self.tally.linked += claim.account_id is not None
                 self.tally.expected += claim.account_id is None
-                claims[network][links.fold(handle)] = _taken(claim, person.reference)
+                claims[network][links.fold(handle)] = _taken(claim, owner)
             if refused:
                 self.tally.not_linked += len(refused)
                 self._reject(record, "; ".join(refused))
         if self.task.write:
-            self._tie(tx, allowed)
+            self._tie(tx, allowed, stored)
 
-    def _tie(self, tx: Transaction, allowed: Sequence[tuple[str, Claim, str]]) -> None:
+    def _tie(self, tx: Transaction, allowed: Sequence[tuple[str, Claim, str]], stored: Mapping[str, Customer]) -> None:
         task = self.task
-        stored = customers.known(tx, {reference for _, _, reference in allowed})
         told = []
         for network, claim, reference in allowed:
             if claim.account_id is None:
@@ -338,15 +352,15 @@ class Import:
         if told:
             links.expect(tx, told, basis=task.basis, evidence=task.evidence, by=task.by, now=task.now)
 
-    def _refusal(self, claim: Claim, network: str, person: Person) -> str:
-        if person.reference in claim.taken_back_from:
+    def _refusal(self, claim: Claim, network: str, owner: str) -> str:
+        if owner in claim.taken_back_from:
             return "a person unlinked it; use `escucha customer link` if it is theirs after all"
         return rules.refusal(
             claim,
             network=network,
             linkable=self.task.linkable(network),
             basis=self.task.basis,
-            reference=person.reference,
+            reference=owner,
         )
 
 
