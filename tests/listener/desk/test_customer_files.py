@@ -22,7 +22,8 @@ from openpyxl.workbook import Workbook
 from listener import store as stores
 from listener.desk import columns, importing, mapping, merging, people, spreadsheet
 from listener.desk.columns import AS_IT_IS, Layout, Reading
-from listener.desk.importing import Finding, Import, Task
+from listener.desk.import_task import Finding, Task
+from listener.desk.importing import Import
 from listener.errors import Mistake
 from listener.store import Store, audit, consents, contacts, customers, field_types, holdings, links
 from listener.store.customers import Customer
@@ -514,12 +515,12 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from listener import store
-from listener.desk import importing
+from listener.desk import import_task, importing
 from listener.types import LinkBasis
 importing.BATCH = 200
 path = Path(sys.argv[1])
 now = datetime(2026, 1, 1, tzinfo=UTC)
-task = importing.Task(basis=LinkBasis.VERIFIED, evidence="", linkable=lambda _: True, by="t", now=now)
+task = import_task.Task(basis=LinkBasis.VERIFIED, evidence="", linkable=lambda _: True, by="t", now=now)
 running = importing.begin(path, networks=("x",), task=task, report=lambda finding: None)
 running.run(store.open(f"sqlite:///{sys.argv[2]}"), lambda done: print(done, flush=True))
 """
