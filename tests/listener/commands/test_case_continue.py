@@ -117,6 +117,13 @@ def test_a_direct_message_goes_to_who_wrote_and_fits_the_network(world: DeskWorl
     assert message.length <= message.length_limit
 
 
+def test_the_inbox_marks_what_goes_to_one_person_alone(world: DeskWorld) -> None:
+    ref, _ = a_case(world)
+    world.run("case", "continue", ref, "--by", "dm")
+    shown = world.run("inbox").output
+    assert shown.count("[dm] Hola. Seguimos aquí") == 1
+
+
 def test_nobody_who_never_addressed_us_gets_a_message(world: DeskWorld) -> None:
     ref, _ = a_case(world, kind=PostKind.FOUND)
     told = refused(world.run("case", "continue", ref, "--by", "dm"))
