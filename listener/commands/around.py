@@ -126,9 +126,12 @@ def _person(context: Context, now: datetime, width: int) -> list[Text]:
     if refused:
         lines.append(Text(clip("not by " + "; ".join(refused), width), style="yellow"))
     if context.links:
-        named = [f"{name_of(link.handle, link.network)} on {link.network} ({link.basis})" for link in context.links]
+        named = [
+            f"{name_of(link.handle, link.network)} on {link.network} ({link.basis.replace('_', ' ')})"
+            for link in context.links
+        ]
         more = f" and {len(named) - LINKS} more" if len(named) > LINKS else ""
-        lines.append(Text(clip("accounts " + ", ".join(named[:LINKS]).replace("_", " ") + more, width), style="dim"))
+        lines.append(Text(clip("accounts " + ", ".join(named[:LINKS]) + more, width), style="dim"))
     return lines
 
 
