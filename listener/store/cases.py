@@ -308,7 +308,7 @@ def listing(
     `late_at`: only those that are late then, or were warned of. `due_before`: only those that are due before then, by a
     person's word or a promise that runs. `awake_at`, `asleep_at`: only those that are not snoozed then, or are.
     """
-    where = [*sight.seen(tx)]
+    where = list(sight.seen(tx))
     if team:
         where.append(t.cases.c.team == team)
     if agent:
@@ -324,24 +324,29 @@ def listing(
     if due_before is not None:
         where.append((t.cases.c.due_at < due_before) | steps.is_late(due_before))
     if awake_at is not None:
-        where.append(func.coalesce(t.cases.c.snoozed_until, t.cases.c.opened_at) <= awake_at)  # no OR: see _first
+        where.append(func.coalesce(t.cases.c.snoozed_until, t.cases.c.opened_at) <= awake_at)  # an OR: another index
     if asleep_at is not None:
         where.append(t.cases.c.snoozed_until > asleep_at)
     if late_at is not None:
         where.append(steps.is_late(late_at) | steps.is_warned(late_at))
-    if limit is None or customer_id is not None:
-        query = _joined().where(t.cases.c.state.in_([state.value for state in states]), *where)
-    else:
+    query = _joined().where(t.cases.c.state.in_([state.value for state in states]), *where)
+    if limit is not None and customer_id is None and agent is None:  # theirs are few, and have an index
         query = _joined().where(t.cases.c.id.in_(_first(states, where, limit)))
     query = query.order_by(t.cases.c.queue_at, t.cases.c.id).limit(limit)
     return [_case(row) for row in tx.execute(query)]
 
 
 def _first(states: Sequence[CaseState], where: Sequence[ColumnElement[bool]], limit: int) -> CompoundSelect[Any]:
-    """The first of each state, each read from an index in the order of the queue, however many there are."""
-    order = (t.cases.c.queue_at, t.cases.c.id)
-    each = (select(t.cases.c.id).where(t.cases.c.state == state.value, *where) for state in states)
-    return union_all(*(select(query.order_by(*order).limit(limit).subquery().c.id) for query in each))
+    """The first cases of each of the states: an index gives those in order, however many there are."""
+    each = [
+        select(t.cases.c.id)
+        .where(t.cases.c.state == state.value, *where)
+        .order_by(t.cases.c.queue_at, t.cases.c.id)
+        .limit(limit)
+        .subquery()
+        for state in states
+    ]
+    return union_all(*(select(one.c.id) for one in each))
 
 
 def newest(tx: Transaction, *where: ColumnElement[bool], limit: int) -> list[Case]:
