@@ -145,6 +145,16 @@ def test_formulas_without_a_result_and_errors_are_bad_lines(desk: Desk) -> None:
     assert "the error #REF!" in desk.reasons()[3]
 
 
+def test_a_value_far_beside_the_table_is_a_bad_line(desk: Desk) -> None:
+    path = desk.book(["reference", "name"], ["C1", "Ana"], ["C2", "Luis"])
+    book = openpyxl.load_workbook(path)
+    book["Clientes"]["XFD2"] = "see below"
+    book.save(path)
+    desk.bring(path)
+    assert desk.reasons() == {2: "it has 16384 cells where the header has 2"}
+    assert desk.names() == {"C2": "Luis"}
+
+
 def test_merged_cells_are_told(desk: Desk) -> None:
     path = desk.book(["reference", "name", "tier"], ["C1", "Ana", "gold"], ["C2", "Luis", "silver"])
     book = openpyxl.load_workbook(path)
