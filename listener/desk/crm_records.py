@@ -36,6 +36,12 @@ class Taken:
     unusable: int = 0
     problems: tuple[str, ...] = ()
 
+    def plus(self, other: Taken) -> Taken:
+        """Both together."""
+        mine, theirs = self.counts(), other.counts()
+        problems = (*self.problems, *other.problems)[:SAID]
+        return Taken(**{name: mine[name] + theirs[name] for name in mine}, problems=problems)
+
     def counts(self) -> dict[str, int]:
         """The numbers by name, for programs."""
         names = ("added", "changed", "unchanged", "deleted", "older", "unusable")

@@ -22,7 +22,8 @@ from openpyxl.workbook import Workbook
 from listener import store as stores
 from listener.desk import columns, importing, mapping, merging, people, spreadsheet
 from listener.desk.columns import AS_IT_IS, Layout, Reading
-from listener.desk.importing import Finding, Import, Task
+from listener.desk.import_task import Finding, Task
+from listener.desk.importing import Import
 from listener.errors import Mistake
 from listener.store import Store, audit, consents, contacts, customers, field_types, holdings, links
 from listener.store.customers import Customer
@@ -142,6 +143,16 @@ def test_formulas_without_a_result_and_errors_are_bad_lines(desk: Desk) -> None:
     assert desk.names() == {"C3": "Eva"}
     assert "never calculated" in desk.reasons()[2]
     assert "the error #REF!" in desk.reasons()[3]
+
+
+def test_a_value_far_beside_the_table_is_a_bad_line(desk: Desk) -> None:
+    path = desk.book(["reference", "name"], ["C1", "Ana"], ["C2", "Luis"])
+    book = openpyxl.load_workbook(path)
+    book["Clientes"]["XFD2"] = "see below"
+    book.save(path)
+    desk.bring(path)
+    assert desk.reasons() == {2: "it has 16384 cells where the header has 2"}
+    assert desk.names() == {"C2": "Luis"}
 
 
 def test_merged_cells_are_told(desk: Desk) -> None:
@@ -514,12 +525,12 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from listener import store
-from listener.desk import importing
+from listener.desk import import_task, importing
 from listener.types import LinkBasis
 importing.BATCH = 200
 path = Path(sys.argv[1])
 now = datetime(2026, 1, 1, tzinfo=UTC)
-task = importing.Task(basis=LinkBasis.VERIFIED, evidence="", linkable=lambda _: True, by="t", now=now)
+task = import_task.Task(basis=LinkBasis.VERIFIED, evidence="", linkable=lambda _: True, by="t", now=now)
 running = importing.begin(path, networks=("x",), task=task, report=lambda finding: None)
 running.run(store.open(f"sqlite:///{sys.argv[2]}"), lambda done: print(done, flush=True))
 """
