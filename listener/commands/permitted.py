@@ -105,7 +105,7 @@ PERMITTED: dict[str, frozenset[str]] = {
     "case ask-for-information": CARE,
     "case assign": CARE,
     "case children": CARE,
-    "case continue": CARE,
+    "case continue": AGENT,  # it tells what stands on the record
     "case due": CARE,
     "case give-back": CARE,
     "case inform": CARE,

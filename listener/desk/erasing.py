@@ -172,7 +172,7 @@ def finish(store: Store, erasure: Erasure, *, files: Iterable[Path], now: dateti
     with store.write() as tx:
         erasures.searched(tx, erasure, counted | {"notes": said})
     notes = [*said, *_overwritten(store)]
-    told = {mark for hit in done.hits for found in searching.stays(hit, theirs).values() for mark in found}
+    told = {mark for hit in done.hits for found in hit.found.values() for mark in found}
     files_read, left = _bytes(store, Marks(set(sought.all) - theirs), told, files)
     with store.read() as tx:
         entries = auditing.listing(tx, action=BACKUP, until=erasure.begun_at, limit=1000)
@@ -234,7 +234,7 @@ def _bytes(
 ) -> tuple[list[Path], list[Place]]:
     """Which files were looked through, and which still hold something. The database's is written anew if it does.
 
-    `told`: what stands in rows that a person must look at; of course the database's file holds that.
+    `told`: what stands in rows that are not theirs, or that a person must look at; of course the file holds that.
     """
     looked_at: list[Path] = []
     left: list[Place] = []

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import or_, select
+from sqlalchemy import and_, or_, select
 
 from listener.errors import NotFound
 from listener.store import Transaction, customers, marks
@@ -74,7 +74,9 @@ def _account(tx: Transaction, network: str, handle: str) -> Known:
 
 
 def _person(tx: Transaction, *, customers: tuple[int, ...], accounts: tuple[int, ...]) -> Person:
-    theirs = or_(t.cases.c.customer_id.in_(customers), t.cases.c.account_id.in_(accounts))
+    columns = t.cases.c
+    nobodys = and_(columns.account_id.in_(accounts), columns.customer_id.is_(None))
+    theirs = or_(columns.customer_id.in_(customers), nobodys)  # somebody else's stays theirs, whoever wrote first
     cases = tx.scalars(select(t.cases.c.id).where(theirs).order_by(t.cases.c.id))
     return Person(customers=customers, accounts=accounts, cases=tuple(cases))
 
