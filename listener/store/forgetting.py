@@ -47,6 +47,26 @@ def own_rows(tx: Transaction, person: Person) -> dict[str, frozenset[tuple[Any, 
     return found
 
 
+def systems(tx: Transaction, person: Person) -> list[str]:
+    """The CRMs that know the person."""
+    columns = t.crm_records.c
+    return sorted(set(tx.scalars(select(columns.system).where(columns.customer_id.in_(person.customers)))))
+
+
+def learned(tx: Transaction, person: Person) -> int:
+    """From how many of their posts the areas may have been learned."""
+    columns = t.corrections.c
+    where = (columns.mention_id.in_(person.mentions), columns.accepted.is_(True), columns.what == "areas")
+    return int(tx.scalar(select(func.count()).select_from(t.corrections).where(*where)) or 0)
+
+
+def left_alone(tx: Transaction, person: Person) -> bool:
+    """Whether they asked not to be answered."""
+    columns = t.accounts.c
+    asked = (columns.id.in_(person.accounts), columns.left_alone_at.is_not(None))
+    return tx.scalar(select(columns.id).where(*asked).limit(1)) is not None
+
+
 def hold_still(tx: Transaction, person: Person) -> None:
     """Lets nobody add to them until the transaction ends. Raises Mistake while an answer to them is on its way."""
     tx.execute(select(t.customers.c.id).where(t.customers.c.id.in_(person.customers)).with_for_update())

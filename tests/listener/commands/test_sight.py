@@ -155,7 +155,7 @@ def test_whoever_solves_a_case_with_its_parts_solves_only_those_they_see(desk: D
 def test_a_moderator_gets_the_records_neither_as_a_file_nor_by_guessing(desk: Desk) -> None:
     desk.joins("marta", "--role", "moderator")
     desk.by("", "customer", "add", "C-1", "--name", "Eva", "--email", "eva@example.org", "--phone", "600123123")
-    refused(desk.by("marta", "customer", "list", "--csv"), "agents, supervisors and admins")
+    refused(desk.by("marta", "customer", "csv"), "supervisor or admin")
     for words in ("eva@example", "600123"):
         assert json.loads(desk.by("marta", "customer", "list", "--search", words, "--json").stdout)["total"] == 0
         assert json.loads(desk.by("luis", "customer", "list", "--search", words, "--json").stdout)["total"] == 1
@@ -166,7 +166,6 @@ def test_a_moderator_gets_the_records_neither_as_a_file_nor_by_guessing(desk: De
 @pytest.mark.parametrize(
     "command",
     [
-        "list --csv",
         "edit C-1 --tier gold --json",
         "note C-1 Llamar --json",
         "contact C-1 phone 600123124",

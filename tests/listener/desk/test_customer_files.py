@@ -22,7 +22,8 @@ from openpyxl.workbook import Workbook
 from listener import store as stores
 from listener.desk import columns, importing, mapping, merging, people, spreadsheet
 from listener.desk.columns import AS_IT_IS, Layout, Reading
-from listener.desk.importing import Finding, Import, Task
+from listener.desk.import_task import Finding, Task
+from listener.desk.importing import Import
 from listener.errors import Mistake
 from listener.store import Store, audit, consents, contacts, customers, field_types, holdings, links
 from listener.store.customers import Customer
@@ -142,6 +143,16 @@ def test_formulas_without_a_result_and_errors_are_bad_lines(desk: Desk) -> None:
     assert desk.names() == {"C3": "Eva"}
     assert "never calculated" in desk.reasons()[2]
     assert "the error #REF!" in desk.reasons()[3]
+
+
+def test_a_value_far_beside_the_table_is_a_bad_line(desk: Desk) -> None:
+    path = desk.book(["reference", "name"], ["C1", "Ana"], ["C2", "Luis"])
+    book = openpyxl.load_workbook(path)
+    book["Clientes"]["XFD2"] = "see below"
+    book.save(path)
+    desk.bring(path)
+    assert desk.reasons() == {2: "it has 16384 cells where the header has 2"}
+    assert desk.names() == {"C2": "Luis"}
 
 
 def test_merged_cells_are_told(desk: Desk) -> None:
@@ -465,6 +476,16 @@ def test_a_file_of_contracts_has_several_lines_for_a_customer(desk: Desk) -> Non
     assert desk.bring(f"{file}C1,K1,Fibre,2019-01-01,\nC1,K2,TV,,2020-01-01\n").tally.unchanged == 2
 
 
+def test_without_names_only_who_is_there_is_changed(desk: Desk) -> None:
+    desk.bring("ref,name\nC1,Ana\n")
+    tally = desk.bring("ref,tier,contract\nC1,gold,K1\nC9,gold,K9\n").tally
+    assert (tally.changed, tally.rejected) == (1, 1)
+    assert "there is no customer 'C9'" in desk.reasons()[3]
+    assert (desk.get().tier, desk.get().name) == ("gold", "Ana")
+    with desk.store.read() as tx:
+        assert [each.reference for each in holdings.contracts(tx, desk.get().id)] == ["K1"]
+
+
 def test_an_edit_by_hand_is_seen_by_the_next_import(desk: Desk) -> None:
     desk.bring("ref,name,tier\nC1,Ana,gold\n")
     with desk.store.write() as tx:
@@ -486,6 +507,10 @@ def test_what_comes_for_a_merged_record_is_the_other_ones(desk: Desk) -> None:
         ana = customers.get(tx, "C1")
         assert [each.handle for each in links.of(tx, ana)] == ["ana"]
         assert holdings.products(tx, ana.id) == ("tv",)
+    desk.bring("ref,contract\nC2,K1\n")
+    assert desk.bring("ref,contract\nC2,K1\n").tally.unchanged == 1
+    with desk.store.read() as tx:
+        assert [each.reference for each in holdings.contracts(tx, ana.id)] == ["K1"]
 
 
 @pytest.mark.slow
@@ -514,12 +539,12 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from listener import store
-from listener.desk import importing
+from listener.desk import import_task, importing
 from listener.types import LinkBasis
 importing.BATCH = 200
 path = Path(sys.argv[1])
 now = datetime(2026, 1, 1, tzinfo=UTC)
-task = importing.Task(basis=LinkBasis.VERIFIED, evidence="", linkable=lambda _: True, by="t", now=now)
+task = import_task.Task(basis=LinkBasis.VERIFIED, evidence="", linkable=lambda _: True, by="t", now=now)
 running = importing.begin(path, networks=("x",), task=task, report=lambda finding: None)
 running.run(store.open(f"sqlite:///{sys.argv[2]}"), lambda done: print(done, flush=True))
 """
