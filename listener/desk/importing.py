@@ -116,7 +116,7 @@ class Import:
             self._write(tx, latest, added, changed)
             same = {known[edit.reference].id: edit.digest for edit in merged if not edit.changed}
             customers.mark_imported(tx, same)
-            self._put_all_contracts(tx, contracts)
+            self._put_all_contracts(tx, [each for each in contracts if each.reference in latest])
         self._count(added, changed, len(latest), again)
         self._link(tx, [each for each in latest.values() if each[1].handles])
 
@@ -200,7 +200,7 @@ class Import:
 
     def _put_contracts(self, tx: Transaction, good: Sequence[tuple[Record, Person]]) -> None:
         """Writes a batch of lines that are contracts each; a customer may stand on several."""
-        stored = customers.ids(tx, {person.reference for _, person in good})
+        stored = self._ruling_ids(tx, {person.reference for _, person in good})
         had = holdings.contracts_among(tx, list(stored.values()))
         fresh: list[Person] = []
         for record, person in good:
@@ -220,9 +220,18 @@ class Import:
             self._put_all_contracts(tx, fresh)
             self._record_contracts(tx, fresh)
 
+    def _ruling_ids(self, tx: Transaction, references: Collection[str]) -> dict[str, int]:
+        """The records to which what comes for those references goes: of one that was merged, the other."""
+        found = customers.ids(tx, references)
+        merged = customers.merged_among(tx, set(found.values()))
+        return {
+            reference: customers.ruling(tx, customers.by_id(tx, number)).id if number in merged else number
+            for reference, number in found.items()
+        }
+
     def _put_all_contracts(self, tx: Transaction, told: Sequence[Person]) -> None:
         if told:
-            ids = customers.ids(tx, {person.reference for person in told})
+            ids = self._ruling_ids(tx, {person.reference for person in told})
             holdings.put_contracts(
                 tx,
                 [(ids[each.reference], each.more.contract) for each in told if each.more and each.more.contract],

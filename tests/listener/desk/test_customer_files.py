@@ -476,6 +476,16 @@ def test_a_file_of_contracts_has_several_lines_for_a_customer(desk: Desk) -> Non
     assert desk.bring(f"{file}C1,K1,Fibre,2019-01-01,\nC1,K2,TV,,2020-01-01\n").tally.unchanged == 2
 
 
+def test_without_names_only_who_is_there_is_changed(desk: Desk) -> None:
+    desk.bring("ref,name\nC1,Ana\n")
+    tally = desk.bring("ref,tier,contract\nC1,gold,K1\nC9,gold,K9\n").tally
+    assert (tally.changed, tally.rejected) == (1, 1)
+    assert "there is no customer 'C9'" in desk.reasons()[3]
+    assert (desk.get().tier, desk.get().name) == ("gold", "Ana")
+    with desk.store.read() as tx:
+        assert [each.reference for each in holdings.contracts(tx, desk.get().id)] == ["K1"]
+
+
 def test_an_edit_by_hand_is_seen_by_the_next_import(desk: Desk) -> None:
     desk.bring("ref,name,tier\nC1,Ana,gold\n")
     with desk.store.write() as tx:
@@ -497,6 +507,10 @@ def test_what_comes_for_a_merged_record_is_the_other_ones(desk: Desk) -> None:
         ana = customers.get(tx, "C1")
         assert [each.handle for each in links.of(tx, ana)] == ["ana"]
         assert holdings.products(tx, ana.id) == ("tv",)
+    desk.bring("ref,contract\nC2,K1\n")
+    assert desk.bring("ref,contract\nC2,K1\n").tally.unchanged == 1
+    with desk.store.read() as tx:
+        assert [each.reference for each in holdings.contracts(tx, ana.id)] == ["K1"]
 
 
 @pytest.mark.slow
