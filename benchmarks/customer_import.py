@@ -23,7 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from listener import store as stores
-from listener.desk import importing
+from listener.desk import import_task, importing
 from listener.types import LinkBasis
 
 TABLES = ("customers", "contact_points", "expected_links", "audit")
@@ -57,10 +57,10 @@ class Watch:
         self.wall += time.perf_counter() - self._wall
 
 
-def bring(path: Path, database: Path) -> tuple[Watch, importing.Tally]:
+def bring(path: Path, database: Path) -> tuple[Watch, import_task.Tally]:
     """Imports the file; what it took, and what became of the lines."""
     store = stores.open(f"sqlite:///{database}")
-    task = importing.Task(
+    task = import_task.Task(
         basis=LinkBasis.VERIFIED, evidence="benchmark", linkable=lambda _: True, by="benchmark", now=datetime.now(UTC)
     )
     took = Watch()

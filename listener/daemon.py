@@ -116,6 +116,7 @@ class Daemon:
             jobs[f"alert {target}"] = self._tick, partial(self._pipeline.alert, target=target)
         for system in self._pipeline.systems:
             jobs[f"tell {system}"] = self._tick, partial(self._pipeline.deliver, system=system)
+            jobs[f"ask {system}"] = self._tick, partial(self._pipeline.pull, system=system)
         if self._pipeline.systems:
             jobs["forget crms"] = RECHECK_EVERY, self._pipeline.forget_crms
         scheduler = BackgroundScheduler(

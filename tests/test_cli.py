@@ -20,7 +20,18 @@ from listener.errors import AuthFailed, ConfigProblem, EscuchaError, NotFound, O
 
 ROOT = Path(__file__).parents[1]
 HEAVY = {"sqlalchemy", "onnxruntime", "transformers", "tokenizers", "mastodon", "apscheduler", "pydantic", "numpy"}
-HEAVY |= {"rich", "structlog", "jinja2", "yaml", "alembic", "torch", "requests", "httpx", "atproto_client"}
+HEAVY |= {
+    "rich",
+    "structlog",
+    "jinja2",
+    "yaml",
+    "alembic",
+    "torch",
+    "requests",
+    "httpx",
+    "atproto_client",
+    "simple_salesforce",
+}
 
 
 def python(code: str, *, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:

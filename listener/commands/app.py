@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -322,7 +322,9 @@ class App:
                 connect=partial(self.join_crm, name),
                 takes=cast("Any", each.settings).takes,
                 texts=cast("Any", each.settings).texts,
-                receives=cast("Any", each.settings).receives,
+                receives=getattr(each.settings, "receives", False),
+                pulls=getattr(each.settings, "reads", False),
+                every=getattr(each.settings, "every", timedelta(minutes=5)),
             )
             for name, each in self.config.crm.items()
         }

@@ -18,6 +18,7 @@ from rich.text import Text
 from listener.commands import case_clocks, case_continue, looking, suggested
 from listener.commands.app import App
 from listener.commands.customer_show import owed_in_words, paid_in_words, since_in_words
+from listener.commands.customer_suggestions import who
 from listener.commands.drawing import WIDEST, articles_of, label, name_of, standing
 from listener.commands.output import ago, clip, counted, show, spell
 from listener.desk.context import Context
@@ -42,6 +43,7 @@ def rows(context: Context, *, now: datetime, width: int, contacts: int = USUAL) 
     """Each part with its name, in the order in which they are read. `width`: columns beside the names."""
     found = [
         ("person", _person(context, now, width)),
+        ("maybe", _may_be(context, width)),
         ("reply", _suggested(context, now, width)),
         ("known", articles_of(context.articles, width)),
         ("open", _open(context, now, width)),
@@ -124,9 +126,12 @@ def _person(context: Context, now: datetime, width: int) -> list[Text]:
     if refused:
         lines.append(Text(clip("not by " + "; ".join(refused), width), style="yellow"))
     if context.links:
-        named = [f"{name_of(link.handle, link.network)} on {link.network} ({link.basis})" for link in context.links]
+        named = [
+            f"{name_of(link.handle, link.network)} on {link.network} ({link.basis.replace('_', ' ')})"
+            for link in context.links
+        ]
         more = f" and {len(named) - LINKS} more" if len(named) > LINKS else ""
-        lines.append(Text(clip("accounts " + ", ".join(named[:LINKS]).replace("_", " ") + more, width), style="dim"))
+        lines.append(Text(clip("accounts " + ", ".join(named[:LINKS]) + more, width), style="dim"))
     return lines
 
 
@@ -143,6 +148,16 @@ def _case_line(case: Case, now: datetime, width: int) -> Text:
     late = [case_clocks.NAMES[clock] for clock in clocks if case_clocks.is_late(case, clock, now)]
     parts = [f"{case.reference} {case.state}", who, *(f"{each} LATE" for each in late), case.title]
     return Text(clip(" · ".join(parts), width), style="red" if late else "")
+
+
+def _may_be(context: Context, width: int) -> list[Text]:
+    """Who may be whom, for a person to say."""
+    lines = []
+    for each in context.may_be:
+        why = "; ".join(reason.text for reason in each.reasons)
+        told = f"{who(each)} may be {each.customer} ({each.strength}: {why}) · customer accept {each.id}"
+        lines.append(Text(clip(told[:2000], 2 * width - 4), style="yellow", overflow="fold"))
+    return lines
 
 
 def _suggested(context: Context, now: datetime, width: int) -> list[Text]:

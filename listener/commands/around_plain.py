@@ -9,6 +9,7 @@ from listener.commands import suggested
 from listener.commands.case_plain import as_plain as case_plain
 from listener.commands.customer_plain import as_plain as customer_plain
 from listener.commands.customer_show import standing_plain
+from listener.commands.customer_suggestions import as_plain as may_be_plain
 from listener.commands.keys import draft_keys
 from listener.desk.context import Context
 from listener.store.lately import Passed
@@ -29,6 +30,7 @@ def as_plain(context: Context, now: datetime) -> dict[str, Any]:
             }
             for each in context.accounts
         ],
+        "may_be": [may_be_plain(each) for each in context.may_be],
         "open": [case_plain(each, now) for each in context.open],
         "more_open": context.more_open,
         "lately": [_passed(each) for each in context.passed],

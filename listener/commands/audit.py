@@ -55,8 +55,13 @@ def show(
     if as_json:
         output.print_json({"entries": [_as_plain(entry) for entry in found]})
         return
-    rows = [(entry.number, entry.at, entry.by, entry.action, entry.subject, _words(entry)) for entry in found]
-    output.table(("", "when", "who", "what", "to", "detail"), rows, empty="Nothing of that kind is on record.")
+    for entry in found:
+        head = (f"{entry.number:>6}", f"{entry.at:%Y-%m-%d %H:%M:%S}", entry.by, entry.action, entry.subject)
+        output.say("  ".join(output.clip(part, 60) for part in head))
+        if told := _words(entry):
+            output.block(told, indent=8, style="dim")
+    if not found:
+        output.say("Nothing of that kind is on record.")
     if len(found) == limit:
         output.say(f"The newest {limit}; older ones with --limit or --until.")
 
@@ -67,7 +72,7 @@ def _as_plain(entry: Entry) -> dict[str, object]:
 
 
 def _words(entry: Entry) -> str:
-    return ", ".join(f"{name} {value}" for name, value in entry.detail.items())
+    return ", ".join(f"{name} {value}" for name, value in entry.detail.items() if value is not None)
 
 
 @audit.command()

@@ -318,9 +318,11 @@ def _what(channel: str, outcome: str) -> str:
 def sentence(kind: str, by: str, detail: dict[str, Any]) -> str | None:
     """What a case's event says of going on elsewhere; None for any other."""
     if kind == "call":
+        began = datetime.fromisoformat(str(detail["began"])) if detail.get("began") else None
+        when = f", {began:%H:%M} UTC" if began else ""
         long = f", {detail['minutes']} min" if detail.get("minutes") is not None else ""
         what = _what(str(detail.get("channel")), str(detail.get("outcome")))
-        return f"{what[0].lower()}{what[1:]}{long}, by {by}"
+        return f"{what[0].lower()}{what[1:]}{when}{long}, by {by}"
     if kind == "continued":
         drafts = ", ".join(f"D{number}" for number in (detail.get("draft"), detail.get("offer")) if number)
         names = {"mail": "by mail", "dm": "by direct message", "phone": "by phone", "chat": "by chat"}

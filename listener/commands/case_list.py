@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from listener.store.cases import Case
 
 LIMIT = 50
+MOST_ASLEEP = 100  # snoozed cases that are counted
 HEADERS = ("CASE", "URGENCY", "SCORE", "STATE", "TEAM", "AGENT", "ANSWER", "DUE", "ABOUT")
 LONGEST_NAME = 12  # columns of a team's or an agent's name in the queue
 
@@ -95,6 +96,7 @@ def list_(
         listed = found[:limit]
         words = cases.last_words(tx, listed)
         warned = steps.warned(tx, [each.id for each in listed], now)
+        asleep = len(cases.listing(tx, states=wanted, team=team, asleep_at=now, limit=MOST_ASLEEP)) if hides else 0
     if as_json:
         plain = [{**as_plain(each, now), "warned": warned.get(each.id, ())} for each in listed]
         print_json({"cases": plain, "more": len(found) > limit})
@@ -108,6 +110,8 @@ def list_(
     _print_queue(listed, words, now, warned)
     if len(found) > limit:
         say(f"There are more; see them with --limit {limit * 4}.")
+    if asleep:
+        say(f"{asleep if asleep < MOST_ASLEEP else f'{asleep} or more'} snoozed; --snoozed shows them.")
 
 
 def _print_queue(

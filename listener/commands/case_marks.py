@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -153,6 +154,8 @@ def step(app: App, *, ref: str, name: str | None, is_done: bool, as_json: bool) 
     if name is None:
         with app.store.read() as tx:
             found = desk.find(tx, ref, app.config.cases.pattern)
+        if not found.checklist:
+            found = replace(found, checklist=steps_of(app, found.team))
         if as_json:
             print_json(as_plain(found, app.now()))
         else:
@@ -172,6 +175,6 @@ def step(app: App, *, ref: str, name: str | None, is_done: bool, as_json: bool) 
 def _print_steps(case: Case) -> None:
     say(f"{case.reference} is {case.completeness} % complete.")
     if not case.checklist:
-        say(f"It has no steps: the policy gives team {case.team} none, or got them after it was opened.")
+        say(f"The policy gives team {case.team} no steps; docs/cases.md says how.")
     for number, item in enumerate(case.checklist, 1):
         say(f"  {'✓' if item.done else '·'} {number} {item.name} ({item.weight})")

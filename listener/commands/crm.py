@@ -9,9 +9,11 @@ import click
 
 from listener.commands import crm_standing, output
 from listener.commands.app import App, pass_app
+from listener.errors import Mistake
 from listener.types import AlertState
 
 if TYPE_CHECKING:
+    from listener.flow.pull import Pulled
     from listener.store.crm_out import Delivery
 
 LIMIT = 50
@@ -46,6 +48,8 @@ def list_(app: App, as_json: bool) -> None:
         )
         for trouble in crm_standing.troubles(app, each, now):
             output.block(f"• {trouble}", style="yellow")
+        for record, why in crm_standing.problems(each, crm_standing.LISTED):
+            output.block(f"{record}: {why}", indent=4)
 
 
 @crm.command()
@@ -88,6 +92,53 @@ def push(app: App, name: str | None, as_json: bool) -> None:
             output.say(f"{app.config_path} names no CRM.")
     if any(each.failed for each in done):
         raise output.SomeFailed("Not everything arrived; see `escucha crm deliveries`.")
+
+
+@crm.command()
+@click.argument("name", required=False)
+@output.json_option
+@pass_app
+def pull(app: App, name: str | None, as_json: bool) -> None:
+    """Ask the CRMs, or only NAME, now which of their customers changed.
+
+    A running daemon does so by itself. What cannot be used is told and left out.
+    """
+    from listener.flow.pull import pull as ask
+
+    systems = {name: app.crm(name)} if name else {each: it for each, it in app.systems.items() if it.pulls}
+    if name and not systems[name].pulls:
+        raise Mistake(f"The CRM {name} is not asked for its customers; it posts them by itself, or gives none.")
+    crm_standing.demand(app, *systems)
+    done = [ask(app.store, each, it, by=app.actor, clock=app.now, at_once=True) for each, it in systems.items()]
+    if as_json:
+        output.print_json(
+            {
+                "crms": [
+                    {
+                        "crm": each.system,
+                        **each.taken.counts(),
+                        "problems": each.taken.problems,
+                        "error": each.why or None,
+                    }
+                    for each in done
+                ]
+            }
+        )
+    else:
+        for each in done:
+            _tell_pulled(each)
+        if not done:
+            output.say(f"{app.config_path} names no CRM that is asked for its customers.")
+    if any(each.why or each.taken.unusable for each in done):
+        raise output.SomeFailed("Not everything could be read; see `escucha crm list`.")
+
+
+def _tell_pulled(done: Pulled) -> None:
+    taken = ", ".join(f"{number} {what}" for what, number in done.taken.counts().items() if number)
+    busy = "; another process is reading it now" if done.busy else ""
+    output.say(f"{done.system}: {taken or 'nothing new'}{busy}{f'; {done.why}' if done.why else ''}")
+    for record, why in done.taken.problems.items():
+        output.complain(f"{record}: {why}")
 
 
 @crm.command()

@@ -35,6 +35,7 @@ for command in (
     customer_contact.contact,
     customer_contact.consent,
     customer_list.list_,
+    customer_list.csv_,
     customer_show.show,
     customer_code.code,
     customer_privacy.export,

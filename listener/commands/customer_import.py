@@ -16,7 +16,8 @@ from listener.commands.output import SomeFailed, clip, complain, json_option, pr
 from listener.types import LinkBasis
 
 if TYPE_CHECKING:
-    from listener.desk.importing import Finding, Import
+    from listener.desk.import_task import Finding
+    from listener.desk.importing import Import
 
 SAID_AT_MOST = 100  # problems on the screen; all of them stand in the file of rejected lines
 KEPT_AT_MOST = 10_000  # problems and changes in --json
@@ -63,7 +64,7 @@ def import_(
     from functools import cache
 
     from listener.commands import customer_asking
-    from listener.desk import importing
+    from listener.desk import import_task, importing
     from listener.desk import mapping as mappings
     from listener.desk.columns import AS_IT_IS
     from listener.store import field_types
@@ -74,7 +75,7 @@ def import_(
     if ask:
         reading = customer_asking.asked(importing.opened(file, networks=networks, reading=reading), networks, reading)
     said: list[Finding] = []
-    task = importing.Task(
+    task = import_task.Task(
         basis=LinkBasis(basis),
         evidence=evidence or f"imported from {file.name}",
         linkable=cache(lambda network: app.facts(network).linkable),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from listener.commands import output
+from listener.commands import looking, output
 from listener.commands.app import App, pass_app
 from listener.errors import Mistake
 
@@ -38,6 +38,7 @@ def erase(app: App, ctx: click.Context, *, ref: str, reason: str, dry_run: bool,
     from listener.desk import erasing
 
     if dry_run:
+        looking.at(app, [f"customer {ref.strip()}"], reason="erase --dry-run")
         with app.store.read() as tx:
             planned = erasing.plan(tx, ref)
         _say_plan(ref, planned, as_json)

@@ -174,7 +174,8 @@ def _lines(waits: Waiting, now: datetime, width: int) -> Group:
     second.append(clip(said, half), "dim")
     second.append(" → ", "dim")
     with_picture = "[picture] " if draft.images == 1 else f"[{draft.images} pictures] " if draft.images else ""
-    second.append(clip(with_picture + draft.text[:2000] or "(erased)", half))
+    alone = f"[{draft.channel}] " if draft.channel else ""
+    second.append(clip(alone + with_picture + draft.text[:2000] or "(erased)", half))
     second.truncate(width, overflow="ellipsis")
     return Group(first, second)
 

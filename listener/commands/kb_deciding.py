@@ -36,9 +36,10 @@ def review(app: App, article: str, *, accept: bool, why: str | None, note: str, 
         raise Mistake("Give --accept or --return, not both.")
     if why is not None and not why.strip():
         raise Mistake("Say in a few words what should be changed, such as --return 'the fee is wrong'.")
+    reader = reading_as.reader(app)
     with app.store.read() as tx:
-        found, number = knowledge.find(tx, article, reading_as.reader(app))
-        newest = articles.version(tx, found, number or found.newest)
+        found, number = knowledge.find(tx, article, reader)
+        newest = knowledge.read(tx, found, number or found.newest, reader)
         old = articles.version(tx, found, found.published) if found.published else None
         authors = knowledge.authors(tx, found, up_to=newest.number)
     if (accept or why is not None) and number is None:

@@ -85,7 +85,7 @@ def show(app: App, article: str, language: str | None, as_json: bool) -> None:
     now, reader = app.now(), reading_as.reader(app)
     with app.store.read() as tx:
         found, number = knowledge.find(tx, article, reader)
-        version = articles.version(tx, found, number or found.published or found.newest)
+        version = knowledge.read(tx, found, number or found.published or found.newest, reader)
         newest = articles.version(tx, found, found.newest)
         rated = ratings.of_published(tx, [found.id]).get(found.id, ratings.NONE)
         given = ratings.all_of(tx, found.id)

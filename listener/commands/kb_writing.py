@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from listener.commands import kb_plain, reading_as
+from listener.commands import case_typed, kb_plain, reading_as
 from listener.commands.app import App, pass_app
 from listener.commands.output import SomeFailed, clip, complain, counted, json_option, print_json, say
 from listener.desk import article_pages, knowledge
@@ -77,7 +77,9 @@ def add(
         written = Written(texts={})
     else:
         written = _in_editor(article_pages.sheet(kb_plain.languages(app)))
-    written = _with(written, given, audience=audience, teams=teams, roles=roles, product=product, review_by=review_by)
+    written = _with(
+        app, written, given, audience=audience, teams=teams, roles=roles, product=product, review_by=review_by
+    )
     with app.store.write() as tx:
         version = knowledge.write(tx, written, why="", by=app.actor, now=app.now())
     _told(version, as_json, said=f"{version.name} is written.")
@@ -125,7 +127,7 @@ def edit(
     """
     with app.store.read() as tx:
         found, _ = knowledge.find(tx, article, reading_as.reader(app))
-        newest = articles.version(tx, found, found.newest)
+        newest = knowledge.read(tx, found, found.newest, reading_as.reader(app))
     code = language or kb_plain.text(newest, kb_plain.languages(app)[0])[0]
     given = _given(
         app,
@@ -147,6 +149,7 @@ def edit(
     if for_all:
         written = knowledge.changed(written, {}, teams=(), roles=())
     written = _with(
+        app,
         written,
         given,
         audience=audience,
@@ -229,6 +232,8 @@ def export(app: App, folder: Path, everything: bool) -> None:
 def _bring_in(app: App, file: Path) -> tuple[str, str]:
     """The version that a page became, and whether that is `new`, `edited` or `unchanged`."""
     written, named = _page(file)
+    for team in written.teams:
+        case_typed.known_team(app, team)
     with app.store.write() as tx:
         if named:
             try:
@@ -238,7 +243,7 @@ def _bring_in(app: App, file: Path) -> tuple[str, str]:
         if not named:
             version = knowledge.write(tx, written, why=f"from {file.name}", by=app.actor, now=app.now())
             return version.name, "new"
-        newest = articles.version(tx, found, found.newest)
+        newest = knowledge.read(tx, found, found.newest, reading_as.reader(app))
         known = [newest, *articles.published(tx, [found.id]).values()]
         if same := next((each for each in known if each.written == knowledge.checked(written)), None):
             return same.name, "unchanged"
@@ -264,6 +269,7 @@ def _given(
 
 
 def _with(
+    app: App,
     written: Written,
     texts: dict[str, ArticleText],
     *,
@@ -275,6 +281,8 @@ def _with(
     without: tuple[str, ...] = (),
 ) -> Written:
     day: date | None = review_by.date() if review_by else None
+    for team in (*teams, *written.teams):
+        case_typed.known_team(app, team)
     return knowledge.changed(
         written,
         texts,

@@ -53,6 +53,7 @@ def show(app: App, what: str, quoted: bool, as_json: bool) -> None:
         print_json(_plain(card) | {"context": around_plain.as_plain(known, now)})
         return
     screen, mention = console(), card.mention
+    known = known if card.customer else replace(known, may_be=())  # the card says whose account it may be
     around.beside(
         screen, lambda width: drawing.draw(card, now=now, console=screen, width=width), known, now=now, more=UNDER
     )

@@ -44,9 +44,9 @@ def merge(tx: Transaction, case: Case, other: Case, *, by: str, now: datetime, o
     told: dict[str, Any] = {
         "into": case.reference,
         "was": other.state.value,
-        "mentions": {str(n): whys[n] for n in went},
+        "mentions": went,
+        "shared": [number for number in went if number in inside],
     }
-    told["shared"] = [number for number in went if number in inside]
     other = store.record(tx, other, "merged", by=by, now=now, became=became, **told)
     for number in went:
         store.detach(tx, other, number, why=f"merged into {case.reference}", by=by, now=now, merged=case.reference)
@@ -117,7 +117,9 @@ def unmerge(tx: Transaction, case: Case, *, by: str, now: datetime, moved: Moved
         raise Mistake(f"{case.reference} is merged into nothing.")
     case, whole = _held(tx, case, store.by_id(tx, whole_id))
     inside = {number for number, _, _ in store.mentions_in(tx, whole)}
-    back = {int(n): why for n, why in merged.detail["mentions"].items() if int(n) in inside}
+    told = [event.detail for event in store.events_of(tx, case) if event.kind == "mention"]
+    whys = {detail["mention"]: detail["why"] for detail in told}
+    back = {number: whys[number] for number in merged.detail["mentions"] if number in inside}
     was = CaseState(merged.detail["was"])
     became: dict[str, Any] = {"merged_into": None, "state": was.value}
     if was in store.LIVE:

@@ -9,12 +9,13 @@ from datetime import datetime
 from listener.desk import likeness, standing
 from listener.desk.standing import Standing
 from listener.desk.suggesting import Suggestion
-from listener.store import Transaction, cases, customers, decisions, inbox, lately, links, mentions
+from listener.store import Transaction, cases, customers, decisions, inbox, lately, links, mentions, suggestions
 from listener.store.cases import Case
 from listener.store.inbox import Draft
 from listener.store.lately import Account, Mood, Passed, Solved
 from listener.store.links import Link
 from listener.store.mentions import Mention
+from listener.store.suggestions import Suggestion as MayBe
 from listener.types import Offer, Sentiment, Understanding
 
 CONTACTS = 12  # things that passed between us that are told; a screen may have room for fewer
@@ -22,6 +23,7 @@ MOODS = 24  # mentions whose mood is drawn
 LAST_MOODS = 5  # of them, by which we say how they feel now
 OPEN = 5  # open matters that are named
 SOLVED = 3  # solved cases that are shown
+MAY_BE = 3  # suggestions of who is whom
 SUGGESTED = 3  # answers that wait, of one case
 NEWEST = 50  # mentions of a case whose answers are looked at
 
@@ -30,16 +32,17 @@ NEWEST = 50  # mentions of a case whose answers are looked at
 class Context:
     """One person at one moment, around one mention or case.
 
-    `standing` is None where nobody knows which customer they are. `open` are their live cases, the newest first, `more`
-    how many more there are. `passed`: the last contacts on every channel, the newest first. `moods`: oldest first.
-    `alike`: solved cases like this matter, the likest first. `about`: the words that it is about, in that `language`;
-    whoever has a model adds the `articles` for it, whoever has the policy the `offers`. Of a case, `suggested` are the
-    answers that wait, and `inside` the numbers of its mentions.
+    `standing` is None where nobody knows which customer they are; `may_be`: who may be whom. `open` are their live
+    cases, the newest first, `more_open` how many more there are. `passed`: the last contacts on every channel, the
+    newest first. `moods`: oldest first. `alike`: solved cases like this matter, the likest first. `about`: the words
+    that it is about, in that `language`; whoever has a model adds the `articles` for it, whoever has the policy the
+    `offers`. Of a case, `suggested` are the answers that wait, and `inside` the numbers of its mentions.
     """
 
     accounts: tuple[Account, ...] = ()
     links: tuple[Link, ...] = ()
     standing: Standing | None = None
+    may_be: tuple[MayBe, ...] = ()
     open: tuple[Case, ...] = ()
     more_open: int = 0
     passed: tuple[Passed, ...] = ()
@@ -104,6 +107,7 @@ def _of(
         accounts=tuple(theirs),
         links=tuple(links.of(tx, customer)) if customer else (),
         standing=standing.of(tx, customer, now) if customer else None,
+        may_be=tuple(_may_be(tx, account_id=account_id, customer_id=customer_id)),
         open=tuple(live[:OPEN]),
         more_open=len(live[OPEN:]),
         passed=tuple(_passed(tx, ids, every)),
@@ -118,6 +122,13 @@ def _passed(tx: Transaction, account_ids: Sequence[int], every: Sequence[Case]) 
     found += lately.answered(tx, account_ids, limit=CONTACTS)
     found += lately.happened(tx, every, limit=CONTACTS)
     return sorted(found, key=lambda each: each.at, reverse=True)[:CONTACTS]
+
+
+def _may_be(tx: Transaction, *, account_id: int | None, customer_id: int | None) -> list[MayBe]:
+    """What waits for a person to say who is whom."""
+    if customer_id is not None:
+        return suggestions.waiting(tx, customer_id=customer_id, limit=MAY_BE)
+    return suggestions.waiting(tx, account_id=account_id, limit=MAY_BE) if account_id is not None else []
 
 
 def _alike(tx: Transaction, about: Mention | None, understood: Understanding | None, case: Case | None) -> list[Solved]:

@@ -16,7 +16,7 @@ from listener.desk import cases as desk
 from listener.desk import elsewhere, records
 from listener.desk.clocks import Moved
 from listener.desk.recap import Recap, recap
-from listener.errors import Mistake
+from listener.errors import AlreadyDone, Mistake
 from listener.store import (
     Transaction,
     cases,
@@ -236,6 +236,11 @@ def _draft_alone(
     mention, reference, facts = begun.mention, begun.case.reference, way.facts
     if channel is Channel.DM and (refused := elsewhere.why_not_messaged(mention, facts)):
         raise Mistake(f"{refused}; `escucha case continue {reference} --by mail` goes on by mail.")
+    if mention.left_alone_at:
+        raise Mistake(f"They asked to be left alone; `escucha leave-alone M{mention.id} --lift` takes that back.")
+    underway = [draft for draft in inbox.of_mention(tx, mention.id) if draft.state in inbox.OPEN]
+    if same := next((draft for draft in underway if (draft.channel, draft.recipient) == (channel, to)), None):
+        raise AlreadyDone(f"D{same.id} goes there already ({same.state}); edit, approve or reject that one.")
     name = _name_for(tx, begun, to)
     handle = to or mention.author.handle
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from listener.contract import Crm
 
@@ -13,13 +14,15 @@ class System:
     """One CRM of the settings. `connect` is asked when it is first needed; it raises Mistake where a person must act.
 
     `takes`: what it is told, "cases" or "customers". `texts`: whether it gets what people wrote. `receives`: whether
-    it may post its customers to us.
+    it may post its customers to us; `pulls`: whether it is asked for them, and how often.
     """
 
     connect: Callable[[], Crm]
     takes: frozenset[str] = frozenset()
     texts: bool = False
     receives: bool = False
+    pulls: bool = False
+    every: timedelta = timedelta(minutes=5)
     _open: dict[str, Crm] = field(default_factory=dict, repr=False)
 
     def reach(self, way: str) -> Crm:

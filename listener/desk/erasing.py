@@ -127,12 +127,29 @@ def begin_with(tx: Transaction, known: Known, called: str, *, by: str, reason: s
         called,
         person=persons.as_json(known.person),
         marks=marks.as_json(found),
+        notes=_beyond(tx, known),
         by=by,
         reason=Marks(found).masked(reason),
         now=now,
     )
     forgetting.forget(tx, erasure, known.person, known.told, now)
     return erasure
+
+
+def _beyond(tx: Transaction, known: Known) -> list[str]:
+    """What an erasure here does not reach, in a sentence each."""
+    notes = [
+        f"The CRM {system} keeps its own record of them: erase it there as well."
+        for system in forgetting.systems(tx, known.person)
+    ]
+    if learned := forgetting.learned(tx, known.person):
+        notes.append(
+            f"What was learned from {learned} of their posts stays, as sums of numbers, until the next "
+            "`escucha model train`."
+        )
+    if forgetting.left_alone(tx, known.person):
+        notes.append("They had asked not to be answered: that wish is forgotten with them.")
+    return notes
 
 
 def finish(store: Store, erasure: Erasure, *, files: Iterable[Path], now: datetime) -> Proof:
@@ -143,7 +160,7 @@ def finish(store: Store, erasure: Erasure, *, files: Iterable[Path], now: dateti
     sought = Marks(marks.from_json(erasure.marks))
     done, masked = _mask(store, erasure, sought, now) if erasure.marks else (Search(hits=[]), 0)
     theirs = searching.shared(done.hits)
-    counted: dict[str, Any] = dict(erasure.proof) or {
+    counted: dict[str, Any] = {
         "sought": len(sought.all),
         "tables": done.tables,
         "rows": done.rows,
@@ -151,10 +168,12 @@ def finish(store: Store, erasure: Erasure, *, files: Iterable[Path], now: dateti
         "masked": masked,
         "said_by_others": len(theirs),
     }
+    counted |= erasure.proof  # an erasure whose search was done before it was interrupted knows what it found
+    said = counted.pop("notes", [])
     with store.write() as tx:
-        erasures.searched(tx, erasure, counted)
-    notes = _overwritten(store)
-    told = {mark for hit in done.hits for found in searching.stays(hit, theirs).values() for mark in found}
+        erasures.searched(tx, erasure, counted | {"notes": said})
+    notes = [*said, *_overwritten(store)]
+    told = {mark for hit in done.hits for found in hit.found.values() for mark in found}
     files_read, left = _bytes(store, Marks(set(sought.all) - theirs), told, files)
     with store.read() as tx:
         entries = auditing.listing(tx, action=BACKUP, until=erasure.begun_at, limit=1000)
@@ -216,7 +235,7 @@ def _bytes(
 ) -> tuple[list[Path], list[Place]]:
     """Which files were looked through, and which still hold something. The database's is written anew if it does.
 
-    `told`: what stands in rows that a person must look at; of course the database's file holds that.
+    `told`: what stands in rows that are not theirs, or that a person must look at; of course the file holds that.
     """
     looked_at: list[Path] = []
     left: list[Place] = []

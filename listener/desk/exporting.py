@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from listener.desk import columns
@@ -16,29 +16,30 @@ PAGE = 1_000
 _PLAIN = tuple(name for name in COLUMNS if name != "fields")
 
 
-def as_csv(tx: Transaction, *, search: str = "", limit: int | None = None) -> Iterator[str]:
-    """The lines, header first, read a page at a time. A field has a column, by its name, where any record has it."""
-    names: dict[str, None] = {}
-    for customer in _pages(tx, search, limit):
-        names.update(dict.fromkeys(customer.fields))
-    fields = sorted(names)
-    taken = {name for known in columns.NAMES.values() for name in known}
-    headers = [f"field:{name}" if columns.fold(name) in taken or ":" in name else name for name in fields]
-    yield _line(["reference", *_PLAIN, *headers])
-    for customer in _pages(tx, search, limit):
-        plain = [_cell(getattr(customer, name)) for name in _PLAIN]
-        yield _line([customer.reference, *plain, *(_cell(customer.fields.get(name)) for name in fields)])
-
-
-def _pages(tx: Transaction, search: str, limit: int | None) -> Iterator[Customer]:
-    after, left = "", limit
-    while page := customers.listing(tx, search=search, after=after, limit=min(PAGE, left or PAGE)):
-        yield from page
+def pages(tx: Transaction, *, search: str = "") -> Iterator[list[Customer]]:
+    """The records by reference, so many at a time that memory stays the same."""
+    after = ""
+    while page := customers.listing(tx, search=search, after=after, limit=PAGE):
+        yield page
         after = page[-1].reference
-        if left is not None:
-            left -= len(page)
-            if left <= 0:
-                return
+
+
+def fields(tx: Transaction, *, search: str = "") -> list[str]:
+    """The names of the further fields that any of the records has."""
+    return sorted({name for page in pages(tx, search=search) for customer in page for name in customer.fields})
+
+
+def header(names: Sequence[str]) -> str:
+    """The first line; a field whose name would mean something else is marked as one."""
+    taken = {name for known in columns.NAMES.values() for name in known}
+    marked = [f"field:{name}" if columns.fold(name) in taken or ":" in name else name for name in names]
+    return _line(["reference", *_PLAIN, *marked])
+
+
+def line(customer: Customer, names: Sequence[str]) -> str:
+    """One record, with a cell for each of those fields."""
+    plain = [_cell(getattr(customer, name)) for name in _PLAIN]
+    return _line([customer.reference, *plain, *(_cell(customer.fields.get(name)) for name in names)])
 
 
 def _cell(value: Any) -> str:

@@ -9,71 +9,29 @@ the reference says who is who, and a record that is already as the file has it i
 from __future__ import annotations
 
 import gc
-from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
 from itertools import islice
 from pathlib import Path
 
 from listener.desk import belongings, columns, jsonlines, people, spreadsheet, workbook
 from listener.desk import customers as rules
+from listener.desk.belongings import More
 from listener.desk.columns import AS_IT_IS, Layout, Reading
+from listener.desk.import_task import Finding, Tally, Task
 from listener.desk.people import Person
 from listener.desk.repairs import Rejects
 from listener.desk.spreadsheet import Record, Sheet
 from listener.store import Store, Transaction, audit, customers, erasures, field_types, holdings, links
-from listener.store.customers import Edit
+from listener.store.customers import Customer, Edit
 from listener.store.field_types import FieldType
 from listener.store.links import Claim
 from listener.store.seen import Seen
-from listener.types import LinkBasis
 
 BATCH = 5_000
 KEPT = 10_000  # changes that are told one by one
 HANDLES = 5_000  # that are asked for at once
-
-
-@dataclass(frozen=True, kw_only=True)
-class Finding:
-    """Something to say about one line; `rejected`: it needs repair."""
-
-    line: int
-    text: str
-    rejected: bool = True
-
-
-@dataclass(kw_only=True)
-class Tally:
-    """What became of the lines: each that was read is counted in exactly one of the five below it.
-
-    `columns` counts what was changed, `changes` names the first customers that were.
-    """
-
-    read: int = 0
-    added: int = 0
-    changed: int = 0
-    unchanged: int = 0
-    repeated: int = 0  # a later line of the file, or this one over an earlier, gave the same reference
-    rejected: int = 0
-    linked: int = 0
-    expected: int = 0  # links that wait for the account to be heard
-    not_linked: int = 0
-    columns: Counter[str] = field(default_factory=Counter)
-    changes: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Task:
-    """How a file is to be imported. `linkable` asks a network's facts; without `write` nothing is stored."""
-
-    basis: LinkBasis
-    evidence: str
-    linkable: Callable[[str], bool]
-    by: str
-    now: datetime
-    write: bool = True
 
 
 @dataclass(kw_only=True)
@@ -160,7 +118,7 @@ class Import:
             self._write(tx, latest, added, changed)
             same = {known[edit.reference].id: edit.digest for edit in merged if not edit.changed}
             customers.mark_imported(tx, same)
-            self._put_all_contracts(tx, contracts)
+            self._put_all_contracts(tx, [each for each in contracts if each.reference in latest])
         self._count(added, changed, len(latest), again)
         self._link(tx, [each for each in latest.values() if each[1].handles])
 
@@ -230,11 +188,21 @@ class Import:
             if (more := latest[edit.reference][1].more)
         }
         if told:
+            told = self._ruled(tx, told)
             belongings.put(tx, told, source=source, by=task.by, now=task.now)
+
+    def _ruled(self, tx: Transaction, told: Mapping[int, tuple[str, More]]) -> dict[int, tuple[str, More]]:
+        """The same, for the records that rule: what comes for one that was merged is the other's."""
+        merged = customers.merged_among(tx, set(told))
+        found = {}
+        for number, each in told.items():
+            ruling = customers.ruling(tx, customers.by_id(tx, number)) if number in merged else None
+            found[ruling.id if ruling else number] = (ruling.reference, each[1]) if ruling else each
+        return found
 
     def _put_contracts(self, tx: Transaction, good: Sequence[tuple[Record, Person]]) -> None:
         """Writes a batch of lines that are contracts each; a customer may stand on several."""
-        stored = customers.ids(tx, {person.reference for _, person in good})
+        stored = self._ruling_ids(tx, {person.reference for _, person in good})
         had = holdings.contracts_among(tx, list(stored.values()))
         fresh: list[Person] = []
         for record, person in good:
@@ -254,9 +222,18 @@ class Import:
             self._put_all_contracts(tx, fresh)
             self._record_contracts(tx, fresh)
 
+    def _ruling_ids(self, tx: Transaction, references: Collection[str]) -> dict[str, int]:
+        """The records to which what comes for those references goes: of one that was merged, the other."""
+        found = customers.ids(tx, references)
+        merged = customers.merged_among(tx, set(found.values()))
+        return {
+            reference: customers.ruling(tx, customers.by_id(tx, number)).id if number in merged else number
+            for reference, number in found.items()
+        }
+
     def _put_all_contracts(self, tx: Transaction, told: Sequence[Person]) -> None:
         if told:
-            ids = customers.ids(tx, {person.reference for person in told})
+            ids = self._ruling_ids(tx, {person.reference for person in told})
             holdings.put_contracts(
                 tx,
                 [(ids[each.reference], each.more.contract) for each in told if each.more and each.more.contract],
@@ -300,28 +277,31 @@ class Import:
             for first in range(0, len(handles), HANDLES):
                 claims[network] |= links.claims(tx, network, handles[first : first + HANDLES])
         allowed: list[tuple[str, Claim, str]] = []
+        stored = customers.known(tx, {person.reference for _, person in batch})
+        merged = customers.merged_among(tx, {each.id for each in stored.values()}) if stored else set()
+        rule = {each.reference: customers.ruling(tx, each).reference for each in stored.values() if each.id in merged}
         for record, person in batch:
             refused = []
+            owner = rule.get(person.reference, person.reference)
             for network, handle in person.handles:
                 claim = claims[network][links.fold(handle)]
-                if claim.owner == person.reference:
+                if claim.owner == owner:
                     continue
-                if reason := self._refusal(claim, network, person):
+                if reason := self._refusal(claim, network, owner):
                     refused.append(f"@{handle} on {network} was not linked: {reason}")
                     continue
                 allowed.append((network, claim, person.reference))
                 self.tally.linked += claim.account_id is not None
                 self.tally.expected += claim.account_id is None
-                claims[network][links.fold(handle)] = _taken(claim, person.reference)
+                claims[network][links.fold(handle)] = _taken(claim, owner)
             if refused:
                 self.tally.not_linked += len(refused)
                 self._reject(record, "; ".join(refused))
         if self.task.write:
-            self._tie(tx, allowed)
+            self._tie(tx, allowed, stored)
 
-    def _tie(self, tx: Transaction, allowed: Sequence[tuple[str, Claim, str]]) -> None:
+    def _tie(self, tx: Transaction, allowed: Sequence[tuple[str, Claim, str]], stored: Mapping[str, Customer]) -> None:
         task = self.task
-        stored = customers.known(tx, {reference for _, _, reference in allowed})
         told = []
         for network, claim, reference in allowed:
             if claim.account_id is None:
@@ -340,15 +320,15 @@ class Import:
         if told:
             links.expect(tx, told, basis=task.basis, evidence=task.evidence, by=task.by, now=task.now)
 
-    def _refusal(self, claim: Claim, network: str, person: Person) -> str:
-        if person.reference in claim.taken_back_from:
+    def _refusal(self, claim: Claim, network: str, owner: str) -> str:
+        if owner in claim.taken_back_from:
             return "a person unlinked it; use `escucha customer link` if it is theirs after all"
         return rules.refusal(
             claim,
             network=network,
             linkable=self.task.linkable(network),
             basis=self.task.basis,
-            reference=person.reference,
+            reference=owner,
         )
 
 

@@ -39,10 +39,19 @@ def find(tx: Transaction, typed: str, reader: Reader | None, *, lock: bool = Fal
     if not found:
         raise Mistake(f"{visible(typed[:40])} is no article; they look like K12, or K12@3 for its third version.")
     article = articles.get(tx, int(found[1]), lock=lock)
-    newest = articles.version(tx, article, article.published or article.newest)
-    if reader is not None and not reader.may_read(newest.written) and reader.name not in authors(tx, article):
-        raise NotFound(f"There is no article {article.name} for you; see `escucha kb list`.")
+    read(tx, article, article.published or article.newest, reader)
     return article, int(found[2]) if found[2] else None
+
+
+def read(tx: Transaction, article: Article, number: int, reader: Reader | None) -> Version:
+    """That version of it, for a reader: each says for itself who may read it, and who wrote it may.
+
+    Raises NotFound.
+    """
+    version = articles.version(tx, article, number)
+    if reader is None or reader.may_read(version.written) or users.same_person(reader.name, version.written_by):
+        return version
+    raise NotFound(f"There is no article {version.name} for you; see `escucha kb list`.")
 
 
 # --- writing ---------------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from listener.desk import belongings, field_values
 from listener.desk.belongings import More
 from listener.desk.checks import CHECKS, MAX_CELL, MAX_HANDLES, SHORT, check_since, check_text
 from listener.desk.columns import Layout
-from listener.desk.customers import check_handle
+from listener.desk.customers import MAX_HANDLE, check_handle
 from listener.desk.spreadsheet import restore
 from listener.errors import Mistake
 from listener.escapes import may_hide
@@ -53,7 +53,7 @@ def read(shape: Layout, cells: Sequence[str]) -> Person | str:
             if kind == "field":
                 fields[name] = _field(shape, name, cell)
             elif kind == "account":
-                handles += [(name, check_handle(handle)) for handle in re.split(r"[\s,;]+", cell) if handle]
+                handles += [(name, check_handle(handle)) for handle in _BETWEEN.split(cell) if handle]
             elif kind == "since":
                 values[kind] = check_since(cell, shape.habits)
             elif kind in CHECKS:
@@ -104,6 +104,7 @@ def reader(shape: Layout) -> Callable[[Sequence[str]], Person | str]:
     return read_one
 
 
+_BETWEEN = re.compile(r"[\s,;]+")
 _ODD_ASCII = re.compile("[\x00-\x1e\x7f]")
 SEPARATOR = "\x1f"  # ASCII's own; a cell that holds it is odd
 
@@ -121,10 +122,17 @@ def _read_short(short: Sequence[Short], cells: Sequence[str], digest: str) -> Pe
     """The person on a line without anything odd; None where a cell is not what it should be."""
     values: dict[str, Any] = {}
     fields: dict[str, Any] = {}
+    handles: list[tuple[str, str]] = []
     for kind, name, place, check in short:
         cell = cells[place].strip()
         if check is None:
             fields[name] = cell
+            continue
+        if kind == "account":
+            parts = _BETWEEN.split(cell)
+            handles += [(name, each.removeprefix("@")) for each in parts if each]
+            if "@" in parts or len(handles) > MAX_HANDLES or len(cell) > MAX_HANDLE:
+                return None
             continue
         try:
             value = check(cell)
@@ -134,7 +142,7 @@ def _read_short(short: Sequence[Short], cells: Sequence[str], digest: str) -> Pe
             fields[name] = value
         else:
             values[kind] = value
-    return Person(values.pop("reference"), values, fields, (), None, digest)
+    return Person(values.pop("reference"), values, fields, tuple(dict.fromkeys(handles)), None, digest)
 
 
 def _short_ways(shape: Layout) -> list[Short]:
@@ -147,6 +155,8 @@ def _short_ways(shape: Layout) -> list[Short]:
             found.append((kind, name, place, check))
         elif kind == "since":
             found.append((kind, name, place, lru_cache(maxsize=10_000)(partial(check_since, habits=shape.habits))))
+        elif kind == "account":
+            found.append((kind, name, place, check_handle))
         elif kind in CHECKS:
             found.append((kind, name, place, SHORT.get(kind) or lru_cache(maxsize=1000)(CHECKS[kind])))
         elif kind:

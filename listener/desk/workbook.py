@@ -25,7 +25,6 @@ MOST_UNPACKED = 2 * 1024**3  # bytes of all sheets together
 MOST_WORDS = 256 * 1024**2  # bytes of the words that cells share, which have to be held
 MOST_RATIO = 200  # unpacked to packed, of what is not small; sheets of ours come to 30
 SMALL = 32 * 1024**2
-MOST_COLUMNS = 2_000
 PIECE = 1024**2
 
 _ERRORS = frozenset({"#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NULL!", "#NUM!", "#SPILL!", "#CALC!"})
@@ -151,7 +150,7 @@ def _rows(path: Path, name: str, *, values: bool = True) -> Generator[tuple[int,
     with _opened(path, values=values) as book:
         sheet = book[name]
         sheet.reset_dimensions()  # what it says of its size may be wrong
-        rows = sheet.iter_rows(values_only=True, max_col=MOST_COLUMNS)
+        rows = sheet.iter_rows(values_only=True)
         number = 0
         while True:
             with warnings.catch_warnings():

@@ -33,6 +33,7 @@ from listener.flow.decide import Company, decide
 from listener.flow.deliver import Delivered, deliver
 from listener.flow.ingest import Ingested, failed, ingest, overhear
 from listener.flow.poll import Polled, poll
+from listener.flow.pull import Pulled, pull
 from listener.flow.receive import Reply, receive, refused
 from listener.flow.recheck import batches, forget, recheck
 from listener.flow.stream import LIFELESS, Ended, Rests, Signs, note_end, offers, stream
@@ -438,6 +439,12 @@ class Pipeline:
         tell = partial(deliver, self.store, clock=self.clock, stopping=self.stopping)
         return [tell(name, self.systems[name]) for name in names]
 
+    def pull(self, *, system: str | None = None) -> list[Pulled]:
+        """Asks the CRMs, or that one, for the customers that changed, where it is time."""
+        names = [name for name, each in self.systems.items() if system in (None, name) and each.pulls]
+        ask = partial(pull, self.store, by="daemon", clock=self.clock, stopping=self.stopping)
+        return [ask(name, self.systems[name]) for name in names]
+
     def receive(self, system: str, headers: Mapping[str, str], body: bytes) -> Reply:
         """What is answered to what a CRM posts to us, after it is kept."""
         if system not in self.systems:
@@ -573,6 +580,7 @@ class Pipeline:
         self.watch()
         self.assign()
         self.alert()
+        self.pull()
         self.deliver()
         return Round(heard=tuple(heard), sent=sum(each.sent for each in acted))
 

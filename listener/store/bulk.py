@@ -11,18 +11,22 @@ from sqlalchemy.sql import ClauseElement
 from listener.store import Transaction
 
 
-def put(tx: Transaction, statement: ClauseElement, table: Table, names: Sequence[str], rows: Sequence[Any]) -> None:
-    """Runs an INSERT of those columns of the table once for each row, a tuple in their order."""
+def put(tx: Transaction, statement: ClauseElement, table: Table, names: Sequence[str], rows: Sequence[Any]) -> int:
+    """Runs an INSERT of those columns of the table once for each row, a tuple in their order; how many rows it made.
+
+    -1 where the database does not say.
+    """
     if not rows:
-        return
+        return 0
     compiled = statement.compile(dialect=tx.dialect, column_keys=list(names))
     columns = [_formed(tx, table, name, values) for name, values in zip(names, zip(*rows, strict=True), strict=True)]
     order = getattr(compiled, "positiontup", None)
     if order is not None:
         by_name = dict(zip(names, columns, strict=True))
-        tx.exec_driver_sql(str(compiled), list(zip(*(by_name[name] for name in order), strict=True)))
+        values: Any = list(zip(*(by_name[name] for name in order), strict=True))
     else:
-        tx.exec_driver_sql(str(compiled), [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)])
+        values = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+    return tx.exec_driver_sql(str(compiled), values).rowcount
 
 
 def _formed(tx: Transaction, table: Table, name: str, values: tuple[Any, ...]) -> Sequence[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from operator import itemgetter
@@ -88,6 +88,12 @@ def ruling(tx: Transaction, customer: Customer) -> Customer:
         seen.add(into.id)
         customer = into
     return customer
+
+
+def merged_among(tx: Transaction, customer_ids: Collection[int]) -> set[int]:
+    """Those of them that were merged into another record."""
+    c = t.customers.c
+    return set(tx.scalars(select(c.id).where(c.id.in_(customer_ids), c.merged_into_id.is_not(None))))
 
 
 def behind(tx: Transaction, account_id: int) -> Customer | None:

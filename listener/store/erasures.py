@@ -41,13 +41,14 @@ def begin(
     *,
     person: Mapping[str, Any],
     marks: Sequence[Sequence[str]],
+    notes: Sequence[str],
     by: str,
     reason: str,
     now: datetime,
 ) -> Erasure:
-    """Says that a person is being erased; `called` is how they were asked for."""
+    """Says that a person is being erased; `called` is how they were asked for, `notes` what is told in the end."""
     values = {"by": by, "reason": reason, "begun_at": now, "called": digest(_made_pepper(tx), "called", called)}
-    values |= {"person": dict(person), "marks": [list(mark) for mark in marks]}
+    values |= {"person": dict(person), "marks": [list(mark) for mark in marks], "proof": {"notes": list(notes)}}
     made = tx.execute(insert(t.erasures).values(**values).returning(t.erasures)).one()
     return _erasure(made)
 

@@ -16,11 +16,13 @@ from listener.store import Transaction, audit, cases, chain, erasing, erasures, 
 from listener.store import tables as t
 from listener.store.erasures import Erasure
 from listener.store.personal import ERASED, HELD, Person
-from listener.types import DraftState
+from listener.types import CaseState, DraftState, Urgency
 
 REASON = "its author was erased"
 TYPED = frozenset({"reason", "note", "text", "because", "evidence", "title", "why"})  # by people, into the audit log
 PLAIN = frozenset({"became", "team", "state", "urgency", "agent", "clock", "occasion", "level", "calendar", "kind"})
+OTHER_CASES = frozenset({"into", "other", "out_of", "merged", "split", "parent", "part"})  # by their references
+LEVELS = frozenset({*CaseState, *Urgency})
 STRUCTURE = frozenset(t.cases.columns.keys()) - {"title", "customer_id"}
 
 
@@ -43,6 +45,26 @@ def own_rows(tx: Transaction, person: Person) -> dict[str, frozenset[tuple[Any, 
             keys = select(*table.primary_key.columns).where(held.whose(person))
             found[name] = frozenset(tuple(row) for row in tx.execute(keys))
     return found
+
+
+def systems(tx: Transaction, person: Person) -> list[str]:
+    """The CRMs that know the person."""
+    columns = t.crm_records.c
+    return sorted(set(tx.scalars(select(columns.system).where(columns.customer_id.in_(person.customers)))))
+
+
+def learned(tx: Transaction, person: Person) -> int:
+    """From how many of their posts the areas may have been learned."""
+    columns = t.corrections.c
+    where = (columns.mention_id.in_(person.mentions), columns.accepted.is_(True), columns.what == "areas")
+    return int(tx.scalar(select(func.count()).select_from(t.corrections).where(*where)) or 0)
+
+
+def left_alone(tx: Transaction, person: Person) -> bool:
+    """Whether they asked not to be answered."""
+    columns = t.accounts.c
+    asked = (columns.id.in_(person.accounts), columns.left_alone_at.is_not(None))
+    return tx.scalar(select(columns.id).where(*asked).limit(1)) is not None
 
 
 def hold_still(tx: Transaction, person: Person) -> None:
@@ -131,11 +153,20 @@ def skeleton(detail: Mapping[str, Any], *, keeps_customer: bool = False) -> dict
             kept[name] |= {"title": ERASED} if "title" in value else {}
             if "customer_id" in value:
                 kept[name]["customer_id"] = value["customer_id"] if keeps_customer else None
-        elif name in PLAIN or not isinstance(value, str | list | dict):
+        elif _is_plain(name, value):
             kept[name] = value
         elif isinstance(value, str):
             kept[name] = ""
     return kept
+
+
+def _is_plain(name: str, value: object) -> bool:
+    """Whether nobody typed that: other cases by their references, mentions by their numbers, how things stood."""
+    if name in PLAIN or name in OTHER_CASES:
+        return True
+    if isinstance(value, list):
+        return all(isinstance(each, int) for each in value)
+    return not isinstance(value, str | dict) or (name == "was" and value in LEVELS)
 
 
 # --- the audit log ---

@@ -15,9 +15,9 @@ from zlib import crc32
 from sqlalchemy import Row, func, insert, select, text, update
 
 from listener.errors import AlreadyDone
-from listener.store import Transaction, audit, upsert
+from listener.store import Transaction, audit, bulk, upsert
 from listener.store import tables as t
-from listener.store.customers import Customer, by_id, ruling
+from listener.store.customers import Customer, by_id, merged_among, ruling
 from listener.types import LinkBasis
 
 DAEMON = "daemon"
@@ -207,13 +207,15 @@ def expect(
     now: datetime,
 ) -> None:
     """Says of each (network, handle, customer) that the account will be theirs once it is heard. Raises as `add`."""
-    values = {"basis": basis.value, "evidence": evidence, "linked_by": by, "linked_at": now}
-    told = [(network, handle, ruling(tx, customer)) for network, handle, customer in told]
-    rows = [
-        {"network": network, "handle": fold(handle), "customer_id": customer.id, **values}
+    merged = merged_among(tx, {customer.id for _, _, customer in told})
+    told = [
+        (network, handle, ruling(tx, customer) if customer.id in merged else customer)
         for network, handle, customer in told
     ]
-    if 0 <= tx.execute(upsert(tx, t.expected_links).on_conflict_do_nothing(), rows).rowcount < len(rows):
+    names_of = ("network", "handle", "customer_id", "basis", "evidence", "linked_by", "linked_at")
+    rows = [(network, fold(handle), customer.id, basis.value, evidence, by, now) for network, handle, customer in told]
+    new = upsert(tx, t.expected_links).on_conflict_do_nothing()
+    if 0 <= bulk.put(tx, new, t.expected_links, names_of, rows) < len(rows):
         raise AlreadyDone("Somebody linked one of these accounts a moment ago; look again.")
     audit.record_all(
         tx,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import or_, select
+from sqlalchemy import and_, or_, select
 
 from listener.errors import NotFound
 from listener.store import Transaction, customers, marks
@@ -74,7 +74,9 @@ def _account(tx: Transaction, network: str, handle: str) -> Known:
 
 
 def _person(tx: Transaction, *, customers: tuple[int, ...], accounts: tuple[int, ...]) -> Person:
-    theirs = or_(t.cases.c.customer_id.in_(customers), t.cases.c.account_id.in_(accounts))
+    columns = t.cases.c
+    nobodys = and_(columns.account_id.in_(accounts), columns.customer_id.is_(None))
+    theirs = or_(columns.customer_id.in_(customers), nobodys)  # somebody else's stays theirs, whoever wrote first
     cases = tx.scalars(select(t.cases.c.id).where(theirs).order_by(t.cases.c.id))
     return Person(customers=customers, accounts=accounts, cases=tuple(cases))
 
@@ -99,16 +101,18 @@ def marks_of(tx: Transaction, person: Person) -> set[Mark]:
         names.append(row.display_name)
         addresses += [row.external_id, row.url or "", row.handle if "@" in row.handle else ""]
         addresses += [told for _, told in marks.leaves(row.contacts) if _tells(told)]
-    written = select(t.mentions).where(t.mentions.c.account_id.in_(person.accounts))
-    for row in tx.execute(written):
-        addresses += [row.external_id, row.url or ""]
+    posts: list[str] = []
+    columns = t.mentions.c
+    written = select(columns.external_id, columns.url, columns.text, columns.content_warning)
+    for row in tx.execute(written.where(columns.account_id.in_(person.accounts))):
+        posts += [row.external_id, row.url or ""]
         texts += [row.text, row.content_warning]
     earlier = select(t.revisions.c.text, t.revisions.c.content_warning)
     for row in tx.execute(earlier.where(t.revisions.c.mention_id.in_(person.mentions))):
         texts += [row.text, row.content_warning]
     shared = _of_others(tx, person, [*names, *addresses])
     names, addresses = ([each for each in told if each and each not in shared] for told in (names, addresses))
-    return marks.identity(handles=handles, names=names, addresses=addresses) | marks.words(texts)
+    return marks.identity(handles=handles, names=names, addresses=[*addresses, *posts]) | marks.words(texts)
 
 
 def _of_others(tx: Transaction, person: Person, told: Iterable[str]) -> set[str]:

@@ -20,6 +20,7 @@ from listener.store.marks import Kind, Mark, Marks, leaves
 from listener.store.personal import HELD, verbal
 
 PASSED_OVER = frozenset({"erasures", "suppressions", "peppers", "alembic_version"})
+THEIR_ADDRESS = {"mentions": ("url", "external_id")}  # of somebody else's post: it is where that one stands
 OWN_WORDS = {"mentions": ("text", "content_warning"), "revisions": ("text", "content_warning")}
 AT_ONCE = 500  # rows in memory
 MASKED_AT_ONCE = 100  # rows in one transaction
@@ -130,7 +131,8 @@ def masks(hit: Hit, theirs: Collection[Mark]) -> dict[str, frozenset[Mark]]:
     held = HELD.get(hit.table)
     if held is None or held.kept:
         return {}
-    found = {name: hit.found[name] - set(theirs) for name in held.words if name in hit.found}
+    words = [name for name in held.words if name not in THEIR_ADDRESS.get(hit.table, ())]
+    found = {name: hit.found[name] - set(theirs) for name in words if name in hit.found}
     return {name: marks for name, marks in found.items() if marks}
 
 

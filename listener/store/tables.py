@@ -438,7 +438,13 @@ customers = Table(
     Column("imported", String(32), nullable=False, default=""),  # digest of the line last imported; "" after an edit
     Column("added_at", Moment, nullable=False),
     Column("changed_at", Moment, nullable=False),
-    Column("merged_into_id", BigKey, ForeignKey("customers.id"), index=True),  # the same person's, that rules
+    Column("merged_into_id", BigKey, ForeignKey("customers.id")),  # the same person's, that rules
+)
+Index(  # of the few that were merged: an index of all would be taken for whoever was not, before one that sorts
+    "ix_customers_merged_into_id",
+    customers.c.merged_into_id,
+    sqlite_where=customers.c.merged_into_id.is_not(None),
+    postgresql_where=customers.c.merged_into_id.is_not(None),
 )
 
 field_types = Table(  # what an imported field holds; one that is not here holds text
@@ -697,17 +703,23 @@ cases = Table(  # what its events say: store/rebuilding.py
     Column("revision", Integer, nullable=False, default=1),  # grows with every change; who read an older one is late
     Column("merged_into", BigKey, ForeignKey("cases.id"), index=True),
     Column("parent_id", BigKey, ForeignKey("cases.id"), index=True),  # the incident that it is a part of
-    Column("snoozed_until", Moment, index=True),
+    Column("snoozed_until", Moment),
     Column("due_at", Moment),  # what a person said, beside what was promised
     Column("watchers", JSON, nullable=False, default=list),
     Column("checklist", JSON, nullable=False, default=list),  # what makes it complete: name, weight, whether done
-    Index(None, "state", "team"),
     Index(None, "team", "resolved_at"),
     Index(None, "agent", "state"),
     Column("score", Integer, nullable=False, default=0),
     Column("minutes_per_point", Integer, nullable=False),  # how long waiting is worth one
     Column("queue_at", Moment, nullable=False),  # the earliest comes first, see policies/score.py
     Index(None, "state", "queue_at", "id"),
+    Index(None, "state", "team", "queue_at", "id"),
+)
+Index(  # of the few that sleep, for the same reason
+    "ix_cases_snoozed_until",
+    cases.c.snoozed_until,
+    sqlite_where=cases.c.snoozed_until.is_not(None),
+    postgresql_where=cases.c.snoozed_until.is_not(None),
 )
 
 case_mentions = Table(
@@ -1060,6 +1072,7 @@ crm_ways = Table(  # how it goes lately, a row for each CRM and way, "in" and "o
     Column("last_error", Text),
     Column("succeeded_at", Moment),
     Column("allowance", Text, nullable=False, default=""),  # what it lets us ask, as it last said
+    Column("problems", JSON, nullable=False),  # its records that cannot be used here: why, by its id of them
 )
 
 # --- what people teach the model ------------------------------------------------------------------------------------

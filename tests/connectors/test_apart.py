@@ -12,7 +12,7 @@ import connectors
 
 FOLDER = Path(connectors.__file__).parent
 SHARED = {"events", "faults", "hosts", "plain", "profiles", "wire"}
-NO_NETWORK = {"webhooks", "crm_webhook"}  # our own people, and where customers are kept
+NO_NETWORK = {"webhooks", "crm_webhook", "crm_salesforce", "crm_salesforce_wire"}  # our people, where customers are
 LIBRARIES = {
     "mastodon": {"mastodon"},
     "reddit": {"praw", "prawcore"},

@@ -11,6 +11,8 @@ import ssl
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from email import message_from_bytes
+from email.header import decode_header, make_header
 from email.message import EmailMessage
 from email.utils import format_datetime
 from pathlib import Path
@@ -24,6 +26,7 @@ import policies
 from connectors import mail_reading, mail_wire
 from connectors.mail import FACTS, MailConnector, Settings, connect
 from connectors.mail_posts import Mail, to_post
+from connectors.mail_sending import build_first, reachable
 from connectors.mail_settings import Security
 from connectors.mail_text import payload_of
 from listener import store as stores
@@ -39,6 +42,7 @@ from listener.types import (
     Author,
     DraftState,
     LinkBasis,
+    MessageRequest,
     Page,
     Post,
     PostKind,
@@ -938,6 +942,30 @@ def test_every_mail_opens_a_case_and_only_people_are_answered(dovecot: Dovecot, 
     assert heard[shop].author.bot
 
 
+def test_a_mail_goes_on_with_the_case_of_its_thread_or_of_the_reference_it_quotes(
+    dovecot: Dovecot, address: str, tmp_path: Path
+) -> None:
+    ana, from_work, from_home, beto = person(), person(), person(), person()
+    begun = f"begun-{ana}"
+    dovecot.deliver(ana, address, written("¿Horario?", sender=ana, to=address, message_id=begun))
+    store = stores.open(f"sqlite:///{tmp_path / 'escucha.db'}")
+    pipeline = a_company(store, MailConnector(settings_for(dovecot, address)))
+    pipeline.once()
+    with store.read() as tx:
+        (case,) = cases.listing(tx)
+    known = {"In_Reply_To": f"<{begun}>", "References": f"<{begun}>", "Subject": "Re: Hola"}
+    dovecot.deliver(from_work, address, written("Les escribo desde el trabajo", sender=from_work, to=address, **known))
+    quoting = {"Subject": f"Sobre {case.reference.lower()}"}
+    dovecot.deliver(from_home, address, written("Y ahora desde mi casa", sender=from_home, to=address, **quoting))
+    dovecot.deliver(beto, address, written("¿Cuánto cuesta?", sender=beto, to=address))
+    pipeline.once()
+    with store.read() as tx:
+        whys = [why for _, why, _ in cases.mentions_in(tx, case)]
+        assert stats.counts(tx).cases["open"] == 2, "what belongs to nothing opens a case of its own"
+    store.close()
+    assert sorted(whys[1:]) == [f"it quotes {case.reference}", "it stands in the same conversation"]
+
+
 def test_only_an_answer_that_no_person_approved_calls_itself_automatic(
     dovecot: Dovecot, address: str, tmp_path: Path
 ) -> None:
@@ -1017,3 +1045,28 @@ def test_whatever_a_server_makes_of_its_answers_is_no_bug(
         ):
             with contextlib.suppress(NetworkError):
                 ask()
+
+
+@pytest.mark.parametrize(
+    "to", ["no-reply@people.example", "care@brand.example", "not an address", "a@b\r\nBcc: x@y.example"]
+)
+def test_a_mail_of_our_own_goes_to_no_machine_nor_to_us(to: str) -> None:
+    with pytest.raises(Rejected):
+        reachable(to, plain_settings())
+
+
+def test_a_mail_of_our_own_begins_a_conversation() -> None:
+    request = MessageRequest(
+        key="abc",
+        to=Author(external_id="ana@people.example", handle="ana@people.example"),
+        text="Hola:\n.\nSeguimos aquí.",
+        subject="Tu caso ES-26-000001-9\r\nBcc: x@y.example",
+        language="es",
+    )
+    written = message_from_bytes(build_first(request, plain_settings(), "ana@people.example", datetime.now(UTC)))
+    assert written["To"] == "ana@people.example"
+    assert written["Bcc"] is None
+    assert written["In-Reply-To"] is None
+    assert str(make_header(decode_header(written["Subject"]))) == "Tu caso ES-26-000001-9 Bcc: x@y.example"
+    assert written["Message-ID"] == "<abc@brand.example>", "by which its answer is known"
+    assert written["Auto-Submitted"] is None, "a person approved it"

@@ -40,6 +40,7 @@ from listener.types import (
     Cursor,
     DraftState,
     MentionState,
+    MessageRequest,
     Page,
     PostKind,
     PublishRequest,
@@ -1216,3 +1217,28 @@ def test_a_notice_is_not_surely_missing_where_the_clocks_differ(server: Mastodon
     connector = connected(server, now=lambda: datetime.now(UTC) + ahead)
     with pytest.raises(OutcomeUnknown):
         connector.find_published(PublishRequest(key="k", text="hola"), datetime.now(UTC) + ahead)
+
+
+@pytest.mark.parametrize(
+    ("handle", "text", "fits"),
+    [
+        ("ana", "Seguimos por aquí; nuestro correo es ayuda@marca.example.", True),
+        ("ana", "Hola @Ana, seguimos por aquí.", True),
+        ("ana", "Seguimos por aquí, con @beto en copia.", False),
+        ("ana", "Seguimos por aquí @ana@elsewhere.example", False),
+        ("two names", "Seguimos por aquí.", False),
+    ],
+)
+def test_a_direct_message_names_nobody_but_whom_it_is_to(
+    server: MastodonServer, handle: str, text: str, fits: bool
+) -> None:
+    connector = connected(server)
+    request = MessageRequest(key="k1", to=Author(external_id="1", handle=handle), text=text)
+    if fits:
+        posted = connector.message(request)
+        (row,) = server.posts_by(BRAND)
+        assert (row["visibility"], full(server.url, row["id"])) == ("direct", posted.external_id)
+        return
+    with pytest.raises(Rejected):
+        connector.message(request)
+    assert server.posts_by(BRAND) == []

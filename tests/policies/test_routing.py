@@ -144,6 +144,15 @@ def test_a_rule_after_one_that_only_said_skills_still_says_something() -> None:
     assert "rule `same` changes nothing" in found[0]
 
 
+def test_a_case_is_planned_with_the_steps_of_its_team() -> None:
+    steps = {"look at it": 1, "mend it": 3}
+    found = case(about("x"), load(teams={"care": {"steps": steps}}, areas={}, rules=[], cases="every"))
+    assert [(item.name, item.weight, item.done) for item in found.checklist] == [
+        ("look at it", 1, False),
+        ("mend it", 3, False),
+    ]
+
+
 # --- what people write ---
 
 
@@ -167,6 +176,7 @@ def test_a_rule_after_one_that_only_said_skills_still_says_something() -> None:
         ),
         ({"care": {"capacity": 1, "overflow": "c"}, "bb": {}}, ["there is no team `c`; use one of `bb`, `care`"]),
         ({"care": {"capacity": 0}}, ["`0` is no number of cases; write a whole number from 1 to 100000"]),
+        ({"care": {"steps": {"look": 0}}}, ["`0` is no weight; write a whole number from 1 to 1000"]),
     ],
 )
 def test_what_cannot_be_meant_is_said_with_its_line(teams: dict[str, Any], sentences: list[str]) -> None:

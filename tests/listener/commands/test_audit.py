@@ -29,7 +29,9 @@ def edit(path: Path, statement: str) -> None:
 def test_the_record_is_shown_and_asked(escucha: Run) -> None:
     shown = escucha("audit", "show")
     assert shown.exit_code == 0
-    assert [line.split()[0] for line in shown.stdout.splitlines()[1:]] == ["1", "2", "3", "4"]
+    lines = shown.stdout.splitlines()
+    assert [line.split()[0] for line in lines if not line.startswith(" " * 8)] == ["1", "2", "3", "4"]
+    assert [line.split()[-2:] for line in lines if "pause" in line][:1] == [["pause", "all"]]
     assert "un [bold]café" in shown.stdout
     told = json.loads(escucha("audit", "show", "--action", "pau", "--since", "1d", "--json").stdout)["entries"]
     assert [(entry["number"], entry["action"]) for entry in told] == [(1, "pause"), (3, "pause")]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from listener.store import cases, inbox
+from listener.store import cases, inbox, tables
 from listener.store.inbox import Draft
 from listener.types import DraftState, PostKind
 from tests.listener.commands.desk_world import SETTINGS, DeskWorld
@@ -117,6 +117,41 @@ def test_a_direct_message_goes_to_who_wrote_and_fits_the_network(world: DeskWorl
     assert message.length <= message.length_limit
 
 
+def test_the_same_is_not_drafted_twice(world: DeskWorld) -> None:
+    ref, _ = a_case(world)
+    world.run("case", "continue", ref, "--by", "dm")
+    before = world.all_states()
+    assert "goes there already (proposed)" in refused(world.run("case", "continue", ref, "--by", "dm"))
+    assert world.all_states() == before
+
+
+def test_whoever_asked_to_be_left_alone_is_written_to_nowhere(world: DeskWorld) -> None:
+    ref, _ = a_case(world)
+    with world.store.write() as tx:
+        tx.execute(tables.accounts.update().values(left_alone_at=world.clock()))
+    before = world.all_states()
+    for args in (("--by", "dm"), ("--by", "mail", "--to", "ana@correo.example"), ("--by", "mail")):
+        assert "left alone" in refused(world.run("case", "continue", ref, *args))
+    assert world.all_states() == before
+
+
+def test_why_a_person_goes_on_is_no_rule(world: DeskWorld) -> None:
+    ref, _ = a_case(world)
+    world.run("case", "continue", ref, "--by", "dm")
+    message = next(draft for draft in proposed(world) if draft.channel)
+    shown = world.run("show", f"D{message.id}").output
+    assert "a person goes on with the case elsewhere" in shown
+    assert "held for a person" not in shown
+    assert world.run("explain", f"D{message.id}").exit_code == 0
+
+
+def test_the_inbox_marks_what_goes_to_one_person_alone(world: DeskWorld) -> None:
+    ref, _ = a_case(world)
+    world.run("case", "continue", ref, "--by", "dm")
+    shown = world.run("inbox").output
+    assert shown.count("[dm] Hola. Seguimos aquí") == 1
+
+
 def test_nobody_who_never_addressed_us_gets_a_message(world: DeskWorld) -> None:
     ref, _ = a_case(world, kind=PostKind.FOUND)
     told = refused(world.run("case", "continue", ref, "--by", "dm"))
@@ -169,7 +204,7 @@ def test_a_call_is_written_down_and_answers_the_case(world: DeskWorld) -> None:
     assert [detail["outcome"] for detail in calls] == ["no_answer", "reached", "solved"]
     assert calls[0]["began"] == "2026-03-04T17:10:00+00:00"
     shown = world.run("case", "show", ref).output
-    assert "a call without an answer, 1 min, by ana" in shown
+    assert "a call without an answer, 17:10 UTC, 1 min, by ana" in shown
     assert "Lo miran hoy" in shown
 
 

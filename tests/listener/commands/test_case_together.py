@@ -197,6 +197,7 @@ def test_a_snoozed_case_is_out_of_the_queue_until_its_time(world: DeskWorld) -> 
     assert [each["reference"] for each in ask(world, "list")["cases"]] == [other]
     assert [each["reference"] for each in ask(world, "list", "--snoozed")["cases"]] == [sleeper]
     assert "back in 1" in printed(world, "list", "--snoozed")
+    assert "1 snoozed; --snoozed shows them." in printed(world, "list")
     world.clock.forward(hours=2)
     assert len(ask(world, "list")["cases"]) == 2, "its time came, whether or not the daemon ran"
     assert watch(world.store, now=world.clock()) >= 1

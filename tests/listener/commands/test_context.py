@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 from rich.cells import cell_len
-from sqlalchemy import event
+from sqlalchemy import event, select
 
 from listener.commands import around
 from listener.desk import context, likeness
-from listener.store import cases, decisions, mentions
+from listener.store import cases, customers, decisions, mentions, suggestions, tables
 from listener.store.lately import Mood, Solved
+from listener.store.suggestions import Reason, Strength
 from listener.types import Intent, MentionState, Sentiment, Understanding
 from tests.listener.commands.desk_world import DANGEROUS, SAID, DeskWorld
 
@@ -135,6 +136,25 @@ def test_what_may_be_offered_is_shown_and_to_nobody_else(world: DeskWorld, tmp_p
         assert [each["name"] for each in told(world, *args)["offers"]] == ["faster fibre"]
     world.run("customer", "consent", "C-7", "marketing", "--withdrawn", "--source", "call")
     assert told(world, "show", f"M{number}")["offers"] == []
+
+
+def test_who_may_be_whom_waits_for_a_person(world: DeskWorld) -> None:
+    ref, number = a_case(world)
+    world.run("customer", "add", "C-7", "--name", "Ana García")
+    world.run("customer", "link", "C-7", "sandbox", "ana", "--basis", "verified")
+    world.hears("Otra cuenta", who="ana_g")
+    with world.store.write() as tx:
+        (row,) = tx.execute(select(tables.accounts).where(tables.accounts.c.handle == "ana_g"))
+        suggestions.suggest(
+            tx,
+            customer_id=customers.get(tx, "C-7").id,
+            account_id=row.id,
+            reasons=[Reason(strength=Strength.FAIR, text="its profile names the address on record")],
+            now=world.clock(),
+        )
+    for args in (("show", f"M{number}"), ("case", "show", ref)):
+        assert "@ana_g on sandbox may be C-7 (fair: its profile names" in " ".join(screen(world, *args).split())
+        assert [each["handle"] for each in told(world, *args)["may_be"]] == ["ana_g"]
 
 
 def test_who_is_nobody_known_leaves_no_hole(world: DeskWorld) -> None:

@@ -194,11 +194,14 @@ def test_which_column_is_what_is_asked_on_a_terminal(world: DeskWorld) -> None:
 
 def test_what_is_written_as_csv_is_no_formula_and_is_read_again(world: DeskWorld) -> None:
     ask(world, "import", file('ref,name,tags,=f,tier\nC1,=cmd|x,"a, b",\'\'+1,@t\nC2,Ñandú,,"two\nlines",\n'))
-    result = world.run("customer", "list", "--csv")
+    result = world.run("customer", "csv")
     cells = [cell for row in csv.reader(io.StringIO(result.stdout, newline="")) for cell in row]
     assert not [cell for cell in cells if cell[:1] in tuple("=+-@")]
     assert ask(world, "import", file(result.stdout, "again.csv"))["unchanged"] == 2
-    assert world.run("customer", "list", "--csv", "--search", "C2").stdout.count("Ñandú") == 1
+    assert world.run("customer", "csv", "--search", "C2").stdout.count("Ñandú") == 1
+    with world.store.read() as tx:
+        looked = [entry.detail["reason"] for entry in audit.about(tx, "customer C1") if entry.action == "looked"]
+    assert looked == ["csv"]
 
 
 # --- records ---
@@ -239,7 +242,7 @@ def test_everything_about_a_customer_stands_together(world: DeskWorld) -> None:
     for part in ("Lugo", "@ana", "@luis", "not yet", "public_evidence", "ES-26-000001", f"M{number}"):
         assert part in shown
     told = ask(world, "show", "C1")
-    assert set(told) == {*KEYS, *STANDING, "links", "cases", "mentions", "suggestions"}
+    assert set(told) == {*KEYS, *STANDING, "links", "cases", "mentions", "suggestions", "crm"}
     assert {link["handle"]: link["heard"] for link in told["links"]} == {"ana": True, "luis": False}
     assert told["fields"] == {"city": "Lugo"}
     assert told["mentions"][0]["mention"] == number

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.listener.commands.desk_world import DeskWorld
+from listener.store import tables
+from tests.listener.commands.desk_world import DANGEROUS, DeskWorld
 from tests.listener.model.by_vectors import ByVectors
 
 ROUTER = (
@@ -146,3 +147,29 @@ def test_what_is_retired_is_found_no_more(desk: DeskWorld) -> None:
     said(desk, "kb", "retire", "K1", "--reason=the offer has ended")
     assert said(desk, "kb", "search", "router") == "No article was found.\n"
     assert "the offer has ended" in said(desk, "kb", "history", "K1")
+
+
+def test_what_got_into_the_database_by_another_way_is_printed_safely(desk: DeskWorld) -> None:
+    """Nothing that stands in an article, its notes or its ratings reaches the terminal as it is."""
+    published(desk, *ROUTER, "--audience=public", "--product=X")
+    said(desk, "kb", "rate", "K1", "--not-useful", "--reason=no")
+    draft = desk.draft(said="Mi router parpadea con una luz roja")
+    said(desk, "edit", f"D{draft.id}", "--from-article", "K1")
+    bad = "router luz roja \x1b]0;x\x07\x1b[2J\u202e\u200b [red]"
+    with desk.store.write() as tx:
+        tx.execute(tables.article_texts.update().values(title=bad, answer=bad, body=f"{bad}\n{bad}"))
+        tx.execute(tables.article_versions.update().values(why=bad, note=bad, product=bad, written_by=bad))
+        tx.execute(tables.articles.update().values(doubt=bad, doubted_by=bad, looked_by=bad))
+        tx.execute(tables.article_ratings.update().values(reason=bad, by=bad))
+        tx.execute(tables.draft_articles.update().values(by=bad))
+    for words in (
+        ("kb", "list"), ("kb", "list", "--needs-review"), ("kb", "show", "K1"), ("kb", "history", "K1"),
+        ("kb", "review", "K1"), ("kb", "search", "luz roja"), ("kb", "suggest", "M1"), ("show", "M1"),
+        ("kb", "list", "--json"), ("kb", "show", "K1", "--json"), ("show", "M1", "--json"),
+        ("kb", "doubt", "--product=y", "--reason=x"), ("explain", "M1", "--no-words"), ("kb", "export", "out"),
+    ):  # fmt: skip
+        told = desk.run(*words)
+        assert told.exit_code in (0, 2), (words, told.output)
+        assert not DANGEROUS.search(told.output), words
+    for line in said(desk, "kb", "show", "K1").splitlines():
+        assert len(line) <= 80

@@ -20,13 +20,15 @@ from hypothesis import strategies as st
 from openpyxl.workbook import Workbook
 
 from listener import store as stores
-from listener.desk import columns, importing, mapping, people, spreadsheet
+from listener.desk import columns, importing, mapping, merging, people, spreadsheet
 from listener.desk.columns import AS_IT_IS, Layout, Reading
-from listener.desk.importing import Finding, Import, Task
+from listener.desk.import_task import Finding, Task
+from listener.desk.importing import Import
 from listener.errors import Mistake
-from listener.store import Store, audit, consents, contacts, customers, field_types, holdings
+from listener.store import Store, audit, consents, contacts, customers, field_types, holdings, links
 from listener.store.customers import Customer
 from listener.types import LinkBasis
+from tests import postgres
 from tests.listener.commands.desk_world import Clock
 
 NETWORKS = ("mail", "mastodon", "reddit", "sandbox", "x")
@@ -35,9 +37,9 @@ NETWORKS = ("mail", "mastodon", "reddit", "sandbox", "x")
 class Desk:
     """A database, a folder, and what was said of the last file."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, url: str = "") -> None:
         self.folder = folder
-        self.store: Store = stores.open(f"sqlite:///{folder / 'people.db'}")
+        self.store: Store = stores.open(url or f"sqlite:///{folder / 'people.db'}")
         self.now = Clock()
         self.said: list[Finding] = []
 
@@ -141,6 +143,16 @@ def test_formulas_without_a_result_and_errors_are_bad_lines(desk: Desk) -> None:
     assert desk.names() == {"C3": "Eva"}
     assert "never calculated" in desk.reasons()[2]
     assert "the error #REF!" in desk.reasons()[3]
+
+
+def test_a_value_far_beside_the_table_is_a_bad_line(desk: Desk) -> None:
+    path = desk.book(["reference", "name"], ["C1", "Ana"], ["C2", "Luis"])
+    book = openpyxl.load_workbook(path)
+    book["Clientes"]["XFD2"] = "see below"
+    book.save(path)
+    desk.bring(path)
+    assert desk.reasons() == {2: "it has 16384 cells where the header has 2"}
+    assert desk.names() == {"C2": "Luis"}
 
 
 def test_merged_cells_are_told(desk: Desk) -> None:
@@ -295,14 +307,12 @@ def test_where_a_piece_ends_makes_no_difference(
         assert list(spreadsheet.read(path, knows=knows).records()) == whole
 
 
-CELLS = st.one_of(
-    st.text(max_size=12),
-    st.sampled_from(["", " ", "'=1", "ana@x.example", "+34 911 222 333", "es-AR", "gold", "a,b", "2020-01-01", "\x1f"]),
-)
+ODD = ["", " ", "'=1", "ana@x.example", "+34 911 222 333", "es-AR", "gold", "a,b", "2020-01-01", "\x1f", "@a; b", "a,@"]
+CELLS = st.one_of(st.text(max_size=12), st.sampled_from(ODD))
 
 
 @settings(deadline=None, max_examples=400)
-@given(st.lists(CELLS, min_size=7, max_size=10))
+@given(st.lists(CELLS, min_size=8, max_size=11))
 def test_the_short_way_reads_what_the_long_way_reads(cells: list[str]) -> None:
     shape = Layout(
         columns=(
@@ -313,6 +323,7 @@ def test_the_short_way_reads_what_the_long_way_reads(cells: list[str]) -> None:
             ("language", ""),
             ("since", ""),
             ("field", "city"),
+            ("account", "x"),
         )
     )
     short, long = people.reader(shape)(tuple(cells)), people.read(shape, cells)
@@ -465,6 +476,16 @@ def test_a_file_of_contracts_has_several_lines_for_a_customer(desk: Desk) -> Non
     assert desk.bring(f"{file}C1,K1,Fibre,2019-01-01,\nC1,K2,TV,,2020-01-01\n").tally.unchanged == 2
 
 
+def test_without_names_only_who_is_there_is_changed(desk: Desk) -> None:
+    desk.bring("ref,name\nC1,Ana\n")
+    tally = desk.bring("ref,tier,contract\nC1,gold,K1\nC9,gold,K9\n").tally
+    assert (tally.changed, tally.rejected) == (1, 1)
+    assert "there is no customer 'C9'" in desk.reasons()[3]
+    assert (desk.get().tier, desk.get().name) == ("gold", "Ana")
+    with desk.store.read() as tx:
+        assert [each.reference for each in holdings.contracts(tx, desk.get().id)] == ["K1"]
+
+
 def test_an_edit_by_hand_is_seen_by_the_next_import(desk: Desk) -> None:
     desk.bring("ref,name,tier\nC1,Ana,gold\n")
     with desk.store.write() as tx:
@@ -474,6 +495,43 @@ def test_an_edit_by_hand_is_seen_by_the_next_import(desk: Desk) -> None:
     assert (tally.changed, desk.get().tier) == (1, "gold")
 
 
+def test_what_comes_for_a_merged_record_is_the_other_ones(desk: Desk) -> None:
+    desk.bring("ref,name\nC1,Ana\nC2,Ana L.\n")
+    with desk.store.write() as tx:
+        merging.merge(tx, customers.get(tx, "C1"), customers.get(tx, "C2"), by="eva", now=desk.now())
+    line = "ref,name,x,products\nC2,Ana L.,@ana,tv\n"
+    assert desk.bring(line).tally.expected == 1
+    tally = desk.bring(line).tally
+    assert (tally.expected, tally.not_linked) == (0, 0)
+    with desk.store.read() as tx:
+        ana = customers.get(tx, "C1")
+        assert [each.handle for each in links.of(tx, ana)] == ["ana"]
+        assert holdings.products(tx, ana.id) == ("tv",)
+    desk.bring("ref,contract\nC2,K1\n")
+    assert desk.bring("ref,contract\nC2,K1\n").tally.unchanged == 1
+    with desk.store.read() as tx:
+        assert [each.reference for each in holdings.contracts(tx, ana.id)] == ["K1"]
+
+
+@pytest.mark.slow
+def test_all_that_a_line_says_is_stored_on_postgresql(tmp_path: Path) -> None:
+    line = "C1,Ana,fibre;tv,42.50,2026-01-31,2026-02-01,12.00,eur,K1,Fibre 600,2019-01-01,yes,+34911222333\n"
+    with postgres.server() as url:
+        desk = Desk(tmp_path, url)
+        assert desk.bring(FULL + line).tally.added == 1
+        assert desk.bring(FULL + line).tally.unchanged == 1
+        assert desk.bring(FULL + line.replace("42.50", "1").replace("fibre;", "")).tally.changed == 1
+        ana = desk.get()
+        with desk.store.read() as tx:
+            paid = holdings.payments(tx, ana.id)
+            assert paid is not None
+            assert (paid.arrears, paid.last_amount, paid.currency) == (Decimal(1), Decimal("12.00"), "EUR")
+            assert holdings.products(tx, ana.id) == ("tv",)
+            assert [each.reference for each in holdings.contracts(tx, ana.id)] == ["K1"]
+            assert contacts.whose(tx, "phone", "+34 911 222 333") == ["C1"]
+        desk.store.close()
+
+
 # --- going on after a stop ---
 
 RUN = """
@@ -481,12 +539,12 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from listener import store
-from listener.desk import importing
+from listener.desk import import_task, importing
 from listener.types import LinkBasis
 importing.BATCH = 200
 path = Path(sys.argv[1])
 now = datetime(2026, 1, 1, tzinfo=UTC)
-task = importing.Task(basis=LinkBasis.VERIFIED, evidence="", linkable=lambda _: True, by="t", now=now)
+task = import_task.Task(basis=LinkBasis.VERIFIED, evidence="", linkable=lambda _: True, by="t", now=now)
 running = importing.begin(path, networks=("x",), task=task, report=lambda finding: None)
 running.run(store.open(f"sqlite:///{sys.argv[2]}"), lambda done: print(done, flush=True))
 """

@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from listener import store as stores
 from listener.desk import columns, importing, people, spreadsheet, unlinking
 from listener.desk import customers as desk
-from listener.desk.importing import Finding, Import, Task
+from listener.desk.import_task import Finding, Task
+from listener.desk.importing import Import
 from listener.errors import AlreadyDone, Mistake, NotFound
 from listener.store import Store, audit, cases, customers, links, mentions
 from listener.store.customers import Customer, Edit
@@ -684,10 +685,10 @@ import json, resource, sys
 from datetime import UTC, datetime
 from pathlib import Path
 from listener import store
-from listener.desk import importing
+from listener.desk import import_task, importing
 from listener.types import LinkBasis
 path = Path(sys.argv[1])
-task = importing.Task(basis=LinkBasis.VERIFIED, evidence="", linkable=lambda _: True, by="t", now=datetime.now(UTC))
+task = import_task.Task(basis=LinkBasis.VERIFIED, evidence="", linkable=lambda _: True, by="t", now=datetime.now(UTC))
 running = importing.begin(path, networks=("x",), task=task, report=lambda finding: None)
 running.run(store.open(f"sqlite:///{path}.db"), lambda done: None)
 print(json.dumps([running.tally.added, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss]))

@@ -341,7 +341,9 @@ def edits(world: DeskWorld, person: Person) -> None:
     with world.store.read() as tx:
         external_id = _external_id(tx, number)
     world.clock.forward(minutes=1)
-    again = world.hears(f"{person.sentence()}, dicho mejor", who=person.handle, external_id=external_id)
+    url = f"https://sandbox.example/{person.bird}/{world.count}"
+    better = f"{person.sentence()}, dicho mejor"
+    again = world.hears(better, who=person.handle, external_id=external_id, url=url)
     assert again == number
 
 
@@ -444,3 +446,63 @@ def test_the_command_says_what_it_will_do_and_proves_what_it_did(world: DeskWorl
     done = world.run("customer", "erase", ana.reference, "--reason", f"asked by {ana.bird}@mail.example", "--yes")
     assert (done.exit_code, "nothing" in done.output) == (0, True), done.output
     assert b"zorzal" not in bytes_of(world).lower()
+
+
+def test_records_that_were_merged_go_together(world: DeskWorld) -> None:
+    ana, luis = people(world)
+    added = world.run("customer", "add", "C-zorzal-2", "--name", "Ana Zorzal", "--email", "zorzal@otro.example")
+    assert added.exit_code == 0
+    merged = world.run("customer", "merge", ana.reference, "C-zorzal-2")
+    assert merged.exit_code == 0, merged.output
+    before = rows_of(world, luis)
+    assert erase(world, "C-zorzal-2").left == ()  # whichever of the two is named
+    assert b"zorzal" not in bytes_of(world).lower()
+    assert rows_of(world, luis) == before
+    check_whole(world)
+
+
+def test_what_it_does_not_reach_is_told(world: DeskWorld) -> None:
+    ana, _ = people(world)
+    corrected(world, ana)
+    with world.store.write() as tx:
+        tx.execute(update(t.corrections).values(accepted=True))
+        tx.execute(update(t.accounts).values(left_alone_at=world.clock()))
+        values = {"system": "salesforce", "record": "003xx-zorzal", "digest": "x"}
+        customer_id = customers.get(tx, ana.reference).id
+        columns = {column.name for column in t.crm_records.columns}
+        moments = {name: world.clock() for name in columns if name.endswith("_at")}
+        tx.execute(t.crm_records.insert().values(customer_id=customer_id, **values, **moments))
+    proof = erase(world, ana.reference)
+    assert [note.split(":")[0].split(" stays")[0] for note in proof.notes] == [
+        "The CRM salesforce keeps its own record of them",
+        "What was learned from 1 of their posts",
+        "They had asked not to be answered",
+    ]
+    assert b"zorzal" not in bytes_of(world).lower()
+
+
+def test_a_case_that_is_somebody_elses_stays_theirs_whoever_wrote_first(world: DeskWorld) -> None:
+    ana, luis = people(world)
+    case = ana.case()
+    with world.store.write() as tx:
+        other = customers.get(tx, luis.reference)
+        cases.set_customer(tx, cases.by_id(tx, case.id), other.id, by="eva", now=world.clock())
+    erase(world, ana.reference)
+    with world.store.read() as tx:
+        after = cases.by_id(tx, case.id)
+        assert (after.title, after.customer_reference) == ("Outage", luis.reference)
+    assert b"zorzal" not in bytes_of(world).lower()
+    check_whole(world)
+
+
+def test_what_a_household_shares_stays_with_who_is_left(world: DeskWorld) -> None:
+    ana, luis = people(world)
+    shared = {"name": f"Ana {ana.bird.title()}", "email": "casa@mail.example", "phone": "+56 2 2222 3333"}
+    with world.store.write() as tx:
+        for person in (ana, luis):
+            found = customers.get(tx, person.reference)
+            desk_records.edit(tx, found, columns=shared, fields={}, by="eva", now=world.clock())
+    assert erase(world, ana.reference).left == ()
+    with world.store.read() as tx:
+        left = customers.get(tx, luis.reference)
+    assert (left.name, left.email, left.phone) == tuple(shared.values())

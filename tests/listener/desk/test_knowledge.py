@@ -148,7 +148,7 @@ def test_who_may_read(shelf: Shelf, teams: tuple[str, ...], roles: tuple[str, ..
         if may:
             assert knowledge.find(tx, "K1", reader)[0].id == 1
         else:
-            with pytest.raises(NotFound, match="no article K1 for you"):
+            with pytest.raises(NotFound, match="no article K1@1 for you"):
                 knowledge.find(tx, "K1", reader)
 
 

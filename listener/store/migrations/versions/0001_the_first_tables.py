@@ -147,7 +147,13 @@ def upgrade() -> None:
         sa.UniqueConstraint("reference", name=op.f("uq_customers_reference")),
     )
     with op.batch_alter_table("customers", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_customers_merged_into_id"), ["merged_into_id"], unique=False)
+        batch_op.create_index(
+            "ix_customers_merged_into_id",
+            ["merged_into_id"],
+            unique=False,
+            sqlite_where=sa.text("merged_into_id IS NOT NULL"),
+            postgresql_where=sa.text("merged_into_id IS NOT NULL"),
+        )
 
     op.create_table(
         "field_types",
@@ -429,8 +435,16 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_cases_customer_id"), ["customer_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_cases_merged_into"), ["merged_into"], unique=False)
         batch_op.create_index(batch_op.f("ix_cases_parent_id"), ["parent_id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_cases_snoozed_until"), ["snoozed_until"], unique=False)
-        batch_op.create_index(batch_op.f("ix_cases_state_team"), ["state", "team"], unique=False)
+        batch_op.create_index(
+            "ix_cases_snoozed_until",
+            ["snoozed_until"],
+            unique=False,
+            sqlite_where=sa.text("snoozed_until IS NOT NULL"),
+            postgresql_where=sa.text("snoozed_until IS NOT NULL"),
+        )
+        batch_op.create_index(
+            batch_op.f("ix_cases_state_team_queue_at_id"), ["state", "team", "queue_at", "id"], unique=False
+        )
         batch_op.create_index(batch_op.f("ix_cases_team_resolved_at"), ["team", "resolved_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_cases_state_queue_at_id"), ["state", "queue_at", "id"], unique=False)
 
@@ -1131,6 +1145,7 @@ def upgrade() -> None:
         sa.Column("last_error", sa.Text(), nullable=True),
         sa.Column("succeeded_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("allowance", sa.Text(), nullable=False),
+        sa.Column("problems", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("system", "way", name=op.f("pk_crm_ways")),
     )
     op.create_table(
