@@ -245,7 +245,7 @@ class SalesforceCrm(Crm, Pulls, Delivers):
         read = self._settings
         counted = self._ask(lambda client: client.query(f"SELECT COUNT() FROM {read.records}"))  # noqa: S608
         total = counted.get("totalSize") if isinstance(counted, dict) else None
-        said = [f"{read.domain}.salesforce.com lets us in", f"{total} {read.records}s can be read"]
+        said = [f"{read.domain}.salesforce.com lets us in", f"it has {total} {read.records} records for us"]
         if "cases" in read.sends:
             described = self._ask(lambda client: client.restful("sobjects/Case/describe"))
             fields = described.get("fields") if isinstance(described, dict) else None

@@ -9,6 +9,7 @@ import click
 
 from listener.commands import crm_standing, output
 from listener.commands.app import App, pass_app
+from listener.errors import Mistake
 from listener.types import AlertState
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ def list_(app: App, as_json: bool) -> None:
         )
         for trouble in crm_standing.troubles(app, each, now):
             output.block(f"• {trouble}", style="yellow")
+        for record, why in crm_standing.problems(each, crm_standing.LISTED):
+            output.block(f"{record}: {why}", indent=4)
 
 
 @crm.command()
@@ -103,6 +106,8 @@ def pull(app: App, name: str | None, as_json: bool) -> None:
     from listener.flow.pull import pull as ask
 
     systems = {name: app.crm(name)} if name else {each: it for each, it in app.systems.items() if it.pulls}
+    if name and not systems[name].pulls:
+        raise Mistake(f"The CRM {name} is not asked for its customers; it posts them by itself, or gives none.")
     crm_standing.demand(app, *systems)
     done = [ask(app.store, each, it, by=app.actor, clock=app.now, at_once=True) for each, it in systems.items()]
     if as_json:
@@ -132,8 +137,8 @@ def _tell_pulled(done: Pulled) -> None:
     taken = ", ".join(f"{number} {what}" for what, number in done.taken.counts().items() if number)
     busy = "; another process is reading it now" if done.busy else ""
     output.say(f"{done.system}: {taken or 'nothing new'}{busy}{f'; {done.why}' if done.why else ''}")
-    for problem in done.taken.problems:
-        output.complain(problem)
+    for record, why in done.taken.problems.items():
+        output.complain(f"{record}: {why}")
 
 
 @crm.command()

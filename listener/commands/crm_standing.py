@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from listener.commands import output
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from listener.store.crm_out import Backlog
     from listener.store.crm_ways import Way
 
+LISTED = 20  # records that cannot be used, where they are listed
 LATE = timedelta(minutes=10)  # a delivery goes out within seconds; later something is in its way
 
 
@@ -111,7 +113,18 @@ def troubles(app: App, standing: Standing, now: datetime) -> list[str]:
             f"What the CRM {name} has cannot be read for {since}: {(into.last_error or '').rstrip('.')}. Try `escucha "
             f"crm check {name}`."
         )
+    if into and into.problems:
+        (record, why), *_ = problems(standing, 1)
+        found.append(
+            f"{output.counted(len(into.problems), 'record')} of the CRM {name} cannot be used, such as {record}: "
+            f"{why.rstrip('.')}. Mend them there; `escucha crm list` names more."
+        )
     return found
+
+
+def problems(standing: Standing, most: int) -> list[tuple[str, str]]:
+    """The records that cannot be used and why, as many as `most`."""
+    return list(islice((standing.into.problems if standing.into else {}).items(), most))
 
 
 def row(standing: Standing, now: datetime) -> str:
@@ -126,6 +139,29 @@ def row(standing: Standing, now: datetime) -> str:
         parts.append(f"{standing.backlog.waiting} to be told, last told {told}")
     allowance = next((way.allowance for way in (standing.into, standing.out) if way and way.allowance), "")
     return "; ".join([*parts, *([allowance] if allowance else [])])
+
+
+def of_customer(tx: Transaction, customer_id: int, now: datetime) -> list[tuple[str, str]]:
+    """Which record they are in which CRM, and whether it was deleted there; one row for each, for people."""
+    from listener.store import crm_in
+
+    return [
+        (
+            f"in {system}",
+            f"{known.record}{f', deleted there {output.ago(known.gone_at, now)}' if known.gone_at else ''}",
+        )
+        for system, known in crm_in.of_customer(tx, customer_id)
+    ]
+
+
+def of_customer_plain(tx: Transaction, customer_id: int) -> list[dict[str, Any]]:
+    """The same for programs; these keys stay."""
+    from listener.store import crm_in
+
+    return [
+        {"crm": system, "record": known.record, "deleted_there": known.gone_at}
+        for system, known in crm_in.of_customer(tx, customer_id)
+    ]
 
 
 def as_json(standing: Standing) -> dict[str, Any]:
@@ -143,6 +179,7 @@ def as_json(standing: Standing) -> dict[str, Any]:
         "given_up": standing.backlog.given_up,
         "last_told": out.succeeded_at if out else None,
         "last_heard": into.succeeded_at if into else None,
+        "problems": into.problems if into else {},
         "telling_fails_since": out.failing_since if out else None,
         "telling_error": out.last_error if out else None,
         "reading_fails_since": into.failing_since if into else None,

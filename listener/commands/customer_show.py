@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from listener.commands import looking
+from listener.commands import crm_standing, looking
 from listener.commands.app import App, pass_app
 from listener.commands.customer_contact import print_ways, way_plain
 from listener.commands.customer_plain import as_plain, find
@@ -46,6 +46,8 @@ def show(app: App, *, ref: str, as_json: bool) -> None:
         open_or_not = cases.listing(tx, states=list(CaseState), customer_id=found.id)
         may_be = suggestions.waiting(tx, customer_id=found.id, limit=LAST_MENTIONS)
         said = [mentions.get(tx, number) for number in customers.recent_mentions(tx, found, LAST_MENTIONS)]
+        elsewhere = crm_standing.of_customer(tx, found.id, now)
+        elsewhere_plain = crm_standing.of_customer_plain(tx, found.id)
     looking.at(app, [f"customer {found.reference}"])
     found, stands = looking.masked(app, found), looking.masked_standing(app, stands)
     if as_json:
@@ -59,6 +61,7 @@ def show(app: App, *, ref: str, as_json: bool) -> None:
                 "suggestions": [suggestion_plain(each) for each in may_be],
                 **standing_plain(stands),
                 "offers": plain(fitting),
+                "crm": plain(elsewhere_plain),
             }
         )
         return
@@ -73,6 +76,7 @@ def show(app: App, *, ref: str, as_json: bool) -> None:
             ("paid last", paid_in_words(stands.payments)),
             ("products", stands.products),
             *((styled(name).plain, value) for name, value in found.fields.items()),
+            *elsewhere,
         ]
     )
     if fitting:

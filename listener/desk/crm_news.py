@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from listener.errors import NotFound
-from listener.store import Transaction, cases, crm_in, customers
+from listener.store import Transaction, cases, crm_in, customers, merges
 from listener.store.cases import Case
 from listener.store.crm_out import Delivery
 from listener.store.customers import Customer
@@ -80,15 +80,12 @@ def _about_customer(tx: Transaction, system: str, reference: str) -> dict[str, A
 
 
 def _their_id(tx: Transaction, system: str, customer_id: int) -> str | None:
-    """The CRM's own id of them, None where it never gave them or deleted them."""
-    return next(
-        (
-            known.record
-            for name, known in crm_in.of_customer(tx, customer_id)
-            if name == system and known.gone_at is None
-        ),
-        None,
-    )
+    """The CRM's own id of them, or of a record merged into theirs; None where it never gave them or deleted them."""
+    for each in merges.family(tx, customers.by_id(tx, customer_id)):
+        for name, known in crm_in.of_customer(tx, each.id):
+            if name == system and known.gone_at is None:
+                return known.record
+    return None
 
 
 def _written(moment: datetime | None) -> str | None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from listener.desk import belongings, columns, people
@@ -20,13 +21,13 @@ from listener.store.crm_out import ORIGIN
 from listener.store.field_types import FieldType
 from listener.types import CrmRecord
 
-SAID = 10  # problems that are told of one event or page
+TOLD = 100  # problems that are told of one event or page
 NEEDED = ("reference", "name")
 
 
 @dataclass(kw_only=True)
 class Taken:
-    """What became of some records: each is counted in one of these. `problems` are told, `SAID` of them at most."""
+    """What became of some records: each is counted in one of these. `problems`: by record, `TOLD` of them at most."""
 
     added: int = 0
     changed: int = 0
@@ -34,18 +35,22 @@ class Taken:
     deleted: int = 0
     older: int = 0  # than what was known of it
     unusable: int = 0
-    problems: tuple[str, ...] = ()
+    problems: Mapping[str, str] = field(default_factory=dict)
 
     def plus(self, other: Taken) -> Taken:
         """Both together."""
         mine, theirs = self.counts(), other.counts()
-        problems = (*self.problems, *other.problems)[:SAID]
+        problems = _first({**self.problems, **other.problems})
         return Taken(**{name: mine[name] + theirs[name] for name in mine}, problems=problems)
 
     def counts(self) -> dict[str, int]:
         """The numbers by name, for programs."""
         names = ("added", "changed", "unchanged", "deleted", "older", "unusable")
         return {name: getattr(self, name) for name in names}
+
+
+def _first(problems: Mapping[str, str]) -> dict[str, str]:
+    return dict(islice(problems.items(), TOLD))
 
 
 def check(naming: Mapping[str, str]) -> None:
@@ -77,7 +82,7 @@ def take(
             person, digest = read(naming, record, known=was, types=types)
         except Mistake as mistake:
             done.unusable += 1
-            done.problems = (*done.problems, f"{visible(record.id)[:80]}: {mistake}")[:SAID]
+            done.problems = _first({**done.problems, record.id: str(mistake)})
             continue
         if was and was.digest == digest:
             done.unchanged += 1
@@ -115,7 +120,7 @@ def _write(
             usable.append((record, person, digest))
         else:
             done.unusable += 1
-            done.problems = (*done.problems, f"{visible(record.id)[:80]}: The name is missing.")[:SAID]
+            done.problems = _first({**done.problems, record.id: "The name is missing."})
     persons = {person.reference: person for _, person, _ in usable}
     numbers = {reference: customer.id for reference, customer in before.items()}
     more = {numbers[name]: each.more for name, each in persons.items() if name in numbers and each.more}

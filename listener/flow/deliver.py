@@ -69,7 +69,7 @@ def deliver(
                 system.leave(OUT)
             done.failed += 1
             done.why = handing_over.told(error)
-            if _failed(store, delivery, error, clock()):
+            if _failed(store, delivery, error, quiet=at_once, now=clock()):
                 break
         else:
             with store.write() as tx:
@@ -92,7 +92,7 @@ def _claim(store: Store, name: str, system: System, now: datetime, *, at_once: b
         return crm_out.get(tx, claimed.id)
 
 
-def _failed(store: Store, delivery: Delivery, error: Exception, now: datetime) -> bool:
+def _failed(store: Store, delivery: Delivery, error: Exception, *, quiet: bool, now: datetime) -> bool:
     """Writes down what came of it; whether the CRM rests now. A single refusal says nothing against the others."""
     with store.write() as tx:
         failures, _ = crm_ways.failed(tx, delivery.system, OUT, error=handing_over.told(error), now=now)
@@ -109,6 +109,6 @@ def _failed(store: Store, delivery: Delivery, error: Exception, now: datetime) -
         if rests:
             crm_ways.rest(tx, delivery.system, OUT, until=then.rests_until)
         crm_out.not_sent(tx, delivery, reason=then.reason, again=then.again, now=now)
-    if failures == 1:
+    if failures == 1 and not quiet:
         log.warning("A CRM was not told.", action="crm_down", crm=delivery.system, reason=then.reason)
     return rests

@@ -2,8 +2,8 @@
 
     claim the CRM and its cursor | ask it for a page | write its records and where to go on, together | the next page
 
-Nothing lost: the cursor moves in the transaction that keeps its page. What of a page cannot be used is told in the log
-and left out, lest one record keep all others.
+Nothing lost: the cursor moves in the transaction that keeps its page. What of a page cannot be used is left out, lest
+one record keep all others, and told until it comes again and can be.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import islice
 
 import structlog
 
@@ -21,10 +22,11 @@ from listener.desk.crm_records import Taken
 from listener.desk.crm_systems import System
 from listener.errors import AuthFailed, EscuchaError, Mistake, Outage, RateLimited
 from listener.store import Store, crm_ways
-from listener.store.crm_ways import IN
+from listener.store.crm_ways import IN, Claimed
 
 log = structlog.get_logger(__name__)
 
+KEPT = 1000  # records that cannot be used are told until they can, as many as these
 LEASE = timedelta(minutes=5)  # one that pulls and has not come back by then is taken for dead; two do no harm
 FIRST_REST = timedelta(seconds=15)  # of a CRM that failed, doubled for the first and again for each further failure
 
@@ -60,13 +62,13 @@ def pull(
             done.busy = True
             return done
         try:
-            more = _page(store, name, system, claimed[0], done, by=by, clock=clock)
+            more = _page(store, name, system, claimed, done, by=by, clock=clock)
         except Outage:
             raise
         except Exception as error:
             if not isinstance(error, EscuchaError):
                 log.exception("Reading a CRM broke.", action="crm_bug", crm=name)
-            _failed(store, name, system, error, clock())
+            _failed(store, name, system, error, quiet=at_once, now=clock())
             done.why = handing_over.told(error)
             return done
     return done
@@ -81,7 +83,7 @@ def _page(
     store: Store,
     name: str,
     system: System,
-    cursor: object,
+    claimed: Claimed,
     done: Pulled,
     *,
     by: str,
@@ -91,20 +93,23 @@ def _page(
     crm = system.reach(IN)
     if not isinstance(crm, Pulls):
         raise Mistake(f"{name} cannot be asked for its customers; it posts them, or gives none.")
-    page = crm.pull(cursor if isinstance(cursor, dict) else None)
+    page = crm.pull(claimed.cursor)
     with store.write() as tx:
         taken = crm_records.take(tx, name, crm.naming, page.records, by=by, now=clock())
         at = clock() if page.more else clock() + system.every
-        if crm_ways.worked(tx, name, IN, now=clock(), next_at=at, cursor=dict(page.cursor), allowance=crm.allowance):
+        came = {record.id for record in page.records}
+        problems = {record: why for record, why in claimed.problems.items() if record not in came}
+        problems.update(taken.problems)
+        columns = {"cursor": dict(page.cursor), "allowance": crm.allowance}
+        columns["problems"] = dict(islice(problems.items(), KEPT))
+        if crm_ways.worked(tx, name, IN, now=clock(), next_at=at, **columns):
             log.info("The CRM can be read again.", action="crm_up", crm=name)
-    for problem in taken.problems:
-        log.warning("A record of a CRM cannot be used.", action="crm_record", crm=name, reason=problem)
     done.pages += 1
     done.taken = done.taken.plus(taken)
     return page.more
 
 
-def _failed(store: Store, name: str, system: System, error: Exception, now: datetime) -> None:
+def _failed(store: Store, name: str, system: System, error: Exception, *, quiet: bool, now: datetime) -> None:
     if isinstance(error, AuthFailed):
         system.leave(IN)
     wait = error.retry_after if isinstance(error, RateLimited) else None
@@ -112,5 +117,5 @@ def _failed(store: Store, name: str, system: System, error: Exception, now: date
     with store.write() as tx:
         failures, _ = crm_ways.failed(tx, name, IN, error=reason, now=now)
         crm_ways.rest(tx, name, IN, until=budget.back_off(now, failures=failures, every=FIRST_REST, retry_after=wait))
-    if failures == 1:
+    if failures == 1 and not quiet:
         log.warning("A CRM cannot be read.", action="crm_down", crm=name, reason=reason)

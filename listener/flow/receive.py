@@ -12,6 +12,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 import structlog
@@ -27,6 +28,7 @@ from listener.types import CrmEvent
 
 log = structlog.get_logger(__name__)
 
+SAID = 10  # problems that a reply tells
 COME_BACK = 30  # seconds after which a sender may try again
 
 
@@ -90,7 +92,9 @@ def _store(store: Store, name: str, naming: Mapping[str, str], event: CrmEvent, 
         count = unusable.taken.unusable
         records = "1 record" if count == 1 else f"{count} records"
         return refused(
-            422, f"{records} cannot be used, so nothing of this was taken.", problems=list(unusable.taken.problems)
+            422,
+            f"{records} cannot be used, so nothing of this was taken.",
+            problems=[f"{record}: {why}" for record, why in islice(unusable.taken.problems.items(), SAID)],
         )
     return Reply(status=200, fields={**taken.counts(), "repeated": False})
 

@@ -324,7 +324,7 @@ def listing(
     if due_before is not None:
         where.append((t.cases.c.due_at < due_before) | steps.is_late(due_before))
     if awake_at is not None:
-        where.append(t.cases.c.snoozed_until.is_(None) | (t.cases.c.snoozed_until <= awake_at))
+        where.append(func.coalesce(t.cases.c.snoozed_until, t.cases.c.opened_at) <= awake_at)  # an OR: another index
     if asleep_at is not None:
         where.append(t.cases.c.snoozed_until > asleep_at)
     if late_at is not None:
@@ -429,6 +429,15 @@ def of_linked_accounts(tx: Transaction, *, customer_id: int, linked_to: int, sin
     linked = select(t.links.c.account_id).where(t.links.c.customer_id == linked_to, t.links.c.unlinked_at.is_(None))
     where = (t.cases.c.customer_id == customer_id, t.cases.c.account_id.in_(linked), t.cases.c.opened_at >= since)
     return [_case(row) for row in tx.execute(_joined().where(*where).order_by(t.cases.c.id))]
+
+
+def merged_around(tx: Transaction, ids: Collection[int]) -> list[Case]:
+    """The merged cases among those, and those that were merged into one of them."""
+    columns = t.cases.c
+    around = columns.id.in_(ids) | columns.merged_into.in_(ids)
+    return [
+        _case(row) for row in tx.execute(_joined().where(columns.merged_into.is_not(None), around).order_by(columns.id))
+    ]
 
 
 def ids_of(tx: Transaction, customer_ids: Sequence[int]) -> list[int]:

@@ -31,11 +31,20 @@ class Way:
     last_error: str | None
     succeeded_at: datetime | None
     allowance: str
+    problems: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claimed:
+    """Where somebody who asks goes on from, and what could not be used before."""
+
+    cursor: Cursor | None
+    problems: Mapping[str, str]
 
 
 def lock(tx: Transaction, system: str, way: str) -> Mapping[str, Any]:
     """The way's row, made where there was none; nobody else has it before this transaction ends."""
-    new = upsert(tx, t.crm_ways).values(system=system, way=way, failures=0, allowance="")
+    new = upsert(tx, t.crm_ways).values(system=system, way=way, failures=0, allowance="", problems={})
     tx.execute(new.on_conflict_do_nothing())
     where = (_COLUMNS.system == system, _COLUMNS.way == way)
     return dict(tx.execute(select(t.crm_ways).where(*where).with_for_update()).one()._mapping)
@@ -50,7 +59,7 @@ def rests(tx: Transaction, system: str, way: str, *, now: datetime) -> bool:
 def worked(
     tx: Transaction, system: str, way: str, *, now: datetime, next_at: datetime | None = None, **columns: Any
 ) -> bool:
-    """It went well; whether it had failed before. `columns`: the cursor or the allowance, where they are new."""
+    """It went well; whether it had failed before. `columns`: the cursor, the allowance or the problems, where new."""
     before = tx.scalar(select(_COLUMNS.failures).where(_COLUMNS.system == system, _COLUMNS.way == way))
     well = {"failures": 0, "failing_since": None, "last_error": None, "succeeded_at": now, "claimed_until": None}
     _write(tx, system, way, **well, next_at=next_at, **columns)
@@ -78,8 +87,8 @@ def wake(tx: Transaction, way: str, *, system: str | None = None) -> None:
 
 def claim(
     tx: Transaction, system: str, way: str, *, lease: timedelta, now: datetime, at_once: bool = False
-) -> tuple[Cursor | None] | None:
-    """The cursor to go on from, for us alone until the lease ends; None where it is not due or somebody has it.
+) -> Claimed | None:
+    """Where to go on from, for us alone until the lease ends; None where it is not due or somebody has it.
 
     `at_once`: also where it is not due.
     """
@@ -89,7 +98,7 @@ def claim(
     if not at_once and rests(tx, system, way, now=now):
         return None
     _write(tx, system, way, claimed_until=now + lease)
-    return (row["cursor"],)
+    return Claimed(cursor=row["cursor"], problems=row["problems"])
 
 
 def listing(tx: Transaction) -> list[Way]:

@@ -290,7 +290,7 @@ HELD: dict[str, Held] = {
     "crm_records": Held(
         words=("record",), clear=("system", "digest"), whose=of_customer(t.crm_records), gone=True
     ),
-    "crm_ways": Held(clear=("system", "way", "cursor", "last_error", "allowance")),
+    "crm_ways": Held(words=("problems",), clear=("system", "way", "cursor", "last_error", "allowance")),
     # --- what people teach the model ---
     "corrections": Held(
         clear=("what", "was", "becomes", "by", "looked_by"), whose=of_mention(t.corrections), gone=True

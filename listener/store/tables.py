@@ -1072,6 +1072,7 @@ crm_ways = Table(  # how it goes lately, a row for each CRM and way, "in" and "o
     Column("last_error", Text),
     Column("succeeded_at", Moment),
     Column("allowance", Text, nullable=False, default=""),  # what it lets us ask, as it last said
+    Column("problems", JSON, nullable=False),  # its records that cannot be used here: why, by its id of them
 )
 
 # --- what people teach the model ------------------------------------------------------------------------------------

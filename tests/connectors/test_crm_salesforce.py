@@ -363,7 +363,9 @@ def test_records_that_are_none_move_no_cursor(org: Salesforce, records: Any) -> 
 def test_a_check_says_what_there_is_and_what_lacks(org: Salesforce) -> None:
     org.contact("Ana")
     said = joined(org).check()
-    assert said.startswith("brand.my.salesforce.com lets us in, 1 Contacts can be read, its Case has the external id")
+    assert said.startswith(
+        "brand.my.salesforce.com lets us in, it has 1 Contact records for us, its Case has the external id"
+    )
     assert said.endswith("API calls used in 24 hours")
     with pytest.raises(Mistake, match="no external id Reference__c"):
         joined(org, case_key="Reference__c").check()

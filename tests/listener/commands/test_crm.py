@@ -6,7 +6,8 @@ import base64
 import json
 import re
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ import pytest
 from click.testing import Result
 
 import connectors
+from listener import store as stores
+from listener.store import crm_in
 from tests.servers.webhook import Receiver
 
 Run = Callable[..., Result]
@@ -73,6 +76,25 @@ def test_what_is_refused_is_told_and_tried_again(erp: Run, receiver: Receiver) -
     assert "has been failing" in " ".join(erp("crm", "list").stdout.split())
     assert erp("crm", "push").stdout == "erp: 1 delivered\n"  # a person's push waits for no rest
     assert len(set(receiver.keys)) == 1
+
+
+def test_who_is_in_which_crm(erp: Run) -> None:
+    erp("customer", "add", "C-1", "--name", "Ana")
+    with closing(stores.open("sqlite:///escucha.db")) as store, store.write() as tx:
+        now = datetime.now(UTC)
+        row = {"record": "r7", "customer_id": 1, "digest": "", "changed_at": None, "seen_at": now}
+        crm_in.keep(tx, "erp", [row])
+        crm_in.mark_gone(tx, "erp", ["r7"], now=now)
+    assert "in erp" in erp("customer", "show", "C-1").stdout
+    assert "r7, deleted there just now" in erp("customer", "show", "C-1").stdout
+    assert read(erp("customer", "show", "C-1", "--json"))["crm"][0]["record"] == "r7"
+
+
+def test_who_posts_is_not_asked(erp: Run) -> None:
+    refused = erp("crm", "pull", "erp")
+    assert refused.exit_code == 2
+    assert "posts them by itself" in refused.stderr
+    assert erp("crm", "pull").stdout == "escucha.toml names no CRM that is asked for its customers.\n"
 
 
 def test_names_and_secrets_that_are_not_there(erp: Run, monkeypatch: pytest.MonkeyPatch) -> None:

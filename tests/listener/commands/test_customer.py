@@ -242,7 +242,7 @@ def test_everything_about_a_customer_stands_together(world: DeskWorld) -> None:
     for part in ("Lugo", "@ana", "@luis", "not yet", "public_evidence", "ES-26-000001", f"M{number}"):
         assert part in shown
     told = ask(world, "show", "C1")
-    assert set(told) == {*KEYS, *STANDING, "links", "cases", "mentions", "suggestions"}
+    assert set(told) == {*KEYS, *STANDING, "links", "cases", "mentions", "suggestions", "crm"}
     assert {link["handle"]: link["heard"] for link in told["links"]} == {"ana": True, "luis": False}
     assert told["fields"] == {"city": "Lugo"}
     assert told["mentions"][0]["mention"] == number

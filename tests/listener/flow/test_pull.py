@@ -98,7 +98,15 @@ def test_many_pages_and_one_bad_record_keep_nobody_out(
     later(world, org, hours=1)
     done = asked(world)
     assert (done.pages, done.taken.added, done.taken.unusable) == (3, 9, 1)
-    assert "no e-mail address" in done.taken.problems[0]
+    ((record, why),) = done.taken.problems.items()
+    assert "no e-mail address" in why
+    with world.store.read() as tx:
+        assert [way.problems for way in crm_ways.listing(tx)] == [{record: why}]
+    org.change(record, Email="mended@example.org")
+    later(world, org, hours=1)
+    assert asked(world).taken.added == 1
+    with world.store.read() as tx:
+        assert [way.problems for way in crm_ways.listing(tx)] == [{}]
 
 
 def test_a_crash_in_the_middle_reads_on_from_the_last_page_that_was_kept(

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 from connectors import crm_webhook
 from connectors.webhooks import signature
-from listener.desk import crm_records
+from listener.desk import crm_news, crm_records
 from listener.desk.crm_systems import System
 from listener.errors import Mistake
 from listener.flow.receive import Reply
-from listener.store import audit, crm_in, crm_out, customers
+from listener.store import audit, crm_in, crm_out, customers, merges
 from listener.store.customers import Customer
 from listener.types import AlertState, CrmRecord
 from tests.listener.flow.world import Escucha
@@ -140,6 +140,19 @@ def test_deleted_there_is_marked_and_the_customer_stays(world: Escucha) -> None:
     assert post(world, ana(), event="e3").fields["unchanged"] == 1  # it is back, as it was
     with world.store.read() as tx:
         assert crm_in.of_customer(tx, found.id)[0][1].gone_at is None
+
+
+def test_the_record_of_who_was_merged_goes_along(world: Escucha) -> None:
+    post(world, ana())
+    post(world, {"reference": "C-2", "name": "Ana P."}, name="shop", event="s1")
+    with world.store.write() as tx:
+        one, other = customers.get(tx, "C-1"), customers.get(tx, "C-2")
+        merges.merge(tx, one, other, by="ana", now=world.clock())
+        note = crm_out.claim(tx, "shop", now=world.clock())
+        assert note is not None
+        told = crm_news.put_together(tx, note, [], texts=False)
+    assert (told["reference"], told["customer"]["id"]) == ("C-1", "C-2")
+    assert post(world, ana(mail="x@example.org"), event="e2").fields["changed"] == 1
 
 
 def test_nothing_of_an_event_is_kept_where_something_of_it_cannot_be_used(world: Escucha) -> None:
