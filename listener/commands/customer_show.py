@@ -83,7 +83,8 @@ def show(app: App, *, ref: str, as_json: bool) -> None:
     )
     if fitting:
         say()
-        table(("may be offered", "what", "why"), [(each.name, each.text, each.because) for each in fitting], empty="")
+        say("What may be offered, never sent by itself:")
+        fields([(styled(each.name).plain, f"{each.text} ({each.because})") for each in fitting])
     say()
     print_ways(list(stands.contacts))
     _print_said(stands)

@@ -430,6 +430,15 @@ def of_linked_accounts(tx: Transaction, *, customer_id: int, linked_to: int, sin
     return [_case(row) for row in tx.execute(_joined().where(*where).order_by(t.cases.c.id))]
 
 
+def merged_around(tx: Transaction, ids: Collection[int]) -> list[Case]:
+    """The merged cases among those, and those that were merged into one of them."""
+    columns = t.cases.c
+    around = columns.id.in_(ids) | columns.merged_into.in_(ids)
+    return [
+        _case(row) for row in tx.execute(_joined().where(columns.merged_into.is_not(None), around).order_by(columns.id))
+    ]
+
+
 def ids_of(tx: Transaction, customer_ids: Sequence[int]) -> list[int]:
     """The row ids of all cases of those customers."""
     return list(tx.scalars(select(t.cases.c.id).where(t.cases.c.customer_id.in_(customer_ids))).all())
