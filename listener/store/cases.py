@@ -324,7 +324,7 @@ def listing(
     if due_before is not None:
         where.append((t.cases.c.due_at < due_before) | steps.is_late(due_before))
     if awake_at is not None:
-        where.append(t.cases.c.snoozed_until.is_(None) | (t.cases.c.snoozed_until <= awake_at))
+        where.append(func.coalesce(t.cases.c.snoozed_until, t.cases.c.opened_at) <= awake_at)  # an OR: another index
     if asleep_at is not None:
         where.append(t.cases.c.snoozed_until > asleep_at)
     if late_at is not None:

@@ -942,6 +942,30 @@ def test_every_mail_opens_a_case_and_only_people_are_answered(dovecot: Dovecot, 
     assert heard[shop].author.bot
 
 
+def test_a_mail_goes_on_with_the_case_of_its_thread_or_of_the_reference_it_quotes(
+    dovecot: Dovecot, address: str, tmp_path: Path
+) -> None:
+    ana, from_work, from_home, beto = person(), person(), person(), person()
+    begun = f"begun-{ana}"
+    dovecot.deliver(ana, address, written("¿Horario?", sender=ana, to=address, message_id=begun))
+    store = stores.open(f"sqlite:///{tmp_path / 'escucha.db'}")
+    pipeline = a_company(store, MailConnector(settings_for(dovecot, address)))
+    pipeline.once()
+    with store.read() as tx:
+        (case,) = cases.listing(tx)
+    known = {"In_Reply_To": f"<{begun}>", "References": f"<{begun}>", "Subject": "Re: Hola"}
+    dovecot.deliver(from_work, address, written("Les escribo desde el trabajo", sender=from_work, to=address, **known))
+    quoting = {"Subject": f"Sobre {case.reference.lower()}"}
+    dovecot.deliver(from_home, address, written("Y ahora desde mi casa", sender=from_home, to=address, **quoting))
+    dovecot.deliver(beto, address, written("¿Cuánto cuesta?", sender=beto, to=address))
+    pipeline.once()
+    with store.read() as tx:
+        whys = [why for _, why, _ in cases.mentions_in(tx, case)]
+        assert stats.counts(tx).cases["open"] == 2, "what belongs to nothing opens a case of its own"
+    store.close()
+    assert sorted(whys[1:]) == [f"it quotes {case.reference}", "it stands in the same conversation"]
+
+
 def test_only_an_answer_that_no_person_approved_calls_itself_automatic(
     dovecot: Dovecot, address: str, tmp_path: Path
 ) -> None:

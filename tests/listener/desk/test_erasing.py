@@ -479,3 +479,30 @@ def test_what_it_does_not_reach_is_told(world: DeskWorld) -> None:
         "They had asked not to be answered",
     ]
     assert b"zorzal" not in bytes_of(world).lower()
+
+
+def test_a_case_that_is_somebody_elses_stays_theirs_whoever_wrote_first(world: DeskWorld) -> None:
+    ana, luis = people(world)
+    case = ana.case()
+    with world.store.write() as tx:
+        other = customers.get(tx, luis.reference)
+        cases.set_customer(tx, cases.by_id(tx, case.id), other.id, by="eva", now=world.clock())
+    erase(world, ana.reference)
+    with world.store.read() as tx:
+        after = cases.by_id(tx, case.id)
+        assert (after.title, after.customer_reference) == ("Outage", luis.reference)
+    assert b"zorzal" not in bytes_of(world).lower()
+    check_whole(world)
+
+
+def test_what_a_household_shares_stays_with_who_is_left(world: DeskWorld) -> None:
+    ana, luis = people(world)
+    shared = {"name": f"Ana {ana.bird.title()}", "email": "casa@mail.example", "phone": "+56 2 2222 3333"}
+    with world.store.write() as tx:
+        for person in (ana, luis):
+            found = customers.get(tx, person.reference)
+            desk_records.edit(tx, found, columns=shared, fields={}, by="eva", now=world.clock())
+    assert erase(world, ana.reference).left == ()
+    with world.store.read() as tx:
+        left = customers.get(tx, luis.reference)
+    assert (left.name, left.email, left.phone) == tuple(shared.values())
