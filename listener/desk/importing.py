@@ -95,6 +95,8 @@ class Import:
 
     def _put(self, tx: Transaction, good: Sequence[tuple[Record, Person]]) -> None:
         """Writes one batch. Of several lines with one reference the last wins."""
+        if any(person.handles for _, person in good):
+            links.alone(tx)
         latest, again, contracts = self._latest(good)
         stored = customers.as_imported(tx, latest)
         if not self.layout.has_names:
