@@ -101,16 +101,18 @@ def marks_of(tx: Transaction, person: Person) -> set[Mark]:
         names.append(row.display_name)
         addresses += [row.external_id, row.url or "", row.handle if "@" in row.handle else ""]
         addresses += [told for _, told in marks.leaves(row.contacts) if _tells(told)]
-    written = select(t.mentions).where(t.mentions.c.account_id.in_(person.accounts))
-    for row in tx.execute(written):
-        addresses += [row.external_id, row.url or ""]
+    posts: list[str] = []
+    columns = t.mentions.c
+    written = select(columns.external_id, columns.url, columns.text, columns.content_warning)
+    for row in tx.execute(written.where(columns.account_id.in_(person.accounts))):
+        posts += [row.external_id, row.url or ""]
         texts += [row.text, row.content_warning]
     earlier = select(t.revisions.c.text, t.revisions.c.content_warning)
     for row in tx.execute(earlier.where(t.revisions.c.mention_id.in_(person.mentions))):
         texts += [row.text, row.content_warning]
     shared = _of_others(tx, person, [*names, *addresses])
     names, addresses = ([each for each in told if each and each not in shared] for told in (names, addresses))
-    return marks.identity(handles=handles, names=names, addresses=addresses) | marks.words(texts)
+    return marks.identity(handles=handles, names=names, addresses=[*addresses, *posts]) | marks.words(texts)
 
 
 def _of_others(tx: Transaction, person: Person, told: Iterable[str]) -> set[str]:

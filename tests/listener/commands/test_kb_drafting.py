@@ -123,3 +123,19 @@ def test_the_reference_may_be_typed_as_people_type_it(desk: DeskWorld) -> None:
     typed = reference.lower().replace("-", " ")
     assert desk_cases.parse_reference(typed, "ES-{yy}-{number:06}-{check}") == reference
     assert "K1@1" in said(desk, "kb", "draft", "--case", typed)
+
+
+def test_who_is_erased_leaves_the_articles_of_their_case(published: DeskWorld) -> None:
+    published.knows("ana")
+    told = said(published, "customer", "erase", "C-0042", "--reason=asked for it", "--yes")
+    assert "found       nothing" in told
+    with published.store.read() as tx:
+        found = articles.versions(tx, articles.get(tx, 1))
+        assert quotes.of_mentions(tx, [1]) == []
+    assert len(found) == 2
+    for version in found:
+        text = version.written.texts["es"]
+        assert PROBLEM not in text.body
+        assert SOLUTION in text.body
+    assert said(published, "kb", "search", "router", "rojo") == "No article was found.\n"
+    assert json.loads(said(published, "kb", "list", "--needs-review", "--json"))["articles"][0]["article"] == "K1"
