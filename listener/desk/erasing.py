@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from listener.errors import AlreadyDone, Mistake, NotFound
-from listener.store import Store, Transaction, auditing, erasures, forgetting, holds, marks, persons, searching
+from listener.store import Store, Transaction, auditing, erasures, forgetting, holds, links, marks, persons, searching
 from listener.store.erasures import Erasure
 from listener.store.marks import Mark, Marks
 from listener.store.persons import Known
@@ -100,6 +100,7 @@ def begin(store: Store, asked: str, *, by: str, reason: str, now: datetime) -> E
     Raises NotFound, AlreadyDone for whoever was erased before, Mistake while a hold stands or an answer is on its way.
     """
     with store.write() as tx:
+        links.alone(tx)
         if interrupted := erasures.unfinished(tx, asked):
             return interrupted[0]
         try:

@@ -95,6 +95,8 @@ class Import:
 
     def _put(self, tx: Transaction, good: Sequence[tuple[Record, Person]]) -> None:
         """Writes one batch. Of several lines with one reference the last wins."""
+        if any(person.handles for _, person in good):
+            links.alone(tx)
         latest, again, contracts = self._latest(good)
         stored = customers.as_imported(tx, latest)
         if not self.layout.has_names:
@@ -156,7 +158,7 @@ class Import:
     ) -> dict[str, tuple[Record, Person]]:
         """Those lines that bring back nobody who was erased; the others are rejected, for a person to say."""
         told = {
-            reference: [("reference", reference), ("mail", str(person.values.get("email") or ""))]
+            reference: erasures.names_of(reference, person.values.get("email"))
             for reference, (_, person) in latest.items()
             if reference not in stored
         }

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from listener.desk import case_merging
 from listener.desk import cases as desk
 from listener.store import Transaction, cases, erasing, inbox, links, mentions, moves, steps
 from listener.store.cases import Case
@@ -30,8 +31,14 @@ def part(
 
     `move_id`: the move by which it can be put back, None where there is nothing to put back to.
     """
+    found = set(found)
     parted: list[Parted] = []
-    for case_id in sorted(set(found)):
+    for case in cases.merged_around(tx, found):
+        whole = cases.whole(tx, case)
+        if _person(case) != _person(whole):
+            case_merging.unmerge(tx, case, by=by, now=now, moved=_never_asked)
+            found |= {case.id, whole.id}
+    for case_id in sorted(found):
         case = cases.by_id(tx, case_id)
         for theirs in _of_others(tx, case):
             new = _open(tx, case, theirs, pattern=pattern, by=by, now=now)
@@ -60,6 +67,11 @@ def close_empty(tx: Transaction, case: Case, *, why: str, by: str, now: datetime
     """Closes a live case that nothing is in any more."""
     if case.state in cases.LIVE and not cases.mentions_in(tx, case):
         desk.move(tx, case, CaseState.CLOSED, by=by, now=now, moved=_never_asked, note=why)
+
+
+def _person(case: Case) -> tuple[str, int | None]:
+    """Whose the case is: a customer's, else an account's."""
+    return ("account", case.account_id) if case.customer_id is None else ("customer", case.customer_id)
 
 
 def _of_others(tx: Transaction, case: Case) -> Sequence[Sequence[Mention]]:
@@ -121,7 +133,7 @@ def _as_far(tx: Transaction, case: Case, new: Case, theirs: Sequence[Mention], *
 
 
 def _never_asked(moment: datetime, /, *, calendar: str, since: datetime, until: datetime) -> datetime:  # noqa: ARG001
-    """Only a case that opens again asks how far its clock has moved."""
+    """How far a clock has moved that stood still: not at all, for what is parted waited all the time."""
     return moment
 
 

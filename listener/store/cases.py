@@ -26,7 +26,7 @@ from sqlalchemy import (
     update,
 )
 
-from listener.errors import Mistake, NotFound, Stale
+from listener.errors import NotFound, Stale
 from listener.store import Transaction, audit, crm_out, sight, steps, upsert
 from listener.store import tables as t
 from listener.types import CasePlan, CaseState, Clock, DraftState, Intent, Item, MentionState, Promise, Urgency, utc
@@ -282,8 +282,7 @@ def get(tx: Transaction, reference: str) -> Case:
     if row is None:
         raise NotFound(f"There is no case {reference}; see `escucha case list --all`.")
     case = _case(row)
-    if not sight.sees(tx, case):
-        raise Mistake(f"{reference} is {case.team}'s, whose cases you do not see; ask a supervisor.")
+    sight.demand(tx, case)
     return case
 
 
@@ -429,6 +428,15 @@ def of_linked_accounts(tx: Transaction, *, customer_id: int, linked_to: int, sin
     linked = select(t.links.c.account_id).where(t.links.c.customer_id == linked_to, t.links.c.unlinked_at.is_(None))
     where = (t.cases.c.customer_id == customer_id, t.cases.c.account_id.in_(linked), t.cases.c.opened_at >= since)
     return [_case(row) for row in tx.execute(_joined().where(*where).order_by(t.cases.c.id))]
+
+
+def merged_around(tx: Transaction, ids: Collection[int]) -> list[Case]:
+    """The merged cases among those, and those that were merged into one of them."""
+    columns = t.cases.c
+    around = columns.id.in_(ids) | columns.merged_into.in_(ids)
+    return [
+        _case(row) for row in tx.execute(_joined().where(columns.merged_into.is_not(None), around).order_by(columns.id))
+    ]
 
 
 def ids_of(tx: Transaction, customer_ids: Sequence[int]) -> list[int]:

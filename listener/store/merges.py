@@ -60,6 +60,7 @@ def merge(tx: Transaction, customer: Customer, other: Customer, *, by: str, now:
         rows = tx.execute(select(table).where(table.c[column] == other.id).with_for_update()).all()
         for row in rows:
             if _has_the_same(tx, table, column, row._mapping, customer.id):
+                _keep_away(tx, move_id, table, row._mapping, customer.id)
                 kept[table.name] = kept.get(table.name, 0) + 1
                 continue
             if table is t.cases:
@@ -161,6 +162,13 @@ def _has_the_same(tx: Transaction, table: Table, column: str, row: Mapping[Any, 
         if tx.execute(select(table.c[column]).where(*where).limit(1)).first() is not None:
             return True
     return False
+
+
+def _keep_away(tx: Transaction, move_id: int, table: Table, row: Mapping[Any, Any], customer_id: int) -> None:
+    """Where both have one contact point and one of them said that it must not be used, it must not."""
+    if table is t.contact_points and row["do_not_use"]:
+        same = {"customer_id": customer_id, "kind": row["kind"], "value": row["value"]}
+        moves.change(tx, move_id, table, same, do_not_use=True, preferred=False)
 
 
 def _fill(

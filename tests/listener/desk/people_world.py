@@ -8,9 +8,9 @@ from pathlib import Path
 
 from sqlalchemy import ColumnElement, select
 
+from listener.desk import case_merging, erasing, merging, unlinking
 from listener.desk import cases as desk
 from listener.desk import customers as rules
-from listener.desk import merging, unlinking
 from listener.errors import AlreadyDone, Mistake, NotFound
 from listener.store import cases, customers, links, merges, rebuilding
 from listener.store import tables as t
@@ -70,10 +70,11 @@ class PeopleWorld(Escucha):
         with self.store.write() as tx:
             return merging.unmerge(tx, customers.get(tx, other), pattern="ES", by="eva", now=self.clock())
 
-    def changes(self, reference: str, **columns: object) -> None:
+    def changes(self, reference: str, tier: str | None = None, **columns: object) -> None:
         """Somebody changes the record."""
         with self.store.write() as tx:
             known = customers.get(tx, reference)
+            columns |= {} if tier is None else {"tier": tier}
             names = ("name", "email", "phone", "language", "tier", "tags", "fields")
             values = {name: getattr(known, name) for name in names} | {"tags": list(known.tags)} | columns
             edit = Edit(reference=reference, values=values, changed=tuple(columns))
@@ -84,6 +85,21 @@ class PeopleWorld(Escucha):
         with self.store.write() as tx:
             case = cases.by_id(tx, number + 1)
             desk.move(tx, case, CaseState.RESOLVED, by="eva", now=self.clock(), moved=self.policy.promises.moved)
+
+    def joins_cases(self, one: int, other: int) -> None:
+        """Somebody says that two cases are one matter."""
+        with self.store.write() as tx:
+            case, into = cases.by_id(tx, other + 1), cases.by_id(tx, one + 1)
+            case_merging.merge(tx, into, case, by="eva", now=self.clock())
+
+    def parts_cases(self, number: int) -> None:
+        with self.store.write() as tx:
+            case = cases.by_id(tx, number + 1)
+            case_merging.unmerge(tx, case, by="eva", now=self.clock(), moved=self.policy.promises.moved)
+
+    def erases(self, reference: str) -> None:
+        """Somebody asks to be forgotten: what is theirs goes at once; who else names them is looked at later."""
+        erasing.begin(self.store, reference, by="eva", reason="asked for it", now=self.clock())
 
     def reopens(self, number: int) -> None:
         with self.store.write() as tx:
@@ -171,6 +187,7 @@ class PeopleWorld(Escucha):
             inside = inside.add_columns(t.mentions.c.id, t.mentions.c.account_id.label("who")).select_from(
                 t.cases.join(t.case_mentions).join(t.mentions)
             )
+            inside = inside.where(t.mentions.c.state != MentionState.GONE.value)  # what was erased shows nothing
             found = [
                 f"{row.reference} of {row.customer_id} holds M{row.id}"
                 for row in tx.execute(inside)

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from listener.errors import AlreadyDone, Mistake, NotFound
-from listener.store import audit, cases, customers, links, merges, moves, tables
+from listener.store import audit, cases, contacts, customers, links, merges, moves, tables
 from listener.types import CaseState, DraftState
 from tests.listener.desk.people_world import PeopleWorld
 
@@ -111,6 +111,19 @@ def test_only_a_link_that_was_taken_back_can_be_put_back(world: PeopleWorld) -> 
         world.relinks("C1", "eva")
 
 
+def test_cases_that_were_merged_are_two_again_where_they_are_two_peoples(world: PeopleWorld) -> None:
+    world.hears("ana")
+    world.hears("eva", "@marca todo mal")
+    world.links_("C1", "ana")
+    world.links_("C1", "eva")
+    world.joins_cases(0, 1)
+    assert world.cases() == [("C1", "ana", {"ana", "eva"}), ("C1", "eva", set())]
+    world.unlinks("C1", "eva")
+    assert world.cases() == [("C1", "ana", {"ana"}), (None, "eva", {"eva"})]
+    with world.store.read() as tx:
+        assert [case.merged_into for case in cases.listing(tx)] == [None, None]
+
+
 # --- two records, one person ---
 
 
@@ -201,6 +214,22 @@ def test_what_cannot_be_merged_is_refused(
         world.merges(one, other)
     with pytest.raises(Mistake, match="merged into no other"):
         world.unmerges("C1")
+
+
+def test_where_one_record_says_do_not_use_both_do(world: PeopleWorld) -> None:
+    with world.store.write() as tx:
+        for reference in ("C1", "C2"):
+            found = customers.get(tx, reference)
+            how: dict[str, Any] = {"customer_id": found.id, "reference": reference, "by": "eva", "now": world.clock()}
+            point = contacts.put(tx, kind="mail", written="ana@a.example", **how)
+            contacts.mark(tx, point, do_not_use=reference == "C2", **how)
+    world.merges("C1", "C2")
+    with world.store.read() as tx:
+        assert [each.do_not_use for each in contacts.of(tx, customers.get(tx, "C1").id)] == [True]
+    world.unmerges("C2")
+    with world.store.read() as tx:
+        both = [contacts.of(tx, customers.get(tx, reference).id) for reference in ("C1", "C2")]
+    assert [[each.do_not_use for each in points] for points in both] == [[False], [True]]
 
 
 def test_a_file_that_names_the_record_that_no_longer_rules_links_to_the_one_that_does(world: PeopleWorld) -> None:

@@ -95,9 +95,21 @@ class Whose(RuleBasedStateMachine):
     def reopen(self, number: int) -> None:
         self.world.tries("reopens", number)
 
+    @rule(one=st.integers(0, 4), other=st.integers(0, 4))
+    def merge_cases(self, one: int, other: int) -> None:
+        self.world.tries("joins_cases", one, other)
+
+    @rule(number=st.integers(0, 4))
+    def unmerge_cases(self, number: int) -> None:
+        self.world.tries("parts_cases", number)
+
     @rule(record=RECORDS, tier=st.sampled_from(["", "gold"]))
     def change(self, record: str, tier: str) -> None:
-        self.world.changes(record, tier=tier)
+        self.world.tries("changes", record, tier)
+
+    @rule(record=RECORDS)
+    def erase(self, record: str) -> None:
+        self.world.tries("erases", record)
 
     @invariant()
     def holds(self) -> None:
@@ -106,6 +118,6 @@ class Whose(RuleBasedStateMachine):
 
 
 Whose.TestCase.settings = settings(
-    max_examples=40, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=25, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
 )
 TestWhose = Whose.TestCase
