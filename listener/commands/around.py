@@ -101,7 +101,12 @@ def seen_by(app: App, context: Context) -> Context:
     """The context as whoever acts may see it."""
     if context.standing is None:
         return context
-    return replace(context, standing=looking.masked_standing(app, context.standing))
+    return replace(
+        context,
+        standing=looking.masked_standing(app, context.standing),
+        links=tuple(looking.masked_links(app, context.links)),
+        offers=looking.masked_offers(app, context.offers),
+    )
 
 
 def _person(context: Context, now: datetime, width: int) -> list[Text]:

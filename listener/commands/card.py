@@ -120,28 +120,43 @@ def of_draft(tx: Transaction, draft: Draft, *, actor: str, now: datetime, before
 
 def of_mention(tx: Transaction, mention: Mention, *, actor: str, now: datetime, before: int = BEFORE) -> Card:
     """Everything around one mention, with the draft that waits or, where none does, the newest."""
-    drafts = inbox.of_mention(tx, mention.id)
+    drafts = _drafts(tx, mention)
     chosen = next((draft for draft in drafts if draft.state in inbox.OPEN), drafts[0] if drafts else None)
     return _gather(tx, mention, chosen, actor=actor, now=now, before=before)
+
+
+def demand_sight(tx: Transaction, mention: Mention, draft: Draft | None) -> None:
+    """Raises Mistake where whoever acts may not see that mention, or that answer to it: they are for one person alone,
+    in a case of others.
+    """
+    alone = sight.private(mention.visibility)
+    if not (alone or (draft and draft.channel)) or sight.opens(tx, mention.id):
+        return
+    what = f"M{mention.id} was written to us" if alone or draft is None else f"D{draft.id} is written to its author"
+    case = cases.of_mention(tx, mention.id)
+    where = f" and is in {case.reference}, which is {case.team}'s" if case else ""
+    raise Mistake(f"{what} in private{where}; ask a supervisor.")
+
+
+def _drafts(tx: Transaction, mention: Mention) -> list[Draft]:
+    """The answers to it that whoever acts may see, newest first."""
+    found = inbox.of_mention(tx, mention.id)
+    return found if sight.opens(tx, mention.id) else [draft for draft in found if not draft.channel]
 
 
 def _gather(tx: Transaction, mention: Mention, draft: Draft | None, *, actor: str, now: datetime, before: int) -> Card:
     made = decisions.decisions_of(tx, mention.id)
     if draft:
         made = [decision for decision in made if decision.revision == draft.revision] or made
+    demand_sight(tx, mention, draft)
     case = cases.of_mention(tx, mention.id)
-    if case and sight.private(mention.visibility) and not sight.sees(tx, case):
-        raise Mistake(
-            f"M{mention.id} was written to us in private and is in {case.reference}, which is {case.team}'s; ask a "
-            "supervisor."
-        )
     customer = customers.behind(tx, mention.account_id)
     others = inbox.looked_at_by_others(tx, draft.id, actor=actor, since=now - LOOKING) if draft else []
     return Card(
         mention=mention,
         draft=draft,
         images=attachments.of_draft(tx, draft.id) if draft else (),
-        drafts=tuple(inbox.of_mention(tx, mention.id)),
+        drafts=tuple(_drafts(tx, mention)),
         decision=made[0] if made else None,
         understanding=decisions.understanding_of(tx, mention.id),
         customer=customer,

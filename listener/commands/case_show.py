@@ -32,7 +32,7 @@ def show_(app: App, ref: str, everything: bool, as_json: bool) -> None:
     """One case: whose it is, its clocks, what is known around it, and what was said and done, in order."""
     from listener.desk import cases as desk
     from listener.desk import context, history
-    from listener.store import cases, steps
+    from listener.store import cases, sight, steps
 
     now = app.now()
     with app.store.read() as tx:
@@ -40,7 +40,8 @@ def show_(app: App, ref: str, everything: bool, as_json: bool) -> None:
         known = context.of_case(tx, found, now=now)
         told = history.of(tx, found)
         planned = steps.of(tx, found.id)
-        parts, merged = cases.parts(tx, found), cases.merged_in(tx, found)
+        parts = [each for each in cases.parts(tx, found) if sight.sees(tx, each)]
+        merged = cases.merged_in(tx, found)
         warned = steps.warned(tx, [found.id], now).get(found.id, ())
     if known.standing:
         looking.at(app, [f"customer {known.standing.customer.reference}"], reason=f"case {found.reference}")

@@ -74,7 +74,7 @@ def note(app: App, *, ref: str, text: str, complete: int | None, as_json: bool) 
 
 def _move(app: App, ref: str, to: CaseState, text: str | None, as_json: bool, *, with_children: bool = False) -> None:
     from listener.desk import cases as desk
-    from listener.store import cases
+    from listener.store import cases, sight
 
     def moved(moment: datetime, /, *, calendar: str, since: datetime, until: datetime) -> datetime:
         """Reads the policy only where a clock runs on by it."""
@@ -84,14 +84,17 @@ def _move(app: App, ref: str, to: CaseState, text: str | None, as_json: bool, *,
     with app.store.write() as tx:
         found = desk.find(tx, ref, app.config.cases.pattern)
         found = desk.move(tx, found, to, by=app.actor, now=app.now(), moved=moved, note=words)
-        live = [part for part in cases.parts(tx, found) if part.state in cases.LIVE]
+        live = [part for part in cases.parts(tx, found) if part.state in cases.LIVE and sight.sees(tx, part)]
         for part in live if with_children else ():
             note = words or f"with {found.reference}"
             desk.move(tx, part, to, by=app.actor, now=app.now(), moved=moved, note=note)
     said = f"{found.reference} is {found.state}."
     if live and to is CaseState.RESOLVED:
-        verb = "are" if with_children else "were told, and are not"
-        said = f"{found.reference} is {found.state}; {len(live)} that are a part of it {verb}."
+        parts = "its part" if len(live) == 1 else f"its {len(live)} parts"
+        also = f"and so {'is' if len(live) == 1 else 'are'} {parts}"
+        said = (
+            f"{found.reference} is {found.state}, {also if with_children else f'which {parts} heard; open as before'}."
+        )
     done(app, found, said, as_json)
 
 
@@ -112,7 +115,10 @@ def pending(app: App, ref: str, text: str | None, as_json: bool) -> None:
 @json_option
 @pass_app
 def resolve(app: App, *, ref: str, text: str | None, with_children: bool, as_json: bool) -> None:
-    """It is solved. What is a part of it is told so, and stays open unless you say otherwise."""
+    """It is solved. What is a part of it is told so, and stays open unless you say otherwise.
+
+    Parts that you may not see stay open in any case.
+    """
     _move(app, ref, CaseState.RESOLVED, text, as_json, with_children=with_children)
 
 

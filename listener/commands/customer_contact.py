@@ -64,7 +64,6 @@ def contact(
         with app.store.read() as tx:
             found = find(tx, ref)
             ways = _ways(tx, found, what_for)
-        looking.at(app, [f"customer {found.reference}"], reason="contact points")
     else:
         with app.store.write() as tx:
             found = find(tx, ref)
@@ -73,6 +72,7 @@ def contact(
             else:
                 records.put_contact(tx, found, kind=kind, written=value, said=said, by=app.actor, now=app.now())
             ways = _ways(tx, found, what_for)
+    looking.at(app, [f"customer {found.reference}"], reason="contact points")
     if as_json:
         print_json({"customer": found.reference, "contacts": [way_plain(way) for way in ways]})
         return
@@ -152,6 +152,7 @@ def consent(
     with app.store.read() as tx:
         found = find(tx, ref)
         said = consents.history(tx, found.id)
+    looking.at(app, [f"customer {found.reference}"], reason="consents")
     if as_json:
         print_json({"customer": found.reference, "consents": said})
         return

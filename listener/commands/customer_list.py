@@ -21,9 +21,10 @@ def list_(app: App, *, search: str, limit: int | None, as_json: bool) -> None:
     """Every customer, or those that the words are found in."""
     from listener.store import customers
 
+    reached = not looking.masks(app)
     with app.store.read() as tx:
-        found = customers.listing(tx, search=search, limit=limit or LIMIT)
-        total = customers.count(tx, search=search)
+        found = customers.listing(tx, search=search, reached=reached, limit=limit or LIMIT)
+        total = customers.count(tx, search=search, reached=reached)
     looking.at(app, [f"customer {each.reference}" for each in found], reason="a list")
     found = [looking.masked(app, each) for each in found]
     if as_json:

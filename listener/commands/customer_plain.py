@@ -36,7 +36,7 @@ def find_as_it_is(tx: Transaction, reference: str) -> Customer:
     try:
         return customers.get(tx, reference.strip())
     except NotFound:
-        near = customers.listing(tx, search=reference.strip(), limit=3) if reference.strip() else []
+        near = customers.listing(tx, search=reference.strip(), reached=False, limit=3) if reference.strip() else []
         if not near:
             raise
         meant = " or ".join(each.reference for each in near)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from listener.commands import looking
 from listener.commands.app import App, pass_app
 from listener.commands.customer_plain import as_plain, find
 from listener.commands.output import json_option, print_json, say, table
@@ -38,7 +39,7 @@ def add(app: App, /, *, ref: str, again: bool, as_json: bool, **columns: str) ->
         if customers.known(tx, [person.reference]):
             raise AlreadyDone(f"There is a customer {person.reference!r} already; see `escucha customer show`.")
         edit = people.merged(person, None)
-        known_by = [("reference", person.reference), ("mail", str(edit.values.get("email") or ""))]
+        known_by = erasures.names_of(person.reference, edit.values.get("email"))
         if again:
             erasures.readmit(tx, known_by)
         elif erased := erasures.suppressed(tx, known_by):
@@ -77,6 +78,7 @@ def edit(app: App, /, *, ref: str, fields: tuple[str, ...], as_json: bool, **col
         changed = records.edit(tx, found, columns=wanted, fields=pairs, by=app.actor, now=app.now())
         after = customers.get(tx, found.reference)
     if as_json:
+        looking.at(app, [f"customer {after.reference}"], reason="an edit")
         print_json(as_plain(after) | {"changed": changed})
     elif changed:
         say(f"{after.reference} ({after.name}): changed {', '.join(changed)}.")
@@ -106,6 +108,7 @@ def note(app: App, *, ref: str, text: str, as_json: bool) -> None:
         records.note(tx, found, text, by=app.actor, now=app.now())
         notes = customer_notes.of(tx, found.id)
     if as_json:
+        looking.at(app, [f"customer {found.reference}"], reason="a note")
         print_json({"customer": found.reference, "notes": notes})
     else:
         say(f"Noted on {found.reference} ({found.name}).")

@@ -50,6 +50,8 @@ def show(app: App, *, ref: str, as_json: bool) -> None:
         elsewhere_plain = crm_standing.of_customer_plain(tx, found.id)
     looking.at(app, [f"customer {found.reference}"])
     found, stands = looking.masked(app, found), looking.masked_standing(app, stands)
+    fitting, may_be = looking.masked_offers(app, fitting), looking.masked_suggestions(app, may_be)
+    theirs = looking.masked_links(app, theirs)
     if as_json:
         last = [{"mention": each.id, "network": each.network, "at": each.posted_at, "text": each.text} for each in said]
         print_json(
@@ -81,7 +83,8 @@ def show(app: App, *, ref: str, as_json: bool) -> None:
     )
     if fitting:
         say()
-        table(("may be offered", "what", "why"), [(each.name, each.text, each.because) for each in fitting], empty="")
+        say("What may be offered, never sent by itself:")
+        fields([(styled(each.name).plain, f"{each.text} ({each.because})") for each in fitting])
     say()
     print_ways(list(stands.contacts))
     _print_said(stands)

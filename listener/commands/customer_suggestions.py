@@ -35,6 +35,7 @@ def suggestions_(app: App, *, ref: str | None, all_: bool, limit: int, as_json: 
         found = suggestions.waiting(tx, customer_id=whose, all_=all_, limit=limit)
         total = suggestions.count(tx)
     looking.at(app, [f"customer {each.customer}" for each in found], reason="suggestions")
+    found = looking.masked_suggestions(app, found)
     if as_json:
         print_json({"suggestions": [as_plain(each) for each in found], "waiting": total})
         return

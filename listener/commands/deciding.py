@@ -240,11 +240,18 @@ def _lies(app: App, draft: Draft) -> str:
 
 
 def draft_called(app: App, typed: str) -> Draft:
-    """The draft that was typed. Raises Mistake or NotFound, saying which drafts a mention has where one was typed."""
+    """The draft that was typed, of those that whoever acts may see.
+
+    Raises Mistake or NotFound, saying which drafts a mention has where one was typed.
+    """
     if typed.strip()[:1].upper() == "M" and typed.strip()[1:].isdigit():
         with app.store.read() as tx:
-            drafts = inbox.of_mention(tx, int(typed.strip()[1:][:18]))
+            mention = mentions.get(tx, int(typed.strip()[1:][:18]))
+            cards.demand_sight(tx, mention, None)
+            drafts = inbox.of_mention(tx, mention.id)
         names = ", ".join(f"D{draft.id} ({draft.state})" for draft in drafts[:5]) or "none"
         raise Mistake(f"{typed.strip()} is a mention; its drafts: {names}.")
     with app.store.read() as tx:
-        return inbox.get(tx, cards.draft_number(typed))
+        draft = inbox.get(tx, cards.draft_number(typed))
+        cards.demand_sight(tx, mentions.get(tx, draft.mention_id), draft)
+        return draft

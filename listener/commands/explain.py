@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -20,6 +20,7 @@ from listener.commands import (
     case_clocks,
     explaining_matches,
     explaining_rules,
+    looking,
     scored,
     scores,
     weighing,
@@ -94,6 +95,9 @@ def gather(app: App, what: str) -> Reasons:
 
     with app.store.read() as tx:
         card = cards.find(tx, what, pattern=app.config.cases.pattern, actor=app.actor, now=app.now(), before=0)
+        if card.decision:
+            trace = looking.masked_trace(app, card.decision.trace)
+            card = replace(card, decision=replace(card.decision, trace=trace))
         subjects = [f"mention {card.mention.id}", *(f"draft {draft.id}" for draft in card.drafts)]
         if card.case:
             subjects.append(f"case {card.case.reference}")
@@ -103,6 +107,8 @@ def gather(app: App, what: str) -> Reasons:
         case_score = scored.of_case(card.case, cases.events_of(tx, card.case)) if card.case else []
         told = alerts_told.of_mention(tx, card.mention.id, decided.revision) if decided else []
         why = cases.why_in(tx, card.case, card.mention.id) if card.case else ""
+    if card.customer:
+        looking.at(app, [f"customer {card.customer.reference}"], reason=f"why mention {card.mention.id}")
     found, than, kept = card.understanding, None, ""
     if found:
         than = scores.needed(app, found)

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
+from listener.commands import looking
 from listener.errors import EscuchaError, Mistake, NotFound
 from listener.types import RuleOutcome, Situation
 
@@ -36,8 +38,13 @@ def of(app: App, decision: StoredDecision | None) -> Mapping[str, Any]:
             return {}
     with suppress(EscuchaError):  # a policy that this version cannot read: `escucha status` says so where it rules
         policy = as_it_ruled(app, stored)
-        return {each.rule: each for each in cast(Any, app.policies).reasons(policy, _situation(app, decision), names)}
+        found = cast(Any, app.policies).reasons(policy, _situation(app, decision), names)
+        return {each.rule: replace(each, values=_seen(app, each.values)) for each in found}
     return {}
+
+
+def _seen(app: App, values: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    return None if values is None else looking.masked_values(app, values)
 
 
 def _situation(app: App, decision: StoredDecision) -> Situation | None:

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import click
 
-from listener.commands import output, rehearsing, settings_file
+from listener.commands import looking, output, rehearsing, settings_file
 from listener.commands.app import App, pass_app
 from listener.errors import Mistake, Outage
 
@@ -121,6 +121,9 @@ def _stored(app: App, typed: str) -> tuple[dict[str, Any], dict[str, Any], list[
     if decision.revision != mention.revision:
         raise Mistake(f"M{mention.id} was edited since; record it when the policy has spoken about the new words.")
     saw = decision.trace.get("saw", {})
+    known_of = saw.get("customer") or {}
+    if looking.masks(app) and any(known_of.get(name) for name in looking.OWED):
+        raise Mistake(f"M{mention.id} was decided by what they owe or have, which you do not see; ask a supervisor.")
     sure = read.intent_scores.get(read.intents[0], 0.0) if read.intents else None
     facts: dict[str, Any] = {
         "text": mention.text,

@@ -83,9 +83,9 @@ def edit(app: App, /, name: str, as_json: bool, **said: Any) -> None:
     user_ = app.acting.user
     if user_ is not None and (said["roles"] or said["os_user"] is not None) and Role.ADMIN not in user_.roles:
         raise Mistake("Only an admin changes roles and names on this machine.")
-    with app.store.read() as tx:
-        profile = user_profile.profile(app, said, users.get(tx, name))
     with app.store.write() as tx:
+        was = users.by_id(tx, users.get(tx, name).id, lock=True)  # what is not said stays as it is by now
+        profile = user_profile.profile(app, said, was)
         became, changed = users.change(tx, name, profile, by=app.actor, now=app.now())
     if as_json:
         print_json(as_plain(became, (), app.now()) | {"changed": changed})

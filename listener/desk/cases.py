@@ -12,7 +12,7 @@ from listener.desk.clocks import Moved
 from listener.desk.joining import Found
 from listener.errors import AlreadyDone, Mistake
 from listener.references import digits_of, one_slip_away, parse_reference, reference, write, written_by
-from listener.store import Transaction, inbox, references, steps
+from listener.store import Transaction, inbox, references, sight, steps
 from listener.store import cases as store
 from listener.store.cases import Case
 from listener.store.mentions import Mention
@@ -24,13 +24,19 @@ def find(tx: Transaction, text: str, pattern: str, *, merged: bool = False) -> C
 
     Of a case that was merged it is the one that it is a part of now, unless the `merged` one itself is wanted.
     Raises Mistake for what is no reference, NotFound where no case bears it; both name the cases that one wrong digit,
-    or two in the wrong order, would lead to.
+    or two in the wrong order, would lead to. Raises Mistake where whoever acts may not see it, or what it is a part of.
     """
+    found = _named(tx, text, pattern)
+    whole = store.whole(tx, found)
+    sight.demand(tx, whole)
+    return found if merged else whole
+
+
+def _named(tx: Transaction, text: str, pattern: str) -> Case:
     written = list(dict.fromkeys([written_by(pattern), *references.patterns(tx)]))
     for each in written:
         with suppress(Mistake):
-            found = store.get(tx, parse_reference(text, each))
-            return found if merged else store.whole(tx, found)
+            return store.get(tx, parse_reference(text, each))
     try:
         return store.get(tx, parse_reference(text, pattern))
     except Mistake as mistake:

@@ -26,7 +26,7 @@ from sqlalchemy import (
     update,
 )
 
-from listener.errors import Mistake, NotFound, Stale
+from listener.errors import NotFound, Stale
 from listener.store import Transaction, audit, crm_out, sight, steps, upsert
 from listener.store import tables as t
 from listener.types import CasePlan, CaseState, Clock, DraftState, Intent, Item, MentionState, Promise, Urgency, utc
@@ -282,8 +282,7 @@ def get(tx: Transaction, reference: str) -> Case:
     if row is None:
         raise NotFound(f"There is no case {reference}; see `escucha case list --all`.")
     case = _case(row)
-    if not sight.sees(tx, case):
-        raise Mistake(f"{reference} is {case.team}'s, whose cases you do not see; ask a supervisor.")
+    sight.demand(tx, case)
     return case
 
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Row, bindparam, func, or_, select, update
 
 from listener.errors import NotFound
-from listener.store import Transaction, audit, bulk, contacts, crm_out, upsert
+from listener.store import Transaction, audit, bulk, contacts, crm_out, sight, upsert
 from listener.store import tables as t
 
 
@@ -226,24 +226,28 @@ def mark_imported(tx: Transaction, digests: Mapping[int, str]) -> None:
         )
 
 
-def listing(tx: Transaction, *, search: str = "", after: str = "", limit: int | None = None) -> list[Customer]:
+def listing(
+    tx: Transaction, *, search: str = "", after: str = "", reached: bool = True, limit: int | None = None
+) -> list[Customer]:
     """Customers by reference, those after that one; `search`: in reference, name, e-mail, phone and tier.
 
+    `reached`: whether e-mail and phone are looked at, by which who may not see them would guess them.
     Records that were merged into another are left out.
     """
     later = [t.customers.c.reference > after] if after else []
-    query = select(t.customers).where(*_matches(search), *later).order_by(t.customers.c.reference).limit(limit)
+    query = select(t.customers).where(*_matches(search, reached), *later).order_by(t.customers.c.reference).limit(limit)
     return [_customer(row) for row in tx.execute(query)]
 
 
-def count(tx: Transaction, *, search: str = "") -> int:
+def count(tx: Transaction, *, search: str = "", reached: bool = True) -> int:
     """How many `listing` would give without a limit."""
-    return int(tx.scalar(select(func.count()).select_from(t.customers).where(*_matches(search))) or 0)
+    return int(tx.scalar(select(func.count()).select_from(t.customers).where(*_matches(search, reached))) or 0)
 
 
-def _matches(search: str) -> list[ColumnElement[bool]]:
+def _matches(search: str, reached: bool) -> list[ColumnElement[bool]]:
     columns = t.customers.c
-    looked_at = (columns.reference, columns.name, columns.email, columns.phone, columns.tier)
+    looked_at = [columns.reference, columns.name, columns.tier]
+    looked_at += [columns.email, columns.phone] if reached else []
     rules = [columns.merged_into_id.is_(None)]
     return rules + [
         or_(*(func.lower(column).contains(word.lower(), autoescape=True) for column in looked_at))
@@ -252,11 +256,11 @@ def _matches(search: str) -> list[ColumnElement[bool]]:
 
 
 def recent_mentions(tx: Transaction, customer: Customer, limit: int) -> list[int]:
-    """The numbers of the newest mentions from accounts linked to the customer now, newest first."""
+    """The numbers of the newest mentions from accounts linked to the customer now that may be seen, newest first."""
     query = (
         select(t.mentions.c.id)
         .join(t.links, t.links.c.account_id == t.mentions.c.account_id)
-        .where(t.links.c.customer_id == customer.id, t.links.c.unlinked_at.is_(None))
+        .where(t.links.c.customer_id == customer.id, t.links.c.unlinked_at.is_(None), *sight.heard(tx))
         .order_by(t.mentions.c.posted_at.desc(), t.mentions.c.id.desc())
         .limit(limit)
     )

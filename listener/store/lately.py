@@ -93,12 +93,12 @@ def accounts(tx: Transaction, *, account_id: int | None, customer_id: int | None
 
 
 def said(tx: Transaction, account_ids: Sequence[int], *, limit: int, before: datetime | None = None) -> list[Passed]:
-    """What these accounts wrote, newest first; `before`: only what was posted before then."""
+    """What these accounts wrote and may be seen, newest first; `before`: only what was posted before then."""
     c = t.mentions.c
     wanted = (c.id, c.network, c.posted_at, c.text, c.state)
     parts = []
     for account_id in account_ids:
-        query = select(*wanted).where(c.account_id == account_id)
+        query = select(*wanted).where(c.account_id == account_id, *sight.heard(tx))
         query = query.where(c.posted_at < before) if before else query
         parts.append(_newest(query, limit))
     rows = tx.execute(_together(parts)).all() if parts else []
@@ -118,13 +118,13 @@ def said(tx: Transaction, account_ids: Sequence[int], *, limit: int, before: dat
 
 
 def answered(tx: Transaction, account_ids: Sequence[int], *, limit: int) -> list[Passed]:
-    """What we sent to them, newest first, among what we answered lately."""
+    """What we sent to them and may be seen, newest first, among what we answered lately."""
     if not account_ids:
         return []
-    inside = _lately(account_ids)
+    inside = _lately(tx, account_ids)
     query = (
         inbox.joined()
-        .where(t.drafts.c.mention_id.in_(inside), t.drafts.c.state == DraftState.SENT.value)
+        .where(t.drafts.c.mention_id.in_(inside), t.drafts.c.state == DraftState.SENT.value, *sight.read(tx))
         .order_by(t.drafts.c.sent_at.desc(), t.drafts.c.id.desc())
         .limit(limit)
     )
@@ -172,7 +172,7 @@ def moods(tx: Transaction, account_ids: Sequence[int], *, limit: int) -> list[Mo
     query = (
         select(m.id, m.posted_at, u.sentiment, u.sentiment_scores, u.id.label("read"))
         .join(t.understandings, (u.mention_id == m.id) & (u.revision == m.revision))
-        .where(m.id.in_(_lately(account_ids)))
+        .where(m.id.in_(_lately(tx, account_ids)))
         .order_by(m.posted_at.desc(), m.id.desc(), u.id.desc())
         .limit(2 * limit)  # a mention may have been read by more than one version of the model
     )
@@ -205,10 +205,10 @@ def cases_of(
     return cases.newest(tx, or_(*whose), c.state.in_([state.value for state in states]), limit=limit)
 
 
-def _lately(account_ids: Sequence[int]) -> Any:
-    """A selection of the numbers of what each of these accounts wrote last."""
-    c = t.mentions.c
-    parts = [_newest(select(c.id, c.posted_at).where(c.account_id == each), NEWEST) for each in account_ids]
+def _lately(tx: Transaction, account_ids: Sequence[int]) -> Any:
+    """A selection of the numbers of what each of these accounts wrote last and may be seen."""
+    c, limits = t.mentions.c, sight.heard(tx)
+    parts = [_newest(select(c.id, c.posted_at).where(c.account_id == each, *limits), NEWEST) for each in account_ids]
     newest = _together(parts).subquery()
     return select(newest.c.id)
 

@@ -1,6 +1,7 @@
 """What whoever acts may see of cases: their teams', their own, those nobody has yet, and what their team is asked.
 
-What was written to us in private is seen by whoever sees its case; what is public, by everybody who works on cases.
+What was written to us in private, or by us to one person alone, is seen by whoever sees its case; what is public, by
+everybody who works on cases.
 It travels with the transaction, so that every command sees the same. Where nothing limits it (the daemon, supervisors,
 moderators, admins, and everybody before users are added), everything is seen.
 """
@@ -8,10 +9,11 @@ moderators, admins, and everybody before users are added), everything is seen.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, or_
+from sqlalchemy import ColumnElement, and_, func, not_, or_, select
 
+from listener.errors import Mistake
 from listener.store import Transaction
 from listener.store import tables as t
 from listener.types import Visibility
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from listener.store.cases import Case
 
 PUBLIC = (Visibility.PUBLIC.value, Visibility.UNLISTED.value)
+_around = t.cases.alias()  # the cases that a mention is in
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,21 +50,50 @@ def sees(tx: Transaction, case: Case) -> bool:
     return sight is None or sight.sees_case(case)
 
 
+def demand(tx: Transaction, case: Case) -> None:
+    """Raises Mistake where whoever acts may not see that case."""
+    if not sees(tx, case):
+        raise Mistake(f"{case.reference} is {case.team}'s, whose cases you do not see; ask a supervisor.")
+
+
 def private(visibility: str) -> bool:
     """Whether such a post is not for everybody to read."""
     return visibility not in PUBLIC
 
 
+def heard(tx: Transaction) -> list[ColumnElement[bool]]:
+    """What a query for mentions asks in addition."""
+    limits = _in_no_hidden_case(tx)
+    return [or_(t.mentions.c.visibility.in_(PUBLIC), *limits)] if limits else []
+
+
 def read(tx: Transaction) -> list[ColumnElement[bool]]:
-    """What a query for mentions, joined to their cases, asks in addition."""
-    limits = seen(tx)
-    return [or_(t.mentions.c.visibility.in_(PUBLIC), t.cases.c.id.is_(None), *limits)] if limits else []
+    """What a query for drafts, joined to their mentions, asks in addition: who reads an answer, not only who wrote."""
+    limits = _in_no_hidden_case(tx)
+    return [or_(and_(t.mentions.c.visibility.in_(PUBLIC), t.drafts.c.channel == ""), *limits)] if limits else []
+
+
+def opens(tx: Transaction, mention_id: int) -> bool:
+    """Whether whoever acts may see what was written in private around that mention."""
+    return tx.scalar(select(t.mentions.c.id).where(t.mentions.c.id == mention_id, *_in_no_hidden_case(tx))) is not None
 
 
 def seen(tx: Transaction) -> list[ColumnElement[bool]]:
     """What a query for cases asks in addition."""
     sight = of(tx)
+    return [] if sight is None else [_sees(sight, t.cases.c)]
+
+
+def _in_no_hidden_case(tx: Transaction) -> list[ColumnElement[bool]]:
+    """That the mention is in no case but those that whoever acts may see."""
+    sight = of(tx)
     if sight is None:
         return []
-    theirs = t.cases.c.team.in_(sight.teams) | t.cases.c.asked_team.in_(sight.teams)
-    return [or_(t.cases.c.agent.is_(None), t.cases.c.agent == sight.agent, theirs)]
+    inside = (t.case_mentions.c.mention_id == t.mentions.c.id, t.case_mentions.c.case_id == _around.c.id)
+    return [~select(_around.c.id).where(*inside, not_(_sees(sight, _around.c))).correlate(t.mentions).exists()]
+
+
+def _sees(sight: Sight, case: Any) -> ColumnElement[bool]:
+    """The same as `Sight.sees_case`; never NULL, so that it can be turned round."""
+    asked = func.coalesce(case.asked_team, "")
+    return or_(case.agent.is_(None), case.agent == sight.agent, case.team.in_(sight.teams), asked.in_(sight.teams))

@@ -184,29 +184,29 @@ def _those(states: Sequence[DraftState], network: str | None, agent: str | None)
 
 def to_route(tx: Transaction, *, network: str | None = None, limit: int | None = None) -> list[Heard]:
     """Mentions that the policy leaves to a person to route and nobody has put into a case, as the queue has them."""
-    return _all_heard(tx, _to_route(network).order_by(t.decisions.c.queue_at, t.mentions.c.id).limit(limit))
+    return _all_heard(tx, _to_route(tx, network).order_by(t.decisions.c.queue_at, t.mentions.c.id).limit(limit))
 
 
 def set_aside(tx: Transaction, *, network: str | None = None, limit: int | None = None) -> list[Heard]:
     """Mentions that a stage could not handle, with what it said; who was not decided about waits since it was heard."""
     place = func.coalesce(t.decisions.c.queue_at, t.mentions.c.heard_at)
-    return _all_heard(tx, _set_aside(network).order_by(place, t.mentions.c.id).limit(limit))
+    return _all_heard(tx, _set_aside(tx, network).order_by(place, t.mentions.c.id).limit(limit))
 
 
 def how_many_to_route(tx: Transaction, *, network: str | None = None) -> int:
     """How many `to_route` would give without a limit."""
-    return int(tx.scalar(_to_route(network).with_only_columns(func.count(t.mentions.c.id.distinct()))) or 0)
+    return int(tx.scalar(_to_route(tx, network).with_only_columns(func.count(t.mentions.c.id.distinct()))) or 0)
 
 
 def how_many_set_aside(tx: Transaction, *, network: str | None = None) -> int:
     """How many `set_aside` would give without a limit."""
-    return int(tx.scalar(_set_aside(network).with_only_columns(func.count(t.mentions.c.id.distinct()))) or 0)
+    return int(tx.scalar(_set_aside(tx, network).with_only_columns(func.count(t.mentions.c.id.distinct()))) or 0)
 
 
 def how_many_undrafted(tx: Transaction, *, network: str | None = None) -> dict[Urgency | None, int]:
     """How many `undrafted` would give without a limit, by their urgency; None: not decided yet."""
     urgency = t.decisions.c.urgency
-    query = _undrafted(network).with_only_columns(urgency, func.count(t.mentions.c.id.distinct()).label("many"))
+    query = _undrafted(tx, network).with_only_columns(urgency, func.count(t.mentions.c.id.distinct()).label("many"))
     return {
         Urgency(row.urgency) if row.urgency else None: row.many for row in tx.execute(query.group_by(urgency)).all()
     }
@@ -217,30 +217,30 @@ def networks(tx: Transaction) -> set[str]:
     return set(tx.scalars(select(t.mentions.c.network).distinct()))
 
 
-def _to_route(network: str | None) -> Select[Any]:
+def _to_route(tx: Transaction, network: str | None) -> Select[Any]:
     in_a_case = select(t.case_mentions.c.case_id).where(t.case_mentions.c.mention_id == t.mentions.c.id).exists()
-    return _heard(network, t.decisions.c.escalate_to).where(
+    return _heard(tx, network, t.decisions.c.escalate_to).where(
         t.decisions.c.needs_routing, t.mentions.c.state == MentionState.DECIDED.value, ~in_a_case
     )
 
 
-def _set_aside(network: str | None) -> Select[Any]:
-    return _heard(network, t.mentions.c.trouble).where(
+def _set_aside(tx: Transaction, network: str | None) -> Select[Any]:
+    return _heard(tx, network, t.mentions.c.trouble).where(
         t.mentions.c.trouble.is_not(None), t.mentions.c.state != MentionState.GONE.value
     )
 
 
 def undrafted(tx: Transaction, *, network: str | None = None, limit: int | None = None) -> list[Heard]:
     """Mentions for which no reply was ever proposed, newest first, with why."""
-    query = _undrafted(network).order_by(t.mentions.c.id.desc()).limit(limit)
+    query = _undrafted(tx, network).order_by(t.mentions.c.id.desc()).limit(limit)
     more = (t.mentions.c.state, t.mentions.c.unanswerable, t.decisions.c.ignored, t.decisions.c.trace)
     rows = tx.execute(query.add_columns(*more)).all()
     return [_one_heard(row, _why_undrafted(row)) for row in rows]
 
 
-def _undrafted(network: str | None) -> Select[Any]:
+def _undrafted(tx: Transaction, network: str | None) -> Select[Any]:
     drafted = select(t.drafts.c.id).where(t.drafts.c.mention_id == t.mentions.c.id).exists()
-    return _heard(network, t.decisions.c.ignored).where(~drafted)
+    return _heard(tx, network, t.decisions.c.ignored).where(~drafted)
 
 
 def _why_undrafted(row: Row[Any]) -> str:
@@ -255,7 +255,7 @@ def _why_undrafted(row: Row[Any]) -> str:
     return str(stops[0].get("reason") or stops[0].get("guard", "")) if stops else "no rule wants a reply"
 
 
-def _heard(network: str | None, why: ColumnElement[Any]) -> Select[Any]:
+def _heard(tx: Transaction, network: str | None, why: ColumnElement[Any]) -> Select[Any]:
     mine = [
         t.mentions.c.id.label("mention_id"),
         t.mentions.c.network,
@@ -271,6 +271,7 @@ def _heard(network: str | None, why: ColumnElement[Any]) -> Select[Any]:
     ]
     decided = and_(t.decisions.c.mention_id == t.mentions.c.id, t.decisions.c.revision == t.mentions.c.revision)
     query = select(*mine).join(t.accounts, t.accounts.c.id == t.mentions.c.account_id).outerjoin(t.decisions, decided)
+    query = query.where(*sight.heard(tx))
     return query.where(t.mentions.c.network == network) if network else query
 
 
@@ -305,7 +306,7 @@ def said_before(tx: Transaction, mention: Mention, *, limit: int) -> list[Said]:
         )
         .join(t.accounts, t.accounts.c.id == t.mentions.c.account_id)
         .where(*same, t.mentions.c.id != mention.id, t.mentions.c.posted_at <= mention.posted_at)
-        .where(t.mentions.c.state != MentionState.GONE.value)
+        .where(t.mentions.c.state != MentionState.GONE.value, *sight.heard(tx))
         .order_by(t.mentions.c.posted_at.desc(), t.mentions.c.id.desc())
         .limit(limit)
     )
@@ -313,7 +314,7 @@ def said_before(tx: Transaction, mention: Mention, *, limit: int) -> list[Said]:
         select(t.drafts.c.text, t.drafts.c.sent_at, t.drafts.c.posted_id)
         .join(t.mentions, t.mentions.c.id == t.drafts.c.mention_id)
         .where(*same, t.drafts.c.state == DraftState.SENT.value, t.drafts.c.mention_id != mention.id)
-        .where(t.drafts.c.sent_at <= mention.posted_at, t.drafts.c.text != "")
+        .where(t.drafts.c.sent_at <= mention.posted_at, t.drafts.c.text != "", *sight.read(tx))
         .order_by(t.drafts.c.sent_at.desc())
         .limit(limit)
     )

@@ -16,7 +16,7 @@ import pytest
 from openpyxl.workbook import Workbook
 
 from listener.desk import codes, suggestions
-from listener.store import audit
+from listener.store import audit, policies
 from tests.listener.commands.desk_world import DANGEROUS, DeskWorld
 
 ROOT = Path(__file__).parents[3]
@@ -314,6 +314,19 @@ def test_consent_is_noted_and_shown(world: DeskWorld) -> None:
     assert "is what the record says" in refused(world, "consent", "C1", "marketing", "--withdrawn")
     assert "still to come" in refused(world, "consent", "C1", "marketing", "--given", "--on", "2099-01-01")
     assert "Name the purpose" in refused(world, "consent", "C1", "marketing")
+
+
+def test_what_may_be_offered_is_shown_in_full(world: DeskWorld) -> None:
+    text = "Fibra 1 Gb al precio de 600 durante un año, sin permanencia y con router nuevo"
+    head = "name: s\nlanguage: es\nteams: {care: {}}\ndefault_team: care\nrules: []\n"
+    with world.store.write() as tx:
+        rules = f"{head}offers: {{fibra: {{text: {{es: '{text}'}}, when: {{customer.tier: gold}}}}}}\n"
+        policies.activate(tx, version="p2", text=rules, by="test", now=world.clock())
+    world.run("customer", "add", "C1", "--name", "Ana", "--tier", "gold")
+    assert ask(world, "show", "C1")["offers"] == [{"name": "fibra", "text": text, "because": "customer.tier gold"}]
+    shown = " ".join(printed(world, "show", "C1").split())
+    assert f"fibra {text} (customer.tier gold)" in shown
+    assert ask(world, "show", "C1")["products"] == []
 
 
 def test_notes_stand_with_the_record(world: DeskWorld) -> None:
