@@ -231,7 +231,10 @@ def _prepare(
     fields(
         [
             ("who", whose),
-            ("phone", (number or "nobody knows; ask for it in private") if channel is Channel.PHONE else ""),
+            (
+                "phone",
+                (number or "none that may be used is known; ask for it in private") if channel is Channel.PHONE else "",
+            ),
             ("speaks", begun.language),
         ]
     )

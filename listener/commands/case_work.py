@@ -90,8 +90,11 @@ def _move(app: App, ref: str, to: CaseState, text: str | None, as_json: bool, *,
             desk.move(tx, part, to, by=app.actor, now=app.now(), moved=moved, note=note)
     said = f"{found.reference} is {found.state}."
     if live and to is CaseState.RESOLVED:
-        verb = "are" if with_children else "were told, and are not"
-        said = f"{found.reference} is {found.state}; {len(live)} that are a part of it {verb}."
+        parts = "its part" if len(live) == 1 else f"its {len(live)} parts"
+        also = f"and so {'is' if len(live) == 1 else 'are'} {parts}"
+        said = (
+            f"{found.reference} is {found.state}, {also if with_children else f'which {parts} heard; open as before'}."
+        )
     done(app, found, said, as_json)
 
 

@@ -39,7 +39,7 @@ def add(app: App, /, *, ref: str, again: bool, as_json: bool, **columns: str) ->
         if customers.known(tx, [person.reference]):
             raise AlreadyDone(f"There is a customer {person.reference!r} already; see `escucha customer show`.")
         edit = people.merged(person, None)
-        known_by = [("reference", person.reference), ("mail", str(edit.values.get("email") or ""))]
+        known_by = erasures.names_of(person.reference, edit.values.get("email"))
         if again:
             erasures.readmit(tx, known_by)
         elif erased := erasures.suppressed(tx, known_by):

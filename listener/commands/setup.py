@@ -12,6 +12,8 @@ from listener.commands.app import App, pass_app
 from listener.errors import Mistake
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from listener.config import Config
 
 TEMPLATE = """\
@@ -139,8 +141,10 @@ def show(app: App, as_json: bool) -> None:
         return
     output.say(f"From {told.pop('file')} and the environment:")
     accounts, alerts, sources = told.pop("accounts"), told.pop("alerts"), told.pop("sources")
+    crms = told.pop("crm")
     sections = [*told.items(), *((f"accounts.{name}", values) for name, values in accounts.items())]
     sections += [(f"alerts.{name}", values) for name, values in alerts.items()]
+    sections += [(f"crm.{name}", values) for name, values in crms.items()]
     for section, values in [*sections, *(("sources", source) for source in sources)]:
         output.say()
         output.heading(f"[{section}]")
@@ -148,6 +152,12 @@ def show(app: App, as_json: bool) -> None:
 
 
 SHOWN = ("brand", "database", "policy", "cases", "audit", "retention", "daemon")  # sections of which each key is told
+
+
+def _host_alone(settings: BaseModel) -> dict[str, str]:
+    """Of an address that news go to only the host, for the rest may be secret."""
+    url = getattr(settings, "url", None)
+    return {"url": urlsplit(url).hostname or ""} if url else {}
 
 
 def shown(settings: Config) -> dict[str, Any]:
@@ -169,6 +179,10 @@ def shown(settings: Config) -> dict[str, Any]:
         "alerts": {
             name: {**target.model_dump(exclude_defaults=True), **({"webhook": target.place} if target.webhook else {})}
             for name, target in settings.alerts.items()
+        },
+        "crm": {
+            name: {"system": each.kind, **each.settings.model_dump(exclude_defaults=True), **_host_alone(each.settings)}
+            for name, each in settings.crm.items()
         },
         "sources": [dict(source) for source in settings.sources],
     }

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 from listener import reach, references
-from listener.config.targets import Target
+from listener.config.targets import TELLING, Target
 from listener.types import Mode
 
 FILE_NAME = "escucha.toml"
@@ -344,6 +344,9 @@ class Config:
         held = (value for place in places for value in dict(place.settings).values())
         values = [value.get_secret_value() for value in held if isinstance(value, SecretStr)]
         values += [value for target in self.alerts.values() for value in target.secrets()]
+        for url in filter(None, (getattr(system.settings, "url", None) for system in self.crm.values())):
+            parts = urlsplit(url)
+            values += [text for text in (parts.path, parts.query) if len(text) >= TELLING]
         values += [self.audit.key.get_secret_value()] if self.audit.key else []
         return [value for value in (*values, password_of(self.database.url)) if value and value != STAND_IN]
 

@@ -36,6 +36,7 @@ TRIES = 5  # wrong codes of one account within a day; more are not looked at
 IN_ONE = 3  # codes in one mention that are looked at
 
 _TAKEN_FOR = str.maketrans({"B": "8", "G": "6", "S": "5", "Z": "2"})
+_NEVER_LETTERS = frozenset("3479")  # digits that nobody reads for a letter: one of them is in every code
 _READ = f"[{SYMBOLS}BGSZ]{{{LENGTH // 2}}}"
 _GAP = r"[\s\-\u2010-\u2015\u2212_.]?"
 # Looked for at every place: a word of five letters in front of a code must not take its first half.
@@ -48,7 +49,7 @@ def new_code() -> str:
     while True:
         body = "".join(secrets.choice(SYMBOLS) for _ in range(LENGTH - 1))
         digits = sum(symbol.isdigit() for symbol in body)
-        if 2 <= digits <= LENGTH - 3:
+        if 2 <= digits <= LENGTH - 3 and not _NEVER_LETTERS.isdisjoint(body):
             return written(body + _check(body))
 
 

@@ -15,7 +15,7 @@ from listener.desk.columns import AS_IT_IS, Layout
 from listener.desk.people import Person
 from listener.errors import Mistake
 from listener.escapes import visible
-from listener.store import Transaction, audit, crm_in, customers, field_types
+from listener.store import Transaction, audit, crm_in, customers, erasures, field_types
 from listener.store.crm_in import Known
 from listener.store.crm_out import ORIGIN
 from listener.store.field_types import FieldType
@@ -104,6 +104,13 @@ def _lose(tx: Transaction, system: str, was: Known | None, done: Taken, *, by: s
     done.deleted += 1
 
 
+def _erased(tx: Transaction, fresh: Sequence[Person]) -> dict[str, datetime]:
+    """Who of them was erased, and when: a CRM that still knows them brings nobody back in silence."""
+    told = {each.reference: erasures.names_of(each.reference, each.values.get("email")) for each in fresh}
+    found = erasures.suppressed(tx, [name for names in told.values() for name in names])
+    return {reference: found[name] for reference, names in told.items() for name in names if name in found}
+
+
 def _write(
     tx: Transaction,
     system: str,
@@ -114,13 +121,17 @@ def _write(
     now: datetime,
 ) -> None:
     before = customers.known(tx, {person.reference for _, person, _ in news})
+    erased = _erased(tx, [person for _, person, _ in news if person.reference not in before])
     usable = []
     for record, person, digest in news:
-        if person.reference in before or person.values.get("name"):
+        trouble = "" if person.reference in before or person.values.get("name") else "The name is missing."
+        if since := erased.get(person.reference):
+            trouble = f"{people.erased(since)}: escucha customer add {person.reference} --again"
+        if not trouble:
             usable.append((record, person, digest))
         else:
             done.unusable += 1
-            done.problems = _first({**done.problems, record.id: "The name is missing."})
+            done.problems = _first({**done.problems, record.id: trouble})
     persons = {person.reference: person for _, person, _ in usable}
     numbers = {reference: customer.id for reference, customer in before.items()}
     more = {numbers[name]: each.more for name, each in persons.items() if name in numbers and each.more}

@@ -158,7 +158,7 @@ class Import:
     ) -> dict[str, tuple[Record, Person]]:
         """Those lines that bring back nobody who was erased; the others are rejected, for a person to say."""
         told = {
-            reference: [("reference", reference), ("mail", str(person.values.get("email") or ""))]
+            reference: erasures.names_of(reference, person.values.get("email"))
             for reference, (_, person) in latest.items()
             if reference not in stored
         }

@@ -106,7 +106,7 @@ def relink(
     link = None if claim.account_id is None else links.taken_back(tx, customer, claim.account_id)
     if claim.account_id is None or link is None:
         raise NotFound(
-            f"@{bare} on {network} was never linked to {customer.reference}; `escucha customer link` does that."
+            f"@{bare} on {network} was not linked to {customer.reference} before; `escucha customer link` does that."
         )
     why = f"the account is {customer.reference}'s after all"
     links.put_back(tx, link, customer=customer, by=by, now=now)

@@ -110,6 +110,11 @@ def _erasure(row: Row[Any]) -> Erasure:
 # --- whom nothing brings back ---
 
 
+def names_of(reference: str, mail: object) -> list[tuple[str, str]]:
+    """By what an import would bring somebody back: their reference, and their e-mail address where there is one."""
+    return [("reference", reference), *([("mail", str(mail))] if mail else [])]
+
+
 def suppress(tx: Transaction, erasure: Erasure, told: Iterable[tuple[str, str]]) -> None:
     """Lets no import bring back whoever has one of these: ("reference", …) or ("mail", …)."""
     pepper = _made_pepper(tx)

@@ -12,12 +12,19 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from connectors.webhooks import signature
+from listener import store as stores
+from listener.store import crm_out
+from tests.servers.salesforce import KEY as KEY_OF_APP
+from tests.servers.salesforce import SECRET as SECRET_OF_APP
+from tests.servers.salesforce import Salesforce, make_certificate
 from tests.servers.webhook import Receiver
 
 pytestmark = pytest.mark.slow
@@ -101,6 +108,32 @@ def post(url: str, said: Any, event: str) -> tuple[int, dict[str, Any]]:
     except urllib.error.HTTPError as refused:
         with refused:
             return refused.code, json.load(refused)
+
+
+def test_a_push_killed_after_salesforce_took_it_says_the_same_again(tmp_path: Path) -> None:
+    make_certificate(tmp_path)
+    with Salesforce(tmp_path) as org:
+        ana = org.contact("Ana", Email="old@example.org")
+        company = Company(tmp_path, "http://127.0.0.1:9/")
+        settings = '[crm.sf]\nsystem = "salesforce"\ndomain = "brand.my"\nsends = ["customers"]\n'
+        (tmp_path / "escucha.toml").write_text(settings, encoding="utf-8")
+        secrets = {"ESCUCHA_CRM__SF__CONSUMER_KEY": KEY_OF_APP, "ESCUCHA_CRM__SF__CONSUMER_SECRET": SECRET_OF_APP}
+        company.environment |= {**org.environment, **secrets}
+        company("crm", "pull")
+        company("customer", "edit", ana, "--email", "new@example.org")
+        command = [sys.executable, "-m", "cli", "crm", "push"]
+        pushing = subprocess.Popen(command, cwd=tmp_path, env=company.environment)
+        org.meanwhile = lambda: os.kill(pushing.pid, signal.SIGKILL)
+        assert pushing.wait(60) == -signal.SIGKILL
+        org.meanwhile = lambda: None
+        with closing(stores.open(f"sqlite:///{tmp_path / 'escucha.db'}")) as store, store.write() as tx:
+            again = crm_out.claim(tx, "sf", now=datetime.now(UTC) + timedelta(minutes=3), at_once=True)
+            assert again is not None
+            crm_out.not_sent(tx, again, reason="test", again=datetime.now(UTC), now=datetime.now(UTC))
+        company("crm", "push")
+        told = [fields for path, fields in org.upserts if path.startswith("Contact/")]
+        assert told == [{"Email": "new@example.org", "Phone": None}] * 2
+        assert company.waiting() == 0
 
 
 def test_a_crm_posts_and_is_told(tmp_path: Path) -> None:

@@ -296,6 +296,10 @@ def test_an_address_that_must_not_be_used_is_not(world: DeskWorld) -> None:
     told = refused(world.run("case", "continue", ref, "--by", "mail", "--to", "ana@hogar.example"))
     assert "consent for care was withdrawn" in told
     assert "+34 600 555 444" in world.run("case", "continue", ref, "--by", "phone").output
+    world.run("customer", "contact", "C-7", "phone", "+34 600 555 444", "--do-not-use")
+    told = world.run("case", "continue", ref, "--by", "phone").output
+    assert "none that may be used is known" in told
+    assert "600 555 444" not in told
 
 
 def case(world: DeskWorld, reference: str) -> dict[str, object]:

@@ -166,13 +166,13 @@ def test_a_part_is_told_and_stays_open_unless_asked(world: DeskWorld) -> None:
     assert [each["reference"] for each in ask(world, "children", incident)["children"]] == [first, second]
     assert first in printed(world, "children", incident)
     shown = line(printed(world, "resolve", incident, "--note", "The line is back"))
-    assert shown == f"{incident} is resolved; 2 that are a part of it were told, and are not."
+    assert shown == f"{incident} is resolved, which its 2 parts heard; open as before."
     part = printed(world, "show", first)
     assert f"{incident}, which it is a part of, is resolved, by ana" in part
     assert "The line is back" in part
     assert ask(world, "show", first)["state"] == "open"
     printed(world, "reopen", incident)
-    assert "2 that are a part of it are." in line(printed(world, "resolve", incident, "--with-children"))
+    assert "is resolved, and so are its 2 parts." in line(printed(world, "resolve", incident, "--with-children"))
     assert {ask(world, "show", each)["state"] for each in (first, second)} == {"resolved"}
 
 

@@ -90,6 +90,17 @@ def test_who_is_in_which_crm(erp: Run) -> None:
     assert read(erp("customer", "show", "C-1", "--json"))["crm"][0]["record"] == "r7"
 
 
+def test_the_settings_are_shown_without_secrets(escucha: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = SETTINGS.replace("{url}", "https://erp.example/hooks/0123456789abcdef")
+    Path("escucha.toml").write_text(text, encoding="utf-8")
+    monkeypatch.setenv("ESCUCHA_CRM__ERP__SECRET", SECRET)
+    said = escucha("config", "show").stdout + escucha("config", "show", "--json").stdout
+    assert "[crm.erp]" in said
+    assert "erp.example" in said
+    assert "0123456789abcdef" not in said
+    assert SECRET not in said
+
+
 def test_who_posts_is_not_asked(erp: Run) -> None:
     refused = erp("crm", "pull", "erp")
     assert refused.exit_code == 2

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select, update
 
 from listener.desk import cases as desk_cases
+from listener.desk import crm_records, erasing
 from listener.desk import customers as desk_customers
-from listener.desk import erasing
 from listener.desk import records as desk_records
 from listener.errors import AlreadyDone, Mistake, NotFound
 from listener.store import (
@@ -34,7 +34,7 @@ from listener.store import (
 )
 from listener.store import tables as t
 from listener.store.customers import Edit
-from listener.types import DraftState, LinkBasis
+from listener.types import CrmRecord, DraftState, LinkBasis
 from tests.listener.commands.desk_world import DeskWorld
 
 ROOT = Path(__file__).parents[3]
@@ -506,3 +506,18 @@ def test_what_a_household_shares_stays_with_who_is_left(world: DeskWorld) -> Non
     with world.store.read() as tx:
         left = customers.get(tx, luis.reference)
     assert (left.name, left.email, left.phone) == tuple(shared.values())
+
+
+def test_no_crm_brings_them_back_in_silence(world: DeskWorld) -> None:
+    ana, _ = people(world)
+    erase(world, ana.reference)
+    naming = {"Id": "reference", "Name": "name", "Email": "email"}
+    known = [
+        CrmRecord(id="1", values={"Id": ana.reference, "Name": "Ana"}),
+        CrmRecord(id="2", values={"Id": "C-9", "Name": "Ana", "Email": f"{ana.bird}@mail.example"}),
+        CrmRecord(id="3", values={"Id": "C-10", "Name": "Eva"}),
+    ]
+    with world.store.write() as tx:
+        taken = crm_records.take(tx, "salesforce", naming, known, by="crm", now=world.clock())
+    assert (taken.added, taken.unusable) == (1, 2)
+    assert f"escucha customer add {ana.reference} --again" in taken.problems["1"]
