@@ -18,6 +18,7 @@ from listener.errors import Mistake, NotFound, PolicyProblem
 from listener.store import (
     Transaction,
     attachments,
+    case_counts,
     cases,
     codes,
     continuing,
@@ -162,7 +163,7 @@ def _gather(tx: Transaction, mention: Mention, draft: Draft | None, *, actor: st
         decision=made[0] if made else None,
         understanding=decisions.understanding_of(tx, mention.id),
         customer=customer,
-        open_cases=cases.open_count(tx, customer.id) if customer else 0,
+        open_cases=case_counts.open_count(tx, customer.id) if customer else 0,
         case=case,
         before=tuple(waiting.said_before(tx, mention, limit=before)),
         earlier=tuple(mentions.earlier_texts(tx, mention.id)),

@@ -117,20 +117,33 @@ def verify(tx: Transaction, *, keys: Mapping[str, bytes], expected: Anchor | Non
     start = _Walk(before=chain.ORIGIN, number=0)
     fault: Fault | None
     if first > 1:
-        said = select(columns.detail).where(columns.action == PRUNED).order_by(columns.id.desc()).limit(1)
-        detail = tx.scalar(said)
-        if not detail or detail.get("up_to") != first - 1:
+        detail = _pruned(tx)
+        if detail.get("up_to") != first - 1 or not isinstance(detail.get("hash"), str):
             until = f"1 to {first - 1} are" if first > 2 else "1 is"
             fault = Fault(number=1, kind=Tampering.REMOVED, text=f"{until} missing, and nothing says why")
             return _verdict(start, start, first, expected, fault)
         start = _Walk(before=detail["hash"], number=first - 1)
     walk = _Walk(before=start.before, number=start.number)
-    fault = _follow(tx, walk, keys, newest, expected) or _end(tx, walk, newest, expected)
+    try:
+        fault = _follow(tx, walk, keys, newest, expected) or _end(tx, walk, newest, expected)
+    except auditing.Unreadable as unreadable:
+        fault = Fault(number=unreadable.number, kind=Tampering.CHANGED, text="it is no entry any more")
     unexplained = walk.emptied - walk.explained
     if unexplained and (fault is None or min(unexplained) < fault.number):
         text = "its words are gone, and no entry says that they were erased"
         fault = Fault(number=min(unexplained), kind=Tampering.EMPTIED, text=text)
     return _verdict(walk, start, first, expected, fault)
+
+
+def _pruned(tx: Transaction) -> Mapping[str, Any]:
+    """What the newest entry about older ones that were let go says; empty where it says nothing."""
+    columns = t.audit.c
+    said = select(columns.detail).where(columns.action == PRUNED).order_by(columns.id.desc()).limit(1)
+    try:
+        detail = tx.scalar(said)
+    except ValueError:
+        return {}
+    return detail if isinstance(detail, dict) else {}
 
 
 def _verdict(walk: _Walk, start: _Walk, first: int, expected: Anchor | None, fault: Fault | None) -> Verdict:
@@ -167,10 +180,18 @@ def _follow(
         if not row.salt:
             walk.emptied.add(row.id)
         elif row.action == EMPTIED:
-            walk.explained.update(numbers(row.detail["entries"]))
+            walk.explained.update(_explained(row))
         if fault := _against(walk, expected):
             return fault
     return None
+
+
+def _explained(row: Any) -> list[int]:
+    """Of which entries it says that their words were erased; its own hash needs not have been checked."""
+    try:
+        return numbers(row.detail["entries"])
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise auditing.Unreadable(row.id) from None
 
 
 def _may_change_key(walk: _Walk, row: Any) -> bool:
@@ -215,10 +236,13 @@ def _span(first: int, last: int, what: str) -> str:
     return f"it is {what}" if first == last else f"{first} to {last} are {what}"
 
 
-def _hash(row: Any, before: str, number: int, keys: Mapping[str, bytes]) -> str:
-    """What the row's hash would be in that place."""
-    words = chain.digest(row.salt, row.subject, row.detail) if row.salt else row.digest or ""
-    return chain.link(before, number, keys.get(row.key, b""), at=row.at, by=row.by, action=row.action, words=words)
+def _hash(row: Any, before: str, number: int, keys: Mapping[str, bytes]) -> str | None:
+    """What the row's hash would be in that place; None where it holds what no entry can."""
+    try:
+        words = chain.digest(row.salt, row.subject, row.detail) if row.salt else row.digest or ""
+        return chain.link(before, number, keys.get(row.key, b""), at=row.at, by=row.by, action=row.action, words=words)
+    except (ValueError, TypeError, AttributeError):
+        return None
 
 
 def _diagnose(tx: Transaction, walk: _Walk, row: Any, keys: Mapping[str, bytes], newest: Anchor) -> Fault:

@@ -106,3 +106,9 @@ def test_waiting_grows_to_an_hour_and_no_further() -> None:
 def test_what_would_be_guessed_is_refused(words: str) -> None:
     with pytest.raises(Mistake):
         passwords.check(words, "ana ruiz")
+
+
+def test_a_name_of_two_letters_stands_in_many_a_good_password() -> None:
+    assert passwords.check("limones azules en flor", "Li")
+    with pytest.raises(Mistake, match="guessed"):
+        passwords.check("limones de luisa en flor", "luis")

@@ -157,6 +157,54 @@ def test_tampering_is_found_and_named(
     assert found.checked == (number - 1 if kind is not Tampering.REMOVED or number > 1 else 0)
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "salt = 'zz'",
+        "salt = 'zz', hash = ''",
+        "salt = 'ñ'",
+        "detail = 'nix'",
+        "detail = '[]'",
+        "detail = 'null'",
+        "at = 'nix'",
+        "\"by\" = x'ff00'",
+        "subject = x'ff'",
+    ],
+)
+def test_what_is_no_entry_any_more_is_named_and_not_stumbled_over(tmp_path: Path, said: str) -> None:
+    """SQLite keeps anything in any column; whoever writes nonsense must not make the proof end in a traceback."""
+    opened = stores.open(f"sqlite:///{tmp_path / 'escucha.db'}")
+    write(opened, 5)
+    sql(opened, f"UPDATE audit SET {said} WHERE id = 3")
+    found = verdict(opened).fault
+    assert (found.number, found.kind) == (3, Tampering.CHANGED)
+    opened.close()
+
+
+def test_an_entry_under_a_key_that_is_not_here_must_say_what_was_erased(tmp_path: Path) -> None:
+    opened = stores.open(f"sqlite:///{tmp_path / 'escucha.db'}")
+    opened.audit_key = KEY
+    write(opened, 3)
+    sql(opened, "UPDATE audit SET action = 'audit.emptied' WHERE id = 2")
+    found = verdict(opened).fault
+    assert (found.number, found.kind) == (2, Tampering.CHANGED)
+    opened.close()
+
+
+def test_an_entry_that_lets_older_ones_go_must_say_with_what_they_ended(tmp_path: Path) -> None:
+    opened = stores.open(f"sqlite:///{tmp_path / 'escucha.db'}")
+    write(opened, 5)
+    for detail in ('{"up_to": 2}', "[]", "nix"):
+        sql(
+            opened,
+            "DELETE FROM audit WHERE id <= 2",
+            f"UPDATE audit SET action = 'audit.pruned', detail = '{detail}' WHERE id = 4",
+        )
+        found = verdict(opened).fault
+        assert (found.number, found.kind) == (1, Tampering.REMOVED)
+    opened.close()
+
+
 def test_words_emptied_in_the_chains_own_way_but_without_a_word_are_found(store: Store) -> None:
     write(store, 12)
     with store.read() as tx:
