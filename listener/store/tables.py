@@ -609,6 +609,7 @@ link_tries = Table(  # what came of each code that somebody wrote to us, right o
     Column("at", Moment, nullable=False),
     UniqueConstraint("mention_id", "revision"),
     Index(None, "account_id", "at"),
+    Index(None, "at"),
 )
 
 link_suggestions = Table(  # an account, or another record, that may be the customer's, for a person to say

@@ -639,6 +639,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("link_tries", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_link_tries_account_id_at"), ["account_id", "at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_link_tries_at"), ["at"], unique=False)
         batch_op.create_index(batch_op.f("ix_link_tries_link_code_id"), ["link_code_id"], unique=False)
 
     op.create_table(
