@@ -21,6 +21,7 @@ from listener.store import (
     case_counts,
     cases,
     codes,
+    continuing,
     customers,
     decisions,
     inbox,
@@ -84,6 +85,7 @@ class Card:
     articles: tuple[Suggestion, ...] = ()
     may_be: tuple[suggestions.Suggestion, ...] = ()  # whose account it may be
     code: Tried | None = None  # what came of a one-time code in it
+    stranger: bool = False  # whether it is in a case of somebody who is not known to be its author
 
     @property
     def dangers(self) -> tuple[str, ...]:
@@ -171,6 +173,7 @@ def _gather(tx: Transaction, mention: Mention, draft: Draft | None, *, actor: st
         made_from=made_from.of_drafts(tx, [draft.id]).get(draft.id) if draft else None,
         may_be=() if customer else tuple(suggestions.waiting(tx, account_id=mention.account_id, limit=MAY_BE)),
         code=codes.last_tried(tx, mention.id),
+        stranger=case is not None and mention.id in continuing.strangers(tx, case),
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from click.testing import Result
+from sqlalchemy import text
 
 from listener.commands import permitted
 from listener.commands.app import App
@@ -310,6 +311,23 @@ def test_an_edit_keeps_what_somebody_else_changed_meanwhile(desk: Desk, monkeypa
     assert desk.by("marta", "user", "edit", "luis", "--skill", "roaming").exit_code == 0
     told = json.loads(desk.by("", "user", "show", "luis", "--json").stdout)
     assert (told["roles"], told["skills"]) == (["agent"], ["roaming"])
+
+
+def test_a_copy_of_everything_is_for_whoever_keeps_the_machine(desk: Desk) -> None:
+    """It holds every customer and every direct message, which an agent's token must not open."""
+    copy = desk.folder / "copy.db"
+    for role in ("agent", "moderator", "marketing"):
+        refused(desk.by(desk.joins(role, "--role", role), "db", "backup", str(copy)), "for supervisor or admin")
+    assert not copy.exists()
+    assert desk.by("", "db", "backup", str(copy)).exit_code == 0
+    copy.unlink()
+    desk.joins("marta", "--role", "admin")
+    assert desk.by("", "user", "edit", "ana", "--os-user", "somebody-else").exit_code == 0
+    assert desk.by("", "db", "backup", str(copy)).exit_code == 0  # no user here: the machine's own timer
+    copy.unlink()
+    with desk.store.write() as tx:
+        tx.execute(text("UPDATE alembic_version SET version_num = '0000'"))
+    assert desk.by("", "db", "backup", str(copy)).exit_code == 0  # before an upgrade nobody can be known
 
 
 def test_passwords_are_set_and_checked(desk: Desk) -> None:
