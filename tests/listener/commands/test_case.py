@@ -120,6 +120,7 @@ def test_another_mention_joins_unless_a_new_case_is_wanted(world: DeskWorld) -> 
     number = world.hears()
     assert f"M{number} joins {first}" in " ".join(printed(world, "open", str(number)).split())
     assert f"M{number} is in {first} already, opened by ana." in refused(world, "open", str(number))
+    assert f"`escucha case split {first} M{number}` takes it out" in refused(world, "open", str(number), "--new")
     assert opened(world, "--new") != first
 
 
@@ -231,6 +232,7 @@ def test_one_case_shows_everything_in_one_time_line(world: DeskWorld) -> None:
     assert places == sorted(places)
     assert "open, 60 % complete" in shown
     assert "network, nobody yet" in shown
+    assert case.reference in printed(world, "show", *case.reference.removeprefix("ES-").split("-"))  # unquoted
     told = ask(world, "show", case.reference)
     own = {"assignment", "warned", "steps", "children", "merged", "timeline", "context"}
     assert set(told) == CASE_KEYS | own
