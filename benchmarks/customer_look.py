@@ -122,7 +122,13 @@ def _consent(n: int) -> dict[str, Any]:
 
 
 def _account(n: int) -> dict[str, Any]:
-    who = {"network": "mastodon", "external_id": f"id{n}", "handle": f"c{n}@social.example", "display_name": "Ana"}
+    who = {
+        "network": "mastodon",
+        "external_id": f"id{n}",
+        "handle": f"c{n}@social.example",
+        "folded": f"c{n}@social.example",
+        "display_name": "Ana",
+    }
     return {**who, "bot": False, "opted_out": False, "first_seen_at": NOW, "contacts": []}
 
 

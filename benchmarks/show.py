@@ -72,8 +72,8 @@ def fill(path: Path, total: int) -> int:
     put(
         link,
         "accounts",
-        ((n + 1, "sandbox", f"id{n}", f"p{n}") for n in range(people)),
-        ("id", "network", "external_id", "handle"),
+        ((n + 1, "sandbox", f"id{n}", f"p{n}", f"p{n}") for n in range(people)),
+        ("id", "network", "external_id", "handle", "folded"),
     )
     put(
         link,

@@ -19,7 +19,7 @@ from listener.commands import case_clocks, case_continue, looking, suggested
 from listener.commands.app import App
 from listener.commands.customer_show import owed_in_words, paid_in_words, since_in_words
 from listener.commands.customer_suggestions import who
-from listener.commands.drawing import WIDEST, articles_of, label, name_of, standing
+from listener.commands.drawing import STRANGER, WIDEST, articles_of, label, name_of, standing
 from listener.commands.output import ago, clip, counted, show, spell
 from listener.desk.context import Context
 from listener.errors import PolicyProblem
@@ -170,6 +170,10 @@ def _suggested(context: Context, now: datetime, width: int) -> list[Text]:
     lines = []
     for draft in context.suggested:
         lines += [Text(clip(f"D{draft.id} {standing(draft, now)}", width), style="bold")]
+        if draft.mention_id in context.strangers:
+            lines += [
+                Text(clip(f"answers M{draft.mention_id}, {STRANGER}", 2 * width), style="yellow", overflow="fold")
+            ]
         lines += [Text(clip(draft.text[:2000], 2 * width), overflow="fold")]
     return lines
 

@@ -18,8 +18,10 @@ from listener.errors import Mistake, NotFound, PolicyProblem
 from listener.store import (
     Transaction,
     attachments,
+    case_counts,
     cases,
     codes,
+    continuing,
     customers,
     decisions,
     inbox,
@@ -83,6 +85,7 @@ class Card:
     articles: tuple[Suggestion, ...] = ()
     may_be: tuple[suggestions.Suggestion, ...] = ()  # whose account it may be
     code: Tried | None = None  # what came of a one-time code in it
+    stranger: bool = False  # whether it is in a case of somebody who is not known to be its author
 
     @property
     def dangers(self) -> tuple[str, ...]:
@@ -160,7 +163,7 @@ def _gather(tx: Transaction, mention: Mention, draft: Draft | None, *, actor: st
         decision=made[0] if made else None,
         understanding=decisions.understanding_of(tx, mention.id),
         customer=customer,
-        open_cases=cases.open_count(tx, customer.id) if customer else 0,
+        open_cases=case_counts.open_count(tx, customer.id) if customer else 0,
         case=case,
         before=tuple(waiting.said_before(tx, mention, limit=before)),
         earlier=tuple(mentions.earlier_texts(tx, mention.id)),
@@ -170,6 +173,7 @@ def _gather(tx: Transaction, mention: Mention, draft: Draft | None, *, actor: st
         made_from=made_from.of_drafts(tx, [draft.id]).get(draft.id) if draft else None,
         may_be=() if customer else tuple(suggestions.waiting(tx, account_id=mention.account_id, limit=MAY_BE)),
         code=codes.last_tried(tx, mention.id),
+        stranger=case is not None and mention.id in continuing.strangers(tx, case),
     )
 
 

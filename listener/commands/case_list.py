@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 LIMIT = 50
 MOST_ASLEEP = 100  # snoozed cases that are counted
-HEADERS = ("CASE", "URGENCY", "SCORE", "STATE", "TEAM", "AGENT", "ANSWER", "DUE", "ABOUT")
 LONGEST_NAME = 12  # columns of a team's or an agent's name in the queue
 
 

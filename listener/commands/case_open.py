@@ -46,6 +46,8 @@ def open_(
 
     Where some of several cannot be routed, each is named, the rest are done, and the exit code is 3.
     """
+    from listener.store import sight
+
     team = known_team(app, team)
     if ref and another:
         raise Mistake("Give --new or --in, not both.")
@@ -53,9 +55,12 @@ def open_(
     def one(mention: str) -> dict[str, Any]:
         number = mention_number(mention)
         found, opened = _route(app, number, team=team, urgency=urgency, title=title, another=another, ref=ref)
+        with app.store.read() as tx:
+            seen = sight.sees(tx, found)
         if not as_json:
-            say(_routed(number, found, opened))
-        return {**as_plain(found, app.now()), "opened": opened}
+            say(_routed(number, found, opened, seen))
+        told = as_plain(found, app.now()) if seen else {"reference": found.reference, "team": found.team}
+        return {**told, "opened": opened}
 
     names = list(dict.fromkeys(name.strip().upper() for name in mentions))
     if len(names) == 1:
@@ -76,7 +81,9 @@ def open_(
         raise SomeFailed(f"{len(failed)} of {len(names)} not done: {', '.join(failed)}.")
 
 
-def _routed(number: int, case: Case, opened: bool) -> str:
+def _routed(number: int, case: Case, opened: bool, seen: bool) -> str:
+    if not seen:
+        return f"M{number} joins {case.reference}, which is {case.team}'s and has an agent (--new opens another)."
     if opened:
         return f"{case.reference} is open for {case.team}, urgency {case.urgency}: {clip(case.title, 60)}"
     return f"M{number} joins {case.reference}, which {who(case)} has open with {case.team} (--new opens another)."

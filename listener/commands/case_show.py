@@ -9,7 +9,7 @@ import click
 from listener.commands import around, around_plain, attaching, case_assignment, case_clocks, case_told, looking
 from listener.commands.app import App, pass_app
 from listener.commands.case_plain import as_plain, who
-from listener.commands.drawing import media_line, name_of
+from listener.commands.drawing import STRANGER, media_line, name_of
 from listener.commands.output import block, console, heading, json_option, pairs_of, print_json, say, show, styled
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def show_(app: App, ref: tuple[str, ...], everything: bool, as_json: bool) -> No
     with app.store.read() as tx:
         found = desk.find(tx, " ".join(ref), app.config.cases.pattern)  # as it was typed, with spaces too
         known = context.of_case(tx, found, now=now)
-        told = history.of(tx, found)
+        told = history.of(tx, found, strangers=known.strangers)
         planned = steps.of(tx, found.id)
         parts = [each for each in cases.parts(tx, found) if sight.sees(tx, each)]
         merged = cases.merged_in(tx, found)
@@ -109,6 +109,8 @@ def _print_happening(happening: Happening) -> None:
     show(styled(title, "bold" if happening.kind in ("said", "answered") else "dim"))
     if happening.kind == "said":
         show(styled(f"  in this case: {happening.detail['why']}", "dim"))
+        if not happening.detail["known"]:
+            show(styled(f"  {STRANGER}", "yellow"))
     if text:
         block(text)
     for item in happening.media:

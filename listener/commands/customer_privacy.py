@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from listener.desk.erasing import Plan, Proof
 
 FILES = (".toml", ".yaml", ".yml", ".csv", ".jsonl", ".json", ".txt", ".xlsx", ".db", ".npz", ".log", ".md", ".html")
-ref_help = "REF is a customer's reference, or an account that is nobody's: mastodon:@ana@example.social."
 
 
 @click.command()

@@ -35,6 +35,7 @@ HOW = {
 }
 
 
+STRANGER = "from an address that is not known to be theirs: tell it nothing of this case"
 ABOVE_REPLY = ("danger", "limits", "reply")  # what stands together, with air above
 
 
@@ -197,6 +198,8 @@ def _who(card: Card, width: int) -> Text:
     if card.customer:
         tier = f", {card.customer.tier}" if card.customer.tier else ""
         text.append(" · " + label(f"customer {card.customer.reference}{tier}"), "cyan")
+    if card.customer and card.mention.sender_proven is False:
+        text.append(" · nothing proves that they sent it", "yellow")
     if card.open_cases:
         text.append(f" · {card.open_cases} open case{'s' if card.open_cases > 1 else ''}")
     return text
@@ -409,6 +412,8 @@ def _case(card: Card, now: datetime) -> list[Text]:
     if due and case.first_response_at is None:
         late = due < now
         parts[0].append(f" · first answer {'was ' if late else ''}due {ago(due, now)}", "red" if late else "")
+    if card.stranger:
+        parts.append(Text(STRANGER, style="bold yellow", overflow="fold"))
     return parts
 
 

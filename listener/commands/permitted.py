@@ -27,6 +27,7 @@ AGENT = SUPERVISOR | {Role.AGENT.value}
 CARE = AGENT | MODERATOR
 EVERYBODY = frozenset(role.value for role in Role)
 MACHINE = EVERYBODY | {NO_USER}
+KEEPER = SUPERVISOR | {NO_USER}  # who keeps the machine, and no colleague who happens to be at it
 
 PERMITTED: dict[str, frozenset[str]] = {
     "init": MACHINE,
@@ -47,7 +48,7 @@ PERMITTED: dict[str, frozenset[str]] = {
     "policy replay": SUPERVISOR,
     "policy shares": EVERYBODY,
     "policy show": EVERYBODY,
-    "db backup": MACHINE,
+    "db backup": KEEPER,
     "db check": MACHINE,
     "db upgrade": MACHINE,
     "model correct": CARE,
@@ -194,9 +195,11 @@ def demand(app: App, path: str) -> None:
     Raises Mistake, written into the audit log, naming the roles that may.
     """
     allowed = PERMITTED.get(path, ADMIN)
-    if NO_USER in allowed:
+    if allowed >= MACHINE or (NO_USER in allowed and not _can_tell(app)):
         return
     acting = app.acting
+    if acting.stranger and NO_USER in allowed:
+        return
     if acting.user is None and acting.stranger:
         _refuse(app, path, f"{acting.name} is no user here; an admin adds them with `escucha user add`, or set "
                 "ESCUCHA_TOKEN to their token.")  # fmt: skip
@@ -209,6 +212,19 @@ def demand(app: App, path: str) -> None:
 
         app.store.sight = Sight(agent=acting.user.name, teams=acting.user.teams)
     app.store.admits = lambda tx: _still(app, tx, path, allowed)
+
+
+def _can_tell(app: App) -> bool:
+    """Whether the tables are of this version, so that they can say who acts: before an upgrade they cannot."""
+    from listener import store
+
+    if not app.has_database:
+        return False
+    database = store.connect(app.config.database.url)
+    try:
+        return database.schema() == store.SCHEMA
+    finally:
+        database.close()
 
 
 def _refuse(app: App, path: str, sentence: str) -> None:

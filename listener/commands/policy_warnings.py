@@ -37,10 +37,10 @@ def verdict(warnings: list[str]) -> str:
 
 def lost_calendars(app: App, found: Any) -> list[str]:
     """Which calendars, by which open cases were promised something, it does not have."""
-    from listener.store import cases
+    from listener.store import case_counts
 
     with app.store.read() as tx:
-        used = cases.calendars(tx)
+        used = case_counts.calendars(tx)
     return [
         f"It has no calendar {name!r}, by which {output.counted(count, 'open case')} {'was' if count == 1 else 'were'} "
         "promised something: from now on all time counts as open for them, where a clock stands still and where "

@@ -153,7 +153,7 @@ def resume(app: App, network: str | None) -> None:
 def status(app: App, as_json: bool) -> None:
     """How things stand: what is paused, failing, late, waiting."""
     from listener.commands import money, ruling_policy
-    from listener.store import alerts, cases, daemons, inbox, mentions, sources, stats, switch
+    from listener.store import alerts, case_counts, daemons, inbox, mentions, sources, stats, switch
     from listener.types import DraftState
 
     now = app.now()
@@ -164,11 +164,11 @@ def status(app: App, as_json: bool) -> None:
             "sources": sources.list_all(tx),
             "gaps": sources.gaps(tx, now - timedelta(days=7)),
             "counts": stats.counts(tx),
-            "cases_overdue": cases.overdue(tx, now),
-            "solutions_overdue": cases.overdue_solutions(tx, now),
-            "cases_warned": cases.warned(tx, now),
-            "waiting_for_information": cases.waiting_for_information(tx),
-            "critical_without_agent": cases.unattended(tx),
+            "cases_overdue": case_counts.overdue(tx, now),
+            "solutions_overdue": case_counts.overdue_solutions(tx, now),
+            "cases_warned": case_counts.warned(tx, now),
+            "waiting_for_information": case_counts.waiting_for_information(tx),
+            "critical_without_agent": case_counts.unattended(tx),
             "oldest_waiting": stats.oldest_waiting(tx),
             "money": money.standings(app, tx),
             "unwatched": mentions.unwatched(tx, list(app.config.accounts)),

@@ -97,6 +97,8 @@ def _plain(card: Card) -> dict[str, Any]:
         else None,
         "may_be": [{"number": each.id, "customer": each.customer, "strength": each.strength} for each in card.may_be],
         "code": card.code.outcome if card.code else None,
+        "stranger": card.stranger,
+        "sender_proven": card.mention.sender_proven,
         "open_cases": card.open_cases,
         "case": case_keys(card.case),
         "policy_now": card.policy_now,

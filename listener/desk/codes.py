@@ -34,6 +34,9 @@ LONGEST = timedelta(days=30)
 AT_ONCE = 5  # codes of one customer that count at the same time
 TRIES = 5  # wrong codes of one account within a day; more are not looked at
 IN_ONE = 3  # codes in one mention that are looked at
+FLOOD = (
+    200  # mentions whose codes are looked at within an hour, whoever wrote them: addresses cost nothing, looking does
+)
 
 _TAKEN_FOR = str.maketrans({"B": "8", "G": "6", "S": "5", "Z": "2"})
 _NEVER_LETTERS = frozenset("3479")  # digits that nobody reads for a letter: one of them is in every code
@@ -113,7 +116,10 @@ def look(tx: Transaction, mention: Mention, now: datetime) -> Tried | None:
     before = codes.tried(tx, mention.id, mention.revision)
     if before is not None:
         return before
-    if codes.wrong_since(tx, mention.account_id, now - timedelta(days=1)) >= TRIES:
+    if not codes.any_issued(tx):
+        return codes.note(tx, mention, LinkCode.WRONG, None, now)
+    often = codes.wrong_since(tx, mention.account_id, now - timedelta(days=1)) >= TRIES
+    if often or codes.looked_at(tx, now - timedelta(hours=1)) >= FLOOD:
         return codes.note(tx, mention, LinkCode.TOO_MANY, None, now)
     best: tuple[LinkCode, int | None] = LinkCode.WRONG, None
     for code in found[:IN_ONE]:

@@ -9,7 +9,18 @@ from datetime import datetime
 from listener.desk import likeness, standing
 from listener.desk.standing import Standing
 from listener.desk.suggesting import Suggestion
-from listener.store import Transaction, cases, customers, decisions, inbox, lately, links, mentions, suggestions
+from listener.store import (
+    Transaction,
+    cases,
+    continuing,
+    customers,
+    decisions,
+    inbox,
+    lately,
+    links,
+    mentions,
+    suggestions,
+)
 from listener.store.cases import Case
 from listener.store.inbox import Draft
 from listener.store.lately import Account, Mood, Passed, Solved
@@ -36,7 +47,8 @@ class Context:
     cases, the newest first, `more_open` how many more there are. `passed`: the last contacts on every channel, the
     newest first. `moods`: oldest first. `alike`: solved cases like this matter, the likest first. `about`: the words
     that it is about, in that `language`; whoever has a model adds the `articles` for it, whoever has the policy the
-    `offers`. Of a case, `suggested` are the answers that wait, and `inside` the numbers of its mentions.
+    `offers`. Of a case, `suggested` are the answers that wait, and `inside` the numbers of its mentions,
+    `strangers` those of them by accounts that are not known to be its person's.
     """
 
     accounts: tuple[Account, ...] = ()
@@ -54,6 +66,7 @@ class Context:
     articles: tuple[Suggestion, ...] = ()
     offers: tuple[Offer, ...] = ()
     inside: tuple[int, ...] = ()
+    strangers: frozenset[int] = frozenset()
 
     def beside(self, case: Case) -> Context:
         """The same without what the case itself tells: itself, its own mentions, answers and events."""
@@ -83,7 +96,7 @@ def of_case(tx: Transaction, case: Case, *, now: datetime) -> Context:
     about = mentions.get(tx, inside[0]) if inside else None
     found = _of(tx, account_id=case.account_id, customer_id=case.customer_id, about=about, case=case, now=now)
     waiting = [draft for draft in inbox.of_mentions(tx, inside[-NEWEST:]) if draft.state in inbox.OPEN]
-    return replace(found, suggested=tuple(waiting[:SUGGESTED]), inside=inside)
+    return replace(found, suggested=tuple(waiting[:SUGGESTED]), inside=inside, strangers=continuing.strangers(tx, case))
 
 
 def _of(

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from listener.errors import AlreadyDone, Mistake
 from listener.escapes import visible
-from listener.store import Transaction, cases, customers, links
+from listener.store import Transaction, cases, customers, handles, links
 from listener.store.cases import Case
 from listener.store.customers import Customer
 from listener.store.links import Claim
@@ -87,7 +87,7 @@ def link(
     links.alone(tx)
     customer = customers.ruling(tx, customer)
     bare = check_handle(handle)
-    claim = links.claims(tx, network, [bare])[links.fold(bare)]
+    claim = links.claims(tx, network, [bare])[handles.fold(bare)]
     why_not = refusal(claim, network=network, linkable=linkable, basis=basis, reference=customer.reference)
     if why_not:
         kind = AlreadyDone if claim.owner not in ("", customer.reference) else Mistake

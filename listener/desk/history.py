@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -23,7 +23,8 @@ TOLD_ELSEWHERE = {"mention", "first_response", "grew"}
 class Happening:
     """One thing in the life of a case. `kind` is `said`, `answered`, or an event's; `text` is in their or our words.
 
-    `media` is what they showed, `images` what we did. Of a step that alerts somebody, `detail` has in `told` what came
+    `media` is what they showed, `images` what we did. Of what was said, `detail` has in `known` whether the account is
+    known to be that of the case's person. Of a step that alerts somebody, `detail` has in `told` what came
     of each alert by now: `target`, `state` (`sent`, `failed`, `waiting`) and `reason`.
     """
 
@@ -39,12 +40,15 @@ class Happening:
     detail: dict[str, Any]
 
 
-def of(tx: Transaction, case: Case) -> list[Happening]:
-    """Everything that happened to the case, oldest first."""
+def of(tx: Transaction, case: Case, *, strangers: Collection[int] = ()) -> list[Happening]:
+    """Everything that happened to the case, oldest first. `strangers`: see `store.continuing.strangers`."""
     fates = _fates(tx, case)
     told = [_event(event, fates) for event in cases.events_of(tx, case) if not _is_told_elsewhere(event)]
     inside = {number: why for number, why, _ in cases.mentions_in(tx, case)}
-    told += [_said(mention, inside[mention.id]) for mention in mentions.several(tx, list(inside))]
+    told += [
+        _said(mention, inside[mention.id], known=mention.id not in strangers)
+        for mention in mentions.several(tx, list(inside))
+    ]
     told += [
         Happening(
             at=draft.sent_at,
@@ -68,7 +72,7 @@ def _is_told_elsewhere(event: Event) -> bool:
     return went_along or event.kind in TOLD_ELSEWHERE
 
 
-def _said(mention: Mention, why: str) -> Happening:
+def _said(mention: Mention, why: str, *, known: bool) -> Happening:
     return Happening(
         at=mention.posted_at,
         kind="said",
@@ -78,13 +82,20 @@ def _said(mention: Mention, why: str) -> Happening:
         url=mention.url,
         gone=mention.state is MentionState.GONE,
         media=mention.media,
-        detail={"network": mention.network, "why": why, "content_warning": mention.content_warning},
+        detail={
+            "network": mention.network,
+            "why": why,
+            "content_warning": mention.content_warning,
+            "known": known,
+        },
     )
 
 
 def _fates(tx: Transaction, case: Case) -> Fates:
     """What came of the alerts of each step that was done."""
     found = alerts_told.of_steps(tx, case.id)
+    if not found:
+        return {}
     return {
         (planned.step.clock, planned.step.occasion, planned.step.number, planned.done_at): found[planned.id]
         for planned in steps.of(tx, case.id)

@@ -23,7 +23,7 @@ from listener.desk.import_task import Finding, Tally, Task
 from listener.desk.people import Person
 from listener.desk.repairs import Rejects
 from listener.desk.spreadsheet import Record, Sheet
-from listener.store import Store, Transaction, audit, customers, erasures, field_types, holdings, links
+from listener.store import Store, Transaction, audit, customers, erasures, field_types, handles, holdings, links
 from listener.store.customers import Customer, Edit
 from listener.store.field_types import FieldType
 from listener.store.links import Claim
@@ -273,9 +273,9 @@ class Import:
             for network, handle in person.handles:
                 wanted.setdefault(network, []).append(handle)
         claims: dict[str, dict[str, Claim]] = {network: {} for network in wanted}
-        for network, handles in wanted.items():
-            for first in range(0, len(handles), HANDLES):
-                claims[network] |= links.claims(tx, network, handles[first : first + HANDLES])
+        for network, told in wanted.items():
+            for first in range(0, len(told), HANDLES):
+                claims[network] |= links.claims(tx, network, told[first : first + HANDLES])
         allowed: list[tuple[str, Claim, str]] = []
         stored = customers.known(tx, {person.reference for _, person in batch})
         merged = customers.merged_among(tx, {each.id for each in stored.values()}) if stored else set()
@@ -284,7 +284,7 @@ class Import:
             refused = []
             owner = rule.get(person.reference, person.reference)
             for network, handle in person.handles:
-                claim = claims[network][links.fold(handle)]
+                claim = claims[network][handles.fold(handle)]
                 if claim.owner == owner:
                     continue
                 if reason := self._refusal(claim, network, owner):
@@ -293,7 +293,7 @@ class Import:
                 allowed.append((network, claim, person.reference))
                 self.tally.linked += claim.account_id is not None
                 self.tally.expected += claim.account_id is None
-                claims[network][links.fold(handle)] = _taken(claim, owner)
+                claims[network][handles.fold(handle)] = _taken(claim, owner)
             if refused:
                 self.tally.not_linked += len(refused)
                 self._reject(record, "; ".join(refused))

@@ -16,7 +16,6 @@ from listener.store.continuing import Word
 FIRST = 2  # things said at the beginning that are always told
 MOST = 10  # things said that are told in all
 LONGEST = 400  # characters of each
-SHORTEST = 40  # with less room than that a line says too little to be worth it
 CUT = "[…]"
 
 _ES = "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre"

@@ -9,7 +9,7 @@ from datetime import date, datetime
 from listener.desk import records
 from listener.desk.records import Way
 from listener.reach import KINDS
-from listener.store import Transaction, cases, consents, contacts, customer_notes, field_types, holdings
+from listener.store import Transaction, case_counts, consents, contacts, customer_notes, field_types, holdings
 from listener.store.consents import Consent
 from listener.store.customer_notes import Note
 from listener.store.customers import Customer
@@ -43,7 +43,7 @@ def of(tx: Transaction, customer: Customer, now: datetime) -> Standing:
     return Standing(
         customer=customer,
         tenure_days=tenure(customer, contracts, today),
-        open_cases=cases.open_count(tx, customer.id),
+        open_cases=case_counts.open_count(tx, customer.id),
         payments=holdings.payments(tx, customer.id),
         contracts=contracts,
         open_contracts=tuple(contract for contract in contracts if contract.is_open(today)),
@@ -75,7 +75,7 @@ def view(tx: Transaction, customer: Customer, now: datetime, *, fields: Collecti
         tier=customer.tier,
         language=customer.language,
         tags=customer.tags,
-        open_cases=cases.open_count(tx, customer.id),
+        open_cases=case_counts.open_count(tx, customer.id),
         fields=seen,
         types={name: types[name].kind.value for each in seen if (name := each.casefold()) in types},
         consent=words(said, given=True),

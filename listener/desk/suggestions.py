@@ -17,7 +17,7 @@ from listener import reach
 from listener.desk import customers as rules
 from listener.desk import merging
 from listener.errors import AlreadyDone
-from listener.store import Transaction, cases, codes, customers, links, suggestions
+from listener.store import Transaction, cases, codes, customers, handles, links, suggestions
 from listener.store.customers import Customer
 from listener.store.suggestions import Reason, Standing, Stranger, Strength, Suggestion
 from listener.types import Contact, ContactKind, LinkBasis, LinkCode
@@ -73,7 +73,7 @@ def _points(account: Stranger) -> Iterable[tuple[str, str, Contact | None]]:
     """What a record may hold of the account: (kind, as it is compared, what the profile says; None: the account)."""
     if account.network == reach.MAIL:
         yield reach.MAIL, reach.compared(reach.MAIL, account.handle), None
-    yield reach.ACCOUNT, reach.compared(reach.ACCOUNT, f"{account.network}:{links.fold(account.handle)}"), None
+    yield reach.ACCOUNT, reach.compared(reach.ACCOUNT, f"{account.network}:{handles.fold(account.handle)}"), None
     for contact in account.contacts:
         kind = _KINDS[contact.kind]
         yield kind, reach.compared(kind, contact.value), contact

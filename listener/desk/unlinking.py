@@ -9,7 +9,7 @@ from listener.desk import customers as rules
 from listener.desk import parting
 from listener.desk.parting import Parted
 from listener.errors import AlreadyDone, Mistake, NotFound
-from listener.store import Transaction, cases, customers, erasing, links, mentions, merges, moves
+from listener.store import Transaction, cases, customers, erasing, handles, links, mentions, merges, moves
 from listener.store.cases import Case
 from listener.store.customers import Customer
 from listener.store.links import Claim
@@ -49,7 +49,7 @@ def unlink(
     links.alone(tx)
     claim = _claim(tx, customer, network=network, handle=handle)
     if not links.remove(tx, claim=claim, network=network, customer=customer, by=by, now=now):
-        bare = links.fold(handle)
+        bare = handles.fold(handle)
         raise NotFound(
             f"@{bare} on {network} is not linked to {customer.reference}; "
             f"see `escucha customer show {customer.reference}`."
@@ -103,7 +103,7 @@ def relink(
     """
     links.alone(tx)
     claim = _claim(tx, customer, network=network, handle=handle)
-    bare = links.fold(handle)
+    bare = handles.fold(handle)
     if claim.owner:
         raise AlreadyDone(f"@{bare} on {network} is customer {claim.owner}'s.")
     link = None if claim.account_id is None else links.taken_back(tx, customer, claim.account_id)
@@ -142,4 +142,4 @@ def _claim(tx: Transaction, customer: Customer, *, network: str, handle: str) ->
         ruling = customers.ruling(tx, customer)
         raise Mistake(f"{customer.reference} was merged into {ruling.reference}; name that one.")
     bare = rules.check_handle(handle)
-    return links.claims(tx, network, [bare])[links.fold(bare)]
+    return links.claims(tx, network, [bare])[handles.fold(bare)]

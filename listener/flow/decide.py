@@ -25,6 +25,7 @@ from listener.store import (
     Transaction,
     alerts,
     authors,
+    case_counts,
     cases,
     decisions,
     draws,
@@ -105,7 +106,7 @@ def decide(
         batch = mentions.awaiting(tx, MentionState.UNDERSTOOD, limit)
         ends, done = time.monotonic() + LONGEST, 0
         why_broke: dict[str, str] = {}
-        live_cases = Counter(cases.live_by_team(tx)) if batch else Counter()
+        live_cases = Counter(case_counts.live_by_team(tx)) if batch else Counter()
         kept: dict[int, tuple[Facts, str]] = {}
         for mention in batch:
             if mention.account not in why_broke:
@@ -260,7 +261,7 @@ def _situation(tx: Transaction, matter: _Matter, now: datetime) -> Situation:
             account_age_days=(now - author.created_at).days if author.created_at else None,
             mentions_last_7_days=mentions.by_account_since(tx, mention.account_id, now - timedelta(days=7)),
             verified=author.verified,
-            unsolved_complaints=cases.unsolved_complaints(
+            unsolved_complaints=case_counts.unsolved_complaints(
                 tx, account_id=mention.account_id, customer_id=customer.id if customer else None
             ),
             complaints_last_30_days=authors.complaints(

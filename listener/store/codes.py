@@ -120,6 +120,18 @@ def wrong_since(tx: Transaction, account_id: int, since: datetime) -> int:
     return int(tx.scalar(select(func.count()).select_from(t.link_tries).where(*where)) or 0)
 
 
+def looked_at(tx: Transaction, since: datetime) -> int:
+    """In how many mentions a code was looked at since, whoever wrote them."""
+    columns = t.link_tries.c
+    where = (columns.at >= since, columns.outcome != LinkCode.TOO_MANY.value)
+    return int(tx.scalar(select(func.count()).select_from(t.link_tries).where(*where)) or 0)
+
+
+def any_issued(tx: Transaction) -> bool:
+    """Whether anybody was ever given a code here."""
+    return tx.scalar(select(t.link_codes.c.id).limit(1)) is not None
+
+
 def _counts(customer_id: int, now: datetime) -> list[ColumnElement[bool]]:
     columns = t.link_codes.c
     return [

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, not_, or_, select
 
 from listener.store import Transaction, cases, inbox
 from listener.store import tables as t
@@ -84,6 +84,22 @@ def theirs(case: Case) -> ColumnElement[bool]:
         t.links.c.customer_id == case.customer_id, t.links.c.unlinked_at.is_(None)
     )
     return or_(t.mentions.c.account_id == case.account_id, t.mentions.c.account_id.in_(linked))
+
+
+def strangers(tx: Transaction, case: Case) -> frozenset[int]:
+    """The numbers of the mentions in the case that came from accounts not known to be its person's.
+
+    Whoever quotes a reference in private gets into its case, and references can be guessed.
+    """
+    if case.account_id is None and case.customer_id is None:
+        return frozenset()  # nobody's yet
+    inside = t.case_mentions.c
+    query = (
+        select(inside.mention_id)
+        .join(t.mentions, t.mentions.c.id == inside.mention_id)
+        .where(inside.case_id == case.id, not_(theirs(case)))
+    )
+    return frozenset(tx.scalars(query))
 
 
 def newest(tx: Transaction, case: Case, *, network: str | None = None) -> int | None:

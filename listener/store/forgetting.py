@@ -102,7 +102,12 @@ def forget(tx: Transaction, erasure: Erasure, person: Person, told: Iterable[tup
         elif held.whose is not None and held.emptied:
             tx.execute(update(table).where(held.whose(person)).values(**held.emptied))
     for account_id in person.accounts:
-        nobody: dict[str, Any] = {"external_id": f"{erasures.POST}{account_id}", "handle": ERASED, "display_name": ""}
+        nobody: dict[str, Any] = {
+            "external_id": f"{erasures.POST}{account_id}",
+            "handle": ERASED,
+            "folded": ERASED,
+            "display_name": "",
+        }
         nobody |= {"url": None, "followers": None, "verified": None, "created_at": None, "contacts": []}
         tx.execute(update(t.accounts).where(t.accounts.c.id == account_id).values(**nobody))
     erasures.suppress(tx, erasure, told)

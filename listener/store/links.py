@@ -9,15 +9,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
 from zlib import crc32
 
-from sqlalchemy import Row, func, insert, select, text, update
+from sqlalchemy import Row, insert, select, text, update
 
 from listener.errors import AlreadyDone
 from listener.store import Transaction, audit, bulk, upsert
 from listener.store import tables as t
 from listener.store.customers import Customer, by_id, merged_among, ruling
+from listener.store.handles import fold, names
 from listener.types import LinkBasis
 
 DAEMON = "daemon"
@@ -68,26 +68,6 @@ def steady(tx: Transaction) -> None:
         tx.execute(text("SELECT pg_advisory_xact_lock_shared(:n)"), {"n": _LOCK})
 
 
-def fold(handle: str) -> str:
-    """A handle as it is compared: without the leading @ and without capitals."""
-    return handle.strip().removeprefix("@").casefold()
-
-
-def names(handle: str, url: str | None) -> tuple[str, ...]:
-    """The handles, folded, by which an account may be known.
-
-    A Mastodon server calls its own people `ana`, everybody else calls them `ana@host`; their page tells the host.
-    """
-    own = fold(handle)
-    if not url or "@" in own:
-        return (own,)
-    try:
-        host = urlsplit(url).hostname
-    except ValueError:  # the network said something that is no address
-        return (own,)
-    return (own, f"{own}@{host}") if host else (own,)
-
-
 def of(tx: Transaction, customer: Customer) -> list[Link]:
     """The accounts linked to the customer now, then those expected to be."""
     linked = (
@@ -130,7 +110,7 @@ def _heard(tx: Transaction, network: str, wanted: Sequence[str]) -> dict[str, in
     columns = t.accounts.c
     local = [name.partition("@")[0] for name in wanted if "@" in name]
     query = select(columns.id, columns.handle, columns.url).where(
-        columns.network == network, func.lower(columns.handle).in_({*wanted, *local})
+        columns.network == network, columns.folded.in_({*wanted, *local})
     )
     rows = tx.execute(query.order_by(columns.id)).all()  # the newest account that bears a handle is the last to say so
     return {name: row.id for row in rows for name in names(row.handle, row.url) if name in wanted}

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Select, Text, case, cast, func, insert, or_, select, update
 
 from listener.errors import NotFound
-from listener.store import Transaction, addresses, audit, copies, edits, erasing, erasures, upsert
+from listener.store import Transaction, addresses, audit, copies, edits, erasing, erasures, handles, upsert
 from listener.store import tables as t
 from listener.types import (
     MENTION_MOVES,
@@ -26,6 +26,7 @@ from listener.types import (
 
 _TOLD_EACH_TIME = (
     "handle",
+    "folded",
     "display_name",
     "url",
     "followers",
@@ -253,6 +254,7 @@ def _accounts(tx: Transaction, network: str, authors: Sequence[Author], now: dat
             "network": network,
             "external_id": author.external_id,
             "handle": author.handle,
+            "folded": handles.fold(author.handle),
             "display_name": author.display_name,
             "url": author.url,
             "followers": author.followers,

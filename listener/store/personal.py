@@ -106,7 +106,7 @@ HELD: dict[str, Held] = {
     "identities": Held(clear=("account", "network", "external_id", "handle")),
     "accounts": Held(
         kept=True,
-        words=("external_id", "handle", "display_name", "url", "contacts"),
+        words=("external_id", "handle", "folded", "display_name", "url", "contacts"),
         clear=("network",),
         whose=lambda person: t.accounts.c.id.in_(person.accounts),
     ),

@@ -35,15 +35,6 @@ class Hit:
     found: dict[str, frozenset[Mark]]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Searched:
-    """How much was looked through."""
-
-    tables: int
-    rows: int
-    characters: int
-
-
 @dataclass(kw_only=True)
 class Search:
     """What was found, and how much was looked through so far."""

@@ -129,6 +129,7 @@ accounts = Table(
     Column("network", String(50), nullable=False),
     Column("external_id", String(300), nullable=False),
     Column("handle", Text, nullable=False),
+    Column("folded", Text, nullable=False),  # the handle as it is compared
     Column("display_name", Text, nullable=False, default=""),
     Column("url", Text),
     Column("followers", Integer),
@@ -142,6 +143,7 @@ accounts = Table(
     Column("compared_at", Moment, index=True),  # with the customers' records; null: not since it was told anew
     UniqueConstraint("network", "external_id"),
     Index(None, "network", "handle"),
+    Index(None, "network", "folded"),
 )
 
 identities = Table(  # our own accounts, as the networks know them
@@ -607,6 +609,7 @@ link_tries = Table(  # what came of each code that somebody wrote to us, right o
     Column("at", Moment, nullable=False),
     UniqueConstraint("mention_id", "revision"),
     Index(None, "account_id", "at"),
+    Index(None, "at"),
 )
 
 link_suggestions = Table(  # an account, or another record, that may be the customer's, for a person to say

@@ -296,3 +296,33 @@ def test_the_likest_case_comes_first_and_what_is_unlike_not_at_all() -> None:
 
 def test_somebody_known_by_nothing_has_an_empty_context() -> None:
     assert around.rows(context.Context(), now=mood(0).at, width=70) == []
+
+
+def test_an_answer_to_somebody_not_known_to_be_theirs_says_so_wherever_it_is_looked_at(world: DeskWorld) -> None:
+    reference, number = a_case(world)
+    stranger = world.hears(f"¿Qué hay de {reference}?", who="mallory", name="Ana García")
+    draft = world.decides(stranger)
+    assert draft is not None
+    with world.store.write() as tx:
+        case = cases.get(tx, reference)
+        cases.attach(tx, case, stranger, why=f"it quotes {reference}", by="policy", now=world.clock())
+    mark = "from an address that is not known to be theirs"
+    assert mark in " ".join(world.run("show", f"D{draft.id}").output.split())
+    assert mark not in " ".join(world.run("show", f"M{number}").output.split())
+    whole = " ".join(world.run("case", "show", reference).output.split())
+    assert whole.count(mark) == 2, "at what they said, and at the answer that waits"
+    assert f"answers M{stranger}, {mark}" in whole
+    assert [json.loads(world.run("show", f"M{each}", "--json").output)["stranger"] for each in (number, stranger)] == [
+        False,
+        True,
+    ]
+
+
+def test_a_mail_in_a_customers_name_says_where_nothing_proves_its_sender(world: DeskWorld) -> None:
+    number = world.hears()
+    world.knows("ana")
+    unproven = "nothing proves that they sent it"
+    assert unproven not in world.run("show", f"M{number}").output
+    with world.store.write() as tx:
+        tx.execute(tables.mentions.update().values(sender_proven=False))
+    assert unproven in " ".join(world.run("show", f"M{number}").output.split())

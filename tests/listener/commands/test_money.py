@@ -171,7 +171,7 @@ def test_posts_that_nobody_can_look_up_any_more_are_told(
             now,
         )
         account = tx.execute(
-            insert(t.accounts).values(network="sandbox", external_id="x", handle="x", first_seen_at=now)
+            insert(t.accounts).values(network="sandbox", external_id="x", handle="x", folded="x", first_seen_at=now)
         )
         tx.execute(
             insert(t.mentions).values(

@@ -143,10 +143,26 @@ def test_whoever_solves_a_case_with_its_parts_solves_only_those_they_see(desk: D
     away_from(desk, hidden.mention_id)
     told = json.loads(desk.by("luis", "case", "show", named["parent"], "--json").stdout)
     assert told["children"] == [named["shown"]]
+    listed = json.loads(desk.by("luis", "case", "children", named["parent"], "--json").stdout)["children"]
+    assert [each["reference"] for each in listed] == [named["shown"]]
     assert desk.by("luis", "case", "resolve", named["parent"], "--with-children").exit_code == 0
     with desk.store.read() as tx:
         states = {name: str(cases.get(tx, reference).state) for name, reference in named.items()}
     assert states == {"parent": "resolved", "shown": "resolved", "hidden": "open"}
+
+
+def test_who_puts_a_mention_into_a_case_of_others_reads_nothing_of_it(desk: Desk) -> None:
+    desk.by("", "customer", "add", "C-1", "--name", "Eva Ruiz")
+    desk.by("", "customer", "link", "C-1", "sandbox", "@eva", "--basis", "verified")
+    first = desk.hears(who="eva")
+    desk.by("", "case", "open", f"M{first}", "--title", "Deuda impagada")
+    reference = away_from(desk, first, private=False)
+    told = desk.by("luis", "case", "open", f"M{desk.hears(who='eva')}", "--json")
+    assert json.loads(told.stdout) == {"reference": reference, "team": "technical", "opened": False}
+    words = desk.by("luis", "case", "open", f"M{desk.hears(who='eva')}").stdout
+    assert reference in words
+    assert "Eva" not in words
+    assert "Deuda" not in words
 
 
 # --- what customers owe, and how they are reached ---

@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 from click.testing import Result
+from sqlalchemy import text
 
 from listener.commands import permitted
 from listener.commands.app import App
-from listener.store import audit, cases, customers, tables, users
+from listener.store import Store, audit, cases, customers, tables, users
 from listener.store import audit as audit_log
 from listener.types import Role
 from tests.listener.commands.desk_world import DANGEROUS, DeskWorld
@@ -262,6 +263,71 @@ def test_whoever_loses_the_role_or_the_token_in_the_middle_changes_nothing_more(
     desk.by("", "user", "edit", "luis", "--role", "supervisor")
     monkeypatch.setattr(App.acting, "func", changed_just_after)
     refused(desk.by("luis", "resume"), "taken back")
+
+
+def test_whom_the_machine_no_longer_knows_in_the_middle_changes_nothing_more(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.joins("marta", "--role", "admin")
+    now = App.acting.func
+
+    def moved_just_after(app: App) -> Any:
+        acting = now(app)
+        monkeypatch.setattr(App.acting, "func", now)
+        assert desk.by("marta", "user", "edit", "ana", "--os-user", "somebody-else").exit_code == 0
+        return acting
+
+    monkeypatch.setattr(App.acting, "func", moved_just_after)
+    refused(desk.by("", "customer", "add", "C-1", "--name", "Eva"), "no longer knows ana")
+    with desk.store.read() as tx:
+        assert customers.listing(tx) == []
+
+
+@pytest.mark.parametrize(
+    ("was", "why"),
+    [(("edit", "--role", "marketing"), "works on no cases"), (("disable",), "is disabled"), (("away",), "is away")],
+)
+def test_a_case_is_given_to_nobody_who_cannot_work_on_it(desk: Desk, was: tuple[str, ...], why: str) -> None:
+    desk.joins("luis", "--role", "agent")
+    assert desk.by("", "user", was[0], "luis", *was[1:]).exit_code == 0
+    opened = json.loads(desk.by("", "case", "open", f"M{desk.hears()}", "--json").stdout)
+    refused(desk.by("", "case", "assign", opened["reference"], "--agent", "luis"), f"luis {why}")
+
+
+def test_an_edit_keeps_what_somebody_else_changed_meanwhile(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A supervisor who edits skills must not give back the role that an admin just took."""
+    desk.joins("luis", "--role", "supervisor")
+    desk.joins("marta", "--role", "admin")
+    write = Store.write
+    began: list[bool] = []
+
+    def changed_just_before(store: Store) -> Any:
+        if not began:
+            began.append(True)
+            assert desk.by("", "user", "edit", "luis", "--role", "agent").exit_code == 0
+        return write(store)
+
+    monkeypatch.setattr(Store, "write", changed_just_before)
+    assert desk.by("marta", "user", "edit", "luis", "--skill", "roaming").exit_code == 0
+    told = json.loads(desk.by("", "user", "show", "luis", "--json").stdout)
+    assert (told["roles"], told["skills"]) == (["agent"], ["roaming"])
+
+
+def test_a_copy_of_everything_is_for_whoever_keeps_the_machine(desk: Desk) -> None:
+    """It holds every customer and every direct message, which an agent's token must not open."""
+    copy = desk.folder / "copy.db"
+    for role in ("agent", "moderator", "marketing"):
+        refused(desk.by(desk.joins(role, "--role", role), "db", "backup", str(copy)), "for supervisor or admin")
+    assert not copy.exists()
+    assert desk.by("", "db", "backup", str(copy)).exit_code == 0
+    copy.unlink()
+    desk.joins("marta", "--role", "admin")
+    assert desk.by("", "user", "edit", "ana", "--os-user", "somebody-else").exit_code == 0
+    assert desk.by("", "db", "backup", str(copy)).exit_code == 0  # no user here: the machine's own timer
+    copy.unlink()
+    with desk.store.write() as tx:
+        tx.execute(text("UPDATE alembic_version SET version_num = '0000'"))
+    assert desk.by("", "db", "backup", str(copy)).exit_code == 0  # before an upgrade nobody can be known
 
 
 def test_passwords_are_set_and_checked(desk: Desk) -> None:

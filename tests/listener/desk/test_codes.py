@@ -164,6 +164,27 @@ def test_whoever_guesses_is_soon_not_looked_at_any_more(world: PeopleWorld) -> N
     assert came_of(world, codes.TRIES + 2) is LinkCode.LINKED
 
 
+def test_a_flood_of_codes_from_ever_new_accounts_costs_only_so_much(
+    world: PeopleWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A digest takes most of a tenth of a second of everybody's time, and a sender's address takes none to make up."""
+    monkeypatch.setattr(codes, "FLOOD", 3)
+    made: list[str] = []
+    slow = codes.digest
+    monkeypatch.setattr(codes, "digest", lambda code: made.append(code) or slow(code))
+    world.hears("mallory0", f"@marca {codes.new_code()}")
+    assert (came_of(world, 1), made) == (LinkCode.WRONG, []), "nobody was given a code, so there is nothing to compare"
+    code = issue(world)
+    made.clear()
+    for number in range(2, 6):
+        world.hears(f"mallory{number}", f"@marca {codes.new_code()}")
+    assert [came_of(world, number) for number in range(2, 6)] == [LinkCode.WRONG] * 2 + [LinkCode.TOO_MANY] * 2
+    assert len(made) == 2
+    world.clock.forward(hours=1, minutes=1)
+    world.hears("ana", f"@marca {code}")
+    assert came_of(world, 6) is LinkCode.LINKED
+
+
 def test_of_many_codes_in_one_post_only_the_first_are_looked_at(world: PeopleWorld) -> None:
     code = issue(world)
     guesses = " ".join(codes.new_code() for _ in range(codes.IN_ONE))

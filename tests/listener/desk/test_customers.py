@@ -22,7 +22,7 @@ from listener.desk import customers as desk
 from listener.desk.import_task import Finding, Task
 from listener.desk.importing import Import
 from listener.errors import AlreadyDone, Mistake, NotFound
-from listener.store import Store, audit, cases, customers, links, mentions
+from listener.store import Store, audit, cases, customers, handles, links, mentions
 from listener.store.customers import Customer, Edit
 from listener.types import LinkBasis
 from tests import postgres
@@ -190,7 +190,7 @@ def test_where_a_network_forbids_it_only_their_own_word_counts(
     ],
 )
 def test_a_handle_is_recognised_as_people_write_it(told: str, heard: str, url: str | None) -> None:
-    assert links.fold(told) in links.names(heard, url)
+    assert handles.fold(told) in handles.names(heard, url)
 
 
 @pytest.mark.parametrize("handle", ["", "@", "two words", "a\u202eb", "a\x1b[31m", "x" * 301, "a\u200bb"])

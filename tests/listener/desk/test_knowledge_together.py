@@ -83,7 +83,7 @@ def _a_draft(shelf: Shelf) -> int:
     with shelf.store.write() as tx:
         source = {"name": "s", "account": "a", "network": "n", "query": "q", "every_seconds": 60, "next_poll_at": NOW}
         tx.execute(tables.sources.insert().values(id=1, **source))
-        author = {"network": "n", "external_id": "x", "handle": "ana", "first_seen_at": NOW}
+        author = {"network": "n", "external_id": "x", "handle": "ana", "folded": "ana", "first_seen_at": NOW}
         tx.execute(tables.accounts.insert().values(id=1, **author))
         heard = {
             "network": "n", "external_id": "p", "source_id": 1, "account_id": 1, "state": "decided", "kind": "mention",

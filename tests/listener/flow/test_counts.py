@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from listener.desk import cases as desk_cases
-from listener.store import authors, cases, inbox, mentions, outbox, sources, threads
+from listener.store import authors, case_counts, cases, inbox, mentions, outbox, sources, threads
 from listener.store.inbox import Sends
 from listener.store.mentions import Mention
 from listener.types import Author, CaseState, DraftState, Post, Posted, PostKind
@@ -182,4 +182,4 @@ def test_a_complaint_that_was_solved_and_then_closed_is_not_unsolved(escucha: Es
     with escucha.store.read() as tx:
         mention = mentions.by_external_id(tx, "sandbox", post)
         assert mention is not None
-        assert cases.unsolved_complaints(tx, account_id=mention.account_id, customer_id=None) == 0
+        assert case_counts.unsolved_complaints(tx, account_id=mention.account_id, customer_id=None) == 0

@@ -188,7 +188,7 @@ def fill(escucha: Keeping, number: int, *, age: timedelta = timedelta(days=30)) 
     now = escucha.clock()
     with escucha.store.write() as tx:
         account = tx.execute(
-            insert(t.accounts).values(network="sandbox", external_id="x", handle="x", first_seen_at=now)
+            insert(t.accounts).values(network="sandbox", external_id="x", handle="x", folded="x", first_seen_at=now)
         )
         same = {
             "network": "sandbox",

@@ -14,7 +14,7 @@ from listener import situations
 from listener.desk import cases as desk
 from listener.flow import replay
 from listener.flow.replay import Past
-from listener.store import cases, decisions, erasing, mentions, waiting
+from listener.store import case_counts, cases, decisions, erasing, mentions, waiting
 from listener.store.cases import Case
 from listener.types import CaseState, Urgency
 from tests.listener.flow.world import Escucha
@@ -155,7 +155,7 @@ def test_a_batch_counts_the_cases_it_opens(busy: Escucha) -> None:
     assert because[2].endswith("care is full (2 of 2), and overflows to second")
     assert because[3].endswith("care is full (2 of 2), second is full (1 of 1), so that it stays there")
     with busy.store.read() as tx:
-        assert cases.live_by_team(tx) == {"care": 4, "second": 1}
+        assert case_counts.live_by_team(tx) == {"care": 4, "second": 1}
     assert all(same_again(busy))
     for case in queue(busy, team="care")[:3]:
         with busy.store.write() as tx:

@@ -18,7 +18,7 @@ from listener.errors import AlreadyDone, Mistake
 from listener.flow import replay
 from listener.flow import watch as watching
 from listener.flow.watch import watch
-from listener.store import Transaction, alerts, cases, steps
+from listener.store import Transaction, alerts, case_counts, cases, steps
 from listener.store import tables as t
 from listener.store.cases import Case
 from listener.types import CasePlan, CaseState, Clock, Urgency
@@ -144,7 +144,7 @@ def test_it_warns_breaks_and_hands_on_in_order(escucha: Escucha) -> None:
     assert happened(escucha, case) == [("warned", "first_response", ""), ("escalated", "first_response", "lead")]
     with escucha.store.read() as tx:
         assert steps.warned(tx, [case.id], escucha.clock()) == {case.id: (Clock.FIRST_RESPONSE,)}
-        assert (cases.warned(tx, escucha.clock()), cases.overdue(tx, escucha.clock())) == (1, 0)
+        assert (case_counts.warned(tx, escucha.clock()), case_counts.overdue(tx, escucha.clock())) == (1, 0)
         assert [each.id for each in cases.listing(tx, late_at=escucha.clock())] == [case.id]
     assert later(escucha, "2026-11-21T23:00") == later(escucha, "2026-11-22T23:00") == 0
     assert later(escucha, "2026-11-23T10:00:01") == 2
@@ -155,7 +155,7 @@ def test_it_warns_breaks_and_hands_on_in_order(escucha: Escucha) -> None:
         ("escalated", "first_response", "ops chief bosses high"),
     ]
     with escucha.store.read() as tx:
-        assert (cases.warned(tx, escucha.clock()), cases.overdue(tx, escucha.clock())) == (0, 1)
+        assert (case_counts.warned(tx, escucha.clock()), case_counts.overdue(tx, escucha.clock())) == (0, 1)
     assert (now(escucha, case).team, now(escucha, case).urgency) == ("bosses", Urgency.HIGH)
     assert told(escucha) == [("lead", "warning"), ("ops", "breach"), ("ops", "breach"), ("chief", "breach")]
 
@@ -167,10 +167,10 @@ def test_what_is_due_this_very_moment_was_warned_of_and_is_not_late(escucha: Esc
     assert due is not None
     with escucha.store.read() as tx:
         assert steps.warned(tx, [case.id], due) == {case.id: (Clock.FIRST_RESPONSE,)}
-        assert (cases.warned(tx, due), cases.overdue(tx, due)) == (1, 0)
+        assert (case_counts.warned(tx, due), case_counts.overdue(tx, due)) == (1, 0)
         past = due + timedelta(seconds=1)
         assert steps.warned(tx, [case.id], past) == {}
-        assert (cases.warned(tx, past), cases.overdue(tx, past)) == (0, 1)
+        assert (case_counts.warned(tx, past), case_counts.overdue(tx, past)) == (0, 1)
 
 
 def test_a_step_that_raises_the_urgency_moves_the_case_up_its_queue(escucha: Escucha) -> None:

@@ -18,6 +18,7 @@ def upgrade() -> None:
         sa.Column("network", sa.String(length=50), nullable=False),
         sa.Column("external_id", sa.String(length=300), nullable=False),
         sa.Column("handle", sa.Text(), nullable=False),
+        sa.Column("folded", sa.Text(), nullable=False),
         sa.Column("display_name", sa.Text(), nullable=False),
         sa.Column("url", sa.Text(), nullable=True),
         sa.Column("followers", sa.Integer(), nullable=True),
@@ -34,6 +35,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("accounts", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_accounts_compared_at"), ["compared_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_accounts_network_folded"), ["network", "folded"], unique=False)
         batch_op.create_index(batch_op.f("ix_accounts_network_handle"), ["network", "handle"], unique=False)
 
     op.create_table(
@@ -637,6 +639,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("link_tries", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_link_tries_account_id_at"), ["account_id", "at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_link_tries_at"), ["at"], unique=False)
         batch_op.create_index(batch_op.f("ix_link_tries_link_code_id"), ["link_code_id"], unique=False)
 
     op.create_table(

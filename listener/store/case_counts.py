@@ -1,0 +1,84 @@
+"""How many cases there are of each kind: for those who plan the work, and for policies that ask."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, func, select, union
+
+from listener.store import Transaction, steps
+from listener.store import tables as t
+from listener.store.cases import LIVE
+from listener.types import CaseState, Clock, Intent, Urgency
+
+
+def open_count(tx: Transaction, customer_id: int) -> int:
+    """How many live cases the customer has."""
+    return _live_count(tx, t.cases.c.customer_id == customer_id)
+
+
+def unsolved_complaints(tx: Transaction, *, account_id: int, customer_id: int | None, limit: int = 500) -> int:
+    """How many cases of this person were closed without a solution, with a complaint in them, among the newest.
+
+    `limit`: of so many mentions in such cases it is looked at, so that nobody's long history takes long.
+    """
+    whose = t.cases.c.account_id == account_id
+    if customer_id is not None:
+        whose = whose | (t.cases.c.customer_id == customer_id)
+    query = (
+        select(t.cases.c.id, t.understandings.c.intents)
+        .join(t.case_mentions, t.case_mentions.c.case_id == t.cases.c.id)
+        .join(t.understandings, t.understandings.c.mention_id == t.case_mentions.c.mention_id)
+        .where(whose, t.cases.c.state == CaseState.CLOSED.value, t.cases.c.resolved_at.is_(None))
+        .order_by(t.cases.c.id.desc())
+        .limit(limit)
+    )
+    return len({row.id for row in tx.execute(query) if Intent.COMPLAINT in row.intents})
+
+
+def overdue(tx: Transaction, now: datetime) -> int:
+    """How many live cases are past their promised first answer."""
+    late = (t.cases.c.first_response_at.is_(None), t.cases.c.first_response_due < now)
+    return _live_count(tx, *late)
+
+
+def overdue_solutions(tx: Transaction, now: datetime) -> int:
+    """How many open cases are past their promised solution."""
+    return _live_count(tx, t.cases.c.state == CaseState.OPEN.value, t.cases.c.resolution_due < now)
+
+
+def warned(tx: Transaction, now: datetime) -> int:
+    """How many live cases will soon be late: a warning was given."""
+    return _live_count(tx, steps.is_warned(now))
+
+
+def calendars(tx: Transaction) -> dict[str, int]:
+    """By which calendars live cases were promised something, with how many cases; nothing of those without one."""
+    live = t.cases.c.state.in_([state.value for state in LIVE])
+    clocks = (Clock.FIRST_RESPONSE, Clock.RESOLUTION)
+    named = [t.cases.c.promise[clock.value]["calendar"].as_string().label("name") for clock in clocks]
+    by_case = union(*(select(t.cases.c.id, name).where(live) for name in named)).subquery()  # one row for both clocks
+    query = select(by_case.c.name, func.count()).where(by_case.c.name != "").group_by(by_case.c.name)
+    return {name: int(count) for name, count in tx.execute(query.order_by(by_case.c.name))}
+
+
+def waiting_for_information(tx: Transaction) -> int:
+    """How many live cases wait for what another team was asked."""
+    return _live_count(tx, t.cases.c.asked_at.is_not(None))
+
+
+def live_by_team(tx: Transaction) -> dict[str, int]:
+    """How many live cases each team has; who has none is left out."""
+    live = t.cases.c.state.in_([state.value for state in LIVE])
+    query = select(t.cases.c.team, func.count()).where(live).group_by(t.cases.c.team).order_by(t.cases.c.team)
+    return {team: int(count) for team, count in tx.execute(query)}
+
+
+def unattended(tx: Transaction) -> int:
+    """How many live critical cases no agent has."""
+    return _live_count(tx, t.cases.c.urgency_rank == Urgency.CRITICAL.rank, t.cases.c.agent.is_(None))
+
+
+def _live_count(tx: Transaction, *where: ColumnElement[bool]) -> int:
+    live = t.cases.c.state.in_([state.value for state in LIVE])
+    return int(tx.scalar(select(func.count()).select_from(t.cases).where(live, *where)) or 0)
