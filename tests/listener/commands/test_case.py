@@ -201,6 +201,16 @@ def test_the_queue_fits_whatever_names_there_are(world: DeskWorld) -> None:
     assert all(cell_len(line) <= 80 for line in shown.splitlines())
 
 
+def test_the_queue_leaves_out_titles_that_have_no_room(world: DeskWorld) -> None:
+    ref = opened(world)
+    assert "ABOUT" in printed(world, "list")
+    world.run("case", "assign", ref, "--agent", "maximiliano")
+    world.run("case", "due", ref, "2d")
+    shown = printed(world, "list").splitlines()
+    assert "maximiliano" in shown[1]
+    assert not [line for line in shown[:2] if line.endswith("…")], shown
+
+
 def test_the_queue_can_be_narrowed(world: DeskWorld) -> None:
     mine, other = opened(world), opened(world, who="luis")
     world.run("case", "assign", mine, "--agent", "eva")

@@ -199,7 +199,7 @@ def test_show_names_a_colleague_who_looks_at_it_now(desk: DeskWorld) -> None:
     assert "luis is looking at this too" in desk.run("show", "D1").stdout
     desk.put(draft, DraftState.SENT, sent_at=desk.clock(), decided_by="luis", posted_url="https://sandbox.example/r")
     assert "looking at this" not in desk.run("show", "D1").stdout
-    desk.put(draft, DraftState.PROPOSED)
+    desk.put(draft, DraftState.PROPOSED, decided_by=None)
     desk.clock.forward(minutes=10)
     assert "luis" not in desk.run("show", "D1").stdout
 
