@@ -185,7 +185,7 @@ class Webhooks(Crm, Receives, Delivers):
 
     def _id(self, value: Any) -> str:
         text = str(value).strip() if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
-        if not text or len(text) > LONGEST_ID:
+        if not text or len(text) > LONGEST_ID or not text.isprintable():
             raise Rejected(f"A record has no {self._key_of_records!r}, by which we would know it again.")
         return text
 
@@ -200,6 +200,6 @@ def _moment(value: Any) -> datetime | None:
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             return datetime.fromtimestamp(value, UTC)
         moment = datetime.fromisoformat(value)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     except (TypeError, ValueError, OverflowError, OSError):
         return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
