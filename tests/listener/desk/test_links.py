@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from listener.desk import cases as desk
 from listener.errors import AlreadyDone, Mistake, NotFound
 from listener.store import audit, cases, contacts, customers, links, merges, moves, tables
-from listener.types import CaseState, DraftState
+from listener.types import CasePlan, CaseState, DraftState, Urgency
 from tests.listener.desk.people_world import PeopleWorld
 
 
@@ -180,6 +181,37 @@ def test_what_was_changed_since_is_left_and_told(world: PeopleWorld) -> None:
     assert [(put.table, put.column) for put in done.left] == [("customers", "email")]
     assert world.customer("C1").email == "new@a.example"
     assert dict(done.stays) == {"expected_links": 1}
+
+
+def test_what_a_merge_brought_outlives_a_change_of_the_record(world: PeopleWorld) -> None:
+    world.adds("C3", email="eva@a.example")
+    world.changes("C1", email="ana@a.example")
+    world.merges("C1", "C3")
+    world.changes("C1", email="ana@b.example")
+    with world.store.read() as tx:
+        points = {point.written: point.of_record for point in contacts.of(tx, customers.get(tx, "C1").id)}
+    assert points == {"ana@b.example": True, "eva@a.example": False}
+
+
+def test_a_case_of_nobodys_account_goes_and_comes_back_with_its_record(world: PeopleWorld) -> None:
+    world.adds("C3")
+    with world.store.write() as tx:
+        case = desk.open_case(
+            tx,
+            pattern="ES",
+            plan=CasePlan(title="A letter", team="care", urgency=Urgency.NORMAL),
+            account_id=None,
+            customer_id=customers.get(tx, "C3").id,
+            by="eva",
+            since=world.clock(),
+            now=world.clock(),
+        )
+    whose = []
+    for step in (lambda: world.merges("C1", "C3"), lambda: world.unmerges("C3")):
+        step()
+        with world.store.read() as tx:
+            whose.append(cases.by_id(tx, case.id).customer_reference)
+    assert whose == ["C1", "C3"]
 
 
 def test_merges_are_undone_from_the_outside_in(world: PeopleWorld) -> None:

@@ -136,6 +136,16 @@ def about(heard: Heard, *, areas: frozenset[str] = frozenset(), intents: set[Int
             HEARD, replace(ALONE, said_last_at=NOW - timedelta(minutes=9)), True, "within half an hour", id="soon"
         ),
         pytest.param(
+            HEARD, replace(OVER, said_last_at=NOW - timedelta(minutes=9)), False, "something else", id="soon-when-over"
+        ),
+        pytest.param(
+            about(HEARD, intents=QUESTION),
+            replace(OVER, intents=frozenset(QUESTION)),
+            False,
+            "something else",
+            id="like-intent-when-over",
+        ),
+        pytest.param(
             about(replace(HEARD, text="¿Cuánto sale?"), intents={Intent.PURCHASE_INTEREST}),
             replace(ALONE, intents=frozenset(COMPLAINT)),
             False,

@@ -50,6 +50,13 @@ def test_rare_words_count_more_and_small_ones_not_at_all(filled: Shelf) -> None:
     assert next(hit.article_id for hit in filled.finds("día fibra", meaning=False)) == 1
 
 
+def test_a_word_says_more_of_a_short_text_than_of_a_long_one(filled: Shelf) -> None:
+    told = "Por el roaming se paga aparte fuera de la Unión."
+    for body in (f"{told} {BILL.body} {ROUTER.body}", told):  # the long one is the older: it would win a tie
+        filled.publishes(filled.writes(ArticleText(title="Fuera de casa", body=body)))
+    assert [hit.article_id for hit in filled.finds("roaming fuera de la Unión", meaning=False)][:2] == [5, 4]
+
+
 def test_meaning_finds_what_no_word_does(filled: Shelf) -> None:
     with filled.store.read() as tx:
         vector = embed(["luz roja router"])[0]

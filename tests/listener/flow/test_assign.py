@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,6 +17,7 @@ from listener.store import assigned, cases, users
 from listener.store.cases import Case
 from listener.store.users import Profile, User
 from listener.types import CasePlan, CaseState, Role, Urgency
+from tests.at_once import at_once
 from tests.listener.flow.world import AUTO, Escucha
 
 ADMIN = Profile(roles=(Role.ADMIN,), os_user="boss")
@@ -55,26 +55,6 @@ def has(escucha: Escucha, case: Case) -> str | None:
 def why(escucha: Escucha, case: Case) -> str:
     with escucha.store.read() as tx:
         return str(assigned.newest(tx, [case.id])[case.id]["why"])
-
-
-def at_once(*doings: Callable[[], object]) -> list[object]:
-    """What came of each, all begun at one moment: its result, or the mistake that it was."""
-    came: list[object] = [None] * len(doings)
-    gate = threading.Barrier(len(doings))
-
-    def run(number: int) -> None:
-        gate.wait()
-        try:
-            came[number] = doings[number]()
-        except Mistake as mistake:
-            came[number] = mistake
-
-    threads = [threading.Thread(target=run, args=(number,)) for number in range(len(doings))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    return came
 
 
 # --- by themselves ---

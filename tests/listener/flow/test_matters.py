@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import update
 
 from listener.desk import cases as desk
 from listener.store import cases, rebuilding
+from listener.store import tables as t
 from listener.store.cases import Case
 from listener.types import CaseState
 from tests.listener.flow.world import Escucha
@@ -55,6 +57,19 @@ def test_who_answers_us_goes_on_with_the_case_whatever_it_is_about(escucha: Escu
     escucha.round(hours=2)
     (case,) = listed(escucha)
     assert reasons(escucha, case)[1] == "it answers what we said in it"
+
+
+def test_an_answer_to_a_post_of_the_same_number_on_another_network_is_no_answer_to_us(escucha: Escucha) -> None:
+    escucha.says("@marca ¿horario?")
+    escucha.round()
+    (ours,) = escucha.network.posts_by("marca")
+    with escucha.store.write() as tx:
+        tx.execute(update(t.mentions).values(network="elsewhere"))
+    escucha.says(SHOP, parent=str(ours["id"]))
+    escucha.round(hours=2)
+    whys = [why for case in listed(escucha) for why in reasons(escucha, case)]
+    assert len(whys) == 2
+    assert "it answers what we said in it" not in whys
 
 
 def test_a_stranger_in_the_thread_who_quotes_the_case_gets_their_own(escucha: Escucha) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import hmac
 import json
 import threading
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,28 +22,10 @@ from listener import store as stores
 from listener.errors import Mistake
 from listener.store import Store, audit, auditing, chain, verifying
 from listener.store.verifying import Tampering
-from tests import postgres
 
 NOW = datetime(2026, 3, 4, 17, 30, tzinfo=UTC)
 KEY = b"a key that nobody else has"
 KEYS = {chain.key_name(KEY): KEY}
-
-
-@pytest.fixture(scope="module")
-def postgres_url() -> Iterator[str]:
-    with postgres.server() as url:
-        yield url
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    url = f"sqlite:///{tmp_path / 'escucha.db'}"
-    if request.param == "postgresql":
-        url = request.getfixturevalue("postgres_url")
-        postgres.empty(url)
-    opened = stores.open(url)
-    yield opened
-    opened.close()
 
 
 def write(store: Store, count: int, *, by: str = "ana", action: str = "case.note") -> None:
@@ -245,6 +229,40 @@ def test_a_log_written_anew_shows_by_the_key_and_by_an_anchor(store: Store) -> N
     found = verdict(store, keys=KEYS)
     assert (found.fault.kind, found.fault.number) == (Tampering.CHANGED, 5)
     assert verdict(store, anchor=anchor, keys=KEYS).fault is not None
+
+
+def test_nobody_leaves_the_key_by_an_entry_that_says_so(store: Store) -> None:
+    store.audit_key = KEY
+    write(store, 3)
+    sql(store, "UPDATE audit_head SET key = ''")
+    store.audit_key = b""
+    write(store, 1, by="eva", action=verifying.REKEYED)
+    found = verdict(store, keys=KEYS)
+    assert (found.fault.kind, found.fault.number) == (Tampering.CHANGED, 4)
+
+
+def test_a_head_that_knows_the_newest_entry_by_another_hash_is_found(store: Store) -> None:
+    write(store, 3)
+    sql(store, f"UPDATE audit_head SET hash = '{'a' * 64}'")
+    found = verdict(store)
+    assert (found.fault.kind, found.fault.number) == (Tampering.CHANGED, 3)
+
+
+@pytest.mark.parametrize("key", [b"", KEY], ids=["without-key", "with-key"])
+def test_an_entrys_hash_is_made_as_its_module_says(store: Store, key: bytes) -> None:
+    """Anybody can work it out without our code; databases that there are would not verify if it changed."""
+    store.audit_key = key
+    write(store, 2)
+    with store.read() as tx:
+        first, second = auditing.rows(tx, after=0, until=2)
+    before = "0" * 64
+    for number, row in ((1, first), (2, second)):
+        compact = {"sort_keys": True, "separators": (",", ":")}
+        words = hashlib.sha256(bytes.fromhex(row.salt) + json.dumps([row.subject, row.detail], **compact).encode())
+        said = [number, row.at.astimezone(UTC).isoformat(), row.by, row.action, words.hexdigest()]
+        body = f"{before}\n{json.dumps(said, **compact)}".encode()
+        assert row.hash == (hmac.new(key, body, "sha256") if key else hashlib.sha256(body)).hexdigest()
+        before = row.hash
 
 
 def test_an_anchor_fits_while_the_log_goes_on(store: Store) -> None:
