@@ -224,13 +224,17 @@ def _opted_out(account: Mapping[str, Any]) -> bool:
 
 
 def _contacts(account: Mapping[str, Any]) -> tuple[Contact, ...] | None:
-    """What the profile names; a site whose page links back (`rel="me"`, `verified_at`) is proven to be theirs."""
+    """What the profile names; a site whose page links back (`rel="me"`, `verified_at`) is proven to be theirs.
+
+    Proven is where the link of such a field leads, and where it has but one: the words around it may name anything.
+    """
     if not isinstance(account.get("note"), str):
         return None
     fields = [(_text(field, "value"), bool(field.get("verified_at"))) for field in _dicts(account, "fields")]
-    named = [
-        contacts_in(f"{to_text(value)} {' '.join(_HREF.findall(value))}", proven=proven) for value, proven in fields
-    ]
+    named = [contacts_in(to_text(value)) for value, _ in fields]
+    for value, proven in fields:
+        links = _HREF.findall(value)
+        named.append(contacts_in(" ".join(links), proven=proven and len(links) == 1))
     return together(contacts_in(to_text(_text(account, "note"))), *named)
 
 

@@ -27,8 +27,8 @@ def compared(kind: str, written: str, *, country: str = "") -> str:
     if kind == PHONE:
         return _phone(written, country)
     if kind == SITE:
-        return _SCHEME.sub("", written.strip().casefold(), count=1).rstrip("/")
-    plain = " ".join(unicodedata.normalize("NFC", written).split()).casefold()
+        return _SCHEME.sub("", written.strip().lower(), count=1).rstrip("/")
+    plain = " ".join(unicodedata.normalize("NFC", written).split()).lower()  # casefold: faß.example were fass.example
     return plain.removeprefix("@") if kind in (ACCOUNT, CHAT) else plain
 
 

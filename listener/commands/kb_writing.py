@@ -216,7 +216,9 @@ def export(app: App, folder: Path, everything: bool) -> None:
             if reader is None or reader.may_read(each.written):
                 name = f"K{each.article_id}"
                 half = folder / f".{name}.yaml.part"
-                half.write_text(article_pages.page(each.written, name), encoding="utf-8")
+                half.unlink(missing_ok=True)
+                with half.open("x", encoding="utf-8") as file:  # never through a link that somebody put there
+                    file.write(article_pages.page(each.written, name))
                 os.replace(half, folder / f"{name}.yaml")
                 written += 1
     except OSError as error:

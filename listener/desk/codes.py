@@ -33,6 +33,7 @@ USUAL = timedelta(days=3)  # for which a code counts
 LONGEST = timedelta(days=30)
 AT_ONCE = 5  # codes of one customer that count at the same time
 TRIES = 5  # wrong codes of one account within a day; more are not looked at
+READ = 20_000  # characters of a mention that are looked through
 IN_ONE = 3  # codes in one mention that are looked at
 FLOOD = (
     200  # mentions whose codes are looked at within an hour, whoever wrote them: addresses cost nothing, looking does
@@ -75,7 +76,7 @@ def is_code(code: str) -> bool:
 
 def codes_in(text: str) -> tuple[str, ...]:
     """The codes that stand in a text, however they are typed, each once."""
-    plain = unicodedata.normalize("NFKC", text).upper()
+    plain = unicodedata.normalize("NFKC", text[:READ]).upper()
     found = []
     for match in _SHAPE.finditer(plain):
         bare = "".join(match.groups())

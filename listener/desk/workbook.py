@@ -13,6 +13,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from datetime import date, datetime, time, timedelta
 from functools import partial
+from math import isfinite
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import ParseError
@@ -26,6 +27,7 @@ MOST_WORDS = 256 * 1024**2  # bytes of the words that cells share, which have to
 MOST_RATIO = 200  # unpacked to packed, of what is not small; sheets of ours come to 30
 SMALL = 32 * 1024**2
 PIECE = 1024**2
+MOST_ROWS = 1024**2  # the last row that a spreadsheet program has; a cell may claim to stand in any
 
 _ERRORS = frozenset({"#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NULL!", "#NUM!", "#SPILL!", "#CALC!"})
 _MERGED = re.compile(rb'<mergeCell ref="([A-Z]{1,3}\d{1,7}:[A-Z]{1,3}\d{1,7})"')
@@ -159,6 +161,10 @@ def _rows(path: Path, name: str, *, values: bool = True) -> Generator[tuple[int,
             if row is None:
                 return
             number += 1
+            if number > MOST_ROWS:
+                raise Mistake(
+                    f"{path} has cells below row {MOST_ROWS:,}, where no sheet has any: save it anew, or as CSV."
+                )
             yield number, row
 
 
@@ -225,6 +231,8 @@ def _text(value: Any, decimal: str) -> str:  # noqa: PLR0911
 
 def _number(value: float, decimal: str) -> str:
     """A number that can only be read one way: never three digits after its mark."""
+    if not isfinite(value):
+        raise ValueError(f"a cell holds the number {value}")
     if value == int(value) and abs(value) < 1e15:
         return str(int(value))
     text = format(value, ".10f").rstrip("0")

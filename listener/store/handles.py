@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 def fold(handle: str) -> str:
     """A handle as it is compared: without the leading @ and without capitals."""
-    return handle.strip().removeprefix("@").casefold()
+    return handle.strip().removeprefix("@").lower()  # not casefold: `faß.example` is not `fass.example`
 
 
 def names(handle: str, url: str | None) -> tuple[str, ...]:

@@ -66,6 +66,22 @@ def test_mastodon_says_which_site_it_has_checked() -> None:
     assert mastodon_posts.to_author({"id": "1", "acct": "ana"}, "m.example").contacts is None
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        '<a href="https://evil.example">victim.example</a>',
+        '<a href="https://evil.example">evil.example</a> ana@victim.example +34911222333 victim.example',
+        '<a href="https://victim.example">victim.example</a> <a href="https://evil.example">evil.example</a>',
+    ],
+)
+def test_mastodon_has_checked_where_a_link_leads_and_nothing_that_stands_around_it(value: str) -> None:
+    fields = [{"name": "web", "value": value, "verified_at": "2026-01-01T00:00:00Z"}]
+    account = {"id": "1", "acct": "mallory", "note": "", "fields": fields}
+    found = mastodon_posts.to_author(account, "m.example").contacts
+    assert found
+    assert [each.value for each in found if each.proven] in ([], ["evil.example"])
+
+
 def test_x_tells_addresses_behind_its_short_ones() -> None:
     user = {
         "id": "1",

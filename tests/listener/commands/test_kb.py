@@ -97,6 +97,17 @@ def test_agents_say_whether_it_helped(desk: DeskWorld) -> None:
     assert "the menu moved" in shown
 
 
+def test_a_page_is_never_written_through_a_link_that_somebody_put_there(desk: DeskWorld, tmp_path: Path) -> None:
+    published(desk)
+    (tmp_path / "mine").write_text("precious", encoding="utf-8")
+    (tmp_path / "out").mkdir()
+    for name in ("K1.yaml", ".K1.yaml.part"):
+        (tmp_path / "out" / name).symlink_to(tmp_path / "mine")
+    assert "1 article written to out" in said(desk, "kb", "export", "out")
+    assert (tmp_path / "mine").read_text(encoding="utf-8") == "precious"
+    assert not (tmp_path / "out" / "K1.yaml").is_symlink()
+
+
 def test_pages_go_out_and_come_back(desk: DeskWorld, tmp_path: Path) -> None:
     published(desk)
     assert "1 article written to out" in said(desk, "kb", "export", "out")

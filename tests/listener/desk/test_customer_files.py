@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from openpyxl.workbook import Workbook
 
 from listener import store as stores
-from listener.desk import columns, importing, mapping, merging, people, spreadsheet
+from listener.desk import columns, importing, mapping, merging, people, spreadsheet, workbook
 from listener.desk.columns import AS_IT_IS, Layout, Reading
 from listener.desk.import_task import Finding, Task
 from listener.desk.importing import Import
@@ -199,6 +199,30 @@ def test_a_hostile_workbook_is_one_sentence(desk: Desk, part: str, content: byte
         desk.bring(path)
     assert "\n" not in str(caught.value)
     assert desk.names() == {}
+
+
+MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+
+
+def _cell(place: str, value: str) -> str:
+    return f'<c r="{place}" t="inlineStr"><is><t>{value}</t></is></c>'
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        (f'<row r="1000000000000">{_cell("A1", "C1")}</row>', "below row 50"),
+        (f'<row r="2">{_cell("A2", "C1")}<c r="B2"><v>1e999</v></c></row>', "the number inf"),
+    ],
+    ids=["a row as far as numbers go", "a number without end"],
+)
+def test_a_hostile_cell_is_one_sentence(desk: Desk, monkeypatch: pytest.MonkeyPatch, row: str, said: str) -> None:
+    monkeypatch.setattr(workbook, "MOST_ROWS", 50)
+    head = f'<row r="1">{_cell("A1", "reference")}{_cell("B1", "name")}</row>'
+    content = f'<worksheet xmlns="{MAIN}"><sheetData>{head}{row}</sheetData></worksheet>'.encode()
+    path = _packed(desk.book(["reference", "name"], ["C1", "Ana"]), "xl/worksheets/sheet1.xml", content)
+    with pytest.raises(Mistake, match=said):
+        desk.bring(path)
 
 
 def test_a_zip_that_lies_about_its_size_is_not_unpacked_beyond_it(desk: Desk) -> None:

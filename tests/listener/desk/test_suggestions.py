@@ -202,3 +202,13 @@ def test_a_step_takes_so_many_and_the_round_goes_on(world: PeopleWorld, monkeypa
     counts = [len(compare(world)) for _ in range(4)]
     assert counts == [2, 3, 4, 4]
     assert world.main.compare() == 0
+
+
+@pytest.mark.parametrize("theirs", ["ana@faß.example", "ana@FAẞ.example", "anａ@fass.example", "ana@faſs.example"])
+def test_a_proven_mail_from_a_domain_that_only_looks_alike_is_nobodys(world: PeopleWorld, theirs: str) -> None:
+    """`ß` is `ss` where capitals do not matter, but not in names of domains: each has its owner."""
+    has(world, "C2", reach.MAIL, "ana@fass.example", verified=True)
+    has(world, "C2", reach.SITE, "https://fass.example")
+    heard(world, "mail", theirs, "site faß.example", proven=True, sender=True)
+    assert compare(world) == []
+    assert world.handles("C2") == []

@@ -234,3 +234,21 @@ def test_no_record_breaks_it(values: dict[str, Any], named: bool) -> None:
         )
         assert person.reference
         assert len(digest) == 64
+
+
+@pytest.mark.parametrize(
+    ("said", "status"),
+    [
+        ({**ana(), "id": "C\ud800"}, 400),
+        ({**ana(), "id": "C\x00"}, 400),
+        ({"deleted": ["C\x00"]}, 400),
+        ({"deleted": ["\ud800"]}, 400),
+        (ana(at="0001-01-01T00:00:00+14:00"), 200),
+        (ana(at=1e300), 200),
+        (ana(full={"name": "A\ud800"}), 422),
+    ],
+)
+def test_what_no_database_can_hold_is_refused_and_not_sent_again_for_ever(
+    world: Escucha, said: dict[str, Any], status: int
+) -> None:
+    assert post(world, said).status == status
