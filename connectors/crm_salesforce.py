@@ -19,17 +19,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from connectors import faults
 from connectors.crm_salesforce_wire import STUMBLES, SalesforceWire
+from connectors.crm_settings import Sends
 from listener.contract import Crm, Delivers, Pulls
 from listener.errors import AuthFailed, Mistake, Unavailable
 from listener.types import CrmDelivery, CrmPage, CrmRecord, Cursor
 
 PAGE = 2000  # records asked for at once, the most that Salesforce gives
 OVERLAP = timedelta(minutes=15)  # what was saved within it is read again
-TAKES = ("cases", "customers")
 OURS = ("salesforce.com", "force.com", "salesforce.mil", "cloudforce.com")
 NAMINGS: Mapping[str, Mapping[str, str]] = {
     "Contact": {"Id": "reference", "Name": "name", "Email": "email", "Phone": "phone"},
@@ -41,11 +41,6 @@ CUSTOMER = ("name", "email", "phone", "language", "tier")
 _FIELD = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,79}(\.[A-Za-z][A-Za-z0-9_]{0,79}){0,4}")
 _ID = re.compile(r"[A-Za-z0-9]{15,18}")
 _DOMAIN = re.compile(r"[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63}){0,3}")
-
-
-def _words(value: object) -> object:
-    """One, or several with commas between them, as the environment gives them."""
-    return [each.strip() for each in value.split(",") if each.strip()] if isinstance(value, str) else value
 
 
 class Settings(BaseModel):
@@ -68,7 +63,7 @@ class Settings(BaseModel):
     every: Annotated[timedelta, Field(ge=timedelta(seconds=10), le=timedelta(hours=6))] = Field(
         default=timedelta(minutes=5), description="How often they are; six hours at most"
     )
-    sends: Annotated[tuple[str, ...], BeforeValidator(_words)] = Field(
+    sends: Sends = Field(
         default=(), description="What it is told: `cases`, `customers` (of those that came from it), or both"
     )
     texts: bool = Field(default=False, description="Whether it gets what people wrote: titles and last words of cases")
@@ -113,13 +108,6 @@ class Settings(BaseModel):
         if not _DOMAIN.fullmatch(bare) or bare in ("login", "test"):
             raise ValueError("is no domain of yours; write what stands before .salesforce.com, such as brand.my.")
         return bare
-
-    @field_validator("sends")
-    @classmethod
-    def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if any(each not in TAKES for each in value):
-            raise ValueError(f"knows {' and '.join(TAKES)} only.")
-        return value
 
     @field_validator("records", "case_key")
     @classmethod

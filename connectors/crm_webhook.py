@@ -13,12 +13,13 @@ import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
+from connectors.crm_settings import Sends
 from connectors.hosts import is_loopback
 from connectors.webhooks import Signed, signature
 from listener.contract import Crm, Delivers, Receives
@@ -29,12 +30,6 @@ LEAST_KEY = 16  # bytes of a key that signs
 TOLERANCE = timedelta(minutes=5)  # by so much an event's time may differ from ours
 LONGEST_ID = 200
 MOST_RECORDS = 1000  # in one event
-TAKES = ("cases", "customers")
-
-
-def _words(value: object) -> object:
-    """One, or several with commas between them, as the environment gives them."""
-    return [each.strip() for each in value.split(",") if each.strip()] if isinstance(value, str) else value
 
 
 class Settings(BaseModel):
@@ -50,9 +45,7 @@ class Settings(BaseModel):
     ca_file: Path | None = Field(
         default=None, description="Certificates (PEM) to trust there instead of the usual ones"
     )
-    sends: Annotated[tuple[str, ...], BeforeValidator(_words)] = Field(
-        default=("cases",), description="What it hears of: `cases`, `customers`, or both"
-    )
+    sends: Sends = Field(default=("cases",), description="What it hears of: `cases`, `customers`, or both")
     texts: bool = Field(default=False, description="Whether it gets what people wrote: titles and last words of cases")
     receives: bool = Field(default=True, description="Whether it may post customers to us")
     id: str = Field(default="", description="Its own key of a record; empty: what is the reference")
@@ -77,13 +70,6 @@ class Settings(BaseModel):
             raise ValueError("holds a login or a #; an address has neither, `secret` proves that it is us.")
         if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
             raise ValueError("must begin with https://; http is for this very machine only.")
-        return value
-
-    @field_validator("sends")
-    @classmethod
-    def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if any(each not in TAKES for each in value):
-            raise ValueError(f"knows {' and '.join(TAKES)} only.")
         return value
 
     @model_validator(mode="after")

@@ -12,7 +12,9 @@ import connectors
 
 FOLDER = Path(connectors.__file__).parent
 SHARED = {"events", "faults", "hosts", "plain", "profiles", "wire"}
-NO_NETWORK = {"webhooks", "crm_webhook", "crm_salesforce", "crm_salesforce_wire"}  # our people, where customers are
+NO_NETWORK = {  # our people, and where customers are
+    "webhooks", "crm_settings", "crm_webhook", "crm_salesforce", "crm_salesforce_wire",
+}  # fmt: skip
 LIBRARIES = {
     "mastodon": {"mastodon"},
     "reddit": {"praw", "prawcore"},

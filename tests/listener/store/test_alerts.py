@@ -2,40 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from listener import store as stores
 from listener.store import Store, alerts, alerts_out, alerts_told, audit, erasing, mentions, sources
 from listener.store.alerts import Alert
 from listener.store.sources import Wanted
 from listener.types import ALERT_MOVES, AlertState, Author, Post, Urgency
-from tests import postgres
 
 NOW = datetime(2026, 3, 4, 17, 30, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture(scope="module")
-def postgres_url() -> Iterator[str]:
-    with postgres.server() as url:
-        yield url
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    url = f"sqlite:///{tmp_path / 'escucha.db'}"
-    if request.param == "postgresql":
-        url = request.getfixturevalue("postgres_url")
-        postgres.empty(url)
-    opened = stores.open(url)
-    yield opened
-    opened.close()
 
 
 def put(

@@ -8,7 +8,7 @@ import hmac
 import json
 import threading
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,28 +22,10 @@ from listener import store as stores
 from listener.errors import Mistake
 from listener.store import Store, audit, auditing, chain, verifying
 from listener.store.verifying import Tampering
-from tests import postgres
 
 NOW = datetime(2026, 3, 4, 17, 30, tzinfo=UTC)
 KEY = b"a key that nobody else has"
 KEYS = {chain.key_name(KEY): KEY}
-
-
-@pytest.fixture(scope="module")
-def postgres_url() -> Iterator[str]:
-    with postgres.server() as url:
-        yield url
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    url = f"sqlite:///{tmp_path / 'escucha.db'}"
-    if request.param == "postgresql":
-        url = request.getfixturevalue("postgres_url")
-        postgres.empty(url)
-    opened = stores.open(url)
-    yield opened
-    opened.close()
 
 
 def write(store: Store, count: int, *, by: str = "ana", action: str = "case.note") -> None:

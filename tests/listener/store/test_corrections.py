@@ -2,44 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
 
-from listener import store as stores
 from listener.errors import AlreadyDone, NotFound, Stale
 from listener.store import Store, audit, corrections, erasing, mentions, sources, tables
 from listener.store.corrections import Correction
 from listener.store.mentions import Mention
 from listener.store.sources import Wanted
 from listener.types import Author, Post
-from tests import postgres
 
 NOW = datetime(2026, 3, 4, 17, 30, tzinfo=UTC)
 
 
-@pytest.fixture(scope="module")
-def postgres_url() -> Iterator[str]:
-    with postgres.server() as url:
-        yield url
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+@pytest.fixture
+def store(store: Store) -> Store:
     """Empty but for a source."""
-    url = f"sqlite:///{tmp_path / 'escucha.db'}"
-    if request.param == "postgresql":
-        url = request.getfixturevalue("postgres_url")
-        postgres.empty(url)
-    opened = stores.open(url)
     wanted = Wanted(name="tag", account="care", network="sandbox", query="#marca", every=timedelta(minutes=1))
-    with opened.write() as tx:
+    with store.write() as tx:
         sources.sync(tx, [wanted], NOW)
-    yield opened
-    opened.close()
+    return store
 
 
 def heard(store: Store, text: str, external_id: str = "p1") -> Mention:

@@ -3,41 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 
-from listener import store as stores
 from listener.errors import AlreadyDone, Mistake, NotFound
 from listener.store import Store, audit, tables, tokens, users
 from listener.store.users import Profile, User
 from listener.types import Role
-from tests import postgres
 from tests.at_once import at_once
 
 NOW = datetime(2026, 3, 4, 17, 30, tzinfo=UTC)
 ADMIN = Profile(roles=(Role.ADMIN,), os_user="ana")
 AGENT = Profile(roles=(Role.AGENT,), teams=("care",), skills=("roaming",), languages=("es",), capacity=3)
-
-
-@pytest.fixture(scope="module")
-def postgres_url() -> Iterator[str]:
-    with postgres.server() as url:
-        yield url
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    url = f"sqlite:///{tmp_path / 'escucha.db'}"
-    if request.param == "postgresql":
-        url = request.getfixturevalue("postgres_url")
-        postgres.empty(url)
-    opened = stores.open(url)
-    yield opened
-    opened.close()
 
 
 def added(store: Store, name: str, profile: Profile = AGENT) -> User:
