@@ -25,7 +25,7 @@ LANGUAGES |= {"german": "de", "catalan": "ca"}
 
 _EMAIL = re.compile(r"[^@\s<>,;]+@[^@\s<>,;]+")
 _PHONE = re.compile(r"[+()\d\s.,/#*-]+(?:(?:ext|int)\.?\s*\d+)?", re.IGNORECASE)
-_SCIENTIFIC = re.compile(r"\d+[.,]?\d*E\+?\d+", re.IGNORECASE)
+_SCIENTIFIC = re.compile(r"\d+(?:[.,]\d*)?E\+?\d+", re.IGNORECASE)
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 

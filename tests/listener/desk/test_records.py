@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 import policies
 from listener import reach
-from listener.desk import field_values, offers, records, standing
+from listener.desk import checks, field_values, offers, records, standing
 from listener.desk.field_values import Habits
 from listener.errors import AlreadyDone, Mistake
 from listener.store import audit, consents, contacts, customers, field_types, holdings
@@ -378,3 +379,12 @@ def test_who_never_said_since_when_is_a_customer_since_their_first_contract(worl
     assert standing.tenure(ana, (), today) is None
     contracts = (Contract(reference="K1"), Contract(reference="K2", begins_on=today - timedelta(days=400)))
     assert standing.tenure(ana, contracts, today) == 400
+
+
+def test_a_number_without_an_end_keeps_nobody_waiting() -> None:
+    begins = time.perf_counter()
+    with pytest.raises(Mistake, match="no phone number"):
+        checks.check_phone("1" * 100_000)
+    assert time.perf_counter() - begins < 2, "once it took most of a minute"
+    with pytest.raises(Mistake, match="format the column as text"):
+        checks.check_phone("3,4911E+10")
