@@ -332,8 +332,8 @@ class App:
     def crm(self, name: str) -> System:
         """That CRM of the settings. Raises NotFound."""
         if name not in self.systems:
-            names = ", ".join(self.systems) or "none"
-            raise NotFound(f"There is no CRM {name!r} in {self.config_path}; there is: {names}.")
+            there = f"there is: {', '.join(self.systems)}" if self.systems else "docs/crm.md shows how one is written"
+            raise NotFound(f"There is no CRM {name!r} in {self.config_path}; {there}.")
         return self.systems[name]
 
     def join_crm(self, name: str) -> Crm:

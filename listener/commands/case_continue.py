@@ -244,7 +244,8 @@ def _prepare(
     if made and made.offer:
         say(f"\nD{made.offer.id} asks them for a number in private; escucha approve D{made.offer.id} lets it go.")
     outcomes = "|".join(CallOutcome)
-    say(f"\nAfterwards: escucha case continue {case.reference} --by {channel} --outcome {outcomes}")
+    say(f"\nAfterwards, with --outcome {outcomes}:")
+    say(f"  escucha case continue {case.reference} --by {channel} --outcome {CallOutcome.REACHED}")
 
 
 def _ask(app: App, case: Case, channel: Channel, account: str | None) -> Continued:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 LIMIT = 50
 MOST_ASLEEP = 100  # snoozed cases that are counted
 LONGEST_NAME = 12  # columns of a team's or an agent's name in the queue
+LEAST_TITLE = 8  # columns; a title that has less room than this says nothing
 
 
 @click.command("list")
@@ -131,6 +132,8 @@ def _print_queue(
         room = max(cell.cell_len for cell in column) + 2
         for cell in column:
             cell.pad_right(room - cell.cell_len)
+    if width - sum(column[0].cell_len for column in columns[:-1]) < LEAST_TITLE:
+        columns = columns[:-1]  # what they said stands below
     for number, cells in enumerate(zip(*columns, strict=True)):
         line = Text.assemble(*cells, no_wrap=True, overflow="ellipsis")
         line.truncate(width, overflow="ellipsis")

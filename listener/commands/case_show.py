@@ -24,11 +24,11 @@ FIRST, LAST = 2, 10  # things that happened which are told of a long story; --al
 
 
 @click.command("show")
-@click.argument("ref")
+@click.argument("ref", nargs=-1, required=True)
 @click.option("--all", "everything", is_flag=True, help="All that was said and done, however long the story is.")
 @json_option
 @pass_app
-def show_(app: App, ref: str, everything: bool, as_json: bool) -> None:
+def show_(app: App, ref: tuple[str, ...], everything: bool, as_json: bool) -> None:
     """One case: whose it is, its clocks, what is known around it, and what was said and done, in order."""
     from listener.desk import cases as desk
     from listener.desk import context, history
@@ -36,7 +36,7 @@ def show_(app: App, ref: str, everything: bool, as_json: bool) -> None:
 
     now = app.now()
     with app.store.read() as tx:
-        found = desk.find(tx, ref, app.config.cases.pattern)
+        found = desk.find(tx, " ".join(ref), app.config.cases.pattern)  # as it was typed, with spaces too
         known = context.of_case(tx, found, now=now)
         told = history.of(tx, found, strangers=known.strangers)
         planned = steps.of(tx, found.id)

@@ -103,7 +103,10 @@ def import_(
         _print_import(running, dry_run)
     tally = running.tally
     if tally.rejected or tally.not_linked:
-        where = f"; they stand in {running.rejects.path}: mend them there and import it" if running.rejects.path else ""
+        one = tally.rejected + tally.not_linked == 1
+        stand, them = ("it stands", "it") if one else ("they stand", "them")
+        path = running.rejects.path
+        where = f"; {stand} in {path}: mend {them} there and import that file" if path else ""
         counts = [(tally.rejected, "line"), (tally.not_linked, "link")]
         bad = " and ".join(f"{count} {what}{'s' * (count > 1)}" for count, what in counts if count)
         raise SomeFailed(f"{bad} of {file.name} cannot be used as written{where}.")

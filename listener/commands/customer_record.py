@@ -37,7 +37,9 @@ def add(app: App, /, *, ref: str, again: bool, as_json: bool, **columns: str) ->
         raise Mistake(f"Not added: {person}.")
     with app.store.write() as tx:
         if customers.known(tx, [person.reference]):
-            raise AlreadyDone(f"There is a customer {person.reference!r} already; see `escucha customer show`.")
+            raise AlreadyDone(
+                f"There is a customer {person.reference!r} already; see `escucha customer show {person.reference}`."
+            )
         edit = people.merged(person, None)
         known_by = erasures.names_of(person.reference, edit.values.get("email"))
         if again:

@@ -98,6 +98,7 @@ def examine(app: App, *, offline: bool) -> Iterator[Check]:
     if _made(settings):
         yield from _money(app)
         yield from _users(app)
+        yield from _erasures(app)
 
 
 def _users(app: App) -> Iterator[Check]:
@@ -117,6 +118,21 @@ def _users(app: App) -> Iterator[Check]:
     with suppress(EscuchaError):
         for detail, step in user_standing.findings(app):
             yield Check(name="users", ok=None, detail=detail, next_step=step)
+
+
+def _erasures(app: App) -> Iterator[Check]:
+    """Whether a person is still being erased; the daemon goes on by itself."""
+    from listener.store import erasures
+
+    with suppress(EscuchaError):
+        with app.store.read() as tx:
+            begun = erasures.unfinished(tx)
+        for each in begun:
+            since = f"{each.begun_at:%Y-%m-%d %H:%M} UTC"
+            step = "Ask for it again, or leave `escucha run` on for an hour; `escucha privacy erasures` lists them."
+            yield Check(
+                name="erasure", ok=False, detail=f"Number {each.id}, of {since}, was interrupted.", next_step=step
+            )
 
 
 def _model_version(app: App) -> str:

@@ -390,7 +390,8 @@ def _notes(card: Card) -> list[Text]:
         notes.append(f"policy {card.draft.policy_version} wrote this; {card.policy_now} rules now")
     if card.waits and card.outdated:
         notes.append(f"{card.outdated}, and these words were taken from it")
-    notes += [f"{view.actor} is looking at this too" for view in card.others[:3]]
+    if card.waits:  # what is decided is nobody's any more, whoever still has it before their eyes
+        notes += [f"{view.actor} is looking at this too" for view in card.others[:3]]
     if card.paused:
         notes.append("sending is paused; what is approved waits")
     if card.broke:

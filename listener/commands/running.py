@@ -382,7 +382,9 @@ def _print(app: App, seen: dict[str, Any], troubles: list[str], now: datetime) -
             ]
             for source in seen["sources"]
         ],
-        empty=f"No sources yet: `escucha source add` writes one into {app.config_path}.",
+        empty="No source was listened to yet: `escucha run` begins."
+        if app.config.sources
+        else f"No sources yet: `escucha source add` writes one into {app.config_path}.",
         wide="query",
     )
     output.say()

@@ -279,7 +279,8 @@ def route(
     )
     inside = store.of_mention(tx, mention.id)
     if inside is not None:
-        raise AlreadyDone(f"M{mention.id} is in {inside.reference} already, opened by {inside.opened_by}.")
+        out = f"; `escucha case split {inside.reference} M{mention.id}` takes it out" if into or another else ""
+        raise AlreadyDone(f"M{mention.id} is in {inside.reference} already, opened by {inside.opened_by}{out}.")
     if into is not None:
         if customer and into.customer_id not in (None, customer.id):
             raise Mistake(f"M{mention.id} is {customer.reference}'s, {into.reference} is {into.customer_reference}'s.")

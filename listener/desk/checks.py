@@ -65,7 +65,7 @@ def check_phone(text: str) -> str | None:
     if _SCIENTIFIC.fullmatch(text):
         raise Mistake(f"The spreadsheet program changed the phone number to {text!r}; format the column as text.")
     if text and (len(text) > 50 or not _PHONE.fullmatch(text) or sum(map(str.isdigit, text)) < 3):
-        raise Mistake(f"{visible(text)[:60]!r} is no phone number.")
+        raise Mistake(f"{visible(text)[:60]!r} is no phone number, such as +34 911 222 333.")
     return text or None
 
 

@@ -151,7 +151,8 @@ def _with_channel(heard: Heard, around: Around, why: str) -> str:
 
 # --- words -----------------------------------------------------------------------------------------------------------
 
-_NO_WORDS = re.compile(r"https?://\S+|[@#]\S+|\S*\d\S*")
+_NO_WORDS = re.compile(r"https?://\S+|[@#]\S+")
+_DIGIT = re.compile(r"\d")
 _WORD = re.compile(r"[^\W\d_]{4,}")
 _OF_ALL_DAYS = """
     about again also been before buenas buenos cada como cuando cuanto cual desde donde dias does doing ellos entre esta
@@ -166,6 +167,7 @@ _EVERYBODYS = frozenset(_OF_ALL_DAYS.split())
 
 def told(text: str) -> frozenset[str]:
     """The beginnings of the words by which a text says what it is about: no names of accounts, no everyday words."""
-    plain = unicodedata.normalize("NFKD", _NO_WORDS.sub(" ", text[:5000]).casefold())
+    pieces = " ".join(piece for piece in text[:5000].split() if not _DIGIT.search(piece))
+    plain = unicodedata.normalize("NFKD", _NO_WORDS.sub(" ", pieces).casefold())
     bare = "".join(sign for sign in plain if not unicodedata.combining(sign))
     return frozenset(word[:LETTERS] for word in _WORD.findall(bare) if word not in _EVERYBODYS)

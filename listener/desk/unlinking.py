@@ -50,7 +50,10 @@ def unlink(
     claim = _claim(tx, customer, network=network, handle=handle)
     if not links.remove(tx, claim=claim, network=network, customer=customer, by=by, now=now):
         bare = handles.fold(handle)
-        raise NotFound(f"@{bare} on {network} is not linked to {customer.reference}; see `escucha customer show`.")
+        raise NotFound(
+            f"@{bare} on {network} is not linked to {customer.reference}; "
+            f"see `escucha customer show {customer.reference}`."
+        )
     if claim.account_id is None:
         return Unlinked()
     if keep_cases:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -13,6 +14,9 @@ from sqlalchemy import ColumnElement, Row, bindparam, func, or_, select, update
 from listener.errors import NotFound
 from listener.store import Transaction, audit, bulk, contacts, crm_out, sight, upsert
 from listener.store import tables as t
+
+_ACCENTED, _BARE = "áéíóúüñ", "aeiouun"  # of Spanish; SQLite nests no more than some thirty calls
+_UNACCENTED = str.maketrans(_ACCENTED, _BARE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -246,13 +250,24 @@ def count(tx: Transaction, *, search: str = "", reached: bool = True) -> int:
 
 def _matches(search: str, reached: bool) -> list[ColumnElement[bool]]:
     columns = t.customers.c
-    looked_at = [columns.reference, columns.name, columns.tier]
+    looked_at = [columns.reference, columns.tier]
     looked_at += [columns.email, columns.phone] if reached else []
     rules = [columns.merged_into_id.is_(None)]
     return rules + [
-        or_(*(func.lower(column).contains(word.lower(), autoescape=True) for column in looked_at))
-        for word in search.split()
+        or_(
+            *(func.lower(column).contains(word.lower(), autoescape=True) for column in looked_at),
+            _unaccented(columns.name).contains(word.lower().translate(_UNACCENTED), autoescape=True),
+        )
+        for word in unicodedata.normalize("NFC", search).split()
     ]
+
+
+def _unaccented(column: ColumnElement[str]) -> ColumnElement[str]:
+    """In small letters and without accents, so that `perez` finds Pérez: SQLite's own `lower` knows ASCII alone."""
+    plain: ColumnElement[str] = column
+    for letter, bare in zip(_ACCENTED, _BARE, strict=True):
+        plain = func.replace(func.replace(plain, letter, bare), letter.upper(), bare)
+    return func.lower(plain)
 
 
 def recent_mentions(tx: Transaction, customer: Customer, limit: int) -> list[int]:

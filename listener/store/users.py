@@ -219,7 +219,11 @@ def _taken(tx: Transaction, name: str, os_user: str | None, *, but: int = 0) -> 
     if owner is not None and owner.id != but:
         return AlreadyDone(f"{os_user} on this machine is {owner.name}; one name there belongs to one user.")
     there = get(tx, name)
-    left = "" if there.enabled else ", disabled; `escucha user enable` lets them in again"
+    left = (
+        f"; `escucha user edit {there.name}` changes them"
+        if there.enabled
+        else f", disabled; `escucha user enable {there.name}` lets them in again"
+    )
     return AlreadyDone(f"There is a user {there.name} already{left}.")
 
 

@@ -120,6 +120,7 @@ def test_another_mention_joins_unless_a_new_case_is_wanted(world: DeskWorld) -> 
     number = world.hears()
     assert f"M{number} joins {first}" in " ".join(printed(world, "open", str(number)).split())
     assert f"M{number} is in {first} already, opened by ana." in refused(world, "open", str(number))
+    assert f"`escucha case split {first} M{number}` takes it out" in refused(world, "open", str(number), "--new")
     assert opened(world, "--new") != first
 
 
@@ -200,6 +201,16 @@ def test_the_queue_fits_whatever_names_there_are(world: DeskWorld) -> None:
     assert all(cell_len(line) <= 80 for line in shown.splitlines())
 
 
+def test_the_queue_leaves_out_titles_that_have_no_room(world: DeskWorld) -> None:
+    ref = opened(world)
+    assert "ABOUT" in printed(world, "list")
+    world.run("case", "assign", ref, "--agent", "maximiliano")
+    world.run("case", "due", ref, "2d")
+    shown = printed(world, "list").splitlines()
+    assert "maximiliano" in shown[1]
+    assert not [line for line in shown[:2] if line.endswith("…")], shown
+
+
 def test_the_queue_can_be_narrowed(world: DeskWorld) -> None:
     mine, other = opened(world), opened(world, who="luis")
     world.run("case", "assign", mine, "--agent", "eva")
@@ -231,6 +242,7 @@ def test_one_case_shows_everything_in_one_time_line(world: DeskWorld) -> None:
     assert places == sorted(places)
     assert "open, 60 % complete" in shown
     assert "network, nobody yet" in shown
+    assert case.reference in printed(world, "show", *case.reference.removeprefix("ES-").split("-"))  # unquoted
     told = ask(world, "show", case.reference)
     own = {"assignment", "warned", "steps", "children", "merged", "timeline", "context"}
     assert set(told) == CASE_KEYS | own

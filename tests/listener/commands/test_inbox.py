@@ -194,9 +194,12 @@ def test_show_has_the_thread_the_media_the_warning_and_the_edit(desk: DeskWorld)
 
 
 def test_show_names_a_colleague_who_looks_at_it_now(desk: DeskWorld) -> None:
-    desk.draft()
+    draft = desk.draft()
     desk.run("show", "D1", actor="luis")
     assert "luis is looking at this too" in desk.run("show", "D1").stdout
+    desk.put(draft, DraftState.SENT, sent_at=desk.clock(), decided_by="luis", posted_url="https://sandbox.example/r")
+    assert "looking at this" not in desk.run("show", "D1").stdout
+    desk.put(draft, DraftState.PROPOSED, decided_by=None)
     desk.clock.forward(minutes=10)
     assert "luis" not in desk.run("show", "D1").stdout
 

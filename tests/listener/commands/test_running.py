@@ -217,6 +217,11 @@ def test_status_before_anything_is_there(escucha: Escucha) -> None:
     shown = fine(escucha("status"))
     assert "No daemon is running: start one with `escucha run`." in shown
     assert "No sources yet" in shown
+    Path("escucha.toml").write_text(
+        '[[sources]]\nname = "cable"\naccount = "care"\nquery = "#cable"\n[accounts.care]\nnetwork = "sandbox"\n',
+        encoding="utf-8",
+    )
+    assert "No source was listened to yet: `escucha run` begins." in fine(escucha("status"))
 
 
 def test_all_is_well_when_it_is(desk: DeskWorld) -> None:

@@ -347,6 +347,7 @@ def edits(world: DeskWorld, person: Person) -> None:
     assert again == number
 
 
+@pytest.mark.slow
 @settings(max_examples=8)
 @given(story=st.lists(st.tuples(st.sampled_from(sorted(STORY)), st.booleans()), max_size=10))
 def test_whatever_happened_before(story: list[tuple[str, bool]]) -> None:

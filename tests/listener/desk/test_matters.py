@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from listener.desk import matters
-from listener.desk.matters import Heard
+from listener.desk.matters import Heard, told
 from listener.store.cases import Case
 from listener.store.matters import Answers, Around
 from listener.types import CaseState, Intent, Urgency
@@ -199,3 +200,25 @@ def test_a_reason_holds_none_of_their_words(text: str) -> None:
     around = replace(ALONE, texts=(text,))
     why = matters.which(replace(HEARD, text=text), [around], reopen=REOPEN, now=NOW).why
     assert not [word for word in text.split() if len(word) > 4 and word in why]
+
+
+@pytest.mark.parametrize("sign", ["e", "-", "http", "@e", "e1 "])
+def test_texts_without_an_end_keep_nobody_waiting(sign: str) -> None:
+    """A case holds two hundred texts of its author's, all read while the database is held for writing."""
+    begins = time.perf_counter()
+    for number in range(200):
+        told((sign * 5000)[:4990] + f" {number}")
+    assert time.perf_counter() - begins < 4, "once it took more than a minute"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("recargo factura", {"recarg", "factur"}),
+        ("recargo@factura https://factura.example/recargo #factura", {"recarg"}),
+        ("recargo1 factura2marzo marzo", {"marzo"}),
+        ("mirahttps://factura.example recargo", {"mira", "recarg"}),
+    ],
+)
+def test_names_links_and_numbers_are_no_words(text: str, said: set[str]) -> None:
+    assert told(text) == said

@@ -152,10 +152,12 @@ def test_an_erasure_that_was_interrupted_is_finished(world: DeskWorld) -> None:
     retain(world)
     with world.store.read() as tx:
         assert len(erasures.unfinished(tx)) == 1  # somebody may be at it
+    assert "was interrupted" in world.run("doctor", "--offline").output
     world.clock.forward(hours=2)
     retain(world)
     with world.store.read() as tx:
         assert erasures.unfinished(tx) == []
+    assert "was interrupted" not in world.run("doctor", "--offline").output
 
 
 def test_the_commands_say_what_would_go_and_let_it_go(world: DeskWorld) -> None:
