@@ -70,6 +70,30 @@ def test_the_sooner_promise_and_the_greater_urgency_are_kept(world: DeskWorld) -
     assert all(step["planned_at"] for step in left)
 
 
+def test_the_longer_waiting_ones_place_in_the_queue_is_kept(world: DeskWorld) -> None:
+    older = opened(world)
+    world.clock.forward(hours=5)
+    newer = opened(world, "--new", said=BILL)
+    with world.store.read() as tx:
+        place = cases.get(tx, older).queue_at
+        assert place < cases.get(tx, newer).queue_at
+    ask(world, "merge", newer, older)
+    with world.store.read() as tx:
+        assert cases.get(tx, newer).queue_at == place
+
+
+def test_an_answer_goes_with_its_mention_and_comes_back(world: DeskWorld) -> None:
+    first = opened(world)
+    draft = world.draft(said=BILL, open_case=True)
+    second = draft.case_reference
+    assert second is not None
+    assert second != first
+    printed(world, "merge", first, second)
+    assert world.now_is(draft).case_reference == first
+    printed(world, "unmerge", second)
+    assert world.now_is(draft).case_reference == second
+
+
 def test_two_peoples_cases_are_not_merged_by_accident(world: DeskWorld) -> None:
     first, second = opened(world), opened(world, who="beto")
     said = refused(world, "merge", first, second)
