@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from listener.desk.extracting import Piece
     from listener.store import Transaction
     from listener.store.cases import Case
+    from listener.store.inbox import Draft
     from listener.store.mentions import Mention
 
 SOLVED = (CaseState.RESOLVED, CaseState.CLOSED)
@@ -51,12 +52,14 @@ def draft(app: App, reference: str, *, language: str | None, hide: tuple[str, ..
     code = language or (spoken.most_common(1)[0][0] if spoken else kb_plain.languages(app)[0])
     offered = cast(Any, app.policies)
     extract = extracting.extract(
-        pieces, code, anonymous=lambda text: str(offered.anonymous(text, names=names, hide=hide))
+        pieces,
+        code,
+        anonymous=lambda text: str(offered.anonymous(text, names=names, hide=hide, language=code, places=True)),
     )
     if extract is None:
         raise Mistake(
-            f"{case.reference} does not say enough: it takes what they wrote and an answer that was sent. "
-            "Write it yourself: escucha kb add"
+            f"{case.reference} does not say enough: it takes what they wrote, and what helped: an answer that was "
+            "sent, or the note of `escucha case resolve`. Write it yourself: escucha kb add"
         )
     with app.store.write() as tx:
         version = knowledge.write(
@@ -79,7 +82,8 @@ def draft(app: App, reference: str, *, language: str | None, hide: tuple[str, ..
             if not each.ours or each.draft_id is not None
         ]
         quotes.keep(tx, taken)
-    still = offered.still_personal(f"{extract.text.title}\n{extract.text.answer}\n{extract.text.body}", names=names)
+    whole = f"{extract.text.title}\n{extract.text.answer}\n{extract.text.body}"
+    still = offered.still_personal(whole, names=names, places=True)
     if as_json:
         print_json({**kb_plain.version_keys(version), "still_personal": list(still)})
         return
@@ -100,6 +104,7 @@ def _gathered(tx: Transaction, case: Case) -> tuple[list[Piece], Counter[str], s
     from listener.store import cases, decisions, inbox, mentions
 
     pieces: list[Piece] = []
+    answers: list[Draft] = []
     spoken: Counter[str] = Counter()
     names = {case.customer_name or "", case.handle or ""}
     for number, _, _ in cases.mentions_in(tx, case):
@@ -111,12 +116,14 @@ def _gathered(tx: Transaction, case: Case) -> tuple[list[Piece], Counter[str], s
         if understanding is not None:
             spoken[understanding.language.partition("-")[0]] += 1
         pieces.append(Piece(text=mention.text, mention_id=number))
-        for reply in reversed(inbox.of_mention(tx, number)):
-            if reply.state is DraftState.SENT and reply.text:
-                pieces.append(Piece(text=reply.text, mention_id=number, ours=True, draft_id=reply.id))
-    solved = cases.last_event(tx, case, "resolved")
-    if solved is not None and pieces and (note := str(solved.detail.get("text") or solved.detail.get("note") or "")):
-        pieces.append(Piece(text=note, mention_id=pieces[-1].mention_id, ours=True))
+        answers += [each for each in inbox.of_mention(tx, number) if each.state is DraftState.SENT and each.text]
+    last = pieces[-1].mention_id if pieces else 0
+    for reply in sorted(answers, key=lambda each: (each.sent_at or each.proposed_at, each.id)):
+        pieces.append(Piece(text=reply.text, mention_id=reply.mention_id, ours=True, draft_id=reply.id))
+    for each in (*cases.merged_in(tx, case), case) if pieces else ():
+        solved = cases.last_event(tx, each, "resolved")
+        if solved is not None and (note := str(solved.detail.get("text") or solved.detail.get("note") or "")):
+            pieces.append(Piece(text=note, mention_id=last, ours=True))
     return pieces, Counter({code: many for code, many in spoken.items() if code.isalpha() and len(code) <= 3}), names
 
 

@@ -46,6 +46,37 @@ def test_what_must_not_stand_goes_as_well() -> None:
     assert anonymous("Vivo en Calle Mayor 3 con Laura y Laurana", hide=hide) == "Vivo en … con … y Laurana"
 
 
+def test_what_was_taken_out_is_said_in_the_language_of_the_text() -> None:
+    text = "@luis, soy Ana: ana@correo.es, https://a.b/c, 612 345 678, 12/03/1981, ES-26-000123-7"
+    kept = anonymous(text, names=["Ana"], language="es")
+    assert kept == "@alguien, soy alguien: (correo), (enlace) (número), (fecha), (referencia)"
+    assert still_personal(kept, names=["Ana"]) == ()
+    assert anonymous("ask @luis", language="de") == "ask @someone"
+    assert anonymous("dice @luis", language="es-MX") == "dice @alguien"
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("se cayó en todo Rosario", "se cayó en todo Rosario"),
+        ("desde Buenos Aires y from Buenos Aires", "desde Buenos Aires y from Buenos Aires"),
+        ("Rosario no anda, ni Buenos ni Aires", "alguien no anda, ni alguien ni alguien"),
+        ("confío en Fede y en Lucía", "confío en alguien y en alguien"),
+    ],
+)
+def test_a_place_in_brackets_after_a_name_stays_where_the_text_speaks_of_a_place(said: str, kept: str) -> None:
+    names = ["Fede (Rosario)", "Ana [Buenos Aires]", "Lucía (Lucía)"]
+    assert anonymous(said, names=names, language="es", places=True) == kept
+    assert still_personal(kept, names=names, places=True) == ()
+
+
+def test_a_place_that_somebody_bears_as_a_name_is_a_name() -> None:
+    names = ["Fede (Rosario)", "Rosario Pérez"]
+    assert anonymous("en Rosario", names=names, places=True) == "en someone"
+    assert anonymous("en Rosario", names=names[:1]) == "en someone"
+    assert still_personal("en Rosario", names=names, places=True) == ("a name",)
+
+
 @settings(max_examples=150, deadline=None)
 @given(
     st.lists(

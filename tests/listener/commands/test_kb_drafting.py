@@ -56,6 +56,34 @@ def test_a_draft_takes_problem_and_solution_and_leaves_the_person(desk: DeskWorl
     assert {(each.words, each.draft_id) for each in kept} >= {(PROBLEM, None), (SOLUTION, 1)}
 
 
+def test_what_was_answered_is_found_after_a_split_and_a_merge(desk: DeskWorld) -> None:
+    first = desk.decides(desk.hears("¿Cómo activo el roaming para viajar a Chile?"), reply=None, open_case=True)
+    assert first is None
+    answered = desk.hears("Me cobraron doble la factura de este mes. ¿Qué hago con la factura doble?")
+    draft = desk.decides(answered, reply="Lo sentimos, Ana: anulamos la factura doble desde aquí.")
+    assert draft is not None
+    with desk.store.write() as tx:
+        (case,) = cases.listing(tx)
+        cases.attach(tx, case, answered, why="the same person", by="policy", now=desk.clock())
+    desk.put(draft, DraftState.SENT, sent_at=desk.clock())
+    split = json.loads(said(desk, "case", "split", case.reference, f"M{answered}", "--json"))["reference"]
+    said(desk, "case", "resolve", split, "--note=Abono en la siguiente factura")
+    said(desk, "case", "merge", case.reference, split)
+    said(desk, "case", "resolve", case.reference)
+    for reference in (split, case.reference):
+        made = json.loads(said(desk, "kb", "draft", "--case", reference, "--json"))["texts"]["es"]
+        assert made["title"] == "¿Qué hago con la factura doble?"
+        assert made["answer"] == "Anulamos la factura doble desde aquí."
+        assert made["body"].endswith("Anulamos la factura doble desde aquí.\nAbono en la siguiente factura")
+        assert "roaming" not in made["body"]
+
+
+def test_what_was_taken_out_is_said_in_the_language_of_the_article(desk: DeskWorld) -> None:
+    told = said(desk, "kb", "draft", "--case", solved(desk, "Pregunté a @luis por la luz roja de mi router, AB-12345"))
+    assert "Pregunté a @alguien por la luz roja de mi router, (referencia)" in told
+    assert "someone" not in told
+
+
 def test_what_must_not_stand_in_it_is_hidden(desk: DeskWorld) -> None:
     told = said(desk, "kb", "draft", "--case", solved(desk), "--hide=internet", "--json")
     assert "internet" not in told

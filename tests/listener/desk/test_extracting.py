@@ -23,7 +23,7 @@ HELPED = "Gracias por probarlo. Hemos reiniciado la línea desde aquí. Espera a
 
 
 def anonymous(text: str) -> str:
-    return policies.anonymous(text, names=NAMES)
+    return policies.anonymous(text, names=NAMES, language="es")
 
 
 def test_problem_and_solution_are_taken_without_greetings_thanks_excuses_and_persons() -> None:
@@ -45,13 +45,13 @@ def test_problem_and_solution_are_taken_without_greetings_thanks_excuses_and_per
         "Sigue la luz roja, he apagado el router y nada.",
         "",
         "Qué hacer",
-        "Apaga el router, espera un minuto y enciéndelo de nuevo.",
-        "Si la luz sigue roja, pulsa el botón de reinicio.",
         "Hemos reiniciado la línea desde aquí.",
         "Espera a que la luz del router esté verde.",
+        "Apaga el router, espera un minuto y enciéndelo de nuevo.",
+        "Si la luz sigue roja, pulsa el botón de reinicio.",
     ]
     assert [(each.mention_id, each.draft_id) for each in found.taken] == [
-        (1, None), (1, None), (2, None), (1, 7), (1, 7), (2, 8), (2, 8)
+        (1, None), (1, None), (2, None), (2, 8), (2, 8), (1, 7), (1, 7)
     ]  # fmt: skip
 
 
@@ -80,6 +80,100 @@ def test_a_note_of_what_solved_it_is_a_part_of_the_solution_and_never_the_answer
     assert told is not None
     assert note not in told.text.answer
     assert told.text.answer
+
+
+ROAMING = "Hola @marca, ¿cómo activo el roaming para viajar a Chile la semana que viene?"
+CHARGED = "@marca es la TERCERA vez que reclamo. Me cobraron doble la factura y no puedo hablar con una persona."
+REFUND = (
+    "Hola, Ana. Tenés razón y lo sentimos: te cobramos dos veces por un error nuestro. "
+    "Tu reclamo es el ES-26-000001-9 y ya lo tiene una persona; te escribimos hoy mismo por privado."
+)
+
+
+def test_where_two_matters_met_the_article_is_about_the_one_that_was_answered() -> None:
+    praise = "Mensajes así nos animan a seguir mejorando."
+    pieces = [
+        Piece(text=ROAMING, mention_id=2),
+        Piece(text=CHARGED, mention_id=11),
+        Piece(text="Gracias!", mention_id=35),
+        Piece(text=REFUND, mention_id=11, ours=True, draft_id=10),
+        Piece(text="Lo miramos y te respondemos por aquí.", mention_id=2, ours=True, draft_id=12),
+        Piece(text=praise, mention_id=35, ours=True, draft_id=33),
+    ]
+    found = extract(pieces, "es", anonymous=anonymous)
+    assert found is not None
+    assert found.text.title == "Me cobraron doble la factura y no puedo hablar con una persona."
+    assert found.text.answer == "Te cobramos dos veces por un error nuestro."
+    assert found.text.body.split("\n") == [
+        "Qué pasa",
+        "Es la TERCERA vez que reclamo.",
+        "Me cobraron doble la factura y no puedo hablar con una persona.",
+        "",
+        "Qué hacer",
+        "Te cobramos dos veces por un error nuestro.",
+    ]
+
+
+def test_the_answer_that_was_sent_last_is_the_one_even_where_an_earlier_one_said_the_same() -> None:
+    pieces = [
+        Piece(text=SAID, mention_id=1),
+        Piece(text=HELPED, mention_id=1, ours=True, draft_id=7),
+        Piece(text=SINCE, mention_id=2),
+        Piece(text=HELPED, mention_id=2, ours=True, draft_id=8),
+    ]
+    found = extract(pieces, "es", anonymous=anonymous)
+    assert found is not None
+    assert found.text.answer == "Hemos reiniciado la línea desde aquí. Espera a que la luz del router esté verde."
+    assert {each.draft_id for each in found.taken} == {None, 8}
+
+
+@pytest.mark.parametrize(
+    ("told", "kept"),
+    [
+        (
+            "Disculpa las molestias. El equipo ya cambió la tarjeta; tu caso es el ES-26-000007-0.",
+            "ya cambió la tarjeta.",
+        ),
+        ("Ya cambiamos la tarjeta del nodo: abrimos el caso ES-26-000007-0.", "Ya cambiamos la tarjeta del nodo."),
+        (
+            "Facturación tiene tu caso, ES-26-000005-6, y cambia el cargo.",
+            "Facturación tiene tu caso y cambia el cargo.",
+        ),
+        ("Cambiamos la tarjeta del nodo, gracias por avisar.", "Cambiamos la tarjeta del nodo."),
+        ("Hola, Ana. Reinicia el router.", "Reinicia el router."),
+    ],
+)
+def test_of_a_sentence_that_also_excuses_or_gives_a_reference_the_rest_is_kept(told: str, kept: str) -> None:
+    pieces = [Piece(text=SAID, mention_id=1), Piece(text=told, mention_id=1, ours=True, draft_id=7)]
+    found = extract(pieces, "es", anonymous=anonymous)
+    assert found is not None
+    assert found.text.answer.endswith(kept)
+    assert "(referencia)" not in found.text.answer
+    assert "caso es" not in found.text.answer
+
+
+@pytest.mark.parametrize(
+    ("said", "title"),
+    [
+        ("@marca otra factura duplicada este mes, gracias por nada #MarcaFatal", "Otra factura duplicada este mes."),
+        ("¿Qué pasa con el router, @marca, que parpadea?", "¿Qué pasa con el router, que parpadea?"),
+        ("@marca ¿cómo reinicio este router?", "¿Cómo reinicio este router?"),
+        ("No tengo internet", "No tengo internet"),
+    ],
+)
+def test_a_title_calls_nobody_and_begins_with_a_capital(said: str, title: str) -> None:
+    pieces = [Piece(text=said, mention_id=1), Piece(text=HELPED, mention_id=1, ours=True, draft_id=7)]
+    found = extract(pieces, "es", anonymous=anonymous)
+    assert found is not None
+    assert found.text.title == title
+
+
+def test_who_they_are_stays_out_with_the_whole_sentence() -> None:
+    said = f"Gracias; vivo en calle Mayor; Lugo, tercero izquierda. {SAID}"
+    pieces = [Piece(text=said, mention_id=1), Piece(text=HELPED, mention_id=1, ours=True, draft_id=7)]
+    found = extract(pieces, "es", anonymous=anonymous)
+    assert found is not None
+    assert "Lugo" not in found.text.body
 
 
 def test_a_long_title_is_cut_between_words_and_what_is_left_is_kept_as_a_quote() -> None:
