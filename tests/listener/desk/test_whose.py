@@ -100,6 +100,14 @@ class Whose(RuleBasedStateMachine):
     def merge_cases(self, one: int, other: int) -> None:
         self.world.tries("joins_cases", one, other)
 
+    @rule(number=st.integers(0, 4), which=WHICH)
+    def split(self, number: int, which: int) -> None:
+        self.world.tries("splits", number, which)
+
+    @rule(number=st.integers(0, 4))
+    def undo(self, number: int) -> None:
+        self.world.tries("undoes", number)
+
     @rule(number=st.integers(0, 4))
     def unmerge_cases(self, number: int) -> None:
         self.world.tries("parts_cases", number)
