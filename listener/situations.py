@@ -27,6 +27,7 @@ ELSEWHERE = frozenset(
 _PROBES = ("Hola 👩‍👩‍👧 ñandú https://example.com/a/rather/long/address?that=no_network&counts=whole y más", "")
 _TRACES = {"rules", "guards"}
 _WRITTEN: dict[int, tuple[RuleTrace | GuardTrace, bytes]] = {}
+_LATER = frozenset({"stranger"})  # guards that came after the first decisions were kept
 _MOST = 10_000  # traces remembered
 _HANDLES = ("ana", "ana@example.social")
 
@@ -116,7 +117,8 @@ def rebuilt_facts(values: Mapping[str, Any], network: Facts) -> Facts | None:
 def fingerprint(decision: Decision) -> str:
     """64 hex digits that two decisions share only if they say the same, word by word, with the same trace.
 
-    Fields at their default do not count, so that one that is added later changes no fingerprint.
+    Fields at their default do not count, nor do guards of `_LATER` that let it pass: what is added later changes no
+    fingerprint.
     """
     adapter, exclude = _adapter(Decision), _TRACES
     try:
@@ -125,8 +127,12 @@ def fingerprint(decision: Decision) -> str:
         values = adapter.dump_python(decision, mode="json", exclude=exclude, exclude_defaults=True, warnings=False)
         said = digest_of(values).encode()
     rules = [(_WRITTEN.get(id(trace)) or _write(trace))[1] for trace in decision.rules]
-    guards = [(_WRITTEN.get(id(trace)) or _write(trace))[1] for trace in decision.guards]
+    guards = [(_WRITTEN.get(id(trace)) or _write(trace))[1] for trace in decision.guards if _counts(trace)]
     return hashlib.sha256(b"\n".join((said, *rules, b"|", *guards))).hexdigest()
+
+
+def _counts(trace: GuardTrace) -> bool:
+    return trace.guard not in _LATER or bool(trace.holds or trace.forbids or trace.reason)
 
 
 def _write(trace: RuleTrace | GuardTrace) -> tuple[RuleTrace | GuardTrace, bytes]:

@@ -533,6 +533,7 @@ class Situation:
     terms: tuple[str, ...] = ()  # which of what we listen for is in it, as our queries write it
     same_text_by_others: int = 0  # how many other accounts wrote these words within an hour of it, or of now
     code: LinkCode = LinkCode.NONE
+    stranger: bool = False  # whether the account is not known to be that of the case's person
 
 
 class RuleOutcome(StrEnum):

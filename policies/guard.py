@@ -11,6 +11,7 @@ of the trace.
     answerable            whom, and what, the network does not let us answer          forbids
     answered              what was answered already                                   forbids
     colleague_answered    what a colleague answered from an account of their own      holds
+    stranger              who is in a case and not known to be its person             holds
     paused, over_budget   somebody stopped everything; the money is spent             holds
     per_author_per_day, per_thread, per_rule_per_day, per_hour, per_day               holds
     duplicate             the same wording to many people within a day                holds
@@ -282,6 +283,7 @@ _GUARDS: tuple[tuple[str, Callable[[Case], Stop]], ...] = (
     ("answerable", stops.answerable),
     ("answered", stops.answered),
     ("colleague_answered", stops.colleague_answered),
+    ("stranger", stops.stranger),
     ("paused", stops.paused),
     ("over_budget", stops.over_budget),
     ("per_author_per_day", stops.per_author_per_day),

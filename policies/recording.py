@@ -41,6 +41,7 @@ _KEPT = frozenset(
         "has_media",
         "unanswerable",
         "paused",
+        "stranger",
         "same_text_by_others",
         "code",
         "now",

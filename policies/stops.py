@@ -103,6 +103,13 @@ def colleague_answered(about: Case) -> Stop:
     return ("holds", f"{handle}, a colleague, answered it already") if handle else None
 
 
+def stranger(about: Case) -> Stop:
+    """Who got into somebody's case by a reference, which can be guessed: an answer would confirm it."""
+    if about.situation.stranger:
+        return "holds", "the account is not known to be that of the case's person; a person sees what it may be told"
+    return None
+
+
 def paused(about: Case) -> Stop:
     """Somebody stopped everything."""
     return ("holds", "sending is paused") if about.situation.paused else None

@@ -119,7 +119,7 @@ def _print_queue(
 ) -> None:
     """Two lines a case: how it stands; whose it is and what they last said."""
     if not listed:
-        say("No case waits; --all shows those that are over.")
+        say("No such case waits; --all shows those that are over.")
         return
     width = min(console().width, WIDEST)
     headers = [

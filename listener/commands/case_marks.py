@@ -101,6 +101,8 @@ def due(app: App, *, ref: str, at: str | None, never: bool, as_json: bool) -> No
     if (at is None) is not never:
         raise Mistake("Say when it is due, such as 2d or 2026-11-01, or --none.")
     moment = when.to_come(at, app.now()) if at is not None else None
+    if moment is not None and moment <= app.now():
+        raise Mistake(f"{moment:%Y-%m-%d %H:%M} UTC is past; say when it is to be done.")
     found = _change(app, ref, lambda tx, case: marks.due(tx, case, moment, by=app.actor, now=app.now()))
     said = f"due {found.due_at:%Y-%m-%d %H:%M} UTC" if found.due_at else "due at no time"
     done(app, found, f"{found.reference} is {said}.", as_json)

@@ -17,6 +17,7 @@ from listener.commands.output import ago, clip, counted, spell
 from listener.desk.continuing import TEMPLATE
 from listener.desk.suggesting import Suggestion
 from listener.escapes import visible
+from listener.store import erasures
 from listener.store.inbox import Draft
 from listener.store.mentions import Mention
 from listener.types import DraftState, Media, PostKind, RuleOutcome, Urgency
@@ -238,7 +239,10 @@ def _said(card: Card, now: datetime, console: Console, width: int, limit: int | 
     mention = card.mention
     if card.gone:
         when = ago(mention.gone_at, now)
-        return [Text(f"Deleted by its author {when}; what it said is erased here too.", style="dim italic")]
+        if mention.external_id.startswith(erasures.POST):
+            return [Text(f"Erased here {when}, with all else that was theirs.", style="dim italic")]
+        told = f"Gone {when}: its author deleted it, or it was kept no longer. What it said is erased here too."
+        return [Text(told, style="dim italic")]
     lines = []
     if mention.content_warning.strip():
         lines.append(Text(f"content warning: {clip(mention.content_warning[:2000], width - 17)}", style="yellow"))

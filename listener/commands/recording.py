@@ -135,6 +135,7 @@ def _stored(app: App, typed: str) -> tuple[dict[str, Any], dict[str, Any], list[
         "has_media": bool(mention.media),
         "unanswerable": "it cannot be answered" if saw.get("unanswerable") else "",
         "paused": bool(saw.get("paused")),
+        "stranger": bool(saw.get("stranger")),
         "terms": list(saw.get("terms", ())),
         "same_text_by_others": saw.get("same_text_by_others", 0),
         "code": saw.get("code", "none"),

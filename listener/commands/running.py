@@ -317,7 +317,8 @@ def _untended(seen: dict[str, Any]) -> list[str]:
     if critical:
         have = "has" if critical == 1 else "have"
         found.append(
-            f"{output.counted(critical, 'critical case')} {have} no agent: `escucha case assign REF --agent NAME`."
+            f"{output.counted(critical, 'critical case')} {have} no agent: `escucha case list` begins with them, "
+            "`escucha case assign REF --agent NAME` gives one away."
         )
     if late:
         past = "is past its" if late == 1 else "are past their"

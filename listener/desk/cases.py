@@ -12,7 +12,7 @@ from listener.desk.clocks import Moved
 from listener.desk.joining import Found
 from listener.errors import AlreadyDone, Mistake
 from listener.references import digits_of, one_slip_away, parse_reference, reference, write, written_by
-from listener.store import Transaction, inbox, references, sight, steps
+from listener.store import Transaction, continuing, inbox, references, sight, steps
 from listener.store import cases as store
 from listener.store.cases import Case
 from listener.store.mentions import Mention
@@ -104,6 +104,7 @@ def join(
     moved: Moved,
     escalate_to: str = "",
     reopens: bool = True,
+    known: bool = True,
 ) -> Case:
     """A further mention of the same matter: urgency only rises, tags and skills only grow; gives the case as it is.
 
@@ -112,17 +113,33 @@ def join(
 
     Where it is promised something for an earlier moment, that is due then, never later. Its place in the queue gets
     better by what the mention scores more, never worse. `moved`: see `clocks`.
+
+    Of a mention that is not `known` to be that person's none of this holds, but that what waits for an answer opens,
+    for this may be it, and that a team is called in, for somebody may be in danger.
     """
     case = store.hold(tx, case.id)
-    if case.state is CaseState.PENDING or (case.state not in store.LIVE and reopens):
-        why = "the customer wrote again"
+    if case.state is CaseState.PENDING or (case.state not in store.LIVE and reopens and known):
+        why = "the customer wrote again" if known else "somebody who may be the customer wrote"
         case = store.record(
             tx, case, "reopened", by=by, now=now, became=_opening(tx, case, now, moved), was=case.state.value, why=why
         )
-    if case.snoozed_until is not None:
+    if known and case.snoozed_until is not None:
         case = marks.wake(tx, case, "the customer wrote again", by=by, now=now)
     if case.state not in store.LIVE:
         return case
+    if known:
+        case = _pressed(tx, case, plan, by=by, now=now)
+    if escalate_to not in ("", case.team):
+        agent = {"from_agent": case.agent} if case.agent else {}
+        told = {"team": escalate_to, "from_team": case.team, **agent, "why": plan.because}
+        became = {"team": escalate_to, "agent": None}
+        case = store.record(tx, case, "escalated", by=by, now=now, became=became, **told)
+        inbox.handed_over(tx, case.id, team=escalate_to, now=now)
+    return case
+
+
+def _pressed(tx: Transaction, case: Case, plan: CasePlan, *, by: str, now: datetime) -> Case:
+    """The case with what its person's further mention makes more urgent, sooner or more of."""
     sooner = clocks.hurry(tx, case, plan)
     if plan.urgency.rank > case.urgency.rank:
         raised = {**sooner, "urgency_rank": plan.urgency.rank}
@@ -133,12 +150,6 @@ def join(
         case = store.record(tx, case, "promised", by=by, now=now, became=sooner, why=why)
     if grown := _grown(case, plan):
         case = store.record(tx, case, "grew", by=by, now=now, became=grown)
-    if escalate_to not in ("", case.team):
-        agent = {"from_agent": case.agent} if case.agent else {}
-        told = {"team": escalate_to, "from_team": case.team, **agent, "why": plan.because}
-        became = {"team": escalate_to, "agent": None}
-        case = store.record(tx, case, "escalated", by=by, now=now, became=became, **told)
-        inbox.handed_over(tx, case.id, team=escalate_to, now=now)
     return case
 
 
@@ -286,7 +297,7 @@ def route(
             raise Mistake(f"M{mention.id} is {customer.reference}'s, {into.reference} is {into.customer_reference}'s.")
         found = Found(case=into, why="by that person's word")
     if found.case is not None and not another:
-        joined = join(tx, found.case, plan, by=by, now=now, moved=moved, reopens=found.reopens)
+        joined = join(tx, found.case, plan, by=by, now=now, moved=moved, reopens=found.reopens, known=found.known)
         return store.attach(tx, joined, mention.id, why=f"a person put it there: {found.why}", by=by, now=now), False
     case = open_case(
         tx,
@@ -302,8 +313,10 @@ def route(
 
 
 def answered(tx: Transaction, mention_id: int, now: datetime) -> None:
-    """Stops the first-response clock of the mention's case, the first time we answer."""
+    """Stops the first-response clock of the mention's case, the first time we answer its person."""
     case = store.of_mention(tx, mention_id)
+    if case and mention_id in continuing.strangers(tx, case):
+        return
     if case and store.hold(tx, case.id).first_response_at is None:
         steps.withdraw(tx, case.id, Clock.FIRST_RESPONSE)
         became = {"first_response_at": now}

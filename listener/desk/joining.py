@@ -21,11 +21,12 @@ _MAY_QUOTE = re.compile(r"[0-9OoIl][^0-9]{0,3}[0-9OoIl]")
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """The case that a mention joins, None: a new one; why, and whether it reopens that."""
+    """The case that a mention joins, None: a new one; why, whether it reopens that, and whether it is that person's."""
 
     case: Case | None
     why: str
     reopens: bool = True
+    known: bool = True
 
 
 def find(
@@ -52,7 +53,8 @@ def find(
     )
     around = store.around(tx, mention, customer_id=heard.customer_id, quoted=heard.quotes, since=now - reopen)
     joins = matters.which(heard, around, reopen=reopen, now=now)
-    return Found(case=joins.around.case if joins.around else None, why=joins.why, reopens=joins.reopens)
+    case = joins.around.case if joins.around else None
+    return Found(case=case, why=joins.why, reopens=joins.reopens, known=joins.known)
 
 
 def quotes(tx: Transaction, text: str, pattern: str) -> tuple[str, ...]:

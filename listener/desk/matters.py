@@ -6,7 +6,8 @@ reopened. Otherwise the mention is a new matter.
 
 Whoever is not known to be the same person joins nobody's case in public: a reference can be read there by anyone, and
 strangers answer in threads. In private (a mail, a direct message) the conversation or its reference is enough, unless
-both are customers of ours and not the same one.
+both are customers of ours and not the same one. But references can be guessed, so whoever gets in that way without
+being known to be its person changes nothing of the case, and joins none that is over.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ SOON = timedelta(minutes=30)  # who writes again so soon goes on about the same,
 TELLING = 4  # words from which a text says by itself what it is about; fewer only go on
 ALIKE = 2  # words in common that make it the same matter
 LETTERS = 6  # of a word that count, so that its endings do not
+UNPROVEN = "from an account not known to be theirs, so it wakes and hurries nothing"
 PASSING = frozenset({Intent.PRAISE, Intent.OFF_TOPIC})  # what wants nothing done, and reopens nothing
 SELLING = frozenset({Intent.PURCHASE_INTEREST})
 
@@ -47,12 +49,14 @@ class Heard:
 class Joins:
     """The case that it joins, None: a new one; `why` in a few words of ours that name nobody and quote nothing.
 
-    `reopens`: whether it opens the case again, if that is not open.
+    `reopens`: whether it opens the case again, if that is not open. `known`: whether it is known to be from the person
+    whose case it is; nobody's case is everybody's.
     """
 
     around: Around | None
     why: str
     reopens: bool = True
+    known: bool = True
 
 
 def which(heard: Heard, cases: Sequence[Around], *, reopen: timedelta, now: datetime) -> Joins:
@@ -61,7 +65,8 @@ def which(heard: Heard, cases: Sequence[Around], *, reopen: timedelta, now: date
     against: list[str] = []
     for around in cases:
         if around.mention_in:
-            return Joins(around=around, why="it is in it already", reopens=reopens and _lasts(around, reopen, now))
+            again = reopens and _lasts(around, reopen, now)
+            return Joins(around=around, why="it is in it already", reopens=again, known=_is_known(heard, around))
     for around in cases:
         why = _bond(heard, around)
         if not why:
@@ -69,7 +74,8 @@ def which(heard: Heard, cases: Sequence[Around], *, reopen: timedelta, now: date
         if refusal := _refusal(heard, around, reopen, now):
             against.append(f"{why}, but {refusal}")
             continue
-        return Joins(around=around, why=why, reopens=reopens)
+        known = _is_known(heard, around)
+        return Joins(around=around, why=why if known else f"{why}, {UNPROVEN}", reopens=reopens, known=known)
     theirs = [each for each in cases if is_same_person(heard, each) and _lasts(each, reopen, now)]
     alike = [(rank, each, why) for each in theirs for rank, why in [_likeness(heard, each)] if rank]
     if alike:
@@ -87,6 +93,12 @@ def is_same_person(heard: Heard, around: Around) -> bool:
         return False
     same_customer = heard.customer_id is not None and heard.customer_id == around.case.customer_id
     return same_customer or heard.account_id == around.case.account_id
+
+
+def _is_known(heard: Heard, around: Around) -> bool:
+    """Whether what it says may count for the case: it is nobody's yet, or that person's."""
+    is_nobodys = around.case.account_id is None and around.case.customer_id is None
+    return is_nobodys or is_same_person(heard, around)
 
 
 def _are_two(heard: Heard, around: Around) -> bool:
@@ -120,6 +132,8 @@ def _refusal(heard: Heard, around: Around, reopen: timedelta, now: datetime) -> 
         return f"{around.case.reference} is somebody else's, as far as we know"
     if not _lasts(around, reopen, now):
         return f"{around.case.reference} ended more than {reopen.days} days ago"
+    if around.over_since is not None and not _is_known(heard, around):
+        return f"{around.case.reference} is over, and somebody else's, as far as we know"
     return ""
 
 

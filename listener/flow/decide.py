@@ -308,6 +308,7 @@ def _situation(tx: Transaction, matter: _Matter, now: datetime) -> Situation:
         broke=matter.broke,
         teams=TeamsView(live_cases=dict(matter.live_cases)),
         code=matter.code,
+        stranger=case is not None and not matter.found.known,
         terms=mention.terms,
         same_text_by_others=authors.wrote_the_same(
             tx,
@@ -405,7 +406,15 @@ def _write_down(
             was = case
             reopens = matter.found.reopens
             case = desk_cases.join(
-                tx, was, decision.case, by=by, now=now, moved=moved, escalate_to=called, reopens=reopens
+                tx,
+                was,
+                decision.case,
+                by=by,
+                now=now,
+                moved=moved,
+                escalate_to=called,
+                reopens=reopens,
+                known=matter.found.known,
             )
             matter.live_cases.subtract([was.team] * (was.state in cases.LIVE))
             matter.live_cases.update([case.team] * (case.state in cases.LIVE))

@@ -58,6 +58,7 @@ STOPS: list[tuple[str, str, dict[str, Any], str]] = [
     ("answerable", "forbids", {"facts": ADDRESSED, "kind": PostKind.FOUND}, "addressed us"),
     ("answerable", "forbids", {"facts": replace(FACTS, answerable=Answerable.NOBODY)}, "nobody"),
     ("answered", "forbids", {"thread__answered": True}, "already"),
+    ("stranger", "holds", {"stranger": True}, "not known to be that of the case's person"),
     ("paused", "holds", {"paused": True}, "paused"),
     ("per_author_per_day", "holds", {"sends__to_author_last_day": 3}, "3 replies in a day"),
     ("per_thread", "holds", {"sends__in_thread": 2}, "2 times"),

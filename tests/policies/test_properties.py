@@ -204,6 +204,7 @@ def situations(draw: st.DrawFn) -> Situation:
         facts=facts,
         teams=TeamsView(live_cases=draw(st.dictionaries(teams, st.integers(0, 4)))),
         paused=draw(st.booleans()),
+        stranger=draw(st.booleans()),
         broke=draw(st.sampled_from(["", "the money is spent"])),
     )
 
@@ -220,7 +221,7 @@ def test_what_always_holds(text: str, seen: list[Situation], mode: Mode | None) 
         stopped = [trace for trace in decision.guards if trace.holds or trace.forbids]
         assert all(trace.reason for trace in stopped)
         assert all(not (trace.holds and trace.forbids) for trace in decision.guards)
-        assert len(decision.guards) == 26
+        assert len(decision.guards) == 27
         assert decision.policy_version == policy.version
         if any(trace.forbids for trace in decision.guards):
             assert decision.reply is None, "nothing is drafted when it is forbidden"

@@ -144,6 +144,7 @@ FORBIDS: dict[str, Callable[[Situation], Situation]] = {
 }
 HOLDS: dict[str, Callable[[Situation], Situation]] = {
     "paused": lambda seen: replace(seen, paused=True),
+    "stranger": lambda seen: replace(seen, stranger=True),
     "broke": lambda seen: replace(seen, broke="the money is spent"),
     "author's day": _sends(to_author_last_day=5),
     "thread": _sends(in_thread=5),

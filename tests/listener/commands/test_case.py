@@ -205,6 +205,7 @@ def test_the_queue_leaves_out_titles_that_have_no_room(world: DeskWorld) -> None
     ref = opened(world)
     assert "ABOUT" in printed(world, "list")
     world.run("case", "assign", ref, "--agent", "maximiliano")
+    assert "is past" in world.run("case", "due", ref, "2020-01-01").stderr
     world.run("case", "due", ref, "2d")
     shown = printed(world, "list").splitlines()
     assert "maximiliano" in shown[1]
@@ -220,7 +221,7 @@ def test_the_queue_can_be_narrowed(world: DeskWorld) -> None:
     assert len(ask(world, "list", "--all")["cases"]) == 2
     assert len(ask(world, "list")["cases"]) == 1
     assert ask(world, "list", "--team", "nobody")["cases"] == []
-    assert "No case waits" in printed(world, "list", "--team", "nobody")
+    assert "No such case waits" in printed(world, "list", "--team", "nobody")
     assert "not both" in refused(world, "list", "--all", "--state", "open")
 
 

@@ -276,7 +276,8 @@ def test_people_who_wait_are_no_good_sign(desk: DeskWorld) -> None:
     desk.decides(desk.hears(), open_case=True, urgency=Urgency.CRITICAL)
     desk.decides(desk.hears(who="luis"), reply=None, needs_routing=True)
     assert troubles(desk) == [
-        "1 critical case has no agent: `escucha case assign REF --agent NAME`.",
+        "1 critical case has no agent: `escucha case list` begins with them, "
+        "`escucha case assign REF --agent NAME` gives one away.",
         "1 mention waits to be routed: `escucha inbox`.",
     ]
     desk.clock.forward(hours=3)
@@ -284,7 +285,8 @@ def test_people_who_wait_are_no_good_sign(desk: DeskWorld) -> None:
     desk.decides(desk.hears(who="eva"), open_case=True, urgency=Urgency.CRITICAL)
     desk.decides(desk.hears(who="leo"), reply=None, needs_routing=True)
     assert troubles(desk) == [
-        "2 critical cases have no agent: `escucha case assign REF --agent NAME`.",
+        "2 critical cases have no agent: `escucha case list` begins with them, "
+        "`escucha case assign REF --agent NAME` gives one away.",
         "1 case is past its promised first answer: `escucha case list --late`.",
         "2 mentions wait to be routed: `escucha inbox`.",
     ]

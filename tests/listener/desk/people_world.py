@@ -15,12 +15,13 @@ from listener.errors import AlreadyDone, Mistake, NotFound
 from listener.store import cases, customers, links, merges, rebuilding
 from listener.store import tables as t
 from listener.store.customers import Customer, Edit
-from listener.types import CaseState, DraftState, LinkBasis, MentionState
+from listener.types import CasePlan, CaseState, DraftState, LinkBasis, MentionState, Urgency
 from tests.listener.flow.world import AUTO, Escucha
 
 POLICY = AUTO.replace(  # what is said names the person
     "Hola, lo", "Hola {% if customer.known %}{{ customer.name }}{% endif %}, lo"
 )
+PLAN = CasePlan(team="care", urgency=Urgency.NORMAL, title="T")
 REFUSED = (AlreadyDone, Mistake, NotFound)
 
 
@@ -91,6 +92,21 @@ class PeopleWorld(Escucha):
         with self.store.write() as tx:
             case, into = cases.by_id(tx, other + 1), cases.by_id(tx, one + 1)
             case_merging.merge(tx, into, case, by="eva", now=self.clock())
+
+    def splits(self, number: int, which: int) -> None:
+        """Somebody says that one mention of a case is another matter."""
+        with self.store.write() as tx:
+            case = cases.by_id(tx, number + 1)
+            inside = [mention for mention, _, _ in cases.mentions_in(tx, case)]
+            told = [inside[which % len(inside)]] if inside else []
+            case_merging.split(tx, case, told, plan=lambda _: PLAN, pattern="ES", by="eva", now=self.clock())
+
+    def undoes(self, number: int) -> None:
+        """Somebody takes back what was joined, merged or split last."""
+        with self.store.write() as tx:
+            case = cases.by_id(tx, number + 1)
+            moved = self.policy.promises.moved
+            case_merging.undo(tx, case, plan=lambda _: PLAN, pattern="ES", by="eva", now=self.clock(), moved=moved)
 
     def parts_cases(self, number: int) -> None:
         with self.store.write() as tx:

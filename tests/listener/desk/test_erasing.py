@@ -170,6 +170,7 @@ def test_nothing_is_left_of_one_and_all_of_the_other(world: DeskWorld) -> None:
         assert (case.title, case.customer_id, case.team) == ("(erased)", None, "network")
         with pytest.raises(NotFound):
             customers.get(tx, ana.reference)
+    assert "Erased here" in world.run("show", f"M{ana.said[0]}").output
 
 
 def test_what_others_say_of_them_is_masked_and_their_own_words_stay(world: DeskWorld) -> None:

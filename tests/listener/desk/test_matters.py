@@ -86,6 +86,13 @@ def about(heard: Heard, *, areas: frozenset[str] = frozenset(), intents: set[Int
         pytest.param(QUOTING, STRANGERS, False, "somebody else's", id="quoted-by-a-stranger-in-public"),
         pytest.param(IN_PRIVATE, STRANGERS, True, "it quotes", id="quoted-in-private"),
         pytest.param(
+            IN_PRIVATE,
+            replace(STRANGERS, over_since=NOW - timedelta(days=3)),
+            False,
+            "is over, and",
+            id="stranger-over",
+        ),
+        pytest.param(
             replace(IN_PRIVATE, customer_id=5),
             replace(ALONE, case=a_case(account=2, customer=6)),
             False,
@@ -174,6 +181,22 @@ def test_the_case_of_a_matter(heard: Heard, around: Around, joins: bool, why: st
     found = matters.which(heard, [around], reopen=REOPEN, now=NOW)
     assert (found.around is around) == joins, found.why
     assert why in found.why
+
+
+@pytest.mark.parametrize(
+    ("around", "known"),
+    [
+        pytest.param(ALONE, True, id="their-own"),
+        pytest.param(STRANGERS, False, id="somebody-else's"),
+        pytest.param(replace(STRANGERS, mention_in=True), False, id="in-it-already"),
+        pytest.param(replace(ALONE, case=replace(a_case(), account_id=None)), True, id="nobody's-yet"),
+        pytest.param(replace(ALONE, case=replace(a_case(customer=5), account_id=None)), False, id="a-customer's"),
+    ],
+)
+def test_who_is_not_known_to_be_its_person_is_said_to_be_so(around: Around, known: bool) -> None:
+    found = matters.which(IN_PRIVATE, [around], reopen=REOPEN, now=NOW)
+    assert (found.around, found.known) == (around, known)
+    assert (matters.UNPROVEN in found.why) == (not known and not around.mention_in)
 
 
 def test_thanks_belong_to_the_case_and_reopen_nothing() -> None:

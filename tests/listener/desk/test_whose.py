@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -99,6 +100,14 @@ class Whose(RuleBasedStateMachine):
     def merge_cases(self, one: int, other: int) -> None:
         self.world.tries("joins_cases", one, other)
 
+    @rule(number=st.integers(0, 4), which=WHICH)
+    def split(self, number: int, which: int) -> None:
+        self.world.tries("splits", number, which)
+
+    @rule(number=st.integers(0, 4))
+    def undo(self, number: int) -> None:
+        self.world.tries("undoes", number)
+
     @rule(number=st.integers(0, 4))
     def unmerge_cases(self, number: int) -> None:
         self.world.tries("parts_cases", number)
@@ -120,4 +129,4 @@ class Whose(RuleBasedStateMachine):
 Whose.TestCase.settings = settings(
     max_examples=25, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
 )
-TestWhose = Whose.TestCase
+TestWhose = pytest.mark.slow(Whose.TestCase)

@@ -219,6 +219,7 @@ RICH = situation(
     broke="the money is spent",
     terms=("#iberia", '"iberia express"'),
     same_text_by_others=3,
+    stranger=True,
     author__complaints_last_30_days=4,
     author__verified=False,
     author__unsolved_complaints=2,
@@ -281,6 +282,24 @@ def test_a_fingerprint_is_of_every_word() -> None:
     prints = {situations.fingerprint(each) for each in (one, *others)}
     assert len(prints) == 1 + len(others)
     assert FACTS.network == "mastodon"
+
+
+def test_a_guard_that_came_later_and_lets_pass_changes_no_fingerprint() -> None:
+    policy = policies.load(policies.default_path())
+    one = policy.decide(situation("Sigo sin internet", "complaint"))
+    before = replace(one, guards=tuple(guard for guard in one.guards if guard.guard != "stranger"))
+    assert len(before.guards) == len(one.guards) - 1
+    assert situations.fingerprint(before) == situations.fingerprint(one)
+    held = policy.decide(situation("Sigo sin internet", "complaint", stranger=True))
+    assert situations.fingerprint(held) != situations.fingerprint(one)
+
+
+def test_a_situation_that_was_kept_before_there_were_strangers_is_the_same() -> None:
+    seen = situation(customer=GOLD)
+    values = situations.kept(seen)
+    del values["stranger"]
+    elsewhere = {name: getattr(seen, name) for name in situations.ELSEWHERE}
+    assert situations.rebuilt(json.dumps(values), **elsewhere) == seen
 
 
 def _plain(values: dict[str, object]) -> dict[str, object]:
