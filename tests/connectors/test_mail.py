@@ -963,7 +963,9 @@ def test_a_mail_goes_on_with_the_case_of_its_thread_or_of_the_reference_it_quote
         whys = [why for _, why, _ in cases.mentions_in(tx, case)]
         assert stats.counts(tx).cases["open"] == 2, "what belongs to nothing opens a case of its own"
     store.close()
-    assert sorted(whys[1:]) == [f"it quotes {case.reference}", "it stands in the same conversation"]
+    stranger = ", from an account not known to be theirs, so it wakes and hurries nothing"
+    bonds = [f"it quotes {case.reference}{stranger}", f"it stands in the same conversation{stranger}"]
+    assert sorted(whys[1:]) == bonds
 
 
 def test_only_an_answer_that_no_person_approved_calls_itself_automatic(
