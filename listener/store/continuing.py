@@ -134,6 +134,8 @@ def cases_we_wrote_in(
     It is answered where `posted_ids`, what somebody answers, holds what we said; the others are those in which we wrote
     to that address.
     """
+    if not posted_ids and not address:
+        return []  # most of what is said in public answers nobody
     drafts = t.drafts.c
     answered = drafts.posted_id.in_(list(posted_ids))
     query = (
