@@ -9,8 +9,8 @@ stream alone, where every public post passes and is matched here.
                    stop short, the stream does not reach back, or a post cannot be read, Page.gap says so
     rate limits    done: 3,000 requests per 5 minutes; `RateLimit-Reset`; logins are few, so sessions are kept
     edits          done: a record can be replaced, though no app of Bluesky's does it; seen by recheck and on the stream
-    deletions      done: recheck; what merely cannot be seen is asked for where it is kept; the stream tells of each. Our
-                   own posts are deleted and pinned, not edited: see bluesky_amending
+    deletions      done: recheck; what merely cannot be seen is asked for where it is kept; the stream tells of each.
+                   Our own posts are deleted and pinned, not edited: see bluesky_amending
     language       done: what the author's client claims
     threads        done: `reply.parent` and `reply.root`; a notice may go on in a thread
     media          done: pictures, video and link cards as links with their descriptions; a quoted post as `quoted`;

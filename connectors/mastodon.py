@@ -9,8 +9,8 @@ offers text search.
                    read; so a hashtag is read again from 15 minutes back each time and from some hours back every
                    hour. Where we stop short, or a post cannot be read, Page.gap says so
     rate limits    done: 300 requests per 5 minutes; a refusal's headers are read, and the pause after the last request
-    edits          done: `edited_at`; seen whenever a post is read again, by recheck, and as its streams tell. Our own
-                   posts are edited in place, deleted and pinned: see mastodon_amending
+    edits          done: `edited_at`; seen whenever a post is read again, by recheck, and as its streams tell. Our
+                   own posts are edited in place, deleted and pinned: see mastodon_amending
     deletions      done: recheck; only a 404 in the API's own words counts, never a proxy's page. And as streams tell
     language       done: what the author's client claims
     threads        done: `in_reply_to_id`; Mastodon has no id for the whole thread. A notice goes on below our own post

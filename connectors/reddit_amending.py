@@ -1,7 +1,7 @@
 """What becomes of a post or comment of ours on Reddit after it went out: edited, deleted, pinned.
 
-    edit    POST /api/editusertext: a comment's text, or what stands below a post's title. No title can be changed, and a
-            notice's first line is its title. The text is marked as edited. Needs the scope edit
+    edit    POST /api/editusertext: a comment's text, or what stands below a post's title. No title can be changed, and
+            a notice's first line is its title. The text is marked as edited. Needs the scope edit
     delete  POST /api/del. What was answered below it stays. Needs the scope edit
     pin     POST /api/set_subreddit_sticky, for posts. Where our account moderates the subreddit it goes to its top (two
             fit, the second gives way), with the scope modposts; else to the top of our profile (`to_profile`, four

@@ -15,8 +15,8 @@ Checklist
     paging          done: up to `page_size` posts, oldest change first; the cursor is the number of the last change seen
     gaps            exempt: nothing is ever skipped, a first poll starts at the network's beginning
     rate limits     done: Fault.RATE_LIMITED with `seconds`
-    edits           done: an edited post comes again in polls, with `edited_at`; `recheck` shows it too. Ours are edited,
-                    deleted and pinned; World.pinned tells which are up
+    edits           done: an edited post comes again in polls, with `edited_at`; `recheck` shows it too. Ours are
+                    edited, deleted and pinned; World.pinned tells which are up
     deletions       done: in Page.gone, and in `recheck`
     language        done: what `Person.post(language=…)` claims
     threads         done: parent_id and thread_id (the first post's id)
