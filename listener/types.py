@@ -897,6 +897,15 @@ class VersionState(StrEnum):
     RETIRED = "retired"
 
 
+class Attached(StrEnum):
+    """How a mention came to an incident."""
+
+    RULE = "rule"
+    MEANING = "meaning"
+    HAND = "hand"
+    SPIKE = "spike"
+
+
 class NoticeState(StrEnum):
     DRAFT = "draft"
     APPROVED = "approved"
@@ -980,8 +989,10 @@ NOTICE_MOVES: Mapping[NoticeState, frozenset[NoticeState]] = {
 
 INCIDENT_MOVES: Mapping[IncidentState, frozenset[IncidentState]] = {
     IncidentState.PROPOSED: frozenset({IncidentState.INVESTIGATING, IncidentState.DISMISSED}),
-    IncidentState.INVESTIGATING: frozenset({IncidentState.IDENTIFIED, IncidentState.FIXING, IncidentState.RESOLVED}),
-    IncidentState.IDENTIFIED: frozenset({IncidentState.FIXING, IncidentState.RESOLVED}),
+    IncidentState.INVESTIGATING: frozenset(
+        {IncidentState.IDENTIFIED, IncidentState.FIXING, IncidentState.RESOLVED, IncidentState.DISMISSED}
+    ),
+    IncidentState.IDENTIFIED: frozenset({IncidentState.FIXING, IncidentState.RESOLVED, IncidentState.DISMISSED}),
     IncidentState.FIXING: frozenset({IncidentState.RESOLVED}),
     IncidentState.RESOLVED: frozenset({IncidentState.FIXING, IncidentState.CLOSED}),  # FIXING: it came back
     IncidentState.CLOSED: frozenset(),
