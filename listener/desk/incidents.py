@@ -87,8 +87,9 @@ def affected_of(incident: Incident) -> Affected:
 def read(kept: Mapping[str, Any]) -> Affected:
     """Whom an incident hits, from what `written` gave; what it does not know is left alone."""
     known = {field.name for field in fields(Affected)}
-    values = {name: value for name, value in kept.items() if name in known}
-    return Affected(**{name: tuple(each) if isinstance(each, list) else each for name, each in values.items()})
+    values: dict[str, Any] = {name: value for name, value in kept.items() if name in known}
+    values |= {name: tuple(each) for name, each in values.items() if isinstance(each, list)}
+    return Affected(**values)
 
 
 def written(affected: Affected) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Row, Select, distinct, func, select, update
+from sqlalchemy import ColumnElement, Row, distinct, func, select, update
 
 from listener.store import Transaction, sight, upsert
 from listener.store import tables as t
@@ -184,7 +184,7 @@ def _people(tx: Transaction, incident_id: int) -> tuple[int, int, int]:
     return int(people), int(customers), int(tx.scalar(answered) or 0)
 
 
-def _here(query: Select[Any], incident_id: int, *, linked: bool = False) -> Select[Any]:
+def _here(query: Any, incident_id: int, *, linked: bool = False) -> Any:
     """Of the incident's mentions, only those that are still there."""
     source: Any = t.incident_mentions.join(t.mentions, t.mentions.c.id == t.incident_mentions.c.mention_id)
     if linked:
