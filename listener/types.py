@@ -921,12 +921,25 @@ class Attached(StrEnum):
     SPIKE = "spike"
 
 
+class NoticeKind(StrEnum):
+    NOTICE = "notice"  # what people need to know
+    CHEER = "cheer"  # what is only to please or to sell; held back while an incident says so
+
+
 class NoticeState(StrEnum):
     DRAFT = "draft"
     APPROVED = "approved"
     PUBLISHING = "publishing"  # somebody said so; from here the daemon goes on with it too
     PUBLISHED = "published"
     WITHDRAWN = "withdrawn"
+
+
+class LinkState(StrEnum):
+    """What came of fetching a link, best first."""
+
+    FINE = "fine"
+    DOUBTFUL = "doubtful"  # slow, leads elsewhere, or nobody could tell
+    BROKEN = "broken"  # whoever follows it does not get there
 
 
 class DeliveryState(StrEnum):

@@ -268,7 +268,11 @@ HELD: dict[str, Held] = {
     "shelf_changes": Held(clear=("name",)),
     "draft_articles": Held(clear=("language", "by")),
     # --- marketing ---
-    "notices": Held(words=("title",), clear=("state", "written_by", "approved_by", "published_by")),
+    "notices": Held(
+        words=("title",),
+        clear=("state", "written_by", "approved_by", "published_by", "kind", "digest", "time_zone", "held"),
+    ),
+    "notice_links": Held(words=("url", "detail"), clear=("state",)),
     "deliveries": Held(
         words=("text",),
         clear=("account", "network", "language", "send_key", "state", "posted_id", "posted_url", "reason"),

@@ -964,6 +964,25 @@ notices = Table(
     Column("published_by", String(100)),  # who said that it goes out
     Column("publishing_since", Moment),
     Column("published_at", Moment),  # when the last delivery was out
+    Column("kind", String(20), nullable=False, default="notice"),  # or "cheer"
+    Column("incident_id", BigKey, index=True),
+    Column("digest", String(64)),  # of what was approved
+    Column("due_at", Moment, index=True),  # when it is to go out by itself
+    Column("time_zone", String(64)),  # whose clocks that was said by
+    Column("late_after", Moment),  # what has not begun to go out by then waits for a person
+    Column("held", Text),  # why it did not go out when it was due
+)
+
+notice_links = Table(
+    "notice_links",
+    metadata,
+    key(),
+    ref("notices"),
+    Column("url", Text, nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("checked_at", Moment, nullable=False),
+    UniqueConstraint("notice_id", "url"),
 )
 
 deliveries = Table(

@@ -330,8 +330,34 @@ def upgrade() -> None:
         sa.Column("published_by", sa.String(length=100), nullable=True),
         sa.Column("publishing_since", sa.DateTime(timezone=True), nullable=True),
         sa.Column("published_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("kind", sa.String(length=20), nullable=False),
+        sa.Column("incident_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("digest", sa.String(length=64), nullable=True),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("time_zone", sa.String(length=64), nullable=True),
+        sa.Column("late_after", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("held", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_notices")),
     )
+    with op.batch_alter_table("notices", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_notices_due_at"), ["due_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_notices_incident_id"), ["incident_id"], unique=False)
+
+    op.create_table(
+        "notice_links",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("notice_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("url", sa.Text(), nullable=False),
+        sa.Column("state", sa.String(length=20), nullable=False),
+        sa.Column("detail", sa.Text(), nullable=False),
+        sa.Column("checked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["notice_id"], ["notices.id"], name=op.f("fk_notice_links_notice_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_notice_links")),
+        sa.UniqueConstraint("notice_id", "url", name=op.f("uq_notice_links_notice_id_url")),
+    )
+    with op.batch_alter_table("notice_links", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_notice_links_notice_id"), ["notice_id"], unique=False)
+
     op.create_table(
         "pauses",
         sa.Column("scope", sa.String(length=100), nullable=False),
