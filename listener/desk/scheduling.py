@@ -1,8 +1,8 @@
 """When a notice goes out by itself: what clocks say in one place, and what is too late. Pure: `now` is handed in.
 
-    03-31 02:30 in Madrid        does not exist: the clocks go from 02:00 to 03:00
-    10-26 02:30 in Madrid        comes twice: `first` or `second` says which
-    due_at … late_after          it goes out by itself in between; before: ahead; after: a person is asked (stale)
+03-31 02:30 in Madrid        does not exist: the clocks go from 02:00 to 03:00
+10-26 02:30 in Madrid        comes twice: `first` or `second` says which
+due_at … late_after          it goes out by itself in between; before: ahead; after: a person is asked (stale)
 """
 
 from __future__ import annotations
@@ -139,14 +139,16 @@ def spoken(at: datetime, where: ZoneInfo) -> str:
     return f"{_DAYS[local.weekday()]} {local:%Y-%m-%d %H:%M} ({where.key}, UTC{behind})"
 
 
-def both(at: datetime, where: ZoneInfo, *others: ZoneInfo) -> str:
-    """The same, and by UTC and other clocks where those show something else."""
-    said = [spoken(at, where)]
+def everywhere(at: datetime, where: ZoneInfo, *others: ZoneInfo) -> str:
+    """The same, and what other clocks show then, those of UTC among them, where that is something else."""
+    said, shown = [spoken(at, where)], {at.astimezone(where).replace(tzinfo=None)}
     for other in (*others, ZoneInfo("UTC")):
-        local = at.astimezone(other)
-        if all(local.replace(tzinfo=None) != at.astimezone(each).replace(tzinfo=None) for each in (where,)):
-            said.append(f"{local:%Y-%m-%d %H:%M} {other.key}")
-    return ", ".join(dict.fromkeys(said))
+        local = at.astimezone(other).replace(tzinfo=None)
+        if local not in shown:
+            shown.add(local)
+            day = "" if local.date() == at.astimezone(where).date() else f"{local:%Y-%m-%d} "
+            said.append(f"{day}{local:%H:%M} {other.key}")
+    return ", ".join(said)
 
 
 def _around(early: datetime, late: datetime, where: ZoneInfo) -> tuple[datetime, datetime]:

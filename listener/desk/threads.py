@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 _SPACE = re.compile(r"[ \t]*\n\s*|[ \t]+|(?<=[。！？])(?=\S)")
@@ -36,6 +36,21 @@ class _Cut:
     worth: float
 
 
+@dataclass(frozen=True)
+class _Room:
+    """What one post takes; `end`: what is to stand behind its text."""
+
+    count: Callable[[str], int]
+    limit: int
+    end: str
+
+    def length(self, text: str) -> int:
+        return self.count(text + self.end)
+
+    def takes(self, text: str) -> bool:
+        return self.length(text) <= self.limit
+
+
 def thread(parts: Sequence[str], *, count: Callable[[str], int], limit: int, numbered: bool = False) -> list[str]:
     """The parts, those too long for `limit` cut into several, with `(1/3)` behind each where `numbered`.
 
@@ -46,7 +61,7 @@ def thread(parts: Sequence[str], *, count: Callable[[str], int], limit: int, num
         return list(parts)
     for digits in range(1, 5):
         room = f" ({'9' * digits}/{'9' * digits})" if numbered else ""
-        found = [piece for part in parts for piece in _evenly(part, lambda text, end=room: count(text + end), limit)]
+        found = [piece for part in parts for piece in _best(part, _Room(count, limit, room))]
         if not numbered or len(str(len(found))) <= digits:
             break
     if not numbered or len(found) == 1:
@@ -54,38 +69,39 @@ def thread(parts: Sequence[str], *, count: Callable[[str], int], limit: int, num
     return [f"{text} ({at}/{len(found)})" for at, text in enumerate(found, 1)]
 
 
-def _evenly(text: str, count: Callable[[str], int], limit: int) -> list[str]:
+def _best(text: str, room: _Room) -> list[str]:
     """The fewest pieces that fit; of those ways the one with the best cuts, and of these the most even one."""
     cuts = _cuts(text)
-    ways = [_pieces(text, cuts, count, limit)]
+    ways = [_pieces(text, cuts, room)]
     if len(ways[0][0]) > 1:
-        tighter = [limit * share // 100 for share in range(95, 45, -5)]
-        ways += [way for room in tighter if _fits(way := _pieces(text, cuts, count, room), count, limit)]
-    best = min(ways, key=lambda way: (len(way[0]), -round(way[1], 6), max(count(piece) for piece in way[0])))
+        for share in range(95, 45, -5):
+            way = _pieces(text, cuts, replace(room, limit=room.limit * share // 100))
+            if all(room.takes(piece) for piece in way[0]):
+                ways.append(way)
+    best = min(ways, key=lambda way: (len(way[0]), -round(way[1], 6), max(room.length(piece) for piece in way[0])))
     return best[0]
 
 
-def _fits(way: tuple[list[str], float], count: Callable[[str], int], limit: int) -> bool:
-    return all(count(piece) <= limit for piece in way[0])
-
-
-def _pieces(text: str, cuts: Sequence[_Cut], count: Callable[[str], int], limit: int) -> tuple[list[str], float]:
+def _pieces(text: str, cuts: Sequence[_Cut], room: _Room) -> tuple[list[str], float]:
     """The text in pieces, each as long as it should be, and what the places are worth where it was cut."""
     found, start, ends, worth = [], 0, [cut.at for cut in cuts], 0.0
-    while count(text[start:].strip()) > limit:
-        first = bisect_right(ends, start)
-        there = cuts[first:]
-        fitting = bisect_right(there, limit, key=lambda cut, start=start: count(text[start : cut.at].strip()))
+    while not room.takes(text[start:].strip()):
+        there = cuts[bisect_right(ends, start) :]
         if not there:
             break
-        if not fitting:
-            chosen = there[0]  # too long by itself; whoever asked is told
-        else:
-            longest = there[fitting - 1].at - start
-            chosen = max(there[:fitting], key=lambda cut, of=longest, start=start: (cut.at - start) / of + cut.worth)
+        chosen = _chosen(text, start, there, room)
         found.append(text[start : chosen.at].strip())
         start, worth = chosen.on, worth + chosen.worth
     return [*found, text[start:].strip()], worth
+
+
+def _chosen(text: str, start: int, cuts: Sequence[_Cut], room: _Room) -> _Cut:
+    """Where the piece that begins at `start` should end: far on, or a little sooner at a better place."""
+    fitting = bisect_right(cuts, room.limit, key=lambda cut: room.length(text[start : cut.at].strip()))
+    if not fitting:
+        return cuts[0]  # too long by itself; whoever asked is told
+    longest = cuts[fitting - 1].at - start
+    return max(cuts[:fitting], key=lambda cut: (cut.at - start) / longest + cut.worth)
 
 
 def _cuts(text: str) -> list[_Cut]:

@@ -11,11 +11,12 @@ from datetime import datetime
 from sqlalchemy import exists, or_, select, update
 
 from listener.errors import AlreadyDone
-from listener.store import Transaction, audit, notices, switch
+from listener.store import Transaction, audit, notice_digest, notices, switch
 from listener.store import tables as t
 from listener.store.notices import Notice
 from listener.types import DeliveryState, NoticeState
 
+CHANGED = "it is not what was approved; somebody must read and approve it again"
 _AT_HOME = (NoticeState.DRAFT.value, NoticeState.APPROVED.value)
 
 
@@ -44,7 +45,7 @@ def due(tx: Transaction, now: datetime) -> list[Notice]:
 
 
 def stale(tx: Transaction, now: datetime) -> list[Notice]:
-    """Those whose time went by and of which something waits, the earliest first; `desk.scheduling.stale` says so too."""
+    """Those whose time went by and of which something waits, the earliest first, as `desk.scheduling.stale` tells."""
     waits = exists().where(
         t.deliveries.c.notice_id == t.notices.c.id, t.deliveries.c.state == DeliveryState.WAITING.value
     )
@@ -57,8 +58,11 @@ def stale(tx: Transaction, now: datetime) -> list[Notice]:
 def begin(tx: Transaction, notice: Notice, now: datetime) -> bool:
     """Lets it go out because its time has come; False where somebody else did, or it is not to go out after all.
 
-    It stays where it is while the switch holds every place that it goes to.
+    It stays where it is while the switch holds every place that it goes to, and where it is not what was approved.
     """
+    if notice_digest.of(tx, notice.id) != notice.digest:
+        hold(tx, notice, CHANGED, now)
+        return False
     networks = sorted({each.network for each in notice.deliveries})
     wanted = (
         t.notices.c.id == notice.id,
@@ -66,7 +70,6 @@ def begin(tx: Transaction, notice: Notice, now: datetime) -> bool:
         t.notices.c.due_at == notice.due_at,
         t.notices.c.due_at <= now,
         t.notices.c.late_after > now,
-        t.notices.c.digest == notice.digest,
         or_(*(~switch.held(network) for network in networks)),
     )
     values = {"state": NoticeState.PUBLISHING.value, "publishing_since": now, "published_by": "daemon", "held": None}
