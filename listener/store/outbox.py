@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import and_, or_, select, update
 
 from listener.errors import AlreadyDone, OtherPolicy, Stale
-from listener.store import Transaction, audit, inbox, switch
+from listener.store import Transaction, audit, inbox, incident_holds, switch
 from listener.store import tables as t
 from listener.store.inbox import Draft
 from listener.types import DRAFT_MOVES, DraftState, Posted
@@ -53,10 +53,14 @@ def claim(tx: Transaction, draft: Draft, now: datetime) -> bool:
     if draft.automatic and draft.alone_until is not None and now > draft.alone_until:
         inbox.too_late(tx, draft, now=now)
         return False
+    if why := incident_holds.why(tx, draft):
+        inbox.held_back(tx, draft, why, now=now)
+        return False
     columns = t.drafts.c
     won = tx.execute(
         update(t.drafts)
         .where(columns.id == draft.id, columns.state == DraftState.APPROVED.value, columns.edit == draft.edit)
+        .where(~incident_holds.held())
         .where(~switch.held(draft.network))
         .values(state=DraftState.SENDING.value, sending_since=now, unknown_since=None, looked_at=None)
     )
