@@ -256,11 +256,12 @@ HELD: dict[str, Held] = {
     "shelf_changes": Held(clear=("name",)),
     "draft_articles": Held(clear=("language", "by")),
     # --- marketing ---
-    "notices": Held(words=("title",), clear=("state", "written_by", "approved_by", "published_by")),
+    "notices": Held(words=("title",), clear=("follows_as", "state", "written_by", "approved_by", "published_by")),
     "deliveries": Held(
         words=("text",),
         clear=("account", "network", "language", "send_key", "state", "posted_id", "posted_url", "reason"),
     ),
+    "amendments": Held(words=("before", "text"), clear=("kind", "state", "written_by", "approved_by", "reason")),
     "attachments": Held(
         words=("name", "data", "alt"),
         clear=("content_type",),
