@@ -13,13 +13,13 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, Row, Select, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, Select, exists, func, insert, select, update
 
 from listener.errors import AlreadyDone, Mistake, NotFound
 from listener.store import Transaction, attachments, audit, outbox, switch, users
 from listener.store import tables as t
 from listener.store.attachments import Image, NewImage
-from listener.types import DELIVERY_MOVES, NOTICE_MOVES, DeliveryState, NoticeState, Posted, SendKind
+from listener.types import DELIVERY_MOVES, NOTICE_MOVES, DeliveryState, NoticeKind, NoticeState, Posted, SendKind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +27,7 @@ class Delivery:
     """One notice on one account, in one language: all of it, or part `part` of the `parts` of a thread.
 
     `images`: the notice's pictures go with this one. `behind`: the state of the part before it, None where there is
-    none or it has gone out.
+    none or it has gone out. `scheduled`: it goes out at an hour that was set, not when somebody says so.
     """
 
     id: int
@@ -51,16 +51,21 @@ class Delivery:
     posted_id: str | None
     posted_url: str | None
     reason: str | None
+    scheduled: bool
 
     @property
     def kinds(self) -> tuple[SendKind, ...]:
         """What it is of what can be stopped apart."""
-        return (SendKind.NOTICE,)
+        return (SendKind.NOTICE, SendKind.SCHEDULED) if self.scheduled else (SendKind.NOTICE,)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Notice:
-    """One message to everybody, with what goes where."""
+    """One message to everybody, with what goes where.
+
+    `digest`: of what was approved. `due_at`: when it goes out by itself, said by the clocks of `time_zone`; what has
+    not begun to go out by `late_after` waits for a person. `held`: why it did not go out when it was due.
+    """
 
     id: int
     title: str
@@ -72,6 +77,13 @@ class Notice:
     published_by: str | None
     publishing_since: datetime | None
     published_at: datetime | None
+    kind: NoticeKind
+    incident_id: int | None
+    digest: str | None
+    due_at: datetime | None
+    time_zone: str | None
+    late_after: datetime | None
+    held: str | None
     images: tuple[Image, ...]
     deliveries: tuple[Delivery, ...]
 
@@ -96,11 +108,14 @@ def draft(
     title: str,
     variants: Sequence[Variant],
     images: Sequence[NewImage] = (),
+    kind: NoticeKind = NoticeKind.NOTICE,
+    incident_id: int | None = None,
     by: str,
     now: datetime,
 ) -> Notice:
-    """Writes a notice down; nothing goes out before somebody approves it."""
-    values = {"title": title, "state": NoticeState.DRAFT.value, "written_by": by, "written_at": now}
+    """Writes a notice down, perhaps about an incident; nothing goes out before somebody approves it."""
+    values: dict[str, Any] = {"title": title, "state": NoticeState.DRAFT.value, "written_by": by, "written_at": now}
+    values |= {"kind": kind.value, "incident_id": incident_id}
     notice_id = tx.execute(insert(t.notices).values(**values).returning(t.notices.c.id)).scalar_one()
     for variant in variants:
         tx.execute(
@@ -383,11 +398,12 @@ def _outcome(tx: Transaction, delivery: Delivery, to: DeliveryState, now: dateti
 
 def _notice(tx: Transaction, row: Row[Any]) -> Notice:
     query = _deliveries().where(t.deliveries.c.notice_id == row.id).order_by(t.deliveries.c.id)
-    elsewhere = ("state", "deliveries", "images")
+    elsewhere = ("state", "kind", "deliveries", "images")
     same = {name: getattr(row, name) for name in Notice.__dataclass_fields__ if name not in elsewhere}
     return Notice(
         **same,
         state=NoticeState(row.state),
+        kind=NoticeKind(row.kind),
         images=attachments.of_notice(tx, row.id),
         deliveries=tuple(_delivery(each) for each in tx.execute(query)),
     )
@@ -404,7 +420,8 @@ def _deliveries() -> Select[Any]:
     parts = select(func.count()).select_from(other).where(*thread).scalar_subquery().label("parts")
     before = select(other.c.state).where(*thread, other.c.part == columns.part - 1)
     behind = before.where(other.c.state != DeliveryState.SENT.value).scalar_subquery().label("behind")
-    return select(t.deliveries, parts, behind)
+    hour_set = exists().where(t.notices.c.id == columns.notice_id, t.notices.c.due_at.is_not(None)).label("scheduled")
+    return select(t.deliveries, parts, behind, hour_set)
 
 
 def _delivery(row: Row[Any]) -> Delivery:
