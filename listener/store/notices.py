@@ -420,7 +420,8 @@ def _deliveries() -> Select[Any]:
     parts = select(func.count()).select_from(other).where(*thread).scalar_subquery().label("parts")
     before = select(other.c.state).where(*thread, other.c.part == columns.part - 1)
     behind = before.where(other.c.state != DeliveryState.SENT.value).scalar_subquery().label("behind")
-    hour_set = exists().where(t.notices.c.id == columns.notice_id, t.notices.c.due_at.is_not(None)).label("scheduled")
+    whole = t.notices.alias("whole")
+    hour_set = exists().where(whole.c.id == columns.notice_id, whole.c.due_at.is_not(None)).label("scheduled")
     return select(t.deliveries, parts, behind, hour_set)
 
 
