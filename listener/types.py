@@ -513,9 +513,13 @@ class LinkCode(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class TeamsView:
-    """How busy the teams are. `live_cases`: how many open and pending cases each has; who is not named has none."""
+    """How busy the teams are. `live_cases`: how many open and pending cases each has; who is not named has none.
+
+    `on_duty`: how many of each team are there now; who is not named has nobody. None: nobody is on record here.
+    """
 
     live_cases: Mapping[str, int] = field(default_factory=dict)
+    on_duty: Mapping[str, int] | None = None
 
 
 class IncidentState(StrEnum):
@@ -665,6 +669,7 @@ class Level(StrEnum):
     NETWORK = "network"
     TEAM = "team"
     AREA = "area"
+    INCIDENT = "incident"  # one whose approved answer it is, in the place of template and rule
     TEMPLATE = "template"
     RULE = "rule"
 
@@ -673,8 +678,8 @@ class Level(StrEnum):
 class ModeTrace:
     """What one level said of how a reply goes out: alone (`auto`) or by a person; `said` in words.
 
-    `name` says which network, team, area, template or rule. `share` (percent) and `lot` (from 0 up to 100) where the
-    mention drew for a share.
+    `name` says which network, team, area, incident, template or rule. `share` (percent) and `lot` (from 0 up to 100)
+    where the mention drew for a share.
     """
 
     level: Level
@@ -698,6 +703,7 @@ class ReplyPlan:
     rule: str = ""  # the rule that asked for it
     wording: str = ""  # which of the template's wordings it is: the same for everybody, whatever their name
     alone_until: datetime | None = None  # where `mode` is auto: later what it answers is too old
+    incident: int = 0  # the number of the incident whose approved answer it is; 0: it is none
 
 
 class Clock(StrEnum):
@@ -868,6 +874,18 @@ class DraftState(StrEnum):
     UNKNOWN = "unknown"
 
 
+class SendKind(StrEnum):
+    """What goes out, as it can be stopped. One thing may be of several kinds."""
+
+    AUTOMATIC = "automatic"  # a reply that a rule approved
+    MASS = "mass"  # a reply of an answer to everybody who wrote about an incident
+    REPLY = "reply"  # any other reply: a person approved just this one
+    MESSAGE = "message"  # a reply of whichever kind that only its author reads: a mail, a private message
+    NOTICE = "notice"  # a notice's post
+    SCHEDULED = "scheduled"  # one whose hour was set beforehand
+    AMENDMENT = "amendment"  # a change of a post that is out: edited, pinned, deleted
+
+
 class CaseState(StrEnum):
     OPEN = "open"
     PENDING = "pending"
@@ -912,12 +930,34 @@ class VersionState(StrEnum):
     RETIRED = "retired"
 
 
+class Attached(StrEnum):
+    """How a mention came to an incident."""
+
+    RULE = "rule"
+    MEANING = "meaning"
+    HAND = "hand"
+    SPIKE = "spike"
+
+
+class NoticeKind(StrEnum):
+    NOTICE = "notice"  # what people need to know
+    CHEER = "cheer"  # what is only to please or to sell; held back while an incident says so
+
+
 class NoticeState(StrEnum):
     DRAFT = "draft"
     APPROVED = "approved"
     PUBLISHING = "publishing"  # somebody said so; from here the daemon goes on with it too
     PUBLISHED = "published"
     WITHDRAWN = "withdrawn"
+
+
+class LinkState(StrEnum):
+    """What came of fetching a link, best first."""
+
+    FINE = "fine"
+    DOUBTFUL = "doubtful"  # slow, leads elsewhere, or nobody could tell
+    BROKEN = "broken"  # whoever follows it does not get there
 
 
 class DeliveryState(StrEnum):
@@ -1017,15 +1057,17 @@ VERSION_MOVES: Mapping[VersionState, frozenset[VersionState]] = {
 NOTICE_MOVES: Mapping[NoticeState, frozenset[NoticeState]] = {
     NoticeState.DRAFT: frozenset({NoticeState.APPROVED, NoticeState.WITHDRAWN}),
     NoticeState.APPROVED: frozenset({NoticeState.PUBLISHING, NoticeState.WITHDRAWN}),
-    NoticeState.PUBLISHING: frozenset({NoticeState.PUBLISHED, NoticeState.WITHDRAWN}),
+    NoticeState.PUBLISHING: frozenset({NoticeState.PUBLISHED, NoticeState.WITHDRAWN, NoticeState.APPROVED}),
     NoticeState.PUBLISHED: frozenset(),
     NoticeState.WITHDRAWN: frozenset(),
 }
 
 INCIDENT_MOVES: Mapping[IncidentState, frozenset[IncidentState]] = {
     IncidentState.PROPOSED: frozenset({IncidentState.INVESTIGATING, IncidentState.DISMISSED}),
-    IncidentState.INVESTIGATING: frozenset({IncidentState.IDENTIFIED, IncidentState.FIXING, IncidentState.RESOLVED}),
-    IncidentState.IDENTIFIED: frozenset({IncidentState.FIXING, IncidentState.RESOLVED}),
+    IncidentState.INVESTIGATING: frozenset(
+        {IncidentState.IDENTIFIED, IncidentState.FIXING, IncidentState.RESOLVED, IncidentState.DISMISSED}
+    ),
+    IncidentState.IDENTIFIED: frozenset({IncidentState.FIXING, IncidentState.RESOLVED, IncidentState.DISMISSED}),
     IncidentState.FIXING: frozenset({IncidentState.RESOLVED}),
     IncidentState.RESOLVED: frozenset({IncidentState.FIXING, IncidentState.CLOSED}),  # FIXING: it came back
     IncidentState.CLOSED: frozenset(),

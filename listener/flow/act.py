@@ -389,12 +389,14 @@ def _send(
     if done.hold_until:
         return
     with way.store.read() as tx:
-        due = way.due(tx, clock())
-        if due and switch.is_paused(tx, due[0].network):
-            return
+        stops = switch.pauses(tx)
+        due = [item for item in way.due(tx, clock()) if not any(stop.holds(item.network, item.kinds) for stop in stops)]
     for item in due:
         if stopping() or done.hold_until:
             return
+        with way.store.read() as tx:
+            if switch.is_paused(tx, item.network, *item.kinds):
+                continue  # paused meanwhile; `claim` asks once more, in the statement that claims
         done.broke = way.purse.refusal(Use.SENDING)
         if done.broke:
             return
@@ -406,6 +408,8 @@ def _send(
             return
         finally:
             way.pay()
+        if not way.store.keeps_its_place(way.account):
+            return  # somebody else may be the sender by now
         with way.store.write() as tx:
             claimed = way.box.claim(tx, item, clock())
         if claimed:

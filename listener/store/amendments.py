@@ -15,10 +15,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Select, and_, insert, or_, select, update
 
 from listener.errors import AlreadyDone, Mistake
-from listener.store import Transaction, audit, switch, users
+from listener.store import Transaction, audit, outbox, switch, users
 from listener.store import tables as t
 from listener.store.notices import Delivery
-from listener.types import AMENDMENT_MOVES, AmendmentKind, AmendmentState, Posted
+from listener.types import AMENDMENT_MOVES, AmendmentKind, AmendmentState, Posted, SendKind
 
 UNDECIDED = (AmendmentState.WAITING, AmendmentState.SENDING, AmendmentState.UNKNOWN)
 
@@ -50,6 +50,11 @@ class Amendment:
     looked_at: datetime | None
     done_at: datetime | None
     reason: str | None
+
+    @property
+    def kinds(self) -> tuple[SendKind, ...]:
+        """What it is of what can be stopped apart."""
+        return (SendKind.AMENDMENT,)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,7 +190,7 @@ def claim(tx: Transaction, amendment: Amendment, now: datetime) -> bool:
         return False
     where = (t.amendments.c.id == amendment.id, t.amendments.c.state == AmendmentState.WAITING.value)
     values = {"state": AmendmentState.SENDING.value, "sending_since": now, "unknown_since": None}
-    held = switch.held(amendment.network)
+    held = switch.held(tx, amendment.network, *amendment.kinds)
     won = tx.execute(update(t.amendments).where(*where, ~held).values(**values, looked_at=None, reason=None)).rowcount
     if won:
         _note(tx, amendment.notice_id, "amendment.sending", "daemon", now, amendment=amendment.id)
@@ -197,11 +202,16 @@ def sending(tx: Transaction, account: str) -> bool:
     return bool(_of(tx, t.deliveries.c.account == account, t.amendments.c.state == AmendmentState.SENDING.value))
 
 
+def on_their_way(tx: Transaction) -> list[Amendment]:
+    """Everything that says `sending`."""
+    return _of(tx, t.amendments.c.state == AmendmentState.SENDING.value)
+
+
 def abandoned(tx: Transaction, account: str, now: datetime) -> int:
     """Turns what a dead sender left behind into `unknown`. Call it only as the account's sole sender."""
     left = _of(tx, t.deliveries.c.account == account, t.amendments.c.state == AmendmentState.SENDING.value)
     for each in left:
-        unknown(tx, each, "the sender died", now)
+        unknown(tx, each, outbox.DIED, now)
     return len(left)
 
 

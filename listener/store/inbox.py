@@ -21,7 +21,7 @@ from listener.store import tables as t
 from listener.store.attachments import NewImage
 from listener.store.erasing import erase_drafts
 from listener.store.mentions import decide_again
-from listener.types import DRAFT_MOVES, Channel, DraftState, MentionState, ReplyPlan, Visibility
+from listener.types import DRAFT_MOVES, Channel, DraftState, MentionState, ReplyPlan, SendKind, Visibility
 
 OPEN = (DraftState.PROPOSED, DraftState.APPROVED, DraftState.SENDING, DraftState.UNKNOWN, DraftState.FAILED)
 
@@ -67,6 +67,12 @@ class Draft:
     channel: str = ""  # a `Channel` where it goes to its author alone, elsewhere; "": an answer where they wrote
     recipient: str = ""  # the address, where the channel has one
     subject: str = ""
+
+    @property
+    def kinds(self) -> tuple[SendKind, ...]:
+        """What it is of what can be stopped apart."""
+        decided = SendKind.AUTOMATIC if self.automatic else SendKind.REPLY
+        return (decided, SendKind.MESSAGE) if self.channel else (decided,)
 
     def seen_by(self, answered: Visibility) -> Visibility:
         """Who will read it, of what is no wider than what it answers."""
