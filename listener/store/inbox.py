@@ -21,7 +21,7 @@ from listener.store import tables as t
 from listener.store.attachments import NewImage
 from listener.store.erasing import erase_drafts
 from listener.store.mentions import decide_again
-from listener.types import DRAFT_MOVES, Channel, DraftState, MentionState, ReplyPlan, Visibility
+from listener.types import DRAFT_MOVES, Channel, DraftState, MentionState, ReplyPlan, SendKind, Visibility
 
 OPEN = (DraftState.PROPOSED, DraftState.APPROVED, DraftState.SENDING, DraftState.UNKNOWN, DraftState.FAILED)
 
@@ -69,6 +69,12 @@ class Draft:
     subject: str = ""
     wording: str = ""  # which it is, of what it was made from; "" once a person changed it
     incident_id: int | None = None  # whose approved answer it was made from
+
+    @property
+    def kinds(self) -> tuple[SendKind, ...]:
+        """What it is of what can be stopped apart."""
+        decided = SendKind.AUTOMATIC if self.automatic else SendKind.REPLY
+        return (decided, SendKind.MESSAGE) if self.channel else (decided,)
 
     def seen_by(self, answered: Visibility) -> Visibility:
         """Who will read it, of what is no wider than what it answers."""
