@@ -157,7 +157,7 @@ def _check_open(incident: Incident) -> None:
 
 
 def _record(
-    tx: Transaction, incident: Incident, kind: str, answers: Sequence[Answer], *, by: str, now: datetime, **told: int
+    tx: Transaction, incident: Incident, kind: str, answers: Sequence[Answer], *, by: str, now: datetime, **told: Any
 ) -> None:
     named = [answer.reference for answer in answers]
     incidents.record(tx, incidents.hold(tx, incident.id), kind, by=by, now=now, answers=named, **told)
