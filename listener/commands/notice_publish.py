@@ -12,7 +12,7 @@ from listener.commands.app import App, pass_app
 from listener.commands.notice_check import no_link_check
 from listener.commands.notice_found import found_notice, notice_in
 from listener.errors import AlreadyDone, Mistake
-from listener.types import DeliveryState, NoticeState
+from listener.types import DeliveryState, NoticeKind, NoticeState
 
 if TYPE_CHECKING:
     from listener.store.notices import Notice
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("number")
-@click.option("--anyway", is_flag=True, help="Although a link is broken, or the money does not reach.")
+@click.option("--anyway", is_flag=True, help="Although a link is broken, the money does not reach, or cheer is held.")
 @no_link_check
 @output.json_option
 @pass_app
@@ -142,12 +142,16 @@ def settle(app: App, number: str, where: str, was_sent: bool, as_json: bool) -> 
 def _look_first(app: App, found: Notice, *, check: bool, anyway: bool) -> Notice:
     """The notice with its links as they are now. Raises Mistake where something is in its way, unless `anyway`."""
     from listener.desk import clearance
+    from listener.store import incident_holds
 
     found = notice_check.with_links(app, found, check=check)
     prices = notice_check.prices(app, found)
     costs = clearance.costs(found, prices)
     left = notice_check.money(app, costs)
     why = clearance.obstacles(found, prices, left)
+    if found.kind is NoticeKind.CHEER:
+        with app.store.read() as tx:
+            why += [held] if (held := incident_holds.why_no_cheer(tx)) else []
     if why and not anyway:
         raise Mistake(
             f"N{found.id} stays {found.state}: {'; '.join(why)}. Mend that, or let it go out like this with --anyway."
@@ -179,9 +183,9 @@ def _stop_if_paused(app: App, found: Notice) -> None:
     """Raises Mistake when nothing of what is missing may go out now; the notice stays as it is."""
     from listener.store import switch
 
-    networks = {each.network for each in found.deliveries if each.state is DeliveryState.WAITING}
+    missing = [each for each in found.deliveries if each.state is DeliveryState.WAITING]
     with app.store.read() as tx:
-        if networks and all(switch.is_paused(tx, network) for network in networks):
+        if missing and all(switch.is_paused(tx, each.network, *each.kinds) for each in missing):
             holds = "; ".join(
                 f"{each.scope}, by {each.by}{f': {each.reason}' if each.reason else ''}" for each in switch.pauses(tx)
             )

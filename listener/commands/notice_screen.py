@@ -20,15 +20,16 @@ if TYPE_CHECKING:
 
 CHEER = "cheer: held back while an incident says so"
 
-_HIDDEN = ("id", "notice_id", "send_key")
+_HIDDEN = ("id", "notice_id", "send_key", "below_id", "scheduled")
 
 
 def as_json(notice: Notice, left: Mapping[str, Left] | None = None) -> dict[str, Any]:
     """The notice for programs; docs/notices.md lists the keys."""
     found: dict[str, Any] = {"notice": f"N{notice.id}"}
-    elsewhere = ("id", "images", "deliveries", "links", "incident_id", "digest")
+    elsewhere = ("id", "images", "deliveries", "links", "incident_id", "follows_id", "digest")
     found |= {name: getattr(notice, name) for name in notice.__dataclass_fields__ if name not in elsewhere}
     found["incident"] = f"I{notice.incident_id}" if notice.incident_id else None
+    found["follows"] = f"N{notice.follows_id}" if notice.follows_id else None
     found["images"] = [attaching.image_keys(image) for image in notice.images]
     found["links"] = [
         {"url": each.url, "state": each.state, "detail": each.detail, "checked_at": each.checked_at}

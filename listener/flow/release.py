@@ -16,13 +16,11 @@ import structlog
 
 from listener.desk import clearance
 from listener.desk.clearance import Price
-from listener.store import Store, Transaction, notice_links, notices, scheduled, switch
+from listener.store import Store, Transaction, notice_links, notices, scheduled
 from listener.store.notices import Notice
 from listener.types import LinkCheck
 
 log = structlog.get_logger(__name__)
-
-PAUSED = "sending is paused"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +57,7 @@ def _release(store: Store, notice: Notice, means: Means, clock: Callable[[], dat
         now = clock()
         notice_links.record(tx, notice.id, checks, now)
         fresh = notices.get(tx, notice.id)
-        why = _why_not(tx, fresh, prices, means.left(tx, fresh))
+        why = "; ".join(clearance.obstacles(fresh, prices, means.left(tx, fresh)))
         if why:
             scheduled.hold(tx, fresh, why, now)
             begun = False
@@ -70,10 +68,3 @@ def _release(store: Store, notice: Notice, means: Means, clock: Callable[[], dat
     elif why and why != notice.held:
         log.warning("A notice is held although it is due.", action="held", notice=notice.id, reason=why)
     return begun
-
-
-def _why_not(tx: Transaction, notice: Notice, prices: Mapping[str, Price], left: Mapping[str, float]) -> str:
-    networks = {each.network for each in notice.deliveries}
-    if all(switch.is_paused(tx, network) for network in networks):
-        return PAUSED
-    return "; ".join(clearance.obstacles(notice, prices, left))

@@ -11,12 +11,13 @@ from datetime import datetime
 from sqlalchemy import exists, or_, select, update
 
 from listener.errors import AlreadyDone
-from listener.store import Transaction, audit, notice_digest, notices, switch
+from listener.store import Transaction, audit, incident_holds, notice_digest, notices, switch
 from listener.store import tables as t
 from listener.store.notices import Notice
-from listener.types import DeliveryState, NoticeState
+from listener.types import DeliveryState, NoticeKind, NoticeState, SendKind
 
 CHANGED = "it is not what was approved; somebody must read and approve it again"
+PAUSED = "sending is paused"
 _AT_HOME = (NoticeState.DRAFT.value, NoticeState.APPROVED.value)
 
 
@@ -58,19 +59,25 @@ def stale(tx: Transaction, now: datetime) -> list[Notice]:
 def begin(tx: Transaction, notice: Notice, now: datetime) -> bool:
     """Lets it go out because its time has come; False where somebody else did, or it is not to go out after all.
 
-    It stays where it is while the switch holds every place that it goes to, and where it is not what was approved.
+    It stays where it is, and says why, where it is not what was approved, while the switch holds every place that it
+    goes to, and, if it is cheer, while an incident holds that.
     """
     if notice_digest.of(tx, notice.id) != notice.digest:
         hold(tx, notice, CHANGED, now)
         return False
-    networks = sorted({each.network for each in notice.deliveries})
+    networks = {each.network for each in notice.deliveries}
+    if all(switch.is_paused(tx, network, SendKind.NOTICE, SendKind.SCHEDULED) for network in networks):
+        hold(tx, notice, PAUSED, now)
+        return False
+    if notice.kind is NoticeKind.CHEER and (why := incident_holds.why_no_cheer(tx)):
+        hold(tx, notice, why, now)
+        return False
     wanted = (
         t.notices.c.id == notice.id,
         t.notices.c.state == NoticeState.APPROVED.value,
         t.notices.c.due_at == notice.due_at,
         t.notices.c.due_at <= now,
         t.notices.c.late_after > now,
-        or_(*(~switch.held(network) for network in networks)),
     )
     values = {"state": NoticeState.PUBLISHING.value, "publishing_since": now, "published_by": "daemon", "held": None}
     if not tx.execute(update(t.notices).where(*wanted).values(**values)).rowcount:
