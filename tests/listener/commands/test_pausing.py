@@ -231,3 +231,12 @@ def test_what_changed_meanwhile_goes_back_to_people_whatever_is_said(desk: DeskW
     held_for(desk, hours=2)
     assert "Back with a person: D1." in fine(desk.run("resume", "--stale", "send"))
     assert desk.now_is(old).state is DraftState.PROPOSED
+
+
+def test_where_nothing_can_be_written_the_other_way_is_told(desk: DeskWorld) -> None:
+    with desk.store.write() as tx:
+        tx.exec_driver_sql("DROP TABLE pauses")
+    done = desk.run("pause")
+    assert done.exit_code == 1
+    assert "It may be that nothing is paused." in fine(done)
+    assert "end every `escucha run`" in fine(done)
