@@ -270,13 +270,16 @@ HELD: dict[str, Held] = {
     # --- marketing ---
     "notices": Held(
         words=("title",),
-        clear=("state", "written_by", "approved_by", "published_by", "kind", "digest", "time_zone", "held"),
+        clear=(
+            "state", "written_by", "approved_by", "published_by", "kind", "digest", "time_zone", "held", "follows_as",
+        ),
     ),
     "notice_links": Held(words=("url", "detail"), clear=("state",)),
     "deliveries": Held(
         words=("text",),
         clear=("account", "network", "language", "send_key", "state", "posted_id", "posted_url", "reason"),
     ),
+    "amendments": Held(words=("before", "text"), clear=("kind", "state", "written_by", "approved_by", "reason")),
     "attachments": Held(
         words=("name", "data", "alt"),
         clear=("content_type",),
