@@ -42,6 +42,7 @@ from listener.types import (
     Decision,
     Facts,
     IncidentRules,
+    MassReply,
     MessageRequest,
     Mode,
     NoticeRules,
@@ -303,6 +304,15 @@ class Policy(Protocol):
 
     def decide(self, situation: Situation) -> Decision:
         """What to do about one mention. Pure: the same situation gives the same decision."""
+
+    def answer(
+        self, situation: Situation, answers: Mapping[str, Sequence[str]], *, turn: int, after: str = ""
+    ) -> MassReply:
+        """An approved short answer for this mention, one of many that get it, or why a person must answer it. Pure.
+
+        `answers`: the wordings by language, each a template. `turn`: whose turn it is of them; `after`: the wording
+        that goes out before it.
+        """
 
     @property
     def promises(self) -> Promises:

@@ -87,6 +87,37 @@ class Templates:
             first = first or draft
         return first
 
+    def in_turn(self, name: str, situation: Situation, *, turn: int, after: str) -> Draft | None:
+        """The reply to one of many who are told the same: wordings take turns by `turn`, none twice in a row.
+
+        `after`: the wording that goes out before it. A reply that says no reference by itself ends with that of the
+        mention's case. None when nothing is written in its language, nor in the policy's or English, that it can be
+        told; too long for the network only where every wording is.
+        """
+        reference = situation.case.reference if situation.case.exists else ""
+        chosen = self._wordings(name, situation.network, situation.understanding.language, bool(reference))
+        if chosen is None:
+            return None
+        language, variants = chosen
+        first = turn % len(variants)
+        drafts = (
+            self._one_of_many(variant, situation, language, reference)
+            for variant in sorted([*variants[first:], *variants[:first]], key=lambda variant: variant.key == after)
+        )
+        worded = [draft for draft in drafts if draft.text]
+        return next((draft for draft in worded if draft.length <= situation.facts.limit), worded[0] if worded else None)
+
+    def _one_of_many(self, variant: _Variant, situation: Situation, language: str, reference: str) -> Draft:
+        said = self._said(
+            variant.reads, situation, language, team=situation.case.team, urgency="normal", has_case=bool(reference)
+        )
+        text = render(variant.template, said)
+        if text and reference and reference not in text:
+            text = f"{text} ({reference})"
+        text = self._signed(text, variant)
+        length = addressed_length(text, situation.facts, situation.author.handle)
+        return Draft(text=text, wording=variant.key, language=language, length=length)
+
     def _wordings(self, name: str, network: str, spoken: str, has_case: bool) -> tuple[str, Sequence[_Variant]] | None:
         places = self._templates[name]
         for language in (spoken.split("-", maxsplit=1)[0].casefold(), self._language, "en"):

@@ -39,7 +39,7 @@ from policies.asking import blocks, fields_asked, is_missing
 from policies.calendars import Hours
 from policies.colleagues import recognised
 from policies.conditions import Seen, compile_when
-from policies.drafts import Templates
+from policies.drafts import Templates, Wordings
 from policies.modes import Levels, verdict
 from policies.offers import Offers
 from policies.promises import Promises
@@ -140,11 +140,12 @@ class Rules:
         self._first_looks = FirstLooks([each.verdicts for each in self._rules])
         self.routes = Routes(file)
         self.scoring = Scoring(file.score, self._hours)
-        self._templates = Templates(
-            {name: template.wordings() for name, template in file.templates.items()},
-            language=file.language,
-            brand={"name": file.brand.name, "signature": file.brand.signature},
-        )
+        self._templates = self.templates_of({name: template.wordings() for name, template in file.templates.items()})
+
+    def templates_of(self, wordings: Mapping[str, Wordings]) -> Templates:
+        """These templates compiled, to speak with the policy's language and brand."""
+        brand = {"name": self.file.brand.name, "signature": self.file.brand.signature}
+        return Templates(wordings, language=self.file.language, brand=brand)
 
     def mode_on(self, network: str) -> Mode | Share:
         """How replies go out on that network, settings included."""
