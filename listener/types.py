@@ -217,6 +217,15 @@ class PublishRequest:
 
 
 @dataclass(frozen=True, kw_only=True)
+class EditRequest:
+    """What a post of ours is to say from now on, in that language; its pictures and whom it is for stay."""
+
+    external_id: str
+    text: str
+    language: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Charge:
     """What calls have cost: how many `units` of which `call` (a key of `Facts.costs`), and the sum in USD."""
 
@@ -264,6 +273,9 @@ class Facts:
     here, in a sentence, where `direct_messages` is False. `keep`: how old a post may grow here before
     its content goes, where what we no longer look up must not be kept. `opens_case`: whatever comes in opens a case
     unless the policy says otherwise (a mailbox).
+    `edits(says, shall_say)`: why a post of ours that says the one cannot be made to say the other, as the rest of a
+    sentence, empty where it can; None where no post of ours can be changed. `deletes`, `pins`: whether one can be taken
+    back, and set above the others.
     """
 
     network: str
@@ -279,6 +291,9 @@ class Facts:
     costs: Mapping[str, float] = field(default_factory=dict)  # USD per unit, by name of the call
     images: Images | None = None  # None: a post of ours carries none
     threads: bool = False  # whether a notice may go on in further posts
+    edits: Callable[[str, str], str] | None = None
+    deletes: bool = False
+    pins: bool = False
     rechecks: tuple[tuple[timedelta, timedelta], ...] = ()
     looks_at_once: int = 1
     keep: timedelta | None = None
