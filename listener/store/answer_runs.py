@@ -94,10 +94,15 @@ def begin(
         return get(tx, int(tx.execute(new.returning(t.answer_runs.c.id)).scalar_one()))
     if there.state not in (RunState.DRAFTING, RunState.REVIEWING):
         raise AlreadyDone(f"The answers of I{incident_id} are {there.state} already.")
-    tx.execute(delete(t.answers).where(t.answers.c.answer_run_id == there.id))
+    clear(tx, there)
     drafted_anew = update(t.answer_runs).where(t.answer_runs.c.id == there.id)
     tx.execute(drafted_anew.values(state=RunState.DRAFTING.value, edit=there.edit + 1, reason=None, **values))
     return get(tx, there.id)
+
+
+def clear(tx: Transaction, run: Run) -> None:
+    """Forgets what a run that nobody has approved would say."""
+    tx.execute(delete(t.answers).where(t.answers.c.answer_run_id == run.id))
 
 
 def put(tx: Transaction, run: Run, answers: Sequence[NewAnswer], *, first: int) -> None:

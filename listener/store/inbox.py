@@ -67,6 +67,7 @@ class Draft:
     channel: str = ""  # a `Channel` where it goes to its author alone, elsewhere; "": an answer where they wrote
     recipient: str = ""  # the address, where the channel has one
     subject: str = ""
+    answer_run_id: int | None = None  # the run that lets it out, among many; None: it was decided by itself
 
     def seen_by(self, answered: Visibility) -> Visibility:
         """Who will read it, of what is no wider than what it answers."""
