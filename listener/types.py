@@ -924,12 +924,34 @@ class VersionState(StrEnum):
     RETIRED = "retired"
 
 
+class Attached(StrEnum):
+    """How a mention came to an incident."""
+
+    RULE = "rule"
+    MEANING = "meaning"
+    HAND = "hand"
+    SPIKE = "spike"
+
+
+class NoticeKind(StrEnum):
+    NOTICE = "notice"  # what people need to know
+    CHEER = "cheer"  # what is only to please or to sell; held back while an incident says so
+
+
 class NoticeState(StrEnum):
     DRAFT = "draft"
     APPROVED = "approved"
     PUBLISHING = "publishing"  # somebody said so; from here the daemon goes on with it too
     PUBLISHED = "published"
     WITHDRAWN = "withdrawn"
+
+
+class LinkState(StrEnum):
+    """What came of fetching a link, best first."""
+
+    FINE = "fine"
+    DOUBTFUL = "doubtful"  # slow, leads elsewhere, or nobody could tell
+    BROKEN = "broken"  # whoever follows it does not get there
 
 
 class DeliveryState(StrEnum):
@@ -1040,8 +1062,10 @@ NOTICE_MOVES: Mapping[NoticeState, frozenset[NoticeState]] = {
 
 INCIDENT_MOVES: Mapping[IncidentState, frozenset[IncidentState]] = {
     IncidentState.PROPOSED: frozenset({IncidentState.INVESTIGATING, IncidentState.DISMISSED}),
-    IncidentState.INVESTIGATING: frozenset({IncidentState.IDENTIFIED, IncidentState.FIXING, IncidentState.RESOLVED}),
-    IncidentState.IDENTIFIED: frozenset({IncidentState.FIXING, IncidentState.RESOLVED}),
+    IncidentState.INVESTIGATING: frozenset(
+        {IncidentState.IDENTIFIED, IncidentState.FIXING, IncidentState.RESOLVED, IncidentState.DISMISSED}
+    ),
+    IncidentState.IDENTIFIED: frozenset({IncidentState.FIXING, IncidentState.RESOLVED, IncidentState.DISMISSED}),
     IncidentState.FIXING: frozenset({IncidentState.RESOLVED}),
     IncidentState.RESOLVED: frozenset({IncidentState.FIXING, IncidentState.CLOSED}),  # FIXING: it came back
     IncidentState.CLOSED: frozenset(),

@@ -29,6 +29,7 @@ GOES = (
     "payments.customer_id",
     "holds.customer_id",
     "cases.customer_id",
+    "incident_customers.customer_id",
 )
 STAYS: Mapping[str, str] = {
     "answers.customer_id": "who was answered once is not answered again, whatever they are called since",
