@@ -83,16 +83,20 @@ def draft(
 
 def _must_last(incident: Incident) -> None:
     if not incident.lasts:
-        raise Mistake(f"{incident.reference} is {incident.state}: what was to be said while it lasts is no longer true.")
+        raise Mistake(
+            f"{incident.reference} is {incident.state}: what was to be said while it lasts is no longer true."
+        )
 
 
 def _under_way(incident: Incident, run: Run) -> str:
     what = {
         RunState.APPROVED: f"`escucha notice answer {incident.reference} --go` sends them",
         RunState.RUNNING: f"`escucha notice answer {incident.reference} --stop` stops them",
-        RunState.STOPPED: f"`--resume` goes on with them, `--drop` gives up what has not gone out",
+        RunState.STOPPED: "`--resume` goes on with them, `--drop` gives up what has not gone out",
     }
-    return f"The answers of {incident.reference} are {run.state} since {run.approved_by} approved them; {what[run.state]}."
+    return (
+        f"The answers of {incident.reference} are {run.state} since {run.approved_by} approved them; {what[run.state]}."
+    )
 
 
 def approve(store: Store, policy: Policy, run: Run, *, sample: int, by: str, now: datetime) -> Run:
@@ -168,7 +172,9 @@ def resume(
                     left = Left(reason=LeftOut.WORDS, why=why)
                     _give_up(tx, inbox.get(tx, answer.draft_id or 0), answer, left, now)
             answer_runs.bound_anew(tx, run, policy.version)
-        return answer_runs.move(tx, run, RunState.RUNNING, by=by, now=now, started_at=run.started_at or now, reason=None)
+        return answer_runs.move(
+            tx, run, RunState.RUNNING, by=by, now=now, started_at=run.started_at or now, reason=None
+        )
 
 
 def _refused(tx: Transaction, policy: Policy, answer: Answer, facts: Callable[[str, str], Facts]) -> str:
@@ -197,7 +203,9 @@ def drop(store: Store, run: Run, *, by: str, now: datetime, reason: str = "") ->
             return run
 
 
-def reword(store: Store, policy: Policy, run: Run, answer: Answer, text: str, *, facts: Facts, by: str, now: datetime) -> Run:
+def reword(
+    store: Store, policy: Policy, run: Run, answer: Answer, text: str, *, facts: Facts, by: str, now: datetime
+) -> Run:
     """Other words for one person of a run that is being reviewed. Raises Mistake where they must not be sent."""
     with store.write() as tx:
         said = mentions.get(tx, answer.mention_id)
@@ -219,18 +227,11 @@ def due(tx: Transaction, account: str, network: str, now: datetime) -> list[Draf
         if found:
             by_id = {item.id: item for item in found}
             wordings = outbox.wordings(tx, list(by_id))
-            order = pure.apart([(item.id, wordings.get(item.id, "")) for item in found], outbox.last_wording(tx, account))
+            order = pure.apart(
+                [(item.id, wordings.get(item.id, "")) for item in found], outbox.last_wording(tx, account)
+            )
             return [by_id[number] for number in order]
     return []
-
-
-def mind_the_clock(store: Store, network: str, now: datetime) -> None:
-    """Where the clock was set back, what went out before counts as earlier by as much: nothing waits for the old time."""
-    with store.read() as tx:
-        last, _ = outbox.pace(tx, network, now)
-    if last is not None and last > now:
-        with store.write() as tx:
-            outbox.set_pace_back(tx, network, now)
 
 
 def claim(tx: Transaction, draft: Draft, now: datetime) -> bool:
@@ -266,10 +267,20 @@ def _give_up(tx: Transaction, draft: Draft, answer: Answer, left: Left, now: dat
         mentions.decide_again(tx, answer.mention_id)
 
 
-def finish(store: Store, now: datetime) -> None:
-    """Marks the runs that have nothing left to send as done."""
+def look_after(store: Store, network: str, now: datetime) -> None:
+    """What there is to do where nothing is due: runs that have nothing left to send are done.
+
+    Where the clock was set back, what went out before counts as earlier by as much: nothing waits for the old time.
+    """
     with store.read() as tx:
-        over = [run for run in answer_runs.running(tx) if not answer_runs.undecided(tx, run.id)]
+        runs = answer_runs.running(tx)
+        if not runs:
+            return
+        last, _ = outbox.pace(tx, network, now)
+        over = [run for run in runs if not answer_runs.undecided(tx, run.id)]
+    if last is not None and last > now:
+        with store.write() as tx:
+            outbox.set_pace_back(tx, network, now)
     for run in over:
         with store.write() as tx:
             current = answer_runs.get(tx, run.id)

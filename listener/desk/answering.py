@@ -56,7 +56,7 @@ _OF_THE_PERSON = frozenset(
 )
 _SETTLED = frozenset({Intent.PRAISE, Intent.OFF_TOPIC, Intent.SUGGESTION})  # what a thank-you may be besides
 _THANKS = re.compile(
-    r"\b(?:much[ií]simas gracias|muchas gracias|mil gracias|gracias|gr[àa]cies|graci[ñn]as|moltes gr[àa]cies|eskerrik asko"
+    r"\b(?:gracias|gr[àa]cies|grazas|eskerrik asko"
     r"|thank you|thanks|thx|ty|cheers|obrigad[oa]|merci|danke|grazie|solucionado|resuelto|ya (?:me )?funciona"
     r"|ya (?:est[áa]|va) (?:bien|arreglado|solucionado)|solved|works? (?:again|now)|all good now|it'?s fixed)\b",
     re.IGNORECASE,
@@ -162,19 +162,28 @@ def _one(
 
 def left_out(each: Candidate) -> Left | None:
     """Why this mention is not answered by a run whatever the policy says; None where it may be."""
-    if each.state is MentionState.GONE:
-        return Left(reason=LeftOut.GONE, why="its author deleted it")
-    if each.earlier is not None:
-        return Left(reason=LeftOut.EARLIER, why="an earlier run answers, or answered, its author")
-    if each.answered or each.by_hand or (each.case and each.case.answered):
-        return Left(reason=LeftOut.ANSWERED, why="they have an answer of ours, or one is on its way")
-    if _says_thanks(each):
-        return Left(reason=LeftOut.THANKED, why="they said that it is well, or thank you")
-    if each.case and each.case.talking:
-        return Left(reason=LeftOut.TALKING, why=f"{each.case.talking} talks with them in {each.case.reference}")
-    if each.case and not each.case.live:
-        return Left(reason=LeftOut.OVER, why=f"{each.case.reference} is over")
-    return None
+    case = each.case
+    reasons = (
+        (each.state is MentionState.GONE, LeftOut.GONE, "its author deleted it"),
+        (each.earlier is not None, LeftOut.EARLIER, "an earlier run answers, or answered, its author"),
+        (
+            each.answered or each.by_hand or (case is not None and case.answered),
+            LeftOut.ANSWERED,
+            "they have an answer of ours, or one is on its way",
+        ),
+        (_says_thanks(each), LeftOut.THANKED, "they said that it is well, or thank you"),
+        (
+            case is not None and bool(case.talking),
+            LeftOut.TALKING,
+            f"{case.talking} talks with them in {case.reference}" if case else "",
+        ),
+        (case is not None and not case.live, LeftOut.OVER, f"{case.reference} is over" if case else ""),
+    )
+    return _first(reasons)
+
+
+def _first(reasons: Sequence[tuple[bool, LeftOut, str]]) -> Left | None:
+    return next((Left(reason=reason, why=why) for holds, reason, why in reasons if holds), None)
 
 
 def _says_thanks(each: Candidate) -> bool:
@@ -211,9 +220,7 @@ def _situation(each: Candidate, facts: Facts, now: datetime) -> Situation | None
         return None
     case = CaseView(reference="")
     if each.case:
-        case = CaseView(
-            reference=each.case.reference, exists=True, team=each.case.team, urgency=each.case.urgency
-        )
+        case = CaseView(reference=each.case.reference, exists=True, team=each.case.team, urgency=each.case.urgency)
     return replace(
         saw,
         kind=each.kind,
@@ -278,19 +285,17 @@ def sample(answers: Sequence[int], *, size: int, seed: int) -> list[int]:
 
 def still_due(turn: Turn) -> Left | None:
     """Why an answer whose turn has come is not sent after all; None where it is."""
-    if not turn.part:
-        return Left(reason=LeftOut.OTHER, why="it is no longer counted to the incident")
-    if turn.out:
-        return Left(reason=LeftOut.EARLIER, why="this person was answered at another account of theirs")
-    if turn.spoken:
-        return Left(reason=LeftOut.ANSWERED, why="somebody answered them meanwhile")
-    if any(thanks(heard) for heard in turn.later):
-        return Left(reason=LeftOut.THANKED, why="they said that it is well, or thank you, meanwhile")
-    if turn.urgent:
-        return Left(reason=LeftOut.DANGER, why="they wrote something meanwhile that a person must answer")
-    if not turn.case_live:
-        return Left(reason=LeftOut.OVER, why="their case is over")
-    return None
+    thanked = any(thanks(heard) for heard in turn.later)
+    return _first(
+        (
+            (not turn.part, LeftOut.OTHER, "it is no longer counted to the incident"),
+            (turn.out, LeftOut.EARLIER, "this person was answered at another account of theirs"),
+            (turn.spoken, LeftOut.ANSWERED, "somebody answered them meanwhile"),
+            (thanked, LeftOut.THANKED, "they said that it is well, or thank you, meanwhile"),
+            (turn.urgent, LeftOut.DANGER, "they wrote something meanwhile that a person must answer"),
+            (not turn.case_live, LeftOut.OVER, "their case is over"),
+        )
+    )
 
 
 def room(*, per_hour: int, last: datetime | None, in_last_hour: int, now: datetime) -> int:

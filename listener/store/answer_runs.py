@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, Row, and_, delete, exists, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, bindparam, case, delete, exists, func, insert, or_, select, update
 
 from listener.errors import AlreadyDone, NotFound, Stale
 from listener.store import Transaction, audit, erasing
@@ -74,6 +74,7 @@ class Answer(NewAnswer):
     """The same as it is kept; `place`: its turn in the run. `draft`: how far it is, None before the run is approved."""
 
     id: int
+    incident_id: int
     place: int
     draft_id: int | None
     draft: DraftState | None
@@ -106,7 +107,10 @@ def clear(tx: Transaction, run: Run) -> None:
 
 
 def put(tx: Transaction, run: Run, answers: Sequence[NewAnswer], *, first: int) -> None:
-    """Keeps answers of a run that is being drafted; `first`: the place of the first. Raises Stale when it is not ours."""
+    """Keeps answers of a run that is being drafted; `first`: the place of the first.
+
+    Raises Stale when somebody else drafts it anew.
+    """
     _hold(tx, run)
     rows = [
         asdict(each)
@@ -192,14 +196,14 @@ def of_draft(tx: Transaction, draft_id: int) -> Answer | None:
 def counts(tx: Transaction, run_id: int) -> dict[str, int]:
     """How many answers of the run are how far: `left out`, `drafted` (no draft yet) or a draft's state."""
     columns = t.answers.c
-    out = case_of(columns.left_out != "", "left out", func.coalesce(t.drafts.c.state, "drafted"))
+    out = case((columns.left_out != "", "left out"), else_=func.coalesce(t.drafts.c.state, "drafted"))
     query = select(out, func.count()).select_from(t.answers.outerjoin(t.drafts, t.drafts.c.id == columns.draft_id))
-    return {name: int(number) for name, number in tx.execute(query.where(columns.answer_run_id == run_id).group_by(out))}
+    return {
+        name: int(number) for name, number in tx.execute(query.where(columns.answer_run_id == run_id).group_by(out))
+    }
 
 
-def leave_out(
-    tx: Transaction, run: Run, answer: Answer, *, why: str, by: str, now: datetime, left_out: LeftOut
-) -> Run:
+def leave_out(tx: Transaction, run: Run, answer: Answer, *, why: str, by: str, now: datetime, left_out: LeftOut) -> Run:
     """Takes one person out of a run that is being reviewed; gives the run as it is then."""
     _hold(tx, run)
     values = {"left_out": left_out.value, "why": why, "holds": None, "text": ""}
@@ -253,9 +257,7 @@ def place(tx: Transaction, run: Run, *, now: datetime) -> int:
         drafts = [_draft(run, row, key, now) for row, key in zip(standing, keys, strict=True)]
         made = tx.execute(insert(t.drafts).returning(t.drafts.c.id, t.drafts.c.send_key), drafts)
         number = {row.send_key: row.id for row in made}
-        became = [
-            {"answer": row.id, "draft": number[key]} for row, key in zip(standing, keys, strict=True)
-        ]
+        became = [{"answer": row.id, "draft": number[key]} for row, key in zip(standing, keys, strict=True)]
         _become(tx, became)
         told = [
             Entry(
@@ -333,8 +335,6 @@ def _draft(run: Run, row: Row[Any], key: str, now: datetime) -> dict[str, Any]:
 
 def _become(tx: Transaction, became: Sequence[dict[str, int]]) -> None:
     """The words stand in the drafts from now on, and nowhere twice."""
-    from sqlalchemy import bindparam
-
     statement = update(t.answers).where(t.answers.c.id == bindparam("answer"))
     tx.execute(statement.values(draft_id=bindparam("draft"), text=""), list(became))
 
@@ -395,17 +395,6 @@ def others_held(answer: ColumnElement[bool]) -> ColumnElement[bool]:
     """Whether somebody is held by an answer that may be out: a condition about rows of `answers`."""
     out = (DraftState.SENDING.value, DraftState.SENT.value, DraftState.UNKNOWN.value)
     return exists().where(answer, t.drafts.c.id == t.answers.c.draft_id, t.drafts.c.state.in_(out))
-
-
-def is_running(run_id: int) -> ColumnElement[bool]:
-    """Whether the run sends now, as a condition for the very statement that claims one of its drafts."""
-    return exists().where(and_(t.answer_runs.c.id == run_id, t.answer_runs.c.state == RunState.RUNNING.value))
-
-
-def case_of(condition: ColumnElement[bool], yes: Any, no: Any) -> Any:
-    from sqlalchemy import case
-
-    return case((condition, yes), else_=no)
 
 
 def _joined() -> Any:

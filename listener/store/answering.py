@@ -1,4 +1,4 @@
-"""Everybody of an incident, with all that says whether they get an answer of a run; and one of them when their turn comes.
+"""Everybody of an incident, with all that says whether they get an answer of a run, and one when their turn comes.
 
 Reads in bulk: thousands of people cost some dozens of questions. Reads only.
 """
@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, Text, and_, cast, func, or_, select
+from sqlalchemy import ColumnElement, Text, and_, cast, func, or_, select
 
 from listener.store import Transaction, decisions, identities
 from listener.store import tables as t
 from listener.store.answer_runs import Answer, others_held
 from listener.store.cases import LIVE
-from listener.types import DraftState, Intent, MentionState, PostKind, Sentiment, Understanding, Urgency
+from listener.types import DraftState, IncidentState, Intent, MentionState, PostKind, Sentiment, Understanding, Urgency
 
 TOGETHER = 400  # mentions asked about in one question
 LATELY = timedelta(days=7)  # for so long a person's word in a case counts as a conversation
@@ -246,7 +246,7 @@ def _spoken_in(tx: Transaction, cases: Iterable[int]) -> dict[int, list[tuple[da
     return found
 
 
-def _replies(tx: Transaction, rows: Sequence[Row[Any]]) -> dict[tuple[str, str], list[tuple[str, str]]]:
+def _replies(tx: Transaction, rows: Sequence[Any]) -> dict[tuple[str, str], list[tuple[str, str]]]:
     """By network and id of a post, who was heard answering it: id there, and handle."""
     said, who = t.mentions.c, t.accounts.c
     found: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
@@ -262,9 +262,7 @@ def _replies(tx: Transaction, rows: Sequence[Row[Any]]) -> dict[tuple[str, str],
     return found
 
 
-def _later(
-    tx: Transaction, accounts: Iterable[int], since: datetime
-) -> dict[int, list[tuple[datetime, Heard]]]:
+def _later(tx: Transaction, accounts: Iterable[int], since: datetime) -> dict[int, list[tuple[datetime, Heard]]]:
     """By account, what it wrote from then on, oldest first, with when."""
     said, read = t.mentions.c, t.understandings.c
     as_it_is = and_(read.mention_id == said.id, read.revision == said.revision)
@@ -280,7 +278,7 @@ def _later(
     return found
 
 
-def _heard(row: Row[Any]) -> Heard:
+def _heard(row: Any) -> Heard:
     intents = None if row.intents is None else tuple(Intent(name) for name in row.intents)
     return Heard(text=row.text, intents=intents, sentiment=Sentiment(row.sentiment) if row.sentiment else None)
 
@@ -334,9 +332,7 @@ def turn(tx: Transaction, answer: Answer) -> Turn:
         out=_is_out(tx, answer, accounts),
         spoken=_is_spoken(tx, answer, accounts, said),
         urgent=_is_urgent(tx, accounts, said.posted_at),
-        later=tuple(
-            heard for each in _later(tx, accounts, said.posted_at).values() for _, heard in each
-        ),
+        later=tuple(heard for each in _later(tx, accounts, said.posted_at).values() for _, heard in each),
     )
 
 
@@ -353,8 +349,6 @@ def _theirs(tx: Transaction, answer: Answer) -> tuple[int, ...]:
 
 
 def _lasts(tx: Transaction, incident_id: int) -> bool:
-    from listener.types import IncidentState
-
     state = tx.scalar(select(t.incidents.c.state).where(t.incidents.c.id == incident_id))
     return state is not None and IncidentState(state).active
 
@@ -375,14 +369,14 @@ def _case_live(tx: Transaction, mention_id: int) -> bool:
 
 def _is_out(tx: Transaction, answer: Answer, accounts: Sequence[int]) -> bool:
     columns = t.answers.c
-    same = columns.account_id.in_(accounts)
+    same: ColumnElement[bool] = columns.account_id.in_(accounts)
     if answer.customer_id is not None:
         same = or_(same, columns.customer_id == answer.customer_id)
     another = and_(columns.incident_id == answer.incident_id, columns.id != answer.id, same)
     return bool(tx.scalar(select(others_held(another))))
 
 
-def _is_spoken(tx: Transaction, answer: Answer, accounts: Sequence[int], said: Row[Any]) -> bool:
+def _is_spoken(tx: Transaction, answer: Answer, accounts: Sequence[int], said: Any) -> bool:
     """Whether we spoke to that person about this since they wrote, other than by a run of answers."""
     drafts, heard, inside, part = t.drafts.c, t.mentions.c, t.case_mentions, t.incident_mentions.c
     theirs = select(heard.id).where(heard.account_id.in_(accounts))
