@@ -46,6 +46,7 @@ from listener.types import (
     EditRequest,
     Facts,
     IncidentRules,
+    IncidentView,
     MassReply,
     MessageRequest,
     Mode,
@@ -56,6 +57,7 @@ from listener.types import (
     Promise,
     PublishRequest,
     Rechecked,
+    ReplyPlan,
     ReplyRequest,
     Situation,
     Step,
@@ -346,13 +348,29 @@ class Policy(Protocol):
         understanding: Understanding | None,
         name: str,
         visibility: Visibility = Visibility.PUBLIC,
+        incidents: Sequence[IncidentView] = (),
     ) -> tuple[str, ...]:
-        """Which guidelines of tone a reply to `name` does not keep, one sentence each; advice, it forbids nothing."""
+        """Which guidelines of tone a reply to `name` does not keep, one sentence each; advice, it forbids nothing.
+
+        `incidents`: those that last, each with what is not to be said meanwhile.
+        """
+
+    def answer(self, situation: Situation) -> ReplyPlan | None:
+        """The approved answer of the incident that the mention belongs to, as `decide` would say it, its mode manual.
+
+        None: the incident is over or has none that can be said here, or what was written is praise. Pure.
+        """
+
+    def check_answer(self, text: str) -> tuple[str, ...]:
+        """Why a text cannot be an incident's answer, one sentence each; empty when it can."""
+
+    def check_avoided(self, phrase: str) -> str:
+        """Why a phrase that agents are not to say cannot be looked for in replies, in a sentence; "" where it can."""
 
     def decide(self, situation: Situation) -> Decision:
         """What to do about one mention. Pure: the same situation gives the same decision."""
 
-    def answer(
+    def answer_many(
         self, situation: Situation, answers: Mapping[str, Sequence[str]], *, turn: int, after: str = ""
     ) -> MassReply:
         """An approved short answer for this mention, one of many that get it, or why a person must answer it. Pure.

@@ -513,9 +513,13 @@ class LinkCode(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class TeamsView:
-    """How busy the teams are. `live_cases`: how many open and pending cases each has; who is not named has none."""
+    """How busy the teams are. `live_cases`: how many open and pending cases each has; who is not named has none.
+
+    `on_duty`: how many of each team are there now; who is not named has nobody. None: nobody is on record here.
+    """
 
     live_cases: Mapping[str, int] = field(default_factory=dict)
+    on_duty: Mapping[str, int] | None = None
 
 
 class IncidentState(StrEnum):
@@ -665,6 +669,7 @@ class Level(StrEnum):
     NETWORK = "network"
     TEAM = "team"
     AREA = "area"
+    INCIDENT = "incident"  # one whose approved answer it is, in the place of template and rule
     TEMPLATE = "template"
     RULE = "rule"
 
@@ -673,8 +678,8 @@ class Level(StrEnum):
 class ModeTrace:
     """What one level said of how a reply goes out: alone (`auto`) or by a person; `said` in words.
 
-    `name` says which network, team, area, template or rule. `share` (percent) and `lot` (from 0 up to 100) where the
-    mention drew for a share.
+    `name` says which network, team, area, incident, template or rule. `share` (percent) and `lot` (from 0 up to 100)
+    where the mention drew for a share.
     """
 
     level: Level
@@ -698,6 +703,7 @@ class ReplyPlan:
     rule: str = ""  # the rule that asked for it
     wording: str = ""  # which of the template's wordings it is: the same for everybody, whatever their name
     alone_until: datetime | None = None  # where `mode` is auto: later what it answers is too old
+    incident: int = 0  # the number of the incident whose approved answer it is; 0: it is none
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -54,7 +54,7 @@ def draft(
         found = list(answering.candidates(tx, incident.id, now))
     planned = pure.plan(
         found,
-        answer=lambda situation, turn, after: policy.answer(situation, answers, turn=turn, after=after),
+        answer=lambda situation, turn, after: policy.answer_many(situation, answers, turn=turn, after=after),
         facts=facts,
         now=now,
     )

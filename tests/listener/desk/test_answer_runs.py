@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from connectors import sandbox
-from connectors.sandbox import Fault
 from listener.desk import answer_runs as desk
-from listener.errors import AlreadyDone, Mistake, Stale
-from listener.store import answer_runs, inbox, incidents, mentions, outbox
+from listener.store import answer_runs, incidents, mentions
 from listener.store.answer_runs import Answer, Run
 from listener.store.incidents import Incident
-from listener.types import Attached, DraftState, Facts, IncidentState, LeftOut, RunState
+from listener.types import Attached, DraftState, Facts, LeftOut, RunState
 from tests.listener.flow.world import AUTO, Escucha
 
 ANSWERS: Mapping[str, Sequence[str]] = {
-    "es": ["Hola {{ author.first_name }}, lo sabemos y lo estamos arreglando.", "{{ author.first_name }}: estamos en ello."],
+    "es": [
+        "Hola {{ author.first_name }}, lo sabemos y lo estamos arreglando.",
+        "{{ author.first_name }}: estamos en ello.",
+    ],
 }
 POLICY = AUTO.replace("mode: auto", "mode: manual") + "incidents: {two_people: false}\n"
 
@@ -64,9 +65,7 @@ class Desk:
 
     def approved(self, run: Run | None = None) -> Run:
         run = run or self.draft()
-        return desk.approve(
-            self.escucha.store, self.escucha.policy, run, sample=1, by="beto", now=self.escucha.clock()
-        )
+        return desk.approve(self.escucha.store, self.escucha.policy, run, sample=1, by="beto", now=self.escucha.clock())
 
     def running(self, run: Run | None = None) -> Run:
         run = run or self.approved()
