@@ -886,6 +886,18 @@ class DraftState(StrEnum):
     UNKNOWN = "unknown"
 
 
+class SendKind(StrEnum):
+    """What goes out, as it can be stopped. One thing may be of several kinds."""
+
+    AUTOMATIC = "automatic"  # a reply that a rule approved
+    MASS = "mass"  # a reply of an answer to everybody who wrote about an incident
+    REPLY = "reply"  # any other reply: a person approved just this one
+    MESSAGE = "message"  # a reply of whichever kind that only its author reads: a mail, a private message
+    NOTICE = "notice"  # a notice's post
+    SCHEDULED = "scheduled"  # one whose hour was set beforehand
+    AMENDMENT = "amendment"  # a change of a post that is out: edited, pinned, deleted
+
+
 class CaseState(StrEnum):
     OPEN = "open"
     PENDING = "pending"
@@ -1061,7 +1073,7 @@ VERSION_MOVES: Mapping[VersionState, frozenset[VersionState]] = {
 NOTICE_MOVES: Mapping[NoticeState, frozenset[NoticeState]] = {
     NoticeState.DRAFT: frozenset({NoticeState.APPROVED, NoticeState.WITHDRAWN}),
     NoticeState.APPROVED: frozenset({NoticeState.PUBLISHING, NoticeState.WITHDRAWN}),
-    NoticeState.PUBLISHING: frozenset({NoticeState.PUBLISHED, NoticeState.WITHDRAWN}),
+    NoticeState.PUBLISHING: frozenset({NoticeState.PUBLISHED, NoticeState.WITHDRAWN, NoticeState.APPROVED}),
     NoticeState.PUBLISHED: frozenset(),
     NoticeState.WITHDRAWN: frozenset(),
 }

@@ -127,13 +127,14 @@ class Templates:
         if chosen is None:
             return None
         language, variants = chosen
-        first = turn % len(variants)
-        drafts = (
-            self._one_of_many(variant, situation, language, reference)
-            for variant in sorted([*variants[first:], *variants[:first]], key=lambda variant: variant.key == after)
-        )
-        worded = [draft for draft in drafts if draft.text]
-        return next((draft for draft in worded if draft.length <= situation.facts.limit), worded[0] if worded else None)
+        begin = turn % len(variants)
+        first: Draft | None = None
+        for variant in sorted([*variants[begin:], *variants[:begin]], key=lambda variant: variant.key == after):
+            draft = self._one_of_many(variant, situation, language, reference)
+            if draft.text and draft.length <= situation.facts.limit:
+                return draft
+            first = first or (draft if draft.text else None)
+        return first
 
     def _one_of_many(self, variant: _Variant, situation: Situation, language: str, reference: str) -> Draft:
         said = self._said(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from listener.commands.publishing import Left
     from listener.store.notices import Delivery, Notice
 
-_HIDDEN = ("id", "notice_id", "send_key")
+_HIDDEN = ("id", "notice_id", "send_key", "scheduled")
 
 
 def as_json(notice: Notice, left: Mapping[str, Left] | None = None) -> dict[str, Any]:

@@ -96,8 +96,8 @@ def plan(
 ) -> list[NewAnswer]:
     """An answer for each person, in the order in which they go out, and why others get none, behind them.
 
-    `answer(situation, turn, after)`: the policy's words for one of them, see `Policy.answer_many`. Whoever wrote first is
-    answered first; on one account no two neighbours have the same words.
+    `answer(situation, turn, after)`: the policy's words for one of them, see `Policy.answer_many`. Whoever wrote first
+    is answered first; on one account no two neighbours have the same words.
     """
     people: dict[tuple[str, int], list[Candidate]] = defaultdict(list)
     for each in candidates:

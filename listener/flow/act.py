@@ -391,10 +391,10 @@ def _send(
     before: list[int] = []
     while not (done.hold_until or stopping()):
         with way.store.read() as tx:
-            due = way.due(tx, clock())
-            if due and switch.is_paused(tx, due[0].network):
-                return
-        if not due:
+            stops = switch.pauses(tx)
+            found = way.due(tx, clock())
+            due = [item for item in found if not any(stop.holds(item.network, item.kinds) for stop in stops)]
+        if not found:
             way.ended(clock())
         ids = [item.id for item in due]
         if ids == before:  # there are none, or something holds these
@@ -424,6 +424,9 @@ def _send_each(
     for item in due:
         if stopping() or done.hold_until or way.gives_way(clock()):
             return False
+        with way.store.read() as tx:
+            if switch.is_paused(tx, item.network, *item.kinds):
+                continue  # paused meanwhile; `claim` asks once more, in the statement that claims
         done.broke = way.purse.refusal(Use.SENDING)
         if done.broke:
             return False
@@ -435,6 +438,8 @@ def _send_each(
             return False
         finally:
             way.pay()
+        if not way.store.keeps_its_place(way.account):
+            return False  # somebody else may be the sender by now
         with way.store.write() as tx:
             claimed = way.claim(tx, item, clock())
         if claimed:

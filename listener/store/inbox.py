@@ -21,7 +21,7 @@ from listener.store import tables as t
 from listener.store.attachments import NewImage
 from listener.store.erasing import erase_drafts
 from listener.store.mentions import decide_again
-from listener.types import DRAFT_MOVES, Channel, DraftState, MentionState, ReplyPlan, Visibility
+from listener.types import DRAFT_MOVES, Channel, DraftState, MentionState, ReplyPlan, SendKind, Visibility
 
 OPEN = (DraftState.PROPOSED, DraftState.APPROVED, DraftState.SENDING, DraftState.UNKNOWN, DraftState.FAILED)
 
@@ -68,6 +68,12 @@ class Draft:
     recipient: str = ""  # the address, where the channel has one
     subject: str = ""
     answer_run_id: int | None = None  # the run that lets it out, among many; None: it was decided by itself
+
+    @property
+    def kinds(self) -> tuple[SendKind, ...]:
+        """What it is of what can be stopped apart."""
+        decided = SendKind.AUTOMATIC if self.automatic else SendKind.MASS if self.answer_run_id else SendKind.REPLY
+        return (decided, SendKind.MESSAGE) if self.channel else (decided,)
 
     def seen_by(self, answered: Visibility) -> Visibility:
         """Who will read it, of what is no wider than what it answers."""

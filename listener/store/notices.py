@@ -13,13 +13,13 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, Row, Select, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, Select, exists, func, insert, select, update
 
 from listener.errors import AlreadyDone, Mistake, NotFound
-from listener.store import Transaction, attachments, audit, switch, users
+from listener.store import Transaction, attachments, audit, outbox, switch, users
 from listener.store import tables as t
 from listener.store.attachments import Image, NewImage
-from listener.types import DELIVERY_MOVES, NOTICE_MOVES, DeliveryState, NoticeKind, NoticeState, Posted
+from listener.types import DELIVERY_MOVES, NOTICE_MOVES, DeliveryState, NoticeKind, NoticeState, Posted, SendKind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +27,7 @@ class Delivery:
     """One notice on one account, in one language: all of it, or part `part` of the `parts` of a thread.
 
     `images`: the notice's pictures go with this one. `behind`: the state of the part before it, None where there is
-    none or it has gone out.
+    none or it has gone out. `scheduled`: it goes out at an hour that was set, not when somebody says so.
     """
 
     id: int
@@ -51,6 +51,12 @@ class Delivery:
     posted_id: str | None
     posted_url: str | None
     reason: str | None
+    scheduled: bool
+
+    @property
+    def kinds(self) -> tuple[SendKind, ...]:
+        """What it is of what can be stopped apart."""
+        return (SendKind.NOTICE, SendKind.SCHEDULED) if self.scheduled else (SendKind.NOTICE,)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,7 +159,7 @@ def approve(tx: Transaction, notice: Notice, *, by: str, now: datetime) -> Notic
     """
     if users.same_person(by, notice.written_by):
         raise Mistake(f"N{notice.id} was written by {by}: somebody else must approve it.")
-    _move(tx, notice.id, NoticeState.APPROVED, approved_by=by, approved_at=now)
+    _move(tx, notice.id, NoticeState.APPROVED, out_of=NoticeState.DRAFT, approved_by=by, approved_at=now)
     audit.record(tx, at=now, by=by, action="notice.approved", subject=f"notice {notice.id}")
     return get(tx, notice.id)
 
@@ -169,6 +175,14 @@ def withdraw(tx: Transaction, notice: Notice, *, by: str, now: datetime) -> Noti
     """Stops whatever has not gone out yet; what is out, or on its way, stays out. Raises AlreadyDone when all is."""
     _move(tx, notice.id, NoticeState.WITHDRAWN)
     audit.record(tx, at=now, by=by, action="notice.withdrawn", subject=f"notice {notice.id}")
+    return get(tx, notice.id)
+
+
+def hold_back(tx: Transaction, notice: Notice, *, by: str, now: datetime) -> Notice:
+    """Stops what has not gone out yet until somebody says `publish` once more. Raises AlreadyDone when all is out."""
+    unsaid = {"published_by": None, "publishing_since": None}
+    _move(tx, notice.id, NoticeState.APPROVED, out_of=NoticeState.PUBLISHING, **unsaid)
+    audit.record(tx, at=now, by=by, action="notice.held_back", subject=f"notice {notice.id}")
     return get(tx, notice.id)
 
 
@@ -216,9 +230,11 @@ def _publishing(tx: Transaction, notice_id: int) -> bool:
     return tx.scalar(select(t.notices.c.id).where(*where).with_for_update()) is not None
 
 
-def _move(tx: Transaction, notice_id: int, to: NoticeState, **values: Any) -> None:
-    """One step of the notice's life, from wherever it may start. Raises AlreadyDone."""
-    before = [state.value for state, steps in NOTICE_MOVES.items() if to in steps]
+def _move(
+    tx: Transaction, notice_id: int, to: NoticeState, *, out_of: NoticeState | None = None, **values: Any
+) -> None:
+    """One step of the notice's life, from wherever it may start, or only out of that state. Raises AlreadyDone."""
+    before = [state.value for state, steps in NOTICE_MOVES.items() if to in steps and out_of in (None, state)]
     where = (t.notices.c.id == notice_id, t.notices.c.state.in_(before))
     if not tx.execute(update(t.notices).where(*where).values(state=to.value, **values)).rowcount:
         now = get(tx, notice_id)
@@ -270,7 +286,7 @@ def claim(tx: Transaction, delivery: Delivery, now: datetime) -> bool:
     where = (t.deliveries.c.id == delivery.id, t.deliveries.c.state == DeliveryState.WAITING.value)
     won = tx.execute(
         update(t.deliveries)
-        .where(*where, ~switch.held(delivery.network))
+        .where(*where, ~switch.held(tx, delivery.network, *delivery.kinds))
         .values(state=DeliveryState.SENDING.value, sending_since=now, unknown_since=None, looked_at=None, reason=None)
     )
     if won.rowcount:
@@ -310,12 +326,17 @@ def sending(tx: Transaction, account: str) -> bool:
     return tx.scalar(select(t.deliveries.c.id).where(*where).limit(1)) is not None
 
 
+def on_their_way(tx: Transaction) -> list[Delivery]:
+    """Every delivery that says `sending`."""
+    return [_delivery(row) for row in tx.execute(_deliveries().where(t.deliveries.c.state == DeliveryState.SENDING))]
+
+
 def abandoned(tx: Transaction, account: str, now: datetime) -> int:
     """Turns what a dead sender left behind into `unknown`. Call it only as the account's sole sender."""
     where = (t.deliveries.c.account == account, t.deliveries.c.state == DeliveryState.SENDING.value)
     left = [_delivery(row) for row in tx.execute(_deliveries().where(*where))]
     for delivery in left:
-        unknown(tx, delivery, "the sender died", now)
+        unknown(tx, delivery, outbox.DIED, now)
     return len(left)
 
 
@@ -399,7 +420,9 @@ def _deliveries() -> Select[Any]:
     parts = select(func.count()).select_from(other).where(*thread).scalar_subquery().label("parts")
     before = select(other.c.state).where(*thread, other.c.part == columns.part - 1)
     behind = before.where(other.c.state != DeliveryState.SENT.value).scalar_subquery().label("behind")
-    return select(t.deliveries, parts, behind)
+    whole = t.notices.alias("whole")
+    hour_set = exists().where(whole.c.id == columns.notice_id, whole.c.due_at.is_not(None)).label("scheduled")
+    return select(t.deliveries, parts, behind, hour_set)
 
 
 def _delivery(row: Row[Any]) -> Delivery:

@@ -17,6 +17,8 @@ from listener.types import DRAFT_MOVES, DraftState, LeftOut, Posted, RunState
 
 HOUR = timedelta(hours=1)
 
+DIED = "the sender died"  # the reason of what is `unknown` because its account has another sender by now
+
 
 def sendable(tx: Transaction, account: str, now: datetime) -> list[Draft]:
     """Approved drafts whose time has come, as the queue has them; those of runs have a pace of their own."""
@@ -76,7 +78,7 @@ def claim(tx: Transaction, draft: Draft, now: datetime) -> bool:
     won = tx.execute(
         update(t.drafts)
         .where(columns.id == draft.id, columns.state == DraftState.APPROVED.value, columns.edit == draft.edit)
-        .where(~switch.held(draft.network), *_run_lets(draft, now))
+        .where(~switch.held(tx, draft.network, *draft.kinds), *_run_lets(draft, now))
         .values(state=DraftState.SENDING.value, sending_since=now, unknown_since=None, looked_at=None)
     )
     if won.rowcount:
@@ -146,11 +148,7 @@ def abandoned(tx: Transaction, account: str, now: datetime) -> int:
     """Turns what a dead sender left behind into `unknown`. Call it only as the account's sole sender."""
     where = (t.drafts.c.account == account, t.drafts.c.state == DraftState.SENDING.value)
     ids = tx.scalars(select(t.drafts.c.id).where(*where)).all()
-    tx.execute(
-        update(t.drafts)
-        .where(*where)
-        .values(state=DraftState.UNKNOWN.value, reason="the sender died", unknown_since=now)
-    )
+    tx.execute(update(t.drafts).where(*where).values(state=DraftState.UNKNOWN.value, reason=DIED, unknown_since=now))
     for draft_id in ids:
         audit.record(tx, at=now, by="daemon", action="draft.unknown", subject=f"draft {draft_id}", reason="died")
     return len(ids)

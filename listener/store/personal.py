@@ -293,7 +293,7 @@ HELD: dict[str, Held] = {
         gone=True,
     ),
     # --- the switch and the record ---
-    "pauses": Held(clear=("scope", "by", "reason")),
+    "pauses": Held(clear=("network", "kind", "by", "reason")),
     "daemons": Held(clear=("name", "version", "policy", "trouble")),
     "audit": Held(words=("subject", "detail"), clear=("by", "action", "salt", "digest", "key", "hash")),
     "audit_head": Held(clear=("hash", "key")),

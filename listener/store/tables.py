@@ -1081,7 +1081,8 @@ attachments = Table(
 pauses = Table(
     "pauses",
     metadata,
-    Column("scope", String(100), primary_key=True),  # "all", or "network NAME"
+    Column("network", String(50), primary_key=True),  # "" for all
+    Column("kind", String(20), primary_key=True),  # a `SendKind`; "" for all
     Column("by", String(100), nullable=False),
     Column("at", Moment, nullable=False),
     Column("reason", Text, nullable=False, default=""),

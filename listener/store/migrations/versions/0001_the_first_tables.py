@@ -360,11 +360,12 @@ def upgrade() -> None:
 
     op.create_table(
         "pauses",
-        sa.Column("scope", sa.String(length=100), nullable=False),
+        sa.Column("network", sa.String(length=50), nullable=False),
+        sa.Column("kind", sa.String(length=20), nullable=False),
         sa.Column("by", sa.String(length=100), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("scope", name=op.f("pk_pauses")),
+        sa.PrimaryKeyConstraint("network", "kind", name=op.f("pk_pauses")),
     )
     op.create_table(
         "policy_versions",
