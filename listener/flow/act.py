@@ -90,7 +90,8 @@ def act(
         if "answer" in kinds and isinstance(connector, Replies):
             ways.append(_AnswersWay(store, connector, account, purse))
         for way in ways:
-            _settle(way, clock, done)
+            if way.kind != "answer" or len(ways) == 1:  # replies have settled those too
+                _settle(way, clock, done)
             _send(way, clock, stopping, progress, done)
     return done
 
