@@ -274,8 +274,8 @@ class Facts:
     its content goes, where what we no longer look up must not be kept. `opens_case`: whatever comes in opens a case
     unless the policy says otherwise (a mailbox).
     `edits(says, shall_say)`: why a post of ours that says the one cannot be made to say the other, as the rest of a
-    sentence, empty where it can; None where no post of ours can be changed. `deletes`, `pins`: whether one can be taken
-    back, and set above the others.
+    sentence, empty where it can; None where no post of ours can be changed. `deletes`: whether one can be taken back;
+    `pins`: how many at once can stand above the others.
     """
 
     network: str
@@ -293,7 +293,7 @@ class Facts:
     threads: bool = False  # whether a notice may go on in further posts
     edits: Callable[[str, str], str] | None = None
     deletes: bool = False
-    pins: bool = False
+    pins: int = 0
     rechecks: tuple[tuple[timedelta, timedelta], ...] = ()
     looks_at_once: int = 1
     keep: timedelta | None = None
@@ -1015,6 +1015,35 @@ class LeftOut(StrEnum):
     REJECTED = "rejected"  # by who read it
 
 
+class FollowUp(StrEnum):
+    """Why a notice follows another, below it or with its link."""
+
+    CORRECTION = "correction"  # for where the first cannot be changed
+    RESOLVED = "resolved"
+    NEWS = "news"
+
+
+class AmendmentKind(StrEnum):
+    """What is done to a message that is out."""
+
+    EDIT = "edit"
+    DELETE = "delete"
+    PIN = "pin"
+    UNPIN = "unpin"
+
+
+class AmendmentState(StrEnum):
+    """One change of one message that is out. Unlike a message it may be tried again: twice is as once."""
+
+    PROPOSED = "proposed"  # waits for somebody else's approval
+    WAITING = "waiting"
+    SENDING = "sending"
+    DONE = "done"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    DROPPED = "dropped"  # taken back, or something else was wanted instead
+
+
 class Role(StrEnum):
     """What somebody who works here does; several may be one person's."""
 
@@ -1108,6 +1137,18 @@ DELIVERY_MOVES: Mapping[DeliveryState, frozenset[DeliveryState]] = {
     DeliveryState.UNKNOWN: frozenset({DeliveryState.SENT, DeliveryState.FAILED, DeliveryState.WAITING}),
     DeliveryState.FAILED: frozenset({DeliveryState.WAITING}),
     DeliveryState.SENT: frozenset(),
+}
+
+AMENDMENT_MOVES: Mapping[AmendmentState, frozenset[AmendmentState]] = {
+    AmendmentState.PROPOSED: frozenset({AmendmentState.WAITING, AmendmentState.DROPPED}),
+    AmendmentState.WAITING: frozenset({AmendmentState.SENDING, AmendmentState.FAILED, AmendmentState.DROPPED}),
+    AmendmentState.SENDING: frozenset(
+        {AmendmentState.DONE, AmendmentState.FAILED, AmendmentState.UNKNOWN, AmendmentState.WAITING}
+    ),
+    AmendmentState.UNKNOWN: frozenset({AmendmentState.DONE, AmendmentState.FAILED, AmendmentState.WAITING}),
+    AmendmentState.FAILED: frozenset({AmendmentState.DROPPED}),  # a person wants it tried again: a new one
+    AmendmentState.DONE: frozenset(),
+    AmendmentState.DROPPED: frozenset(),
 }
 
 

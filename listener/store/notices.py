@@ -19,7 +19,18 @@ from listener.errors import AlreadyDone, Mistake, NotFound
 from listener.store import Transaction, attachments, audit, outbox, switch, users
 from listener.store import tables as t
 from listener.store.attachments import Image, NewImage
-from listener.types import DELIVERY_MOVES, NOTICE_MOVES, DeliveryState, NoticeKind, NoticeState, Posted, SendKind
+from listener.types import (
+    DELIVERY_MOVES,
+    NOTICE_MOVES,
+    AmendmentKind,
+    AmendmentState,
+    DeliveryState,
+    FollowUp,
+    NoticeKind,
+    NoticeState,
+    Posted,
+    SendKind,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +38,9 @@ class Delivery:
     """One notice on one account, in one language: all of it, or part `part` of the `parts` of a thread.
 
     `images`: the notice's pictures go with this one. `behind`: the state of the part before it, None where there is
-    none or it has gone out. `scheduled`: it goes out at an hour that was set, not when somebody says so.
+    none or it has gone out. `scheduled`: it goes out at an hour that was set, not when somebody says so. `below_id`:
+    the delivery of another notice that it is an answer to. What was changed since it went out is in `text`, and what
+    that was before in `amendments.py`.
     """
 
     id: int
@@ -51,6 +64,7 @@ class Delivery:
     posted_id: str | None
     posted_url: str | None
     reason: str | None
+    below_id: int | None
     scheduled: bool
 
     @property
@@ -61,13 +75,15 @@ class Delivery:
 
 @dataclass(frozen=True, kw_only=True)
 class Notice:
-    """One message to everybody, with what goes where.
+    """One message to everybody, with what goes where; perhaps it follows another.
 
     `digest`: of what was approved. `due_at`: when it goes out by itself, said by the clocks of `time_zone`; what has
     not begun to go out by `late_after` waits for a person. `held`: why it did not go out when it was due.
     """
 
     id: int
+    follows_id: int | None
+    follows_as: FollowUp | None
     title: str
     state: NoticeState
     written_by: str
@@ -100,6 +116,7 @@ class Variant:
     limit: int
     part: int = 1
     images: bool = False
+    below_id: int | None = None
 
 
 def draft(
@@ -110,12 +127,15 @@ def draft(
     images: Sequence[NewImage] = (),
     kind: NoticeKind = NoticeKind.NOTICE,
     incident_id: int | None = None,
+    follows: tuple[int, FollowUp] | None = None,
     by: str,
     now: datetime,
 ) -> Notice:
     """Writes a notice down, perhaps about an incident; nothing goes out before somebody approves it."""
     values: dict[str, Any] = {"title": title, "state": NoticeState.DRAFT.value, "written_by": by, "written_at": now}
     values |= {"kind": kind.value, "incident_id": incident_id}
+    if follows:
+        values |= {"follows_id": follows[0], "follows_as": follows[1].value}
     notice_id = tx.execute(insert(t.notices).values(**values).returning(t.notices.c.id)).scalar_one()
     for variant in variants:
         tx.execute(
@@ -129,6 +149,7 @@ def draft(
                 length_limit=variant.limit,
                 part=variant.part,
                 images=variant.images,
+                below_id=variant.below_id,
                 send_key=uuid4().hex,
                 state=DeliveryState.WAITING.value,
             )
@@ -149,6 +170,12 @@ def get(tx: Transaction, notice_id: int) -> Notice:
 def listing(tx: Transaction, *, limit: int | None = None) -> list[Notice]:
     """Every notice, newest first."""
     query = select(t.notices).order_by(t.notices.c.id.desc()).limit(limit)
+    return [_notice(tx, row) for row in tx.execute(query).all()]
+
+
+def following(tx: Transaction, notice_id: int) -> list[Notice]:
+    """The notices that follow that one, oldest first."""
+    query = select(t.notices).where(t.notices.c.follows_id == notice_id).order_by(t.notices.c.id)
     return [_notice(tx, row) for row in tx.execute(query).all()]
 
 
@@ -296,8 +323,16 @@ def claim(tx: Transaction, delivery: Delivery, now: datetime) -> bool:
 
 
 def after(tx: Transaction, delivery: Delivery) -> str | None:
-    """The network's id of the part that this one continues; None for the first."""
-    return _part_before(tx, delivery)[1] if delivery.part > 1 else None
+    """The network's id of what this one goes below: the part that it continues, or what a follow-up follows.
+
+    None for whatever stands by itself, also where what it was to follow has been deleted since.
+    """
+    if delivery.part > 1:
+        return _part_before(tx, delivery)[1]
+    done = (t.amendments.c.kind == AmendmentKind.DELETE.value, t.amendments.c.state == AmendmentState.DONE.value)
+    deleted = select(t.amendments.c.delivery_id).where(*done)
+    where = (t.deliveries.c.id == delivery.below_id, t.deliveries.c.id.not_in(deleted))
+    return tx.scalar(select(t.deliveries.c.posted_id).where(*where))
 
 
 def _part_before(tx: Transaction, delivery: Delivery) -> tuple[DeliveryState, str | None]:
@@ -398,12 +433,13 @@ def _outcome(tx: Transaction, delivery: Delivery, to: DeliveryState, now: dateti
 
 def _notice(tx: Transaction, row: Row[Any]) -> Notice:
     query = _deliveries().where(t.deliveries.c.notice_id == row.id).order_by(t.deliveries.c.id)
-    elsewhere = ("state", "kind", "deliveries", "images")
+    elsewhere = ("state", "kind", "follows_as", "deliveries", "images")
     same = {name: getattr(row, name) for name in Notice.__dataclass_fields__ if name not in elsewhere}
     return Notice(
         **same,
         state=NoticeState(row.state),
         kind=NoticeKind(row.kind),
+        follows_as=FollowUp(row.follows_as) if row.follows_as else None,
         images=attachments.of_notice(tx, row.id),
         deliveries=tuple(_delivery(each) for each in tx.execute(query)),
     )

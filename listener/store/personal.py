@@ -270,7 +270,9 @@ HELD: dict[str, Held] = {
     # --- marketing ---
     "notices": Held(
         words=("title",),
-        clear=("state", "written_by", "approved_by", "published_by", "kind", "digest", "time_zone", "held"),
+        clear=(
+            "state", "written_by", "approved_by", "published_by", "kind", "digest", "time_zone", "held", "follows_as",
+        ),
     ),
     "notice_links": Held(words=("url", "detail"), clear=("state",)),
     "deliveries": Held(
@@ -286,6 +288,7 @@ HELD: dict[str, Held] = {
         ),
         emptied={"text": "", "why": "", "customer_id": None},
     ),
+    "amendments": Held(words=("before", "text"), clear=("kind", "state", "written_by", "approved_by", "reason")),
     "attachments": Held(
         words=("name", "data", "alt"),
         clear=("content_type",),

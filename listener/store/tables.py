@@ -957,6 +957,8 @@ notices = Table(
     "notices",
     metadata,
     key(),
+    Column("follows_id", BigKey, ForeignKey("notices.id"), index=True),  # the notice that this one follows
+    Column("follows_as", String(20)),  # why: correction, resolved, news
     Column("title", Text, nullable=False),
     Column("state", String(20), nullable=False),
     Column("written_by", String(100), nullable=False),
@@ -1009,8 +1011,30 @@ deliveries = Table(
     Column("posted_id", String(300)),
     Column("posted_url", Text),
     Column("reason", Text),
+    Column("below_id", BigKey, ForeignKey("deliveries.id")),  # of a follow-up: below which message it goes
     UniqueConstraint("notice_id", "account", "language", "part"),
     Index(None, "account", "state"),
+)
+
+amendments = Table(  # what is done to a delivery after it went out
+    "amendments",
+    metadata,
+    key(),
+    Column("delivery_id", BigKey, ForeignKey("deliveries.id"), nullable=False, index=True),
+    Column("kind", String(10), nullable=False),  # edit, delete, pin, unpin
+    Column("before", Text, nullable=False),  # of an edit: what it said until then
+    Column("text", Text, nullable=False),  # of an edit: what it says from then on
+    Column("length", Integer, nullable=False),  # of that text, as the network counts it
+    Column("state", String(20), nullable=False, index=True),
+    Column("written_by", String(100), nullable=False),
+    Column("written_at", Moment, nullable=False),
+    Column("approved_by", String(100)),  # where the policy wants two people for a correction
+    Column("approved_at", Moment),
+    Column("sending_since", Moment),
+    Column("unknown_since", Moment),
+    Column("looked_at", Moment),  # when the post was last looked at for it
+    Column("done_at", Moment),
+    Column("reason", Text),
 )
 
 # --- pictures that go out ------------------------------------------------------------------------------------------

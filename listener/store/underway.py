@@ -8,17 +8,17 @@ from datetime import datetime
 
 from sqlalchemy import and_, or_, select
 
-from listener.store import Transaction, inbox, notices, outbox
+from listener.store import Transaction, amendments, inbox, notices, outbox
 from listener.store import tables as t
 from listener.store.switch import Pause
 
-TABLES = {"reply": t.drafts, "notice": t.deliveries}
+TABLES = {"reply": t.drafts, "notice": t.deliveries, "amendment": t.amendments}
 SENDING, UNKNOWN = "sending", "unknown"  # in each of them
 
 
 @dataclass(frozen=True, kw_only=True)
 class Underway:
-    """One thing that says `sending`. `what`: a reply or a notice; `since`: when that was claimed."""
+    """One thing that says `sending`. `what`: reply, notice, or amendment of one; `since`: when that was claimed."""
 
     what: str
     id: int
@@ -30,10 +30,10 @@ class Underway:
 def sending(tx: Transaction, stops: Sequence[Pause]) -> list[Underway]:
     """Everything in those scopes that says `sending`."""
     drafts = [inbox.from_row(row) for row in tx.execute(inbox.joined().where(t.drafts.c.state == SENDING))]
-    posts = notices.on_their_way(tx)
+    posts, changes = notices.on_their_way(tx), amendments.on_their_way(tx)
     return [
         Underway(what=what, id=each.id, account=each.account, network=each.network, since=each.sending_since)
-        for what, all_of_it in (("reply", drafts), ("notice", posts))
+        for what, all_of_it in (("reply", drafts), ("notice", posts), ("amendment", changes))
         for each in all_of_it
         if any(stop.holds(each.network, each.kinds) for stop in stops)
     ]

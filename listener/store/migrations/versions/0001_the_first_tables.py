@@ -321,6 +321,8 @@ def upgrade() -> None:
     op.create_table(
         "notices",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("follows_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("follows_as", sa.String(length=20), nullable=True),
         sa.Column("title", sa.Text(), nullable=False),
         sa.Column("state", sa.String(length=20), nullable=False),
         sa.Column("written_by", sa.String(length=100), nullable=False),
@@ -337,10 +339,12 @@ def upgrade() -> None:
         sa.Column("time_zone", sa.String(length=64), nullable=True),
         sa.Column("late_after", sa.DateTime(timezone=True), nullable=True),
         sa.Column("held", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(["follows_id"], ["notices.id"], name=op.f("fk_notices_follows_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_notices")),
     )
     with op.batch_alter_table("notices", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_notices_due_at"), ["due_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_notices_follows_id"), ["follows_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_notices_incident_id"), ["incident_id"], unique=False)
 
     op.create_table(
@@ -498,6 +502,8 @@ def upgrade() -> None:
         sa.Column("posted_id", sa.String(length=300), nullable=True),
         sa.Column("posted_url", sa.Text(), nullable=True),
         sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("below_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.ForeignKeyConstraint(["below_id"], ["deliveries.id"], name=op.f("fk_deliveries_below_id")),
         sa.ForeignKeyConstraint(["notice_id"], ["notices.id"], name=op.f("fk_deliveries_notice_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_deliveries")),
         sa.UniqueConstraint(
@@ -508,6 +514,31 @@ def upgrade() -> None:
     with op.batch_alter_table("deliveries", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_deliveries_account_state"), ["account", "state"], unique=False)
         batch_op.create_index(batch_op.f("ix_deliveries_notice_id"), ["notice_id"], unique=False)
+
+    op.create_table(
+        "amendments",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("delivery_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("kind", sa.String(length=10), nullable=False),
+        sa.Column("before", sa.Text(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("length", sa.Integer(), nullable=False),
+        sa.Column("state", sa.String(length=20), nullable=False),
+        sa.Column("written_by", sa.String(length=100), nullable=False),
+        sa.Column("written_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("approved_by", sa.String(length=100), nullable=True),
+        sa.Column("approved_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("sending_since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("unknown_since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("looked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("done_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(["delivery_id"], ["deliveries.id"], name=op.f("fk_amendments_delivery_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_amendments")),
+    )
+    with op.batch_alter_table("amendments", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_amendments_delivery_id"), ["delivery_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_amendments_state"), ["state"], unique=False)
 
     op.create_table(
         "expected_links",
