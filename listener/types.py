@@ -6,6 +6,7 @@ The state machines at the bottom are the only transitions there are.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -873,6 +874,11 @@ class MentionState(StrEnum):
     UNDERSTOOD = "understood"
     DECIDED = "decided"
     GONE = "gone"
+
+
+def wording_key(source: str) -> str:
+    """12 hex digits that stand for a wording, whoever it is said to: what `ReplyPlan.wording` holds."""
+    return hashlib.sha256(source.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
 class DraftState(StrEnum):

@@ -241,7 +241,7 @@ def claim(tx: Transaction, draft: Draft, now: datetime) -> bool:
     if answer is None or run.state is not RunState.RUNNING:
         return False
     turn = answering.turn(tx, answer)
-    if why := _must_stop(tx, run, lasts=turn.lasts):
+    if why := _must_stop(tx, run, draft, lasts=turn.lasts):
         answer_runs.move(tx, run, RunState.STOPPED, by="daemon", now=now, reason=why)
         return False
     if left := pure.still_due(turn):
@@ -250,10 +250,12 @@ def claim(tx: Transaction, draft: Draft, now: datetime) -> bool:
     return outbox.claim(tx, draft, now)
 
 
-def _must_stop(tx: Transaction, run: Run, *, lasts: bool) -> str:
+def _must_stop(tx: Transaction, run: Run, draft: Draft, *, lasts: bool) -> str:
     """Why nothing more of the run may go out until a person says so; empty where it may."""
     if not lasts:
         return "the incident is over"
+    if not answering.still_said(tx, run.id, draft.wording):
+        return "the answer that it says was withdrawn: drop it, and draft it anew"
     active = policies.active(tx)
     if active and active != run.policy_version:
         return f"policy {active} rules since; `--resume` has each answer pass it"

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Text, and_, cast, func, or_, select
 
-from listener.store import Transaction, decisions, identities
+from listener.store import Transaction, decisions, identities, incident_holds
 from listener.store import tables as t
 from listener.store.answer_runs import Answer, others_held
 from listener.store.cases import LIVE
@@ -334,6 +334,11 @@ def turn(tx: Transaction, answer: Answer) -> Turn:
         urgent=_is_urgent(tx, accounts, said.posted_at),
         later=tuple(heard for each in _later(tx, accounts, said.posted_at).values() for _, heard in each),
     )
+
+
+def still_said(tx: Transaction, run_id: int, wording: str) -> bool:
+    """Whether the run's incident still says that."""
+    return bool(tx.scalar(select(incident_holds.still_said(run_id, wording))))
 
 
 def _theirs(tx: Transaction, answer: Answer) -> tuple[int, ...]:

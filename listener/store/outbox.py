@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
 
 from listener.errors import AlreadyDone, OtherPolicy, Stale
-from listener.store import Transaction, audit, inbox, switch
+from listener.store import Transaction, audit, inbox, incident_holds, incidents, switch
 from listener.store import tables as t
 from listener.store.inbox import Draft
 from listener.types import DRAFT_MOVES, DraftState, LeftOut, Posted, RunState
@@ -74,10 +74,14 @@ def claim(tx: Transaction, draft: Draft, now: datetime) -> bool:
     if draft.automatic and draft.alone_until is not None and now > draft.alone_until:
         inbox.too_late(tx, draft, now=now)
         return False
+    if why := incident_holds.why(tx, draft):
+        inbox.held_back(tx, draft, why, now=now)
+        return False
     columns = t.drafts.c
     won = tx.execute(
         update(t.drafts)
         .where(columns.id == draft.id, columns.state == DraftState.APPROVED.value, columns.edit == draft.edit)
+        .where(~incident_holds.held())
         .where(~switch.held(tx, draft.network, *draft.kinds), *_run_lets(draft, now))
         .values(state=DraftState.SENDING.value, sending_since=now, unknown_since=None, looked_at=None)
     )
@@ -89,14 +93,15 @@ def claim(tx: Transaction, draft: Draft, now: datetime) -> bool:
 
 
 def _run_lets(draft: Draft, now: datetime) -> tuple[ColumnElement[bool], ...]:
-    """That the run of an answer sends now, and that the hour has room for it."""
+    """That the run of an answer sends now, that what it says is still true, and that the hour has room for it."""
     if draft.answer_run_id is None:
         return ()
     runs, answers = t.answer_runs.c, t.answers.c
     lately = (answers.network == draft.network, answers.claimed_at > now - HOUR, answers.claimed_at <= now)
     gone_out = select(func.count()).select_from(t.answers).where(*lately).scalar_subquery()
     sends = (runs.id == draft.answer_run_id, runs.state == RunState.RUNNING.value, runs.per_hour > gone_out)
-    return (exists().where(*sends),)
+    lasts = (t.incidents.c.id == runs.incident_id, t.incidents.c.state.in_([each.value for each in incidents.ACTIVE]))
+    return exists().where(*sends, *lasts), incident_holds.still_said(draft.answer_run_id, draft.wording)
 
 
 def pace(tx: Transaction, network: str, now: datetime) -> tuple[datetime | None, int]:

@@ -252,6 +252,7 @@ HELD: dict[str, Held] = {
         whose=of_mention(t.incident_mentions),
         emptied={"why": ""},
     ),
+    "incident_answers": Held(clear=("language", "text", "wording", "proposed_by", "approved_by", "withdrawn_by")),
     "incident_customers": Held(whose=of_customer(t.incident_customers), gone=True),
     # --- what is known ---
     "articles": Held(clear=("looked_by", "doubt", "doubted_by")),

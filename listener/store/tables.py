@@ -335,9 +335,17 @@ drafts = Table(
     Column("score", Integer, nullable=False, default=0),
     Column("queue_at", Moment, nullable=False),  # the earliest comes first, see policies/score.py
     ref("answer_runs", nullable=True, index=False),  # that lets it out, among many; null: it was decided by itself
+    ref("incidents", nullable=True, index=False),  # whose approved answer it is, in that wording; null: none's
     Index(None, "state", "queue_at", "id"),
     Index(None, "account", "state", "answer_run_id", "queue_at"),
     Index(None, "answer_run_id", "state"),
+)
+Index(  # of the few that are an incident's answer
+    "ix_drafts_incident_id",
+    drafts.c.incident_id,
+    drafts.c.state,
+    sqlite_where=drafts.c.incident_id.is_not(None),
+    postgresql_where=drafts.c.incident_id.is_not(None),
 )
 Index(  # to whom we wrote alone
     "ix_drafts_recipient",
@@ -830,6 +838,31 @@ Index(
     incident_mentions.c.incident_id,
     sqlite_where=text("joined_at IS NULL AND undone_at IS NULL"),
     postgresql_where=text("joined_at IS NULL AND undone_at IS NULL"),
+)
+
+incident_answers = Table(  # what is said to those whom it hits, in variants; never changed but to approve or withdraw
+    "incident_answers",
+    metadata,
+    key(),
+    ref("incidents"),
+    Column("language", String(10), nullable=False),
+    Column("text", Text, nullable=False),  # a template
+    Column("wording", String(20), nullable=False),  # as `drafts.wording` has it
+    Column("proposed_by", String(100), nullable=False),
+    Column("proposed_at", Moment, nullable=False),
+    Column("approved_by", String(100)),
+    Column("approved_at", Moment),
+    Column("withdrawn_by", String(100)),
+    Column("withdrawn_at", Moment),
+)
+Index(  # no variant stands there twice
+    "uq_incident_answers_live",
+    incident_answers.c.incident_id,
+    incident_answers.c.language,
+    incident_answers.c.wording,
+    unique=True,
+    sqlite_where=incident_answers.c.withdrawn_at.is_(None),
+    postgresql_where=incident_answers.c.withdrawn_at.is_(None),
 )
 
 incident_customers = Table(  # a list of those whom it hits, that somebody brought

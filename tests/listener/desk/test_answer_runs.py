@@ -12,7 +12,7 @@ import pytest
 
 from connectors import sandbox
 from listener.desk import answer_runs as desk
-from listener.store import answer_runs, incidents, mentions
+from listener.store import answer_runs, incident_answers, incidents, mentions
 from listener.store.answer_runs import Answer, Run
 from listener.store.incidents import Incident
 from listener.types import Attached, DraftState, Facts, LeftOut, RunState
@@ -112,6 +112,9 @@ def here(tmp_path: Path) -> Iterator[Desk]:
     with escucha.store.write() as tx:
         now = escucha.clock()
         incident = incidents.open(tx, title="Facturas", by="ana", now=now, began_at=now - timedelta(hours=1))
+        texts = [(language, text) for language, said in ANSWERS.items() for text in said]
+        incident_answers.propose(tx, incident, texts, by="ana", now=now, two_people=False)
+        incident = incidents.get(tx, incident.id)
     yield Desk(escucha, incident)
     escucha.close()
 

@@ -894,6 +894,32 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "incident_answers",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("incident_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("language", sa.String(length=10), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("wording", sa.String(length=20), nullable=False),
+        sa.Column("proposed_by", sa.String(length=100), nullable=False),
+        sa.Column("proposed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("approved_by", sa.String(length=100), nullable=True),
+        sa.Column("approved_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("withdrawn_by", sa.String(length=100), nullable=True),
+        sa.Column("withdrawn_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["incident_id"], ["incidents.id"], name=op.f("fk_incident_answers_incident_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_incident_answers")),
+    )
+    with op.batch_alter_table("incident_answers", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_incident_answers_incident_id"), ["incident_id"], unique=False)
+        batch_op.create_index(
+            "uq_incident_answers_live",
+            ["incident_id", "language", "wording"],
+            unique=True,
+            sqlite_where=sa.text("withdrawn_at IS NULL"),
+            postgresql_where=sa.text("withdrawn_at IS NULL"),
+        )
+
+    op.create_table(
         "incident_customers",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("incident_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -1051,7 +1077,9 @@ def upgrade() -> None:
         sa.Column("score", sa.Integer(), nullable=False),
         sa.Column("queue_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("answer_run_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("incident_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.ForeignKeyConstraint(["answer_run_id"], ["answer_runs.id"], name=op.f("fk_drafts_answer_run_id")),
+        sa.ForeignKeyConstraint(["incident_id"], ["incidents.id"], name=op.f("fk_drafts_incident_id")),
         sa.ForeignKeyConstraint(["case_id"], ["cases.id"], name=op.f("fk_drafts_case_id")),
         sa.ForeignKeyConstraint(["decision_id"], ["decisions.id"], name=op.f("fk_drafts_decision_id")),
         sa.ForeignKeyConstraint(["mention_id"], ["mentions.id"], name=op.f("fk_drafts_mention_id")),
@@ -1065,6 +1093,13 @@ def upgrade() -> None:
             unique=False,
         )
         batch_op.create_index(batch_op.f("ix_drafts_answer_run_id_state"), ["answer_run_id", "state"], unique=False)
+        batch_op.create_index(
+            "ix_drafts_incident_id",
+            ["incident_id", "state"],
+            unique=False,
+            sqlite_where=sa.text("incident_id IS NOT NULL"),
+            postgresql_where=sa.text("incident_id IS NOT NULL"),
+        )
         batch_op.create_index(batch_op.f("ix_drafts_case_id"), ["case_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_drafts_mention_id"), ["mention_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_drafts_posted_id"), ["posted_id"], unique=False)
