@@ -6,6 +6,7 @@ The state machines at the bottom are the only transitions there are.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -217,6 +218,15 @@ class PublishRequest:
 
 
 @dataclass(frozen=True, kw_only=True)
+class EditRequest:
+    """What a post of ours is to say from now on, in that language; its pictures and whom it is for stay."""
+
+    external_id: str
+    text: str
+    language: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Charge:
     """What calls have cost: how many `units` of which `call` (a key of `Facts.costs`), and the sum in USD."""
 
@@ -264,6 +274,9 @@ class Facts:
     here, in a sentence, where `direct_messages` is False. `keep`: how old a post may grow here before
     its content goes, where what we no longer look up must not be kept. `opens_case`: whatever comes in opens a case
     unless the policy says otherwise (a mailbox).
+    `edits(says, shall_say)`: why a post of ours that says the one cannot be made to say the other, as the rest of a
+    sentence, empty where it can; None where no post of ours can be changed. `deletes`: whether one can be taken back;
+    `pins`: how many at once can stand above the others.
     """
 
     network: str
@@ -279,6 +292,9 @@ class Facts:
     costs: Mapping[str, float] = field(default_factory=dict)  # USD per unit, by name of the call
     images: Images | None = None  # None: a post of ours carries none
     threads: bool = False  # whether a notice may go on in further posts
+    edits: Callable[[str, str], str] | None = None
+    deletes: bool = False
+    pins: int = 0
     rechecks: tuple[tuple[timedelta, timedelta], ...] = ()
     looks_at_once: int = 1
     keep: timedelta | None = None
@@ -498,14 +514,90 @@ class LinkCode(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class TeamsView:
-    """How busy the teams are. `live_cases`: how many open and pending cases each has; who is not named has none."""
+    """How busy the teams are. `live_cases`: how many open and pending cases each has; who is not named has none.
+
+    `on_duty`: how many of each team are there now; who is not named has nobody. None: nobody is on record here.
+    """
 
     live_cases: Mapping[str, int] = field(default_factory=dict)
+    on_duty: Mapping[str, int] | None = None
+
+
+class IncidentState(StrEnum):
+    """How far something that hits many is. It lasts while it is investigated, identified or being fixed."""
+
+    PROPOSED = "proposed"  # by a spike; no person has said yes
+    INVESTIGATING = "investigating"
+    IDENTIFIED = "identified"
+    FIXING = "fixing"
+    RESOLVED = "resolved"
+    CLOSED = "closed"
+    DISMISSED = "dismissed"
+
+    @property
+    def active(self) -> bool:
+        """Whether it lasts."""
+        return self in _LASTING
+
+
+_LASTING = frozenset({IncidentState.INVESTIGATING, IncidentState.IDENTIFIED, IncidentState.FIXING})
+
+
+@dataclass(frozen=True, kw_only=True)
+class IncidentView:
+    """What a policy may know about something that hits many at once.
+
+    `answers`: its approved short answers by language, each a template like those of a policy file, in several variants.
+    `say`, `avoid`: the line for agents, what to say and the phrases not to say. `since`: when it began.
+    """
+
+    number: int  # shown as I3
+    title: str
+    state: IncidentState
+    since: datetime
+    answers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    say: str = ""
+    avoid: tuple[str, ...] = ()
+    holds_replies: bool = True  # while it lasts no reply but its own goes out alone
+    holds_cheer: bool = True  # while it lasts no scheduled cheer goes out
+
+    @property
+    def reference(self) -> str:
+        """How people call it: `I3`."""
+        return f"I{self.number}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class IncidentRules:
+    """What a policy says of incidents, for those who work by it."""
+
+    propose: bool = True  # a spike proposes an incident
+    alert: tuple[str, ...] = ()  # targets that hear of spikes and incidents
+    least: int = 10  # mentions within an hour below which there is no spike
+    mode: Mode = Mode.MANUAL  # of an incident's approved answers
+    hold_replies: bool = True  # what a new incident begins with
+    hold_cheer: bool = True
+    first_response: timedelta | None = None  # what its cases are promised; None: as any case
+    resolution: timedelta | None = None
+    resolution_from_end: bool = False  # `resolution` counts from the incident's end
+    answers_per_hour: int = 120  # of a run of answers, on one network
+    review_sample: float = 10.0  # percent of a run's answers that a person reads before they go out
+    two_people: bool = True  # somebody else than its writer approves an incident's answer
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoticeRules:
+    """What a policy says of notices."""
+
+    two_people: bool = True  # somebody else than its writer approves one
 
 
 @dataclass(frozen=True, kw_only=True)
 class Situation:
-    """Everything a policy may look at for one mention, frozen; `now` is handed in like the rest."""
+    """Everything a policy may look at for one mention, frozen; `now` is handed in like the rest.
+
+    `incident`: the one that the mention belongs to, lasting or over. `incidents`: all that last now.
+    """
 
     now: datetime
     mention_id: int
@@ -534,6 +626,8 @@ class Situation:
     same_text_by_others: int = 0  # how many other accounts wrote these words within an hour of it, or of now
     code: LinkCode = LinkCode.NONE
     stranger: bool = False  # whether the account is not known to be that of the case's person
+    incident: IncidentView | None = None
+    incidents: tuple[IncidentView, ...] = ()
 
 
 class RuleOutcome(StrEnum):
@@ -576,6 +670,7 @@ class Level(StrEnum):
     NETWORK = "network"
     TEAM = "team"
     AREA = "area"
+    INCIDENT = "incident"  # one whose approved answer it is, in the place of template and rule
     TEMPLATE = "template"
     RULE = "rule"
 
@@ -584,8 +679,8 @@ class Level(StrEnum):
 class ModeTrace:
     """What one level said of how a reply goes out: alone (`auto`) or by a person; `said` in words.
 
-    `name` says which network, team, area, template or rule. `share` (percent) and `lot` (from 0 up to 100) where the
-    mention drew for a share.
+    `name` says which network, team, area, incident, template or rule. `share` (percent) and `lot` (from 0 up to 100)
+    where the mention drew for a share.
     """
 
     level: Level
@@ -609,6 +704,7 @@ class ReplyPlan:
     rule: str = ""  # the rule that asked for it
     wording: str = ""  # which of the template's wordings it is: the same for everybody, whatever their name
     alone_until: datetime | None = None  # where `mode` is auto: later what it answers is too old
+    incident: int = 0  # the number of the incident whose approved answer it is; 0: it is none
 
 
 class Clock(StrEnum):
@@ -768,6 +864,11 @@ class MentionState(StrEnum):
     GONE = "gone"
 
 
+def wording_key(source: str) -> str:
+    """12 hex digits that stand for a wording, whoever it is said to: what `ReplyPlan.wording` holds."""
+    return hashlib.sha256(source.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+
+
 class DraftState(StrEnum):
     PROPOSED = "proposed"
     APPROVED = "approved"
@@ -777,6 +878,18 @@ class DraftState(StrEnum):
     SENT = "sent"
     FAILED = "failed"
     UNKNOWN = "unknown"
+
+
+class SendKind(StrEnum):
+    """What goes out, as it can be stopped. One thing may be of several kinds."""
+
+    AUTOMATIC = "automatic"  # a reply that a rule approved
+    MASS = "mass"  # a reply of an answer to everybody who wrote about an incident
+    REPLY = "reply"  # any other reply: a person approved just this one
+    MESSAGE = "message"  # a reply of whichever kind that only its author reads: a mail, a private message
+    NOTICE = "notice"  # a notice's post
+    SCHEDULED = "scheduled"  # one whose hour was set beforehand
+    AMENDMENT = "amendment"  # a change of a post that is out: edited, pinned, deleted
 
 
 class CaseState(StrEnum):
@@ -823,12 +936,34 @@ class VersionState(StrEnum):
     RETIRED = "retired"
 
 
+class Attached(StrEnum):
+    """How a mention came to an incident."""
+
+    RULE = "rule"
+    MEANING = "meaning"
+    HAND = "hand"
+    SPIKE = "spike"
+
+
+class NoticeKind(StrEnum):
+    NOTICE = "notice"  # what people need to know
+    CHEER = "cheer"  # what is only to please or to sell; held back while an incident says so
+
+
 class NoticeState(StrEnum):
     DRAFT = "draft"
     APPROVED = "approved"
     PUBLISHING = "publishing"  # somebody said so; from here the daemon goes on with it too
     PUBLISHED = "published"
     WITHDRAWN = "withdrawn"
+
+
+class LinkState(StrEnum):
+    """What came of fetching a link, best first."""
+
+    FINE = "fine"
+    DOUBTFUL = "doubtful"  # slow, leads elsewhere, or nobody could tell
+    BROKEN = "broken"  # whoever follows it does not get there
 
 
 class DeliveryState(StrEnum):
@@ -839,6 +974,35 @@ class DeliveryState(StrEnum):
     SENT = "sent"
     FAILED = "failed"
     UNKNOWN = "unknown"
+
+
+class FollowUp(StrEnum):
+    """Why a notice follows another, below it or with its link."""
+
+    CORRECTION = "correction"  # for where the first cannot be changed
+    RESOLVED = "resolved"
+    NEWS = "news"
+
+
+class AmendmentKind(StrEnum):
+    """What is done to a message that is out."""
+
+    EDIT = "edit"
+    DELETE = "delete"
+    PIN = "pin"
+    UNPIN = "unpin"
+
+
+class AmendmentState(StrEnum):
+    """One change of one message that is out. Unlike a message it may be tried again: twice is as once."""
+
+    PROPOSED = "proposed"  # waits for somebody else's approval
+    WAITING = "waiting"
+    SENDING = "sending"
+    DONE = "done"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    DROPPED = "dropped"  # taken back, or something else was wanted instead
 
 
 class Role(StrEnum):
@@ -899,9 +1063,21 @@ VERSION_MOVES: Mapping[VersionState, frozenset[VersionState]] = {
 NOTICE_MOVES: Mapping[NoticeState, frozenset[NoticeState]] = {
     NoticeState.DRAFT: frozenset({NoticeState.APPROVED, NoticeState.WITHDRAWN}),
     NoticeState.APPROVED: frozenset({NoticeState.PUBLISHING, NoticeState.WITHDRAWN}),
-    NoticeState.PUBLISHING: frozenset({NoticeState.PUBLISHED, NoticeState.WITHDRAWN}),
+    NoticeState.PUBLISHING: frozenset({NoticeState.PUBLISHED, NoticeState.WITHDRAWN, NoticeState.APPROVED}),
     NoticeState.PUBLISHED: frozenset(),
     NoticeState.WITHDRAWN: frozenset(),
+}
+
+INCIDENT_MOVES: Mapping[IncidentState, frozenset[IncidentState]] = {
+    IncidentState.PROPOSED: frozenset({IncidentState.INVESTIGATING, IncidentState.DISMISSED}),
+    IncidentState.INVESTIGATING: frozenset(
+        {IncidentState.IDENTIFIED, IncidentState.FIXING, IncidentState.RESOLVED, IncidentState.DISMISSED}
+    ),
+    IncidentState.IDENTIFIED: frozenset({IncidentState.FIXING, IncidentState.RESOLVED, IncidentState.DISMISSED}),
+    IncidentState.FIXING: frozenset({IncidentState.RESOLVED}),
+    IncidentState.RESOLVED: frozenset({IncidentState.FIXING, IncidentState.CLOSED}),  # FIXING: it came back
+    IncidentState.CLOSED: frozenset(),
+    IncidentState.DISMISSED: frozenset(),
 }
 
 DELIVERY_MOVES: Mapping[DeliveryState, frozenset[DeliveryState]] = {
@@ -912,6 +1088,18 @@ DELIVERY_MOVES: Mapping[DeliveryState, frozenset[DeliveryState]] = {
     DeliveryState.UNKNOWN: frozenset({DeliveryState.SENT, DeliveryState.FAILED, DeliveryState.WAITING}),
     DeliveryState.FAILED: frozenset({DeliveryState.WAITING}),
     DeliveryState.SENT: frozenset(),
+}
+
+AMENDMENT_MOVES: Mapping[AmendmentState, frozenset[AmendmentState]] = {
+    AmendmentState.PROPOSED: frozenset({AmendmentState.WAITING, AmendmentState.DROPPED}),
+    AmendmentState.WAITING: frozenset({AmendmentState.SENDING, AmendmentState.FAILED, AmendmentState.DROPPED}),
+    AmendmentState.SENDING: frozenset(
+        {AmendmentState.DONE, AmendmentState.FAILED, AmendmentState.UNKNOWN, AmendmentState.WAITING}
+    ),
+    AmendmentState.UNKNOWN: frozenset({AmendmentState.DONE, AmendmentState.FAILED, AmendmentState.WAITING}),
+    AmendmentState.FAILED: frozenset({AmendmentState.DROPPED}),  # a person wants it tried again: a new one
+    AmendmentState.DONE: frozenset(),
+    AmendmentState.DROPPED: frozenset(),
 }
 
 

@@ -18,6 +18,7 @@ from policies.document import MAX_PROBLEMS, Document, Location
 from policies.fields import BRANCH, NONE
 from policies.personal import personal_data
 from policies.schema import PolicyFile
+from policies.schema_incidents import place_problems
 from policies.spelling import written
 from policies.templates import quotes_case
 from policies.words import fold, shown, suggestion
@@ -212,6 +213,9 @@ def _named_in(when: object, location: Location) -> Iterator[tuple[Location, str,
         for number, name in enumerate(_several(when.get(key))):
             if isinstance(name, str):
                 yield (*location, key, number), kind, name.strip()
+    on_duty = when.get("teams.on_duty")
+    for name in on_duty if isinstance(on_duty, dict) else ():
+        yield (*location, "teams.on_duty", name), "team", name.strip()
     scores = when.get("scores")
     for name in scores if isinstance(scores, dict) else ():
         yield (*location, "scores", name), "label or area", name.strip()
@@ -235,6 +239,7 @@ def _meaning(file: PolicyFile) -> Iterator[tuple[Location, str]]:
     yield from routing.problems(file)
     yield from score.problems(file)
     yield from _calendar_problems(file)
+    yield from place_problems(file.places)
     for name, template in file.templates.items():
         for place, by_language in template.wordings().items():
             where: Location = ("templates", name, "networks", place) if place else ("templates", name)

@@ -21,6 +21,7 @@ from policies.fields import (
     NONE,
     Age,
     Example,
+    IncidentStates,
     Intents,
     Kinds,
     Language,
@@ -29,6 +30,7 @@ from policies.fields import (
     Name,
     NetworkName,
     Number,
+    OnDuty,
     Phrases,
     Raise,
     Reference,
@@ -47,6 +49,7 @@ from policies.records import Fields
 from policies.sample import MOST, Sample
 from policies.schema_drafts import Guidelines, Template
 from policies.schema_guard import Guard
+from policies.schema_incidents import Incidents, Notices, Places
 from policies.schema_levels import Escalation, ServiceLevels
 from policies.schema_routing import Capacity, Checklist, Minutes, Points, Skills
 from policies.shares import Sending
@@ -192,6 +195,30 @@ class When(Block):
         default=None,
         alias="author.complaints_last_30_days",
         description="How many complaints they wrote in 30 days, this one included.",
+    )
+    incident_active: StrictBool | None = Field(
+        default=None, alias="incident.active", description="Whether something that hits many lasts now, wherever."
+    )
+    incident_here: StrictBool | None = Field(
+        default=None, alias="incident.here", description="Whether it belongs to an incident that lasts."
+    )
+    incident_state: IncidentStates | None = Field(
+        default=None,
+        alias="incident.state",
+        description="How far the incident is that it belongs to; resolved and closed are over.",
+    )
+    incident_number: Words | None = Field(
+        default=None, alias="incident.number", description="Which incident it belongs to, like I3."
+    )
+    incident_title: Phrases | None = Field(
+        default=None,
+        alias="incident.title",
+        description="One of these words or phrases is in the title of the incident that it belongs to.",
+    )
+    teams_on_duty: OnDuty | None = Field(
+        default=None,
+        alias="teams.on_duty",
+        description='How many of these teams are on duty now, like `{technical: ">= 1"}`.',
     )
     terms: Words | None = Field(
         default=None, description="One of these terms of our queries found it: a word, a phrase, #tag or @handle."
@@ -474,6 +501,11 @@ class PolicyFile(Block):
         default_factory=dict, max_length=50, description="Business hours, holidays and quiet hours by name."
     )
     score: Score = Field(default=Score(), description="What comes first in each queue.")
+    places: Places = Field(
+        default_factory=dict, description="Where our customers are, with the words by which people name each place."
+    )
+    incidents: Incidents = Field(default=Incidents(), description="What holds while something hits many at once.")
+    notices: Notices = Field(default=Notices(), description="What we say to everybody.")
     tests: tuple[Sample, ...] = Field(
         default=(),
         max_length=MOST,

@@ -241,6 +241,19 @@ HELD: dict[str, Held] = {
     "case_mentions": Held(words=("why",), whose=of_case(t.case_mentions)),
     "case_events": Held(words=("detail",), clear=("kind", "by"), whose=of_case(t.case_events)),
     "case_steps": Held(clear=("clock", "occasion", "alerts", "team", "urgency"), whose=of_case(t.case_steps)),
+    # --- what hits many ---
+    "incidents": Held(
+        words=("title", "affected", "meaning", "say", "avoid"), clear=("state", "opened_by", "owner")
+    ),
+    "incident_events": Held(words=("text", "detail"), clear=("by", "kind", "state")),
+    "incident_mentions": Held(
+        words=("why",),
+        clear=("how", "by", "undone_by"),
+        whose=of_mention(t.incident_mentions),
+        emptied={"why": ""},
+    ),
+    "incident_answers": Held(clear=("language", "text", "wording", "proposed_by", "approved_by", "withdrawn_by")),
+    "incident_customers": Held(whose=of_customer(t.incident_customers), gone=True),
     # --- what is known ---
     "articles": Held(clear=("looked_by", "doubt", "doubted_by")),
     "article_versions": Held(
@@ -256,11 +269,18 @@ HELD: dict[str, Held] = {
     "shelf_changes": Held(clear=("name",)),
     "draft_articles": Held(clear=("language", "by")),
     # --- marketing ---
-    "notices": Held(words=("title",), clear=("state", "written_by", "approved_by", "published_by")),
+    "notices": Held(
+        words=("title",),
+        clear=(
+            "state", "written_by", "approved_by", "published_by", "kind", "digest", "time_zone", "held", "follows_as",
+        ),
+    ),
+    "notice_links": Held(words=("url", "detail"), clear=("state",)),
     "deliveries": Held(
         words=("text",),
         clear=("account", "network", "language", "send_key", "state", "posted_id", "posted_url", "reason"),
     ),
+    "amendments": Held(words=("before", "text"), clear=("kind", "state", "written_by", "approved_by", "reason")),
     "attachments": Held(
         words=("name", "data", "alt"),
         clear=("content_type",),
@@ -268,7 +288,7 @@ HELD: dict[str, Held] = {
         gone=True,
     ),
     # --- the switch and the record ---
-    "pauses": Held(clear=("scope", "by", "reason")),
+    "pauses": Held(clear=("network", "kind", "by", "reason")),
     "daemons": Held(clear=("name", "version", "policy", "trouble")),
     "audit": Held(words=("subject", "detail"), clear=("by", "action", "salt", "digest", "key", "hash")),
     "audit_head": Held(clear=("hash", "key")),

@@ -334,8 +334,16 @@ drafts = Table(
     Column("said_at", Moment, index=True),  # approved, then sent: when it counts towards the guard's caps
     Column("score", Integer, nullable=False, default=0),
     Column("queue_at", Moment, nullable=False),  # the earliest comes first, see policies/score.py
+    ref("incidents", nullable=True, index=False),  # whose approved answer it is, in that wording; null: none's
     Index(None, "state", "queue_at", "id"),
     Index(None, "account", "state"),
+)
+Index(  # of the few that are an incident's answer
+    "ix_drafts_incident_id",
+    drafts.c.incident_id,
+    drafts.c.state,
+    sqlite_where=drafts.c.incident_id.is_not(None),
+    postgresql_where=drafts.c.incident_id.is_not(None),
 )
 Index(  # to whom we wrote alone
     "ix_drafts_recipient",
@@ -761,6 +769,110 @@ case_steps = Table(
     Column("done_at", Moment),
 )
 
+# --- what hits many ------------------------------------------------------------------------------------------------
+
+incidents = Table(  # what its events say: store/incident_checks.py
+    "incidents",
+    metadata,
+    key(),
+    Column("title", Text, nullable=False),
+    Column("state", String(20), nullable=False, index=True),
+    Column("opened_by", String(100), nullable=False),
+    Column("opened_at", Moment, nullable=False),
+    Column("began_at", Moment, nullable=False),  # what was posted before is not of it
+    Column("ended_at", Moment),  # since when it no longer hits anybody; what was posted later is not of it
+    Column("owner", String(100)),
+    ref("cases", nullable=True),  # its own, whose parts the cases of those are whom it hits; null: none yet
+    Column("affected", JSON, nullable=False),  # whom it hits, as desk/incidents.py reads it
+    Column("meaning", Text, nullable=False, default=""),  # what people say who are hit, a sentence a line
+    Column("say", Text, nullable=False, default=""),  # for agents, in one line
+    Column("avoid", JSON, nullable=False, default=list),  # phrases that they leave unsaid
+    Column("holds_replies", Boolean, nullable=False, default=True),  # other automatic replies to whom it hits
+    Column("holds_cheer", Boolean, nullable=False, default=True),  # what marketing has scheduled in good spirits
+    Column("swept_to", BigKey),  # the last present mention that was looked at; null: all were
+    Column("revision", Integer, nullable=False, default=1),
+    Column("changed_at", Moment, nullable=False),
+)
+
+incident_events = Table(  # its time line
+    "incident_events",
+    metadata,
+    key(),
+    ref("incidents"),
+    Column("at", Moment, nullable=False),
+    Column("by", String(100), nullable=False),
+    Column("kind", String(30), nullable=False),
+    Column("state", String(20), nullable=False),  # the incident's, from then on
+    Column("text", Text, nullable=False, default=""),  # for ourselves
+    Column("detail", JSON, nullable=False),
+    Column("told_to", BigKey),  # the last of the incident's cases that was told of it; null: all were, or need not be
+)
+
+incident_mentions = Table(
+    "incident_mentions",
+    metadata,
+    key(),
+    ref("incidents", index=False),
+    ref("mentions"),
+    Column("how", String(10), nullable=False),  # rule, meaning, hand or spike
+    Column("why", Text, nullable=False),
+    Column("score", Float),  # how alike in meaning, -1 to 1; null: by something else
+    Column("at", Moment, nullable=False),
+    Column("by", String(100), nullable=False),
+    Column("joined_at", Moment),  # when its case was made a part of the incident's, or was seen not to be one
+    Column("undone_at", Moment),
+    Column("undone_by", String(100)),
+    Index(None, "incident_id", "id"),
+)
+Index(  # a mention is of one incident at most
+    "uq_incident_mentions_current",
+    incident_mentions.c.mention_id,
+    unique=True,
+    sqlite_where=incident_mentions.c.undone_at.is_(None),
+    postgresql_where=incident_mentions.c.undone_at.is_(None),
+)
+Index(
+    "ix_incident_mentions_to_join",
+    incident_mentions.c.incident_id,
+    sqlite_where=text("joined_at IS NULL AND undone_at IS NULL"),
+    postgresql_where=text("joined_at IS NULL AND undone_at IS NULL"),
+)
+
+incident_answers = Table(  # what is said to those whom it hits, in variants; never changed but to approve or withdraw
+    "incident_answers",
+    metadata,
+    key(),
+    ref("incidents"),
+    Column("language", String(10), nullable=False),
+    Column("text", Text, nullable=False),  # a template
+    Column("wording", String(20), nullable=False),  # as `drafts.wording` has it
+    Column("proposed_by", String(100), nullable=False),
+    Column("proposed_at", Moment, nullable=False),
+    Column("approved_by", String(100)),
+    Column("approved_at", Moment),
+    Column("withdrawn_by", String(100)),
+    Column("withdrawn_at", Moment),
+)
+Index(  # no variant stands there twice
+    "uq_incident_answers_live",
+    incident_answers.c.incident_id,
+    incident_answers.c.language,
+    incident_answers.c.wording,
+    unique=True,
+    sqlite_where=incident_answers.c.withdrawn_at.is_(None),
+    postgresql_where=incident_answers.c.withdrawn_at.is_(None),
+)
+
+incident_customers = Table(  # a list of those whom it hits, that somebody brought
+    "incident_customers",
+    metadata,
+    key(),
+    ref("incidents", index=False),
+    ref("customers"),
+    Column("added_at", Moment, nullable=False),
+    UniqueConstraint("incident_id", "customer_id"),
+)
+
 # --- what is known -------------------------------------------------------------------------------------------------
 
 articles = Table(
@@ -876,6 +988,8 @@ notices = Table(
     "notices",
     metadata,
     key(),
+    Column("follows_id", BigKey, ForeignKey("notices.id"), index=True),  # the notice that this one follows
+    Column("follows_as", String(20)),  # why: correction, resolved, news
     Column("title", Text, nullable=False),
     Column("state", String(20), nullable=False),
     Column("written_by", String(100), nullable=False),
@@ -885,6 +999,25 @@ notices = Table(
     Column("published_by", String(100)),  # who said that it goes out
     Column("publishing_since", Moment),
     Column("published_at", Moment),  # when the last delivery was out
+    Column("kind", String(20), nullable=False, default="notice"),  # or "cheer"
+    Column("incident_id", BigKey, index=True),
+    Column("digest", String(64)),  # of what was approved
+    Column("due_at", Moment, index=True),  # when it is to go out by itself
+    Column("time_zone", String(64)),  # whose clocks that was said by
+    Column("late_after", Moment),  # what has not begun to go out by then waits for a person
+    Column("held", Text),  # why it did not go out when it was due
+)
+
+notice_links = Table(
+    "notice_links",
+    metadata,
+    key(),
+    ref("notices"),
+    Column("url", Text, nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("checked_at", Moment, nullable=False),
+    UniqueConstraint("notice_id", "url"),
 )
 
 deliveries = Table(
@@ -909,8 +1042,30 @@ deliveries = Table(
     Column("posted_id", String(300)),
     Column("posted_url", Text),
     Column("reason", Text),
+    Column("below_id", BigKey, ForeignKey("deliveries.id")),  # of a follow-up: below which message it goes
     UniqueConstraint("notice_id", "account", "language", "part"),
     Index(None, "account", "state"),
+)
+
+amendments = Table(  # what is done to a delivery after it went out
+    "amendments",
+    metadata,
+    key(),
+    Column("delivery_id", BigKey, ForeignKey("deliveries.id"), nullable=False, index=True),
+    Column("kind", String(10), nullable=False),  # edit, delete, pin, unpin
+    Column("before", Text, nullable=False),  # of an edit: what it said until then
+    Column("text", Text, nullable=False),  # of an edit: what it says from then on
+    Column("length", Integer, nullable=False),  # of that text, as the network counts it
+    Column("state", String(20), nullable=False, index=True),
+    Column("written_by", String(100), nullable=False),
+    Column("written_at", Moment, nullable=False),
+    Column("approved_by", String(100)),  # where the policy wants two people for a correction
+    Column("approved_at", Moment),
+    Column("sending_since", Moment),
+    Column("unknown_since", Moment),
+    Column("looked_at", Moment),  # when the post was last looked at for it
+    Column("done_at", Moment),
+    Column("reason", Text),
 )
 
 # --- pictures that go out ------------------------------------------------------------------------------------------
@@ -932,7 +1087,8 @@ attachments = Table(
 pauses = Table(
     "pauses",
     metadata,
-    Column("scope", String(100), primary_key=True),  # "all", or "network NAME"
+    Column("network", String(50), primary_key=True),  # "" for all
+    Column("kind", String(20), primary_key=True),  # a `SendKind`; "" for all
     Column("by", String(100), nullable=False),
     Column("at", Moment, nullable=False),
     Column("reason", Text, nullable=False, default=""),
