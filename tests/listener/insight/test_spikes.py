@@ -144,7 +144,7 @@ def test_a_trend_and_a_busy_holiday_become_normal():
 
 
 def test_who_has_listened_for_three_days_is_told_of_less(rows: Rows, normal: Normal):
-    """Of a network that was heard for a day nothing is said; after three days the same people are less of a surprise."""
+    """Of a network that was heard for a day nothing is said; after three days the same is less of a surprise."""
     short = {key: [row for row in some if row[0] * 300 >= day(42, 15).timestamp()] for key, some in rows.items()}
     one, three = (learn(short, until=day(42, 15) + timedelta(days=days), zone=UTC) for days in (1, 3))
     many = spiking(rows, NOW - timedelta(minutes=15), 40)
