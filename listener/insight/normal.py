@@ -251,7 +251,7 @@ class _Learning:
         beyond = (weight * ((seen - usual) ** 2 * fitted[:, None] - usual)).sum(axis=1)
         square = (weight * usual**2).sum(axis=1)
         drawn = (beyond + _SCATTER_WORTH * self._scatters(some)[:, 0]) / (square + _SCATTER_WORTH)
-        return np.clip(drawn, 0.01, 3.0)
+        return np.asarray(np.clip(drawn, 0.01, 3.0))
 
 
 def hourly(counts: Counts, some: Sequence[Key], first: int, hours: int) -> Floats:

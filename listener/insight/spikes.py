@@ -246,9 +246,9 @@ class _Look:
                 found[key] = (seen, usual + joke, scatter)
                 parts.append(found[key])
             if len(parts) > 1:
-                seen, usual = sum(part[0] for part in parts), sum(part[1] for part in parts)
-                spread = sum(part[1] * np.sqrt(part[2]) for part in parts) / np.maximum(usual, 1e-9)
-                found[whole] = (np.asarray(seen), np.asarray(usual), np.asarray(spread) ** 2)
+                seen, usual = np.sum([part[0] for part in parts], axis=0), np.sum([part[1] for part in parts], axis=0)
+                spread = np.sum([part[1] * np.sqrt(part[2]) for part in parts], axis=0) / np.maximum(usual, 1e-9)
+                found[whole] = (seen, usual, spread**2)
         return found
 
     def _may_reach(self, whole: Key, limit: float) -> bool:
