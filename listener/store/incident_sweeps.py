@@ -42,9 +42,11 @@ def candidates(tx: Transaction, incident: Incident, *, limit: int) -> list[Candi
     Ones that nobody has read yet are left to whoever decides them.
     """
     columns, read, links = t.mentions.c, t.understandings.c, t.links.c
+    later, posted = t.understandings.alias(), t.mentions.alias()
     newest = (
-        select(func.max(read.id))
-        .where(read.mention_id == columns.id, read.revision == columns.revision)
+        select(func.max(later.c.id))
+        .where(later.c.mention_id == columns.id, later.c.revision == columns.revision)
+        .correlate(t.mentions)
         .scalar_subquery()
     )
     joined = (
@@ -60,14 +62,14 @@ def candidates(tx: Transaction, incident: Incident, *, limit: int) -> list[Candi
     if incident.ended_at is not None:
         query = query.where(columns.posted_at <= incident.ended_at)
     if incident.swept_to:
-        last = select(columns.posted_at).where(columns.id == incident.swept_to).scalar_subquery()
+        last = select(posted.c.posted_at).where(posted.c.id == incident.swept_to).scalar_subquery()
         query = query.where(columns.posted_at >= last, or_(columns.posted_at > last, columns.id > incident.swept_to))
     rows = tx.execute(query.order_by(columns.posted_at, columns.id).limit(limit))
     return [_candidate(row) for row in rows]
 
 
 def _candidate(row: Any) -> Candidate:
-    known = {"areas": tuple(row.areas or ()), "intents": tuple(row.intents or ())}
+    known: dict[str, Any] = {"areas": tuple(row.areas or ()), "intents": tuple(row.intents or ())}
     return Candidate(
         **known, **{name: getattr(row, name) for name in Candidate.__dataclass_fields__ if name not in known}
     )
