@@ -16,11 +16,22 @@ import structlog
 from listener import references, situations
 from listener.contract import Policy
 from listener.desk import cases as desk_cases
-from listener.desk import codes, continuing, incident_cases, incident_matching, joining, standing, suggestions
+from listener.desk import (
+    codes,
+    continuing,
+    handing,
+    incident_cases,
+    incident_matching,
+    joining,
+    lasting,
+    standing,
+    suggestions,
+)
 from listener.desk import customers as desk_customers
 from listener.desk.clocks import Moved
 from listener.desk.incident_matching import Watched
 from listener.desk.joining import Found
+from listener.desk.lasting import Lasting
 from listener.store import (
     Store,
     Transaction,
@@ -56,6 +67,7 @@ from listener.types import (
     Mode,
     Post,
     PostKind,
+    SendKind,
     SendsView,
     Situation,
     Speaker,
@@ -110,7 +122,11 @@ def decide(
         ends, done = time.monotonic() + LONGEST, 0
         why_broke: dict[str, str] = {}
         live_cases = Counter(case_counts.live_by_team(tx)) if batch else Counter()
-        watched = incident_matching.watched(tx, places=policy.places, near=near or {}) if batch else Watched(any=False)
+        around = _Around(
+            lasting=lasting.read(tx),
+            watched=incident_matching.watched(tx, places=policy.places, near=near or {}),
+            on_duty=handing.on_duty(tx, now, policy.promises.moved),
+        )
         kept: dict[int, tuple[Facts, str]] = {}
         for mention in batch:
             if mention.account not in why_broke:
@@ -125,7 +141,7 @@ def decide(
                 is_colleague=policy.is_colleague,
                 broke=why_broke[mention.account],
                 live_cases=live_cases,
-                watched=watched,
+                around=around,
                 now=now,
             )
             if matter is not None:
@@ -136,6 +152,15 @@ def decide(
             if time.monotonic() > ends:
                 break  # the rest comes next time
     return done
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Around:
+    """What is the same for every mention of a batch: which incidents last, and who is there, by team."""
+
+    lasting: Lasting
+    watched: Watched
+    on_duty: Mapping[str, int] | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,7 +179,7 @@ class _Matter:
     live_cases: Counter[str]  # by team; grows with the cases that the batch opens
     code: LinkCode  # what came of the one-time code in it
     incident: Incident | None  # what it is of, lasting or over
-    lasting: tuple[Incident, ...]  # all that lasts
+    around: _Around
 
 
 def _gather(
@@ -167,7 +192,7 @@ def _gather(
     is_colleague: Callable[[str, str], bool],
     broke: str,
     live_cases: Counter[str],
-    watched: Watched,
+    around: _Around,
     now: datetime,
 ) -> _Matter | None:
     understanding = decisions.understanding_of(tx, mention.id)
@@ -195,7 +220,7 @@ def _gather(
     )
     incident = incident_matching.follow(
         tx,
-        watched,
+        around.watched,
         mention,
         understanding=understanding,
         customer=customer,
@@ -216,7 +241,7 @@ def _gather(
         live_cases=live_cases,
         code=tried.outcome if tried else LinkCode.NONE,
         incident=incident,
-        lasting=watched.active,
+        around=around,
     )
 
 
@@ -325,9 +350,11 @@ def _situation(tx: Transaction, matter: _Matter, now: datetime) -> Situation:
         ),
         facts=matter.facts,
         unanswerable=mention.unanswerable,
-        paused=switch.is_paused(tx, mention.network),
+        paused=switch.is_paused(tx, mention.network, SendKind.AUTOMATIC),
         broke=matter.broke,
-        teams=TeamsView(live_cases=dict(matter.live_cases)),
+        teams=TeamsView(live_cases=dict(matter.live_cases), on_duty=matter.around.on_duty),
+        incident=matter.around.lasting.of(tx, mention.id),
+        incidents=matter.around.lasting.views,
         code=matter.code,
         stranger=case is not None and not matter.found.known,
         terms=mention.terms,
