@@ -108,6 +108,7 @@ class Daemon:
             "streams": (self._tick, self._open_streams),
             "watch": (self._tick, self._pipeline.watch),
             "assign": (self._tick, self._pipeline.assign),
+            "incidents": (self._tick, self._pipeline.gather),
         }
         for account in self._pipeline.accounts:
             jobs[f"poll {account}"] = self._tick, partial(self._pipeline.poll, account=account)
