@@ -301,6 +301,7 @@ class Facts:
     as_of: str = ""
     source: str = ""
     reply_price: Callable[[str], float] | None = None  # USD for a reply in these words; None: it costs nothing
+    publish_price: Callable[[str, int], float] | None = None  # the same for a post of our own with so many pictures
     no_messages: str = ""
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
+from listener.commands import amend_screen, output
 from listener.commands import notice_screen as screen
-from listener.commands import output
 from listener.commands.app import App, pass_app
 from listener.commands.notice_found import found_notice
 
@@ -16,7 +16,7 @@ from listener.commands.notice_found import found_notice
 @pass_app
 def status(app: App, number: str | None, as_json: bool) -> None:
     """Every notice, or one with what became of it on each account."""
-    from listener.store import notices
+    from listener.store import amendments, notices
 
     if number is None:
         with app.store.read() as tx:
@@ -43,8 +43,10 @@ def status(app: App, number: str | None, as_json: bool) -> None:
         )
         return
     found = found_notice(app, number)
+    with app.store.read() as tx:
+        changes, following = amendments.of_notice(tx, found.id), notices.following(tx, found.id)
     if as_json:
-        output.print_json(screen.as_json(found))
+        output.print_json(screen.as_json(found) | amend_screen.keys(found, changes, following))
         return
     now = app.now()
     output.fields(
@@ -63,10 +65,17 @@ def status(app: App, number: str | None, as_json: bool) -> None:
     output.table(
         ["account", "language", "state", "when", "where or why"],
         [
-            [each.account, screen.tongue(each), each.state, output.ago(each.sent_at, now), screen.place(each)]
+            [
+                each.account,
+                screen.tongue(each),
+                amend_screen.state(each, changes),
+                output.ago(each.sent_at, now),
+                screen.place(each),
+            ]
             for each in found.deliveries
         ],
         empty="It goes nowhere.",
         wide="where or why",
     )
+    amend_screen.show_after(found, changes, following)
     screen.say_next(found)

@@ -175,12 +175,17 @@ PERMITTED: dict[str, frozenset[str]] = {
     "incident open": MODERATOR | MARKETING,
     "incident show": EVERYBODY,
     "notice approve": MARKETING,
+    "notice correct": MARKETING,
+    "notice delete": MARKETING,
     "notice draft": MARKETING,
+    "notice follow-up": MARKETING,
+    "notice pin": MARKETING,
     "notice preview": EVERYBODY,
     "notice publish": MARKETING,
     "notice retry": MARKETING,
     "notice settle": MARKETING,
     "notice status": EVERYBODY,
+    "notice unpin": MARKETING,
     "notice withdraw": MARKETING,
 }
 

@@ -133,10 +133,10 @@ def approve(tx: Transaction, waiting: Sequence[Amendment], *, by: str, now: date
         _note(tx, number, "notice.correction_approved", by, now, amendments=ids)
 
 
-def drop(tx: Transaction, notice_id: int, *, by: str, now: datetime) -> int:
-    """Takes back what has not gone out, and lets be what was refused; gives how many."""
+def drop(tx: Transaction, notice_id: int, *, kind: AmendmentKind, by: str, now: datetime) -> int:
+    """Takes back what of that kind has not gone out, and lets be what was refused; gives how many."""
     left = (AmendmentState.PROPOSED, AmendmentState.WAITING, AmendmentState.FAILED)
-    found = [each for each in of_notice(tx, notice_id) if each.state in left]
+    found = [each for each in of_notice(tx, notice_id) if each.kind is kind and each.state in left]
     return _drop(tx, found, f"taken back by {by}", by, now)
 
 
