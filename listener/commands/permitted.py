@@ -179,13 +179,16 @@ PERMITTED: dict[str, frozenset[str]] = {
     "notice delete": MARKETING,
     "notice draft": MARKETING,
     "notice follow-up": MARKETING,
+    "notice list": EVERYBODY,
     "notice pin": MARKETING,
     "notice preview": EVERYBODY,
     "notice publish": MARKETING,
     "notice retry": MARKETING,
+    "notice schedule": MARKETING,
     "notice settle": MARKETING,
     "notice status": EVERYBODY,
     "notice unpin": MARKETING,
+    "notice unschedule": MARKETING,
     "notice withdraw": MARKETING,
 }
 

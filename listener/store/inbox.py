@@ -16,7 +16,7 @@ from uuid import uuid4
 from sqlalchemy import ColumnElement, Row, Select, and_, case, false, func, insert, or_, select, update
 
 from listener.errors import AlreadyDone, NotFound, OtherPolicy, Stale
-from listener.store import Transaction, attachments, audit, policies, upsert
+from listener.store import Transaction, attachments, audit, incident_holds, policies, upsert
 from listener.store import tables as t
 from listener.store.attachments import NewImage
 from listener.store.erasing import erase_drafts
@@ -67,11 +67,14 @@ class Draft:
     channel: str = ""  # a `Channel` where it goes to its author alone, elsewhere; "": an answer where they wrote
     recipient: str = ""  # the address, where the channel has one
     subject: str = ""
+    wording: str = ""  # which it is, of what it was made from; "" once a person changed it
+    incident_id: int | None = None  # whose approved answer it was made from
+    answer_run_id: int | None = None  # the run that lets it out, among many; None: it was decided by itself
 
     @property
     def kinds(self) -> tuple[SendKind, ...]:
         """What it is of what can be stopped apart."""
-        decided = SendKind.AUTOMATIC if self.automatic else SendKind.REPLY
+        decided = SendKind.AUTOMATIC if self.automatic else SendKind.MASS if self.answer_run_id else SendKind.REPLY
         return (decided, SendKind.MESSAGE) if self.channel else (decided,)
 
     def seen_by(self, answered: Visibility) -> Visibility:
@@ -134,6 +137,7 @@ def propose(
         "rule": plan.rule,
         "wording": plan.wording,
         "alone_until": plan.alone_until,
+        "incident_id": plan.incident or None,
     }
     if elsewhere:
         values |= {"channel": elsewhere.channel.value, "through": elsewhere.through}
@@ -251,6 +255,8 @@ def approve(
     if draft.state is not DraftState.PROPOSED:
         raise AlreadyDone(_already(draft))
     check_binding(tx, draft)
+    if outdated_answer := incident_holds.outdated(tx, draft):
+        raise Stale(f"D{draft.id} is outdated: {outdated_answer}; edit it, or reject it.")
     values = {"decided_by": by, "decided_at": now, "said_at": now, "automatic": automatic, "not_before": not_before}
     move(tx, draft, DraftState.APPROVED, **values)
     audit.record(
@@ -315,6 +321,13 @@ def too_late(tx: Transaction, draft: Draft, *, now: datetime) -> None:
     undone = {"decided_by": None, "decided_at": None, "automatic": False, "not_before": None}
     move(tx, draft, DraftState.PROPOSED, **undone)
     why = f"it was to go out alone until {draft.alone_until:%Y-%m-%d %H:%M} UTC; what it answers is too old by now"
+    audit.record(tx, at=now, by="daemon", action="draft.shown_again", subject=f"draft {draft.id}", reason=why)
+
+
+def held_back(tx: Transaction, draft: Draft, why: str, *, now: datetime) -> None:
+    """Puts before people, with the reason, what was to go out while an incident keeps it from that."""
+    undone = {"decided_by": None, "decided_at": None, "automatic": False, "not_before": None}
+    move(tx, draft, DraftState.PROPOSED, reason=why, **undone)
     audit.record(tx, at=now, by="daemon", action="draft.shown_again", subject=f"draft {draft.id}", reason=why)
 
 
@@ -508,10 +521,12 @@ def sends(
         rules[row.rule] += row.said
         wordings[row.wording] += row.others
     around = or_(theirs, and_(heard.network == network, heard.thread_id == thread_id) if thread_id else false())
-    ever = select(drafts.mention_id, drafts.wording, heard.thread_id).select_from(joined_tables)
+    of_run = and_(theirs, drafts.answer_run_id.is_not(None), drafts.decided_at >= now - timedelta(days=1))
+    by_runs = case((of_run, 1), else_=0).label("by_runs")  # which the day above leaves out: runs have caps of their own
+    ever = select(drafts.mention_id, drafts.wording, heard.thread_id, by_runs).select_from(joined_tables)
     told = tx.execute(ever.where(spoken, around).order_by(drafts.id.desc())).all()
     return Sends(
-        to_author_last_day=sum(row.to_author for row in day),
+        to_author_last_day=sum(row.to_author for row in day) + sum(row.by_runs for row in told),
         automatic_to_author_last_day=sum(row.automatic for row in day),
         in_thread=sum(thread_id is not None and row.thread_id == thread_id for row in told),
         last_hour=sum(row.in_hour for row in day),

@@ -225,7 +225,7 @@ def test_a_deletion_asks_tells_what_it_costs_and_begins_at_the_end(
     assert lost.exit_code == 3, lost.output
     assert "nobody knows yet whether it took effect" in " ".join(lost.stdout.split())
     assert mastodon.posts_by(BRAND) == []
-    assert [row["text"] for row in x.posts_by("marca")][0] == "Corte en Lleida."
+    assert x.posts_by("marca")[0]["text"] == "Corte en Lleida."
     assert len(x.posts_by("marca")) == 2, "the first part stays while nobody knows of the second"
     states = {each["account"]: each["state"] for each in found(as_person)["amendments"] if each["part"] == 2}
     assert states == {"masto": "done", "equis": "unknown"}

@@ -1,4 +1,4 @@
-"""What a correction or follow-up comes to: changed in its place where the network can, below it or beside it elsewhere."""
+"""What a correction or follow-up comes to: changed in its place where the network can, below or beside it elsewhere."""
 
 from __future__ import annotations
 
