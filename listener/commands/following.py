@@ -13,11 +13,11 @@ from listener.commands.app import App
 from listener.desk import amending, notice_pages
 from listener.desk.amending import Correction, Followed
 from listener.desk.notice_pages import Written
-from listener.desk.notices import MAX_TITLE, Outlet
+from listener.desk.notices import MAX_TITLE, Outlet, links
 from listener.errors import AlreadyDone, Mistake
 from listener.store import Transaction, amendments, notices
 from listener.store.notices import Delivery, Notice
-from listener.types import FollowUp, NoticeState
+from listener.types import FollowUp, LinkState, NoticeState
 
 if TYPE_CHECKING:
     from listener.commands.publishing import Left
@@ -31,6 +31,21 @@ def correction(
     """What those texts come to wherever the notice is out. Raises Mistake with every problem at once."""
     there, written, outlets = _outlets(app, found, texts, variants, accounts)
     return amending.correct(found, there, written, outlets)
+
+
+def stop_at_broken_links(app: App, plan: Correction) -> None:
+    """Follows the links that were not in the old text. Raises Mistake where one leads nowhere."""
+    texts = [(change.delivery.text, change.text) for change in plan.edits]
+    texts += [(each.first.text, each.variant.text) for each in plan.followed]
+    new = [url for before, after in texts for url in links(after) if url not in links(before)]
+    own = {each.first.posted_url for each in plan.followed}
+    urls = [url for url in dict.fromkeys(new) if url not in own]
+    if not urls or not app.config.notices.check_links:
+        return
+    broken = [each for each in app.connectors.check_links(urls) if each.state is LinkState.BROKEN]
+    if broken:
+        told = "\n".join(f"{each.url}: {each.detail}." for each in broken)
+        raise Mistake(f"{told}\nMend the link, or say --no-link-check.")
 
 
 def follow_up(

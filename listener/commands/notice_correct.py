@@ -11,6 +11,7 @@ import click
 from listener.commands import amend_screen, output
 from listener.commands import notice_screen as screen
 from listener.commands.app import App, pass_app
+from listener.commands.notice_check import no_link_check
 from listener.commands.notice_found import found_notice
 from listener.errors import AlreadyDone, Mistake
 from listener.types import AmendmentKind, AmendmentState, DeliveryState, FollowUp, NoticeState
@@ -33,6 +34,7 @@ _accounts = click.option("--on", "accounts", multiple=True, metavar="ACCOUNT", h
 @_accounts
 @click.option("--approve", is_flag=True, help="Let somebody else's correction go out.")
 @click.option("--drop", is_flag=True, help="Take back what of a correction has not gone out.")
+@no_link_check
 @click.option("--yes", is_flag=True, help="Ask nothing.")
 @output.json_option
 @pass_app
@@ -45,6 +47,7 @@ def correct(
     accounts: tuple[str, ...],
     approve: bool,
     drop: bool,
+    no_link_check: bool,
     yes: bool,
     as_json: bool,
 ) -> None:
@@ -55,6 +58,8 @@ def correct(
     A thread is corrected part by part, divided by a line --- like the first. Without any text it goes on with a
     correction that was stopped half-way.
     """
+    from listener.commands import following
+
     found = found_notice(app, number)
     if drop:
         _drop(app, found, as_json)
@@ -63,7 +68,11 @@ def correct(
     elif not texts and not variants:
         _go_on(app, found, as_json)
     else:
-        _correct(app, found, texts=texts, variants=variants, accounts=accounts, yes=yes, as_json=as_json)
+        _stop_if_half_out(app, found)
+        plan = following.correction(app, found, texts, variants, accounts)
+        if not no_link_check:
+            following.stop_at_broken_links(app, plan)
+        _correct(app, found, plan, yes=yes, as_json=as_json)
 
 
 @click.command("follow-up")
@@ -104,21 +113,10 @@ def follow_up(
     output.say(f"Somebody else: `escucha notice approve N{made.id}`; then `escucha notice publish N{made.id}`.")
 
 
-def _correct(
-    app: App,
-    found: Notice,
-    *,
-    texts: Sequence[str],
-    variants: Sequence[str],
-    accounts: Sequence[str],
-    yes: bool,
-    as_json: bool,
-) -> None:
+def _correct(app: App, found: Notice, plan: Correction, *, yes: bool, as_json: bool) -> None:
     from listener.commands import following
     from listener.store import amendments
 
-    _stop_if_half_out(app, found)
-    plan = following.correction(app, found, texts, variants, accounts)
     prices = following.prices(app, plan.followed)
     two = app.policy.notice_rules.two_people
     if not as_json:

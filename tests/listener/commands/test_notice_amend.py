@@ -17,6 +17,7 @@ from tests.servers.x import KEYS, XServer
 
 Run = Callable[..., Result]
 TEXTS = ("--title", "Corte", "--text", "es=Corte hasta las 17 h.", "--text", "en=Outage until 5 pm.")
+USUAL = '[brand]\nlanguages = ["es", "en"]\n[notices]\ncheck_links = false\n'
 RIGHT = "es=Corte hasta las 18 h."
 
 
@@ -35,7 +36,7 @@ def world(tmp_path: Path) -> Iterator[World]:
         f'[accounts.{name}]\nnetwork = "sandbox"\nworld = "{tmp_path / "world.db"}"\nhandle = "@{name}"\n'
         for name in ("care", "brand")
     )
-    (tmp_path / "escucha.toml").write_text(f'[brand]\nlanguages = ["es", "en"]\n{accounts}', encoding="utf-8")
+    (tmp_path / "escucha.toml").write_text(f"{USUAL}{accounts}", encoding="utf-8")
     world = World(tmp_path / "world.db")
     yield world
     world.close()
@@ -156,7 +157,7 @@ def networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[
     with MastodonServer() as mastodon, XServer() as x:
         text = f'[accounts.masto]\nnetwork = "mastodon"\ninstance = "{mastodon.url}"\n'
         text += f'[accounts.equis]\nnetwork = "x"\napi = "{x.url}"\n'
-        (tmp_path / "escucha.toml").write_text(f'[brand]\nlanguages = ["es", "en"]\n{text}', encoding="utf-8")
+        (tmp_path / "escucha.toml").write_text(f"{USUAL}{text}", encoding="utf-8")
         monkeypatch.setenv("ESCUCHA_ACCOUNTS__MASTO__ACCESS_TOKEN", TOKEN)
         for name, value in KEYS.items():
             monkeypatch.setenv(f"ESCUCHA_ACCOUNTS__EQUIS__{name.upper()}", value)
