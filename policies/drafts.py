@@ -10,7 +10,16 @@ import jinja2
 
 from listener.types import AuthorView, CustomerView, Facts, Situation, wording_key
 from policies.names import first_name, safe_handle, safe_name
-from policies.templates import compiled, parsed, quotes_case, render, template_problem, variables_in
+from policies.templates import (
+    VARIABLES,
+    compiled,
+    nested,
+    parsed,
+    quotes_case,
+    render,
+    template_problem,
+    variables_in,
+)
 
 # Where ("" or a network's name) → language → wordings.
 Wordings = Mapping[str, Mapping[str, Sequence[str]]]
@@ -80,6 +89,11 @@ class Templates:
         fit = {code: [text for text in texts if not template_problem(text)] for code, texts in answers.items()}
         places = {"": {code: _compile(texts) for code, texts in fit.items()}}
         return self._said_best(places, situation, team=team, urgency=urgency, has_case=has_case)
+
+    def example(self, text: str) -> str:
+        """What a checked template says to somebody made up."""
+        variant = _variant(text)
+        return self._signed(render(variant.template, {**nested(VARIABLES), "brand": self._brand}), variant)
 
     def _said_best(
         self,
