@@ -103,10 +103,12 @@ class Daemon:
             "forget": (RECHECK_EVERY, self._pipeline.forget),
             "compare": (RECHECK_EVERY, self._pipeline.compare),
             "retain": (RETAIN_EVERY, self._pipeline.retain),
+            "release": (self._tick, self._pipeline.release),
             "alerts": (RECHECK_EVERY, self._pipeline.strand_alerts),
             "streams": (self._tick, self._open_streams),
             "watch": (self._tick, self._pipeline.watch),
             "assign": (self._tick, self._pipeline.assign),
+            "incidents": (self._tick, self._pipeline.gather),
         }
         for account in self._pipeline.accounts:
             jobs[f"poll {account}"] = self._tick, partial(self._pipeline.poll, account=account)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 import click
 import structlog
@@ -31,13 +31,14 @@ if TYPE_CHECKING:
     from listener.contract import Alerts, Classifier, Connector, Crm, Policy
     from listener.desk.crm_systems import System
     from listener.desk.purse import Purse
+    from listener.desk.shelving import Embed
     from listener.flow.alert import Target
     from listener.flow.pipeline import Pipeline
     from listener.model.reading import Model
     from listener.store import Store
     from listener.store.policies import Stored
     from listener.store.sources import Wanted
-    from listener.types import Facts, Mode
+    from listener.types import Facts, LinkCheck, Mode
 
 
 class Networks(Protocol):
@@ -51,6 +52,9 @@ class Networks(Protocol):
 
     def webhook(self, url: str, *, key: bytes | None, ca_file: Path | None) -> Alerts:
         """What tells our own people through that address."""
+
+    def check_links(self, urls: Sequence[str]) -> Sequence[LinkCheck]:
+        """What came of following each of those links, in their order."""
 
     def crms(self) -> Sequence[str]:
         """Every kind of CRM."""
@@ -72,6 +76,14 @@ class Policies(Protocol):
 
     def default_path(self) -> Path:
         """The policy that rules where the settings name none."""
+
+
+@runtime_checkable
+class _Embeds(Protocol):
+    """A model that gives vectors too."""
+
+    def embed(self, texts: Sequence[str]) -> Any:
+        """One vector of length 1 per text, in order."""
 
 
 def _now() -> datetime:
@@ -251,6 +263,8 @@ class App:
             assigns=self.config.cases.assign == "auto",
             systems=self.systems,
             periods=self.config.retention.periods,
+            check_links=self.connectors.check_links if self.config.notices.check_links else None,
+            embed=self.embed,
         )
 
     def _policy_that_can_be_read(self) -> Policy | None:
@@ -383,6 +397,14 @@ class App:
     def encoder(self) -> Model:
         """The model that came with Escucha, loaded, for the vectors of what is found by meaning. Raises Mistake."""
         return self.reader()
+
+    def embed(self) -> Embed | None:
+        """What gives the vectors of texts, of the model that reads them where that can; None where there is none."""
+        try:
+            reader = self.classifier
+            return reader.embed if isinstance(reader, _Embeds) else self.encoder.embed
+        except Mistake:
+            return None
 
     def connector(self, account: str) -> Connector:
         """That account of the settings, connected. Raises NotFound, Mistake or a NetworkError."""

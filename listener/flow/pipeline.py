@@ -15,13 +15,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import TYPE_CHECKING
 
 import structlog
 
 from listener import budget
 from listener.budget import Allowance, Use
 from listener.contract import Classifier, Connector, Policy
-from listener.desk import ruling, suggestions
+from listener.desk import incident_meaning, ruling, suggestions
+from listener.desk.clearance import Price
 from listener.desk.crm_systems import System
 from listener.desk.purse import Purse
 from listener.desk.retaining import retain
@@ -31,19 +33,25 @@ from listener.flow.alert import Target, Told, alert, strand
 from listener.flow.assign import assign
 from listener.flow.decide import Company, decide
 from listener.flow.deliver import Delivered, deliver
+from listener.flow.incidents import Gathered, gather
 from listener.flow.ingest import Ingested, failed, ingest, overhear
 from listener.flow.poll import Polled, poll
 from listener.flow.pull import Pulled, pull
 from listener.flow.receive import Reply, receive, refused
 from listener.flow.recheck import batches, forget, recheck
+from listener.flow.release import Means, release
 from listener.flow.stream import LIFELESS, Ended, Rests, Signs, note_end, offers, stream
 from listener.flow.understand import understand
 from listener.flow.watch import watch
 from listener.store import Store, Transaction, crm_in, crm_out, outbox, policies, sources, streams
 from listener.store.assigned import Place
 from listener.store.mentions import Saved
+from listener.store.notices import Notice
 from listener.store.sources import Source, Wanted
-from listener.types import Facts, Page
+from listener.types import Facts, LinkCheck, Page
+
+if TYPE_CHECKING:
+    from listener.desk.shelving import Embed
 
 log = structlog.get_logger(__name__)
 
@@ -82,8 +90,10 @@ class Pipeline:
     `policy` rules where none ever did, and is None where the one that rules cannot be read. `read_policy(text, name)`
     reads another one that was made to rule meanwhile; without it, mentions are left to whoever holds that one.
 
+    `embed()` gives the model's vectors of texts, for what is of an incident by its meaning; None: rules alone say so.
+
     `targets` are those of our own people whom alerts reach, by name; `systems` the CRMs. `assigns`: whether agents are
-    given cases.
+    given cases. `check_links` follows the links of notices; None: nobody does.
     """
 
     def __init__(
@@ -104,11 +114,15 @@ class Pipeline:
         assigns: bool = True,
         systems: Mapping[str, System] | None = None,
         periods: Mapping[str, timedelta | None] | None = None,
+        check_links: Callable[[Sequence[str]], Sequence[LinkCheck]] | None = None,
+        embed: Callable[[], Embed | None] = lambda: None,
     ) -> None:
         self.store = store
         self.targets = dict(targets or {})
         self.systems = dict(systems or {})
         self._periods = dict(periods or {})
+        self._means = Means(check_links=check_links, prices=self._prices, left=self._left)
+        self._embed = embed
         self.accounts = accounts  # our account's name -> its network
         self.policy = policy
         self.policy_trouble = ""  # why nothing is decided
@@ -339,6 +353,18 @@ class Pipeline:
             limit=BATCH,
             now=self.clock(),
             broke=self._why_broke,
+            near=incident_meaning.awaiting(self.store, self._embed, limit=BATCH),
+        )
+
+    def gather(self) -> Gathered:
+        """Goes on with what the incidents have yet to go through: earlier mentions, cases, and what those are told."""
+        return gather(
+            self.store,
+            places=self.policy.places if self.policy else {},
+            embed=self._embed,
+            is_ours=self._company.is_ours,
+            now=self.clock,
+            stopping=self.stopping,
         )
 
     def _why_broke(self, tx: Transaction, account: str) -> str:
@@ -372,6 +398,24 @@ class Pipeline:
     def _refuse(self, version: str, reason: str) -> None:
         self._refused, self.policy_trouble = version, reason
         log.error("Nothing is decided.", action="policy_refused", version=version, reason=reason)
+
+    def release(self) -> int:
+        """Lets the notices go out whose time has come; gives how many."""
+        return release(self.store, self._means, clock=self.clock, stopping=self.stopping)
+
+    def _prices(self, notice: Notice) -> dict[str, Price]:
+        found = {}
+        for account in {each.account for each in notice.deliveries} & set(self.accounts):
+            price = self._facts(self.accounts[account], account).publish_price
+            if price:
+                found[account] = price
+        return found
+
+    def _left(self, tx: Transaction, notice: Notice) -> dict[str, float]:
+        accounts = {each.account for each in notice.deliveries} & set(self.purses)
+        return {
+            name: self.purses[name].left(tx, Use.SENDING) for name in accounts if self.purses[name].allowance.limited
+        }
 
     def act(self, *, account: str | None = None) -> list[Acted]:
         """Sends what is approved, on every account or on one; an account that must rest is left in peace."""
@@ -572,10 +616,12 @@ class Pipeline:
             pages = self.poll([page.source for page in pages if page.more], thrifty=True)
             heard += pages
         self.digest()
+        self.release()
         acted = self.act()
         self.recheck()
         self.forget()
         self.digest()
+        self.gather()
         self.compare()
         self.watch()
         self.assign()
