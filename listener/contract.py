@@ -41,8 +41,10 @@ from listener.types import (
     CustomerView,
     Decision,
     Facts,
+    IncidentRules,
     MessageRequest,
     Mode,
+    NoticeRules,
     Offer,
     Page,
     Posted,
@@ -305,6 +307,21 @@ class Policy(Protocol):
     @property
     def promises(self) -> Promises:
         """What it promises to cases, and what happens when that is not kept."""
+
+    @property
+    def incident_rules(self) -> IncidentRules:
+        """What it says of what hits many at once."""
+
+    @property
+    def notice_rules(self) -> NoticeRules:
+        """What it says of what we tell everybody."""
+
+    @property
+    def places(self) -> Mapping[str, tuple[str, ...]]:
+        """The words and phrases by which people name each place, by its name, which is one of them.
+
+        They are whole words, whatever their accents and capitals.
+        """
 
 
 class Promises(Protocol):

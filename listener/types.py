@@ -503,9 +503,81 @@ class TeamsView:
     live_cases: Mapping[str, int] = field(default_factory=dict)
 
 
+class IncidentState(StrEnum):
+    """How far something that hits many is. It lasts while it is investigated, identified or being fixed."""
+
+    PROPOSED = "proposed"  # by a spike; no person has said yes
+    INVESTIGATING = "investigating"
+    IDENTIFIED = "identified"
+    FIXING = "fixing"
+    RESOLVED = "resolved"
+    CLOSED = "closed"
+    DISMISSED = "dismissed"
+
+    @property
+    def active(self) -> bool:
+        """Whether it lasts."""
+        return self in _LASTING
+
+
+_LASTING = frozenset({IncidentState.INVESTIGATING, IncidentState.IDENTIFIED, IncidentState.FIXING})
+
+
+@dataclass(frozen=True, kw_only=True)
+class IncidentView:
+    """What a policy may know about something that hits many at once.
+
+    `answers`: its approved short answers by language, each a template like those of a policy file, in several variants.
+    `say`, `avoid`: the line for agents, what to say and the phrases not to say. `since`: when it began.
+    """
+
+    number: int  # shown as I3
+    title: str
+    state: IncidentState
+    since: datetime
+    answers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    say: str = ""
+    avoid: tuple[str, ...] = ()
+    holds_replies: bool = True  # while it lasts no reply but its own goes out alone
+    holds_cheer: bool = True  # while it lasts no scheduled cheer goes out
+
+    @property
+    def reference(self) -> str:
+        """How people call it: `I3`."""
+        return f"I{self.number}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class IncidentRules:
+    """What a policy says of incidents, for those who work by it."""
+
+    propose: bool = True  # a spike proposes an incident
+    alert: tuple[str, ...] = ()  # targets that hear of spikes and incidents
+    least: int = 10  # mentions within an hour below which there is no spike
+    mode: Mode = Mode.MANUAL  # of an incident's approved answers
+    hold_replies: bool = True  # what a new incident begins with
+    hold_cheer: bool = True
+    first_response: timedelta | None = None  # what its cases are promised; None: as any case
+    resolution: timedelta | None = None
+    resolution_from_end: bool = False  # `resolution` counts from the incident's end
+    answers_per_hour: int = 120  # of a run of answers, on one network
+    review_sample: float = 10.0  # percent of a run's answers that a person reads before they go out
+    two_people: bool = True  # somebody else than its writer approves an incident's answer
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoticeRules:
+    """What a policy says of notices."""
+
+    two_people: bool = True  # somebody else than its writer approves one
+
+
 @dataclass(frozen=True, kw_only=True)
 class Situation:
-    """Everything a policy may look at for one mention, frozen; `now` is handed in like the rest."""
+    """Everything a policy may look at for one mention, frozen; `now` is handed in like the rest.
+
+    `incident`: the one that the mention belongs to, lasting or over. `incidents`: all that last now.
+    """
 
     now: datetime
     mention_id: int
@@ -534,6 +606,8 @@ class Situation:
     same_text_by_others: int = 0  # how many other accounts wrote these words within an hour of it, or of now
     code: LinkCode = LinkCode.NONE
     stranger: bool = False  # whether the account is not known to be that of the case's person
+    incident: IncidentView | None = None
+    incidents: tuple[IncidentView, ...] = ()
 
 
 class RuleOutcome(StrEnum):
@@ -902,6 +976,16 @@ NOTICE_MOVES: Mapping[NoticeState, frozenset[NoticeState]] = {
     NoticeState.PUBLISHING: frozenset({NoticeState.PUBLISHED, NoticeState.WITHDRAWN}),
     NoticeState.PUBLISHED: frozenset(),
     NoticeState.WITHDRAWN: frozenset(),
+}
+
+INCIDENT_MOVES: Mapping[IncidentState, frozenset[IncidentState]] = {
+    IncidentState.PROPOSED: frozenset({IncidentState.INVESTIGATING, IncidentState.DISMISSED}),
+    IncidentState.INVESTIGATING: frozenset({IncidentState.IDENTIFIED, IncidentState.FIXING, IncidentState.RESOLVED}),
+    IncidentState.IDENTIFIED: frozenset({IncidentState.FIXING, IncidentState.RESOLVED}),
+    IncidentState.FIXING: frozenset({IncidentState.RESOLVED}),
+    IncidentState.RESOLVED: frozenset({IncidentState.FIXING, IncidentState.CLOSED}),  # FIXING: it came back
+    IncidentState.CLOSED: frozenset(),
+    IncidentState.DISMISSED: frozenset(),
 }
 
 DELIVERY_MOVES: Mapping[DeliveryState, frozenset[DeliveryState]] = {

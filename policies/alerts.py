@@ -71,3 +71,5 @@ def _named(file: PolicyFile) -> Iterator[tuple[Location, str]]:
         for index, step in enumerate(steps):
             for number, target in enumerate(step.alert or ()):
                 yield (*place, index, "alert", number), target
+    for number, target in enumerate(file.incidents.alert or ()):
+        yield ("incidents", "alert", number), target

@@ -25,12 +25,13 @@ Leaf = tuple[Path, Any, Any]  # where, what was there, what is there; None for n
 # The keys whose entries have names that people gave them, and what one entry is called.
 _ENTRIES = {
     **{"templates": "Template", "teams": "Team", "areas": "Area", "calendars": "Calendar", "tests": "Test"},
+    "places": "Place",
     "contributions": "Contribution",  # which stand under `score`
     "only": "Service level",  # which stand under `service_levels`, each named after the cases that it is for
 }
 _SECTIONS = {
     **{"guard": "Guard", "guidelines": "Guidelines", "brand": "Brand", "service_levels": "Service levels"},
-    **{"escalation": "Escalation", "score": "Score"},
+    **{"escalation": "Escalation", "score": "Score", "incidents": "Incidents", "notices": "Notices"},
 }
 _STANDS_UNDER = {"contributions": "score", "only": "service_levels"}
 _FOR_WHOM = ("network", "team", "tier", "urgency")

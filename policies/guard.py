@@ -41,9 +41,11 @@ from listener.types import (
     Decision,
     Facts,
     GuardTrace,
+    IncidentRules,
     Item,
     Level,
     Mode,
+    NoticeRules,
     Offer,
     ReplyPlan,
     Situation,
@@ -205,6 +207,21 @@ class Guarded:
     def promises(self) -> Promises:
         """What it promises to cases, and what happens when that is not kept."""
         return self._rules.promises
+
+    @property
+    def incident_rules(self) -> IncidentRules:
+        """What it says of what hits many at once."""
+        return self.file.incidents.rules()
+
+    @property
+    def notice_rules(self) -> NoticeRules:
+        """What it says of what we tell everybody."""
+        return self.file.notices.rules()
+
+    @property
+    def places(self) -> Mapping[str, tuple[str, ...]]:
+        """The words and phrases by which people name each place, by its name, which is one of them."""
+        return {name: tuple(dict.fromkeys([name, *words])) for name, words in self.file.places.items()}
 
     def _held_for_tone(self, reply: ReplyPlan | None, situation: Situation) -> tuple[str, ...]:
         if reply is None:

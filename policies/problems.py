@@ -18,6 +18,7 @@ from policies.document import MAX_PROBLEMS, Document, Location
 from policies.fields import BRANCH, NONE
 from policies.personal import personal_data
 from policies.schema import PolicyFile
+from policies.schema_incidents import place_problems
 from policies.spelling import written
 from policies.templates import quotes_case
 from policies.words import fold, shown, suggestion
@@ -235,6 +236,7 @@ def _meaning(file: PolicyFile) -> Iterator[tuple[Location, str]]:
     yield from routing.problems(file)
     yield from score.problems(file)
     yield from _calendar_problems(file)
+    yield from place_problems(file.places)
     for name, template in file.templates.items():
         for place, by_language in template.wordings().items():
             where: Location = ("templates", name, "networks", place) if place else ("templates", name)

@@ -7,7 +7,7 @@ public mention of ten minutes ago, neutral, in the policy's language, by somebod
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin, get_type_hints
@@ -18,6 +18,8 @@ from pydantic import Field as Key
 from listener.types import (
     Answerable,
     Facts,
+    IncidentState,
+    IncidentView,
     Intent,
     LinkCode,
     Mode,
@@ -39,6 +41,7 @@ from policies.fields import (
     Reference,
     Span,
     Text,
+    Wordings,
     Words,
     listed,
     refuse,
@@ -52,12 +55,14 @@ LONGEST = 20_000  # characters of one made-up mention
 _NOW = datetime(2026, 1, 14, 12, 0, tzinfo=UTC)  # a Wednesday at noon, in UTC
 _FIRST_YEAR, _LAST_YEAR = 1970, 2200  # so that no age or calendar leads out of what a date can be
 _READ = ("intents", "sentiment", "signals", "areas", "confidence")  # said by the test, or else by the model
-_SET_HERE = {"mention_id", "revision", "url", "posted_at", "understanding", "facts"}
-_BLANKS = {
+_SET_HERE = {"mention_id", "revision", "url", "posted_at", "understanding", "facts", "incident", "incidents"}
+_BLANKS: dict[str, Any] = {
     "author.handle": "someone",
     "customer.reference": "C-1",
     "customer.name": "",
     "case.reference": VARIABLES["case.reference"],
+    "incident.number": 1,
+    "incident.state": IncidentState.INVESTIGATING,
 }
 
 
@@ -128,6 +133,15 @@ class _Said(_Block):
         default=None, description="How sure the model is of the strongest intent; 0.99 if left out."
     )
     customer_known: StrictBool | None = Key(default=None, alias="customer.known")
+    incident_here: StrictBool | None = Key(
+        default=None, alias="incident.here", description="false: the incident lasts, and the mention is no part of it."
+    )
+    incident_since: _Moment | None = Key(
+        default=None, alias="incident.since", description="When it began; an hour before `now` if left out."
+    )
+    incident_answers: dict[Language, Wordings] | None = Key(
+        default=None, alias="incident.answers", description="Its approved answers by language."
+    )
 
     @property
     def is_read_by_the_model(self) -> bool:
@@ -135,7 +149,7 @@ class _Said(_Block):
         return not self.model_fields_set.intersection(_READ)
 
     def facts(self) -> dict[str, Any]:
-        """What it says about author, customer, thread, case and sends, by dotted name."""
+        """What it says about author, customer, thread, case, sends and incident, by dotted name."""
         found = ((field.alias, getattr(self, name)) for name, field in type(self).model_fields.items())
         return {alias: value for alias, value in found if alias and "." in alias and value is not None}
 
@@ -158,6 +172,16 @@ def _views() -> dict[str, tuple[Any, bool]]:
     return found
 
 
+def _incident(given: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """The incident that the mention of a test belongs to, and all that last: at most the one it speaks of."""
+    inside = {name: value for name, value in given.items() if name.startswith("incident.")}
+    if not inside:
+        return {}
+    here = inside.pop("incident.here", True)
+    one = _seen("incident", IncidentView, {"incident.since": now - timedelta(hours=1), **inside}, optional=False)
+    return {"incident": one if here else None, "incidents": (one,) if one.state.active else ()}
+
+
 def _typed(hint: Any) -> Any:
     if bool in (hint, *get_args(hint)):
         return StrictBool | None if type(None) in get_args(hint) else StrictBool
@@ -171,8 +195,11 @@ def _keys() -> dict[str, Any]:
     for name, hint in get_type_hints(Situation).items():
         if name not in views and name not in _SET_HERE and name not in _Said.model_fields:
             keys[name] = (_typed(hint) | None, None)
-    for view, (kind, _) in views.items():
+    kinds = {view: kind for view, (kind, _) in views.items()} | {"incident": IncidentView}
+    for view, kind in kinds.items():
         for name, hint in get_type_hints(kind).items():
+            if f"{view}_{name}" in _Said.model_fields:
+                continue
             keys.setdefault(f"{view}_{name}", (_typed(hint) | None, Key(default=None, alias=f"{view}.{name}")))
     return keys
 
@@ -283,6 +310,7 @@ def situation(said: Said, understanding: Understanding, facts: Facts | None) -> 
         facts=facts or _anywhere(said.network),
         **values,
         **{view: _seen(view, kind, given, optional=optional) for view, (kind, optional) in _views().items()},
+        **_incident(given, said.now),
     )
 
 

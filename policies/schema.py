@@ -47,6 +47,7 @@ from policies.records import Fields
 from policies.sample import MOST, Sample
 from policies.schema_drafts import Guidelines, Template
 from policies.schema_guard import Guard
+from policies.schema_incidents import Incidents, Notices, Places
 from policies.schema_levels import Escalation, ServiceLevels
 from policies.schema_routing import Capacity, Checklist, Minutes, Points, Skills
 from policies.shares import Sending
@@ -474,6 +475,11 @@ class PolicyFile(Block):
         default_factory=dict, max_length=50, description="Business hours, holidays and quiet hours by name."
     )
     score: Score = Field(default=Score(), description="What comes first in each queue.")
+    places: Places = Field(
+        default_factory=dict, description="Where our customers are, with the words by which people name each place."
+    )
+    incidents: Incidents = Field(default=Incidents(), description="What holds while something hits many at once.")
+    notices: Notices = Field(default=Notices(), description="What we say to everybody.")
     tests: tuple[Sample, ...] = Field(
         default=(),
         max_length=MOST,

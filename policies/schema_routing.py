@@ -20,7 +20,9 @@ MOST_WEIGHT = 1000
 _NUMBER = re.compile(r"[-+−]?[0-9]{1,9}")
 
 
-def _whole(what: str, least: int, most: int, *, zero: bool = True) -> Callable[[object], int]:
+def whole(what: str, least: int, most: int, *, zero: bool = True) -> Callable[[object], int]:
+    """What reads a whole number from `least` to `most`, called `what` in the sentence that refuses anything else."""
+
     def fits(number: int) -> bool:
         return least <= number <= most and (zero or number != 0)
 
@@ -46,23 +48,23 @@ Points = Annotated[
     int,
     Field(json_schema_extra={"minimum": -MOST_POINTS, "maximum": MOST_POINTS}),
     BeforeValidator(
-        sentences(_whole("number of points", -MOST_POINTS, MOST_POINTS, zero=False)), json_schema_input_type=int
+        sentences(whole("number of points", -MOST_POINTS, MOST_POINTS, zero=False)), json_schema_input_type=int
     ),
 ]
 Minutes = Annotated[
     int,
     Field(json_schema_extra={"minimum": 1, "maximum": LONGEST_POINT}),
-    BeforeValidator(sentences(_whole("number of minutes", 1, LONGEST_POINT)), json_schema_input_type=int),
+    BeforeValidator(sentences(whole("number of minutes", 1, LONGEST_POINT)), json_schema_input_type=int),
 ]
 Capacity = Annotated[
     int,
     Field(json_schema_extra={"minimum": 1, "maximum": MOST_CASES}),
-    BeforeValidator(sentences(_whole("number of cases", 1, MOST_CASES)), json_schema_input_type=int),
+    BeforeValidator(sentences(whole("number of cases", 1, MOST_CASES)), json_schema_input_type=int),
 ]
 Weight = Annotated[
     int,
     Field(json_schema_extra={"minimum": 1, "maximum": MOST_WEIGHT}),
-    BeforeValidator(sentences(_whole("weight", 1, MOST_WEIGHT)), json_schema_input_type=int),
+    BeforeValidator(sentences(whole("weight", 1, MOST_WEIGHT)), json_schema_input_type=int),
 ]
 Checklist = Annotated[dict[Word, Weight], Field(min_length=1, max_length=30)]
 Skill = Annotated[Word, AfterValidator(str.casefold)]

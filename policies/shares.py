@@ -38,7 +38,11 @@ def _percent(value: object) -> float:
 Percent = Annotated[float, BeforeValidator(sentences(_percent), json_schema_input_type=str)]
 
 
-class Ramp(Block):
+class InPercent(Block):
+    """A block whose every number with a point is a share, in percent."""
+
+
+class Ramp(InPercent):
     """A share that grows day and night, evenly, until it is there."""
 
     start: Percent | None = Field(default=None, alias="from", description="What it begins with; left out: `auto`.")
@@ -47,7 +51,7 @@ class Ramp(Block):
     starting: Day = Field(description="The day on which it begins to grow, like 2026-12-01.")
 
 
-class Share(Block):
+class Share(InPercent):
     """How many of the mentions are answered alone, in percent; the others wait for a person."""
 
     auto: Percent | None = Field(default=None, description="Like 10%.")

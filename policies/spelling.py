@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from policies.amounts import Comparison
 from policies.calendars import Region, Window
 from policies.records import Asked
-from policies.shares import Ramp, Share, percent
+from policies.shares import InPercent, percent
 from policies.words import shown
 
 MANY = 12  # things in a list that are still listed
@@ -25,7 +25,7 @@ def tree(value: Any) -> Any:
     if isinstance(value, BaseModel):
         fields = {field.alias or name: getattr(value, name) for name, field in type(value).model_fields.items()}
         given = {**fields, **(value.__pydantic_extra__ or {})}
-        if isinstance(value, Share | Ramp):
+        if isinstance(value, InPercent):
             given = {key: percent(inner) if isinstance(inner, float) else inner for key, inner in given.items()}
         return {key: tree(inner) for key, inner in given.items() if not _is_left_out(inner)}
     if isinstance(value, Mapping):

@@ -82,11 +82,13 @@ WHOLE: dict[str, Any] = {
         },
         {"name": "b", "when": {"any": [{"scores": {"roaming": "> 0.2"}}]}, "then": {"tags": "t"}},
     ],
+    "places": {"Vic": ["Vich"], "Lleida": "Lérida"},
     "offers": {"more": {"text": {"es": "Más", "en": "More"}}, "less": {"text": {"es": "Menos"}}},
     "tests": [
         {"name": "t", "mention": {"text": "a", "customer.fields": {"plan": "x"}, "customer.types": {"plan": "text"},
                                   "sends.by_rule_last_day": {"a": 3},
-                                  "sends.by_wording_last_day": {"0": 1}, "teams.live_cases": {"care": 1}},
+                                  "sends.by_wording_last_day": {"0": 1}, "teams.live_cases": {"care": 1},
+                                  "incident.answers": {"es": "Hola"}},
          "expect": {"rule": "a"}},
     ],
 }  # fmt: skip
