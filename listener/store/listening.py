@@ -42,10 +42,7 @@ def note(tx: Transaction, now: datetime) -> None:
     for row in tx.execute(query).all():
         if row.until is None:
             first = tx.scalar(
-                select(t.mentions.c.heard_at)
-                .where(t.mentions.c.source_id == row.id)
-                .order_by(t.mentions.c.id)
-                .limit(1)
+                select(t.mentions.c.heard_at).where(t.mentions.c.source_id == row.id).order_by(t.mentions.c.id).limit(1)
             )
             since = min(first or row.succeeded_at, row.succeeded_at)
             begun = {"source_id": row.id, "since": since, "until": row.succeeded_at}
