@@ -60,6 +60,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "case": ("case", "Cases: list, show, open, assign, note, pending, resolve, reopen."),
         "customer": ("customer", "Customers and the accounts that are theirs."),
         "kb": ("kb", "Articles: what is known, written once, found when it is needed."),
+        "incident": ("incident", "What hits many at once: open, list, show, and who is hit."),
         "notice": ("notice", "Messages to everybody: draft, preview, approve, publish."),
     },
     "Answer for it": {

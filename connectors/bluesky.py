@@ -9,7 +9,8 @@ stream alone, where every public post passes and is matched here.
                    stop short, the stream does not reach back, or a post cannot be read, Page.gap says so
     rate limits    done: 3,000 requests per 5 minutes; `RateLimit-Reset`; logins are few, so sessions are kept
     edits          done: a record can be replaced, though no app of Bluesky's does it; seen by recheck and on the stream
-    deletions      done: recheck; what merely cannot be seen is asked for where it is kept; the stream tells of each
+    deletions      done: recheck; what merely cannot be seen is asked for where it is kept; the stream tells of each.
+                   Our own posts are deleted and pinned, not edited: see bluesky_amending
     language       done: what the author's client claims
     threads        done: `reply.parent` and `reply.root`; a notice may go on in a thread
     media          done: pictures, video and link cards as links with their descriptions; a quoted post as `quoted`;
@@ -36,6 +37,7 @@ from typing import Any, cast
 from pydantic import BaseModel
 
 from connectors.bluesky_account import GETS_POSTS, Account
+from connectors.bluesky_amending import Amending
 from connectors.bluesky_listening import FIRST_LOOK, Ear, listen, read_once
 from connectors.bluesky_posts import (
     POST,
@@ -97,6 +99,8 @@ FACTS = Facts(
     looks_at_once=GETS_POSTS,
     images=Images(count=4, types=("image/jpeg", "image/png", "image/webp"), bytes=1_000_000, alt=2_000),
     threads=True,
+    deletes=True,
+    pins=True,
     as_of="2026-04",
     source="https://docs.bsky.app/docs/starter-templates/bots and https://docs.bsky.app/docs/advanced-guides/rate-limits",
 )
@@ -114,7 +118,7 @@ def connect(settings: BaseModel) -> Connector:
     return BlueskyConnector(cast(Settings, settings))
 
 
-class BlueskyConnector(Connector, Replies, Publishes, Rechecks, Streams):
+class BlueskyConnector(Connector, Replies, Publishes, Amending, Rechecks, Streams):
     """One account at one server, or none."""
 
     def __init__(

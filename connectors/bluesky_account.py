@@ -78,9 +78,9 @@ class Account:
             raise self._nonsense(writing=False)
         return views
 
-    def record(self, did: str, key: str) -> dict[str, Any] | None:
-        """A post's record from where it is kept, at once and not by what search knows; None when it is not there."""
-        params = {"repo": did, "collection": POST, "rkey": key}
+    def record(self, did: str, key: str, collection: str = POST) -> dict[str, Any] | None:
+        """A record from where it is kept, at once and not by what search knows; None when it is not there."""
+        params = {"repo": did, "collection": collection, "rkey": key}
         answer = self._sent(
             lambda token: self._wire.get("com.atproto.repo.getRecord", params, token=token), writing=False
         )
@@ -102,16 +102,33 @@ class Account:
     def create(self, record: dict[str, Any], key: str) -> str | None:
         """Writes the post under that key, once; its address, or None when the server failed and may have written it."""
         body = {"repo": self.did, "collection": POST, "rkey": key, "record": record}
-        data = json.dumps(body).encode()
-        answer = self._sent(
-            lambda token: self._wire.post("com.atproto.repo.createRecord", data, token=token), writing=True
-        )
+        answer = self._write("com.atproto.repo.createRecord", body)
         if answer.status >= 500 and _named(answer):
             return None
         uri = self._body(answer, writing=True).get("uri")
         if not isinstance(uri, str):
             raise self._nonsense(writing=True)
         return uri
+
+    def put(self, collection: str, key: str, record: dict[str, Any], *, instead_of: str | None) -> None:
+        """Writes the record under that key in the place of the one with that hash; None: where there is none.
+
+        Unavailable where another stands there by now.
+        """
+        body = {"repo": self.did, "collection": collection, "rkey": key, "record": record, "swapRecord": instead_of}
+        answer = self._write("com.atproto.repo.putRecord", body)
+        if _named(answer) == "InvalidSwap":
+            raise Unavailable(f"{self.host} has another record there since we looked; it is read again")
+        self._body(answer, writing=True)
+
+    def delete(self, key: str) -> None:
+        """Our post under that key is not there any more, be it that it never was."""
+        body = {"repo": self.did, "collection": POST, "rkey": key}
+        self._body(self._write("com.atproto.repo.deleteRecord", body), writing=True)
+
+    def _write(self, call: str, body: dict[str, Any]) -> Answer:
+        data = json.dumps(body).encode()
+        return self._sent(lambda token: self._wire.post(call, data, token=token), writing=True)
 
     def upload(self, data: bytes, content_type: str) -> dict[str, Any]:
         """A picture for a post to come; as long as none carries it, it is nothing."""

@@ -9,7 +9,8 @@ offers text search.
                    read; so a hashtag is read again from 15 minutes back each time and from some hours back every
                    hour. Where we stop short, or a post cannot be read, Page.gap says so
     rate limits    done: 300 requests per 5 minutes; a refusal's headers are read, and the pause after the last request
-    edits          done: `edited_at`; seen whenever a post is read again, by recheck, and as its streams tell
+    edits          done: `edited_at`; seen whenever a post is read again, by recheck, and as its streams tell. Our
+                   own posts are edited in place, deleted and pinned: see mastodon_amending
     deletions      done: recheck; only a 404 in the API's own words counts, never a proxy's page. And as streams tell
     language       done: what the author's client claims
     threads        done: `in_reply_to_id`; Mastodon has no id for the whole thread. A notice goes on below our own post
@@ -40,6 +41,7 @@ from pydantic import BaseModel
 
 from connectors import faults
 from connectors.hosts import is_loopback
+from connectors.mastodon_amending import Amending
 from connectors.mastodon_asking import Asking
 from connectors.mastodon_media import USUAL_IMAGES, Uploads, read_images
 from connectors.mastodon_posts import (
@@ -100,6 +102,9 @@ FACTS = Facts(
     settle_after=timedelta(seconds=60),
     images=USUAL_IMAGES,
     threads=True,
+    edits=lambda _says, _shall_say: "",
+    deletes=True,
+    pins=True,
     as_of="2026-07",
     source="https://docs.joinmastodon.org/api/guidelines/ and https://docs.joinmastodon.org/methods/statuses/",
 )
@@ -124,7 +129,7 @@ def connect(settings: BaseModel) -> Connector:
     return MastodonConnector(cast(Settings, settings))
 
 
-class MastodonConnector(Connector, Replies, Messages, Publishes, Rechecks, Streams):
+class MastodonConnector(Connector, Replies, Messages, Publishes, Amending, Rechecks, Streams):
     """One account on one server. `facts` grow exact once the server has told its limits."""
 
     def __init__(

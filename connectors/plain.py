@@ -45,3 +45,8 @@ def read_json(body: bytes) -> Any:
 def is_clean(body: bytes) -> bool:
     """Whether no text in this JSON can hold what `clean` takes away (a quick look, wrong only in saying no)."""
     return _UNCLEAN_JSON.search(body) is None
+
+
+def same_text(one: str, other: str) -> bool:
+    """Whether two texts are the same but for spaces and the ends of lines, which networks trim."""
+    return clean(one).split() == clean(other).split()

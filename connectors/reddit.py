@@ -10,7 +10,8 @@ comments of those subreddits; the terms may be left out), or TERMS alone (a sear
                    found on the newest page, and every hour up to 6 hours back
     rate limits    done: 100 requests a minute; a refusal's headers, the pause after the last request, and RATELIMIT
                    with a time in words inside a 200. A poll costs a request per listing, and another for what is new
-    edits          done: `edited`; seen when a thing is listed again, and by recheck
+    edits          done: `edited`; seen when a thing is listed again, and by recheck. Our own are edited (but for their
+                   titles), deleted and pinned: see reddit_amending
     deletions      done: recheck every day for as long as a post is kept; [deleted] and [removed] where author or text
                    were, and what an answer that is surely whole does not hold
     language       exempt: Reddit claims none
@@ -40,6 +41,7 @@ from pydantic import BaseModel
 
 from connectors import faults
 from connectors.hosts import is_loopback
+from connectors.reddit_amending import Amending, no_edit
 from connectors.reddit_posts import (
     Thing,
     Unreadable,
@@ -114,6 +116,9 @@ FACTS = Facts(
     keyed_writes=False,
     deletions_visible=True,
     settle_after=timedelta(minutes=5),
+    edits=no_edit,
+    deletes=True,
+    pins=True,
     rechecks=_lookups(_LONGEST_KEPT),
     looks_at_once=_LOOKED_UP,
     keep=_LONGEST_KEPT,
@@ -128,7 +133,7 @@ def connect(settings: BaseModel) -> Connector:
     return PublishingRedditConnector(given) if given.subreddit else RedditConnector(given)
 
 
-class RedditConnector(Connector, Replies, Rechecks):
+class RedditConnector(Connector, Replies, Amending, Rechecks):
     """One account on Reddit, or none: then it only reads."""
 
     def __init__(

@@ -59,7 +59,7 @@ class Settings(BaseModel):
         description="Instead of a password: what the account granted to an app of the type “web app”",
         json_schema_extra={
             "where": "From Reddit's login with duration=permanent and the scopes identity, read, privatemessages, "
-            "history and submit",
+            "history, submit and edit; modposts too, where notices are pinned in a subreddit that you moderate",
             "needs": "username",
             "unless": "password",
         },

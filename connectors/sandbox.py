@@ -15,7 +15,8 @@ Checklist
     paging          done: up to `page_size` posts, oldest change first; the cursor is the number of the last change seen
     gaps            exempt: nothing is ever skipped, a first poll starts at the network's beginning
     rate limits     done: Fault.RATE_LIMITED with `seconds`
-    edits           done: an edited post comes again in polls, with `edited_at`; `recheck` shows it too
+    edits           done: an edited post comes again in polls, with `edited_at`; `recheck` shows it too. Ours are
+                    edited, deleted and pinned; World.pinned tells which are up
     deletions       done: in Page.gone, and in `recheck`
     language        done: what `Person.post(language=…)` claims
     threads         done: parent_id and thread_id (the first post's id)
@@ -40,7 +41,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from connectors.sandbox_world import SCAN, Fault, Person, World, author_of, bare, moment, url_of
-from listener.contract import Connector, Messages, Publishes, Rechecks, Replies
+from listener.contract import Connector, Deletes, Edits, Messages, Pins, Publishes, Rechecks, Replies
 from listener.errors import AuthFailed, OutcomeUnknown, RateLimited, Rejected, Unavailable
 from listener.terms import Tag
 from listener.types import (
@@ -48,6 +49,7 @@ from listener.types import (
     Attachment,
     Author,
     Cursor,
+    EditRequest,
     Facts,
     Images,
     Media,
@@ -102,6 +104,9 @@ FACTS = Facts(
     settle_after=timedelta(seconds=1),
     images=IMAGES,
     threads=True,
+    edits=lambda _says, _shall_say: "",
+    deletes=True,
+    pins=True,
     as_of="2026-01-01",
     source="connectors/sandbox.py",
 )
@@ -112,7 +117,7 @@ def connect(settings: Settings) -> Sandbox:
     return Sandbox(settings)
 
 
-class Sandbox(Connector, Replies, Messages, Publishes, Rechecks):
+class Sandbox(Connector, Replies, Messages, Publishes, Edits, Deletes, Pins, Rechecks):
     """One account on the sandbox network."""
 
     facts = FACTS
@@ -222,6 +227,49 @@ class Sandbox(Connector, Replies, Messages, Publishes, Rechecks):
 
     def find_published(self, request: PublishRequest, since: datetime) -> Posted | None:  # noqa: ARG002 - as above
         return self._find("find_published", request.key)
+
+    def edit(self, request: EditRequest) -> None:
+        if len(request.text) > LIMIT:
+            raise Rejected(f"the text has {len(request.text)} characters, {LIMIT} are allowed")
+        with self._asking("edit"), self.world.writing():
+            row = self._there(request.external_id)
+            if row is None:
+                raise Rejected("the post is gone")
+            if row["text"] != request.text:
+                self.world.edit(request.external_id, request.text)
+
+    def is_edited(self, request: EditRequest) -> bool:
+        with self._asking("is_edited") as fault:
+            row = self._there(request.external_id)
+            return row is not None and row["text"] == request.text and fault is not Fault.NOT_YET
+
+    def delete(self, external_id: str) -> None:
+        with self._asking("delete"), self.world.writing():
+            if self._there(external_id) is not None:
+                self.world.delete(external_id)
+
+    def is_deleted(self, external_id: str) -> bool:
+        with self._asking("is_deleted") as fault:
+            return self._there(external_id) is None and fault is not Fault.NOT_YET
+
+    def pin(self, external_id: str) -> None:
+        with self._asking("pin"):
+            if self._there(external_id) is None:
+                raise Rejected("the post is gone")
+            self.world.pin(external_id, up=True)
+
+    def unpin(self, external_id: str) -> None:
+        with self._asking("unpin"):
+            self.world.pin(external_id, up=False)
+
+    def is_pinned(self, external_id: str) -> bool:
+        with self._asking("is_pinned"):
+            return self._there(external_id) is not None and external_id in self.world.pinned()
+
+    def _there(self, external_id: str) -> sqlite3.Row | None:
+        """Our post as it is now; None where it is gone, or none of ours."""
+        ours = (row for row in self.world.rows([external_id]) if row["author"] == self._handle)
+        return next((row for row in ours if row["deleted_at"] is None), None)
 
     @contextmanager
     def _asking(self, operation: str) -> Iterator[Fault | None]:

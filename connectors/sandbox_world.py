@@ -91,6 +91,7 @@ CREATE TABLE IF NOT EXISTS posts (
 CREATE TABLE IF NOT EXISTS pictures (
     post INTEGER NOT NULL, name TEXT NOT NULL, content_type TEXT NOT NULL, data BLOB NOT NULL, alt TEXT NOT NULL
 );
+CREATE TABLE IF NOT EXISTS pins (post INTEGER PRIMARY KEY);
 CREATE INDEX IF NOT EXISTS posts_thread ON posts (thread);
 CREATE INDEX IF NOT EXISTS posts_author ON posts (author, posted_at);
 CREATE TABLE IF NOT EXISTS faults (
@@ -239,6 +240,16 @@ class World:
             Attachment(name=row["name"], content_type=row["content_type"], data=row["data"], alt=row["alt"])
             for row in rows
         ]
+
+    def pin(self, post_id: str, *, up: bool) -> None:
+        """Sets a post above its author's others, or back among them."""
+        query = "INSERT OR IGNORE INTO pins VALUES (?)" if up else "DELETE FROM pins WHERE post = ?"
+        with self.writing():
+            self._link.execute(query, (int(post_id),))
+
+    def pinned(self) -> set[str]:
+        """The posts that stand above the others."""
+        return {str(row["post"]) for row in self._all("SELECT post FROM pins", ())}
 
     def rows(self, post_ids: Sequence[str]) -> list[sqlite3.Row]:
         """Those posts, as far as they ever existed."""

@@ -9,7 +9,8 @@ Queries: `mentions` (our own mentions, the cheapest read there is), and a brand'
                    has room (`UsageCapExceeded`), and is waited for in hours, not till the window's end
     edits          done: an edit is a new post with the ids of all versions; we keep one mention under the first of
                    them, and answer the newest
-    deletions      done: a look-up names the ids it no longer has, or no longer shows us (protected, suspended)
+    deletions      done: a look-up names the ids it no longer has, or no longer shows us (protected, suspended). Our own
+                   posts are deleted, not edited or pinned: see x_amending
     language       done: what X takes it for
     threads        done: `conversation_id`; a notice may go on as answers to its own first post
     media          done: links with their descriptions; our posts may carry up to four pictures
@@ -37,6 +38,7 @@ from pydantic import BaseModel
 
 from connectors import faults
 from connectors.wire import Wire
+from connectors.x_amending import Amending
 from connectors.x_asking import Asking, number_of, rows_of, strangers_in, token_after
 from connectors.x_money import PRICES
 from connectors.x_posts import (
@@ -108,6 +110,7 @@ FACTS = Facts(
     costs=PRICES,
     images=Images(count=4, types=("image/jpeg", "image/png", "image/webp"), bytes=5_000_000, alt=1000),
     threads=True,
+    deletes=True,
     rechecks=((timedelta(days=90), timedelta(hours=20)),),
     looks_at_once=PAGE,
     keep=timedelta(days=90),
@@ -125,7 +128,7 @@ def connect(settings: BaseModel) -> Connector:
     return XConnector(cast(Settings, settings))
 
 
-class XConnector(Connector, Replies, Publishes, Rechecks, Metered):
+class XConnector(Connector, Replies, Publishes, Amending, Rechecks, Metered):
     """One account, or an app that only reads."""
 
     def __init__(

@@ -21,6 +21,7 @@ PRICES: Mapping[str, float] = {
     "post": 0.015,
     "post_with_url": 0.200,
     "summoned_reply": 0.010,
+    "delete": 0.010,  # the dearer of two that may be meant: see x_amending
     "media_metadata": 0.005,
     "counts": 0.005,
 }

@@ -6,7 +6,10 @@ A glossary of the verbs, one meaning each:
     reply     answer one post, once
     publish   say something to everybody, once
     message   write to one person alone, once
-    find_…    look whether an earlier write took effect
+    edit      make a post of our own say something else
+    delete    take a post of our own back
+    pin       set a post of our own above the others; unpin takes that back
+    find_…    look whether an earlier write took effect; is_… the same of an edit, a deletion, a pin
     recheck   see which posts were edited or are gone
     alert     tell our own people, not the network
     stream    hear what is new as it is said; polling stays the net under it
@@ -40,8 +43,10 @@ from listener.types import (
     Cursor,
     CustomerView,
     Decision,
+    EditRequest,
     Facts,
     IncidentRules,
+    IncidentView,
     MessageRequest,
     Mode,
     NoticeRules,
@@ -51,6 +56,7 @@ from listener.types import (
     Promise,
     PublishRequest,
     Rechecked,
+    ReplyPlan,
     ReplyRequest,
     Situation,
     Step,
@@ -132,6 +138,49 @@ class Publishes(ABC):
 
         OutcomeUnknown also where only its time would tell it from others, and the network's clock is not ours.
         """
+
+
+class Edits(ABC):
+    """Can change what a post of our own says, where `Facts.edits` allows it."""
+
+    @abstractmethod
+    def edit(self, request: EditRequest) -> None:
+        """The post says that from now on. As careful as `Replies.reply`, but to repeat it does no harm.
+
+        A post that says it already is left as it is. Rejected where the post is gone.
+        """
+
+    @abstractmethod
+    def is_edited(self, request: EditRequest) -> bool:
+        """Whether the post says that now, word for word; as honest as `Replies.find_reply`. False where it is gone."""
+
+
+class Deletes(ABC):
+    """Can take a post of our own back."""
+
+    @abstractmethod
+    def delete(self, external_id: str) -> None:
+        """The post is gone from now on, or was before. As careful as `Replies.reply`; to repeat it does no harm."""
+
+    @abstractmethod
+    def is_deleted(self, external_id: str) -> bool:
+        """Whether the post is gone; as honest as `Replies.find_reply`."""
+
+
+class Pins(ABC):
+    """Can set a post of our own above the others."""
+
+    @abstractmethod
+    def pin(self, external_id: str) -> None:
+        """The post stands above the others, or did before. As careful as `Replies.reply`; to repeat it does no harm."""
+
+    @abstractmethod
+    def unpin(self, external_id: str) -> None:
+        """The post stands among the others again, or did before; a post that is gone does."""
+
+    @abstractmethod
+    def is_pinned(self, external_id: str) -> bool:
+        """Whether the post stands above the others; as honest as `Replies.find_reply`."""
 
 
 class Messages(ABC):
@@ -298,8 +347,24 @@ class Policy(Protocol):
         understanding: Understanding | None,
         name: str,
         visibility: Visibility = Visibility.PUBLIC,
+        incidents: Sequence[IncidentView] = (),
     ) -> tuple[str, ...]:
-        """Which guidelines of tone a reply to `name` does not keep, one sentence each; advice, it forbids nothing."""
+        """Which guidelines of tone a reply to `name` does not keep, one sentence each; advice, it forbids nothing.
+
+        `incidents`: those that last, each with what is not to be said meanwhile.
+        """
+
+    def answer(self, situation: Situation) -> ReplyPlan | None:
+        """The approved answer of the incident that the mention belongs to, as `decide` would say it, its mode manual.
+
+        None: the incident is over or has none that can be said here, or what was written is praise. Pure.
+        """
+
+    def check_answer(self, text: str) -> tuple[str, ...]:
+        """Why a text cannot be an incident's answer, one sentence each; empty when it can."""
+
+    def check_avoided(self, phrase: str) -> str:
+        """Why a phrase that agents are not to say cannot be looked for in replies, in a sentence; "" where it can."""
 
     def decide(self, situation: Situation) -> Decision:
         """What to do about one mention. Pure: the same situation gives the same decision."""

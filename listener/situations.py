@@ -27,7 +27,7 @@ ELSEWHERE = frozenset(
 _PROBES = ("Hola 👩‍👩‍👧 ñandú https://example.com/a/rather/long/address?that=no_network&counts=whole y más", "")
 _TRACES = {"rules", "guards"}
 _WRITTEN: dict[int, tuple[RuleTrace | GuardTrace, bytes]] = {}
-_LATER = frozenset({"stranger"})  # guards that came after the first decisions were kept
+_LATER = frozenset({"stranger", "incident"})  # guards that came after the first decisions were kept
 _MOST = 10_000  # traces remembered
 _HANDLES = ("ana", "ana@example.social")
 

@@ -217,6 +217,15 @@ class PublishRequest:
 
 
 @dataclass(frozen=True, kw_only=True)
+class EditRequest:
+    """What a post of ours is to say from now on, in that language; its pictures and whom it is for stay."""
+
+    external_id: str
+    text: str
+    language: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Charge:
     """What calls have cost: how many `units` of which `call` (a key of `Facts.costs`), and the sum in USD."""
 
@@ -264,6 +273,9 @@ class Facts:
     here, in a sentence, where `direct_messages` is False. `keep`: how old a post may grow here before
     its content goes, where what we no longer look up must not be kept. `opens_case`: whatever comes in opens a case
     unless the policy says otherwise (a mailbox).
+    `edits(says, shall_say)`: why a post of ours that says the one cannot be made to say the other, as the rest of a
+    sentence, empty where it can; None where no post of ours can be changed. `deletes`, `pins`: whether one can be taken
+    back, and set above the others.
     """
 
     network: str
@@ -279,6 +291,9 @@ class Facts:
     costs: Mapping[str, float] = field(default_factory=dict)  # USD per unit, by name of the call
     images: Images | None = None  # None: a post of ours carries none
     threads: bool = False  # whether a notice may go on in further posts
+    edits: Callable[[str, str], str] | None = None
+    deletes: bool = False
+    pins: bool = False
     rechecks: tuple[tuple[timedelta, timedelta], ...] = ()
     looks_at_once: int = 1
     keep: timedelta | None = None
@@ -498,9 +513,13 @@ class LinkCode(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class TeamsView:
-    """How busy the teams are. `live_cases`: how many open and pending cases each has; who is not named has none."""
+    """How busy the teams are. `live_cases`: how many open and pending cases each has; who is not named has none.
+
+    `on_duty`: how many of each team are there now; who is not named has nobody. None: nobody is on record here.
+    """
 
     live_cases: Mapping[str, int] = field(default_factory=dict)
+    on_duty: Mapping[str, int] | None = None
 
 
 class IncidentState(StrEnum):
@@ -650,6 +669,7 @@ class Level(StrEnum):
     NETWORK = "network"
     TEAM = "team"
     AREA = "area"
+    INCIDENT = "incident"  # one whose approved answer it is, in the place of template and rule
     TEMPLATE = "template"
     RULE = "rule"
 
@@ -658,8 +678,8 @@ class Level(StrEnum):
 class ModeTrace:
     """What one level said of how a reply goes out: alone (`auto`) or by a person; `said` in words.
 
-    `name` says which network, team, area, template or rule. `share` (percent) and `lot` (from 0 up to 100) where the
-    mention drew for a share.
+    `name` says which network, team, area, incident, template or rule. `share` (percent) and `lot` (from 0 up to 100)
+    where the mention drew for a share.
     """
 
     level: Level
@@ -683,6 +703,7 @@ class ReplyPlan:
     rule: str = ""  # the rule that asked for it
     wording: str = ""  # which of the template's wordings it is: the same for everybody, whatever their name
     alone_until: datetime | None = None  # where `mode` is auto: later what it answers is too old
+    incident: int = 0  # the number of the incident whose approved answer it is; 0: it is none
 
 
 class Clock(StrEnum):
@@ -905,12 +926,34 @@ class VersionState(StrEnum):
     RETIRED = "retired"
 
 
+class Attached(StrEnum):
+    """How a mention came to an incident."""
+
+    RULE = "rule"
+    MEANING = "meaning"
+    HAND = "hand"
+    SPIKE = "spike"
+
+
+class NoticeKind(StrEnum):
+    NOTICE = "notice"  # what people need to know
+    CHEER = "cheer"  # what is only to please or to sell; held back while an incident says so
+
+
 class NoticeState(StrEnum):
     DRAFT = "draft"
     APPROVED = "approved"
     PUBLISHING = "publishing"  # somebody said so; from here the daemon goes on with it too
     PUBLISHED = "published"
     WITHDRAWN = "withdrawn"
+
+
+class LinkState(StrEnum):
+    """What came of fetching a link, best first."""
+
+    FINE = "fine"
+    DOUBTFUL = "doubtful"  # slow, leads elsewhere, or nobody could tell
+    BROKEN = "broken"  # whoever follows it does not get there
 
 
 class DeliveryState(StrEnum):
@@ -988,8 +1031,10 @@ NOTICE_MOVES: Mapping[NoticeState, frozenset[NoticeState]] = {
 
 INCIDENT_MOVES: Mapping[IncidentState, frozenset[IncidentState]] = {
     IncidentState.PROPOSED: frozenset({IncidentState.INVESTIGATING, IncidentState.DISMISSED}),
-    IncidentState.INVESTIGATING: frozenset({IncidentState.IDENTIFIED, IncidentState.FIXING, IncidentState.RESOLVED}),
-    IncidentState.IDENTIFIED: frozenset({IncidentState.FIXING, IncidentState.RESOLVED}),
+    IncidentState.INVESTIGATING: frozenset(
+        {IncidentState.IDENTIFIED, IncidentState.FIXING, IncidentState.RESOLVED, IncidentState.DISMISSED}
+    ),
+    IncidentState.IDENTIFIED: frozenset({IncidentState.FIXING, IncidentState.RESOLVED, IncidentState.DISMISSED}),
     IncidentState.FIXING: frozenset({IncidentState.RESOLVED}),
     IncidentState.RESOLVED: frozenset({IncidentState.FIXING, IncidentState.CLOSED}),  # FIXING: it came back
     IncidentState.CLOSED: frozenset(),

@@ -270,6 +270,28 @@ def _field(name: str, field: str, wanted: Asked) -> Condition:
     return Condition(name=name, wanted=wanted.text, test=test)
 
 
+def _on_duty(name: str, team: str, wanted: Comparison) -> Condition:
+    """How many of a team are there; where nobody is on record, nobody knows."""
+
+    def read(situation: Situation) -> float | None:
+        there = situation.teams.on_duty
+        return None if there is None else there.get(team, 0)
+
+    return _compares(read)(name, wanted)
+
+
+def _title(name: str, wanted: Sequence[str]) -> Condition:
+    phrases = Phrases(wanted)
+
+    def test(seen: Seen) -> tuple[bool, str]:
+        incident = seen.situation.incident
+        if incident is None:
+            return False, "unknown"
+        return bool(phrases.find(fold(incident.title))), shown(incident.title, 200)
+
+    return Condition(name=name, wanted=_either(wanted), test=test)
+
+
 def _terms(name: str, wanted: Iterable[str]) -> Condition:
     options = frozenset(map(bare_term, wanted))
 
@@ -389,6 +411,11 @@ _MAKERS: dict[str, Callable[..., Condition]] = {
     ),
     "author.unsolved_complaints": _compares(lambda s: s.author.unsolved_complaints),
     "author.bot_likeness": _bot_likeness,
+    "incident.active": _is(lambda s: bool(s.incidents)),
+    "incident.here": _is(lambda s: s.incident is not None and s.incident.state.active),
+    "incident.state": _one_of(lambda s: s.incident.state if s.incident else None),
+    "incident.number": _one_of(lambda s: s.incident.reference if s.incident else None),
+    "incident.title": _title,
     "terms": _terms,
     "author.complaints_last_30_days": _compares(lambda s: s.author.complaints_last_30_days),
     "customer.language": _one_of(lambda s: (s.customer.language or None) if s.customer else None),
@@ -398,7 +425,11 @@ _MAKERS: dict[str, Callable[..., Condition]] = {
 }
 
 # What is asked of each of several things by name, and what needs the policy's calendars.
-_EACH: dict[str, Callable[[str, str, Any], Condition]] = {"scores": _score, "customer.fields": _field}
+_EACH: dict[str, Callable[[str, str, Any], Condition]] = {
+    "scores": _score,
+    "customer.fields": _field,
+    "teams.on_duty": _on_duty,
+}
 _TIMES: dict[str, Callable[[str, Sequence[str], Hours], Condition]] = {
     "time.within": _open,
     "time.outside": _open,

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import jinja2
 
 from listener.types import AuthorView, CustomerView, Facts, Situation
 from policies.names import first_name, safe_handle, safe_name
-from policies.templates import compiled, parsed, quotes_case, render, variables_in
+from policies.templates import compiled, parsed, quotes_case, render, template_problem, variables_in
 
 # Where ("" or a network's name) → language → wordings.
 Wordings = Mapping[str, Mapping[str, Sequence[str]]]
@@ -65,8 +66,33 @@ class Templates:
         day; of several, by the mention's id. The same situation always gets the same one. Where that is too long for
         the network, the next that fits.
         """
+        return self._said_best(self._templates[name], situation, team=team, urgency=urgency, has_case=has_case)
+
+    def answer(
+        self,
+        answers: Mapping[str, Sequence[str]],
+        situation: Situation,
+        *,
+        team: str,
+        urgency: str,
+        has_case: bool,
+    ) -> Draft | None:
+        """As `draft`, of an incident's answers by language; what does not work as a template is left out."""
+        fit = {code: [text for text in texts if not template_problem(text)] for code, texts in answers.items()}
+        places = {"": {code: _compile(texts) for code, texts in fit.items()}}
+        return self._said_best(places, situation, team=team, urgency=urgency, has_case=has_case)
+
+    def _said_best(
+        self,
+        places: Mapping[str, Mapping[str, Sequence[_Variant]]],
+        situation: Situation,
+        *,
+        team: str,
+        urgency: str,
+        has_case: bool,
+    ) -> Draft | None:
         has_case = has_case and bool(situation.case.reference)
-        chosen = self._wordings(name, situation.network, situation.understanding.language, has_case)
+        chosen = self._wordings(places, situation.network, situation.understanding.language, has_case)
         if chosen is None:
             return None
         language, variants = chosen
@@ -87,8 +113,9 @@ class Templates:
             first = first or draft
         return first
 
-    def _wordings(self, name: str, network: str, spoken: str, has_case: bool) -> tuple[str, Sequence[_Variant]] | None:
-        places = self._templates[name]
+    def _wordings(
+        self, places: Mapping[str, Mapping[str, Sequence[_Variant]]], network: str, spoken: str, has_case: bool
+    ) -> tuple[str, Sequence[_Variant]] | None:
         for language in (spoken.split("-", maxsplit=1)[0].casefold(), self._language, "en"):
             for place in (network, ""):
                 fit = [v for v in places.get(place, {}).get(language, ()) if has_case or not v.needs_case]
@@ -151,13 +178,15 @@ def _in_turn(variants: Sequence[_Variant], situation: Situation) -> list[_Varian
 
 
 def _compile(sources: Sequence[str]) -> tuple[_Variant, ...]:
-    return tuple(
-        _Variant(
-            key=hashlib.sha256(source.encode("utf-8")).hexdigest()[:12],
-            template=compiled(source),
-            needs_case=quotes_case(source),
-            signs="brand.signature" in variables_in(parsed(source)),
-            reads=frozenset(path.partition(".")[0] for path in variables_in(parsed(source))),
-        )
-        for source in sources
+    return tuple(map(_variant, sources))
+
+
+@lru_cache(maxsize=2048)  # an incident's answers come anew with each situation
+def _variant(source: str) -> _Variant:
+    return _Variant(
+        key=hashlib.sha256(source.encode("utf-8")).hexdigest()[:12],
+        template=compiled(source),
+        needs_case=quotes_case(source),
+        signs="brand.signature" in variables_in(parsed(source)),
+        reads=frozenset(path.partition(".")[0] for path in variables_in(parsed(source))),
     )

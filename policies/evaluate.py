@@ -12,12 +12,12 @@ unless the file says `routed` of that very one.
 Which team, where no rule names one or the team is full: `routing.py`. What comes first in a queue: `score.py`. Skills
 collect from every rule that matches and every area that it is about.
 
-How a reply goes out: `modes.py`.
+How a reply goes out: `modes.py`. What is said instead while an incident lasts: `incidents.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from listener.types import (
@@ -40,6 +40,7 @@ from policies.calendars import Hours
 from policies.colleagues import recognised
 from policies.conditions import Seen, compile_when
 from policies.drafts import Templates
+from policies.incidents import answers
 from policies.modes import Levels, verdict
 from policies.offers import Offers
 from policies.promises import Promises
@@ -299,6 +300,19 @@ class Rules:
     ) -> tuple[ReplyPlan | None, tuple[ModeTrace, ...]]:
         if said.reply is None or said.reply.is_silence:
             return None, ()
+        teams = [team for team in (situation.case.team, case.team if case else "") if team]
+        answer = self.answer(situation, team=case.team if case else "", urgency=urgency, has_case=case is not None)
+        if answer is not None and situation.incident is not None:
+            modes = self._levels.traces(
+                situation,
+                teams=teams,
+                template="",
+                rule="",
+                mode=None,
+                person=said.person,
+                incident=situation.incident.reference,
+            )
+            return replace(answer, mode=_strictest(modes), rule=said.reply_rule), modes
         draft = self._templates.draft(
             said.reply.template,
             situation,
@@ -310,7 +324,7 @@ class Rules:
             return None, ()
         modes = self._levels.traces(
             situation,
-            teams=[team for team in (situation.case.team, case.team if case else "") if team],
+            teams=teams,
             template=said.reply.template,
             rule=said.reply_rule,
             mode=said.mode,
@@ -320,10 +334,33 @@ class Rules:
             template=said.reply.template,
             text=draft.text,
             language=draft.language,
-            mode=Mode.AUTO if all(trace.mode is Mode.AUTO for trace in modes) else Mode.MANUAL,
+            mode=_strictest(modes),
             length=draft.length,
             limit=situation.facts.limit,
             rule=said.reply_rule,
             wording=draft.wording,
         )
         return plan, modes
+
+    def answer(self, situation: Situation, *, team: str, urgency: Urgency, has_case: bool) -> ReplyPlan | None:
+        """The approved answer of the incident that the mention belongs to, for a person to see; None: there is none."""
+        incident = situation.incident
+        if incident is None or not answers(incident, situation.understanding):
+            return None
+        draft = self._templates.answer(incident.answers, situation, team=team, urgency=urgency.value, has_case=has_case)
+        if draft is None:
+            return None
+        return ReplyPlan(
+            template=f"incident {incident.reference}",
+            text=draft.text,
+            language=draft.language,
+            mode=Mode.MANUAL,
+            length=draft.length,
+            limit=situation.facts.limit,
+            wording=draft.wording,
+            incident=incident.number,
+        )
+
+
+def _strictest(modes: Sequence[ModeTrace]) -> Mode:
+    return Mode.AUTO if all(trace.mode is Mode.AUTO for trace in modes) else Mode.MANUAL

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
-from listener.types import Intent, LinkCode, PostKind, Sentiment, Signal, Speaker, Urgency, Visibility
+from listener.types import IncidentState, Intent, LinkCode, PostKind, Sentiment, Signal, Speaker, Urgency, Visibility
 from policies import amounts
 from policies.templates import template_problem
 from policies.words import phrase_pattern, shown
@@ -152,4 +152,8 @@ Speakers = Annotated[tuple[Speaker, ...], _ONE, BeforeValidator(listed, json_sch
 LinkCodes = Annotated[
     tuple[LinkCode, ...], _ONE, BeforeValidator(listed, json_schema_input_type=LinkCode | list[LinkCode])
 ]
+IncidentStates = Annotated[
+    tuple[IncidentState, ...], _ONE, BeforeValidator(listed, json_schema_input_type=IncidentState | list[IncidentState])
+]
+OnDuty = Annotated[dict[Reference, Number], Field(min_length=1, max_length=50)]
 Scores = Annotated[dict[Word, Number], Field(min_length=1, max_length=50)]

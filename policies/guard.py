@@ -13,6 +13,7 @@ of the trace.
     colleague_answered    what a colleague answered from an account of their own      holds
     stranger              who is in a case and not known to be its person             holds
     paused, over_budget   somebody stopped everything; the money is spent             holds
+    incident              something hits many, and this is not its approved answer    holds
     per_author_per_day, per_thread, per_rule_per_day, per_hour, per_day               holds
     duplicate             the same wording to many people within a day                holds
     automatic_once        a second automatic reply to one author within a day         holds
@@ -23,7 +24,8 @@ of the trace.
     risk                  words of danger; also calls a team in, urgency critical     holds
     length                longer than the network takes                               holds
     personal_data         data that must not stand in public                          holds
-    tone                  guidelines that say `hold: true`                            holds
+    tone                  guidelines that say `hold: true`, and what an incident says
+                          is not to be said                                           holds
 
 What was deleted or edited meanwhile never comes here: an edited post is read again first, and what is about to be sent
 is looked up once more (`listener/flow/act.py`).
@@ -42,6 +44,7 @@ from listener.types import (
     Facts,
     GuardTrace,
     IncidentRules,
+    IncidentView,
     Item,
     Level,
     Mode,
@@ -60,13 +63,16 @@ from policies.conditions import said_in
 from policies.drafts import addressed_length
 from policies.evaluate import Rules
 from policies.guidelines import Guidelines
+from policies.incidents import avoidable, not_to_be_said
 from policies.modes import shares_in
+from policies.personal import personal_data
 from policies.promises import Promises
 from policies.risks import Risk, RiskWords
 from policies.schema import PolicyFile, Rule
 from policies.score import longest_overtaking, total
 from policies.shares import Share
 from policies.stops import Case, Stop
+from policies.templates import template_problem
 
 
 class Guarded:
@@ -194,14 +200,32 @@ class Guarded:
         understanding: Understanding | None,
         name: str,
         visibility: Visibility = Visibility.PUBLIC,
+        incidents: Sequence[IncidentView] = (),
     ) -> tuple[str, ...]:
         """Which guidelines a reply does not keep, one sentence each. They advise; they forbid nothing.
 
         `language`: the reply's. `understanding`: what it answers, None where nobody knows. `name`: the author's, as
-        the network shows it.
+        the network shows it. `incidents`: those that last.
         """
         found = self._guidelines.broken(text, language, understanding, name=name, visibility=visibility)
-        return tuple(f"{one.sentence[0].upper()}{one.sentence[1:]}." for one in found)
+        told = [*(one.sentence for one in found), *not_to_be_said(text, incidents)]
+        return tuple(f"{sentence[0].upper()}{sentence[1:]}." for sentence in told)
+
+    def answer(self, situation: Situation) -> ReplyPlan | None:
+        """The approved answer of the incident that the mention belongs to, for a person to see; None: there is none."""
+        case = situation.case
+        return self._rules.answer(situation, team=case.team, urgency=case.urgency, has_case=case.exists)
+
+    def check_answer(self, text: str) -> tuple[str, ...]:
+        """Why a text cannot be an incident's answer, one sentence each; empty when it can."""
+        if problem := template_problem(text):
+            return (f"{problem[0].upper()}{problem[1:]}.",)
+        kinds = personal_data(text, self.file.brand.contacts)
+        return (f"This answer holds {' and '.join(kinds)}; take that out.",) if kinds else ()
+
+    def check_avoided(self, phrase: str) -> str:
+        """Why a phrase cannot be looked for in replies, in a sentence; "" where it can."""
+        return avoidable(phrase)
 
     @property
     def promises(self) -> Promises:
@@ -238,7 +262,8 @@ class Guarded:
             name=situation.author.display_name,
             visibility=situation.visibility,
         )
-        return tuple(one.sentence for one in found if one.hold)
+        held = tuple(one.sentence for one in found if one.hold)
+        return (*held, *not_to_be_said(reply.text, situation.incidents))
 
     def _contacts(self, case: CaseView | None) -> tuple[str, ...]:
         own = self._rules.file.brand.contacts
@@ -308,6 +333,7 @@ _GUARDS: tuple[tuple[str, Callable[[Case], Stop]], ...] = (
     ("stranger", stops.stranger),
     ("paused", stops.paused),
     ("over_budget", stops.over_budget),
+    ("incident", stops.incident),
     ("per_author_per_day", stops.per_author_per_day),
     ("per_thread", stops.per_thread),
     ("per_rule_per_day", stops.per_rule_per_day),

@@ -58,6 +58,7 @@ class Levels:
         self._modes = modes
         self._overrides = overrides
         self._networks = {name for name, network in file.networks.items() if network.mode}
+        self._of_incidents = file.incidents.mode
         self._zone = zone
         self._said: dict[_Key, Mode | Share] = {
             (level, name): each.mode
@@ -85,10 +86,12 @@ class Levels:
         rule: str,
         mode: Mode | Share | None,
         person: str,
+        incident: str = "",
     ) -> tuple[ModeTrace, ...]:
         """What each level that says anything says of this reply. `teams`: whose its case is, and whose it becomes.
 
         `mode`: what `rule`, which asked for the reply, says; `person`: the rule that wants a person to look, or "".
+        `incident`: the one whose answer it is, "" where `template` is; then `template` and `mode` are nobody's.
         """
         network = situation.network
         found = [self._trace(self._who_says(network), self.mode_on(network), situation)]
@@ -98,6 +101,8 @@ class Levels:
         for key in (*of_teams, named, (Level.TEMPLATE, template)):
             if key and (own := self._said.get(key)):
                 found.append(self._trace(key, own, situation))
+        if incident:
+            found.append(self._trace((Level.INCIDENT, incident), self._of_incidents, situation))
         if mode:
             found.append(self._trace((Level.RULE, rule), mode, situation))
         if person:

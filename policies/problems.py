@@ -213,6 +213,9 @@ def _named_in(when: object, location: Location) -> Iterator[tuple[Location, str,
         for number, name in enumerate(_several(when.get(key))):
             if isinstance(name, str):
                 yield (*location, key, number), kind, name.strip()
+    on_duty = when.get("teams.on_duty")
+    for name in on_duty if isinstance(on_duty, dict) else ():
+        yield (*location, "teams.on_duty", name), "team", name.strip()
     scores = when.get("scores")
     for name in scores if isinstance(scores, dict) else ():
         yield (*location, "scores", name), "label or area", name.strip()

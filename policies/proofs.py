@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from listener.types import Intent, LinkCode, PostKind, Speaker, Visibility
+from listener.types import IncidentState, Intent, LinkCode, PostKind, Speaker, Visibility
 from policies.amounts import Comparison, number_comparison
 from policies.bots import NEW_DAYS
 from policies.calendars import weekdays
@@ -83,6 +83,8 @@ def lines_of(when: When) -> dict[str, Formula]:
             found[key] = Both(parts=tuple(Line(key="text.contains", value=_phrases([each])) for each in value))
         elif key == "time.outside":
             found[key] = Line(key="time.within", value=frozenset(value), holds=False)
+        elif key == "incident.here":
+            found[key] = Line(key="incident.state", value=_LASTING, holds=value)
         elif key == "author.new":
             found[key] = Line(key="author.account_age_days", value=_NEW if value else _NOT_NEW)
         else:
@@ -244,7 +246,8 @@ def cost(lines: Iterable[Line]) -> int:
 
 _INTENTS = _words(Intent)
 _FLAGS = frozenset({"has_media", "author.bot", "customer.known", "thread.is_reply_to_us", "case.exists"})
-_FLAGS |= {"thread.answered_by_colleague"}
+_FLAGS |= {"thread.answered_by_colleague", "incident.active"}
+_LASTING = frozenset(state.value for state in IncidentState if state.active)
 _MAYBE = frozenset({"author.verified"})  # yes, no, or unknown, which is neither
 _NEW, _NOT_NEW = number_comparison(f"< {NEW_DAYS}"), number_comparison(f">= {NEW_DAYS}")
 _ONE_OF: Mapping[str, frozenset[Any]] = {  # the value is one of those written; where it always has one, all there are
@@ -261,6 +264,8 @@ _ONE_OF: Mapping[str, frozenset[Any]] = {  # the value is one of those written; 
     "time.weekday": frozenset(range(7)),
     "thread.last_speaker": _words(Speaker),
     "code": _words(LinkCode),
+    "incident.state": frozenset(),
+    "incident.number": frozenset(),
 }
 _SOME_OF = frozenset(
     {"intents", "signals", "areas", "customer.tags", "terms", "time.within", "time.holiday"}

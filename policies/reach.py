@@ -56,7 +56,7 @@ _SPLIT = {"has_media", "author.bot", "customer.known", "thread.is_reply_to_us", 
 _SPLIT |= {"age", "author.mentions_last_7_days", "thread.our_replies", "thread.last_speaker", "code"}
 _SPLIT |= {"author.unsolved_complaints", "thread.answered_by_colleague"}  # always the one or the other
 _SPLIT |= {"author.bot_likeness", "author.complaints_last_30_days"}
-_SPLIT |= {"time.within", "time.weekday"}
+_SPLIT |= {"time.within", "time.weekday", "incident.active"}
 
 FactsOf = Callable[[str], Facts | None]
 

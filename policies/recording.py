@@ -74,6 +74,13 @@ _KEPT = frozenset(
         "case.team",
         "case.urgency",
         "customer.known",
+        "incident.here",
+        "incident.number",
+        "incident.title",
+        "incident.state",
+        "incident.answers",
+        "incident.avoid",
+        "incident.holds_replies",
     ]
 )
 _IN_WORDS = (
@@ -91,6 +98,8 @@ _MADE_OF: dict[str, tuple[str, ...]] = {
     "author.bot_likeness": ("author.account_age_days", "author.followers"),
 }
 _NAMES = ("author.handle", "author.display_name", "customer.name", "customer.reference")
+# Digests of the policy's own words, and what we say ourselves.
+_OUR_WORDS = ("sends.by_wording_last_day", "incident.answers", "incident.title", "incident.avoid")
 _FIRST = ["text", "content_warning", "network", "source", "kind", "visibility", "language", "intents", "sentiment"]
 
 
@@ -133,7 +142,7 @@ def record(
     kinds += tuple(
         f"{kind} in `{key}`"
         for key, value in [*mention.items(), *expect.items()]
-        if key not in ("text", "content_warning", "sends.by_wording_last_day")  # digests of the policy's own words
+        if key not in ("text", "content_warning", *_OUR_WORDS)
         for kind in still_personal("\n".join(_strings(value)))
     )
     if kinds:
@@ -211,6 +220,10 @@ def _kept(policy: Guarded, facts: Mapping[str, Any]) -> Iterator[tuple[str, Any]
             if limited:
                 yield key, limited
             continue
+        if key == "teams.on_duty":
+            if value is not None and key in asked:
+                yield key, {name: value.get(name, 0) for name in sorted(asked[key])}
+            continue
         words = asked.get(key)
         compared = words is not None and isinstance(value, bool | int | float)  # 0 is not what nobody knows
         if not value and not compared and not (key == "thread.is_reply_to_us" and facts.get("kind") == "reply"):
@@ -247,6 +260,7 @@ def _asked(policy: Guarded) -> dict[str, frozenset[str]]:
             else:
                 words = found.setdefault(field.alias or name, set())
                 words |= {str(each).casefold() for each in value} if isinstance(value, tuple) else set()
+                words |= {*value} if name == "teams_on_duty" else set()
 
     for rule in policy.file.rules:
         look(rule.when)
@@ -280,12 +294,10 @@ def _written(data: Mapping[str, Any]) -> Iterator[str]:
 
 def _value(value: Any) -> str:
     if isinstance(value, Mapping):
-        entries = (f"{json.dumps(str(key), ensure_ascii=False)}: {_scalar(each)}" for key, each in value.items())
+        entries = (f"{json.dumps(str(key), ensure_ascii=False)}: {_value(each)}" for key, each in value.items())
         return f"{{{', '.join(entries)}}}"
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_scalar, value))}]"
-    if isinstance(value, Mapping):
-        return f"{{{', '.join(f'{_scalar(key)}: {_scalar(each)}' for key, each in value.items())}}}"
     return _scalar(value)
 
 

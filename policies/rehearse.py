@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -24,6 +25,7 @@ from policies.words import shown, suggestion
 
 Read = Callable[[Sequence[str]], Sequence[Understanding]]
 FactsOf = Callable[[str], Facts | None]
+_INCIDENT = re.compile(r"incident I[0-9]+")  # what an incident's answer is called where a template's name may stand
 _NO_TESTS = "a file of tests is a mapping with a list under `tests:`; see docs/policies.md"
 
 
@@ -143,7 +145,7 @@ def _unknown(expect: Expected, policy: Guarded) -> Iterator[tuple[str, str]]:
     for key, names in known.items():
         wanted = getattr(expect, key)
         for name in (wanted,) if isinstance(wanted, str) else wanted or ():
-            if name != NONE and name not in names:
+            if name != NONE and name not in names and not (key == "reply" and _INCIDENT.fullmatch(name)):
                 words = {"escalate": "team", "reply": "template", "alert": "target of an alert", "kept_by": "level"}
                 what = words.get(key, key)
                 yield key, f"there is no {what} `{shown(name)}`{suggestion(name, names)}"

@@ -33,6 +33,9 @@ READS: dict[str, Callable[[Situation], Hashable]] = {
     "thread.is_reply_to_us": lambda s: s.thread.is_reply_to_us,
     "thread.our_replies": lambda s: s.thread.our_replies,
     "case.exists": lambda s: s.case.exists,
+    "incident.active": lambda s: bool(s.incidents),
+    "incident.here": lambda s: s.incident is not None and s.incident.state.active,
+    "incident.state": lambda s: s.incident.state if s.incident else None,
 }
 _MOST = 1_000  # values remembered for one condition, and traces for one rule
 _UNKNOWN = RuleTrace(rule="", outcome=RuleOutcome.NOT_REACHED)

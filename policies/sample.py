@@ -217,7 +217,9 @@ class Expected(_Block):
     """What the policy must make of it; what is left out may be anything."""
 
     rule: Words | None = Key(default=None, description="These rules match; `none`: no rule does.")
-    reply: Reference | None = Key(default=None, description="The template, or `none` for no reply.")
+    reply: Reference | None = Key(
+        default=None, description="The template, `incident I1` for that incident's answer, or `none` for no reply."
+    )
     mode: Mode | None = Key(default=None, description="Whether the reply would go out alone, guards included.")
     kept_by: Words | None = Key(
         default=None,

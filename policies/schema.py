@@ -21,6 +21,7 @@ from policies.fields import (
     NONE,
     Age,
     Example,
+    IncidentStates,
     Intents,
     Kinds,
     Language,
@@ -29,6 +30,7 @@ from policies.fields import (
     Name,
     NetworkName,
     Number,
+    OnDuty,
     Phrases,
     Raise,
     Reference,
@@ -193,6 +195,30 @@ class When(Block):
         default=None,
         alias="author.complaints_last_30_days",
         description="How many complaints they wrote in 30 days, this one included.",
+    )
+    incident_active: StrictBool | None = Field(
+        default=None, alias="incident.active", description="Whether something that hits many lasts now, wherever."
+    )
+    incident_here: StrictBool | None = Field(
+        default=None, alias="incident.here", description="Whether it belongs to an incident that lasts."
+    )
+    incident_state: IncidentStates | None = Field(
+        default=None,
+        alias="incident.state",
+        description="How far the incident is that it belongs to; resolved and closed are over.",
+    )
+    incident_number: Words | None = Field(
+        default=None, alias="incident.number", description="Which incident it belongs to, like I3."
+    )
+    incident_title: Phrases | None = Field(
+        default=None,
+        alias="incident.title",
+        description="One of these words or phrases is in the title of the incident that it belongs to.",
+    )
+    teams_on_duty: OnDuty | None = Field(
+        default=None,
+        alias="teams.on_duty",
+        description='How many of these teams are on duty now, like `{technical: ">= 1"}`.',
     )
     terms: Words | None = Field(
         default=None, description="One of these terms of our queries found it: a word, a phrase, #tag or @handle."

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from listener.types import Answerable, PostKind, ReplyPlan, Situation
 from policies.amounts import spoken
 from policies.colleagues import is_colleague, who_answered
+from policies.incidents import holding
 from policies.optouts import asks_to_be_left_alone, may_ask_to_be_left_alone
 from policies.risks import Risk
 from policies.schema_guard import Guard
@@ -120,6 +121,15 @@ def over_budget(about: Case) -> Stop:
     return ("holds", about.situation.broke) if about.situation.broke else None
 
 
+def incident(about: Case) -> Stop:
+    """Something hits many, and what is said meanwhile is its own answer, or a person's."""
+    found = holding(about.situation.incidents, but=about.reply.incident if about.reply else 0)
+    if not found:
+        return None
+    named = " and ".join(each.reference for each in found)
+    return "holds", f"{named} last{'s' if len(found) == 1 else ''}, and meanwhile nothing but its answer goes out alone"
+
+
 # --- how often -------------------------------------------------------------------------------------------------------
 
 
@@ -168,9 +178,10 @@ def duplicate(about: Case) -> Stop:
     )
     if told < cap:
         return None
+    number = about.reply.incident
+    more = f"give I{number} more answers" if number else f"give the template `{about.reply.template}` more wordings"
     return "holds", (
-        f"{told} others were told the same on {about.situation.network} within a day, and {cap} is the limit; "
-        f"give the template `{about.reply.template}` more wordings"
+        f"{told} others were told the same on {about.situation.network} within a day, and {cap} is the limit; {more}"
     )
 
 

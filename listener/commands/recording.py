@@ -173,6 +173,12 @@ def _stored(app: App, typed: str) -> tuple[dict[str, Any], dict[str, Any], list[
 
 def _seen(saw: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """Views as dotted names, without what is as it would be anyway."""
+    if saw.get("incidents") and not saw.get("incident"):
+        yield "incident.here", False
+        saw = {
+            **saw,
+            "incident": next((each for each in saw["incidents"] if each["holds_replies"]), saw["incidents"][0]),
+        }
     for view, values in saw.items():
         if not isinstance(values, Mapping) or (view == "case" and not values.get("exists")):
             continue

@@ -42,6 +42,7 @@ ES = Words(
         "readings": "Lo que un programa leyó en ello",
         "answers": "Lo que le respondimos",
         "cases": "Sus casos",
+        "incidents": "Incidencias que le afectaron",
         "log": "Qué se hizo con su ficha y cuándo se miró",
     },
     columns={
@@ -112,6 +113,8 @@ ES = Words(
         "opened_at": "abierto",
         "first_response_at": "primera respuesta",
         "resolved_at": "resuelto",
+        "began_at": "desde",
+        "ended_at": "hasta",
         "action": "qué",
     },
 )
@@ -138,6 +141,7 @@ EN = Words(
         "readings": "What a program read in it",
         "answers": "What we answered",
         "cases": "Your cases",
+        "incidents": "Incidents that affected you",
         "log": "What was done with your record, and when it was looked at",
     },
     columns={name: name.replace("_", " ") for name in ES.columns},

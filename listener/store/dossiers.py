@@ -32,6 +32,7 @@ LEFT_OUT = {  # tables with rows about a person that are not handed over, and wh
     "case_mentions": "told with the posts",
     "case_events": "notes of work on a case may repeat what others wrote",
     "case_steps": "when our own people are reminded",
+    "incident_mentions": "which posts were counted together is our own work on what hit many",
     "corrections": "labels that teach the model; what is read in a post is told with it",
     "alerts": "messages among our own people",
     "article_quotes": "which case an article was drafted from; the article holds what solves a problem, not who had it",
@@ -120,6 +121,14 @@ def _cases(person: Person) -> Select[Any]:
     return select(*(t.cases.c[name] for name in names)).where(t.cases.c.id.in_(person.cases)).order_by(t.cases.c.id)
 
 
+def _incidents(person: Person) -> Select[Any]:
+    """What hit them, as far as they stand on a list of those whom it hit."""
+    listed, incidents = t.incident_customers, t.incidents.c
+    told = [incidents.title, incidents.began_at, incidents.ended_at, listed.c.added_at]
+    query = select(*told).select_from(listed.join(t.incidents, incidents.id == listed.c.incident_id))
+    return query.where(listed.c.customer_id.in_(person.customers)).order_by(listed.c.id)
+
+
 def _log(person: Person) -> Select[Any]:
     """What was done to the record, and each look at it; not by whom, for that is about our people."""
     columns = t.audit.c
@@ -142,9 +151,10 @@ KINDS = {
     "readings": _readings,
     "answers": _answers,
     "cases": _cases,
+    "incidents": _incidents,
     "log": _log,
 }
 TABLES = {  # which tables the kinds above are made of
     "customers", "contact_points", "consents", "customer_notes", "contracts", "products", "payments", "crm_records",
-    "accounts", "mentions", "understandings", "drafts", "attachments", "cases",
+    "accounts", "mentions", "understandings", "drafts", "attachments", "cases", "incident_customers",
 }  # fmt: skip

@@ -96,6 +96,8 @@ def empty(tx: Transaction, mention_ids: Sequence[int], *, reason: str, now: date
     tx.execute(delete(t.understandings).where(t.understandings.c.mention_id.in_(mention_ids)))
     tx.execute(delete(t.corrections).where(t.corrections.c.mention_id.in_(mention_ids)))
     erase_drafts(tx, *mention_ids)
+    told = {"why": "", "score": None}  # that it was of an incident stays; what was read in it does not
+    tx.execute(update(t.incident_mentions).where(t.incident_mentions.c.mention_id.in_(mention_ids)).values(told))
     for row in tx.execute(select(t.decisions).where(t.decisions.c.mention_id.in_(mention_ids))).all():
         emptied = {"trace": _skeleton(row.trace), "saw": None, "fingerprint": None}
         tx.execute(update(t.decisions).where(t.decisions.c.id == row.id).values(**emptied))

@@ -29,6 +29,7 @@ GOES = (
     "payments.customer_id",
     "holds.customer_id",
     "cases.customer_id",
+    "incident_customers.customer_id",
 )
 STAYS: Mapping[str, str] = {
     "crm_records.customer_id": "a CRM's own record goes on meaning that very record here",

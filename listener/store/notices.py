@@ -19,7 +19,7 @@ from listener.errors import AlreadyDone, Mistake, NotFound
 from listener.store import Transaction, attachments, audit, switch, users
 from listener.store import tables as t
 from listener.store.attachments import Image, NewImage
-from listener.types import DELIVERY_MOVES, NOTICE_MOVES, DeliveryState, NoticeState, Posted
+from listener.types import DELIVERY_MOVES, NOTICE_MOVES, DeliveryState, NoticeKind, NoticeState, Posted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,11 @@ class Delivery:
 
 @dataclass(frozen=True, kw_only=True)
 class Notice:
-    """One message to everybody, with what goes where."""
+    """One message to everybody, with what goes where.
+
+    `digest`: of what was approved. `due_at`: when it goes out by itself, said by the clocks of `time_zone`; what has
+    not begun to go out by `late_after` waits for a person. `held`: why it did not go out when it was due.
+    """
 
     id: int
     title: str
@@ -67,6 +71,13 @@ class Notice:
     published_by: str | None
     publishing_since: datetime | None
     published_at: datetime | None
+    kind: NoticeKind
+    incident_id: int | None
+    digest: str | None
+    due_at: datetime | None
+    time_zone: str | None
+    late_after: datetime | None
+    held: str | None
     images: tuple[Image, ...]
     deliveries: tuple[Delivery, ...]
 
@@ -91,11 +102,14 @@ def draft(
     title: str,
     variants: Sequence[Variant],
     images: Sequence[NewImage] = (),
+    kind: NoticeKind = NoticeKind.NOTICE,
+    incident_id: int | None = None,
     by: str,
     now: datetime,
 ) -> Notice:
-    """Writes a notice down; nothing goes out before somebody approves it."""
-    values = {"title": title, "state": NoticeState.DRAFT.value, "written_by": by, "written_at": now}
+    """Writes a notice down, perhaps about an incident; nothing goes out before somebody approves it."""
+    values: dict[str, Any] = {"title": title, "state": NoticeState.DRAFT.value, "written_by": by, "written_at": now}
+    values |= {"kind": kind.value, "incident_id": incident_id}
     notice_id = tx.execute(insert(t.notices).values(**values).returning(t.notices.c.id)).scalar_one()
     for variant in variants:
         tx.execute(
@@ -363,11 +377,12 @@ def _outcome(tx: Transaction, delivery: Delivery, to: DeliveryState, now: dateti
 
 def _notice(tx: Transaction, row: Row[Any]) -> Notice:
     query = _deliveries().where(t.deliveries.c.notice_id == row.id).order_by(t.deliveries.c.id)
-    elsewhere = ("state", "deliveries", "images")
+    elsewhere = ("state", "kind", "deliveries", "images")
     same = {name: getattr(row, name) for name in Notice.__dataclass_fields__ if name not in elsewhere}
     return Notice(
         **same,
         state=NoticeState(row.state),
+        kind=NoticeKind(row.kind),
         images=attachments.of_notice(tx, row.id),
         deliveries=tuple(_delivery(each) for each in tx.execute(query)),
     )

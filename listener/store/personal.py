@@ -250,6 +250,18 @@ HELD: dict[str, Held] = {
         clear=("state", "area", "intent", "place", "network", "labels", "causes", "decided_by"),
     ),
     "spike_mentions": Held(whose=of_mention(t.spike_mentions), gone=True),
+    # --- what hits many ---
+    "incidents": Held(
+        words=("title", "affected", "meaning", "say", "avoid"), clear=("state", "opened_by", "owner")
+    ),
+    "incident_events": Held(words=("text", "detail"), clear=("by", "kind", "state")),
+    "incident_mentions": Held(
+        words=("why",),
+        clear=("how", "by", "undone_by"),
+        whose=of_mention(t.incident_mentions),
+        emptied={"why": ""},
+    ),
+    "incident_customers": Held(whose=of_customer(t.incident_customers), gone=True),
     # --- what is known ---
     "articles": Held(clear=("looked_by", "doubt", "doubted_by")),
     "article_versions": Held(
@@ -265,7 +277,11 @@ HELD: dict[str, Held] = {
     "shelf_changes": Held(clear=("name",)),
     "draft_articles": Held(clear=("language", "by")),
     # --- marketing ---
-    "notices": Held(words=("title",), clear=("state", "written_by", "approved_by", "published_by")),
+    "notices": Held(
+        words=("title",),
+        clear=("state", "written_by", "approved_by", "published_by", "kind", "digest", "time_zone", "held"),
+    ),
+    "notice_links": Held(words=("url", "detail"), clear=("state",)),
     "deliveries": Held(
         words=("text",),
         clear=("account", "network", "language", "send_key", "state", "posted_id", "posted_url", "reason"),

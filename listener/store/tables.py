@@ -778,6 +778,85 @@ case_steps = Table(
     Column("done_at", Moment),
 )
 
+# --- what hits many ------------------------------------------------------------------------------------------------
+
+incidents = Table(  # what its events say: store/incident_checks.py
+    "incidents",
+    metadata,
+    key(),
+    Column("title", Text, nullable=False),
+    Column("state", String(20), nullable=False, index=True),
+    Column("opened_by", String(100), nullable=False),
+    Column("opened_at", Moment, nullable=False),
+    Column("began_at", Moment, nullable=False),  # what was posted before is not of it
+    Column("ended_at", Moment),  # since when it no longer hits anybody; what was posted later is not of it
+    Column("owner", String(100)),
+    ref("cases", nullable=True),  # its own, whose parts the cases of those are whom it hits; null: none yet
+    Column("affected", JSON, nullable=False),  # whom it hits, as desk/incidents.py reads it
+    Column("meaning", Text, nullable=False, default=""),  # what people say who are hit, a sentence a line
+    Column("say", Text, nullable=False, default=""),  # for agents, in one line
+    Column("avoid", JSON, nullable=False, default=list),  # phrases that they leave unsaid
+    Column("holds_replies", Boolean, nullable=False, default=True),  # other automatic replies to whom it hits
+    Column("holds_cheer", Boolean, nullable=False, default=True),  # what marketing has scheduled in good spirits
+    Column("swept_to", BigKey),  # the last present mention that was looked at; null: all were
+    Column("revision", Integer, nullable=False, default=1),
+    Column("changed_at", Moment, nullable=False),
+)
+
+incident_events = Table(  # its time line
+    "incident_events",
+    metadata,
+    key(),
+    ref("incidents"),
+    Column("at", Moment, nullable=False),
+    Column("by", String(100), nullable=False),
+    Column("kind", String(30), nullable=False),
+    Column("state", String(20), nullable=False),  # the incident's, from then on
+    Column("text", Text, nullable=False, default=""),  # for ourselves
+    Column("detail", JSON, nullable=False),
+    Column("told_to", BigKey),  # the last of the incident's cases that was told of it; null: all were, or need not be
+)
+
+incident_mentions = Table(
+    "incident_mentions",
+    metadata,
+    key(),
+    ref("incidents", index=False),
+    ref("mentions"),
+    Column("how", String(10), nullable=False),  # rule, meaning, hand or spike
+    Column("why", Text, nullable=False),
+    Column("score", Float),  # how alike in meaning, -1 to 1; null: by something else
+    Column("at", Moment, nullable=False),
+    Column("by", String(100), nullable=False),
+    Column("joined_at", Moment),  # when its case was made a part of the incident's, or was seen not to be one
+    Column("undone_at", Moment),
+    Column("undone_by", String(100)),
+    Index(None, "incident_id", "id"),
+)
+Index(  # a mention is of one incident at most
+    "uq_incident_mentions_current",
+    incident_mentions.c.mention_id,
+    unique=True,
+    sqlite_where=incident_mentions.c.undone_at.is_(None),
+    postgresql_where=incident_mentions.c.undone_at.is_(None),
+)
+Index(
+    "ix_incident_mentions_to_join",
+    incident_mentions.c.incident_id,
+    sqlite_where=text("joined_at IS NULL AND undone_at IS NULL"),
+    postgresql_where=text("joined_at IS NULL AND undone_at IS NULL"),
+)
+
+incident_customers = Table(  # a list of those whom it hits, that somebody brought
+    "incident_customers",
+    metadata,
+    key(),
+    ref("incidents", index=False),
+    ref("customers"),
+    Column("added_at", Moment, nullable=False),
+    UniqueConstraint("incident_id", "customer_id"),
+)
+
 # --- how much is said ------------------------------------------------------------------------------------------------
 
 volumes = Table(  # how many people said something, by UTC day and what it is about; "" is any
@@ -796,6 +875,7 @@ spikes = Table(  # far more people than normal, all at once
     metadata,
     key(),
     Column("state", String(20), nullable=False),
+    ref("incidents", nullable=True),  # that it is of
     Column("area", String(100), nullable=False),  # where it shows most; "" is any
     Column("intent", String(100), nullable=False),
     Column("place", String(100), nullable=False),
@@ -951,6 +1031,25 @@ notices = Table(
     Column("published_by", String(100)),  # who said that it goes out
     Column("publishing_since", Moment),
     Column("published_at", Moment),  # when the last delivery was out
+    Column("kind", String(20), nullable=False, default="notice"),  # or "cheer"
+    Column("incident_id", BigKey, index=True),
+    Column("digest", String(64)),  # of what was approved
+    Column("due_at", Moment, index=True),  # when it is to go out by itself
+    Column("time_zone", String(64)),  # whose clocks that was said by
+    Column("late_after", Moment),  # what has not begun to go out by then waits for a person
+    Column("held", Text),  # why it did not go out when it was due
+)
+
+notice_links = Table(
+    "notice_links",
+    metadata,
+    key(),
+    ref("notices"),
+    Column("url", Text, nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("checked_at", Moment, nullable=False),
+    UniqueConstraint("notice_id", "url"),
 )
 
 deliveries = Table(

@@ -26,7 +26,7 @@ from typing import ClassVar, TypeVar
 import pytest
 from pydantic import BaseModel
 
-from listener.contract import Connector, Messages, Publishes, Rechecks, Replies, Streams
+from listener.contract import Connector, Deletes, Edits, Messages, Pins, Publishes, Rechecks, Replies, Streams
 from listener.errors import (
     AuthFailed,
     Mistake,
@@ -40,6 +40,7 @@ from listener.types import (
     Answerable,
     Attachment,
     Cursor,
+    EditRequest,
     Facts,
     MessageRequest,
     Page,
@@ -51,6 +52,9 @@ from listener.types import (
 from tests.listener.desk.picture_files import png
 
 Request = TypeVar("Request", ReplyRequest, PublishRequest)
+
+SAID = "Avería en Lleida.\nVolvemos a las 17:30 h: https://marca.example/corte"
+CORRECTED = "Avería en Lleida.\nVolvemos a las 18:30 h: https://marca.example/corte"
 
 CHECKLIST = (
     "paging",
@@ -841,6 +845,140 @@ class Conformance:
         world.heal()
         world.settle()
         assert (publishes.find_published(request, since) is not None) is there
+
+    # --- what becomes of a notice that is out ---
+
+    def test_what_can_be_done_to_a_post_of_ours_is_a_fact(self, connector: Connector) -> None:
+        facts = connector.facts
+        assert isinstance(connector, Edits) is (facts.edits is not None)
+        assert isinstance(connector, Deletes) is facts.deletes
+        assert isinstance(connector, Pins) is facts.pins
+
+    def test_a_correction_stands_in_the_notices_place(
+        self, world: World, connector: Connector, publishes: Publishes
+    ) -> None:
+        edits, out = self.editing(connector), self.notice(publishes)
+        assert connector.facts.edits is not None
+        assert connector.facts.edits(SAID, CORRECTED) == ""
+        request = EditRequest(external_id=out, text=CORRECTED, language="es")
+        assert not edits.is_edited(request)
+        for _ in range(2):  # said again it does no harm
+            edits.edit(request)
+            (ours,) = world.ours()
+            assert (ours.external_id, ours.text) == (out, CORRECTED)
+            assert edits.is_edited(request)
+        assert not edits.is_edited(replace(request, text=SAID))
+        assert not edits.is_edited(replace(request, text=CORRECTED.replace("18:30", "1830"))), "another time is no twin"
+        edits.edit(replace(request, text=SAID))
+        assert world.ours()[0].text == SAID
+
+    def test_a_deleted_notice_is_gone_however_often(
+        self, world: World, connector: Connector, publishes: Publishes
+    ) -> None:
+        deletes, out = self.deleting(connector), self.notice(publishes)
+        assert not deletes.is_deleted(out)
+        deletes.delete(out)
+        assert world.ours() == []
+        deletes.delete(out)
+        assert deletes.is_deleted(out)
+        if isinstance(connector, Edits):
+            request = EditRequest(external_id=out, text=CORRECTED, language="es")
+            assert not connector.is_edited(request)
+            with pytest.raises(Rejected) as caught:
+                connector.edit(request)
+            self.check_message(world, caught.value)
+        if isinstance(connector, Pins):
+            assert not connector.is_pinned(out)
+            connector.unpin(out)
+            with pytest.raises(Rejected) as caught:
+                connector.pin(out)
+            self.check_message(world, caught.value)
+        assert world.ours() == []
+
+    def test_a_notice_is_pinned_and_taken_down_again(self, connector: Connector, publishes: Publishes) -> None:
+        pins, out = self.pinning(connector), self.notice(publishes)
+        assert not pins.is_pinned(out)
+        pins.unpin(out)
+        for _ in range(2):
+            pins.pin(out)
+            assert pins.is_pinned(out)
+        for _ in range(2):
+            pins.unpin(out)
+            assert not pins.is_pinned(out)
+
+    @pytest.mark.parametrize("what", ["edit", "delete", "pin", "unpin"])
+    @pytest.mark.parametrize(
+        ("fault", "error", "done"),
+        [
+            (Fault.LOST_AFTER, OutcomeUnknown, True),
+            (Fault.LOST_BEFORE, OutcomeUnknown, False),
+            (Fault.RATE_LIMITED, RateLimited, False),
+            (Fault.AUTH_FAILED, AuthFailed, False),
+            (Fault.REJECTED, Rejected, False),
+        ],
+    )
+    def test_an_amendment_that_fails_is_looked_for(
+        self,
+        world: World,
+        connector: Connector,
+        publishes: Publishes,
+        what: str,
+        fault: Fault,
+        error: type[NetworkError],
+        done: bool,
+    ) -> None:
+        do, is_done = self.amendment(connector, what, self.notice(publishes))
+        assert not is_done()
+        world.fail(fault, writes=True)
+        with pytest.raises(error) as caught:
+            do()
+        self.check_message(world, caught.value)
+        world.heal()
+        world.settle()
+        assert is_done() is done
+        do()
+        assert is_done()
+
+    @pytest.mark.parametrize("what", ["edit", "delete", "pin", "unpin"])
+    def test_not_being_able_to_look_is_no_answer(
+        self, world: World, connector: Connector, publishes: Publishes, what: str
+    ) -> None:
+        _, is_done = self.amendment(connector, what, self.notice(publishes))
+        world.fail(Fault.UNAVAILABLE, times=50)
+        with pytest.raises((Unavailable, OutcomeUnknown)):
+            is_done()
+
+    def editing(self, connector: Connector) -> Edits:
+        if not isinstance(connector, Edits):
+            pytest.skip("no post of ours can be changed here")
+        return connector
+
+    def deleting(self, connector: Connector) -> Deletes:
+        if not isinstance(connector, Deletes):
+            pytest.skip("no post of ours can be taken back here")
+        return connector
+
+    def pinning(self, connector: Connector) -> Pins:
+        if not isinstance(connector, Pins):
+            pytest.skip("no post of ours can be pinned here")
+        return connector
+
+    def notice(self, publishes: Publishes) -> str:
+        return publishes.publish(PublishRequest(key="notice-1", text=SAID, language="es")).external_id
+
+    def amendment(self, connector: Connector, what: str, out: str) -> tuple[Callable[[], object], Callable[[], bool]]:
+        """How it is asked for, and whether it took effect."""
+        if what == "edit":
+            edits, request = self.editing(connector), EditRequest(external_id=out, text=CORRECTED, language="es")
+            return lambda: edits.edit(request), lambda: edits.is_edited(request)
+        if what == "delete":
+            deletes = self.deleting(connector)
+            return lambda: deletes.delete(out), lambda: deletes.is_deleted(out)
+        pins = self.pinning(connector)
+        if what == "pin":
+            return lambda: pins.pin(out), lambda: pins.is_pinned(out)
+        pins.pin(out)
+        return lambda: pins.unpin(out), lambda: not pins.is_pinned(out)
 
     # --- what the tests above share ---
 

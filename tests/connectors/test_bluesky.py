@@ -36,7 +36,7 @@ pytestmark = pytest.mark.slow  # the network takes its time to start, and every 
 
 PATIENT = 20.0  # seconds that a connector waits, so that a busy machine fails no test
 QUICK = 0.4  # and where waiting in vain is the point
-WRITE = "POST /xrpc/com.atproto.repo.createRecord"
+WRITE = "POST /xrpc/com.atproto.repo.(createRecord|putRecord|deleteRecord)"
 UPLOAD = "POST /xrpc/com.atproto.repo.uploadBlob"
 
 FAULTS: dict[Fault, dict[str, Any]] = {
@@ -585,3 +585,43 @@ def worn_out(did: str) -> str:
     text = f"{packed({'typ': 'at+jwt', 'alg': 'HS256'})}.{packed(claims)}"
     signed = hmac.new(b"jwt-secret", text.encode(), hashlib.sha256).digest()
     return f"{text}.{base64.urlsafe_b64encode(signed).rstrip(b'=').decode()}"
+
+
+# --- what becomes of a notice that is out ---
+
+
+def test_a_pin_leaves_the_rest_of_the_profile_as_it_was(world: BlueskyWorld) -> None:
+    ours = cast(BlueskyConnector, world.connector())
+    world.brand.create("app.bsky.actor.profile", {"displayName": "Marca", "description": "Lo nuestro"}, key="self")
+    first, second = (ours.publish(PublishRequest(key=str(n), text=f"aviso {n}")).external_id for n in range(2))
+    ours.pin(first)
+    ours.pin(second)  # there is one place
+    assert (ours.is_pinned(first), ours.is_pinned(second)) == (False, True)
+    ours.unpin(first)
+    assert ours.is_pinned(second)
+    ours.unpin(second)
+    kept = world.brand.ask(
+        "com.atproto.repo.getRecord", repo=world.brand.did, collection="app.bsky.actor.profile", rkey="self"
+    )["value"]
+    kept.pop("createdAt", None)
+    assert kept == {"$type": "app.bsky.actor.profile", "displayName": "Marca", "description": "Lo nuestro"}
+
+
+def test_a_profile_that_somebody_changed_meanwhile_is_not_overwritten(world: BlueskyWorld) -> None:
+    ours = cast(BlueskyConnector, world.connector())
+    out = ours.publish(PublishRequest(key="1", text="aviso")).external_id
+    account = ours._speaker()
+    account.put("app.bsky.actor.profile", "self", {"$type": "app.bsky.actor.profile"}, instead_of=None)
+    ours_now = {"$type": "app.bsky.actor.profile", "displayName": "Marca"}
+    with pytest.raises(Unavailable, match="another record"):
+        account.put("app.bsky.actor.profile", "self", ours_now, instead_of=None)
+    ours.pin(out)
+    assert ours.is_pinned(out)
+
+
+def test_nobody_elses_post_is_deleted_or_pinned(world: BlueskyWorld) -> None:
+    ours = cast(BlueskyConnector, world.connector())
+    theirs = world.post("ana", "mío")
+    for act in (ours.delete, ours.pin, ours.unpin):
+        with pytest.raises(Rejected, match="none of our account"):
+            act(theirs)

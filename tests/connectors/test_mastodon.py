@@ -172,7 +172,7 @@ class MastodonWorld(World):
 
     def fail(self, fault: Fault, *, writes: bool = False, times: int = 1) -> None:
         if writes:
-            self.server.fail(POST, WRITE_FAULTS[fault], times=times)
+            self.server.fail("(POST|PUT|DELETE) /api/v1/statuses", WRITE_FAULTS[fault], times=times)
         else:
             self.server.fail("GET (?!/api/v[12]/instance)", READ_FAULTS[fault], times=times)
 

@@ -120,7 +120,7 @@ class RedditWorld(World):
             kinds = {"rate limited": "429", "unavailable": "503", "garbage": "html", "auth failed": "401"}
             self.server.fail("GET ", kinds[fault], times=times)
             return
-        where = "POST /api/(comment|submit)"
+        where = "POST /api/(comment|submit|editusertext|del$|set_subreddit_sticky)"
         if fault is Fault.RATE_LIMITED:
             told = "You are doing that too much. Try again in 9 minutes."
             self.server.fail(where, "errors", code="RATELIMIT", message=told, times=times)

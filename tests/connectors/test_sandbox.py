@@ -25,8 +25,8 @@ FAULTS = {
     conformance.Fault.LOST_BEFORE: sandbox.Fault.NEVER_ARRIVED,
     conformance.Fault.LOST_AFTER: sandbox.Fault.ANSWER_LOST,
 }
-READS = ("poll", "recheck", "find_reply", "find_message", "find_published")
-WRITES = ("reply", "message", "publish")
+READS = ("poll", "recheck", "find_reply", "find_message", "find_published", "is_edited", "is_deleted", "is_pinned")
+WRITES = ("reply", "message", "publish", "edit", "delete", "pin", "unpin")
 
 
 class SandboxWorld(conformance.World):
@@ -65,6 +65,7 @@ class SandboxWorld(conformance.World):
         return [
             Ours(external_id=str(row["id"]), parent_id=str(row["parent"]) if row["parent"] else None, text=row["text"])
             for row in self.people.posts_by("@marca")
+            if row["deleted_at"] is None
         ]
 
     def fail(self, fault: conformance.Fault, *, writes: bool = False, times: int = 1) -> None:

@@ -125,7 +125,7 @@ class XWorld(World):
 
     def fail(self, fault: Fault, *, writes: bool = False, times: int = 1) -> None:
         if writes:
-            self.server.fail(POST, WRITE_FAULTS[fault], times=times)
+            self.server.fail("(POST|DELETE) /2/tweets", WRITE_FAULTS[fault], times=times)
         else:
             self.server.fail("GET ", READ_FAULTS[fault], times=times)
 

@@ -10,7 +10,19 @@ from typing import Any
 import pytest
 
 import policies
-from listener.types import CaseView, CustomerView, LinkCode, PostKind, RuleOutcome, Signal, Speaker, Visibility
+from listener.types import (
+    CaseView,
+    CustomerView,
+    IncidentState,
+    IncidentView,
+    LinkCode,
+    PostKind,
+    RuleOutcome,
+    Signal,
+    Speaker,
+    TeamsView,
+    Visibility,
+)
 from policies.amounts import duration, duration_comparison, number_comparison, spoken
 from policies.schema import When
 from policies.words import fold, found, phrase_pattern
@@ -44,6 +56,8 @@ STANDS = CustomerView(
         }
     },
 )
+
+OVER_THERE = IncidentView(number=3, title="Caída en Vic", state=IncidentState.FIXING, since=NOW)
 
 # when, the situation, whether it holds, what it saw otherwise
 CONDITIONS: list[tuple[str, dict[str, Any], bool, str]] = [
@@ -186,6 +200,24 @@ CONDITIONS: list[tuple[str, dict[str, Any], bool, str]] = [
     ("code: [wrong, expired]", {}, False, "none"),
     ("thread.answered_by_colleague: true", {"thread__answered_by_colleague": True}, True, ""),
     ("thread.answered_by_colleague: true", {}, False, "false"),
+    ("incident.active: true", {"incidents": (OVER_THERE,)}, True, ""),
+    ("incident.active: true", {}, False, "false"),
+    ("incident.active: false", {}, True, ""),
+    ("incident.here: true", {"incident": OVER_THERE}, True, ""),
+    ("incident.here: true", {"incident": replace(OVER_THERE, state=IncidentState.RESOLVED)}, False, "false"),
+    ("incident.here: false", {"incidents": (OVER_THERE,)}, True, ""),
+    ("incident.state: [fixing, resolved]", {"incident": OVER_THERE}, True, ""),
+    ("incident.state: resolved", {"incident": OVER_THERE}, False, "fixing"),
+    ("incident.state: fixing", {"incidents": (OVER_THERE,)}, False, "unknown"),
+    ("incident.number: i3", {"incident": OVER_THERE}, True, ""),
+    ("incident.number: [I4]", {"incident": OVER_THERE}, False, "I3"),
+    ("incident.title: [corte*, caida]", {"incident": OVER_THERE}, True, ""),
+    ("incident.title: vi", {"incident": OVER_THERE}, False, "Caída en Vic"),
+    ("incident.title: vic", {}, False, "unknown"),
+    ('teams.on_duty: {care: ">= 1"}', {"teams": TeamsView(on_duty={"care": 2})}, True, ""),
+    ('teams.on_duty: {care: "< 1"}', {"teams": TeamsView(on_duty={})}, True, ""),
+    ('teams.on_duty: {care: ">= 1"}', {"teams": TeamsView(on_duty={"billing": 2})}, False, "0"),
+    ('teams.on_duty: {care: "< 1"}', {}, False, "unknown"),
     ("time.within: office", {}, True, ""),
     ("time.within: [night, office]", {}, True, ""),
     ("time.within: night", {}, False, "Fri 20 Nov 09:00"),

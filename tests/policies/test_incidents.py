@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
 
 import policies
+from listener import situations
 from listener.errors import PolicyProblem
-from listener.types import IncidentRules, Mode, NoticeRules
+from listener.types import (
+    Decision,
+    IncidentRules,
+    IncidentState,
+    IncidentView,
+    Mode,
+    NoticeRules,
+    Situation,
+)
 from policies.sample import Said, understood
 from policies.sample import situation as situation_of
+from tests.policies.situations import NOW, situation
+from tests.policies.test_language_properties import everything
 
 SMALL = """name: small
 language: es
@@ -120,3 +134,222 @@ def test_a_test_of_a_policy_can_speak_of_an_incident(said: dict[str, Any], here:
         assert seen.incident is not None
         assert seen.incident.reference == "I7"
         assert (seen.incident.answers, seen.incident.avoid) == ({"es": ("Lo sabemos.",)}, ("en una hora",))
+
+
+# --- while it lasts --------------------------------------------------------------------------------------------------
+
+LASTING = IncidentView(
+    number=3,
+    title="Corte en Lleida",
+    state=IncidentState.FIXING,
+    since=NOW - timedelta(hours=1),
+    answers={
+        "es": (
+            "Lo sabemos, {{ author.first_name }}. Tu caso: {{ case.reference }}.",
+            "Estamos en ello; caso {{ case.reference }}.",
+        ),
+        "en": ("We know, {{ author.first_name }}. Your case: {{ case.reference }}.",),
+    },
+    avoid=("en una hora", "garantiz*"),
+)
+AUTO = """name: small
+mode: auto
+language: es
+teams: {care: {}, shy: {mode: manual}}
+default_team: care
+templates:
+  hello: {es: "Hola, {{ author.first_name }}.", en: Hello}
+  quiet: {es: "Hola.", mode: manual}
+guard: {per_wording_per_day: 3}
+incidents: {mode: auto}
+rules:
+  - {name: ours, when: {intents: suggestion}, then: {case: none}}
+  - {name: no, when: {intents: off_topic}, then: {reply: none}}
+  - {name: legal, when: {text.contains: juez}, then: {reply: hello, person: true}}
+  - {name: shy, when: {text.contains: secreto}, then: {reply: hello, case: shy}}
+  - {name: quiet, when: {text.contains: silencio}, then: {reply: {template: quiet, mode: manual}}}
+  - {name: all, then: {reply: hello}}
+"""
+POLICY = policies.load_text(AUTO, "auto.yaml")
+MANUAL = policies.load_text(AUTO.replace("incidents: {mode: auto}", "incidents: {mode: manual}"), "auto.yaml")
+
+
+def decided(
+    text: str = "Sin línea en Lleida", *intents: str, policy: policies.Guarded = POLICY, **given: Any
+) -> Decision:
+    """What the policy says while the incident lasts, of a mention that belongs to it unless `given` says otherwise."""
+    given = {"incident": LASTING, "incidents": (LASTING,), "sentiment": "negative", **given}
+    return policy.decide(situation(text, *(intents or ("outage_report",)), **given))
+
+
+def guards(decision: Decision) -> list[str]:
+    return [trace.guard for trace in decision.guards if trace.holds or trace.forbids]
+
+
+def test_its_answer_stands_in_the_place_of_the_template() -> None:
+    reply = decided().reply
+    assert reply is not None
+    assert (reply.template, reply.incident, reply.rule, reply.mode) == ("incident I3", 3, "all", Mode.AUTO)
+    assert reply.text in ("Lo sabemos, Ana. Tu caso: ES-26-000123-7.", "Estamos en ello; caso ES-26-000123-7.")
+    assert reply.length == len(f"@ana {reply.text}")
+    assert guards(decided()) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ({"language": "en"}, "We know, Ana. Your case: ES-26-000123-7."),
+        ({"language": "en-GB"}, "We know, Ana. Your case: ES-26-000123-7."),
+        ({"language": "fr", "mention_id": 2}, "Lo sabemos, Ana. Tu caso: ES-26-000123-7."),  # the policy's
+    ],
+)
+def test_it_speaks_the_mentions_language_or_else_the_policys(given: dict[str, Any], text: str) -> None:
+    reply = decided(**given).reply
+    assert reply is not None
+    assert reply.text == text
+
+
+def test_its_variants_take_turns_and_one_that_went_out_less_comes_first() -> None:
+    texts = [reply.text for number in range(4) if (reply := decided(mention_id=number).reply)]
+    assert texts[0] == texts[2] != texts[1] == texts[3]
+    first = decided(mention_id=0).reply
+    assert first is not None
+    worn = decided(mention_id=0, sends__by_wording_last_day={first.wording: 2}).reply
+    told = decided(mention_id=0, sends__wordings_before=(first.wording,)).reply
+    assert worn is not None
+    assert told is not None
+    assert worn.text == told.text == texts[1]
+    again = decided(mention_id=0, sends__by_wording_last_day={first.wording: 3, worn.wording: 3})
+    assert guards(again) == ["duplicate"]
+    assert "give I3 more answers" in next(trace.reason for trace in again.guards if trace.holds)
+
+
+@pytest.mark.parametrize(
+    ("intents", "given", "template"),
+    [
+        pytest.param(("praise",), {}, "hello", id="praise"),
+        pytest.param(("off_topic",), {}, None, id="left-unanswered"),
+        pytest.param(("suggestion",), {}, None, id="nothing-said"),
+        pytest.param((), {"incident": None}, "hello", id="no-part-of-it"),
+        pytest.param((), {"incident": replace(LASTING, answers={})}, "hello", id="nothing-approved"),
+        pytest.param((), {"incident": replace(LASTING, answers={"en": ("{{ x }}",)})}, "hello", id="no-template"),
+        pytest.param((), {"incident": replace(LASTING, state=IncidentState.RESOLVED)}, "hello", id="over"),
+        pytest.param((), {"language": "en"}, "incident I3", id="its-own"),
+    ],
+)
+def test_it_is_said_only_where_it_belongs(
+    intents: tuple[str, ...], given: dict[str, Any], template: str | None
+) -> None:
+    decision = decided("x", *intents, **given)
+    assert (decision.reply.template if decision.reply else None) == template
+    if template == "hello":
+        assert guards(decision) == ["incident"]
+        assert decision.reply is not None
+        assert decision.reply.mode is Mode.MANUAL
+
+
+def test_without_its_hold_and_without_it_others_go_out_alone() -> None:
+    loose = replace(LASTING, holds_replies=False)
+    over = replace(LASTING, state=IncidentState.CLOSED)
+    for incidents in ((), (loose,), (over,)):
+        reply = decided(incident=None, incidents=incidents).reply
+        assert reply is not None
+        assert (reply.template, reply.mode) == ("hello", Mode.AUTO)
+    assert guards(decided(incident=None, incidents=(loose, LASTING))) == ["incident"]
+
+
+@pytest.mark.parametrize(
+    ("text", "kept_by"),
+    [("nada", []), ("silencio", []), ("secreto", ["team"]), ("juez", ["rule"])],
+)
+def test_template_and_rule_speak_of_their_own_words_all_else_holds(text: str, kept_by: list[str]) -> None:
+    decision = decided(text)
+    assert [trace.level.value for trace in decision.modes if trace.mode is Mode.MANUAL] == kept_by
+    assert decision.reply is not None
+    assert decision.reply.template == "incident I3"
+    assert (decision.reply.mode is Mode.AUTO) == (not kept_by)
+
+
+def test_the_policy_says_how_its_answers_go_out() -> None:
+    decision = decided(policy=MANUAL)
+    assert decision.reply is not None
+    assert decision.reply.mode is Mode.MANUAL
+    assert [trace.said for trace in decision.modes if trace.mode is Mode.MANUAL] == [
+        "incident I3 leaves it to a person"
+    ]
+
+
+def test_every_other_guard_passes_over_it() -> None:
+    assert guards(decided(sends__last_hour=99)) == ["per_hour"]
+    assert guards(decided("Me voy a suicidar")) == ["risk"]
+    promising = replace(LASTING, answers={"es": ("Vuelve EN UNA HORA.",)})
+    assert guards(decided(incident=promising)) == ["tone"]
+    long = replace(LASTING, answers={"es": ("Lo sabemos. " * 40,)})
+    assert guards(decided(incident=long)) == ["length"]
+
+
+def test_one_that_fits_the_network_goes_before_one_that_does_not() -> None:
+    two = replace(LASTING, answers={"es": ("Lo sabemos. " * 40, "Lo sabemos.")})
+    assert {reply.text for number in (0, 1) if (reply := decided(incident=two, mention_id=number).reply)} == {
+        "Lo sabemos."
+    }
+
+
+def test_an_edited_reply_is_told_what_is_not_to_be_said() -> None:
+    def told(text: str, *incidents: IncidentView) -> tuple[str, ...]:
+        return POLICY.tone(text, language="es", understanding=None, name="Ana", incidents=incidents)
+
+    assert told("Vuelve en una hora", LASTING) == (
+        "The reply says “en una hora”, which nobody should say while I3 lasts.",
+    )
+    assert told("¡Garantizado!", LASTING)
+    assert told("Vuelve en dos horas", LASTING) == told("Vuelve en una hora") == ()
+    assert told("Vuelve en una hora", replace(LASTING, state=IncidentState.RESOLVED)) == ()
+    assert told("x", replace(LASTING, avoid=("*", "a*b"))) == ()
+    assert POLICY.check_avoided("*")
+    assert not POLICY.check_avoided("en una hora")
+
+
+def test_what_is_no_answer_is_refused_with_the_next_step() -> None:
+    assert POLICY.check_answer("Lo sabemos, {{ author.first_name }}: {{ case.reference }}") == ()
+    assert "did you mean `case.reference`?" in POLICY.check_answer("{{ case.referenc }}")[0]
+    assert "take that out" in POLICY.check_answer("Llama a ana@correo.es")[0]
+
+
+def test_a_run_of_answers_gets_what_the_policy_would_say() -> None:
+    seen = situation("x", "complaint", incident=LASTING, incidents=(LASTING,), case__exists=True)
+    answer, reply = POLICY.answer(seen), POLICY.decide(seen).reply
+    assert answer is not None
+    assert reply is not None
+    assert (answer.text, answer.wording, answer.incident, answer.mode) == (reply.text, reply.wording, 3, Mode.MANUAL)
+    assert POLICY.answer(replace(seen, incident=None)) is None
+    only = replace(LASTING, answers={"es": ("Caso {{ case.reference }}",)})
+    assert POLICY.answer(replace(seen, incident=only, case=replace(seen.case, exists=False))) is None
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(everything())
+def test_while_it_holds_nothing_but_its_answer_goes_out_alone(seen: Situation) -> None:
+    decision = POLICY.decide(seen)
+    if (
+        decision.reply
+        and decision.reply.mode is Mode.AUTO
+        and any(each.state.active and each.holds_replies for each in seen.incidents)
+    ):
+        assert seen.incident is not None
+        assert seen.incident.state.active
+        assert decision.reply.incident == seen.incident.number
+    again = situations.rebuilt(
+        json.dumps(situations.kept(seen)),
+        **{name: getattr(seen, name) for name in situations.ELSEWHERE},
+    )
+    assert situations.fingerprint(POLICY.decide(again)) == situations.fingerprint(decision)
+
+
+def test_a_decision_from_before_there_were_incidents_keeps_its_fingerprint() -> None:
+    decision = POLICY.decide(situation("Hola", "question"))
+    before = replace(decision, guards=tuple(trace for trace in decision.guards if trace.guard != "incident"))
+    assert situations.fingerprint(before) == situations.fingerprint(decision)
+    held = decided(incident=None)
+    without = replace(held, guards=tuple(trace for trace in held.guards if trace.guard != "incident"))
+    assert situations.fingerprint(without) != situations.fingerprint(held)

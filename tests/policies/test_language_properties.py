@@ -15,6 +15,8 @@ import policies
 from listener.types import (
     CustomerView,
     Decision,
+    IncidentState,
+    IncidentView,
     Intent,
     LinkCode,
     PostKind,
@@ -23,6 +25,7 @@ from listener.types import (
     Signal,
     Situation,
     Speaker,
+    TeamsView,
     Visibility,
 )
 from policies.calendars import WEEKDAYS
@@ -89,6 +92,12 @@ KEYS: dict[str, st.SearchStrategy[Any]] = {
     "thread.last_speaker": st.sampled_from([*Speaker]),
     "code": st.sampled_from([*LinkCode]),
     "thread.answered_by_colleague": st.booleans(),
+    "incident.active": st.booleans(),
+    "incident.here": st.booleans(),
+    "incident.state": st.sampled_from([*IncidentState]),
+    "incident.number": st.sampled_from(["I1", ["I2", "i3"]]),
+    "incident.title": st.sampled_from(["corte*", ["outage", "caída"]]),
+    "teams.on_duty": st.dictionaries(st.sampled_from(["care", "boss"]), number, min_size=1),
     "time.within": calendars,
     "time.outside": calendars,
     "time.holiday": calendars,
@@ -161,6 +170,25 @@ def files(draw: st.DrawFn, *, shadow: bool = False) -> dict[str, Any]:
 
 
 @st.composite
+def incidents(draw: st.DrawFn) -> IncidentView:
+    """An incident with any answers, some of which are no template at all."""
+    wordings = st.sampled_from(
+        ["Lo sabemos. {{ case.reference }}", "Hola {{ author.name }}", "{{ nothing }}", "{% x", ""]
+    )
+    return IncidentView(
+        number=draw(st.integers(1, 3)),
+        title=draw(st.sampled_from(["Corte en Vic", "Outage", ""])),
+        state=draw(st.sampled_from(IncidentState)),
+        since=NOW,
+        answers=draw(
+            st.dictionaries(st.sampled_from(["es", "en", "de"]), st.lists(wordings, max_size=3).map(tuple), max_size=2)
+        ),
+        avoid=draw(st.sampled_from([(), ("en una hora", "a*b"), ("*",)])),
+        holds_replies=draw(st.booleans()),
+    )
+
+
+@st.composite
 def everything(draw: st.DrawFn) -> Situation:
     """A situation in which everything may be known, at any time."""
     seen = draw(situations())
@@ -176,6 +204,9 @@ def everything(draw: st.DrawFn) -> Situation:
     return replace(
         seen,
         now=now,
+        incident=draw(st.none() | incidents()),
+        incidents=tuple(draw(st.lists(incidents(), max_size=2))),
+        teams=TeamsView(on_duty=draw(st.none() | st.dictionaries(teams, st.integers(0, 3)))),
         terms=draw(st.sampled_from([(), ("iberia",), ('"iberia express"', "#iberia")])),
         same_text_by_others=draw(st.integers(0, 9)),
         code=draw(st.sampled_from(LinkCode)),

@@ -20,6 +20,8 @@ from listener.types import (
     CustomerView,
     Decision,
     Facts,
+    IncidentState,
+    IncidentView,
     Intent,
     LinkCode,
     PostKind,
@@ -27,6 +29,7 @@ from listener.types import (
     Signal,
     Situation,
     Speaker,
+    TeamsView,
     Visibility,
 )
 from policies.calendars import Hours
@@ -325,6 +328,12 @@ VALUES: dict[str, list[Any]] = {
     "code": ["linked", ["wrong", "expired", "used"], ["none", "taken"]],
     "thread.last_speaker": ["us", ["us", "colleague"], ["author", "other", "nobody", "colleague"]],
     "thread.answered_by_colleague": [True, False],
+    "incident.active": [True, False],
+    "incident.here": [True, False],
+    "incident.state": ["fixing", ["fixing", "resolved"], ["investigating", "identified", "fixing"], "closed"],
+    "incident.number": ["I3", ["i3", "I4"]],
+    "incident.title": ["corte*", ["Corte", "caída"]],
+    "teams.on_duty": [{"care": ">= 1"}, {"care": "< 1", "boss": "> 2"}],
     "time.within": ["office", ["office", "night"]],
     "time.outside": ["office", ["office", "night"]],
     "time.holiday": ["office"],
@@ -398,6 +407,12 @@ def rules(draw: st.DrawFn) -> list[dict[str, Any]]:
     return made
 
 
+INCIDENTS = tuple(
+    IncidentView(number=number, title=title, state=IncidentState(state), since=NOW)
+    for number, title, state in [(3, "Corte en Vic", "fixing"), (4, "Caída", "identified"), (3, "Corte", "resolved")]
+)
+
+
 def anything(dice: random.Random) -> Situation:
     """A situation that many of the conditions above hold for."""
     now = NOW + timedelta(hours=dice.choice([0, 0, dice.randrange(9000)]))
@@ -457,6 +472,9 @@ def anything(dice: random.Random) -> Situation:
         author__quick_replies_last_day=dice.randrange(3),
         terms=tuple(dice.sample(["iberia", "#iberia", '"iberia express"'], dice.randrange(3))),
         case__exists=dice.random() < 0.5,
+        incident=dice.choice([None, *INCIDENTS]),
+        incidents=dice.choice([(), INCIDENTS[:1], INCIDENTS[:2]]),
+        teams=TeamsView(on_duty=dice.choice([None, {}, {"care": 2}])),
     )
 
 

@@ -220,6 +220,9 @@ class MastodonServer:
                 "more": more or {},
                 "tags": _TAG.findall(text),
                 "gone": False,
+                "sensitive": bool(spoiler_text),
+                "pinned": False,
+                "edits": 0,
             }
             self.statuses[row["id"]] = row
             self.accounts[acct]["statuses"] += 1
@@ -233,6 +236,7 @@ class MastodonServer:
         with self.lock:
             row = self.statuses[status_id]
             row.update(text=text, content=None, edited_at=time.time(), tags=_TAG.findall(text))
+            row["edits"] += 1
             self._keep("status", row)
             self._broadcast("status.update", row)
             self._notify(row)
@@ -499,7 +503,8 @@ def status_json(server: MastodonServer, row: Row) -> Row:
         "created_at": iso(row["created_at"]),
         "in_reply_to_id": row["in_reply_to_id"],
         "in_reply_to_account_id": server.accounts[parent["acct"]]["id"] if parent else None,
-        "sensitive": bool(row["spoiler_text"]),
+        "sensitive": row["sensitive"],
+        "pinned": row["pinned"],
         "spoiler_text": row["spoiler_text"],
         "visibility": row["visibility"],
         "language": row["language"],
@@ -1038,10 +1043,31 @@ class _Handler(BaseHTTPRequestHandler):
         return row
 
     def _put_status(self, status_id: str) -> Row:
-        self._owned(status_id)
-        text = str(self.form.get("status") or "")
-        self._check_text(text, "")
+        """An edit as Mastodon does it: what it does not name is lost."""
+        row, form = self._owned(status_id), self.form
+        text, spoiler = str(form.get("status") or ""), str(form.get("spoiler_text") or "")
+        self._check_text(text, spoiler)
+        kept = {each["id"]: each for each in row["media"]}
+        row["media"] = [kept[each] for each in form.get("media_ids[]") or [] if each in kept]
+        row["spoiler_text"] = spoiler
+        row["sensitive"] = str(form.get("sensitive")).lower() in ("true", "1")
+        row["language"] = form.get("language") or self._one("language") or row["language"]
         return status_json(self.state, self.state.edit_status(status_id, text))
+
+    def _source(self, status_id: str) -> Row:
+        row = self._owned(status_id)
+        return {"id": row["id"], "text": row["text"], "spoiler_text": row["spoiler_text"]}
+
+    def _pin(self, status_id: str, how: str) -> Row:
+        row, up = self._owned(status_id), how == "pin"
+        ours = [each for each in self.state.posts_by(row["acct"]) if each["pinned"]]
+        if up and row["pinned"]:
+            raise _Refused(422, "Duplicate record")
+        if up and len(ours) >= 5:
+            raise _Refused(422, "La validación ha fallado: Ya has fijado el número máximo de publicaciones")
+        row["pinned"] = up
+        self.state._keep("status", row)
+        return status_json(self.state, row)
 
     def _delete_status(self, status_id: str) -> Row:
         entity = status_json(self.state, self._owned(status_id))
@@ -1094,6 +1120,8 @@ _ROUTES: list[tuple[str, str, Callable[..., Any]]] = [
     ("POST", r"/api/v2/media", _Handler._post_media),
     ("GET", rf"/api/v1/media/{_ID}", _Handler._get_media),
     ("PUT", rf"/api/v1/statuses/{_ID}", _Handler._put_status),
+    ("GET", rf"/api/v1/statuses/{_ID}/source", _Handler._source),
+    ("POST", rf"/api/v1/statuses/{_ID}/(pin|unpin)", _Handler._pin),
     ("DELETE", rf"/api/v1/statuses/{_ID}", _Handler._delete_status),
 ]
 

@@ -105,6 +105,7 @@ class RedditServer:
     missing: set[str] = field(default_factory=set)  # subreddits that do not exist
     banned_in: set[str] = field(default_factory=set)  # subreddits where our account may not write
     removes_in: set[str] = field(default_factory=set)  # subreddits whose filter takes away whatever we write
+    pins: list[str] = field(default_factory=list)  # posts at the top of our profile
     moderated: set[str] = field(default_factory=set)  # subreddits that our account moderates
     expires_in: Any = 86400
     password: str = PASSWORD
@@ -182,7 +183,7 @@ class RedditServer:
                 **{"name": f"{kind}_{own}", "id": own, "author": who, "text": text, "title": title},
                 **{"subreddit": subreddit, "parent": parent, "link": link},
                 **{"created": time.time() - late.total_seconds(), "order": self._count, "edited": False},
-                **{"gone": "", "locked": False, "archived": False, "more": more or {}},
+                **{"gone": "", "locked": False, "archived": False, "stickied": False, "more": more or {}},
             }
             self.things[row["name"]] = row
             return str(row["name"])
@@ -276,7 +277,8 @@ class RedditServer:
             "banned_by": "AutoModerator" if mod and gone == "removed" else None,
             "author_is_blocked": False,
             "distinguished": None,
-            "stickied": False,
+            "stickied": row["stickied"],
+            "pinned": row["name"] in self.pins,
             "over_18": False,
         }
         if not shell:
@@ -658,6 +660,44 @@ class _Handler(BaseHTTPRequestHandler):
         data = {"url": shown["data"]["url"], "id": shown["data"]["id"], "name": name}
         return {"json": {"errors": [], "data": data}}
 
+    def _ours(self, name: str) -> Row | None:
+        row = self.state.things.get(name)
+        if row is None or not self.me:
+            raise _errors("USER_REQUIRED", "Please log in to do that.")
+        return row if row["author"] == self.me else None
+
+    def _edit(self) -> Any:
+        row, text = self._ours(self.form.get("thing_id", "")), self.form.get("text", "")
+        if row is None:
+            raise _errors("NOT_AUTHOR", "you can't do that")
+        if row["gone"] == "deleted":
+            raise _errors("DELETED_COMMENT", "that comment has been deleted")
+        if row["parent"] or text.strip():
+            self._check(text, 10_000 if row["parent"] else 40_000)
+        self.state.edit(row["name"], text.strip())
+        return {"json": {"errors": [], "data": {"things": self._shown([row])}}}
+
+    def _del(self) -> Any:
+        if (row := self._ours(self.form.get("id", ""))) is not None:  # of another's, Reddit says nothing
+            self.state.delete(row["name"])
+        return {}
+
+    def _sticky(self) -> Any:
+        row, up = self._ours(self.form.get("id", "")), self.form.get("state", "").lower() == "true"
+        if row is None or row["parent"]:
+            raise _Refused(403)
+        if self.form.get("to_profile", "").lower() == "true":
+            if up == (row["name"] in self.state.pins):
+                raise _Refused(409, {"message": "Conflict", "error": 409})
+            self.state.pins = [each for each in self.state.pins if each != row["name"]] + [row["name"]] * up
+        elif row["subreddit"] not in self.state.moderated:
+            raise _Refused(403)
+        elif row["stickied"] == up:
+            raise _Refused(409, {"message": "Conflict", "error": 409})
+        else:
+            row["stickied"] = up
+        return {"json": {"errors": []}}
+
     def _check(self, text: str, longest: int) -> None:
         if not text.strip():
             raise _errors("NO_TEXT", "we need something here", "text")
@@ -679,4 +719,7 @@ _ROUTES: list[tuple[str, str, Callable[..., Any]]] = [
     ("GET", r"/user/([\w-]+)/(comments|submitted)", _Handler._written),
     ("POST", r"/api/comment", _Handler._post_comment),
     ("POST", r"/api/submit", _Handler._submit),
+    ("POST", r"/api/editusertext", _Handler._edit),
+    ("POST", r"/api/del", _Handler._del),
+    ("POST", r"/api/set_subreddit_sticky", _Handler._sticky),
 ]

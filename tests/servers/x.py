@@ -50,7 +50,14 @@ KEYS = {
 }
 EPOCH = 1288834974657
 DAY = 86400.0
-PRICES = {"post_read": 0.005, "owned_read": 0.001, "user_read": 0.010, "counts": 0.005, "media_metadata": 0.005}
+PRICES = {
+    "post_read": 0.005,
+    "owned_read": 0.001,
+    "user_read": 0.010,
+    "counts": 0.005,
+    "media_metadata": 0.005,
+    "delete": 0.010,
+}
 PROBLEMS = "https://api.x.com/2/problems"
 LIMITS = {
     "me": 75,
@@ -60,6 +67,7 @@ LIMITS = {
     "counts": 300,
     "lookup": 5000,
     "post": 100,
+    "delete": 50,
     "media": 500,
 }
 
@@ -486,6 +494,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self._serve()
 
+    def do_DELETE(self) -> None:
+        self._serve()
+
     def log_message(self, format: str, *args: Any) -> None:
         """Quiet."""
 
@@ -785,6 +796,18 @@ class _Handler(BaseHTTPRequestHandler):
         server.charge(price, [""], usd=usd)
         return 201, {"data": {"id": row["id"], "text": text, "edit_history_tweet_ids": [row["id"]]}}
 
+    def _delete(self, who: str, post_id: str) -> tuple[int, Any]:
+        if who == "app":
+            raise forbidden("Authenticating with Application-Only is forbidden.", "unsupported-authentication")
+        row = self.state.posts.get(post_id)
+        if row is None or row["gone"]:
+            raise _Refused(404, "Not Found Error", f"Could not find tweet with id: [{post_id}].", "resource-not-found")
+        if row["who"] != BRAND:
+            raise forbidden("You are not authorized to delete this Tweet.")
+        self.state.delete(post_id)
+        self.state.charge("delete", [""])
+        return 200, {"data": {"deleted": True}}
+
     def _check_parent(self, parent: str) -> None:
         server, row = self.state, self.state.posts.get(parent)
         if row is None or not server.shows(row):
@@ -823,6 +846,7 @@ _ROUTES: tuple[tuple[str, str, str, Callable[..., tuple[int, Any]]], ...] = (
     ("GET", "/2/tweets/counts/recent", "counts", _Handler._counts),
     ("GET", "/2/tweets", "lookup", _Handler._lookup),
     ("POST", "/2/tweets", "post", _Handler._post),
+    ("DELETE", r"/2/tweets/(\d+)", "delete", _Handler._delete),
     ("POST", "/2/media/upload", "media", _Handler._upload),
     ("POST", "/2/media/metadata", "media", _Handler._describe),
 )

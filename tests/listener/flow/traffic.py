@@ -73,8 +73,7 @@ class Writer:
             tx.execute(insert(t.accounts), [self._account(who, listed[0].at) for who in new]) if new else None
             number = int(tx.scalar(select(func.max(t.mentions.c.id))) or 0)
             rows = [
-                self._mention(number + place, word, source, heard_at or word.at)
-                for place, word in enumerate(listed, 1)
+                self._mention(number + place, word, source, heard_at or word.at) for place, word in enumerate(listed, 1)
             ]
             tx.execute(insert(t.mentions), rows)
             ids = [row["id"] for row in rows]

@@ -330,8 +330,34 @@ def upgrade() -> None:
         sa.Column("published_by", sa.String(length=100), nullable=True),
         sa.Column("publishing_since", sa.DateTime(timezone=True), nullable=True),
         sa.Column("published_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("kind", sa.String(length=20), nullable=False),
+        sa.Column("incident_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("digest", sa.String(length=64), nullable=True),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("time_zone", sa.String(length=64), nullable=True),
+        sa.Column("late_after", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("held", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_notices")),
     )
+    with op.batch_alter_table("notices", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_notices_due_at"), ["due_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_notices_incident_id"), ["incident_id"], unique=False)
+
+    op.create_table(
+        "notice_links",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("notice_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("url", sa.Text(), nullable=False),
+        sa.Column("state", sa.String(length=20), nullable=False),
+        sa.Column("detail", sa.Text(), nullable=False),
+        sa.Column("checked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["notice_id"], ["notices.id"], name=op.f("fk_notice_links_notice_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_notice_links")),
+        sa.UniqueConstraint("notice_id", "url", name=op.f("uq_notice_links_notice_id_url")),
+    )
+    with op.batch_alter_table("notice_links", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_notice_links_notice_id"), ["notice_id"], unique=False)
+
     op.create_table(
         "pauses",
         sa.Column("scope", sa.String(length=100), nullable=False),
@@ -757,6 +783,99 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_case_mentions_mention_id"), ["mention_id"], unique=False)
 
     op.create_table(
+        "incidents",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("state", sa.String(length=20), nullable=False),
+        sa.Column("opened_by", sa.String(length=100), nullable=False),
+        sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("began_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("owner", sa.String(length=100), nullable=True),
+        sa.Column("case_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("affected", sa.JSON(), nullable=False),
+        sa.Column("meaning", sa.Text(), nullable=False),
+        sa.Column("say", sa.Text(), nullable=False),
+        sa.Column("avoid", sa.JSON(), nullable=False),
+        sa.Column("holds_replies", sa.Boolean(), nullable=False),
+        sa.Column("holds_cheer", sa.Boolean(), nullable=False),
+        sa.Column("swept_to", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["case_id"], ["cases.id"], name=op.f("fk_incidents_case_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_incidents")),
+    )
+    with op.batch_alter_table("incidents", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_incidents_case_id"), ["case_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_incidents_state"), ["state"], unique=False)
+
+    op.create_table(
+        "incident_events",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("incident_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("by", sa.String(length=100), nullable=False),
+        sa.Column("kind", sa.String(length=30), nullable=False),
+        sa.Column("state", sa.String(length=20), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("detail", sa.JSON(), nullable=False),
+        sa.Column("told_to", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.ForeignKeyConstraint(["incident_id"], ["incidents.id"], name=op.f("fk_incident_events_incident_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_incident_events")),
+    )
+    with op.batch_alter_table("incident_events", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_incident_events_incident_id"), ["incident_id"], unique=False)
+
+    op.create_table(
+        "incident_mentions",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("incident_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("mention_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("how", sa.String(length=10), nullable=False),
+        sa.Column("why", sa.Text(), nullable=False),
+        sa.Column("score", sa.Float(), nullable=True),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("by", sa.String(length=100), nullable=False),
+        sa.Column("joined_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("undone_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("undone_by", sa.String(length=100), nullable=True),
+        sa.ForeignKeyConstraint(["incident_id"], ["incidents.id"], name=op.f("fk_incident_mentions_incident_id")),
+        sa.ForeignKeyConstraint(["mention_id"], ["mentions.id"], name=op.f("fk_incident_mentions_mention_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_incident_mentions")),
+    )
+    with op.batch_alter_table("incident_mentions", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_incident_mentions_incident_id_id"), ["incident_id", "id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_incident_mentions_mention_id"), ["mention_id"], unique=False)
+        batch_op.create_index(
+            "ix_incident_mentions_to_join",
+            ["incident_id"],
+            unique=False,
+            sqlite_where=sa.text("joined_at IS NULL AND undone_at IS NULL"),
+            postgresql_where=sa.text("joined_at IS NULL AND undone_at IS NULL"),
+        )
+        batch_op.create_index(
+            "uq_incident_mentions_current",
+            ["mention_id"],
+            unique=True,
+            sqlite_where=sa.text("undone_at IS NULL"),
+            postgresql_where=sa.text("undone_at IS NULL"),
+        )
+
+    op.create_table(
+        "incident_customers",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("incident_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("customer_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("added_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["customer_id"], ["customers.id"], name=op.f("fk_incident_customers_customer_id")),
+        sa.ForeignKeyConstraint(["incident_id"], ["incidents.id"], name=op.f("fk_incident_customers_incident_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_incident_customers")),
+        sa.UniqueConstraint("incident_id", "customer_id", name=op.f("uq_incident_customers_incident_id_customer_id")),
+    )
+    with op.batch_alter_table("incident_customers", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_incident_customers_customer_id"), ["customer_id"], unique=False)
+
+    op.create_table(
         "volumes",
         sa.Column("day", sa.Date(), nullable=False),
         sa.Column("area", sa.String(length=100), nullable=False),
@@ -771,6 +890,7 @@ def upgrade() -> None:
         "spikes",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("state", sa.String(length=20), nullable=False),
+        sa.Column("incident_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("area", sa.String(length=100), nullable=False),
         sa.Column("intent", sa.String(length=100), nullable=False),
         sa.Column("place", sa.String(length=100), nullable=False),
@@ -793,9 +913,11 @@ def upgrade() -> None:
         sa.Column("decided_by", sa.String(length=100), nullable=True),
         sa.Column("decided_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("because", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["incident_id"], ["incidents.id"], name=op.f("fk_spikes_incident_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_spikes")),
     )
     with op.batch_alter_table("spikes", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_spikes_incident_id"), ["incident_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_spikes_seen_at"), ["seen_at"], unique=False)
 
     op.create_table(

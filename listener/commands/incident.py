@@ -1,0 +1,24 @@
+"""`escucha incident`: what hits many at once, from the first sign to the last answer."""
+
+from __future__ import annotations
+
+import click
+
+from listener.commands import incident_open, incident_show
+
+
+@click.group()
+def incident() -> None:
+    """What hits many at once: open it, say whom it hits, keep everybody told, end it.
+
+    Mentions that match are attached, present and future ones, and their cases become parts of the incident's own.
+    """
+
+
+for command in (
+    incident_open.open_,
+    incident_show.list_,
+    incident_show.show_,
+    incident_show.mentions,
+):
+    incident.add_command(command)

@@ -1,0 +1,90 @@
+"""`escucha incident open`: something hits many at once."""
+
+from __future__ import annotations
+
+import click
+
+from listener.commands import incident_whom, when
+from listener.commands.app import App, pass_app
+from listener.commands.case_typed import known_team, typed
+from listener.commands.incident_plain import done
+from listener.commands.output import json_option
+from listener.errors import Mistake
+from listener.types import Urgency
+
+
+@click.command("open")
+@click.argument("title")
+@incident_whom.options
+@click.option("--since", metavar="WHEN", help="When it began: 2026-11-01T09:30 (UTC) or 2h ago; else now.")
+@click.option("--until", metavar="WHEN", help="When it was over, where it is.")
+@click.option("--owner", metavar="NAME", help="Who sees to it; else you.")
+@click.option("--team", metavar="TEAM", help="Whose its own case is; its area's team otherwise.")
+@click.option(
+    "--urgency",
+    type=click.Choice([level.value for level in Urgency]),
+    default=Urgency.HIGH.value,
+    show_default=True,
+    help="Of its own case.",
+)
+@json_option
+@pass_app
+def open_(
+    app: App,
+    *,
+    title: str,
+    areas: tuple[str, ...],
+    intents: tuple[str, ...],
+    words: tuple[str, ...],
+    networks: tuple[str, ...],
+    places: tuple[str, ...],
+    tiers: tuple[str, ...],
+    meanings: tuple[str, ...],
+    since: str | None,
+    until: str | None,
+    owner: str | None,
+    team: str | None,
+    urgency: str,
+    as_json: bool,
+) -> None:
+    """Open an incident: say what happens in TITLE, and whom it hits by the options.
+
+    All kinds of options that are given must hold; of several areas, places, words and so on one is enough. What a
+    mention is about is told by area, intent and words, or else by its meaning.
+    """
+    from listener.desk import incident_life as life
+
+    now = app.now()
+    began, ended = when.past(since, now) or now, when.past(until, now)
+    if began > now:
+        raise Mistake("An incident cannot begin in the future; leave --since out for now.")
+    if ended is not None and ended <= began:
+        raise Mistake("It cannot be over before it began; look at --since and --until.")
+    whom = incident_whom.affected(
+        app,
+        areas=areas,
+        intents=intents,
+        words=words,
+        networks=networks,
+        places=places,
+        tiers=tiers,
+        listed=False,
+    )
+    written = typed(title, "title", incident_whom.LONGEST_TITLE)
+    plan = incident_whom.planned(
+        app, title=written, team=known_team(app, team), areas=whom.areas, urgency=Urgency(urgency)
+    )
+    description = life.Description(
+        title=written,
+        affected=whom,
+        began_at=began,
+        ended_at=ended,
+        meaning=incident_whom.meaning(meanings),
+        owner=incident_whom.owner(app, owner) if owner else app.actor,
+        holds_replies=app.policy.incident_rules.hold_replies,
+        holds_cheer=app.policy.incident_rules.hold_cheer,
+    )
+    with app.store.write() as tx:
+        made = life.open_incident(tx, description, plan=plan, pattern=app.config.cases.pattern, by=app.actor, now=now)
+    sentence = f"{made.reference} is open, {made.state}, {made.owner}'s; its case is {made.case_reference}."
+    done(made, sentence, as_json)

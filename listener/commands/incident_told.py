@@ -1,0 +1,65 @@
+"""What happened to an incident, and how many it hits, in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from listener.commands.output import counted
+
+if TYPE_CHECKING:
+    from listener.store.attached import Numbers
+    from listener.store.incidents import Event
+
+QUIET = frozenset({"case"})  # told elsewhere on the screen
+
+_SENTENCES = {
+    "opened": "opened by {by}",
+    "described": "described anew by {by}",
+    "update": "update by {by}",
+    "owner": "{owner}'s from now on, said {by}",
+    "state": "{state}, said {by}",
+    "resolved": "resolved, said {by}",
+    "reopened": "came back, said {by}: {state}",
+    "closed": "closed by {by}",
+    "dismissed": "dismissed by {by}",
+    "attached": "{mentions} attached by {by}",
+    "detached": "{mentions} detached by {by}",
+    "gone_through": "gone through by {by}: {found} of {looked} earlier mentions attached",
+    "children": "{resolved} of its cases resolved by {by}",
+}
+
+
+class _Told(dict[str, Any]):
+    """What an entry does not say is told as a gap."""
+
+    def __missing__(self, key: str) -> str:
+        return "?"
+
+
+def sentence(event: Event) -> str:
+    """One entry of the time line as a sentence."""
+    known = _SENTENCES.get(event.kind)
+    if known is None:
+        return f"{event.kind.replace('_', ' ')} by {event.by}"
+    detail = {name: ", ".join(map(str, value)) if isinstance(value, list) else value
+              for name, value in event.detail.items()}  # fmt: skip
+    return known.format_map(_Told(detail | {"by": event.by, "state": event.state.value}))
+
+
+def numbers(numbers: Numbers) -> list[tuple[str, str]]:
+    """How many it hits, as names and values."""
+    heard = counted(numbers.mentions, "mention")
+    if len(numbers.networks) > 1:
+        heard += f" ({', '.join(f'{count} on {network}' for network, count in sorted(numbers.networks.items()))})"
+    if numbers.gone:
+        heard += f"; {numbers.gone} deleted by who wrote them"
+    hows = ", ".join(f"{count} by {how}" for how, count in sorted(numbers.hows.items()))
+    people = f"{numbers.people}, {numbers.customers} of them customers; {numbers.answered} answered"
+    total = sum(numbers.cases.values())
+    cases = ", ".join(f"{count} {state}" for state, count in numbers.cases.items() if count)
+    return [
+        ("mentions", heard),
+        ("attached", hows),
+        ("people", people if numbers.people else ""),
+        ("cases", f"{total}: {cases}" if total else ""),
+    ]

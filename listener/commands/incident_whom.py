@@ -1,0 +1,117 @@
+"""Whom an incident hits, as people type it: the options of `incident open` and `describe`, and what they mean."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar, cast
+
+import click
+
+from listener.commands.app import App
+from listener.commands.case_typed import policy_file, typed
+from listener.desk.incidents import Affected, check_words
+from listener.errors import Mistake
+from listener.types import CasePlan, Intent, Urgency
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+LONGEST_TITLE, LONGEST_SENTENCE, MOST_SENTENCES = 200, 500, 20
+
+
+def options(command: F) -> F:
+    """Adds what says whom it hits."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+_OPTIONS = (
+    click.option("--area", "areas", multiple=True, metavar="AREA", help="It is about this; may be repeated."),
+    click.option(
+        "--intent",
+        "intents",
+        multiple=True,
+        type=click.Choice([intent.value for intent in Intent]),
+        help="Who writes wants this; may be repeated.",
+    ),
+    click.option("--word", "words", multiple=True, metavar="TERMS", help="The text says this; see docs/terms.md."),
+    click.option("--network", "networks", multiple=True, metavar="NETWORK", help="Only there; may be repeated."),
+    click.option("--place", "places", multiple=True, metavar="PLACE", help="The text names this place (policy)."),
+    click.option("--plan", "tiers", multiple=True, metavar="PLAN", help="Customers on this plan (their tier)."),
+    click.option("--meaning", "meanings", multiple=True, metavar="TEXT", help="What people say who are hit; repeat."),
+)
+
+
+def affected(
+    app: App,
+    *,
+    areas: Sequence[str],
+    intents: Sequence[str],
+    words: Sequence[str],
+    networks: Sequence[str],
+    places: Sequence[str],
+    tiers: Sequence[str],
+    listed: bool,
+) -> Affected:
+    """Whom it hits. Raises Mistake for what the policy does not know, and for terms that cannot be read."""
+    check_words(words)
+    return Affected(
+        areas=_known(areas, list(policy_file(app).areas), "area"),
+        intents=tuple(dict.fromkeys(intents)),
+        words=tuple(dict.fromkeys(word.strip() for word in words)),
+        networks=_known(networks, list(app.connectors.available()), "network", "here"),
+        places=_known(places, list(app.policy.places), "place"),
+        tiers=tuple(dict.fromkeys(typed(tier, "plan", 100) for tier in tiers)),
+        listed=listed,
+    )
+
+
+def meaning(sentences: Sequence[str]) -> str:
+    """What people say who are hit, a sentence a line. Raises Mistake."""
+    if len(sentences) > MOST_SENTENCES:
+        raise Mistake(f"{MOST_SENTENCES} sentences of --meaning are enough; attach mentions that say it otherwise.")
+    return "\n".join(" ".join(typed(each, "meaning", LONGEST_SENTENCE).split()) for each in sentences)
+
+
+def _known(values: Sequence[str], there: Sequence[str], what: str, where: str = "in the policy") -> tuple[str, ...]:
+    from difflib import get_close_matches
+
+    folded = {each.casefold(): each for each in there}
+    found = []
+    for value in values:
+        if value.strip().casefold() not in folded:
+            near = get_close_matches(value.casefold(), folded, 1)
+            meant = f"did you mean {folded[near[0]]}?" if near else f"there is: {', '.join(there[:20]) or 'none'}."
+            raise Mistake(f"There is no {what} {value[:40]!r} {where}; {meant}")
+        found.append(folded[value.strip().casefold()])
+    return tuple(dict.fromkeys(found))
+
+
+def owner(app: App, name: str) -> str:
+    """Whoever is to see to it; once there are users, one of them. Raises NotFound, Mistake."""
+    from listener.store import users
+
+    written = typed(name, "owner's name", 100)
+    with app.store.read() as tx:
+        if not users.there_are(tx):
+            return written
+        user = users.get(tx, written)
+    if not user.enabled:
+        raise Mistake(f"{user.name} is disabled; give it to another.")
+    return user.name
+
+
+def planned(app: App, *, title: str, team: str | None, areas: Sequence[str], urgency: Urgency) -> CasePlan:
+    """The incident's own case, as the policy would have it."""
+    routes = cast("Any", app.policy)
+    team = team or routes.team_for(tuple(areas))
+    promise = app.policy.promises.promise(team=team, urgency=urgency, network="", tier="", now=app.now())
+    return CasePlan(
+        team=team,
+        urgency=urgency,
+        title=title,
+        tags=("incident",),
+        promise=promise,
+        score=urgency.points,
+        minutes_per_point=routes.minutes_per_point,
+    )

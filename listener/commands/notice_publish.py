@@ -1,0 +1,163 @@
+"""`escucha notice publish`, and what there is to do while it goes out: withdraw, retry, settle."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from listener.commands import notice_screen as screen
+from listener.commands import output
+from listener.commands.app import App, pass_app
+from listener.commands.notice_found import found_notice, notice_in
+from listener.errors import AlreadyDone, Mistake
+from listener.types import DeliveryState, NoticeState
+
+if TYPE_CHECKING:
+    from listener.store.notices import Notice
+
+
+@click.command()
+@click.argument("number")
+@output.json_option
+@pass_app
+def publish(app: App, number: str, as_json: bool) -> None:
+    """Send an approved notice to every account, and go on with what is missing.
+
+    Safe to stop and to run again: each message goes out once. Short waits that a network asks for are waited out.
+    """
+    from listener.commands.publishing import Publication
+    from listener.store import notices
+
+    found = found_notice(app, number)
+    if found.state is NoticeState.DRAFT:
+        raise Mistake(
+            f"N{found.id} is not approved yet; somebody else does that: `escucha notice approve N{found.id}`."
+        )
+    if found.state is NoticeState.WITHDRAWN:
+        raise Mistake(f"N{found.id} was withdrawn; write a new one with `escucha notice draft`.")
+    _stop_if_paused(app, found)
+    if found.state is NoticeState.APPROVED:
+        try:
+            with app.store.write() as tx:
+                found = notices.publish(tx, found, by=app.actor, now=app.now())
+        except AlreadyDone:
+            found = found_notice(app, number)
+            if found.state is NoticeState.WITHDRAWN:
+                raise
+    _log_only_warnings(app)
+    watcher = screen.Watcher(found, quiet=as_json)
+    try:
+        with watcher:
+            left = Publication(app, found, settled=watcher.settled, waits=watcher.waits).run()
+    except KeyboardInterrupt:
+        output.complain(f"N{found.id} is half out; `escucha notice publish N{found.id}` goes on, and so does a daemon.")
+        raise
+    with app.store.read() as tx:
+        found = notices.get(tx, found.id)
+    missing = [each for each in found.deliveries if each.state is not DeliveryState.SENT]
+    if as_json:
+        output.print_json(screen.as_json(found, left))
+    else:
+        for each in missing:
+            output.say(f"✗ {screen.where(each)}: {screen.why(each, left)}")
+        if not missing:
+            output.say(f"N{found.id} is out: {screen.messages(found)}.")
+    if missing:
+        raise output.SomeFailed(
+            f"{len(missing)} of {len(found.deliveries)} messages of N{found.id} are not out; "
+            f"`escucha notice publish N{found.id}` goes on with what is missing."
+        )
+
+
+@click.command()
+@click.argument("number")
+@output.json_option
+@pass_app
+def withdraw(app: App, number: str, as_json: bool) -> None:
+    """Stop whatever of a notice has not gone out yet."""
+    from listener.store import notices
+
+    with app.store.write() as tx:
+        found = notices.withdraw(tx, notice_in(tx, number), by=app.actor, now=app.now())
+    if as_json:
+        output.print_json(screen.as_json(found))
+        return
+    output.say(f"N{found.id} is withdrawn.")
+    for each in found.deliveries:
+        if each.state is not DeliveryState.WAITING and each.state is not DeliveryState.FAILED:
+            place = each.posted_url or each.reason or each.state
+            output.say(f"Out, or on its way, all the same: {screen.where(each)}: {place}; delete it there by hand.")
+
+
+@click.command()
+@click.argument("number")
+@output.json_option
+@pass_app
+def retry(app: App, number: str, as_json: bool) -> None:
+    """Put what a network refused in line again."""
+    from listener.store import notices
+
+    with app.store.write() as tx:
+        found = notice_in(tx, number)
+        count = notices.retry(tx, found, by=app.actor, now=app.now())
+        found = notices.get(tx, found.id)
+    if as_json:
+        output.print_json(screen.as_json(found))
+    elif count:
+        output.say(f"{count} of N{found.id} in line again: `escucha notice publish N{found.id}` sends now.")
+    else:
+        output.say(f"Nothing of N{found.id} was refused while going out; it is {found.state}.")
+
+
+@click.command()
+@click.argument("number")
+@click.argument("where", metavar="ACCOUNT[/LANGUAGE]")
+@click.option("--there/--not-there", "was_sent", required=True, default=None, help="What you saw on the network.")
+@output.json_option
+@pass_app
+def settle(app: App, number: str, where: str, was_sent: bool, as_json: bool) -> None:
+    """Say whether a message of unknown outcome is on the network, having looked there yourself."""
+    from listener.store import notices
+
+    account, _, language = where.partition("/")
+    with app.store.write() as tx:
+        found = notice_in(tx, number)
+        meant = [each for each in found.deliveries if each.account == account and language in ("", each.language)]
+        unknown = [each for each in meant if each.state is DeliveryState.UNKNOWN]
+        if not meant:
+            places = ", ".join(f"{each.account}/{each.language}" for each in found.deliveries)
+            raise Mistake(f"N{found.id} does not go to {where}; it goes to {places}.")
+        if len(unknown) > 1:
+            raise Mistake(f"{len(unknown)} messages on {account} are unknown; name the language, as in {account}/es.")
+        notices.settle_by_hand(tx, (unknown or meant)[0], was_sent=was_sent, by=app.actor, now=app.now())
+        found = notices.get(tx, found.id)
+    if as_json:
+        output.print_json(screen.as_json(found))
+    elif was_sent:
+        output.say(f"Noted: it is there. {screen.out(found)} of N{found.id} out.")
+    else:
+        output.say(f"Noted: it is not there. `escucha notice retry N{found.id}` puts it in line again.")
+
+
+def _stop_if_paused(app: App, found: Notice) -> None:
+    """Raises Mistake when nothing of what is missing may go out now; the notice stays as it is."""
+    from listener.store import switch
+
+    networks = {each.network for each in found.deliveries if each.state is DeliveryState.WAITING}
+    with app.store.read() as tx:
+        if networks and all(switch.is_paused(tx, network) for network in networks):
+            holds = "; ".join(
+                f"{each.scope}, by {each.by}{f': {each.reason}' if each.reason else ''}" for each in switch.pauses(tx)
+            )
+            raise Mistake(
+                f"Sending is paused ({holds}), so N{found.id} stays {found.state}; `escucha resume` lifts that."
+            )
+
+
+def _log_only_warnings(app: App) -> None:
+    """Each message has a line of its own here; the log need not say the same."""
+    from listener import log
+
+    wanted = app.config.daemon
+    log.start(form=wanted.log_format, level="warning" if wanted.log_level == "info" else wanted.log_level)

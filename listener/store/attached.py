@@ -1,0 +1,199 @@
+"""Which mentions are of which incident, why, and who undid it. A row is never changed but to undo it.
+
+A mention is of one incident at most (the database sees to it), and what its author deleted is counted no more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import ColumnElement, Row, distinct, func, select, update
+
+from listener.store import Transaction, sight, upsert
+from listener.store import tables as t
+from listener.types import Attached, CaseState, MentionState
+
+if TYPE_CHECKING:
+    from listener.store.incidents import Incident
+
+DAEMON = "daemon"  # undoes what no longer holds; what a person undid comes back by no rule
+_CURRENT = t.incident_mentions.c.undone_at.is_(None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attachment:
+    """A mention of an incident, with why. `score` is how alike in meaning it is, None where something else said so."""
+
+    id: int
+    incident_id: int
+    mention_id: int
+    how: Attached
+    why: str
+    score: float | None
+    at: datetime
+    by: str
+    undone_at: datetime | None
+    undone_by: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Numbers:
+    """How many an incident hits. `people` are accounts, those of one customer counted once; `gone` was deleted."""
+
+    mentions: int
+    gone: int
+    people: int
+    customers: int
+    networks: Mapping[str, int]
+    hows: Mapping[str, int]
+    cases: Mapping[str, int]  # its parts, by state
+    answered: int  # of the people, who got an answer from us
+
+
+def attach(
+    tx: Transaction,
+    incident: Incident,
+    mention_id: int,
+    *,
+    how: Attached,
+    why: str,
+    by: str,
+    now: datetime,
+    score: float | None = None,
+) -> bool:
+    """Counts the mention to the incident; whether it was of none before. Whoever is first wins."""
+    row = {"incident_id": incident.id, "mention_id": mention_id, "how": how.value, "why": why, "score": score}
+    values = {**row, "at": now, "by": by}
+    # the partial index alone can be in the way: a row that was undone is no obstacle
+    return bool(tx.execute(upsert(tx, t.incident_mentions).values(**values).on_conflict_do_nothing()).rowcount)
+
+
+def detach(tx: Transaction, incident: Incident, mention_id: int, *, by: str, now: datetime) -> bool:
+    """Counts the mention to the incident no more; whether it was of it."""
+    columns = t.incident_mentions.c
+    where = (columns.incident_id == incident.id, columns.mention_id == mention_id, _CURRENT)
+    return bool(tx.execute(update(t.incident_mentions).where(*where).values(undone_at=now, undone_by=by)).rowcount)
+
+
+def detach_all(tx: Transaction, incident: Incident, *, by: str, now: datetime) -> int:
+    """Counts nothing to the incident any more; gives how many mentions were of it."""
+    where = (t.incident_mentions.c.incident_id == incident.id, _CURRENT)
+    return tx.execute(update(t.incident_mentions).where(*where).values(undone_at=now, undone_by=by)).rowcount
+
+
+def incident_of(tx: Transaction, mention_id: int) -> int | None:
+    """The number of the incident that the mention is of; None where it is of none."""
+    found: int | None = tx.scalar(
+        select(t.incident_mentions.c.incident_id).where(t.incident_mentions.c.mention_id == mention_id, _CURRENT)
+    )
+    return found
+
+
+def current(tx: Transaction, mention_ids: Collection[int]) -> dict[int, Attachment]:
+    """By mention, what it is of now; only those that are of something."""
+    query = select(t.incident_mentions).where(t.incident_mentions.c.mention_id.in_(mention_ids), _CURRENT)
+    return {row.mention_id: _attachment(row) for row in tx.execute(query)}
+
+
+def refused(tx: Transaction, mention_ids: Collection[int]) -> dict[int, frozenset[int]]:
+    """By mention, the incidents that a person took it off, which no rule undoes; only those with any."""
+    columns = t.incident_mentions.c
+    query = select(columns.mention_id, columns.incident_id).where(
+        columns.mention_id.in_(mention_ids), columns.undone_at.is_not(None), columns.undone_by != DAEMON
+    )
+    found: dict[int, set[int]] = {}
+    for row in tx.execute(query):
+        found.setdefault(row.mention_id, set()).add(row.incident_id)
+    return {mention: frozenset(incidents) for mention, incidents in found.items()}
+
+
+def history_of(tx: Transaction, mention_id: int) -> list[Attachment]:
+    """All that the mention was ever of, oldest first."""
+    query = select(t.incident_mentions).where(t.incident_mentions.c.mention_id == mention_id)
+    return [_attachment(row) for row in tx.execute(query.order_by(t.incident_mentions.c.id))]
+
+
+def mentions_of(
+    tx: Transaction, incident_id: int, *, hows: Sequence[Attached] = (), after: int = 0, limit: int | None = None
+) -> list[Attachment]:
+    """The mentions of the incident that are still there, in the order in which they came to it.
+
+    `after`: only what came after the attachment with that id.
+    """
+    query = _here(select(t.incident_mentions), incident_id).where(t.incident_mentions.c.id > after)
+    if hows:
+        query = query.where(t.incident_mentions.c.how.in_([how.value for how in hows]))
+    return [_attachment(row) for row in tx.execute(query.order_by(t.incident_mentions.c.id).limit(limit))]
+
+
+def open_to_read(tx: Transaction, mention_ids: Collection[int]) -> set[int]:
+    """Those of them whose words whoever acts may read."""
+    return set(tx.scalars(select(t.mentions.c.id).where(t.mentions.c.id.in_(mention_ids), *sight.heard(tx))))
+
+
+def place_of(tx: Transaction, incident_id: int, mention_id: int) -> int:
+    """Where the mention stands among those of the incident, for `after`; 0 where it never was of it."""
+    columns = t.incident_mentions.c
+    query = select(func.max(columns.id)).where(columns.incident_id == incident_id, columns.mention_id == mention_id)
+    return int(tx.scalar(query) or 0)
+
+
+def count(tx: Transaction, incident_id: int) -> int:
+    """How many mentions of the incident are still there."""
+    return int(tx.scalar(_here(select(func.count()), incident_id)) or 0)
+
+
+def numbers(tx: Transaction, incident: Incident) -> Numbers:
+    """How many the incident hits, counted now."""
+    by_how = _here(select(t.incident_mentions.c.how, func.count()), incident.id).group_by(t.incident_mentions.c.how)
+    by_network = _here(select(t.mentions.c.network, func.count()), incident.id).group_by(t.mentions.c.network)
+    hows = {how: count for how, count in tx.execute(by_how)}
+    cases = {state.value: 0 for state in CaseState}
+    if incident.case_id is not None:
+        parts = select(t.cases.c.state, func.count()).where(t.cases.c.parent_id == incident.case_id)
+        cases |= {state: count for state, count in tx.execute(parts.group_by(t.cases.c.state))}
+    everything = select(func.count()).where(t.incident_mentions.c.incident_id == incident.id, _CURRENT)
+    mentions = sum(hows.values())
+    people, customers, answered = _people(tx, incident.id)
+    return Numbers(
+        mentions=mentions,
+        gone=int(tx.scalar(everything) or 0) - mentions,
+        people=people,
+        customers=customers,
+        networks={network: count for network, count in tx.execute(by_network)},
+        hows=hows,
+        cases=cases,
+        answered=answered,
+    )
+
+
+def _people(tx: Transaction, incident_id: int) -> tuple[int, int, int]:
+    """How many people, how many of them customers, and how many got an answer from us to one of these mentions."""
+    customer = t.links.c.customer_id
+    # customers and accounts have numbers of their own: the accounts' are made negative to keep them apart
+    person = func.coalesce(customer, -t.mentions.c.account_id)
+    sent = select(t.drafts.c.mention_id).where(t.drafts.c.sent_at.is_not(None)).correlate(None)
+    joined = _here(select(func.count(distinct(person)), func.count(distinct(customer))), incident_id, linked=True)
+    people, customers = tx.execute(joined).one()
+    answered = _here(select(func.count(distinct(person))), incident_id, linked=True).where(
+        t.incident_mentions.c.mention_id.in_(sent)
+    )
+    return int(people), int(customers), int(tx.scalar(answered) or 0)
+
+
+def _here(query: Any, incident_id: int, *, linked: bool = False) -> Any:
+    """Of the incident's mentions, only those that are still there."""
+    source: Any = t.incident_mentions.join(t.mentions, t.mentions.c.id == t.incident_mentions.c.mention_id)
+    if linked:
+        theirs = (t.links.c.account_id == t.mentions.c.account_id) & t.links.c.unlinked_at.is_(None)
+        source = source.outerjoin(t.links, theirs)
+    where: list[ColumnElement[bool]] = [t.incident_mentions.c.incident_id == incident_id, _CURRENT]
+    return query.select_from(source).where(*where, t.mentions.c.state != MentionState.GONE.value)
+
+
+def _attachment(row: Row[Any]) -> Attachment:
+    names = [name for name in Attachment.__dataclass_fields__ if name != "how"]
+    return Attachment(how=Attached(row.how), **{name: getattr(row, name) for name in names})

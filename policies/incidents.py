@@ -1,0 +1,51 @@
+"""What a policy does while something hits many at once.
+
+A mention that belongs to an incident gets, where its rules would answer at all, the incident's approved answer in the
+place of their template: in one of its variants, which take turns as a template's wordings do. Praise is answered as
+ever. Whatever else would go out alone meanwhile is held for a person: `stops.incident`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+
+from listener.types import IncidentView, Intent, Understanding
+from policies.words import fold, found, phrase_pattern
+
+
+def answers(incident: IncidentView, understanding: Understanding) -> bool:
+    """Whether its answer is said to what was understood so."""
+    praised = understanding.intents[:1] == (Intent.PRAISE,)
+    return incident.state.active and bool(incident.answers) and not praised
+
+
+def holding(incidents: Sequence[IncidentView], *, but: int) -> tuple[IncidentView, ...]:
+    """Those that hold a reply back, of which it is no answer; `but`: the number of the one whose answer it is, or 0."""
+    return () if but else tuple(each for each in incidents if each.state.active and each.holds_replies)
+
+
+def not_to_be_said(text: str, incidents: Sequence[IncidentView]) -> tuple[str, ...]:
+    """What a text says that agents were told not to say while these last, as the start of a sentence each."""
+    words = fold(text)
+    return tuple(
+        f"the reply says “{said}”, which nobody should say while {each.reference} lasts"
+        for each in incidents
+        if each.state.active and (pattern := _pattern(each.avoid)) and (said := found(pattern, words))
+    )
+
+
+@lru_cache(maxsize=256)
+def _pattern(phrases: tuple[str, ...]) -> re.Pattern[str] | None:
+    fit = [phrase for phrase in phrases if not avoidable(phrase)]
+    return phrase_pattern(fit) if fit else None
+
+
+def avoidable(phrase: str) -> str:
+    """Why a phrase cannot be looked for in replies, as a sentence; "" where it can."""
+    try:
+        phrase_pattern([phrase])
+    except ValueError as error:
+        return str(error)
+    return ""
