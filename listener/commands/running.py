@@ -152,7 +152,7 @@ def resume(app: App, network: str | None) -> None:
 @pass_app
 def status(app: App, as_json: bool) -> None:
     """How things stand: what is paused, failing, late, waiting."""
-    from listener.commands import money, ruling_policy
+    from listener.commands import incident_spikes, money, ruling_policy
     from listener.store import alerts, case_counts, daemons, inbox, mentions, sources, stats, switch
     from listener.types import DraftState
 
@@ -174,6 +174,7 @@ def status(app: App, as_json: bool) -> None:
             "unwatched": mentions.unwatched(tx, list(app.config.accounts)),
             "alerts": alerts.standing(tx, now),
             "crm": crm_standing.standings(app, tx),
+            "spikes": incident_spikes.live_lines(tx, now),
         }
         approved = inbox.waiting(tx, states=(DraftState.APPROVED,))
     now = app.now()  # what others wrote until the rows were read is past
@@ -234,6 +235,7 @@ def _troubles(seen: dict[str, Any], now: datetime) -> list[str]:
         f"Sending is paused ({hold.scope}) by {hold.by}{f': {hold.reason}' if hold.reason else ''}: `escucha resume`."
         for hold in seen["pauses"]
     ]
+    found += seen["spikes"]
     found += _untended(seen)
     for source in seen["sources"]:
         if source.paused:

@@ -1,18 +1,25 @@
-"""What follows from a spike: who is told, what is proposed, and how it is said. An alert never holds what people wrote."""
+"""What follows from a spike: who is told, what is proposed, and how it is said; never in what people wrote."""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from listener.desk import incident_life
+from listener.desk.incident_life import Description
+from listener.desk.incidents import Affected
 from listener.errors import Mistake
-from listener.store import Transaction, alerts, spikes
+from listener.store import Transaction, alerts, attached, incidents, spikes
+from listener.store.incidents import Incident
 from listener.store.spikes import Cause, Label, Spike
-from listener.types import Intent, SpikeState
+from listener.types import Attached, IncidentRules, IncidentState, Intent, SpikeState
 
 KIND = "spike"  # of the alerts
-GROWN = 3  # times as many people as when it was last told, and it is told again
+DAEMON = "daemon"
+PART = 0.2  # of its people, from which an intent is one of those whom it hits
+GROWN = 5  # times as many people as when it was last told, and it is told again
 ALARMING = (Intent.COMPLAINT, Intent.OUTAGE_REPORT, Intent.CANCELLATION_THREAT, Intent.QUESTION, Intent.REQUEST)
 
 
@@ -52,9 +59,122 @@ def causes_of(spike: Spike, kind: str) -> list[Cause]:
     return [each for each in spike.causes if each.kind == kind]
 
 
+def _moment(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M} UTC"
+
+
 def _long(span: timedelta) -> str:
     minutes = max(round(span.total_seconds() / 60), 1)
     return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h"
+
+
+# --- what is proposed -----------------------------------------------------------------------------------------------
+
+
+def attend(tx: Transaction, spike: Spike, rules: IncidentRules, *, pattern: str, now: datetime) -> Spike:
+    """Joins the spike to the incident that most of its mentions are of, or proposes one where the policy says so.
+
+    Its mentions are attached to what it is of, those that come later too, but for those that a person took off it.
+    """
+    if spike.state is SpikeState.DISMISSED:
+        return spike
+    ids = spikes.mention_ids(tx, spike.id)
+    of = attached.current(tx, ids)
+    if spike.incident_id is None:
+        counted = Counter(each.incident_id for each in of.values())
+        most = counted.most_common(1)
+        if most and 2 * most[0][1] >= len(ids):
+            spike = spikes.belongs(tx, spike, most[0][0])
+        elif rules.propose:
+            description = describe(spike, rules)
+            made = incident_life.open_incident(
+                tx, description, plan=None, pattern=pattern, by=DAEMON, now=now, detail={"spike": spike.reference}
+            )
+            spike = spikes.belongs(tx, spike, made.id)
+    if spike.incident_id is not None:
+        gather(tx, spike, incidents.get(tx, spike.incident_id), by=DAEMON, now=now)
+    return spike
+
+
+def gather(tx: Transaction, spike: Spike, incident: Incident, *, by: str, now: datetime) -> int:
+    """Attaches the spike's mentions to the incident, but for those that are of another or were taken off it.
+
+    Gives how many. An incident that is over takes none.
+    """
+    if not (incident.lasts or incident.state is IncidentState.PROPOSED):
+        return 0
+    ids = spikes.mention_ids(tx, spike.id)
+    of, refused = attached.current(tx, ids), attached.refused(tx, ids)
+    new = [each for each in ids if each not in of and incident.id not in refused.get(each, ())]
+    why = f"it is one of those behind {spike.reference} ({about(spike.label)})"
+    return sum(incidents.attach(tx, incident, each, how=Attached.SPIKE, why=why, by=by, now=now) for each in new)
+
+
+def describe(spike: Spike, rules: IncidentRules, *, title: str = "") -> Description:
+    """An incident as the spike shows it, for a person to look through.
+
+    What it is about is taken where the spike shows most, and where it names nothing, where most of its people are.
+    On which networks it shows says nothing of whom it hits.
+    """
+    area, intent, place, _network = spike.label
+    areas = (area,) if area else _most(spike, "area")
+    places = (place,) if place else _most(spike, "place")
+    intents = [intent] if intent else []
+    intents += [each.name for each in causes_of(spike, "intent") if PART * spike.people <= each.people]
+    alarming = [each.value for each in ALARMING if each.value in intents]
+    # Without an area or a place everybody who complains would be of it: then it is what they say.
+    words = () if areas or places else tuple(f'"{each.word}"' for each in spike.words[:3])
+    label = (areas[0] if areas else "", intent, places[0] if places else "", "")
+    return Description(
+        title=title or _title(label, words),
+        affected=Affected(areas=areas, intents=tuple(alarming) if areas or words else (), places=places, words=words),
+        began_at=spike.onset,
+        holds_replies=rules.hold_replies,
+        holds_cheer=rules.hold_cheer,
+    )
+
+
+def _title(label: Label, words: Sequence[str]) -> str:
+    said = about(label)
+    if said == "everything":
+        said = ", ".join(each.strip('"') for each in words) or "many people at once"
+    return said[:1].upper() + said[1:]
+
+
+def _most(spike: Spike, kind: str) -> tuple[str, ...]:
+    """What more than half of its people name."""
+    people = max((each.people for each in spike.causes if each.kind == "network"), default=spike.people)
+    return tuple(each.name for each in causes_of(spike, kind)[:1] if 2 * each.people > max(people, spike.people))
+
+
+def settle(tx: Transaction, incident: Incident, *, by: str, now: datetime) -> list[Spike]:
+    """A person said what a proposed incident is: so is it with the spikes that it was proposed for. Gives those."""
+    settled = []
+    for spike in spikes.of_incident(tx, incident.id):
+        if spike.state is not SpikeState.SEEN:
+            continue
+        if incident.state is IncidentState.DISMISSED:
+            because = f"{incident.reference} was dismissed"
+            settled.append(spikes.dismiss(tx, spike, because=because, by=by, now=now))
+        elif incident.state is not IncidentState.PROPOSED:
+            settled.append(spikes.opened(tx, spike, incident.id, by=by, now=now))
+    return settled
+
+
+def drop(tx: Transaction, spike: Spike, *, by: str, now: datetime) -> Incident | None:
+    """The incident that was proposed for a spike that is nothing goes with it, its mentions let go; gives it."""
+    if spike.incident_id is None:
+        return None
+    incident = incidents.hold(tx, spike.incident_id)
+    others = [each for each in spikes.of_incident(tx, incident.id) if each.state is SpikeState.SEEN]
+    if incident.state is not IncidentState.PROPOSED or others:
+        return None
+    became = {"state": IncidentState.DISMISSED.value, "ended_at": now}
+    incident = incidents.record(
+        tx, incident, "dismissed", by=by, now=now, became=became, text=f"{spike.reference}: {spike.because}"
+    )
+    attached.detach_all(tx, incident, by=by, now=now)
+    return incident
 
 
 # --- who is told ----------------------------------------------------------------------------------------------------
@@ -64,7 +184,7 @@ def tell(tx: Transaction, spike: Spike, *, targets: Sequence[str], now: datetime
     """Tells of it once, and again when it has grown much; what was dismissed is told no more."""
     people = spikes.numbers(tx, [spike.id])[spike.id].people
     first = spike.told_at is None
-    if spike.state is SpikeState.DISMISSED or not (first or people >= GROWN * max(spike.told_people, 1)):
+    if not targets or spike.state is SpikeState.DISMISSED or not (first or people >= GROWN * max(spike.told_people, 1)):
         return False
     so_many = size(spike) if first else f"{people:,} people by now"
     told = [
@@ -96,7 +216,7 @@ def tell_end(tx: Transaction, spike: Spike, *, targets: Sequence[str], now: date
             to=target,
             kind=KIND,
             subject=f"{spike.reference} is over: {about(spike.label)}: {people:,} people in all",
-            why=f"Nothing above normal since {spike.seen_at:%Y-%m-%d %H:%M} UTC. escucha incident spike {spike.reference}",
+            why=f"Nothing above normal since {_moment(spike.seen_at)}. escucha incident spike {spike.reference}",
             key=f"spike {spike.id} is over",
             mention_id=None,
             case_id=None,
@@ -106,7 +226,7 @@ def tell_end(tx: Transaction, spike: Spike, *, targets: Sequence[str], now: date
 
 def _why(spike: Spike) -> str:
     """Since when, what drives it, and what to do; names of ours only."""
-    parts = [f"Since {spike.onset:%Y-%m-%d %H:%M} UTC."]
+    parts = [f"Since {_moment(spike.onset)}."]
     for kind, many in (("area", "areas"), ("intent", "intents"), ("place", "places"), ("network", "networks")):
         listed = causes_of(spike, kind)[:3]
         if listed:
@@ -117,7 +237,3 @@ def _why(spike: Spike) -> str:
     else:
         parts.append(f"escucha incident spike {spike.reference}")
     return " ".join(parts)
-
-
-def attend(tx, spike, rules, *, pattern, now):
-    return spike

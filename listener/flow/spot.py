@@ -2,8 +2,8 @@
 
     what was decided | count | far above normal | gather | tell, propose an incident
 
-Counting follows deciding and holds it up by nothing; a database that was there before is counted in the same way, a part
-at a time. What a person must decide about a spike is theirs: an incident is only ever proposed.
+Counting follows deciding and holds it up by nothing; a database that was there before is counted in the same way, a
+part at a time. What a person must decide about a spike is theirs: an incident is only ever proposed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -22,7 +22,7 @@ from listener.desk import places, spiking
 from listener.insight import counting, normal, spikes, wording
 from listener.insight.counting import Gap, Key, Said
 from listener.insight.normal import Normal
-from listener.store import Store, Transaction, identities, listening, mentions, volumes
+from listener.store import Store, Transaction, identities, listening, volumes
 from listener.store import spikes as kept
 from listener.store.spikes import Cause, Found
 from listener.store.volumes import Label, Voice
@@ -36,6 +36,7 @@ LEARNED = timedelta(weeks=8)  # of them, by which it is known what is normal
 LEARN_EVERY = timedelta(days=1)
 LEARN_SOON = timedelta(hours=1)  # while little is known
 LITTLE = timedelta(weeks=2)
+OVER = timedelta(hours=1)  # not found for so long, a spike is over; what is found again soon is the same one
 MOST_VOICES = 20_000  # that are looked at behind what was found
 MOST_OTHERS = 3_000  # beside which their words are held
 MOST_LABELS = 3  # areas, and places, by which one mention is counted
@@ -163,7 +164,7 @@ class Lookout:
             watch = spikes.Watch(least=rules.least)
             suspects = spikes.suspects(what_is_normal, recent, now, gaps=gaps, watch=watch)
         deaf = any(each.until >= now for each in holes)
-        if not suspects and (deaf or not any(now - each.seen_at > spikes.QUIET for each in running)):
+        if not suspects and (deaf or not any(now - each.seen_at > OVER for each in running)):
             return tuple(each.id for each in running)
         voices: list[Voice] = []
         others: list[Voice] = []
@@ -176,32 +177,25 @@ class Lookout:
                 said = self._said(tx, policy, voices)
         texts = {voice.mention: (voice.account, voice.text) for voice in voices}
         with self._store.write() as tx:
-            running = kept.running(tx)
+            running = kept.lately(tx, now - spikes.QUIET)
             found = []
             if what_is_normal is not None:
                 known = [_running(each) for each in running]
                 found = spikes.gather(suspects, said, now, what_is_normal, known)
-            live = []
             for spike in found:
                 background = [(voice.account, voice.text) for voice in others]
                 words = wording.telling([texts[each] for each in spike.mentions if each in texts], background)
-                live.append(self._keep(tx, policy, running, _found(spike, words), spike.continues, now))
+                before = next((each for each in running if each.id == spike.continues), None)
+                self._keep(tx, policy, _found(spike, words), before=before, now=now)
             if not deaf:  # where nobody listens, nothing is over
-                for over in kept.end(tx, unseen_since=now - spikes.QUIET):
+                for over in kept.end(tx, unseen_since=now - OVER):
                     spiking.tell_end(tx, over, targets=rules.alert, now=now)
             return tuple(each.id for each in kept.running(tx))
 
     def _keep(
-        self,
-        tx: Transaction,
-        policy: Policy,
-        running: Sequence[kept.Spike],
-        found: Found,
-        continues: int | None,
-        now: datetime,
+        self, tx: Transaction, policy: Policy, found: Found, *, before: kept.Spike | None, now: datetime
     ) -> kept.Spike:
         """Writes down one that was found, as a new one or as going on, and does what follows from it."""
-        before = next((each for each in running if each.id == continues), None)
         spike = kept.begin(tx, found, now=now) if before is None else kept.go_on(tx, before, found)
         if before is None:
             log.warning(

@@ -1,8 +1,8 @@
 """Which words many people use in a spike, and not otherwise. Pure.
 
-Words are weighed by how many people use them, as Monroe, Colaresi and Quinn weigh those of two groups ("Fightin' Words",
-Political Analysis 16, 2008): the log of the odds ratio, drawn towards nothing by what is said otherwise, over its
-standard deviation. Names of accounts, links and numbers are no words; what fewer than three people say is nobody's.
+Words are weighed by how many people use them, as Monroe, Colaresi and Quinn weigh those of two groups ("Fightin'
+Words", Political Analysis 16, 2008): the log of the odds ratio, drawn towards nothing by what is said otherwise, over
+its standard deviation. Names of accounts, links and numbers are no words; what fewer than three people say is nobody's.
 """
 
 from __future__ import annotations
@@ -23,13 +23,12 @@ _LEAST_LETTERS = 3
 _PRIOR = 0.5  # people, of each word, in each group
 _NO_WORDS = re.compile(r"https?://\S+|www\.\S+|\S*@\S+|\bu/\S+")
 _WORD = re.compile(r"#?[^\W\d_][\w’']*")
-_FEW = 50  # people who say something else, below which it is not known what everybody always says
-_ALWAYS = frozenset(
-    "que los las del por con una para como pero más muy sin sus les esta este esto estoy hay son soy ser fue han nos "
-    "está están desde hace cuando todo toda todos porque tengo tiene llevo otra otro vez solo hoy ayer ahora día días "
-    "the and for you your are was not with have has had this that they from but can his her our out been just what "
-    "when all any will now day days get got since why how who its it's i'm don't".split()
-)
+_ALWAYS = """
+que los las del por con una para como pero más muy sin sus les esta este esto estoy hay son soy ser fue han nos está
+están desde hace cuando todo toda todos porque tengo tiene llevo otra otro vez solo hoy ayer ahora día días alguien más
+the and for you your are was not with have has had this that they from but can his her our out been just what when all
+any will now day days get got since why how who its it's i'm don't anyone else
+"""
 
 
 class Telling(NamedTuple):
@@ -47,7 +46,7 @@ def telling(spike: Iterable[tuple[int, str]], otherwise: Iterable[tuple[int, str
         return []
     found = []
     for word, people in here.items():
-        if people < max(LEAST_PEOPLE, _LEAST_PART * persons) or (others < _FEW and word in _STOP):
+        if people < max(LEAST_PEOPLE, _LEAST_PART * persons):
             continue
         usual = there[word]
         # Where hardly anybody said anything else, a word that all use says no more than one that half of them use.
@@ -72,10 +71,10 @@ def _people(said: Iterable[tuple[int, str]]) -> tuple[Counter[str], dict[str, Co
         persons.add(person)
         for written in set(_WORD.findall(_NO_WORDS.sub(" ", text))):
             word = folding.letters(written).removeprefix("#")
-            if len(word) >= _LEAST_LETTERS:
+            if len(word) >= _LEAST_LETTERS and word not in _STOP:
                 users.setdefault(word, set()).add(person)
                 spelled.setdefault(word, Counter())[written.lower()] += 1
     return Counter({word: len(each) for word, each in users.items()}), spelled, len(persons)
 
 
-_STOP = frozenset(folding.letters(word) for word in _ALWAYS)
+_STOP = frozenset(folding.letters(_ALWAYS).split())

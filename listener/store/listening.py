@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from sqlalchemy import func, insert, select, update
 
@@ -118,7 +119,7 @@ def _lacking(
     listed = [(number, max(begins, since), ends) for number, begins, ends in spans]
     edges = sorted({edge for _, begins, ends in listed for edge in (begins, ends)})
     found: list[tuple[datetime, datetime]] = []
-    for begins, ends in zip(edges, edges[1:], strict=False):
+    for begins, ends in pairwise(edges):
         silent = {number for number, a, b in listed if a <= begins and ends <= b}
         if sum(shares[number] for number in silent) <= 1 - ENOUGH:
             continue

@@ -43,7 +43,7 @@ class Said:
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """What was found now. `people` wrote from `since` to `at` where `expected` are normal; `mentions`: their numbers."""
+    """What was found now. `people` wrote from `since` to `at`, where `expected` are normal; `mentions`: of theirs."""
 
     label: Label
     labels: tuple[Label, ...]
@@ -227,11 +227,17 @@ def hold(tx: Transaction, spike_id: int) -> Spike:
 
 
 def running(tx: Transaction) -> list[Spike]:
-    """Those that go on, whatever people said of them; the newest first. Nobody adds one until the transaction ends."""
-    if tx.dialect.name == "postgresql" and tx.get_execution_options().get("escucha_write"):
-        tx.exec_driver_sql("LOCK TABLE spikes IN SHARE ROW EXCLUSIVE MODE")
+    """Those that go on, whatever people said of them; the newest first."""
     query = select(t.spikes).where(t.spikes.c.ended_at.is_(None)).order_by(t.spikes.c.id.desc())
     return [_spike(row) for row in tx.execute(query)]
+
+
+def lately(tx: Transaction, since: datetime) -> list[Spike]:
+    """Those that go on or were seen since then; the newest first. Nobody adds one until the transaction ends."""
+    if tx.dialect.name == "postgresql":
+        tx.exec_driver_sql("LOCK TABLE spikes IN SHARE ROW EXCLUSIVE MODE")
+    where = or_(t.spikes.c.ended_at.is_(None), t.spikes.c.seen_at >= since)
+    return [_spike(row) for row in tx.execute(select(t.spikes).where(where).order_by(t.spikes.c.id.desc()))]
 
 
 def listing(tx: Transaction, *, everything: bool = False, limit: int | None = None) -> list[Spike]:

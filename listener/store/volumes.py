@@ -193,6 +193,28 @@ def read(tx: Transaction, since: date, until: date | None = None) -> dict[Label,
     return found
 
 
+def series(tx: Transaction, label: Label, since: datetime, until: datetime, *, step: int) -> list[int]:
+    """How many people in each span of so many buckets, for a label: "" in its network is all of them together.
+
+    The last span ends with the bucket of `until`.
+    """
+    area, intent, place, network = label
+    columns = t.volumes.c
+    last, first = int(until.timestamp()) // 300, int(since.timestamp()) // 300
+    spans = max(-(-(last - first) // step), 1)
+    first = last + 1 - spans * step
+    where = [columns.day >= _day(first), columns.day <= _day(last)]
+    where += [columns.area == area, columns.intent == intent, columns.place == place]
+    where += [columns.network == network] if network else []
+    found = [0] * spans
+    for row in tx.execute(select(columns.day, columns.people).where(*where)):
+        midnight = (row.day.toordinal() - _EPOCH) * BUCKETS
+        for bucket, people in _PAIR.iter_unpack(row.people):
+            if first <= midnight + bucket <= last:
+                found[(midnight + bucket - first) // step] += people
+    return found
+
+
 def forget(tx: Transaction, before: date) -> int:
     """Lets go of the days before that one; gives how many rows."""
     return tx.execute(delete(t.volumes).where(t.volumes.c.day < before)).rowcount

@@ -1,4 +1,4 @@
-"""Weeks of decided mentions, written straight into the database: what a test of spikes needs to have been said before."""
+"""Weeks of decided mentions, written straight into the database: what was said before a test of spikes begins."""
 
 from __future__ import annotations
 
