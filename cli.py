@@ -38,8 +38,8 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "Run": {
         "run": ("running", "Listen, and send what is approved, until stopped."),
-        "pause": ("running", "Stop sending, at once and everywhere."),
-        "resume": ("running", "Send again."),
+        "pause": ("pausing", "Stop sending, at once and everywhere."),
+        "resume": ("pausing", "Send again, and ask about what became stale."),
         "status": ("running", "What is due, waiting and failing."),
         "alert": ("alert", "Messages to our own people: list, test, send again."),
         "crm": ("crm", "Where else customers are kept: list, check, pull, push, retry."),

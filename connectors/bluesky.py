@@ -100,7 +100,7 @@ FACTS = Facts(
     images=Images(count=4, types=("image/jpeg", "image/png", "image/webp"), bytes=1_000_000, alt=2_000),
     threads=True,
     deletes=True,
-    pins=True,
+    pins=1,
     as_of="2026-04",
     source="https://docs.bsky.app/docs/starter-templates/bots and https://docs.bsky.app/docs/advanced-guides/rate-limits",
 )

@@ -104,7 +104,7 @@ FACTS = Facts(
     threads=True,
     edits=lambda _says, _shall_say: "",
     deletes=True,
-    pins=True,
+    pins=5,
     as_of="2026-07",
     source="https://docs.joinmastodon.org/api/guidelines/ and https://docs.joinmastodon.org/methods/statuses/",
 )

@@ -118,7 +118,7 @@ FACTS = Facts(
     settle_after=timedelta(minutes=5),
     edits=no_edit,
     deletes=True,
-    pins=True,
+    pins=2,
     rechecks=_lookups(_LONGEST_KEPT),
     looks_at_once=_LOOKED_UP,
     keep=_LONGEST_KEPT,

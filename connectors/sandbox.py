@@ -106,7 +106,7 @@ FACTS = Facts(
     threads=True,
     edits=lambda _says, _shall_say: "",
     deletes=True,
-    pins=True,
+    pins=5,
     as_of="2026-01-01",
     source="connectors/sandbox.py",
 )

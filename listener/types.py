@@ -6,6 +6,7 @@ The state machines at the bottom are the only transitions there are.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -274,8 +275,8 @@ class Facts:
     its content goes, where what we no longer look up must not be kept. `opens_case`: whatever comes in opens a case
     unless the policy says otherwise (a mailbox).
     `edits(says, shall_say)`: why a post of ours that says the one cannot be made to say the other, as the rest of a
-    sentence, empty where it can; None where no post of ours can be changed. `deletes`, `pins`: whether one can be taken
-    back, and set above the others.
+    sentence, empty where it can; None where no post of ours can be changed. `deletes`: whether one can be taken back;
+    `pins`: how many at once can stand above the others.
     """
 
     network: str
@@ -293,7 +294,7 @@ class Facts:
     threads: bool = False  # whether a notice may go on in further posts
     edits: Callable[[str, str], str] | None = None
     deletes: bool = False
-    pins: bool = False
+    pins: int = 0
     rechecks: tuple[tuple[timedelta, timedelta], ...] = ()
     looks_at_once: int = 1
     keep: timedelta | None = None
@@ -863,6 +864,11 @@ class MentionState(StrEnum):
     GONE = "gone"
 
 
+def wording_key(source: str) -> str:
+    """12 hex digits that stand for a wording, whoever it is said to: what `ReplyPlan.wording` holds."""
+    return hashlib.sha256(source.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+
+
 class DraftState(StrEnum):
     PROPOSED = "proposed"
     APPROVED = "approved"
@@ -872,6 +878,18 @@ class DraftState(StrEnum):
     SENT = "sent"
     FAILED = "failed"
     UNKNOWN = "unknown"
+
+
+class SendKind(StrEnum):
+    """What goes out, as it can be stopped. One thing may be of several kinds."""
+
+    AUTOMATIC = "automatic"  # a reply that a rule approved
+    MASS = "mass"  # a reply of an answer to everybody who wrote about an incident
+    REPLY = "reply"  # any other reply: a person approved just this one
+    MESSAGE = "message"  # a reply of whichever kind that only its author reads: a mail, a private message
+    NOTICE = "notice"  # a notice's post
+    SCHEDULED = "scheduled"  # one whose hour was set beforehand
+    AMENDMENT = "amendment"  # a change of a post that is out: edited, pinned, deleted
 
 
 class CaseState(StrEnum):
@@ -966,6 +984,35 @@ class DeliveryState(StrEnum):
     UNKNOWN = "unknown"
 
 
+class FollowUp(StrEnum):
+    """Why a notice follows another, below it or with its link."""
+
+    CORRECTION = "correction"  # for where the first cannot be changed
+    RESOLVED = "resolved"
+    NEWS = "news"
+
+
+class AmendmentKind(StrEnum):
+    """What is done to a message that is out."""
+
+    EDIT = "edit"
+    DELETE = "delete"
+    PIN = "pin"
+    UNPIN = "unpin"
+
+
+class AmendmentState(StrEnum):
+    """One change of one message that is out. Unlike a message it may be tried again: twice is as once."""
+
+    PROPOSED = "proposed"  # waits for somebody else's approval
+    WAITING = "waiting"
+    SENDING = "sending"
+    DONE = "done"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    DROPPED = "dropped"  # taken back, or something else was wanted instead
+
+
 class Role(StrEnum):
     """What somebody who works here does; several may be one person's."""
 
@@ -1024,7 +1071,7 @@ VERSION_MOVES: Mapping[VersionState, frozenset[VersionState]] = {
 NOTICE_MOVES: Mapping[NoticeState, frozenset[NoticeState]] = {
     NoticeState.DRAFT: frozenset({NoticeState.APPROVED, NoticeState.WITHDRAWN}),
     NoticeState.APPROVED: frozenset({NoticeState.PUBLISHING, NoticeState.WITHDRAWN}),
-    NoticeState.PUBLISHING: frozenset({NoticeState.PUBLISHED, NoticeState.WITHDRAWN}),
+    NoticeState.PUBLISHING: frozenset({NoticeState.PUBLISHED, NoticeState.WITHDRAWN, NoticeState.APPROVED}),
     NoticeState.PUBLISHED: frozenset(),
     NoticeState.WITHDRAWN: frozenset(),
 }
@@ -1049,6 +1096,18 @@ DELIVERY_MOVES: Mapping[DeliveryState, frozenset[DeliveryState]] = {
     DeliveryState.UNKNOWN: frozenset({DeliveryState.SENT, DeliveryState.FAILED, DeliveryState.WAITING}),
     DeliveryState.FAILED: frozenset({DeliveryState.WAITING}),
     DeliveryState.SENT: frozenset(),
+}
+
+AMENDMENT_MOVES: Mapping[AmendmentState, frozenset[AmendmentState]] = {
+    AmendmentState.PROPOSED: frozenset({AmendmentState.WAITING, AmendmentState.DROPPED}),
+    AmendmentState.WAITING: frozenset({AmendmentState.SENDING, AmendmentState.FAILED, AmendmentState.DROPPED}),
+    AmendmentState.SENDING: frozenset(
+        {AmendmentState.DONE, AmendmentState.FAILED, AmendmentState.UNKNOWN, AmendmentState.WAITING}
+    ),
+    AmendmentState.UNKNOWN: frozenset({AmendmentState.DONE, AmendmentState.FAILED, AmendmentState.WAITING}),
+    AmendmentState.FAILED: frozenset({AmendmentState.DROPPED}),  # a person wants it tried again: a new one
+    AmendmentState.DONE: frozenset(),
+    AmendmentState.DROPPED: frozenset(),
 }
 
 

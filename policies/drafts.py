@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import jinja2
 
-from listener.types import AuthorView, CustomerView, Facts, Situation
+from listener.types import AuthorView, CustomerView, Facts, Situation, wording_key
 from policies.names import first_name, safe_handle, safe_name
 from policies.templates import compiled, parsed, quotes_case, render, template_problem, variables_in
 
@@ -184,7 +183,7 @@ def _compile(sources: Sequence[str]) -> tuple[_Variant, ...]:
 @lru_cache(maxsize=2048)  # an incident's answers come anew with each situation
 def _variant(source: str) -> _Variant:
     return _Variant(
-        key=hashlib.sha256(source.encode("utf-8")).hexdigest()[:12],
+        key=wording_key(source),
         template=compiled(source),
         needs_case=quotes_case(source),
         signs="brand.signature" in variables_in(parsed(source)),

@@ -294,7 +294,7 @@ def _mind_the_article(app: App, draft: Draft, *, yes: bool) -> None:
 def _held(app: App, draft: Draft) -> str:
     """Why it does not go out within seconds; empty where it does."""
     with app.store.read() as tx:
-        if switch.is_paused(tx, draft.network):
+        if switch.is_paused(tx, draft.network, *draft.kinds):
             return "; sending is paused, so it waits"
         if broke := money.why_broke(app, draft.account):
             return f"; it waits: {broke}"

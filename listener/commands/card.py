@@ -169,7 +169,7 @@ def _gather(tx: Transaction, mention: Mention, draft: Draft | None, *, actor: st
         earlier=tuple(mentions.earlier_texts(tx, mention.id)),
         others=tuple(others),
         policy_now=policies.active(tx),
-        paused=switch.is_paused(tx, mention.network),
+        paused=switch.is_paused(tx, draft.network, *draft.kinds) if draft else switch.is_paused(tx, mention.network),
         made_from=made_from.of_drafts(tx, [draft.id]).get(draft.id) if draft else None,
         may_be=() if customer else tuple(suggestions.waiting(tx, account_id=mention.account_id, limit=MAY_BE)),
         code=codes.last_tried(tx, mention.id),

@@ -11,14 +11,14 @@ import click
 from rich.console import Group
 from rich.text import Text
 
-from listener.commands import deciding, money
+from listener.commands import deciding, money, pausing
 from listener.commands.app import App, pass_app
 from listener.commands.drawing import STYLES, WIDEST, label, name_of
 from listener.commands.keys import draft_keys, media_keys
 from listener.commands.output import clip, console, heading, json_option, print_json, say, show, spell
 from listener.store import policies, switch, waiting
 from listener.store.waiting import Heard, Waiting
-from listener.types import DraftState, Media, Urgency
+from listener.types import DraftState, Media, SendKind, Urgency
 
 LIMIT = 20
 MOST = 1000  # mentions without a draft, where no limit is given
@@ -130,7 +130,8 @@ def _read(
 def _print(listing: Listing, now: datetime, *, waiting_only: bool) -> None:
     width = min(console().width, WIDEST)
     for pause in listing.pauses:
-        what = "Sending" if pause.scope == "all" else f"Sending on {pause.scope.removeprefix('network ')}"
+        what = f"Sending of {pausing.WORDS[SendKind(pause.kind)]}" if pause.kind else "Sending"
+        what += f" on {pause.network}" if pause.network else ""
         why = f": {pause.reason}" if pause.reason else ""
         show(Text(clip(f"{what} is paused by {pause.by}{why}", width), style="yellow"))
     for why in listing.broke:

@@ -144,9 +144,9 @@ def _stop_if_paused(app: App, found: Notice) -> None:
     """Raises Mistake when nothing of what is missing may go out now; the notice stays as it is."""
     from listener.store import switch
 
-    networks = {each.network for each in found.deliveries if each.state is DeliveryState.WAITING}
+    missing = [each for each in found.deliveries if each.state is DeliveryState.WAITING]
     with app.store.read() as tx:
-        if networks and all(switch.is_paused(tx, network) for network in networks):
+        if missing and all(switch.is_paused(tx, each.network, *each.kinds) for each in missing):
             holds = "; ".join(
                 f"{each.scope}, by {each.by}{f': {each.reason}' if each.reason else ''}" for each in switch.pauses(tx)
             )

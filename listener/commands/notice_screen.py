@@ -17,15 +17,16 @@ if TYPE_CHECKING:
     from listener.commands.publishing import Left
     from listener.store.notices import Delivery, Notice
 
-_HIDDEN = ("id", "notice_id", "send_key")
+_HIDDEN = ("id", "notice_id", "send_key", "below_id", "scheduled")
 
 
 def as_json(notice: Notice, left: Mapping[str, Left] | None = None) -> dict[str, Any]:
     """The notice for programs; docs/notices.md lists the keys."""
     found: dict[str, Any] = {"notice": f"N{notice.id}"}
-    elsewhere = ("id", "images", "deliveries", "incident_id", "digest", "late_after")
+    elsewhere = ("id", "images", "deliveries", "incident_id", "follows_id", "digest", "late_after")
     found |= {name: getattr(notice, name) for name in notice.__dataclass_fields__ if name not in elsewhere}
     found["incident"] = f"I{notice.incident_id}" if notice.incident_id else None
+    found["follows"] = f"N{notice.follows_id}" if notice.follows_id else None
     found["images"] = [attaching.image_keys(image) for image in notice.images]
     found["deliveries"] = [
         {name: getattr(each, name) for name in each.__dataclass_fields__ if name not in _HIDDEN}

@@ -158,7 +158,7 @@ class Publication:
         if all(each.behind for each in mine):
             return Left(account=account, reason="the part before it was refused")
         with self._store.read() as tx:
-            paused = switch.is_paused(tx, mine[0].network)
+            paused = switch.is_paused(tx, mine[0].network, *mine[0].kinds)
             state = notices.get(tx, self._notice_id).state
         return Left(account=account, reason="sending is paused" if paused else f"the notice is {state}")
 

@@ -1,4 +1,4 @@
-"""`escucha run`, `pause`, `resume`, `status`: the daemon, its kill switch, and how things stand."""
+"""`escucha run`, `status`: the daemon, and how things stand."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from listener.commands import crm_standing, lessons, output, telling
+from listener.commands import crm_standing, lessons, output, pausing, telling
 from listener.commands.actor import DAEMON
 from listener.commands.app import App, pass_app
 from listener.errors import Mistake, Outage
@@ -98,56 +98,6 @@ def _version() -> str:
 
 
 @click.command()
-@click.option("--network", help="Hold only this network.")
-@click.option("--reason", default="", help="Why, for whoever looks at status.")
-@click.option("--wait", default=60.0, show_default=True, help="Seconds to wait for a send that is under way.")
-@pass_app
-def pause(app: App, network: str | None, reason: str, wait: float) -> None:
-    """Stop sending, at once and in every process.
-
-    When this returns with 0, nothing more goes out: a send that was under way has ended.
-    """
-    from listener.store import switch
-
-    names = [name for name, account in app.config.accounts.items() if network in (None, account.network)]
-    if network and not names:
-        raise Mistake(f"No account of {app.config_path} is on {network!r}.")
-    with app.store.write() as tx:
-        switch.pause(tx, network=network, by=app.actor, reason=reason, now=app.now())
-    for name in names:
-        with app.store.sole_sender(name, wait=wait) as free:
-            if not free:
-                raise Outage(
-                    f"Nothing new is sent any more, but a send on {name!r} is still under way after {wait:g} s; "
-                    "look at `escucha status`."
-                )
-    output.say(f"Paused: {network or 'everything'}. Nothing is being sent. Go on with `escucha resume`.")
-
-
-@click.command()
-@click.option("--network", help="Let only this network go on.")
-@pass_app
-def resume(app: App, network: str | None) -> None:
-    """Send again."""
-    from listener.store import inbox, switch
-    from listener.types import DraftState
-
-    with app.store.write() as tx:
-        lifted = switch.resume(tx, network=network, by=app.actor, now=app.now())
-        still = switch.pauses(tx)
-        due = inbox.waiting(tx, states=(DraftState.APPROVED,))
-    held = {hold.scope for hold in still}
-    free = [draft for draft in due if switch.scope_of(draft.network) not in held]
-    if not lifted:
-        output.say(f"{network or 'Everything as a whole'} was not paused.")
-    for hold in still:
-        output.say(f"Still paused: {hold.scope} (by {hold.by}).")
-    if lifted and switch.scope_of(None) not in held:
-        go, their = ("goes", "its") if len(free) == 1 else ("go", "their")
-        output.say(f"Sending again. {output.counted(len(free), 'approved draft')} {go} out when {their} turn comes.")
-
-
-@click.command()
 @output.json_option
 @pass_app
 def status(app: App, as_json: bool) -> None:
@@ -232,7 +182,8 @@ def _troubles(seen: dict[str, Any], now: datetime) -> list[str]:
         found.append(f"{len(alive)} daemons run on this database ({names}): harmless, but one is enough.")
     found += [f"The daemon {daemon.name} decides nothing. {daemon.trouble}" for daemon in alive if daemon.trouble]
     found += [
-        f"Sending is paused ({hold.scope}) by {hold.by}{f': {hold.reason}' if hold.reason else ''}: `escucha resume`."
+        f"Sending is paused ({hold.scope}) by {hold.by}{f': {hold.reason}' if hold.reason else ''}: "
+        f"`{pausing.lifting(hold)}`."
         for hold in seen["pauses"]
     ]
     found += seen["spikes"]

@@ -6,6 +6,7 @@ and nobody who leaves at the same moment keeps one.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -48,6 +49,19 @@ def pool(tx: Transaction, now: datetime, moved: Moved) -> dict[str, list[Candida
             for team in user.teams:
                 found.setdefault(team, []).append(candidate)
     return found
+
+
+def on_duty(tx: Transaction, now: datetime, moved: Moved) -> dict[str, int] | None:
+    """By team: how many of its agents are there now, be they busy; None where nobody is on record."""
+    if not users.there_are(tx):
+        return None
+    away = users.absent(tx, now)
+    there = [
+        user
+        for user in users.listing(tx)
+        if Role.AGENT in user.roles and user.id not in away and duty.on(user.duty, now, moved)
+    ]
+    return dict(Counter(team for user in there for team in user.teams))
 
 
 def ready(teams: Mapping[str, Sequence[Candidate]]) -> list[str]:

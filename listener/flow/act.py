@@ -5,7 +5,7 @@ For each account, as its only sender:
     what a dead sender left | look for it on the network | claim one | say it | write down what came of it
 
 `sending` is committed before the network is called. A write whose outcome is unknown is looked for and, unless the look
-is conclusive, left to a person. Replies and notices go the same way.
+is conclusive, left to a person. Replies, notices, and what is done to notices that are out go the same way.
 """
 
 from __future__ import annotations
@@ -20,14 +20,15 @@ import structlog
 
 from listener import budget
 from listener.budget import Allowance, Use
-from listener.contract import Connector, Messages, Publishes, Rechecks, Replies
+from listener.contract import Connector, Deletes, Edits, Messages, Pins, Publishes, Rechecks, Replies
 from listener.desk import cases as desk_cases
 from listener.desk.purse import Purse
 from listener.errors import AuthFailed, NetworkError, OutcomeUnknown, RateLimited, Rejected
-from listener.store import Store, Transaction, attachments, mentions, notices, outbox, switch
+from listener.store import Store, Transaction, amendments, attachments, mentions, notices, outbox, switch
+from listener.store.amendments import Amendment
 from listener.store.inbox import Draft
 from listener.store.notices import Delivery
-from listener.types import Author, MessageRequest, Posted, PublishRequest, ReplyRequest
+from listener.types import AmendmentKind, Author, EditRequest, MessageRequest, Posted, PublishRequest, ReplyRequest
 
 log = structlog.get_logger(__name__)
 
@@ -61,9 +62,9 @@ def act(
     clock: Callable[[], datetime],
     stopping: Callable[[], bool] = lambda: False,
     wait: float = 0,
-    kinds: tuple[str, ...] = ("reply", "notice"),
+    kinds: tuple[str, ...] = ("amendment", "reply", "notice"),
     notice_id: int | None = None,
-    progress: Callable[[Delivery | Draft], None] = lambda _item: None,
+    progress: Callable[[Amendment | Delivery | Draft], None] = lambda _item: None,
     purse: Purse | None = None,
 ) -> Acted:
     """Settles and sends for one account until nothing is due, the network asks for a rest, or `stopping()`.
@@ -78,6 +79,8 @@ def act(
             done.busy = True
             return done
         ways: list[_Way] = []
+        if "amendment" in kinds:  # before all else: what is wrong there is being read
+            ways.append(_AmendmentsWay(store, connector, account, purse, notice_id))
         if "reply" in kinds and isinstance(connector, (Replies, Messages)):
             ways.append(_RepliesWay(store, connector, account, purse))
         if "notice" in kinds and isinstance(connector, Publishes):
@@ -91,7 +94,7 @@ def act(
 class _Way(ABC):
     """How one kind of thing goes out: where it is kept (`box`), and how the network is asked."""
 
-    box: Any  # listener.store.outbox or listener.store.notices: the same verbs
+    box: Any  # listener.store.outbox, notices or amendments: the same verbs
     kind: str
 
     def __init__(self, store: Store, connector: Any, account: str, purse: Purse) -> None:
@@ -119,6 +122,15 @@ class _Way(ABC):
     @abstractmethod
     def look(self, item: Any, since: datetime) -> Posted | None:
         """Whether it is on the network already."""
+
+    def conclusive(self, item: Any, now: datetime) -> bool:
+        """Whether what a look does not find now is certainly not there."""
+        settle_after = self.connector.facts.settle_after
+        return settle_after is not None and _long_enough(self, item, settle_after, now)
+
+    def holder(self, tx: Transaction, item: Any, found: Posted) -> outbox.Holder | None:
+        """Whose that post is already, where another of ours is known to be it."""
+        return outbox.holder(tx, item.network, found.external_id)
 
     def after(self, _tx: Transaction, _item: Any, _now: datetime) -> None:
         """What else changes when it is out."""
@@ -235,6 +247,63 @@ class _NoticesWay(_Way):
         return found
 
 
+class _AmendmentsWay(_Way):
+    box = amendments
+    kind = "amendment"
+
+    def __init__(self, store: Store, connector: Any, account: str, purse: Purse, notice_id: int | None) -> None:
+        super().__init__(store, connector, account, purse)
+        self.notice_id = notice_id
+
+    def due(self, tx: Transaction, now: datetime) -> list[Amendment]:
+        return [item for item in super().due(tx, now) if self.notice_id in (None, item.notice_id)]
+
+    def say(self, item: Amendment) -> Posted:
+        there = self.able(item)
+        match item.kind:
+            case AmendmentKind.EDIT:
+                self.connector.edit(self.request(item, there))
+            case AmendmentKind.DELETE:
+                self.connector.delete(there)
+            case AmendmentKind.PIN:
+                self.connector.pin(there)
+            case AmendmentKind.UNPIN:
+                self.connector.unpin(there)
+        return Posted(external_id=there, url=item.posted_url)
+
+    def look(self, item: Amendment, since: datetime) -> Posted | None:  # noqa: ARG002 - the post itself tells
+        there = self.able(item)
+        match item.kind:
+            case AmendmentKind.EDIT:
+                done = self.connector.is_edited(self.request(item, there))
+            case AmendmentKind.DELETE:
+                done = self.connector.is_deleted(there)
+            case AmendmentKind.PIN:
+                done = self.connector.is_pinned(there)
+            case AmendmentKind.UNPIN:
+                done = not self.connector.is_pinned(there)
+        return Posted(external_id=there, url=item.posted_url) if done else None
+
+    def conclusive(self, item: Amendment, now: datetime) -> bool:
+        """Once what was sent has had its time to take effect; if it comes later still, twice is as once."""
+        since, wait = item.unknown_since or now, self.connector.facts.settle_after or timedelta(0)
+        return now >= since + wait or now < since
+
+    def holder(self, _tx: Transaction, _item: Amendment, _found: Posted) -> None:
+        """Nobody else's: it is the post that was meant."""
+        return
+
+    def request(self, item: Amendment, there: str) -> EditRequest:
+        return EditRequest(external_id=there, text=item.text, language=item.language)
+
+    def able(self, item: Amendment) -> str:
+        """The post's id there. Raises Rejected where the account's network has no way to do that to it."""
+        needed = {AmendmentKind.EDIT: Edits, AmendmentKind.DELETE: Deletes}.get(item.kind, Pins)
+        if item.posted_id is None or not isinstance(self.connector, needed):
+            raise Rejected(f"{self.account} has no way to {item.kind} it: that is for you to do there by hand")
+        return item.posted_id
+
+
 def _settle(way: _Way, clock: Callable[[], datetime], done: Acted) -> None:
     """Finds out what became of writes whose outcome nobody knows."""
     with way.store.read() as tx:
@@ -245,7 +314,6 @@ def _settle(way: _Way, clock: Callable[[], datetime], done: Acted) -> None:
         way.box.abandoned(tx, way.account, clock())
     with way.store.read() as tx:
         unsettled = way.box.unsettled(tx, way.account)
-    settle_after = way.connector.facts.settle_after
     for item in unsettled:
         now = clock()
         began = item.sending_since or now
@@ -267,9 +335,9 @@ def _settle(way: _Way, clock: Callable[[], datetime], done: Acted) -> None:
             return
         finally:
             way.pay()
-        conclusive = settle_after is not None and _long_enough(way, item, settle_after, now)
+        conclusive = way.conclusive(item, now)
         with way.store.write() as tx:
-            if found is not None and (holder := outbox.holder(tx, item.network, found.external_id)) is not None:
+            if found is not None and (holder := way.holder(tx, item, found)) is not None:
                 # Another one is there with the same words. Which of the two it is, is certain only where that one's
                 # own answer told its address; else both may be there.
                 found, conclusive = None, conclusive and holder is outbox.Holder.TOLD
@@ -321,12 +389,14 @@ def _send(
     if done.hold_until:
         return
     with way.store.read() as tx:
-        due = way.due(tx, clock())
-        if due and switch.is_paused(tx, due[0].network):
-            return
+        stops = switch.pauses(tx)
+        due = [item for item in way.due(tx, clock()) if not any(stop.holds(item.network, item.kinds) for stop in stops)]
     for item in due:
         if stopping() or done.hold_until:
             return
+        with way.store.read() as tx:
+            if switch.is_paused(tx, item.network, *item.kinds):
+                continue  # paused meanwhile; `claim` asks once more, in the statement that claims
         done.broke = way.purse.refusal(Use.SENDING)
         if done.broke:
             return
@@ -338,6 +408,8 @@ def _send(
             return
         finally:
             way.pay()
+        if not way.store.keeps_its_place(way.account):
+            return  # somebody else may be the sender by now
         with way.store.write() as tx:
             claimed = way.box.claim(tx, item, clock())
         if claimed:

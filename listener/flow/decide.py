@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -16,10 +16,11 @@ import structlog
 from listener import references, situations
 from listener.contract import Policy
 from listener.desk import cases as desk_cases
-from listener.desk import codes, continuing, joining, standing, suggestions
+from listener.desk import codes, continuing, handing, joining, lasting, standing, suggestions
 from listener.desk import customers as desk_customers
 from listener.desk.clocks import Moved
 from listener.desk.joining import Found
+from listener.desk.lasting import Lasting
 from listener.store import (
     Store,
     Transaction,
@@ -54,6 +55,7 @@ from listener.types import (
     Mode,
     Post,
     PostKind,
+    SendKind,
     SendsView,
     Situation,
     Speaker,
@@ -107,6 +109,7 @@ def decide(
         ends, done = time.monotonic() + LONGEST, 0
         why_broke: dict[str, str] = {}
         live_cases = Counter(case_counts.live_by_team(tx)) if batch else Counter()
+        around = _Around(lasting=lasting.read(tx), on_duty=handing.on_duty(tx, now, policy.promises.moved))
         kept: dict[int, tuple[Facts, str]] = {}
         for mention in batch:
             if mention.account not in why_broke:
@@ -121,6 +124,7 @@ def decide(
                 is_colleague=policy.is_colleague,
                 broke=why_broke[mention.account],
                 live_cases=live_cases,
+                around=around,
                 now=now,
             )
             if matter is not None:
@@ -131,6 +135,14 @@ def decide(
             if time.monotonic() > ends:
                 break  # the rest comes next time
     return done
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Around:
+    """What is the same for every mention of a batch: which incidents last, and who is there, by team."""
+
+    lasting: Lasting
+    on_duty: Mapping[str, int] | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,6 +160,7 @@ class _Matter:
     broke: str  # why there is no money to answer
     live_cases: Counter[str]  # by team; grows with the cases that the batch opens
     code: LinkCode  # what came of the one-time code in it
+    around: _Around
 
 
 def _gather(
@@ -160,6 +173,7 @@ def _gather(
     is_colleague: Callable[[str, str], bool],
     broke: str,
     live_cases: Counter[str],
+    around: _Around,
     now: datetime,
 ) -> _Matter | None:
     understanding = decisions.understanding_of(tx, mention.id)
@@ -196,6 +210,7 @@ def _gather(
         broke=broke,
         live_cases=live_cases,
         code=tried.outcome if tried else LinkCode.NONE,
+        around=around,
     )
 
 
@@ -304,9 +319,11 @@ def _situation(tx: Transaction, matter: _Matter, now: datetime) -> Situation:
         ),
         facts=matter.facts,
         unanswerable=mention.unanswerable,
-        paused=switch.is_paused(tx, mention.network),
+        paused=switch.is_paused(tx, mention.network, SendKind.AUTOMATIC),
         broke=matter.broke,
-        teams=TeamsView(live_cases=dict(matter.live_cases)),
+        teams=TeamsView(live_cases=dict(matter.live_cases), on_duty=matter.around.on_duty),
+        incident=matter.around.lasting.of(tx, mention.id),
+        incidents=matter.around.lasting.views,
         code=matter.code,
         stranger=case is not None and not matter.found.known,
         terms=mention.terms,

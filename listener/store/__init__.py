@@ -36,6 +36,7 @@ SCHEMA = "0001"  # the newest step in migrations/; a test keeps this true
 ROOM = 200 * 1024**2  # bytes that should be free beside an SQLite file
 FOREIGN = "The database was made by another version of Escucha"
 FOREIGN_STEP = "use the version that made it, or begin with a new database (back this one up first)"
+GATE = crc32(b"escucha claims")  # the advisory lock that every claim shares (PostgreSQL)
 BUSY_SECONDS = 30  # how long a writer waits for another one on SQLite
 
 
@@ -50,6 +51,7 @@ class Store:
         self.sight: Sight | None = None  # what whoever acts may see of cases; None: all
         self.admits: Callable[[Transaction], None] | None = None  # raises where whoever acts may no longer write
         self.country = ""  # two letters: where phone numbers without a country code are dialled
+        self._places: dict[str, Connection] = {}  # by account: what keeps us its sole sender (PostgreSQL)
         self.audit_key = b""  # what the audit log is sealed with; "" for no key
 
     @property
@@ -127,11 +129,40 @@ class Store:
         number = crc32(f"escucha sender {account}".encode())
         with _outages(self.url), self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as link:
             mine = _take(link, number, wait)
+            if mine:
+                self._places[account] = link
             try:
                 yield mine
             finally:
                 if mine:
+                    del self._places[account]
                     link.execute(text("SELECT pg_advisory_unlock(:n)"), {"n": number})
+
+    def keeps_its_place(self, account: str) -> bool:
+        """Whether we, as the account's sole sender, still are it: on PostgreSQL a lost connection takes that away."""
+        link = self._places.get(account)
+        if link is None:
+            return self.is_sqlite
+        try:
+            return not link.invalidated and bool(link.scalar(text("SELECT 1")))
+        except DBAPIError:
+            return False
+
+    def claims_underway(self) -> frozenset[str]:
+        """The transactions, by the server's names for them, that are claiming something to be sent at this moment.
+
+        After a commit each of them may still have read what was before it; one that is not among them has not.
+        On SQLite none: a commit waits until nobody else writes.
+        """
+        if self.is_sqlite:
+            return frozenset()
+        query = (
+            "SELECT virtualtransaction FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1 AND granted "
+            "AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
+            "AND ((classid::bigint << 32) | objid::bigint) = :n"
+        )
+        with self.read() as tx:
+            return frozenset(tx.scalars(text(query), {"n": GATE}))
 
     def schema(self) -> str | None:
         """The newest migration this database has seen; None when it is empty, or not there yet."""
@@ -292,6 +323,15 @@ def _take(link: Connection, number: int, wait: float) -> bool:
     finally:
         link.execute(text("RESET lock_timeout"))  # the connection goes back to the pool, for others
     return True
+
+
+def enter_gate(tx: Transaction) -> None:
+    """Lets others see, until `tx` ends, that something is being claimed in it (see `Store.claims_underway`).
+
+    Nobody waits for anybody. On SQLite there is nothing to do: whoever writes is alone.
+    """
+    if tx.dialect.name == "postgresql":
+        tx.execute(text("SELECT pg_advisory_xact_lock_shared(:n)"), {"n": GATE})
 
 
 def upsert(tx: Transaction, table: Table) -> postgresql.Insert | sqlite.Insert:

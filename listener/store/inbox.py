@@ -16,12 +16,12 @@ from uuid import uuid4
 from sqlalchemy import ColumnElement, Row, Select, and_, case, false, func, insert, or_, select, update
 
 from listener.errors import AlreadyDone, NotFound, OtherPolicy, Stale
-from listener.store import Transaction, attachments, audit, policies, upsert
+from listener.store import Transaction, attachments, audit, incident_holds, policies, upsert
 from listener.store import tables as t
 from listener.store.attachments import NewImage
 from listener.store.erasing import erase_drafts
 from listener.store.mentions import decide_again
-from listener.types import DRAFT_MOVES, Channel, DraftState, MentionState, ReplyPlan, Visibility
+from listener.types import DRAFT_MOVES, Channel, DraftState, MentionState, ReplyPlan, SendKind, Visibility
 
 OPEN = (DraftState.PROPOSED, DraftState.APPROVED, DraftState.SENDING, DraftState.UNKNOWN, DraftState.FAILED)
 
@@ -67,6 +67,14 @@ class Draft:
     channel: str = ""  # a `Channel` where it goes to its author alone, elsewhere; "": an answer where they wrote
     recipient: str = ""  # the address, where the channel has one
     subject: str = ""
+    wording: str = ""  # which it is, of what it was made from; "" once a person changed it
+    incident_id: int | None = None  # whose approved answer it was made from
+
+    @property
+    def kinds(self) -> tuple[SendKind, ...]:
+        """What it is of what can be stopped apart."""
+        decided = SendKind.AUTOMATIC if self.automatic else SendKind.REPLY
+        return (decided, SendKind.MESSAGE) if self.channel else (decided,)
 
     def seen_by(self, answered: Visibility) -> Visibility:
         """Who will read it, of what is no wider than what it answers."""
@@ -128,6 +136,7 @@ def propose(
         "rule": plan.rule,
         "wording": plan.wording,
         "alone_until": plan.alone_until,
+        "incident_id": plan.incident or None,
     }
     if elsewhere:
         values |= {"channel": elsewhere.channel.value, "through": elsewhere.through}
@@ -245,6 +254,8 @@ def approve(
     if draft.state is not DraftState.PROPOSED:
         raise AlreadyDone(_already(draft))
     check_binding(tx, draft)
+    if outdated_answer := incident_holds.outdated(tx, draft):
+        raise Stale(f"D{draft.id} is outdated: {outdated_answer}; edit it, or reject it.")
     values = {"decided_by": by, "decided_at": now, "said_at": now, "automatic": automatic, "not_before": not_before}
     move(tx, draft, DraftState.APPROVED, **values)
     audit.record(
@@ -309,6 +320,13 @@ def too_late(tx: Transaction, draft: Draft, *, now: datetime) -> None:
     undone = {"decided_by": None, "decided_at": None, "automatic": False, "not_before": None}
     move(tx, draft, DraftState.PROPOSED, **undone)
     why = f"it was to go out alone until {draft.alone_until:%Y-%m-%d %H:%M} UTC; what it answers is too old by now"
+    audit.record(tx, at=now, by="daemon", action="draft.shown_again", subject=f"draft {draft.id}", reason=why)
+
+
+def held_back(tx: Transaction, draft: Draft, why: str, *, now: datetime) -> None:
+    """Puts before people, with the reason, what was to go out while an incident keeps it from that."""
+    undone = {"decided_by": None, "decided_at": None, "automatic": False, "not_before": None}
+    move(tx, draft, DraftState.PROPOSED, reason=why, **undone)
     audit.record(tx, at=now, by="daemon", action="draft.shown_again", subject=f"draft {draft.id}", reason=why)
 
 

@@ -39,6 +39,7 @@ __all__ = [
     "of_mention",
     "open",
     "record",
+    "there_are",
 ]
 
 
@@ -211,6 +212,11 @@ def listing(tx: Transaction, states: Collection[IncidentState] | None = None) ->
     if states is not None:
         query = query.where(t.incidents.c.state.in_([state.value for state in states]))
     return [_incident(row) for row in tx.execute(query)]
+
+
+def there_are(tx: Transaction) -> bool:
+    """Whether there ever was one."""
+    return tx.execute(select(t.incidents.c.id).limit(1)).first() is not None
 
 
 def active(tx: Transaction) -> list[Incident]:

@@ -13,13 +13,24 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, Row, Select, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, Select, exists, func, insert, select, update
 
 from listener.errors import AlreadyDone, Mistake, NotFound
-from listener.store import Transaction, attachments, audit, switch, users
+from listener.store import Transaction, attachments, audit, outbox, switch, users
 from listener.store import tables as t
 from listener.store.attachments import Image, NewImage
-from listener.types import DELIVERY_MOVES, NOTICE_MOVES, DeliveryState, NoticeKind, NoticeState, Posted
+from listener.types import (
+    DELIVERY_MOVES,
+    NOTICE_MOVES,
+    AmendmentKind,
+    AmendmentState,
+    DeliveryState,
+    FollowUp,
+    NoticeKind,
+    NoticeState,
+    Posted,
+    SendKind,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +38,9 @@ class Delivery:
     """One notice on one account, in one language: all of it, or part `part` of the `parts` of a thread.
 
     `images`: the notice's pictures go with this one. `behind`: the state of the part before it, None where there is
-    none or it has gone out.
+    none or it has gone out. `scheduled`: it goes out at an hour that was set, not when somebody says so. `below_id`:
+    the delivery of another notice that it is an answer to. What was changed since it went out is in `text`, and what
+    that was before in `amendments.py`.
     """
 
     id: int
@@ -51,17 +64,26 @@ class Delivery:
     posted_id: str | None
     posted_url: str | None
     reason: str | None
+    below_id: int | None
+    scheduled: bool
+
+    @property
+    def kinds(self) -> tuple[SendKind, ...]:
+        """What it is of what can be stopped apart."""
+        return (SendKind.NOTICE, SendKind.SCHEDULED) if self.scheduled else (SendKind.NOTICE,)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Notice:
-    """One message to everybody, with what goes where.
+    """One message to everybody, with what goes where; perhaps it follows another.
 
     `digest`: of what was approved. `due_at`: when it goes out by itself, said by the clocks of `time_zone`; what has
     not begun to go out by `late_after` waits for a person. `held`: why it did not go out when it was due.
     """
 
     id: int
+    follows_id: int | None
+    follows_as: FollowUp | None
     title: str
     state: NoticeState
     written_by: str
@@ -94,6 +116,7 @@ class Variant:
     limit: int
     part: int = 1
     images: bool = False
+    below_id: int | None = None
 
 
 def draft(
@@ -104,12 +127,15 @@ def draft(
     images: Sequence[NewImage] = (),
     kind: NoticeKind = NoticeKind.NOTICE,
     incident_id: int | None = None,
+    follows: tuple[int, FollowUp] | None = None,
     by: str,
     now: datetime,
 ) -> Notice:
     """Writes a notice down, perhaps about an incident; nothing goes out before somebody approves it."""
     values: dict[str, Any] = {"title": title, "state": NoticeState.DRAFT.value, "written_by": by, "written_at": now}
     values |= {"kind": kind.value, "incident_id": incident_id}
+    if follows:
+        values |= {"follows_id": follows[0], "follows_as": follows[1].value}
     notice_id = tx.execute(insert(t.notices).values(**values).returning(t.notices.c.id)).scalar_one()
     for variant in variants:
         tx.execute(
@@ -123,6 +149,7 @@ def draft(
                 length_limit=variant.limit,
                 part=variant.part,
                 images=variant.images,
+                below_id=variant.below_id,
                 send_key=uuid4().hex,
                 state=DeliveryState.WAITING.value,
             )
@@ -146,6 +173,12 @@ def listing(tx: Transaction, *, limit: int | None = None) -> list[Notice]:
     return [_notice(tx, row) for row in tx.execute(query).all()]
 
 
+def following(tx: Transaction, notice_id: int) -> list[Notice]:
+    """The notices that follow that one, oldest first."""
+    query = select(t.notices).where(t.notices.c.follows_id == notice_id).order_by(t.notices.c.id)
+    return [_notice(tx, row) for row in tx.execute(query).all()]
+
+
 def approve(tx: Transaction, notice: Notice, *, by: str, now: datetime) -> Notice:
     """Lets the notice go out once somebody publishes it. A second person must do it.
 
@@ -153,7 +186,7 @@ def approve(tx: Transaction, notice: Notice, *, by: str, now: datetime) -> Notic
     """
     if users.same_person(by, notice.written_by):
         raise Mistake(f"N{notice.id} was written by {by}: somebody else must approve it.")
-    _move(tx, notice.id, NoticeState.APPROVED, approved_by=by, approved_at=now)
+    _move(tx, notice.id, NoticeState.APPROVED, out_of=NoticeState.DRAFT, approved_by=by, approved_at=now)
     audit.record(tx, at=now, by=by, action="notice.approved", subject=f"notice {notice.id}")
     return get(tx, notice.id)
 
@@ -169,6 +202,14 @@ def withdraw(tx: Transaction, notice: Notice, *, by: str, now: datetime) -> Noti
     """Stops whatever has not gone out yet; what is out, or on its way, stays out. Raises AlreadyDone when all is."""
     _move(tx, notice.id, NoticeState.WITHDRAWN)
     audit.record(tx, at=now, by=by, action="notice.withdrawn", subject=f"notice {notice.id}")
+    return get(tx, notice.id)
+
+
+def hold_back(tx: Transaction, notice: Notice, *, by: str, now: datetime) -> Notice:
+    """Stops what has not gone out yet until somebody says `publish` once more. Raises AlreadyDone when all is out."""
+    unsaid = {"published_by": None, "publishing_since": None}
+    _move(tx, notice.id, NoticeState.APPROVED, out_of=NoticeState.PUBLISHING, **unsaid)
+    audit.record(tx, at=now, by=by, action="notice.held_back", subject=f"notice {notice.id}")
     return get(tx, notice.id)
 
 
@@ -216,9 +257,11 @@ def _publishing(tx: Transaction, notice_id: int) -> bool:
     return tx.scalar(select(t.notices.c.id).where(*where).with_for_update()) is not None
 
 
-def _move(tx: Transaction, notice_id: int, to: NoticeState, **values: Any) -> None:
-    """One step of the notice's life, from wherever it may start. Raises AlreadyDone."""
-    before = [state.value for state, steps in NOTICE_MOVES.items() if to in steps]
+def _move(
+    tx: Transaction, notice_id: int, to: NoticeState, *, out_of: NoticeState | None = None, **values: Any
+) -> None:
+    """One step of the notice's life, from wherever it may start, or only out of that state. Raises AlreadyDone."""
+    before = [state.value for state, steps in NOTICE_MOVES.items() if to in steps and out_of in (None, state)]
     where = (t.notices.c.id == notice_id, t.notices.c.state.in_(before))
     if not tx.execute(update(t.notices).where(*where).values(state=to.value, **values)).rowcount:
         now = get(tx, notice_id)
@@ -270,7 +313,7 @@ def claim(tx: Transaction, delivery: Delivery, now: datetime) -> bool:
     where = (t.deliveries.c.id == delivery.id, t.deliveries.c.state == DeliveryState.WAITING.value)
     won = tx.execute(
         update(t.deliveries)
-        .where(*where, ~switch.held(delivery.network))
+        .where(*where, ~switch.held(tx, delivery.network, *delivery.kinds))
         .values(state=DeliveryState.SENDING.value, sending_since=now, unknown_since=None, looked_at=None, reason=None)
     )
     if won.rowcount:
@@ -280,8 +323,16 @@ def claim(tx: Transaction, delivery: Delivery, now: datetime) -> bool:
 
 
 def after(tx: Transaction, delivery: Delivery) -> str | None:
-    """The network's id of the part that this one continues; None for the first."""
-    return _part_before(tx, delivery)[1] if delivery.part > 1 else None
+    """The network's id of what this one goes below: the part that it continues, or what a follow-up follows.
+
+    None for whatever stands by itself, also where what it was to follow has been deleted since.
+    """
+    if delivery.part > 1:
+        return _part_before(tx, delivery)[1]
+    done = (t.amendments.c.kind == AmendmentKind.DELETE.value, t.amendments.c.state == AmendmentState.DONE.value)
+    deleted = select(t.amendments.c.delivery_id).where(*done)
+    where = (t.deliveries.c.id == delivery.below_id, t.deliveries.c.id.not_in(deleted))
+    return tx.scalar(select(t.deliveries.c.posted_id).where(*where))
 
 
 def _part_before(tx: Transaction, delivery: Delivery) -> tuple[DeliveryState, str | None]:
@@ -310,12 +361,17 @@ def sending(tx: Transaction, account: str) -> bool:
     return tx.scalar(select(t.deliveries.c.id).where(*where).limit(1)) is not None
 
 
+def on_their_way(tx: Transaction) -> list[Delivery]:
+    """Every delivery that says `sending`."""
+    return [_delivery(row) for row in tx.execute(_deliveries().where(t.deliveries.c.state == DeliveryState.SENDING))]
+
+
 def abandoned(tx: Transaction, account: str, now: datetime) -> int:
     """Turns what a dead sender left behind into `unknown`. Call it only as the account's sole sender."""
     where = (t.deliveries.c.account == account, t.deliveries.c.state == DeliveryState.SENDING.value)
     left = [_delivery(row) for row in tx.execute(_deliveries().where(*where))]
     for delivery in left:
-        unknown(tx, delivery, "the sender died", now)
+        unknown(tx, delivery, outbox.DIED, now)
     return len(left)
 
 
@@ -377,12 +433,13 @@ def _outcome(tx: Transaction, delivery: Delivery, to: DeliveryState, now: dateti
 
 def _notice(tx: Transaction, row: Row[Any]) -> Notice:
     query = _deliveries().where(t.deliveries.c.notice_id == row.id).order_by(t.deliveries.c.id)
-    elsewhere = ("state", "kind", "deliveries", "images")
+    elsewhere = ("state", "kind", "follows_as", "deliveries", "images")
     same = {name: getattr(row, name) for name in Notice.__dataclass_fields__ if name not in elsewhere}
     return Notice(
         **same,
         state=NoticeState(row.state),
         kind=NoticeKind(row.kind),
+        follows_as=FollowUp(row.follows_as) if row.follows_as else None,
         images=attachments.of_notice(tx, row.id),
         deliveries=tuple(_delivery(each) for each in tx.execute(query)),
     )
@@ -399,7 +456,9 @@ def _deliveries() -> Select[Any]:
     parts = select(func.count()).select_from(other).where(*thread).scalar_subquery().label("parts")
     before = select(other.c.state).where(*thread, other.c.part == columns.part - 1)
     behind = before.where(other.c.state != DeliveryState.SENT.value).scalar_subquery().label("behind")
-    return select(t.deliveries, parts, behind)
+    whole = t.notices.alias("whole")
+    hour_set = exists().where(whole.c.id == columns.notice_id, whole.c.due_at.is_not(None)).label("scheduled")
+    return select(t.deliveries, parts, behind, hour_set)
 
 
 def _delivery(row: Row[Any]) -> Delivery:

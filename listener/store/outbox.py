@@ -9,10 +9,12 @@ from typing import Any
 from sqlalchemy import and_, or_, select, update
 
 from listener.errors import AlreadyDone, OtherPolicy, Stale
-from listener.store import Transaction, audit, inbox, switch
+from listener.store import Transaction, audit, inbox, incident_holds, switch
 from listener.store import tables as t
 from listener.store.inbox import Draft
 from listener.types import DRAFT_MOVES, DraftState, Posted
+
+DIED = "the sender died"  # the reason of what is `unknown` because its account has another sender by now
 
 
 def sendable(tx: Transaction, account: str, now: datetime) -> list[Draft]:
@@ -53,11 +55,15 @@ def claim(tx: Transaction, draft: Draft, now: datetime) -> bool:
     if draft.automatic and draft.alone_until is not None and now > draft.alone_until:
         inbox.too_late(tx, draft, now=now)
         return False
+    if why := incident_holds.why(tx, draft):
+        inbox.held_back(tx, draft, why, now=now)
+        return False
     columns = t.drafts.c
     won = tx.execute(
         update(t.drafts)
         .where(columns.id == draft.id, columns.state == DraftState.APPROVED.value, columns.edit == draft.edit)
-        .where(~switch.held(draft.network))
+        .where(~incident_holds.held())
+        .where(~switch.held(tx, draft.network, *draft.kinds))
         .values(state=DraftState.SENDING.value, sending_since=now, unknown_since=None, looked_at=None)
     )
     if won.rowcount:
@@ -75,11 +81,7 @@ def abandoned(tx: Transaction, account: str, now: datetime) -> int:
     """Turns what a dead sender left behind into `unknown`. Call it only as the account's sole sender."""
     where = (t.drafts.c.account == account, t.drafts.c.state == DraftState.SENDING.value)
     ids = tx.scalars(select(t.drafts.c.id).where(*where)).all()
-    tx.execute(
-        update(t.drafts)
-        .where(*where)
-        .values(state=DraftState.UNKNOWN.value, reason="the sender died", unknown_since=now)
-    )
+    tx.execute(update(t.drafts).where(*where).values(state=DraftState.UNKNOWN.value, reason=DIED, unknown_since=now))
     for draft_id in ids:
         audit.record(tx, at=now, by="daemon", action="draft.unknown", subject=f"draft {draft_id}", reason="died")
     return len(ids)

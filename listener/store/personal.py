@@ -261,6 +261,7 @@ HELD: dict[str, Held] = {
         whose=of_mention(t.incident_mentions),
         emptied={"why": ""},
     ),
+    "incident_answers": Held(clear=("language", "text", "wording", "proposed_by", "approved_by", "withdrawn_by")),
     "incident_customers": Held(whose=of_customer(t.incident_customers), gone=True),
     # --- what is known ---
     "articles": Held(clear=("looked_by", "doubt", "doubted_by")),
@@ -279,13 +280,16 @@ HELD: dict[str, Held] = {
     # --- marketing ---
     "notices": Held(
         words=("title",),
-        clear=("state", "written_by", "approved_by", "published_by", "kind", "digest", "time_zone", "held"),
+        clear=(
+            "state", "written_by", "approved_by", "published_by", "kind", "digest", "time_zone", "held", "follows_as",
+        ),
     ),
     "notice_links": Held(words=("url", "detail"), clear=("state",)),
     "deliveries": Held(
         words=("text",),
         clear=("account", "network", "language", "send_key", "state", "posted_id", "posted_url", "reason"),
     ),
+    "amendments": Held(words=("before", "text"), clear=("kind", "state", "written_by", "approved_by", "reason")),
     "attachments": Held(
         words=("name", "data", "alt"),
         clear=("content_type",),
@@ -293,7 +297,7 @@ HELD: dict[str, Held] = {
         gone=True,
     ),
     # --- the switch and the record ---
-    "pauses": Held(clear=("scope", "by", "reason")),
+    "pauses": Held(clear=("network", "kind", "by", "reason")),
     "daemons": Held(clear=("name", "version", "policy", "trouble")),
     "audit": Held(words=("subject", "detail"), clear=("by", "action", "salt", "digest", "key", "hash")),
     "audit_head": Held(clear=("hash", "key")),

@@ -351,8 +351,16 @@ drafts = Table(
     Column("said_at", Moment, index=True),  # approved, then sent: when it counts towards the guard's caps
     Column("score", Integer, nullable=False, default=0),
     Column("queue_at", Moment, nullable=False),  # the earliest comes first, see policies/score.py
+    ref("incidents", nullable=True, index=False),  # whose approved answer it is, in that wording; null: none's
     Index(None, "state", "queue_at", "id"),
     Index(None, "account", "state"),
+)
+Index(  # of the few that are an incident's answer
+    "ix_drafts_incident_id",
+    drafts.c.incident_id,
+    drafts.c.state,
+    sqlite_where=drafts.c.incident_id.is_not(None),
+    postgresql_where=drafts.c.incident_id.is_not(None),
 )
 Index(  # to whom we wrote alone
     "ix_drafts_recipient",
@@ -847,6 +855,31 @@ Index(
     postgresql_where=text("joined_at IS NULL AND undone_at IS NULL"),
 )
 
+incident_answers = Table(  # what is said to those whom it hits, in variants; never changed but to approve or withdraw
+    "incident_answers",
+    metadata,
+    key(),
+    ref("incidents"),
+    Column("language", String(10), nullable=False),
+    Column("text", Text, nullable=False),  # a template
+    Column("wording", String(20), nullable=False),  # as `drafts.wording` has it
+    Column("proposed_by", String(100), nullable=False),
+    Column("proposed_at", Moment, nullable=False),
+    Column("approved_by", String(100)),
+    Column("approved_at", Moment),
+    Column("withdrawn_by", String(100)),
+    Column("withdrawn_at", Moment),
+)
+Index(  # no variant stands there twice
+    "uq_incident_answers_live",
+    incident_answers.c.incident_id,
+    incident_answers.c.language,
+    incident_answers.c.wording,
+    unique=True,
+    sqlite_where=incident_answers.c.withdrawn_at.is_(None),
+    postgresql_where=incident_answers.c.withdrawn_at.is_(None),
+)
+
 incident_customers = Table(  # a list of those whom it hits, that somebody brought
     "incident_customers",
     metadata,
@@ -1022,6 +1055,8 @@ notices = Table(
     "notices",
     metadata,
     key(),
+    Column("follows_id", BigKey, ForeignKey("notices.id"), index=True),  # the notice that this one follows
+    Column("follows_as", String(20)),  # why: correction, resolved, news
     Column("title", Text, nullable=False),
     Column("state", String(20), nullable=False),
     Column("written_by", String(100), nullable=False),
@@ -1074,8 +1109,30 @@ deliveries = Table(
     Column("posted_id", String(300)),
     Column("posted_url", Text),
     Column("reason", Text),
+    Column("below_id", BigKey, ForeignKey("deliveries.id")),  # of a follow-up: below which message it goes
     UniqueConstraint("notice_id", "account", "language", "part"),
     Index(None, "account", "state"),
+)
+
+amendments = Table(  # what is done to a delivery after it went out
+    "amendments",
+    metadata,
+    key(),
+    Column("delivery_id", BigKey, ForeignKey("deliveries.id"), nullable=False, index=True),
+    Column("kind", String(10), nullable=False),  # edit, delete, pin, unpin
+    Column("before", Text, nullable=False),  # of an edit: what it said until then
+    Column("text", Text, nullable=False),  # of an edit: what it says from then on
+    Column("length", Integer, nullable=False),  # of that text, as the network counts it
+    Column("state", String(20), nullable=False, index=True),
+    Column("written_by", String(100), nullable=False),
+    Column("written_at", Moment, nullable=False),
+    Column("approved_by", String(100)),  # where the policy wants two people for a correction
+    Column("approved_at", Moment),
+    Column("sending_since", Moment),
+    Column("unknown_since", Moment),
+    Column("looked_at", Moment),  # when the post was last looked at for it
+    Column("done_at", Moment),
+    Column("reason", Text),
 )
 
 # --- pictures that go out ------------------------------------------------------------------------------------------
@@ -1097,7 +1154,8 @@ attachments = Table(
 pauses = Table(
     "pauses",
     metadata,
-    Column("scope", String(100), primary_key=True),  # "all", or "network NAME"
+    Column("network", String(50), primary_key=True),  # "" for all
+    Column("kind", String(20), primary_key=True),  # a `SendKind`; "" for all
     Column("by", String(100), nullable=False),
     Column("at", Moment, nullable=False),
     Column("reason", Text, nullable=False, default=""),

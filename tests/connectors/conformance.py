@@ -852,7 +852,7 @@ class Conformance:
         facts = connector.facts
         assert isinstance(connector, Edits) is (facts.edits is not None)
         assert isinstance(connector, Deletes) is facts.deletes
-        assert isinstance(connector, Pins) is facts.pins
+        assert isinstance(connector, Pins) is (facts.pins > 0)
 
     def test_a_correction_stands_in_the_notices_place(
         self, world: World, connector: Connector, publishes: Publishes

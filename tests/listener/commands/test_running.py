@@ -1,4 +1,4 @@
-"""run --once, status, pause, resume: on the sandbox network, and on a database in every sad state."""
+"""run --once, status: on the sandbox network, and on a database in every sad state."""
 
 from __future__ import annotations
 
@@ -418,50 +418,6 @@ def test_how_long_a_stage_lets_wait(desk: DeskWorld) -> None:
     desk.clock.forward(hours=1)
     lives(desk, "host:1")
     assert "new since 60 min ago" in fine(desk.run("status")) or "new since 1 h ago" in fine(desk.run("status"))
-
-
-# --- pause and resume ---
-
-
-def test_pause_and_resume_say_what_holds(desk: DeskWorld) -> None:
-    shown = fine(desk.run("pause", "--reason", "we said too much", actor="luis"))
-    assert shown == "Paused: everything. Nothing is being sent. Go on with `escucha resume`."
-    assert troubles(desk) == ["Sending is paused (all) by luis: we said too much: `escucha resume`."]
-    desk.put(desk.draft(), DraftState.APPROVED)
-    assert fine(desk.run("resume")) == "Sending again. 1 approved draft goes out when its turn comes."
-    assert troubles(desk) == []
-    assert fine(desk.run("resume")) == "Everything as a whole was not paused."
-
-
-def test_one_network_can_be_held(desk: DeskWorld) -> None:
-    assert "Paused: sandbox." in fine(desk.run("pause", "--network", "sandbox"))
-    assert fine(desk.run("resume")) == "Everything as a whole was not paused. Still paused: network sandbox (by ana)."
-    desk.run("pause")
-    assert fine(desk.run("resume", "--network", "sandbox")) == "Still paused: all (by ana)."
-    assert "Paused: sandbox." in fine(desk.run("pause", "--network", "sandbox"))
-    desk.put(desk.draft(), DraftState.APPROVED)
-    shown = fine(desk.run("resume"))
-    assert shown.startswith("Still paused: network sandbox (by ana). Sending again. 0 approved drafts go out")
-    assert fine(desk.run("resume", "--network", "sandbox")).startswith("Sending again. 1 approved draft goes out")
-
-
-def test_an_unknown_network_holds_nothing(desk: DeskWorld) -> None:
-    done = desk.run("pause", "--network", "mastodn")
-    assert done.exit_code == 2
-    assert "is on 'mastodn'" in done.stderr
-    assert troubles(desk) == []
-    assert fine(desk.run("resume", "--network", "mastodn")) == "mastodn was not paused."
-
-
-def test_a_send_under_way_is_waited_for(desk: DeskWorld) -> None:
-    with desk.store.sole_sender("care") as free:
-        assert free
-        done = desk.run("pause", "--wait", "0.1")
-    assert done.exit_code == 1
-    assert "Nothing new is sent any more, but a send on 'care' is still under way after 0.1 s" in " ".join(
-        done.stderr.split()
-    )
-    assert "Sending is paused (all) by ana: `escucha resume`." in troubles(desk)
 
 
 def test_the_version_is_said_even_where_nothing_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:

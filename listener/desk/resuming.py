@@ -1,0 +1,201 @@
+"""What became stale while sending was paused, and what a person wants done with it before it goes on.
+
+An answer may be right when it is approved and wrong hours later. What `resume` would let go is looked through: what
+is stale is sent, dropped or put before people again as somebody says; what nobody decided about goes back to people.
+Nothing stale goes out by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from listener.desk.stopping import Scope
+from listener.errors import OtherPolicy
+from listener.errors import Stale as Changed
+from listener.store import Transaction, inbox, notices, switch
+from listener.store.inbox import Draft
+from listener.store.notices import Delivery, Notice
+from listener.store.switch import Pause
+from listener.types import DeliveryState, DraftState, NoticeState, SendKind
+
+# How long each kind may be held until a person should look at it again; the shortest of what something is counts.
+# What went to all belongs to a moment; an answer to one person who waits is worth more than none for longer.
+KEEPS = {
+    SendKind.NOTICE: timedelta(minutes=30),
+    SendKind.MASS: timedelta(hours=1),
+    SendKind.AUTOMATIC: timedelta(hours=4),
+    SendKind.REPLY: timedelta(hours=4),
+}
+
+
+class Fate(StrEnum):
+    """What becomes of something stale."""
+
+    SEND = "send"
+    DROP = "drop"
+    REVIEW = "review"  # a person sees it again
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stale:
+    """One thing that would go out now and should perhaps not. `number`: `D7`, `N2`; `since`: held since then."""
+
+    number: str
+    kinds: tuple[SendKind, ...]
+    accounts: tuple[str, ...]
+    since: datetime
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resumed:
+    """What letting go came to. `done`: what became of each stale one; `free`: how many replies go out from now on."""
+
+    lifted: tuple[Scope, ...]
+    still: tuple[Pause, ...]
+    done: tuple[tuple[Stale, Fate], ...]
+    free: int
+
+
+def why_stale(
+    kinds: Sequence[SendKind], *, due: datetime, held_since: datetime, until: datetime | None = None, now: datetime
+) -> str:
+    """Why it should not just go out, empty where it may. `due`: when it should have; `until`: later not by itself."""
+    if SendKind.AUTOMATIC in kinds and until is not None and now > until:
+        return f"a rule let it go out until {until:%Y-%m-%d %H:%M} UTC; what it answers is too old by now"
+    if SendKind.SCHEDULED in kinds and held_since <= due < now:
+        return f"it was to go out at {due:%Y-%m-%d %H:%M} UTC"
+    longest = min((KEEPS[kind] for kind in kinds if kind in KEEPS), default=None)
+    if longest is not None and now - max(due, held_since) > longest:
+        return f"it is held for longer than {_spell(longest)}"
+    return ""
+
+
+def _spell(span: timedelta) -> str:
+    minutes = int(span.total_seconds() // 60)
+    return f"{minutes // 60} h" if minutes % 60 == 0 else f"{minutes} minutes"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Held:
+    """What would go out once the scopes are let go."""
+
+    drafts: tuple[Draft, ...]
+    posts: tuple[tuple[Notice, tuple[Delivery, ...]], ...]
+    lifting: tuple[Pause, ...]
+
+    def since(self, network: str, kinds: Sequence[SendKind]) -> datetime:
+        return min(pause.at for pause in self.lifting if pause.holds(network, kinds))
+
+
+def _held(tx: Transaction, scopes: Sequence[Scope]) -> _Held:
+    stops = switch.pauses(tx)
+    lifting = tuple(pause for pause in stops if any(scope.is_of(pause) for scope in scopes))
+    staying = [pause for pause in stops if pause not in lifting]
+
+    def freed(network: str, kinds: Sequence[SendKind]) -> bool:
+        still_held = any(pause.holds(network, kinds) for pause in staying)
+        return not still_held and any(pause.holds(network, kinds) for pause in lifting)
+
+    approved = inbox.waiting(tx, states=(DraftState.APPROVED,)) if lifting else []
+    posts = []
+    for notice in notices.listing(tx) if lifting else ():
+        if notice.state is NoticeState.PUBLISHING:
+            waiting = [each for each in notice.deliveries if each.state is DeliveryState.WAITING]
+            if mine := tuple(each for each in waiting if freed(each.network, each.kinds)):
+                posts.append((notice, mine))
+    return _Held(
+        drafts=tuple(draft for draft in approved if freed(draft.network, draft.kinds)),
+        posts=tuple(posts),
+        lifting=lifting,
+    )
+
+
+def stale(tx: Transaction, scopes: Sequence[Scope], *, now: datetime) -> list[Stale]:
+    """What became stale of what letting those scopes go would send."""
+    return _stale(_held(tx, scopes), now)
+
+
+def _stale(held: _Held, now: datetime) -> list[Stale]:
+    found = []
+    for draft in held.drafts:
+        since = held.since(draft.network, draft.kinds)
+        due = draft.not_before or draft.decided_at or since
+        why = why_stale(draft.kinds, due=due, held_since=since, until=draft.alone_until, now=now)
+        if why:
+            found.append(
+                Stale(
+                    number=f"D{draft.id}",
+                    kinds=draft.kinds,
+                    accounts=(draft.account,),
+                    since=max(due, since),
+                    why=why,
+                )
+            )
+    for notice, posts in held.posts:
+        since = min(held.since(each.network, each.kinds) for each in posts)
+        due = notice.publishing_since or since
+        why = why_stale(posts[0].kinds, due=due, held_since=since, now=now)
+        if why:
+            accounts = tuple(dict.fromkeys(each.account for each in posts))
+            found.append(
+                Stale(number=f"N{notice.id}", kinds=posts[0].kinds, accounts=accounts, since=max(due, since), why=why)
+            )
+    return found
+
+
+def resume(tx: Transaction, scopes: Sequence[Scope], *, fates: Mapping[str, Fate], by: str, now: datetime) -> Resumed:
+    """Does with what is stale what `fates` says, by its number, then lets the scopes go.
+
+    What became stale since somebody was asked goes back to people.
+    """
+    held = _held(tx, scopes)
+    found = _stale(held, now)
+    drafts = {f"D{draft.id}": draft for draft in held.drafts}
+    posts = {f"N{notice.id}": notice for notice, _ in held.posts}
+    done = []
+    for each in found:
+        fate = fates.get(each.number, Fate.REVIEW)
+        if each.number in drafts:
+            fate = _decide_draft(tx, drafts[each.number], fate, by=by, now=now, why=each.why)
+        else:
+            _decide_notice(tx, posts[each.number], fate, by=by, now=now)
+        done.append((each, fate))
+    counted = {f"stale_{fate.value}": sum(one is fate for _, one in done) for fate in Fate} if done else {}
+    lifted = tuple(
+        scope
+        for scope in dict.fromkeys(scopes)
+        if switch.resume(tx, network=scope.network, kind=scope.kind, by=by, now=now, **counted)
+    )
+    kept_back = sum(fate is not Fate.SEND for each, fate in done if each.number in drafts)
+    return Resumed(lifted=lifted, still=tuple(switch.pauses(tx)), done=tuple(done), free=len(held.drafts) - kept_back)
+
+
+def _decide_draft(tx: Transaction, draft: Draft, fate: Fate, *, by: str, now: datetime, why: str) -> Fate:
+    """What became of it: what no longer stands as it was approved goes back to people, whatever was said."""
+    if fate is Fate.DROP:
+        inbox.reject(tx, draft, by=by, reason=f"it was paused, and {why}", now=now)
+    elif fate is Fate.REVIEW:
+        inbox.take_back(tx, draft, by=by, now=now)
+    elif draft.automatic:
+        shown = inbox.take_back(tx, draft, by=by, now=now)
+        try:
+            inbox.approve(tx, shown, by=by, now=now)  # now it is a person who lets it go out
+        except (Changed, OtherPolicy):
+            return Fate.REVIEW
+    return fate
+
+
+def _decide_notice(tx: Transaction, notice: Notice, fate: Fate, *, by: str, now: datetime) -> None:
+    if fate is Fate.DROP:
+        notices.withdraw(tx, notice, by=by, now=now)
+    elif fate is Fate.REVIEW:
+        notices.hold_back(tx, notice, by=by, now=now)
+
+
+def all_at_once(found: Iterable[Stale], fate: Fate) -> dict[str, Fate]:
+    """The same for each of them."""
+    return {each.number: fate for each in found}
