@@ -109,6 +109,7 @@ class Daemon:
             "spot": (SPOT_EVERY, self._pipeline.spot),
             "watch": (self._tick, self._pipeline.watch),
             "assign": (self._tick, self._pipeline.assign),
+            "incidents": (self._tick, self._pipeline.gather),
         }
         for account in self._pipeline.accounts:
             jobs[f"poll {account}"] = self._tick, partial(self._pipeline.poll, account=account)

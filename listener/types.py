@@ -949,6 +949,7 @@ class Attached(StrEnum):
 
     RULE = "rule"
     MEANING = "meaning"
+    CASE = "case"  # with a case that is a part of it by another mention
     HAND = "hand"
     SPIKE = "spike"
 

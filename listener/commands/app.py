@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 import click
 import structlog
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from listener.contract import Alerts, Classifier, Connector, Crm, Policy
     from listener.desk.crm_systems import System
     from listener.desk.purse import Purse
+    from listener.desk.shelving import Embed
     from listener.flow.alert import Target
     from listener.flow.pipeline import Pipeline
     from listener.model.reading import Model
@@ -72,6 +73,14 @@ class Policies(Protocol):
 
     def default_path(self) -> Path:
         """The policy that rules where the settings name none."""
+
+
+@runtime_checkable
+class _Embeds(Protocol):
+    """A model that gives vectors too."""
+
+    def embed(self, texts: Sequence[str]) -> Any:
+        """One vector of length 1 per text, in order."""
 
 
 def _now() -> datetime:
@@ -251,6 +260,7 @@ class App:
             assigns=self.config.cases.assign == "auto",
             systems=self.systems,
             periods=self.config.retention.periods,
+            embed=self.embed,
         )
 
     def _policy_that_can_be_read(self) -> Policy | None:
@@ -383,6 +393,14 @@ class App:
     def encoder(self) -> Model:
         """The model that came with Escucha, loaded, for the vectors of what is found by meaning. Raises Mistake."""
         return self.reader()
+
+    def embed(self) -> Embed | None:
+        """What gives the vectors of texts, of the model that reads them where that can; None where there is none."""
+        try:
+            reader = self.classifier
+            return reader.embed if isinstance(reader, _Embeds) else self.encoder.embed
+        except Mistake:
+            return None
 
     def connector(self, account: str) -> Connector:
         """That account of the settings, connected. Raises NotFound, Mistake or a NetworkError."""

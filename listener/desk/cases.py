@@ -7,7 +7,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
-from listener.desk import checklists, clocks, customers, joining, marks, parts
+from listener.desk import checklists, clocks, customers, incident_cases, joining, marks, parts
 from listener.desk.clocks import Moved
 from listener.desk.joining import Found
 from listener.errors import AlreadyDone, Mistake
@@ -298,7 +298,8 @@ def route(
         found = Found(case=into, why="by that person's word")
     if found.case is not None and not another:
         joined = join(tx, found.case, plan, by=by, now=now, moved=moved, reopens=found.reopens, known=found.known)
-        return store.attach(tx, joined, mention.id, why=f"a person put it there: {found.why}", by=by, now=now), False
+        joined = store.attach(tx, joined, mention.id, why=f"a person put it there: {found.why}", by=by, now=now)
+        return incident_cases.routed(tx, joined, mention.id, by=by, now=now), False
     case = open_case(
         tx,
         pattern=pattern,
@@ -309,7 +310,8 @@ def route(
         since=mention.heard_at,
         now=now,
     )
-    return store.attach(tx, case, mention.id, why="a person opened the case for it", by=by, now=now), True
+    case = store.attach(tx, case, mention.id, why="a person opened the case for it", by=by, now=now)
+    return incident_cases.routed(tx, case, mention.id, by=by, now=now), True
 
 
 def answered(tx: Transaction, mention_id: int, now: datetime) -> None:

@@ -16,9 +16,20 @@ import structlog
 from listener import references, situations
 from listener.contract import Policy
 from listener.desk import cases as desk_cases
-from listener.desk import codes, continuing, handing, joining, lasting, standing, suggestions
+from listener.desk import (
+    codes,
+    continuing,
+    handing,
+    incident_cases,
+    incident_matching,
+    joining,
+    lasting,
+    standing,
+    suggestions,
+)
 from listener.desk import customers as desk_customers
 from listener.desk.clocks import Moved
+from listener.desk.incident_matching import Watched
 from listener.desk.joining import Found
 from listener.desk.lasting import Lasting
 from listener.store import (
@@ -41,6 +52,7 @@ from listener.store import (
 )
 from listener.store.cases import Case
 from listener.store.customers import Customer
+from listener.store.incidents import Incident
 from listener.store.mentions import Mention
 from listener.types import (
     Author,
@@ -95,12 +107,13 @@ def decide(
     limit: int,
     now: datetime,
     broke: Callable[[Transaction, str], str] = lambda _tx, _account: "",
+    near: Mapping[tuple[int, int], Mapping[int, float]] | None = None,
 ) -> int:
     """Decides up to `limit` understood mentions in one transaction, for `LONGEST` at most; gives how many.
 
     `facts(network, account)` gives what is true of the network as that account sees it; `broke(tx, account)` why that
-    account has no money to send anything, asked once for the batch. A mention that breaks the
-    policy is set aside; the rest goes on.
+    account has no money to send anything, asked once for the batch; `near`: see `incident_meaning.awaiting`. A mention
+    that breaks the policy is set aside; the rest goes on.
     """
     with store.write() as tx:
         if policies.hold(tx) not in (None, policy.version):
@@ -109,7 +122,11 @@ def decide(
         ends, done = time.monotonic() + LONGEST, 0
         why_broke: dict[str, str] = {}
         live_cases = Counter(case_counts.live_by_team(tx)) if batch else Counter()
-        around = _Around(lasting=lasting.read(tx), on_duty=handing.on_duty(tx, now, policy.promises.moved))
+        around = _Around(
+            lasting=lasting.read(tx),
+            watched=incident_matching.watched(tx, places=policy.places, near=near or {}),
+            on_duty=handing.on_duty(tx, now, policy.promises.moved),
+        )
         kept: dict[int, tuple[Facts, str]] = {}
         for mention in batch:
             if mention.account not in why_broke:
@@ -142,6 +159,7 @@ class _Around:
     """What is the same for every mention of a batch: which incidents last, and who is there, by team."""
 
     lasting: Lasting
+    watched: Watched
     on_duty: Mapping[str, int] | None
 
 
@@ -160,6 +178,7 @@ class _Matter:
     broke: str  # why there is no money to answer
     live_cases: Counter[str]  # by team; grows with the cases that the batch opens
     code: LinkCode  # what came of the one-time code in it
+    incident: Incident | None  # what it is of, lasting or over
     around: _Around
 
 
@@ -180,7 +199,8 @@ def _gather(
     if understanding is None:
         mentions.trouble(tx, mention, stage="decide", reason="its understanding is missing", now=now)
         return None
-    tried = None if _is_ours(tx, mention, company) else codes.look(tx, mention, now)
+    ours = _is_ours(tx, mention, company)
+    tried = None if ours else codes.look(tx, mention, now)
     if tried is not None and facts.linkable:
         suggestions.copied_code(tx, mention.account_id, tried, now)
     customer = desk_customers.behind(tx, mention.account_id, mention.network, mention.author.handle, now)
@@ -198,6 +218,16 @@ def _gather(
             now=now,
         )
     )
+    incident = incident_matching.follow(
+        tx,
+        around.watched,
+        mention,
+        understanding=understanding,
+        customer=customer,
+        case=found.case if found.known else None,
+        ours=ours,
+        now=now,
+    )
     return _Matter(
         mention=mention,
         understanding=understanding,
@@ -210,6 +240,7 @@ def _gather(
         broke=broke,
         live_cases=live_cases,
         code=tried.outcome if tried else LinkCode.NONE,
+        incident=incident,
         around=around,
     )
 
@@ -437,6 +468,8 @@ def _write_down(
             matter.live_cases.update([case.team] * (case.state in cases.LIVE))
             why = matter.found.why
         case = cases.attach(tx, case, mention.id, why=why, by=by, now=now)
+        if matter.incident is not None and matter.incident.lasts:
+            case = incident_cases.join(tx, matter.incident, case, [mention.id], by=by, now=now)
     elif case is not None and decision.reply is None:
         case = None  # nothing is said and nothing filed: the draftless mention stays out of the case
     if decision.reply is not None:

@@ -15,13 +15,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import TYPE_CHECKING
 
 import structlog
 
 from listener import budget
 from listener.budget import Allowance, Use
 from listener.contract import Classifier, Connector, Policy
-from listener.desk import ruling, suggestions
+from listener.desk import incident_meaning, ruling, suggestions
 from listener.desk.crm_systems import System
 from listener.desk.purse import Purse
 from listener.desk.retaining import retain
@@ -31,6 +32,7 @@ from listener.flow.alert import Target, Told, alert, strand
 from listener.flow.assign import assign
 from listener.flow.decide import Company, decide
 from listener.flow.deliver import Delivered, deliver
+from listener.flow.incidents import Gathered, gather
 from listener.flow.ingest import Ingested, failed, ingest, overhear
 from listener.flow.poll import Polled, poll
 from listener.flow.pull import Pulled, pull
@@ -45,6 +47,9 @@ from listener.store.assigned import Place
 from listener.store.mentions import Saved
 from listener.store.sources import Source, Wanted
 from listener.types import Facts, Page
+
+if TYPE_CHECKING:
+    from listener.desk.shelving import Embed
 
 log = structlog.get_logger(__name__)
 
@@ -83,6 +88,8 @@ class Pipeline:
     `policy` rules where none ever did, and is None where the one that rules cannot be read. `read_policy(text, name)`
     reads another one that was made to rule meanwhile; without it, mentions are left to whoever holds that one.
 
+    `embed()` gives the model's vectors of texts, for what is of an incident by its meaning; None: rules alone say so.
+
     `targets` are those of our own people whom alerts reach, by name; `systems` the CRMs. `assigns`: whether agents are
     given cases.
     """
@@ -105,11 +112,13 @@ class Pipeline:
         assigns: bool = True,
         systems: Mapping[str, System] | None = None,
         periods: Mapping[str, timedelta | None] | None = None,
+        embed: Callable[[], Embed | None] = lambda: None,
     ) -> None:
         self.store = store
         self.targets = dict(targets or {})
         self.systems = dict(systems or {})
         self._periods = dict(periods or {})
+        self._embed = embed
         self.accounts = accounts  # our account's name -> its network
         self.policy = policy
         self.policy_trouble = ""  # why nothing is decided
@@ -341,6 +350,18 @@ class Pipeline:
             limit=BATCH,
             now=self.clock(),
             broke=self._why_broke,
+            near=incident_meaning.awaiting(self.store, self._embed, limit=BATCH),
+        )
+
+    def gather(self) -> Gathered:
+        """Goes on with what the incidents have yet to go through: earlier mentions, cases, and what those are told."""
+        return gather(
+            self.store,
+            places=self.policy.places if self.policy else {},
+            embed=self._embed,
+            is_ours=self._company.is_ours,
+            now=self.clock,
+            stopping=self.stopping,
         )
 
     def _why_broke(self, tx: Transaction, account: str) -> str:
@@ -585,6 +606,7 @@ class Pipeline:
         self.recheck()
         self.forget()
         self.digest()
+        self.gather()
         self.compare()
         self.spot()
         self.watch()

@@ -129,6 +129,63 @@ def mentions_of(
     return [_attachment(row) for row in tx.execute(query.order_by(t.incident_mentions.c.id).limit(limit))]
 
 
+def newest_of(tx: Transaction, incident_id: int, *, hows: Sequence[Attached], limit: int) -> list[int]:
+    """The mentions that came to the incident last in those ways and are still there."""
+    columns = t.incident_mentions.c
+    query = _here(select(columns.mention_id), incident_id).where(columns.how.in_([how.value for how in hows]))
+    return list(tx.scalars(query.order_by(columns.id.desc()).limit(limit)))
+
+
+def joined(tx: Transaction, incident_id: int, mention_ids: Collection[int], *, now: datetime) -> None:
+    """The cases of these mentions were seen to."""
+    columns = t.incident_mentions.c
+    where = (columns.incident_id == incident_id, columns.mention_id.in_(mention_ids), _CURRENT)
+    tx.execute(update(t.incident_mentions).where(*where).values(joined_at=now))
+
+
+def to_join(tx: Transaction, incident_id: int, limit: int) -> list[tuple[int, int | None]]:
+    """Mentions of the incident whose cases nobody has seen to yet, each with the newest case that it is in."""
+    columns, inside = t.incident_mentions.c, t.case_mentions.c
+    newest = select(func.max(inside.case_id)).where(inside.mention_id == columns.mention_id).scalar_subquery()
+    where = (columns.incident_id == incident_id, columns.joined_at.is_(None), _CURRENT)
+    rows = tx.execute(select(columns.mention_id, newest).where(*where).order_by(columns.id).limit(limit))
+    return [(mention_id, case_id) for mention_id, case_id in rows]
+
+
+def in_case(tx: Transaction, incident_id: int, case_id: int, *, but: int = 0) -> bool:
+    """Whether a mention of that case, another than `but`, is of the incident for its own sake."""
+    columns, inside = t.incident_mentions.c, t.case_mentions.c
+    query = select(columns.id).join(t.case_mentions, inside.mention_id == columns.mention_id)
+    itself = (columns.how != Attached.CASE.value, columns.mention_id != but, _CURRENT)
+    return (
+        tx.scalar(query.where(inside.case_id == case_id, columns.incident_id == incident_id, *itself).limit(1))
+        is not None
+    )
+
+
+def detach_followers(tx: Transaction, incident_id: int, case_id: int, *, now: datetime) -> None:
+    """Counts no more what came to the incident only with that case."""
+    inside = select(t.case_mentions.c.mention_id).where(t.case_mentions.c.case_id == case_id)
+    columns = t.incident_mentions.c
+    where = (
+        columns.incident_id == incident_id,
+        columns.how == Attached.CASE.value,
+        columns.mention_id.in_(inside),
+        _CURRENT,
+    )
+    tx.execute(update(t.incident_mentions).where(*where).values(undone_at=now, undone_by=DAEMON))
+
+
+def outside(tx: Transaction, incident: Incident, limit: int) -> list[int]:
+    """Mentions that rules attached and that were posted before it began, or after it ended."""
+    posted, columns = t.mentions.c.posted_at, t.incident_mentions.c
+    by_rule = columns.how.in_([Attached.RULE.value, Attached.MEANING.value])
+    wrong = posted < incident.began_at
+    if incident.ended_at is not None:
+        wrong = wrong | (posted > incident.ended_at)
+    return list(tx.scalars(_here(select(columns.mention_id), incident.id).where(by_rule, wrong).limit(limit)))
+
+
 def open_to_read(tx: Transaction, mention_ids: Collection[int]) -> set[int]:
     """Those of them whose words whoever acts may read."""
     return set(tx.scalars(select(t.mentions.c.id).where(t.mentions.c.id.in_(mention_ids), *sight.heard(tx))))

@@ -21,3 +21,9 @@ def remember(tx: Transaction, *, account: str, network: str, me: Author, now: da
 def ours(tx: Transaction, network: str) -> frozenset[str]:
     """Every id of ours on that network."""
     return frozenset(tx.scalars(select(t.identities.c.external_id).where(t.identities.c.network == network)))
+
+
+def everywhere(tx: Transaction) -> frozenset[tuple[str, str]]:
+    """Every id of ours, with its network."""
+    rows = tx.execute(select(t.identities.c.network, t.identities.c.external_id))
+    return frozenset((network, external_id) for network, external_id in rows)

@@ -831,7 +831,7 @@ incident_mentions = Table(
     key(),
     ref("incidents", index=False),
     ref("mentions"),
-    Column("how", String(10), nullable=False),  # rule, meaning, hand or spike
+    Column("how", String(10), nullable=False),  # listener.types.Attached
     Column("why", Text, nullable=False),
     Column("score", Float),  # how alike in meaning, -1 to 1; null: by something else
     Column("at", Moment, nullable=False),

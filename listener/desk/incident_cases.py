@@ -1,0 +1,51 @@
+"""The cases of those whom an incident hits, as parts of the incident's own.
+
+A case is a part for as long as one of its mentions is of the incident; what a person made a part of something else, or
+took out, is left as they said. The incident's own case is not written to for each part: thousands come at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from listener.store import Transaction, attached, cases, incidents
+from listener.store.cases import Case
+from listener.store.incidents import Incident
+
+
+def join(
+    tx: Transaction, incident: Incident, case: Case, mention_ids: Sequence[int], *, by: str, now: datetime
+) -> Case:
+    """Makes the case of these mentions, which are of the incident, a part of it where it can be; gives it as it is."""
+    attached.joined(tx, incident.id, mention_ids, now=now)
+    if incident.case_id is None:
+        return case
+    case = cases.hold(tx, case.id)
+    free = case.state in cases.LIVE and case.merged_into is None and case.parent_id is None
+    if not free or case.id == incident.case_id or cases.parts(tx, case):
+        return case
+    told = {"parent": incident.case_reference, "incident": incident.reference, "why": incident.title}
+    return cases.record(tx, case, "part_of", by=by, now=now, became={"parent_id": incident.case_id}, **told)
+
+
+def leave(tx: Transaction, incident: Incident, mention_id: int, *, by: str, now: datetime) -> Case | None:
+    """After a mention was detached: its case is no part any more, unless another mention of it is of the incident for
+    its own sake; what came only with the case goes with it. Gives the case that left."""
+    case = cases.of_mention(tx, mention_id)
+    if case is None or incident.case_id is None or case.parent_id != incident.case_id:
+        return None
+    case = cases.hold(tx, case.id)
+    if case.parent_id != incident.case_id or attached.in_case(tx, incident.id, case.id):
+        return None
+    attached.detach_followers(tx, incident.id, case.id, now=now)
+    told = {"parent": incident.case_reference, "incident": incident.reference}
+    return cases.record(tx, case, "part_no_more", by=by, now=now, became={"parent_id": None}, **told)
+
+
+def routed(tx: Transaction, case: Case, mention_id: int, *, by: str, now: datetime) -> Case:
+    """A mention was put into a case by a person: where it is of an incident that lasts, the case becomes its part."""
+    incident = incidents.of_mention(tx, mention_id)
+    if incident is None or not incident.lasts:
+        return case
+    return join(tx, incident, case, [mention_id], by=by, now=now)
