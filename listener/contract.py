@@ -47,6 +47,7 @@ from listener.types import (
     Facts,
     IncidentRules,
     IncidentView,
+    MassReply,
     MessageRequest,
     Mode,
     NoticeRules,
@@ -368,6 +369,15 @@ class Policy(Protocol):
 
     def decide(self, situation: Situation) -> Decision:
         """What to do about one mention. Pure: the same situation gives the same decision."""
+
+    def answer_many(
+        self, situation: Situation, answers: Mapping[str, Sequence[str]], *, turn: int, after: str = ""
+    ) -> MassReply:
+        """An approved short answer for this mention, one of many that get it, or why a person must answer it. Pure.
+
+        `answers`: the wordings by language, each a template. `turn`: whose turn it is of them; `after`: the wording
+        that goes out before it.
+        """
 
     @property
     def promises(self) -> Promises:

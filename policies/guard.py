@@ -47,6 +47,7 @@ from listener.types import (
     IncidentView,
     Item,
     Level,
+    MassReply,
     Mode,
     NoticeRules,
     Offer,
@@ -139,15 +140,8 @@ class Guarded:
     def decide(self, situation: Situation) -> Decision:
         """What to do about one mention, after every hard stop. Pure: the same situation gives the same decision."""
         proposed = self._rules.decide(situation)
-        risks = self._risk_words.find(said_in(situation))
-        about = Case(
-            situation=situation,
-            reply=proposed.reply,
-            settings=self._settings,
-            contacts=self._contacts(situation.case),
-            risks=risks,
-            tone=self._held_for_tone(proposed.reply, situation),
-        )
+        about = self._case(situation, proposed.reply)
+        risks = about.risks
         traces = tuple(
             [passed if (stop := check(about)) is None else _stopped(passed.guard, *stop) for passed, check in _CHECKS]
         )
@@ -163,6 +157,47 @@ class Guarded:
         if risks and not situation.author.bot:
             return self._alarm(decision, situation, risks)
         return decision
+
+    def answer_many(
+        self, situation: Situation, answers: Mapping[str, Sequence[str]], *, turn: int, after: str = ""
+    ) -> MassReply:
+        """An approved short answer for this mention, one of many that get it, or why a person must answer it. Pure.
+
+        `answers`: the wordings by language, each a template. `turn`: whose turn it is of them; `after`: the wording
+        that goes out before it. Whatever would hold a reply for a person leaves it to one, but for how often and how
+        soon: many answers have a pace of their own.
+        """
+        spoken = situation.understanding.language
+        if spoken in ("", "und"):
+            return MassReply(guard="language", reason="nobody can tell its language")
+        draft = self._rules.templates.in_turn(answers, situation, turn=turn, after=after)
+        if draft is None:
+            return MassReply(guard="language", reason=f"no answer is approved in {spoken} that it could be told")
+        plan = ReplyPlan(
+            template=_MASS,
+            text=draft.text,
+            language=draft.language,
+            mode=Mode.MANUAL,
+            length=draft.length,
+            limit=situation.facts.limit,
+            wording=draft.wording,
+        )
+        about = self._case(situation, plan)
+        for passed, check in _CHECKS:
+            if passed.guard not in _PACED and (stop := check(about)) is not None:
+                return MassReply(guard=passed.guard, reason=stop[1])
+        return MassReply(plan=plan)
+
+    def _case(self, situation: Situation, reply: ReplyPlan | None) -> Case:
+        """What the stops look at."""
+        return Case(
+            situation=situation,
+            reply=reply,
+            settings=self._settings,
+            contacts=self._contacts(situation.case),
+            risks=self._risk_words.find(said_in(situation)),
+            tone=self._held_for_tone(reply, situation),
+        )
 
     def team_for(self, areas: Sequence[str]) -> str:
         """The team of a case for which nobody names one. `areas`: what it is about, the strongest first."""
@@ -354,6 +389,12 @@ _GUARDS: tuple[tuple[str, Callable[[Case], Stop]], ...] = (
 )
 
 
+_MASS = "incident"  # what stands as the template of one of many answers
+# What of the guards an answer to many need not pass: it has caps and a pace of its own, and a person approved it.
+_PACED = frozenset(
+    {"paused", "over_budget", "per_rule_per_day", "per_hour", "per_day", "duplicate", "automatic_once", "campaign"}
+    | {"age", "confidence", "language", "incident"}
+)
 _CHECKS = tuple((GuardTrace(guard=name), check) for name, check in _GUARDS)  # what it leaves where it lets pass
 
 

@@ -22,6 +22,7 @@ LEFT_OUT = {  # tables with rows about a person that are not handed over, and wh
     "views": "which of our people looked at which of our drafts is about them",
     "draws": "which draft drew for a share says nothing of the person",
     "draft_quotes": "which posts an answer repeats stands in the answer",
+    "answers": "what was sent to them is told with the answers",
     "expected_links": "told with the accounts",
     "links": "told with the accounts",
     "link_codes": "codes are kept nowhere; what one linked is told with the accounts",

@@ -289,6 +289,15 @@ HELD: dict[str, Held] = {
         words=("text",),
         clear=("account", "network", "language", "send_key", "state", "posted_id", "posted_url", "reason"),
     ),
+    "answer_runs": Held(clear=("state", "by", "approved_by", "policy_version", "reason")),
+    "answers": Held(
+        words=("text", "why"),
+        clear=("account", "network", "language", "wording", "left_out"),
+        whose=lambda person: or_(
+            t.answers.c.mention_id.in_(person.mentions), t.answers.c.customer_id.in_(person.customers)
+        ),
+        emptied={"text": "", "why": "", "customer_id": None},
+    ),
     "amendments": Held(words=("before", "text"), clear=("kind", "state", "written_by", "approved_by", "reason")),
     "attachments": Held(
         words=("name", "data", "alt"),

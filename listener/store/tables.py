@@ -351,9 +351,11 @@ drafts = Table(
     Column("said_at", Moment, index=True),  # approved, then sent: when it counts towards the guard's caps
     Column("score", Integer, nullable=False, default=0),
     Column("queue_at", Moment, nullable=False),  # the earliest comes first, see policies/score.py
+    ref("answer_runs", nullable=True, index=False),  # that lets it out, among many; null: it was decided by itself
     ref("incidents", nullable=True, index=False),  # whose approved answer it is, in that wording; null: none's
     Index(None, "state", "queue_at", "id"),
-    Index(None, "account", "state"),
+    Index(None, "account", "state", "answer_run_id", "queue_at"),
+    Index(None, "answer_run_id", "state"),
 )
 Index(  # of the few that are an incident's answer
     "ix_drafts_incident_id",
@@ -1136,6 +1138,55 @@ amendments = Table(  # what is done to a delivery after it went out
 )
 
 # --- pictures that go out ------------------------------------------------------------------------------------------
+
+answer_runs = Table(  # one answer for each person of an incident
+    "answer_runs",
+    metadata,
+    key(),
+    ref("incidents"),
+    Column("state", String(20), nullable=False),
+    Column("by", String(100), nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("approved_by", String(100)),
+    Column("approved_at", Moment),
+    Column("per_hour", Integer, nullable=False),  # on each network
+    Column("sample", Integer),  # how many were read one by one before it was approved
+    Column("seed", Integer, nullable=False),  # which ones were drawn
+    Column("policy_version", String(100), nullable=False),
+    Column("edit", Integer, nullable=False, default=1),  # grows with every change of its texts
+    Column("started_at", Moment),
+    Column("ended_at", Moment),
+    Column("reason", Text),  # why it stopped, or was dropped
+)
+
+answers = Table(  # whom a run answers, with what until it is a draft, and whom it leaves out
+    "answers",
+    metadata,
+    key(),
+    ref("answer_runs", index=False),
+    ref("incidents", index=False),
+    ref("mentions"),
+    ref("accounts"),
+    ref("customers", nullable=True),
+    ref("drafts", nullable=True),
+    Column("account", String(100), nullable=False),  # ours
+    Column("network", String(50), nullable=False),
+    Column("place", Integer, nullable=False),
+    Column("revision", Integer, nullable=False),  # the mention's, that the text answers
+    Column("language", String(10), nullable=False, default=""),
+    Column("wording", String(20), nullable=False, default=""),
+    Column("text", Text, nullable=False, default=""),  # empty once it stands in the draft
+    Column("length", Integer, nullable=False, default=0),
+    Column("length_limit", Integer, nullable=False, default=0),
+    Column("left_out", String(30), nullable=False, default=""),  # why there is none; "" where there is
+    Column("why", Text, nullable=False, default=""),
+    Column("holds", Boolean),  # true while it is, or may become, this person's answer; else null, which is never alike
+    Column("claimed_at", Moment),  # when it went on its way, for the pace
+    UniqueConstraint("incident_id", "account_id", "holds"),
+    UniqueConstraint("incident_id", "customer_id", "holds"),
+    Index(None, "answer_run_id", "place"),
+    Index(None, "network", "claimed_at"),
+)
 
 attachments = Table(
     "attachments",

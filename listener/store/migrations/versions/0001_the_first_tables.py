@@ -1094,6 +1094,29 @@ def upgrade() -> None:
         ),
     )
     op.create_table(
+        "answer_runs",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("incident_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("state", sa.String(length=20), nullable=False),
+        sa.Column("by", sa.String(length=100), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("approved_by", sa.String(length=100), nullable=True),
+        sa.Column("approved_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("per_hour", sa.Integer(), nullable=False),
+        sa.Column("sample", sa.Integer(), nullable=True),
+        sa.Column("seed", sa.Integer(), nullable=False),
+        sa.Column("policy_version", sa.String(length=100), nullable=False),
+        sa.Column("edit", sa.Integer(), nullable=False),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(["incident_id"], ["incidents.id"], name=op.f("fk_answer_runs_incident_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_answer_runs")),
+    )
+    with op.batch_alter_table("answer_runs", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_answer_runs_incident_id"), ["incident_id"], unique=False)
+
+    op.create_table(
         "drafts",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("mention_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -1133,7 +1156,9 @@ def upgrade() -> None:
         sa.Column("said_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("score", sa.Integer(), nullable=False),
         sa.Column("queue_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("answer_run_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("incident_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.ForeignKeyConstraint(["answer_run_id"], ["answer_runs.id"], name=op.f("fk_drafts_answer_run_id")),
         sa.ForeignKeyConstraint(["incident_id"], ["incidents.id"], name=op.f("fk_drafts_incident_id")),
         sa.ForeignKeyConstraint(["case_id"], ["cases.id"], name=op.f("fk_drafts_case_id")),
         sa.ForeignKeyConstraint(["decision_id"], ["decisions.id"], name=op.f("fk_drafts_decision_id")),
@@ -1143,13 +1168,18 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("drafts", schema=None) as batch_op:
         batch_op.create_index(
+            batch_op.f("ix_drafts_account_state_answer_run_id_queue_at"),
+            ["account", "state", "answer_run_id", "queue_at"],
+            unique=False,
+        )
+        batch_op.create_index(batch_op.f("ix_drafts_answer_run_id_state"), ["answer_run_id", "state"], unique=False)
+        batch_op.create_index(
             "ix_drafts_incident_id",
             ["incident_id", "state"],
             unique=False,
             sqlite_where=sa.text("incident_id IS NOT NULL"),
             postgresql_where=sa.text("incident_id IS NOT NULL"),
         )
-        batch_op.create_index(batch_op.f("ix_drafts_account_state"), ["account", "state"], unique=False)
         batch_op.create_index(batch_op.f("ix_drafts_case_id"), ["case_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_drafts_mention_id"), ["mention_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_drafts_posted_id"), ["posted_id"], unique=False)
@@ -1162,6 +1192,48 @@ def upgrade() -> None:
         )
         batch_op.create_index(batch_op.f("ix_drafts_said_at"), ["said_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_drafts_state_queue_at_id"), ["state", "queue_at", "id"], unique=False)
+
+    op.create_table(
+        "answers",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("answer_run_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("incident_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("mention_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("account_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("customer_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("draft_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("account", sa.String(length=100), nullable=False),
+        sa.Column("network", sa.String(length=50), nullable=False),
+        sa.Column("place", sa.Integer(), nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("language", sa.String(length=10), nullable=False),
+        sa.Column("wording", sa.String(length=20), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("length", sa.Integer(), nullable=False),
+        sa.Column("length_limit", sa.Integer(), nullable=False),
+        sa.Column("left_out", sa.String(length=30), nullable=False),
+        sa.Column("why", sa.Text(), nullable=False),
+        sa.Column("holds", sa.Boolean(), nullable=True),
+        sa.Column("claimed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name=op.f("fk_answers_account_id")),
+        sa.ForeignKeyConstraint(["answer_run_id"], ["answer_runs.id"], name=op.f("fk_answers_answer_run_id")),
+        sa.ForeignKeyConstraint(["customer_id"], ["customers.id"], name=op.f("fk_answers_customer_id")),
+        sa.ForeignKeyConstraint(["draft_id"], ["drafts.id"], name=op.f("fk_answers_draft_id")),
+        sa.ForeignKeyConstraint(["incident_id"], ["incidents.id"], name=op.f("fk_answers_incident_id")),
+        sa.ForeignKeyConstraint(["mention_id"], ["mentions.id"], name=op.f("fk_answers_mention_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_answers")),
+        sa.UniqueConstraint("incident_id", "account_id", "holds", name=op.f("uq_answers_incident_id_account_id_holds")),
+        sa.UniqueConstraint(
+            "incident_id", "customer_id", "holds", name=op.f("uq_answers_incident_id_customer_id_holds")
+        ),
+    )
+    with op.batch_alter_table("answers", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_answers_account_id"), ["account_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_answers_answer_run_id_place"), ["answer_run_id", "place"], unique=False)
+        batch_op.create_index(batch_op.f("ix_answers_customer_id"), ["customer_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_answers_draft_id"), ["draft_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_answers_mention_id"), ["mention_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_answers_network_claimed_at"), ["network", "claimed_at"], unique=False)
 
     op.create_table(
         "draft_quotes",
