@@ -124,7 +124,7 @@ class Lookout:
             if said.at >= now - KEPT:
                 number = counting.bucket(said.at)
                 for key in self._people.new(said):
-                    found.setdefault(tuple(key), Counter())[number] += 1
+                    found.setdefault(key, Counter())[number] += 1
         self._people.forget(before=now - counting.ONCE)
         return found
 
@@ -290,8 +290,8 @@ def _running(spike: kept.Spike) -> spikes.Running:
 def _found(spike: spikes.Spike, words: Iterable[wording.Telling]) -> Found:
     causes = [each for each in spike.drivers if each.name and each.count > each.expected]
     return Found(
-        label=tuple(spike.key),
-        labels=tuple(tuple(key) for key in spike.keys),
+        label=spike.key,
+        labels=spike.keys,
         since=spike.since,
         at=spike.at,
         people=spike.count,

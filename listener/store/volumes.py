@@ -79,8 +79,8 @@ def advance(tx: Transaction, to: int) -> None:
     tx.execute(update(t.sweeps).where(t.sweeps.c.name == _NAME).values(last_id=to))
 
 
-def decided(tx: Transaction, after: int, up_to: int, *, limit: int) -> list[Voice]:
-    """Mentions by their first decisions, after the one and up to the other, in their order; `limit` at most.
+def decided(tx: Transaction, after: int, up_to: int, *, limit: int | None) -> list[Voice]:
+    """Mentions by their first decisions, after the one and up to the other, in their order; `limit` at most, None: all.
 
     Only the first of a mention counts, so that nobody counts twice for an edit. What is gone, or written by a machine
     that says so, does not count.
@@ -168,10 +168,10 @@ def add(tx: Transaction, counts: Mapping[Label, Mapping[int, int]]) -> None:
     for day, added in sorted(by_day.items()):
         rows = []
         known = {_label(row): row.people for row in tx.execute(select(t.volumes).where(t.volumes.c.day == day))}
-        for label, people in sorted(added.items()):
+        for label, now in sorted(added.items()):
             for bucket, before in _PAIR.iter_unpack(known.get(label, b"")):
-                people[bucket] = people.get(bucket, 0) + before
-            packed = b"".join(_PAIR.pack(bucket, min(count, _MOST)) for bucket, count in sorted(people.items()))
+                now[bucket] = now.get(bucket, 0) + before
+            packed = b"".join(_PAIR.pack(bucket, min(count, _MOST)) for bucket, count in sorted(now.items()))
             names = dict(zip(("area", "intent", "place", "network"), label, strict=True))
             rows.append({"day": day, **names, "people": packed})
         statement = upsert(tx, t.volumes)
