@@ -5,16 +5,18 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from listener.desk import incident_life
+from listener.desk import incidents as desk
 from listener.desk.incident_life import Description
 from listener.desk.incidents import Affected
-from listener.errors import Mistake
+from listener.errors import AlreadyDone, Mistake
 from listener.store import Transaction, alerts, attached, incidents, spikes
 from listener.store.incidents import Incident
 from listener.store.spikes import Cause, Label, Spike
-from listener.types import Attached, IncidentRules, IncidentState, Intent, SpikeState
+from listener.types import Attached, CasePlan, IncidentRules, IncidentState, Intent, SpikeState
 
 KIND = "spike"  # of the alerts
 DAEMON = "daemon"
@@ -132,6 +134,62 @@ def describe(spike: Spike, rules: IncidentRules, *, title: str = "") -> Descript
         holds_replies=rules.hold_replies,
         holds_cheer=rules.hold_cheer,
     )
+
+
+def filled(given: Affected, shown: Affected) -> Affected:
+    """What a person said of whom an incident hits, and of what they did not say, what the spike shows.
+
+    Whoever says what it is about says all of that: nothing is added to it.
+    """
+    about_ = given if given.topic else shown
+    return replace(
+        given,
+        areas=about_.areas,
+        intents=about_.intents,
+        words=about_.words,
+        places=given.places if given.places or given.topic else shown.places,
+    )
+
+
+def open_from(
+    tx: Transaction,
+    spike: Spike,
+    description: Description,
+    *,
+    plan: CasePlan,
+    pattern: str,
+    by: str,
+    now: datetime,
+) -> Incident:
+    """A person opens an incident from a spike, or agrees to the one that was proposed for it; its mentions come along.
+
+    Raises AlreadyDone where the spike is of an incident that a person agreed to before.
+    """
+    before = None if spike.incident_id is None else incidents.hold(tx, spike.incident_id)
+    if before is not None and before.state not in (IncidentState.PROPOSED, IncidentState.DISMISSED):
+        raise AlreadyDone(f"{spike.reference} is of {before.reference} already, which is {before.state}.")
+    if before is not None and before.state is IncidentState.PROPOSED:
+        became = {
+            "state": IncidentState.INVESTIGATING.value,
+            "title": description.title,
+            "owner": description.owner,
+            "affected": desk.written(description.affected),
+            "meaning": description.meaning,
+            "began_at": description.began_at,
+            "ended_at": description.ended_at,
+            "holds_replies": description.holds_replies,
+            "holds_cheer": description.holds_cheer,
+        }
+        incident = incidents.record(tx, before, "state", by=by, now=now, became=became, spike=spike.reference)
+        incident = incident_life.begin_case(tx, incident, plan, pattern=pattern, by=by, now=now)
+        incidents.sweep_to(tx, incident, 0)
+    else:
+        detail = {"spike": spike.reference}
+        incident = incident_life.open_incident(
+            tx, description, plan=plan, pattern=pattern, by=by, now=now, detail=detail
+        )
+    gather(tx, spikes.opened(tx, spike, incident.id, by=by, now=now), incident, by=by, now=now)
+    return incidents.get(tx, incident.id)
 
 
 def _title(label: Label, words: Sequence[str]) -> str:

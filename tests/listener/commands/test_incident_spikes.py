@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 from click.testing import Result
 
-from listener.store import incidents, sight, spikes
+from listener.desk import spiking
+from listener.store import attached, incidents, sight, spikes
 from listener.store import tables as t
-from listener.types import IncidentState
+from listener.types import IncidentRules, IncidentState, SpikeState
 from tests.listener.flow.test_spot import POLICY
 from tests.listener.flow.traffic import Word, Writer
 from tests.listener.flow.world import Escucha
@@ -108,6 +109,41 @@ def test_dismissing_takes_the_proposed_incident_along_and_happens_once(escucha: 
     assert "spike.dismissed" in escucha("audit", "show", "--json").output
     with world.store.read() as tx:
         assert incidents.get(tx, proposed.id).state is IncidentState.DISMISSED
+
+
+@pytest.mark.parametrize("proposed", [False, True])
+def test_an_incident_is_opened_from_a_spike_with_its_mentions(escucha: Run, world: Escucha, proposed: bool) -> None:
+    now = world.clock()
+    if proposed:
+        rules = IncidentRules()
+        with world.store.write() as tx:
+            spiking.attend(tx, spikes.get(tx, 1), rules, pattern="ES", now=now)
+    opened = escucha("incident", "open", "--from", "S1", "--json")
+    assert opened.exit_code == 0, opened.output
+    incident = json.loads(opened.output)
+    assert (incident["incident"], incident["state"]) == ("I1", "investigating")
+    assert incident["title"] == "Fibre, outage report"
+    assert incident["affected"] == {"areas": ["fibre"], "intents": ["outage_report"]}
+    assert incident["case"]
+    with world.store.read() as tx:
+        assert len(attached.mentions_of(tx, 1)) == 10
+        spike = spikes.get(tx, 1)
+        assert (spike.state, spike.incident_id) == (SpikeState.OPENED, 1)
+        assert incidents.get(tx, 1).began_at == spike.onset
+    again = escucha("incident", "open", "Another", "--from", "S1")
+    assert (again.exit_code, "S1 is of I1 already" in again.output) == (2, True)
+    assert escucha("incident", "dismiss-spike", "S1", "--because", "late").exit_code == 2
+
+
+def test_what_a_person_says_of_it_goes_before_what_the_spike_shows(escucha: Run, world: Escucha) -> None:
+    opened = escucha("incident", "open", "All of Lleida", "--from", "S1", "--place", "lleida", "--json")
+    assert json.loads(opened.output)["affected"]["places"] == ["Lleida"]
+    assert escucha("incident", "open").exit_code == 2
+    assert world.clock() > json_moment(json.loads(opened.output)["began_at"])
+
+
+def json_moment(text: str) -> datetime:
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
 def test_what_was_written_in_private_is_shown_to_who_may_see_it(world: Escucha) -> None:
