@@ -104,6 +104,7 @@ class Daemon:
             "forget": (RECHECK_EVERY, self._pipeline.forget),
             "compare": (RECHECK_EVERY, self._pipeline.compare),
             "retain": (RETAIN_EVERY, self._pipeline.retain),
+            "release": (self._tick, self._pipeline.release),
             "alerts": (RECHECK_EVERY, self._pipeline.strand_alerts),
             "streams": (self._tick, self._open_streams),
             "spot": (SPOT_EVERY, self._pipeline.spot),

@@ -275,7 +275,7 @@ class Guarded:
     @property
     def notice_rules(self) -> NoticeRules:
         """What it says of what we tell everybody."""
-        return self.file.notices.rules()
+        return replace(self.file.notices.rules(), time_zone=self.file.time_zone)
 
     @property
     def time_zone(self) -> str:

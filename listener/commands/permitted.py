@@ -179,11 +179,14 @@ PERMITTED: dict[str, frozenset[str]] = {
     "incident spikes": EVERYBODY,
     "notice approve": MARKETING,
     "notice draft": MARKETING,
+    "notice list": EVERYBODY,
     "notice preview": EVERYBODY,
     "notice publish": MARKETING,
     "notice retry": MARKETING,
+    "notice schedule": MARKETING,
     "notice settle": MARKETING,
     "notice status": EVERYBODY,
+    "notice unschedule": MARKETING,
     "notice withdraw": MARKETING,
 }
 

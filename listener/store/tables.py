@@ -1069,7 +1069,7 @@ notices = Table(
     Column("publishing_since", Moment),
     Column("published_at", Moment),  # when the last delivery was out
     Column("kind", String(20), nullable=False, default="notice"),  # or "cheer"
-    Column("incident_id", BigKey, index=True),
+    ref("incidents", nullable=True),
     Column("digest", String(64)),  # of what was approved
     Column("due_at", Moment, index=True),  # when it is to go out by itself
     Column("time_zone", String(64)),  # whose clocks that was said by
