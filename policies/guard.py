@@ -287,6 +287,11 @@ class Guarded:
         return replace(self.file.notices.rules(), time_zone=self.file.time_zone)
 
     @property
+    def time_zone(self) -> str:
+        """Whose days and hours count, like Europe/Madrid."""
+        return self.file.time_zone
+
+    @property
     def places(self) -> Mapping[str, tuple[str, ...]]:
         """The words and phrases by which people name each place, by its name, which is one of them."""
         return {name: tuple(dict.fromkeys([name, *words])) for name, words in self.file.places.items()}
