@@ -344,7 +344,7 @@ class Rules:
 
     def example(self, text: str) -> str:
         """What a checked template says to somebody made up."""
-        return self._templates.example(text)
+        return self.templates.example(text)
 
     def answer(self, situation: Situation, *, team: str, urgency: Urgency, has_case: bool) -> ReplyPlan | None:
         """The approved answer of the incident that the mention belongs to, for a person to see; None: there is none."""
