@@ -160,7 +160,7 @@ def _approve(app: App, found: Notice, yes: bool, as_json: bool) -> None:
             raise Mistake("Read it first, in a terminal and without --yes; or look at `escucha notice status --json`.")
         amend_screen.show_amendments(waiting)
         for each in follows:
-            screen.show(each)
+            screen.show(app, each)
         if not click.confirm(f"Correct N{found.id} like this?"):
             output.say("It waits.")
             return
