@@ -938,6 +938,14 @@ class Audience(StrEnum):
     PUBLIC = "public"  # its words may be said to everybody
 
 
+class SpikeState(StrEnum):
+    """What people said of a spike."""
+
+    SEEN = "seen"  # nothing yet
+    DISMISSED = "dismissed"  # it is nothing
+    OPENED = "opened"  # an incident is about it
+
+
 class VersionState(StrEnum):
     """How far one version of an article is. Its words never change; an edit is a new version."""
 

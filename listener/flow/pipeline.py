@@ -40,6 +40,7 @@ from listener.flow.pull import Pulled, pull
 from listener.flow.receive import Reply, receive, refused
 from listener.flow.recheck import batches, forget, recheck
 from listener.flow.release import Means, release
+from listener.flow.spot import Lookout, Spotted
 from listener.flow.stream import LIFELESS, Ended, Rests, Signs, note_end, offers, stream
 from listener.flow.understand import understand
 from listener.flow.watch import watch
@@ -136,6 +137,7 @@ class Pipeline:
         self._company = company
         self._assigns = assigns
         self._assigned_up_to: Place | None = None
+        self._lookout = Lookout(store, is_ours=company.is_ours, pattern=company.case_pattern)
         self._connections: dict[tuple[str, str], Connector] = {}
         self._locks = {account: threading.Lock() for account in accounts}
         self.purses = {
@@ -570,6 +572,13 @@ class Pipeline:
         """Warns, tells and hands on what is late or soon will be; gives how many steps were done."""
         return watch(self.store, now=self.clock(), stopping=self.stopping)
 
+    def spot(self) -> Spotted:
+        """Counts what was decided, and tells of far more people than normal who say that something is wrong."""
+        policy = self.policy
+        if policy is None:
+            return Spotted()
+        return self._lookout.look(policy, now=self.clock(), stopping=self.stopping)
+
     def compare(self) -> int:
         """Looks for accounts and records that may be one person's, so many at a time; gives how many are suggested."""
         with self.store.write() as tx:
@@ -623,6 +632,7 @@ class Pipeline:
         self.digest()
         self.gather()
         self.compare()
+        self.spot()
         self.watch()
         self.assign()
         self.alert()

@@ -935,6 +935,62 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_incident_customers_customer_id"), ["customer_id"], unique=False)
 
     op.create_table(
+        "volumes",
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("area", sa.String(length=100), nullable=False),
+        sa.Column("intent", sa.String(length=100), nullable=False),
+        sa.Column("place", sa.String(length=100), nullable=False),
+        sa.Column("network", sa.String(length=100), nullable=False),
+        sa.Column("people", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("day", "area", "intent", "place", "network", name=op.f("pk_volumes")),
+    )
+
+    op.create_table(
+        "spikes",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("state", sa.String(length=20), nullable=False),
+        sa.Column("incident_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("area", sa.String(length=100), nullable=False),
+        sa.Column("intent", sa.String(length=100), nullable=False),
+        sa.Column("place", sa.String(length=100), nullable=False),
+        sa.Column("network", sa.String(length=100), nullable=False),
+        sa.Column("labels", sa.JSON(), nullable=False),
+        sa.Column("onset", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("found_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("peak_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("people", sa.Integer(), nullable=False),
+        sa.Column("expected", sa.Float(), nullable=False),
+        sa.Column("chance", sa.Float(), nullable=False),
+        sa.Column("days", sa.Float(), nullable=False),
+        sa.Column("causes", sa.JSON(), nullable=False),
+        sa.Column("words", sa.JSON(), nullable=False),
+        sa.Column("told_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("told_people", sa.Integer(), nullable=False),
+        sa.Column("decided_by", sa.String(length=100), nullable=True),
+        sa.Column("decided_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("because", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["incident_id"], ["incidents.id"], name=op.f("fk_spikes_incident_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_spikes")),
+    )
+    with op.batch_alter_table("spikes", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_spikes_incident_id"), ["incident_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_spikes_seen_at"), ["seen_at"], unique=False)
+
+    op.create_table(
+        "spike_mentions",
+        sa.Column("spike_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("mention_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(["mention_id"], ["mentions.id"], name=op.f("fk_spike_mentions_mention_id")),
+        sa.ForeignKeyConstraint(["spike_id"], ["spikes.id"], name=op.f("fk_spike_mentions_spike_id")),
+        sa.PrimaryKeyConstraint("spike_id", "mention_id", name=op.f("pk_spike_mentions")),
+    )
+    with op.batch_alter_table("spike_mentions", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_spike_mentions_mention_id"), ["mention_id"], unique=False)
+
+    op.create_table(
         "facts",
         sa.Column("digest", sa.String(length=64), nullable=False),
         sa.Column("facts", sa.JSON(), nullable=False),
@@ -975,6 +1031,30 @@ def upgrade() -> None:
             sqlite_where=sa.text("needs_routing = 1"),
             postgresql_where=sa.text("needs_routing"),
         )
+
+    op.create_table(
+        "listening",
+        sa.Column(
+            "source_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False
+        ),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("until", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["source_id"], ["sources.id"], name=op.f("fk_listening_source_id")),
+        sa.PrimaryKeyConstraint("source_id", name=op.f("pk_listening")),
+    )
+
+    op.create_table(
+        "unheard",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("source_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("until", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["source_id"], ["sources.id"], name=op.f("fk_unheard_source_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_unheard")),
+    )
+    with op.batch_alter_table("unheard", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_unheard_source_id"), ["source_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_unheard_until"), ["until"], unique=False)
 
     op.create_table(
         "revisions",
