@@ -78,12 +78,6 @@ def detach(tx: Transaction, incident: Incident, mention_id: int, *, by: str, now
     return bool(tx.execute(update(t.incident_mentions).where(*where).values(undone_at=now, undone_by=by)).rowcount)
 
 
-def detach_all(tx: Transaction, incident: Incident, *, by: str, now: datetime) -> int:
-    """Counts nothing to the incident any more; gives how many mentions were of it."""
-    where = (t.incident_mentions.c.incident_id == incident.id, _CURRENT)
-    return tx.execute(update(t.incident_mentions).where(*where).values(undone_at=now, undone_by=by)).rowcount
-
-
 def incident_of(tx: Transaction, mention_id: int) -> int | None:
     """The number of the incident that the mention is of; None where it is of none."""
     found: int | None = tx.scalar(
@@ -127,6 +121,13 @@ def mentions_of(
     if hows:
         query = query.where(t.incident_mentions.c.how.in_([how.value for how in hows]))
     return [_attachment(row) for row in tx.execute(query.order_by(t.incident_mentions.c.id).limit(limit))]
+
+
+def current_of(tx: Transaction, incident_id: int, *, limit: int) -> list[int]:
+    """Mentions of the incident, deleted ones too, in the order in which they came to it."""
+    columns = t.incident_mentions.c
+    query = select(columns.mention_id).where(columns.incident_id == incident_id, _CURRENT)
+    return list(tx.scalars(query.order_by(columns.id).limit(limit)))
 
 
 def newest_of(tx: Transaction, incident_id: int, *, hows: Sequence[Attached], limit: int) -> list[int]:
