@@ -32,7 +32,7 @@ def show_(app: App, ref: tuple[str, ...], everything: bool, as_json: bool) -> No
     """One case: whose it is, its clocks, what is known around it, and what was said and done, in order."""
     from listener.desk import cases as desk
     from listener.desk import context, history
-    from listener.store import cases, sight, steps
+    from listener.store import cases, incidents, sight, steps
 
     now = app.now()
     with app.store.read() as tx:
@@ -42,6 +42,7 @@ def show_(app: App, ref: tuple[str, ...], everything: bool, as_json: bool) -> No
         planned = steps.of(tx, found.id)
         parts = [each for each in cases.parts(tx, found) if sight.sees(tx, each)]
         merged = cases.merged_in(tx, found)
+        incident = incidents.of_case(tx, found.parent_id or found.id)
         warned = steps.warned(tx, [found.id], now).get(found.id, ())
     if known.standing:
         looking.at(app, [f"customer {known.standing.customer.reference}"], reason=f"case {found.reference}")
@@ -55,6 +56,7 @@ def show_(app: App, ref: tuple[str, ...], everything: bool, as_json: bool) -> No
             "steps": case_clocks.as_plain(planned),
             "children": [each.reference for each in parts],
             "merged": [each.reference for each in merged],
+            "incident": incident and {"incident": incident.reference, "title": incident.title, "state": incident.state},
         }
         print_json({**plain, "timeline": told, "context": around_plain.as_plain(known, now)})
         return
@@ -62,6 +64,8 @@ def show_(app: App, ref: tuple[str, ...], everything: bool, as_json: bool) -> No
     rows = [
         ("who has it", case_assignment.in_words(assignment)),
         *case_clocks.rows(app, found, planned, warned),
+        ("incident", f"{incident.reference} {incident.title}, {incident.state}" if incident else ""),
+        ("say", incident.say if incident and incident.lasts else ""),
         *case_told.rows(found, parts, merged),
     ]
     heading(f"{found.reference}  {found.title}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from listener.commands import incident_open, incident_show
+from listener.commands import incident_attach, incident_end, incident_open, incident_show, incident_work
 
 
 @click.group()
@@ -20,5 +20,18 @@ for command in (
     incident_show.list_,
     incident_show.show_,
     incident_show.mentions,
+    incident_work.accept,
+    incident_work.describe,
+    incident_attach.attach,
+    incident_attach.detach,
+    incident_work.update,
+    incident_work.owner,
+    incident_work.identify,
+    incident_work.fix,
+    incident_end.resolve,
+    incident_end.reopen,
+    incident_end.close,
+    incident_end.dismiss,
+    incident_work.gather,
 ):
     incident.add_command(command)

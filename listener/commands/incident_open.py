@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
-from listener.commands import incident_whom, when
+from listener.commands import incident_gathering, incident_whom
 from listener.commands.app import App, pass_app
+from listener.commands.case_open import mention_number
 from listener.commands.case_typed import known_team, typed
 from listener.commands.incident_plain import done
-from listener.commands.output import json_option
+from listener.commands.output import json_option, say
 from listener.errors import Mistake
 from listener.types import Urgency
 
@@ -16,6 +19,8 @@ from listener.types import Urgency
 @click.command("open")
 @click.argument("title")
 @incident_whom.options
+@incident_whom.CUSTOMERS
+@click.option("--mention", "mentions", multiple=True, metavar="M12", help="It is of this one; may be repeated.")
 @click.option("--since", metavar="WHEN", help="When it began: 2026-11-01T09:30 (UTC) or 2h ago; else now.")
 @click.option("--until", metavar="WHEN", help="When it was over, where it is.")
 @click.option("--owner", metavar="NAME", help="Who sees to it; else you.")
@@ -40,6 +45,8 @@ def open_(
     places: tuple[str, ...],
     tiers: tuple[str, ...],
     meanings: tuple[str, ...],
+    file: Path | None,
+    mentions: tuple[str, ...],
     since: str | None,
     until: str | None,
     owner: str | None,
@@ -53,13 +60,15 @@ def open_(
     mention is about is told by area, intent and words, or else by its meaning.
     """
     from listener.desk import incident_life as life
+    from listener.store import attached, incidents
+    from listener.store import mentions as heard
 
     now = app.now()
-    began, ended = when.past(since, now) or now, when.past(until, now)
-    if began > now:
-        raise Mistake("An incident cannot begin in the future; leave --since out for now.")
+    since_then, ended = incident_whom.span(app, since, until)
+    began = since_then or now
     if ended is not None and ended <= began:
         raise Mistake("It cannot be over before it began; look at --since and --until.")
+    on_list = incident_whom.listed(app, file) if file else None
     whom = incident_whom.affected(
         app,
         areas=areas,
@@ -68,7 +77,7 @@ def open_(
         networks=networks,
         places=places,
         tiers=tiers,
-        listed=False,
+        listed=on_list is not None,
     )
     written = typed(title, "title", incident_whom.LONGEST_TITLE)
     plan = incident_whom.planned(
@@ -80,11 +89,23 @@ def open_(
         began_at=began,
         ended_at=ended,
         meaning=incident_whom.meaning(meanings),
+        customers=on_list.customers if on_list else (),
         owner=incident_whom.owner(app, owner) if owner else app.actor,
         holds_replies=app.policy.incident_rules.hold_replies,
         holds_cheer=app.policy.incident_rules.hold_cheer,
     )
+    numbers = [mention_number(each) for each in dict.fromkeys(mentions)]
     with app.store.write() as tx:
         made = life.open_incident(tx, description, plan=plan, pattern=app.config.cases.pattern, by=app.actor, now=now)
-    sentence = f"{made.reference} is open, {made.state}, {made.owner}'s; its case is {made.case_reference}."
-    done(made, sentence, as_json)
+        for number in numbers:
+            life.attach(tx, made, heard.get(tx, number), why=f"{app.actor} opened it with this", by=app.actor, now=now)
+    gathered = incident_gathering.gather(app, made, quiet=as_json)
+    with app.store.read() as tx:
+        made = incidents.get(tx, made.id)
+        count = attached.count(tx, made.id)
+    done(made, f"{made.reference} is open, {made.state}, {made.owner}'s; its case is {made.case_reference}.", as_json)
+    if as_json:
+        return
+    if on_list is not None:
+        say(incident_whom.said_of_list(on_list))
+    incident_gathering.tell(app, made, gathered, count)

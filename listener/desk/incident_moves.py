@@ -43,9 +43,7 @@ def step(
     """One step forward of what lasts, of which its cases hear. Raises AlreadyDone, Mistake."""
     incident = incidents.hold(tx, incident.id)
     if incident.state is IncidentState.PROPOSED:
-        raise Mistake(
-            f"{incident.reference} is proposed; say that it is one: `escucha incident accept I{incident.id}`."
-        )
+        raise Mistake(f"{incident.reference} is proposed; `escucha incident accept {incident.reference}` first.")
     if incident.state is IncidentState.RESOLVED and to is IncidentState.FIXING:
         raise Mistake(f"{incident.reference} is resolved; `escucha incident reopen I{incident.id}` where it came back.")
     desk.check_move(incident, to)

@@ -116,6 +116,9 @@ def _dismiss(store: Store, number: int, now: datetime) -> Gathered | None:
         batch = attached.current_of(tx, number, limit=JOINED)
         for mention_id in batch:
             _let_go(tx, incident, mention_id, now)
+        if batch and len(batch) < JOINED:  # what is free now may be of another one
+            for other in incidents.active(tx):
+                incidents.sweep_to(tx, other, 0)
     return Gathered(detached=len(batch)) if batch else None
 
 

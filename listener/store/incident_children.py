@@ -83,6 +83,13 @@ def live(tx: Transaction, incident: Incident, *, after: int = 0, limit: int) -> 
     ]
 
 
+def count(tx: Transaction, incident: Incident) -> int:
+    """How many of its cases are not over."""
+    columns = t.cases.c
+    where = (columns.parent_id == incident.case_id, columns.state.in_([state.value for state in LIVE]))
+    return int(tx.scalar(select(func.count()).where(*where)) or 0)
+
+
 def _others(tx: Transaction, incident: Incident, case_ids: Collection[int]) -> dict[int, tuple[int, ...]]:
     """By case, its mentions that are still there and not of the incident."""
     inside, of = t.case_mentions.c, t.incident_mentions.c

@@ -12,7 +12,7 @@ from listener.store import Transaction, cases, incidents
 from listener.store import tables as t
 from listener.store.cases import LIVE
 from listener.store.incidents import Event, Incident
-from listener.types import MentionState
+from listener.types import IncidentState, MentionState
 
 READ = (MentionState.UNDERSTOOD.value, MentionState.DECIDED.value)
 
@@ -99,7 +99,8 @@ def unfinished(tx: Transaction) -> list[int]:
         .where(inside.incident_id == columns.id, inside.joined_at.is_(None), inside.undone_at.is_(None))
         .exists()
     )
-    query = select(columns.id).where(
-        or_(and_(lasting, or_(columns.swept_to.is_not(None), to_join)), columns.id.in_(untold))
-    )
-    return list(tx.scalars(query.order_by(columns.id)))
+    still = select(inside.id).where(inside.incident_id == columns.id, inside.undone_at.is_(None)).exists()
+    let_go = and_(columns.state == IncidentState.DISMISSED.value, still)
+    goes_on = and_(lasting, or_(columns.swept_to.is_not(None), to_join))
+    where = or_(goes_on, columns.id.in_(untold), let_go)
+    return list(tx.scalars(select(columns.id).where(where).order_by(columns.id)))
