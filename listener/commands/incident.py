@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import click
 
-from listener.commands import incident_attach, incident_end, incident_open, incident_show, incident_work
+from listener.commands import (
+    incident_attach,
+    incident_end,
+    incident_open,
+    incident_say,
+    incident_show,
+    incident_spikes,
+    incident_work,
+)
 
 
 @click.group()
@@ -33,5 +41,11 @@ for command in (
     incident_end.close,
     incident_end.dismiss,
     incident_work.gather,
+    incident_say.say_,
+    incident_say.approve_answer,
+    incident_say.withdraw_answer,
+    incident_spikes.spikes_,
+    incident_spikes.spike_,
+    incident_spikes.dismiss_spike,
 ):
     incident.add_command(command)

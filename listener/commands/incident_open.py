@@ -17,7 +17,10 @@ from listener.types import Urgency
 
 
 @click.command("open")
-@click.argument("title")
+@click.argument("title", required=False)
+@click.option(
+    "--from", "spike", metavar="S4", help="Of what this spike shows, with its mentions; TITLE may be left out."
+)
 @incident_whom.options
 @incident_whom.CUSTOMERS
 @click.option("--mention", "mentions", multiple=True, metavar="M12", help="It is of this one; may be repeated.")
@@ -37,7 +40,8 @@ from listener.types import Urgency
 def open_(
     app: App,
     *,
-    title: str,
+    title: str | None,
+    spike: str | None,
     areas: tuple[str, ...],
     intents: tuple[str, ...],
     words: tuple[str, ...],
@@ -57,15 +61,24 @@ def open_(
     """Open an incident: say what happens in TITLE, and whom it hits by the options.
 
     All kinds of options that are given must hold; of several areas, places, words and so on one is enough. What a
-    mention is about is told by area, intent and words, or else by its meaning.
+    mention is about is told by area, intent and words, or else by its meaning. With --from, what is not given is as
+    the spike shows it, and what was proposed for it is agreed to.
     """
     from listener.desk import incident_life as life
-    from listener.store import attached, incidents
+    from listener.desk import spiking
+    from listener.store import attached, incidents, spikes
     from listener.store import mentions as heard
 
+    if title is None and spike is None:
+        raise Mistake("Say in a few words what happens: escucha incident open TITLE, or --from a spike such as S4.")
     now = app.now()
     since_then, ended = incident_whom.span(app, since, until)
-    began = since_then or now
+    shown = None
+    if spike is not None:
+        with app.store.read() as tx:
+            seen = spikes.get(tx, spiking.number(spike))
+        shown = spiking.describe(seen, app.policy.incident_rules)
+    began = since_then or (shown.began_at if shown else now)
     if ended is not None and ended <= began:
         raise Mistake("It cannot be over before it began; look at --since and --until.")
     on_list = incident_whom.listed(app, file) if file else None
@@ -79,7 +92,10 @@ def open_(
         tiers=tiers,
         listed=on_list is not None,
     )
-    written = typed(title, "title", incident_whom.LONGEST_TITLE)
+    if shown is not None:
+        whom = spiking.filled(whom, shown.affected)
+        title = shown.title if title is None else title
+    written = typed(title or "", "title", incident_whom.LONGEST_TITLE)
     plan = incident_whom.planned(
         app, title=written, team=known_team(app, team), areas=whom.areas, urgency=Urgency(urgency)
     )
@@ -94,9 +110,15 @@ def open_(
         holds_replies=app.policy.incident_rules.hold_replies,
         holds_cheer=app.policy.incident_rules.hold_cheer,
     )
+    pattern = app.config.cases.pattern
     numbers = [mention_number(each) for each in dict.fromkeys(mentions)]
     with app.store.write() as tx:
-        made = life.open_incident(tx, description, plan=plan, pattern=app.config.cases.pattern, by=app.actor, now=now)
+        if spike is None:
+            made = life.open_incident(tx, description, plan=plan, pattern=pattern, by=app.actor, now=now)
+        else:
+            held = spikes.hold(tx, spiking.number(spike))
+            made = spiking.open_from(tx, held, description, plan=plan, pattern=pattern, by=app.actor, now=now)
+            incidents.list_customers(tx, made, description.customers, now)
         for number in numbers:
             life.attach(tx, made, heard.get(tx, number), why=f"{app.actor} opened it with this", by=app.actor, now=now)
     gathered = incident_gathering.gather(app, made, quiet=as_json)

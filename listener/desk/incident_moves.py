@@ -8,6 +8,7 @@ from typing import Any
 
 from listener.desk import cases as desk_cases
 from listener.desk import incidents as desk
+from listener.desk import spiking
 from listener.desk.clocks import Moved
 from listener.desk.incident_life import begin_case
 from listener.errors import AlreadyDone, Mistake
@@ -27,6 +28,7 @@ def accept(
         became["owner"] = by
     incident = incidents.record(tx, incident, "state", by=by, now=now, became=became, text=text)
     incidents.sweep_to(tx, incident, 0)
+    spiking.settle(tx, incident, by=by, now=now)
     return begin_case(tx, incident, plan, pattern=pattern, by=by, now=now)
 
 
@@ -108,6 +110,7 @@ def dismiss(tx: Transaction, incident: Incident, *, text: str, moved: Moved, by:
     desk.check_move(incident, IncidentState.DISMISSED)
     became = {"state": IncidentState.DISMISSED.value, "ended_at": incident.ended_at or now}
     incident = incidents.record(tx, incident, "dismissed", by=by, now=now, became=became, text=text)
+    spiking.settle(tx, incident, by=by, now=now)
     _move_case(tx, incident, CaseState.CLOSED, moved=moved, by=by, now=now)
     return incident
 

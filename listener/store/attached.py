@@ -78,6 +78,12 @@ def detach(tx: Transaction, incident: Incident, mention_id: int, *, by: str, now
     return bool(tx.execute(update(t.incident_mentions).where(*where).values(undone_at=now, undone_by=by)).rowcount)
 
 
+def detach_all(tx: Transaction, incident: Incident, *, by: str, now: datetime) -> int:
+    """Counts nothing to the incident any more; gives how many mentions were of it."""
+    where = (t.incident_mentions.c.incident_id == incident.id, _CURRENT)
+    return tx.execute(update(t.incident_mentions).where(*where).values(undone_at=now, undone_by=by)).rowcount
+
+
 def incident_of(tx: Transaction, mention_id: int) -> int | None:
     """The number of the incident that the mention is of; None where it is of none."""
     found: int | None = tx.scalar(
