@@ -28,7 +28,7 @@ def accept(
         became["owner"] = by
     incident = incidents.record(tx, incident, "state", by=by, now=now, became=became, text=text)
     incidents.sweep_to(tx, incident, 0)
-    spiking.settle(tx, incident, by=by, now=now)
+    spiking.settle(tx, now)
     return begin_case(tx, incident, plan, pattern=pattern, by=by, now=now)
 
 
@@ -110,7 +110,7 @@ def dismiss(tx: Transaction, incident: Incident, *, text: str, moved: Moved, by:
     desk.check_move(incident, IncidentState.DISMISSED)
     became = {"state": IncidentState.DISMISSED.value, "ended_at": incident.ended_at or now}
     incident = incidents.record(tx, incident, "dismissed", by=by, now=now, became=became, text=text)
-    spiking.settle(tx, incident, by=by, now=now)
+    spiking.settle(tx, now)
     _move_case(tx, incident, CaseState.CLOSED, moved=moved, by=by, now=now)
     return incident
 
