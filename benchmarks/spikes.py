@@ -1,17 +1,16 @@
 """How soon incidents are found, how many are missed, and how many false alarms there are: ours, and mean + 3 sigma.
 
-    python -m benchmarks.spikes [--seeds 101,102,103] [--history 42] [--quiet 28] [--sizes 0.5,1,2]
+    python -m benchmarks.spikes [--seeds 101,102] [--history 42] [--quiet 28] [--every 5] [--sizes 0.5,1,2] [--told]
 
 For each company and seed of `benchmarks.traffic`: weeks of history, then weeks without any incident, looked at every
-five minutes; each alarm there is a false one. Then each of the eight incidents is laid over a day of these weeks, and
-the clock runs from its onset, the moment from which its first person may write. A mention is heard up to three
-minutes after it was posted. Found is an alarm within three hours; of ours, one of whose mentions at least a third are
-the incident's. `--sizes`: the same with incidents of other sizes.
+`--every` minutes; each alarm there is a false one. Then each of the eight incidents is laid over a day of these
+weeks, and the clock runs from its onset, the moment from which its first person may write; looked at every minute, as
+by the daemon. A mention is heard up to three minutes after it was posted. Found is an alarm within three hours; of
+ours, one of whose mentions at least a third are the incident's. `--sizes`: the same with incidents of other sizes,
+without the others.
 
-Beside it what others ship: a series alarms when its count of an hour is above the mean of the last 14 days' hours by
-more than three standard deviations, with at least as many mentions as our floor has people. Hours full, or the last
-sixty minutes looked at every five; of all mentions, or of each area on each network. Alarms of one company within
-three hours are one alarm, and any alarm after the onset counts as found, also one that would have come anyway.
+Beside it `benchmarks.three_sigma`. Of it, alarms of one company within three hours are one alarm, and any alarm after
+the onset counts as found, also one that would have come anyway. `--told` names each false alarm of ours.
 """
 
 from __future__ import annotations
@@ -20,168 +19,164 @@ import argparse
 import statistics
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-import numpy as np
-
+from benchmarks.three_sigma import HEARD, WAYS, heard
 from benchmarks.traffic import COMPANIES, INCIDENTS, Company, Incident, Talk, incident, onset, talk
 from listener.insight import counting, normal, spikes
-from listener.insight.counting import BUCKET, Gap, Key, Said, bucket
+from listener.insight.counting import BUCKET, Gap, Key, Said, begins, bucket
+from listener.insight.normal import Normal
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
-TICK = BUCKET
+MINUTE = timedelta(minutes=1)
 PATIENCE = timedelta(hours=3)
 MONTH = timedelta(days=30)
-OURS = "negative binomial scan"
-LEAST = spikes.Watch().least
+OURS = "ours"
+WATCH = spikes.Watch()
+
+Delays = list[float | None]  # minutes; None: not found
 
 
-@dataclass
-class Tally:
-    """What came of it, by way of looking: delays in minutes by incident, false alarms and the time they are of."""
+@dataclass(kw_only=True)
+class Result:
+    """What came of it: by way of looking, then company, then incident."""
 
-    delays: dict[tuple[str, str, str], list[float | None]] = field(default_factory=dict)
-    false: dict[tuple[str, str], list[int]] = field(default_factory=dict)
-    quiet: timedelta = timedelta()
-    looks: list[float] = field(default_factory=list)
+    delays: dict[tuple[str, str, str], Delays] = field(default_factory=dict)
+    sizes: dict[tuple[float, str], Delays] = field(default_factory=dict)
+    false: dict[tuple[str, str], int] = field(default_factory=dict)
+    months: float = 0.0  # of each company
+    looks: list[float] = field(default_factory=list)  # seconds of CPU
     learned: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class World:
+    """One company with one seed: what is said, and what is known of it from week to week."""
+
+    company: Company
+    seed: int
+    talk: Talk
+    since: datetime
+    days: int
+    known: Mapping[datetime, Normal]
+
+    def normal(self, now: datetime) -> Normal:
+        """What had been learned by then."""
+        return self.known[max((at for at in self.known if at <= now), default=min(self.known))]
 
 
 def main() -> None:
     """Runs everything and prints the tables."""
     args = _arguments()
-    tally = Tally()
-    sizes = [float(size) for size in args.sizes.split(",")]
-    by_size: dict[float, list[float | None]] = {size: [] for size in sizes}
+    result = Result()
+    sizes = [float(size) for size in args.sizes.split(",") if size]
     for company in COMPANIES:
         for seed in map(int, args.seeds.split(",")):
-            _one(company, seed, args.history, args.quiet, tally, by_size)
-    _print(tally, by_size, args)
+            world = _world(company, seed, args.history, args.quiet, result)
+            _quiet(world, args, result)
+            for what in INCIDENTS:
+                _incident(world, what, sizes, result)
+    result.months = len(args.seeds.split(",")) * args.quiet / MONTH.days
+    _print(result, args)
 
 
-def _one(
-    company: Company,
-    seed: int,
-    history: int,
-    quiet: int,
-    tally: Tally,
-    by_size: dict[float, list[float | None]],
-) -> None:
-    since = START + timedelta(days=history)
-    everything = talk(company, seed, START, history + quiet)
-    learned = {}
+def _world(company: Company, seed: int, history: int, quiet: int, result: Result) -> World:
+    since, everything = START + timedelta(days=history), talk(company, seed, START, history + quiet)
+    known = {}
     for day in range(0, quiet, 7):  # once a day in the product
         until = since + timedelta(days=day)
-        begun = time.process_time()
         counts = counting.count(one for one in everything.said if one.at < until)
         begun = time.process_time()
-        learned[until] = normal.learn(counts, until=until, zone=company.zone, gaps=everything.gaps)
-        tally.learned.append(time.process_time() - begun)
-    alarms = list(_ours(everything.said, everything.gaps, since, since + timedelta(days=quiet), learned, tally.looks))
-    tally.false.setdefault((OURS, company.name), []).append(len(alarms))
-    if _told:
-        for one in alarms:
-            ids = set(one.mentions)
-            some = [said for said in everything.said if said.id in ids]
-            what = {said.copy[:6] for said in some}
-            print(
-                company.name,
-                seed,
-                one.at,
-                tuple(one.key),
-                one.count,
-                f"{one.expected:.1f} {one.chance:.0e}",
-                sorted(what)[:6],
-            )
-    for name, way in OTHERS.items():
-        times = _merged(way(everything.said, since, since + timedelta(days=quiet)))
-        tally.false.setdefault((name, company.name), []).append(len(times))
-    tally.quiet += timedelta(days=quiet)
-    for what in INCIDENTS:
-        start = onset(company, what, everything, seed=seed, since=since, days=quiet)
-        for size, delays in by_size.items():
-            extra = incident(company, what, seed, start, size=size)
-            first = _found(everything, extra, start, learned)
-            delays.append(first)
-            if size == 1.0:
-                tally.delays.setdefault((OURS, company.name, what.name), []).append(first)
-        _others(company, what, everything, incident(company, what, seed, start), start, tally)
+        known[until] = normal.learn(counts, until=until, zone=company.zone, gaps=everything.gaps)
+        result.learned.append(time.process_time() - begun)
+    return World(company=company, seed=seed, talk=everything, since=since, days=quiet, known=known)
 
 
-def _found(
-    everything: Talk, extra: Sequence[Said], start: datetime, learned: dict[datetime, normal.Normal]
-) -> float | None:
+def _quiet(world: World, args: argparse.Namespace, result: Result) -> None:
+    end, company = world.since + timedelta(days=world.days), world.company.name
+    alarms = list(_ours(world, world.talk.said, world.since, end, every=MINUTE * args.every, looks=result.looks))
+    result.false[OURS, company] = result.false.get((OURS, company), 0) + len(alarms)
+    for one in alarms if args.told else ():
+        ids = set(one.mentions)
+        what = sorted({said.copy.split()[0] for said in world.talk.said if said.id in ids and said.copy})
+        print(f"{company} {world.seed} {one.at:%m-%d %H:%M} {tuple(one.key)} {one.count} for {one.expected:.1f} {what}")
+    for name, way in WAYS.items():
+        times = _merged(way(world.talk.said, world.since, end, WATCH.least))
+        result.false[name, company] = result.false.get((name, company), 0) + len(times)
+
+
+def _incident(world: World, what: Incident, sizes: Sequence[float], result: Result) -> None:
+    company, begin = world.company, world.since
+    start = onset(company, what, world.talk, seed=world.seed, since=begin, days=world.days)
+    extra = incident(company, what, world.seed, start)
+    result.delays.setdefault((OURS, company.name, what.name), []).append(_found(world, extra, start))
+    for size in sizes:
+        other = incident(company, what, world.seed, start, size=size)
+        result.sizes.setdefault((size, company.name), []).append(_found(world, other, start))
+    before = _between(world.talk.said, start - timedelta(days=16), start + PATIENCE + BUCKET)
+    said = sorted([*before, *extra], key=lambda one: one.at)
+    for name, way in WAYS.items():
+        after = [at for at in way(said, start, start + PATIENCE, WATCH.least) if at > start]
+        result.delays.setdefault((name, company.name, what.name), []).append(_since(start, min(after, default=None)))
+
+
+def _found(world: World, extra: Sequence[Said], start: datetime) -> float | None:
     """Minutes until ours finds it; None where it does not."""
-    begin, ids = start - spikes.LOOK - counting.ONCE - TICK, {one.id for one in extra}
-    gone = [gap for gap in everything.gaps if gap.until > begin]
-    heard = [
-        one for one in extra if not any(gap.network == one.network and gap.since <= one.at < gap.until for gap in gone)
+    begin, ids = start - spikes.LOOK - counting.ONCE - BUCKET, {one.id for one in extra}
+    gaps = [gap for gap in world.talk.gaps if gap.until > begin]
+    reached = [
+        one for one in extra if not any(gap.network == one.network and gap.since <= one.at < gap.until for gap in gaps)
     ]
-    around = _between(everything.said, begin, start + PATIENCE + TICK)
-    said = sorted([*around, *heard], key=lambda one: one.at)
-    first = _tick(start)
-    for found in _ours(said, everything.gaps, first - timedelta(minutes=30), start + PATIENCE, learned, []):
-        mine = sum(id in ids for id in found.mentions)
-        if found.at > start and mine * 3 >= len(found.mentions):
-            return (found.at - start) / timedelta(minutes=1)
+    said = sorted([*_between(world.talk.said, begin, start + PATIENCE), *reached], key=lambda one: one.at)
+    for found in _ours(world, said, start - 30 * MINUTE, start + PATIENCE):
+        if found.at > start and 3 * sum(number in ids for number in found.mentions) >= len(found.mentions):
+            return _since(start, found.at)
     return None
 
 
-def _others(
-    company: Company, what: Incident, everything: Talk, extra: Sequence[Said], start: datetime, tally: Tally
-) -> None:
-    before = _between(everything.said, start - timedelta(days=15), start + PATIENCE + TICK)
-    said = sorted([*before, *extra], key=lambda one: one.at)
-    for name, way in OTHERS.items():
-        after = [at for at in way(said, start, start + PATIENCE) if at > start]
-        first = (min(after) - start) / timedelta(minutes=1) if after else None
-        tally.delays.setdefault((name, company.name, what.name), []).append(first)
-
-
 def _ours(
+    world: World,
     said: Sequence[Said],
-    gaps: tuple[Gap, ...],
     since: datetime,
     until: datetime,
-    learned: dict[datetime, normal.Normal],
-    looks: list[float],
+    *,
+    every: timedelta = MINUTE,
+    looks: list[float] | None = None,
 ) -> Iterator[spikes.Spike]:
-    """Every new spike between two moments, looked at each five minutes as the daemon does."""
+    """Every new spike between two moments, looked at as the daemon does."""
     rows: dict[Key, list[tuple[int, int]]] = {}
     running: dict[int, spikes.Running] = {}
-    known = sorted(
-        ((one.at + timedelta(seconds=one.person % 180), one, keys) for one, keys in counting.counted(said)),
-        key=lambda told: told[0],
-    )
-    place, now = bisect_left(said, since - spikes.LOOK - TICK, key=lambda one: one.at), _tick(since)
+    coming = sorted(((heard(one), one, keys) for one, keys in counting.counted(said)), key=lambda told: told[0])
+    place, now = 0, begins(bucket(since))
     while now <= until:
-        while place < len(known) and known[place][0] <= now:
-            for key in known[place][2]:
-                _add(rows.setdefault(key, []), bucket(known[place][1].at))
+        while place < len(coming) and coming[place][0] <= now:
+            for key in coming[place][2]:
+                _add(rows.setdefault(key, []), bucket(coming[place][1].at))
             place += 1
         begun = time.process_time()
-        oldest = bucket(now - spikes.LOOK) - 1
-        recent = {key: some[bisect_left(some, (oldest, 0)) :] for key, some in rows.items()}
-        by = learned[max(at for at in learned if at <= max(now, min(learned)))]
-        found = spikes.suspects(by, recent, now, gaps=[gap for gap in gaps if gap.since <= now])
+        oldest, known = bucket(now - spikes.LOOK) - 1, world.normal(now)
+        recent = {key: late for key, some in rows.items() if (late := some[bisect_left(some, (oldest, 0)) :])}
+        found = spikes.suspects(known, recent, now, gaps=_known_gaps(world.talk.gaps, now), watch=WATCH)
         if found:
-            heard = [one for at, one, _ in known[max(place - 6000, 0) : place] if one.at >= found[-1].onset - PATIENCE]
-            for one in spikes.gather(found, heard, now, by, running.values()):
-                number = one.continues
-                if number is None:
-                    number = len(running) + 1
-                    yield one
+            begin = min(one.onset for one in found)
+            first = bisect_left(coming, begin, key=lambda told: told[0])
+            behind = [one for _, one, _ in coming[first:place] if one.at >= begin]
+            for one in spikes.gather(found, behind, now, known, running.values()):
+                number = len(running) + 1 if one.continues is None else one.continues
                 old = running.get(number)
-                running[number] = spikes.Running(
-                    id=number,
-                    key=old.key if old else one.key,
-                    keys=tuple({*(old.keys if old else ()), *one.keys}),
-                    last=now,
-                )
-        looks.append(time.process_time() - begun)
-        now += TICK
+                keys = tuple({*one.keys, *(old.keys if old else ())})
+                running[number] = spikes.Running(id=number, key=old.key if old else one.key, keys=keys, last=now)
+                if one.continues is None:
+                    yield one
+        if looks is not None:
+            looks.append(time.process_time() - begun)
+        now += every
+
+
+def _known_gaps(gaps: Iterable[Gap], now: datetime) -> list[Gap]:
+    return [gap for gap in gaps if gap.since <= now]
 
 
 def _add(rows: list[tuple[int, int]], number: int) -> None:
@@ -194,57 +189,11 @@ def _add(rows: list[tuple[int, int]], number: int) -> None:
         rows.insert(place, (number, 1))
 
 
-def _three_sigma(
-    group: Callable[[Said], Iterable[object]], step: timedelta
-) -> Callable[[Sequence[Said], datetime, datetime], list[datetime]]:
-    def alarms(said: Sequence[Said], since: datetime, until: datetime) -> list[datetime]:
-        first = bucket(since) // 12 * 12 - 14 * 288
-        steps = bucket(until) - first + 1
-        series: dict[object, np.ndarray] = {}
-        for one in said:
-            place = bucket(one.at + timedelta(seconds=one.person % 180)) - first
-            if 0 <= place < steps:
-                for name in group(one):
-                    series.setdefault(name, np.zeros(steps))[place] += 1
-        found = set()
-        every = int(step / TICK)
-        for counts in series.values():
-            hours = counts[: len(counts) // 12 * 12].reshape(-1, 12).sum(axis=1)
-            before = np.concatenate([[0.0], np.cumsum(counts)])
-            sums = np.concatenate([[0.0], np.cumsum(hours)])
-            squares = np.concatenate([[0.0], np.cumsum(hours**2)])
-            for end in range(14 * 288 + every, steps, every):
-                last = (end - 12) // 12  # hours that ended before the one looked at
-                mean = (sums[last] - sums[max(last - 336, 0)]) / min(last, 336)
-                spread = max((squares[last] - squares[max(last - 336, 0)]) / min(last, 336) - mean**2, 0.0) ** 0.5
-                if (count := before[end] - before[end - 12]) >= LEAST and count > mean + 3 * spread:
-                    found.add(counting.begins(first + end))
-        return sorted(at for at in found if since <= at <= until)
-
-    return alarms
-
-
-def _area(said: Said) -> Iterable[object]:
-    return [(area, said.network) for area in said.areas or ("",)]
-
-
-def _all(said: Said) -> Iterable[object]:  # noqa: ARG001
-    return [""]
-
-
-OTHERS = {
-    "3 sigma, all mentions, full hours": _three_sigma(_all, timedelta(hours=1)),
-    "3 sigma, all mentions, sliding": _three_sigma(_all, TICK),
-    "3 sigma, area and network, full hours": _three_sigma(_area, timedelta(hours=1)),
-    "3 sigma, area and network, sliding": _three_sigma(_area, TICK),
-}
-
-
 def _merged(times: Iterable[datetime]) -> list[datetime]:
     """One for those that follow each other within three hours."""
     alarms: list[datetime] = []
     last: datetime | None = None
-    for at in sorted(times):
+    for at in times:
         if last is None or at - last > PATIENCE:
             alarms.append(at)
         last = at
@@ -255,49 +204,41 @@ def _between(said: Sequence[Said], since: datetime, until: datetime) -> Sequence
     return said[bisect_left(said, since, key=lambda one: one.at) : bisect_left(said, until, key=lambda one: one.at)]
 
 
-def _tick(at: datetime) -> datetime:
-    return counting.begins(bucket(at))
+def _since(start: datetime, at: datetime | None) -> float | None:
+    return None if at is None else (at - start) / MINUTE
 
 
-def _print(tally: Tally, by_size: dict[float, list[float | None]], args: argparse.Namespace) -> None:
-    months = tally.quiet / MONTH / len(COMPANIES)
-    ways = [OURS, *OTHERS]
-    print(
-        f"history {args.history} days; seeds {args.seeds}; {months:.1f} quiet months of each of {len(COMPANIES)} companies\n"
-    )
-    print(f"{'':38} {'found':>9} {'in 15 min':>10} {'delay, median':>14} {'90 %':>6}   false alarms a month")
-    for way in ways:
-        delays = [one for (name, _, _), some in tally.delays.items() if name == way for one in some]
-        false = {company.name: sum(tally.false[way, company.name]) / months for company in COMPANIES}
-        told = ", ".join(f"{name} {number:.2f}" for name, number in false.items())
-        print(f"{way:38} {_line(delays)}   {told}")
-    print(f"\n{OURS}, by incident:")
+def _print(result: Result, args: argparse.Namespace) -> None:
+    print(f"{args.history} days of history, seeds {args.seeds}, {result.months:.1f} quiet months of each company\n")
+    print(f"{'':38} {'found':>8} {'in 15 min':>9} {'median':>7} {'90 %':>5}  false alarms a month")
+    for way in (OURS, *WAYS):
+        false = [f"{one.name} {result.false[way, one.name] / result.months:.1f}" for one in COMPANIES]
+        print(f"{way:38} {_line(_all(result, way))}  {', '.join(false)}")
+    print(f"\n{OURS}, by incident, by company and by size")
     for what in INCIDENTS:
-        cells = []
-        for company in COMPANIES:
-            delays = tally.delays[OURS, company.name, what.name]
-            cells.append(f"{company.name} {_line(delays)}")
-        print(f"{what.name:15} " + "  ".join(cells))
-    print("\nby size of the incident (1: as above):")
-    for size, delays in by_size.items():
-        print(f"{size:38g} {_line(delays)}")
-    looks = sorted(tally.looks)
-    print(
-        f"\na look: {1000 * statistics.median(looks):.1f} ms, the slowest {1000 * looks[-1]:.0f} ms;"
-        f" learning: {statistics.median(tally.learned):.2f} s of CPU"
-    )
+        print(f"{what.name:38} {_line([one for it in COMPANIES for one in result.delays[OURS, it.name, what.name]])}")
+    for company in COMPANIES:
+        mine = [one for it in INCIDENTS for one in result.delays[OURS, company.name, it.name]]
+        print(f"{company.name:38} {_line(mine)}")
+    for size in sorted({size for size, _ in result.sizes}):
+        some = [one for (other, _), delays in result.sizes.items() if other == size for one in delays]
+        print(f"{f'of {size:g} times the size':38} {_line(some)}")
+    looks = sorted(result.looks)
+    middle, high = statistics.median(looks), looks[int(0.99 * len(looks))]
+    print(f"\na look {1000 * middle:.1f} ms of CPU, 99 % of them within {1000 * high:.0f}; learning", end=" ")
+    print(f"{statistics.median(result.learned):.2f} s; mentions are heard within {HEARD / MINUTE:.0f} minutes")
 
 
-def _line(delays: Sequence[float | None]) -> str:
+def _all(result: Result, way: str) -> Delays:
+    return [one for (name, _, _), some in result.delays.items() if name == way for one in some]
+
+
+def _line(delays: Delays) -> str:
     found = sorted(one for one in delays if one is not None)
-    soon = sum(one <= 15 for one in found)
     if not found:
-        return f"{0:>4}/{len(delays):<4} {soon:>6}/{len(delays):<3} {'-':>14} {'-':>6}"
-    high = found[min(int(0.9 * len(found)), len(found) - 1)]
-    return f"{len(found):>4}/{len(delays):<4} {soon:>6}/{len(delays):<3} {statistics.median(found):>12.1f} m {high:>4.0f} m"
-
-
-_told = False
+        return f"{0:>3}/{len(delays):<4} {0:>9} {'':>7} {'':>5}"
+    soon, high = sum(one <= 15 for one in found), found[min(int(0.9 * len(found)), len(found) - 1)]
+    return f"{len(found):>3}/{len(delays):<4} {soon:>9} {statistics.median(found):>7.0f} {high:>5.0f}"
 
 
 def _arguments() -> argparse.Namespace:
@@ -305,11 +246,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seeds", default="101")
     parser.add_argument("--history", type=int, default=42, help="days before what is looked at")
     parser.add_argument("--quiet", type=int, default=28, help="days without an incident")
-    parser.add_argument("--sizes", default="1", help="multiples of the incidents' sizes")
+    parser.add_argument("--every", type=int, default=5, help="minutes between two looks at quiet days")
+    parser.add_argument("--sizes", default="", help="other sizes of the incidents, as multiples")
     parser.add_argument("--told", action="store_true", help="name each false alarm")
-    args = parser.parse_args()
-    globals()["_told"] = args.told
-    return args
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

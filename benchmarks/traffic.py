@@ -64,7 +64,7 @@ COMPANIES = (
         trouble=0.5,
         weekly=0.015,
         holiday=0.55,
-        size=1.0,
+        size=1.6,
     ),
     Company(
         name="airline",
@@ -79,7 +79,7 @@ COMPANIES = (
         trouble=0.45,
         weekly=-0.01,
         holiday=1.5,
-        size=0.6,
+        size=1.1,
     ),
     Company(
         name="bank",
@@ -94,7 +94,7 @@ COMPANIES = (
         trouble=0.55,
         weekly=0.0,
         holiday=0.4,
-        size=0.4,
+        size=0.75,
     ),
 )
 
