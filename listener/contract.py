@@ -47,6 +47,7 @@ from listener.types import (
     Facts,
     IncidentRules,
     IncidentView,
+    MassReply,
     MessageRequest,
     Mode,
     NoticeRules,
@@ -363,11 +364,26 @@ class Policy(Protocol):
     def check_answer(self, text: str) -> tuple[str, ...]:
         """Why a text cannot be an incident's answer, one sentence each; empty when it can."""
 
+    def answer_example(self, text: str, facts: Facts) -> tuple[str, int]:
+        """An incident's answer as it would be said to somebody made up, and its length as the network counts it."""
+
+    def avoided(self, text: str, phrases: tuple[str, ...]) -> str:
+        """What of these phrases a text says, as it says it; "" where it says none."""
+
     def check_avoided(self, phrase: str) -> str:
         """Why a phrase that agents are not to say cannot be looked for in replies, in a sentence; "" where it can."""
 
     def decide(self, situation: Situation) -> Decision:
         """What to do about one mention. Pure: the same situation gives the same decision."""
+
+    def answer_many(
+        self, situation: Situation, answers: Mapping[str, Sequence[str]], *, turn: int, after: str = ""
+    ) -> MassReply:
+        """An approved short answer for this mention, one of many that get it, or why a person must answer it. Pure.
+
+        `answers`: the wordings by language, each a template. `turn`: whose turn it is of them; `after`: the wording
+        that goes out before it.
+        """
 
     @property
     def promises(self) -> Promises:
@@ -380,6 +396,10 @@ class Policy(Protocol):
     @property
     def notice_rules(self) -> NoticeRules:
         """What it says of what we tell everybody."""
+
+    @property
+    def time_zone(self) -> str:
+        """Whose days and hours count, like Europe/Madrid."""
 
     @property
     def places(self) -> Mapping[str, tuple[str, ...]]:

@@ -302,6 +302,7 @@ class Facts:
     as_of: str = ""
     source: str = ""
     reply_price: Callable[[str], float] | None = None  # USD for a reply in these words; None: it costs nothing
+    publish_price: Callable[[str, int], float] | None = None  # the same for a post of our own with so many pictures
     no_messages: str = ""
 
 
@@ -590,6 +591,7 @@ class NoticeRules:
     """What a policy says of notices."""
 
     two_people: bool = True  # somebody else than its writer approves one
+    time_zone: str = "UTC"  # whose clocks a notice's time is said by, where nobody names another place
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -705,6 +707,18 @@ class ReplyPlan:
     wording: str = ""  # which of the template's wordings it is: the same for everybody, whatever their name
     alone_until: datetime | None = None  # where `mode` is auto: later what it answers is too old
     incident: int = 0  # the number of the incident whose approved answer it is; 0: it is none
+
+
+@dataclass(frozen=True, kw_only=True)
+class MassReply:
+    """One of many that get the same answer: its reply, or None where a person must answer, and why.
+
+    `guard`: the hard stop that says so, `language` where nothing is approved in its language.
+    """
+
+    plan: ReplyPlan | None = None
+    guard: str = ""
+    reason: str = ""
 
 
 class Clock(StrEnum):
@@ -924,6 +938,14 @@ class Audience(StrEnum):
     PUBLIC = "public"  # its words may be said to everybody
 
 
+class SpikeState(StrEnum):
+    """What people said of a spike."""
+
+    SEEN = "seen"  # nothing yet
+    DISMISSED = "dismissed"  # it is nothing
+    OPENED = "opened"  # an incident is about it
+
+
 class VersionState(StrEnum):
     """How far one version of an article is. Its words never change; an edit is a new version."""
 
@@ -967,6 +989,15 @@ class LinkState(StrEnum):
     BROKEN = "broken"  # whoever follows it does not get there
 
 
+@dataclass(frozen=True, kw_only=True)
+class LinkCheck:
+    """One link, fetched; `detail` says in words what is not fine about it."""
+
+    url: str
+    state: LinkState
+    detail: str = ""
+
+
 class DeliveryState(StrEnum):
     """One notice on one account."""
 
@@ -975,6 +1006,39 @@ class DeliveryState(StrEnum):
     SENT = "sent"
     FAILED = "failed"
     UNKNOWN = "unknown"
+
+
+class RunState(StrEnum):
+    """One answer for each person of an incident, all together."""
+
+    DRAFTING = "drafting"  # it is being worked out who gets which words
+    REVIEWING = "reviewing"  # the words stand; nobody has approved them
+    APPROVED = "approved"  # a person approved them; nothing goes out yet
+    RUNNING = "running"
+    STOPPED = "stopped"  # it may go on
+    DONE = "done"
+    DROPPED = "dropped"  # what has not gone out never will
+
+
+class LeftOut(StrEnum):
+    """Why somebody gets no answer of a run."""
+
+    ANSWERED = "answered"  # they have an answer of ours already
+    THANKED = "thanked"
+    EARLIER = "earlier run"
+    OTHER = "other mention"  # they are answered at another mention of theirs
+    TALKING = "in conversation"  # a person of ours is talking with them
+    OVER = "case over"
+    UNREAD = "not read yet"  # new or just edited: it is decided first
+    GONE = "deleted"
+    LANGUAGE = "no text"  # nothing is approved in their language
+    ALONE = "not to be answered"  # who asked not to be, machines, ourselves
+    NETWORK = "network"  # it lets nobody answer them
+    STRANGER = "stranger"
+    DANGER = "danger"  # words or signs of it: a person must answer
+    LIMITS = "limits"  # they, or their conversation, heard enough of us
+    WORDS = "words"  # too long there, personal, or not in our tone
+    REJECTED = "rejected"  # by who read it
 
 
 class FollowUp(StrEnum):
@@ -1079,6 +1143,16 @@ INCIDENT_MOVES: Mapping[IncidentState, frozenset[IncidentState]] = {
     IncidentState.RESOLVED: frozenset({IncidentState.FIXING, IncidentState.CLOSED}),  # FIXING: it came back
     IncidentState.CLOSED: frozenset(),
     IncidentState.DISMISSED: frozenset(),
+}
+
+RUN_MOVES: Mapping[RunState, frozenset[RunState]] = {
+    RunState.DRAFTING: frozenset({RunState.REVIEWING, RunState.DROPPED}),
+    RunState.REVIEWING: frozenset({RunState.DRAFTING, RunState.APPROVED, RunState.DROPPED}),
+    RunState.APPROVED: frozenset({RunState.RUNNING, RunState.STOPPED, RunState.DROPPED}),
+    RunState.RUNNING: frozenset({RunState.STOPPED, RunState.DONE, RunState.DROPPED}),
+    RunState.STOPPED: frozenset({RunState.RUNNING, RunState.DONE, RunState.DROPPED}),
+    RunState.DONE: frozenset(),
+    RunState.DROPPED: frozenset(),
 }
 
 DELIVERY_MOVES: Mapping[DeliveryState, frozenset[DeliveryState]] = {

@@ -10,7 +10,16 @@ import jinja2
 
 from listener.types import AuthorView, CustomerView, Facts, Situation, wording_key
 from policies.names import first_name, safe_handle, safe_name
-from policies.templates import compiled, parsed, quotes_case, render, template_problem, variables_in
+from policies.templates import (
+    VARIABLES,
+    compiled,
+    nested,
+    parsed,
+    quotes_case,
+    render,
+    template_problem,
+    variables_in,
+)
 
 # Where ("" or a network's name) → language → wordings.
 Wordings = Mapping[str, Mapping[str, Sequence[str]]]
@@ -77,9 +86,12 @@ class Templates:
         has_case: bool,
     ) -> Draft | None:
         """As `draft`, of an incident's answers by language; what does not work as a template is left out."""
-        fit = {code: [text for text in texts if not template_problem(text)] for code, texts in answers.items()}
-        places = {"": {code: _compile(texts) for code, texts in fit.items()}}
-        return self._said_best(places, situation, team=team, urgency=urgency, has_case=has_case)
+        return self._said_best(_that_work(answers), situation, team=team, urgency=urgency, has_case=has_case)
+
+    def example(self, text: str) -> str:
+        """What a checked template says to somebody made up."""
+        variant = _variant(text)
+        return self._signed(render(variant.template, {**nested(VARIABLES), "brand": self._brand}), variant)
 
     def _said_best(
         self,
@@ -111,6 +123,42 @@ class Templates:
                 return draft
             first = first or draft
         return first
+
+    def in_turn(
+        self, answers: Mapping[str, Sequence[str]], situation: Situation, *, turn: int, after: str
+    ) -> Draft | None:
+        """As `answer`, to one of many who are told the same: wordings take turns by `turn`, none twice in a row.
+
+        `after`: the wording that goes out before it. A reply that says no reference by itself ends with that of the
+        mention's case. None when nothing is written in its language, nor in the policy's or English, that it can be
+        told; too long for the network only where every wording is.
+        """
+        reference = situation.case.reference if situation.case.exists else ""
+        chosen = self._wordings(
+            _that_work(answers), situation.network, situation.understanding.language, bool(reference)
+        )
+        if chosen is None:
+            return None
+        language, variants = chosen
+        begin = turn % len(variants)
+        first: Draft | None = None
+        for variant in sorted([*variants[begin:], *variants[:begin]], key=lambda variant: variant.key == after):
+            draft = self._one_of_many(variant, situation, language, reference)
+            if draft.text and draft.length <= situation.facts.limit:
+                return draft
+            first = first or (draft if draft.text else None)
+        return first
+
+    def _one_of_many(self, variant: _Variant, situation: Situation, language: str, reference: str) -> Draft:
+        said = self._said(
+            variant.reads, situation, language, team=situation.case.team, urgency="normal", has_case=bool(reference)
+        )
+        text = render(variant.template, said)
+        if text and reference and reference not in text:
+            text = f"{text} ({reference})"
+        text = self._signed(text, variant)
+        length = addressed_length(text, situation.facts, situation.author.handle)
+        return Draft(text=text, wording=variant.key, language=language, length=length)
 
     def _wordings(
         self, places: Mapping[str, Mapping[str, Sequence[_Variant]]], network: str, spoken: str, has_case: bool
@@ -145,6 +193,11 @@ class Templates:
             case = situation.case
             said["case"] = {"exists": has_case and case.exists, "reference": case.reference if has_case else ""}
         return said
+
+
+def _that_work(answers: Mapping[str, Sequence[str]]) -> Mapping[str, Mapping[str, Sequence[_Variant]]]:
+    fit = {code: [text for text in texts if not template_problem(text)] for code, texts in answers.items()}
+    return {"": {code: _compile(tuple(texts)) for code, texts in fit.items()}}
 
 
 def _author(author: AuthorView) -> Mapping[str, str]:

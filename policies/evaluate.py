@@ -141,7 +141,7 @@ class Rules:
         self._first_looks = FirstLooks([each.verdicts for each in self._rules])
         self.routes = Routes(file)
         self.scoring = Scoring(file.score, self._hours)
-        self._templates = Templates(
+        self.templates = Templates(
             {name: template.wordings() for name, template in file.templates.items()},
             language=file.language,
             brand={"name": file.brand.name, "signature": file.brand.signature},
@@ -313,7 +313,7 @@ class Rules:
                 incident=situation.incident.reference,
             )
             return replace(answer, mode=_strictest(modes), rule=said.reply_rule), modes
-        draft = self._templates.draft(
+        draft = self.templates.draft(
             said.reply.template,
             situation,
             team=case.team if case else "",
@@ -342,12 +342,16 @@ class Rules:
         )
         return plan, modes
 
+    def example(self, text: str) -> str:
+        """What a checked template says to somebody made up."""
+        return self.templates.example(text)
+
     def answer(self, situation: Situation, *, team: str, urgency: Urgency, has_case: bool) -> ReplyPlan | None:
         """The approved answer of the incident that the mention belongs to, for a person to see; None: there is none."""
         incident = situation.incident
         if incident is None or not answers(incident, situation.understanding):
             return None
-        draft = self._templates.answer(incident.answers, situation, team=team, urgency=urgency.value, has_case=has_case)
+        draft = self.templates.answer(incident.answers, situation, team=team, urgency=urgency.value, has_case=has_case)
         if draft is None:
             return None
         return ReplyPlan(

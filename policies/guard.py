@@ -47,6 +47,7 @@ from listener.types import (
     IncidentView,
     Item,
     Level,
+    MassReply,
     Mode,
     NoticeRules,
     Offer,
@@ -63,7 +64,7 @@ from policies.conditions import said_in
 from policies.drafts import addressed_length
 from policies.evaluate import Rules
 from policies.guidelines import Guidelines
-from policies.incidents import avoidable, not_to_be_said
+from policies.incidents import avoidable, avoided, not_to_be_said
 from policies.modes import shares_in
 from policies.personal import personal_data
 from policies.promises import Promises
@@ -72,7 +73,7 @@ from policies.schema import PolicyFile, Rule
 from policies.score import longest_overtaking, total
 from policies.shares import Share
 from policies.stops import Case, Stop
-from policies.templates import template_problem
+from policies.templates import VARIABLES, template_problem
 
 
 class Guarded:
@@ -139,15 +140,8 @@ class Guarded:
     def decide(self, situation: Situation) -> Decision:
         """What to do about one mention, after every hard stop. Pure: the same situation gives the same decision."""
         proposed = self._rules.decide(situation)
-        risks = self._risk_words.find(said_in(situation))
-        about = Case(
-            situation=situation,
-            reply=proposed.reply,
-            settings=self._settings,
-            contacts=self._contacts(situation.case),
-            risks=risks,
-            tone=self._held_for_tone(proposed.reply, situation),
-        )
+        about = self._case(situation, proposed.reply)
+        risks = about.risks
         traces = tuple(
             [passed if (stop := check(about)) is None else _stopped(passed.guard, *stop) for passed, check in _CHECKS]
         )
@@ -163,6 +157,47 @@ class Guarded:
         if risks and not situation.author.bot:
             return self._alarm(decision, situation, risks)
         return decision
+
+    def answer_many(
+        self, situation: Situation, answers: Mapping[str, Sequence[str]], *, turn: int, after: str = ""
+    ) -> MassReply:
+        """An approved short answer for this mention, one of many that get it, or why a person must answer it. Pure.
+
+        `answers`: the wordings by language, each a template. `turn`: whose turn it is of them; `after`: the wording
+        that goes out before it. Whatever would hold a reply for a person leaves it to one, but for how often and how
+        soon: many answers have a pace of their own.
+        """
+        spoken = situation.understanding.language
+        if spoken in ("", "und"):
+            return MassReply(guard="language", reason="nobody can tell its language")
+        draft = self._rules.templates.in_turn(answers, situation, turn=turn, after=after)
+        if draft is None:
+            return MassReply(guard="language", reason=f"no answer is approved in {spoken} that it could be told")
+        plan = ReplyPlan(
+            template=_MASS,
+            text=draft.text,
+            language=draft.language,
+            mode=Mode.MANUAL,
+            length=draft.length,
+            limit=situation.facts.limit,
+            wording=draft.wording,
+        )
+        about = self._case(situation, plan)
+        for passed, check in _CHECKS:
+            if passed.guard not in _PACED and (stop := check(about)) is not None:
+                return MassReply(guard=passed.guard, reason=stop[1])
+        return MassReply(plan=plan)
+
+    def _case(self, situation: Situation, reply: ReplyPlan | None) -> Case:
+        """What the stops look at."""
+        return Case(
+            situation=situation,
+            reply=reply,
+            settings=self._settings,
+            contacts=self._contacts(situation.case),
+            risks=self._risk_words.find(said_in(situation)),
+            tone=self._held_for_tone(reply, situation),
+        )
 
     def team_for(self, areas: Sequence[str]) -> str:
         """The team of a case for which nobody names one. `areas`: what it is about, the strongest first."""
@@ -223,6 +258,15 @@ class Guarded:
         kinds = personal_data(text, self.file.brand.contacts)
         return (f"This answer holds {' and '.join(kinds)}; take that out.",) if kinds else ()
 
+    def answer_example(self, text: str, facts: Facts) -> tuple[str, int]:
+        """An incident's answer as it would be said to somebody made up, and its length as the network counts it."""
+        example = self._rules.example(text)
+        return example, addressed_length(example, facts, str(VARIABLES["author.handle"]))
+
+    def avoided(self, text: str, phrases: tuple[str, ...]) -> str:
+        """What of these phrases a text says, as it says it; "" where it says none."""
+        return avoided(text, phrases)
+
     def check_avoided(self, phrase: str) -> str:
         """Why a phrase cannot be looked for in replies, in a sentence; "" where it can."""
         return avoidable(phrase)
@@ -240,7 +284,12 @@ class Guarded:
     @property
     def notice_rules(self) -> NoticeRules:
         """What it says of what we tell everybody."""
-        return self.file.notices.rules()
+        return replace(self.file.notices.rules(), time_zone=self.file.time_zone)
+
+    @property
+    def time_zone(self) -> str:
+        """Whose days and hours count, like Europe/Madrid."""
+        return self.file.time_zone
 
     @property
     def places(self) -> Mapping[str, tuple[str, ...]]:
@@ -349,6 +398,12 @@ _GUARDS: tuple[tuple[str, Callable[[Case], Stop]], ...] = (
 )
 
 
+_MASS = "incident"  # what stands as the template of one of many answers
+# What of the guards an answer to many need not pass: it has caps and a pace of its own, and a person approved it.
+_PACED = frozenset(
+    {"paused", "over_budget", "per_rule_per_day", "per_hour", "per_day", "duplicate", "automatic_once", "campaign"}
+    | {"age", "confidence", "language", "incident"}
+)
 _CHECKS = tuple((GuardTrace(guard=name), check) for name, check in _GUARDS)  # what it leaves where it lets pass
 
 

@@ -10,7 +10,7 @@ import click
 
 from listener.commands import output
 from listener.commands.app import App, pass_app
-from listener.errors import Mistake
+from listener.errors import Mistake, Outage
 from listener.types import SendKind
 
 if TYPE_CHECKING:
@@ -65,15 +65,21 @@ def pause(
     for network in networks:
         if network not in known:
             raise Mistake(f"No account of {app.config_path} is on {network!r}.")
-    done = stopping.stop(
-        app.store,
-        scopes,
-        by=app.actor,
-        reason=reason,
-        now=app.now(),
-        wait=wait,
-        tell=lambda left: _tell(left) if left else None,
-    )
+    try:
+        done = stopping.stop(
+            app.store,
+            scopes,
+            by=app.actor,
+            reason=reason,
+            now=app.now(),
+            wait=wait,
+            tell=lambda left: _tell(left) if left else None,
+        )
+    except Outage as error:
+        raise Outage(
+            f"It may be that nothing is paused. {error} Until the database can be written, end every `escucha run` and "
+            "`notice publish` instead: then nothing goes out."
+        ) from error
     if as_json:
         output.print_json(_stopped_as_json(done, scopes))
     for scope in scopes if not as_json else ():

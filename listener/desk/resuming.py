@@ -15,7 +15,8 @@ from enum import StrEnum
 from listener.desk.stopping import Scope
 from listener.errors import OtherPolicy
 from listener.errors import Stale as Changed
-from listener.store import Transaction, inbox, notices, switch
+from listener.store import Transaction, amendments, inbox, notices, switch
+from listener.store.amendments import Amendment
 from listener.store.inbox import Draft
 from listener.store.notices import Delivery, Notice
 from listener.store.switch import Pause
@@ -26,6 +27,7 @@ from listener.types import DeliveryState, DraftState, NoticeState, SendKind
 KEEPS = {
     SendKind.NOTICE: timedelta(minutes=30),
     SendKind.MASS: timedelta(hours=1),
+    SendKind.AMENDMENT: timedelta(hours=4),
     SendKind.AUTOMATIC: timedelta(hours=4),
     SendKind.REPLY: timedelta(hours=4),
 }
@@ -41,7 +43,7 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Stale:
-    """One thing that would go out now and should perhaps not. `number`: `D7`, `N2`; `since`: held since then."""
+    """One thing that would go out now and perhaps should not. `number`: `D7`, `N2`, `N2 edit`; `since`: since when."""
 
     number: str
     kinds: tuple[SendKind, ...]
@@ -85,6 +87,7 @@ class _Held:
 
     drafts: tuple[Draft, ...]
     posts: tuple[tuple[Notice, tuple[Delivery, ...]], ...]
+    corrections: Mapping[str, tuple[Amendment, ...]]  # by what they are called: `N2 edit`
     lifting: tuple[Pause, ...]
 
     def since(self, network: str, kinds: Sequence[SendKind]) -> datetime:
@@ -107,7 +110,13 @@ def _held(tx: Transaction, scopes: Sequence[Scope]) -> _Held:
             waiting = [each for each in notice.deliveries if each.state is DeliveryState.WAITING]
             if mine := tuple(each for each in waiting if freed(each.network, each.kinds)):
                 posts.append((notice, mine))
+    corrections: dict[str, tuple[Amendment, ...]] = {}
+    for amendment in amendments.waiting(tx) if lifting else ():
+        if freed(amendment.network, amendment.kinds):
+            name = f"N{amendment.notice_id} {amendment.kind}"
+            corrections[name] = (*corrections.get(name, ()), amendment)
     return _Held(
+        corrections=corrections,
         drafts=tuple(draft for draft in approved if freed(draft.network, draft.kinds)),
         posts=tuple(posts),
         lifting=lifting,
@@ -120,30 +129,27 @@ def stale(tx: Transaction, scopes: Sequence[Scope], *, now: datetime) -> list[St
 
 
 def _stale(held: _Held, now: datetime) -> list[Stale]:
-    found = []
+    found: list[Stale] = []
+
+    def look(
+        number: str,
+        of: Sequence[Draft | Delivery | Amendment],
+        due: datetime | None,
+        until: datetime | None = None,
+    ) -> None:
+        kinds = of[0].kinds
+        held_since = min(held.since(each.network, kinds) for each in of)
+        due = due or held_since
+        if why := why_stale(kinds, due=due, held_since=held_since, until=until, now=now):
+            accounts = tuple(dict.fromkeys(each.account for each in of))
+            found.append(Stale(number=number, kinds=kinds, accounts=accounts, since=max(due, held_since), why=why))
+
     for draft in held.drafts:
-        since = held.since(draft.network, draft.kinds)
-        due = draft.not_before or draft.decided_at or since
-        why = why_stale(draft.kinds, due=due, held_since=since, until=draft.alone_until, now=now)
-        if why:
-            found.append(
-                Stale(
-                    number=f"D{draft.id}",
-                    kinds=draft.kinds,
-                    accounts=(draft.account,),
-                    since=max(due, since),
-                    why=why,
-                )
-            )
+        look(f"D{draft.id}", (draft,), draft.not_before or draft.decided_at, draft.alone_until)
     for notice, posts in held.posts:
-        since = min(held.since(each.network, each.kinds) for each in posts)
-        due = notice.publishing_since or since
-        why = why_stale(posts[0].kinds, due=due, held_since=since, now=now)
-        if why:
-            accounts = tuple(dict.fromkeys(each.account for each in posts))
-            found.append(
-                Stale(number=f"N{notice.id}", kinds=posts[0].kinds, accounts=accounts, since=max(due, since), why=why)
-            )
+        look(f"N{notice.id}", posts, notice.due_at or notice.publishing_since)
+    for name, corrections in held.corrections.items():
+        look(name, corrections, max(each.approved_at or each.written_at for each in corrections))
     return found
 
 
@@ -161,6 +167,8 @@ def resume(tx: Transaction, scopes: Sequence[Scope], *, fates: Mapping[str, Fate
         fate = fates.get(each.number, Fate.REVIEW)
         if each.number in drafts:
             fate = _decide_draft(tx, drafts[each.number], fate, by=by, now=now, why=each.why)
+        elif each.number in held.corrections:
+            fate = _decide_correction(tx, held.corrections[each.number], fate, by=by, now=now)
         else:
             _decide_notice(tx, posts[each.number], fate, by=by, now=now)
         done.append((each, fate))
@@ -194,6 +202,16 @@ def _decide_notice(tx: Transaction, notice: Notice, fate: Fate, *, by: str, now:
         notices.withdraw(tx, notice, by=by, now=now)
     elif fate is Fate.REVIEW:
         notices.hold_back(tx, notice, by=by, now=now)
+
+
+def _decide_correction(
+    tx: Transaction, corrections: Sequence[Amendment], fate: Fate, *, by: str, now: datetime
+) -> Fate:
+    """What became of it: whoever looks at it again orders it anew, from what the notice says by then."""
+    if fate is Fate.SEND:
+        return fate
+    amendments.drop(tx, corrections[0].notice_id, only=[each.id for each in corrections], by=by, now=now)
+    return Fate.DROP
 
 
 def all_at_once(found: Iterable[Stale], fate: Fate) -> dict[str, Fate]:

@@ -5,13 +5,16 @@ For each account, as its only sender:
     what a dead sender left | look for it on the network | claim one | say it | write down what came of it
 
 `sending` is committed before the network is called. A write whose outcome is unknown is looked for and, unless the look
-is conclusive, left to a person. Replies, notices, and what is done to notices that are out go the same way.
+is conclusive, left to a person. Replies, notices, and what is done to notices that are out go the same way; the answers
+of a run go last, and evenly.
 """
 
 from __future__ import annotations
 
+import math
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,12 +24,14 @@ import structlog
 from listener import budget
 from listener.budget import Allowance, Use
 from listener.contract import Connector, Deletes, Edits, Messages, Pins, Publishes, Rechecks, Replies
+from listener.desk import answer_runs
 from listener.desk import cases as desk_cases
 from listener.desk.purse import Purse
 from listener.errors import AuthFailed, NetworkError, OutcomeUnknown, RateLimited, Rejected
 from listener.store import Store, Transaction, amendments, attachments, mentions, notices, outbox, switch
 from listener.store.amendments import Amendment
 from listener.store.inbox import Draft
+from listener.store.mentions import Mention
 from listener.store.notices import Delivery
 from listener.types import AmendmentKind, Author, EditRequest, MessageRequest, Posted, PublishRequest, ReplyRequest
 
@@ -34,6 +39,7 @@ log = structlog.get_logger(__name__)
 
 CLOCK_SLACK = timedelta(minutes=10)  # how far a network's clock may be from ours when we look for a post of our own
 FIRST_LOOKS = timedelta(seconds=2)  # between the first looks for a post of ours
+STANDS = 30.0  # seconds for which a look at several posts at once counts
 TROUBLED = timedelta(seconds=30)  # how long an account rests after the network was unavailable
 
 
@@ -62,7 +68,7 @@ def act(
     clock: Callable[[], datetime],
     stopping: Callable[[], bool] = lambda: False,
     wait: float = 0,
-    kinds: tuple[str, ...] = ("amendment", "reply", "notice"),
+    kinds: tuple[str, ...] = ("amendment", "reply", "notice", "answer"),
     notice_id: int | None = None,
     progress: Callable[[Amendment | Delivery | Draft], None] = lambda _item: None,
     purse: Purse | None = None,
@@ -85,8 +91,11 @@ def act(
             ways.append(_RepliesWay(store, connector, account, purse))
         if "notice" in kinds and isinstance(connector, Publishes):
             ways.append(_NoticesWay(store, connector, account, purse, notice_id))
+        if "answer" in kinds and isinstance(connector, Replies):
+            ways.append(_AnswersWay(store, connector, account, purse))
         for way in ways:
-            _settle(way, clock, done)
+            if way.kind != "answer" or len(ways) == 1:  # replies have settled those too
+                _settle(way, clock, done)
             _send(way, clock, stopping, progress, done)
     return done
 
@@ -96,6 +105,7 @@ class _Way(ABC):
 
     box: Any  # listener.store.outbox, notices or amendments: the same verbs
     kind: str
+    comes_again = False  # whether more may be due once what was due is out
 
     def __init__(self, store: Store, connector: Any, account: str, purse: Purse) -> None:
         self.store = store
@@ -111,9 +121,26 @@ class _Way(ABC):
         found: list[Any] = self.box.sendable(tx, self.account, now)
         return found
 
+    def gives_way(self, _now: datetime) -> bool:
+        """Whether something else goes before the next of these."""
+        return False
+
+    def look_ahead(self, _items: Sequence[Any], _now: datetime) -> None:
+        """Asks the network about several at once: how they stand `still_stands` need not ask then."""
+        return
+
     def still_stands(self, _item: Any, _now: datetime) -> bool:
         """Whether what it answers is still there as it was; asks the network."""
         return True
+
+    def claim(self, tx: Transaction, item: Any, now: datetime) -> bool:
+        """Writes down that it is being sent; False where it must not be."""
+        won: bool = self.box.claim(tx, item, now)
+        return won
+
+    def ended(self, _now: datetime) -> None:
+        """What is to be done when nothing more is due."""
+        return
 
     @abstractmethod
     def say(self, item: Any) -> Posted:
@@ -178,18 +205,23 @@ class _RepliesWay(_Way):
         )
 
     def still_stands(self, item: Draft, now: datetime) -> bool:
-        turns = self.connector.facts.rechecks or budget.RECHECKS
         if not isinstance(self.connector, Rechecks):
             return True
         with self.store.read() as tx:
             mention = mentions.get(tx, item.mention_id)
         if mention.network != item.network:
             return True  # it stands elsewhere, and is looked up there in its turn
-        ids = [mention.external_id]
+        return not self.changed([mention], now)
+
+    def changed(self, looked_up: Sequence[Mention], now: datetime) -> set[int]:
+        """The numbers of those that were edited or are gone, by asking the network for all of them at once."""
+        turns = self.connector.facts.rechecks or budget.RECHECKS
+        ids = [mention.external_id for mention in looked_up]
         answer = self.connector.recheck(ids)
+        network = looked_up[0].network
         with self.store.write() as tx:
-            saved = mentions.rechecked(tx, network=mention.network, external_ids=ids, answer=answer, due=turns, now=now)
-        return not (saved.edited or saved.gone)
+            saved = mentions.rechecked(tx, network=network, external_ids=ids, answer=answer, due=turns, now=now)
+        return {*saved.edited, *saved.gone}
 
     def say(self, item: Draft) -> Posted:
         self.able(item)
@@ -214,6 +246,46 @@ class _RepliesWay(_Way):
 
     def after(self, _tx: Transaction, _item: Draft, _now: datetime) -> None:
         desk_cases.answered(_tx, _item.mention_id, _now)
+
+
+class _AnswersWay(_RepliesWay):
+    """The answers of runs: after everything else of the account, at their pace, looked up on the network together."""
+
+    kind = "answer"
+    comes_again = True
+
+    def __init__(self, store: Store, connector: Any, account: str, purse: Purse) -> None:
+        super().__init__(store, connector, account, purse)
+        self.looked_at = -math.inf  # when those below were looked up, by a clock that nobody sets
+        self.as_they_were: dict[int, bool] = {}  # by mention
+
+    def due(self, tx: Transaction, now: datetime) -> list[Draft]:
+        return answer_runs.due(tx, self.account, self.connector.facts.network, now)
+
+    def gives_way(self, now: datetime) -> bool:
+        with self.store.read() as tx:
+            return outbox.anything_due(tx, self.account, now)
+
+    def look_ahead(self, items: Sequence[Draft], now: datetime) -> None:
+        self.as_they_were = {}
+        if len(items) < 2 or not isinstance(self.connector, Rechecks):
+            return
+        with self.store.read() as tx:
+            found = mentions.several(tx, [item.mention_id for item in items])
+        changed = self.changed(found, now)
+        self.looked_at = time.monotonic()
+        self.as_they_were = {mention.id: mention.id not in changed for mention in found}
+
+    def still_stands(self, item: Draft, now: datetime) -> bool:
+        if time.monotonic() - self.looked_at < STANDS and item.mention_id in self.as_they_were:
+            return self.as_they_were[item.mention_id]
+        return super().still_stands(item, now)
+
+    def claim(self, tx: Transaction, item: Draft, now: datetime) -> bool:
+        return answer_runs.claim(tx, item, now)
+
+    def ended(self, now: datetime) -> None:
+        answer_runs.look_after(self.store, self.connector.facts.network, now)
 
 
 class _NoticesWay(_Way):
@@ -386,36 +458,65 @@ def _send(
     progress: Callable[[Any], None],
     done: Acted,
 ) -> None:
-    if done.hold_until:
-        return
-    with way.store.read() as tx:
-        stops = switch.pauses(tx)
-        due = [item for item in way.due(tx, clock()) if not any(stop.holds(item.network, item.kinds) for stop in stops)]
-    for item in due:
-        if stopping() or done.hold_until:
+    before: list[int] = []
+    while not (done.hold_until or stopping()):
+        with way.store.read() as tx:
+            stops = switch.pauses(tx)
+            found = way.due(tx, clock())
+            due = [item for item in found if not any(stop.holds(item.network, item.kinds) for stop in stops)]
+        if not found:
+            way.ended(clock())
+        ids = [item.id for item in due]
+        if ids == before:  # there are none, or something holds these
             return
+        before = ids
+        if not _send_each(way, due, clock, done, stopping=stopping, progress=progress) or not way.comes_again:
+            return
+
+
+def _send_each(
+    way: _Way,
+    due: Sequence[Any],
+    clock: Callable[[], datetime],
+    done: Acted,
+    *,
+    stopping: Callable[[], bool],
+    progress: Callable[[Any], None],
+) -> bool:
+    """Sends these one by one; False where something ended it before the last."""
+    try:
+        way.look_ahead(due, clock())
+    except NetworkError as error:
+        _rest_account(done, error, clock())
+        return False
+    finally:
+        way.pay()
+    for item in due:
+        if stopping() or done.hold_until or way.gives_way(clock()):
+            return False
         with way.store.read() as tx:
             if switch.is_paused(tx, item.network, *item.kinds):
                 continue  # paused meanwhile; `claim` asks once more, in the statement that claims
         done.broke = way.purse.refusal(Use.SENDING)
         if done.broke:
-            return
+            return False
         try:
             if not way.still_stands(item, clock()):
                 continue
         except NetworkError as error:
             _rest_account(done, error, clock())
-            return
+            return False
         finally:
             way.pay()
         if not way.store.keeps_its_place(way.account):
-            return  # somebody else may be the sender by now
+            return False  # somebody else may be the sender by now
         with way.store.write() as tx:
-            claimed = way.box.claim(tx, item, clock())
+            claimed = way.claim(tx, item, clock())
         if claimed:
             _say(way, item, clock, done)
             way.pay()
             progress(item)
+    return True
 
 
 def _say(way: _Way, item: Any, clock: Callable[[], datetime], done: Acted) -> None:

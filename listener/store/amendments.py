@@ -133,10 +133,19 @@ def approve(tx: Transaction, waiting: Sequence[Amendment], *, by: str, now: date
         _note(tx, number, "notice.correction_approved", by, now, amendments=ids)
 
 
-def drop(tx: Transaction, notice_id: int, *, by: str, now: datetime) -> int:
-    """Takes back what has not gone out, and lets be what was refused; gives how many."""
+def drop(
+    tx: Transaction,
+    notice_id: int,
+    *,
+    kind: AmendmentKind | None = None,
+    only: Sequence[int] | None = None,
+    by: str,
+    now: datetime,
+) -> int:
+    """Takes back what has not gone out, and lets be what was refused; gives how many. `kind`, `only`: just these."""
     left = (AmendmentState.PROPOSED, AmendmentState.WAITING, AmendmentState.FAILED)
-    found = [each for each in of_notice(tx, notice_id) if each.state in left]
+    found = [each for each in of_notice(tx, notice_id) if each.state in left and kind in (None, each.kind)]
+    found = [each for each in found if only is None or each.id in only]
     return _drop(tx, found, f"taken back by {by}", by, now)
 
 
@@ -200,6 +209,11 @@ def claim(tx: Transaction, amendment: Amendment, now: datetime) -> bool:
 def sending(tx: Transaction, account: str) -> bool:
     """Whether anything says `sending`."""
     return bool(_of(tx, t.deliveries.c.account == account, t.amendments.c.state == AmendmentState.SENDING.value))
+
+
+def waiting(tx: Transaction) -> list[Amendment]:
+    """Everything that would go out."""
+    return _of(tx, t.amendments.c.state == AmendmentState.WAITING.value)
 
 
 def on_their_way(tx: Transaction) -> list[Amendment]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import Row, insert, select
 
 from listener import situations
 from listener.store import Transaction, upsert
@@ -48,8 +49,21 @@ def understanding_of(tx: Transaction, mention_id: int) -> Understanding | None:
         .where(t.mentions.c.id == mention_id, t.understandings.c.revision == t.mentions.c.revision)
         .order_by(t.understandings.c.id.desc())
     ).first()
-    if row is None:
-        return None
+    return _understanding(row) if row is not None else None
+
+
+def understandings_of(tx: Transaction, mention_ids: Sequence[int]) -> dict[int, Understanding]:
+    """By mention, the same; only those that are understood as they stand."""
+    query = (
+        select(t.understandings)
+        .join(t.mentions)
+        .where(t.mentions.c.id.in_(mention_ids), t.understandings.c.revision == t.mentions.c.revision)
+        .order_by(t.understandings.c.id)
+    )
+    return {row.mention_id: _understanding(row) for row in tx.execute(query)}
+
+
+def _understanding(row: Row[Any]) -> Understanding:
     return Understanding(
         model_version=row.model_version,
         language=row.language,

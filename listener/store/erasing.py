@@ -92,6 +92,7 @@ def empty(tx: Transaction, mention_ids: Sequence[int], *, reason: str, now: date
             copy_key="",
         )
     )
+    tx.execute(update(t.answers).where(t.answers.c.mention_id.in_(mention_ids)).values(text="", why=""))
     tx.execute(delete(t.revisions).where(t.revisions.c.mention_id.in_(mention_ids)))
     tx.execute(delete(t.understandings).where(t.understandings.c.mention_id.in_(mention_ids)))
     tx.execute(delete(t.corrections).where(t.corrections.c.mention_id.in_(mention_ids)))

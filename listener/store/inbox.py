@@ -69,11 +69,12 @@ class Draft:
     subject: str = ""
     wording: str = ""  # which it is, of what it was made from; "" once a person changed it
     incident_id: int | None = None  # whose approved answer it was made from
+    answer_run_id: int | None = None  # the run that lets it out, among many; None: it was decided by itself
 
     @property
     def kinds(self) -> tuple[SendKind, ...]:
         """What it is of what can be stopped apart."""
-        decided = SendKind.AUTOMATIC if self.automatic else SendKind.REPLY
+        decided = SendKind.AUTOMATIC if self.automatic else SendKind.MASS if self.answer_run_id else SendKind.REPLY
         return (decided, SendKind.MESSAGE) if self.channel else (decided,)
 
     def seen_by(self, answered: Visibility) -> Visibility:
@@ -257,6 +258,7 @@ def approve(
     if outdated_answer := incident_holds.outdated(tx, draft):
         raise Stale(f"D{draft.id} is outdated: {outdated_answer}; edit it, or reject it.")
     values = {"decided_by": by, "decided_at": now, "said_at": now, "automatic": automatic, "not_before": not_before}
+    values |= {"reason": None}  # why it was shown again
     move(tx, draft, DraftState.APPROVED, **values)
     audit.record(
         tx,
@@ -520,10 +522,12 @@ def sends(
         rules[row.rule] += row.said
         wordings[row.wording] += row.others
     around = or_(theirs, and_(heard.network == network, heard.thread_id == thread_id) if thread_id else false())
-    ever = select(drafts.mention_id, drafts.wording, heard.thread_id).select_from(joined_tables)
+    of_run = and_(theirs, drafts.answer_run_id.is_not(None), drafts.decided_at >= now - timedelta(days=1))
+    by_runs = case((of_run, 1), else_=0).label("by_runs")  # which the day above leaves out: runs have caps of their own
+    ever = select(drafts.mention_id, drafts.wording, heard.thread_id, by_runs).select_from(joined_tables)
     told = tx.execute(ever.where(spoken, around).order_by(drafts.id.desc())).all()
     return Sends(
-        to_author_last_day=sum(row.to_author for row in day),
+        to_author_last_day=sum(row.to_author for row in day) + sum(row.by_runs for row in told),
         automatic_to_author_last_day=sum(row.automatic for row in day),
         in_thread=sum(thread_id is not None and row.thread_id == thread_id for row in told),
         last_hour=sum(row.in_hour for row in day),

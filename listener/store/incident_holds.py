@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import ColumnElement, and_, exists, or_, select
+from sqlalchemy import ColumnElement, and_, exists, or_, select, true
 
 from listener.store import Transaction
 from listener.store import tables as t
@@ -78,6 +78,18 @@ def _no_longer_true() -> ColumnElement[bool]:
         .where(answer.approved_at.is_not(None), answer.withdrawn_at.is_(None))
     )
     return and_(_DRAFT.incident_id.is_not(None), _DRAFT.wording != "", ~usable)
+
+
+def still_said(run_id: int, wording: str) -> ColumnElement[bool]:
+    """As a condition: the incident of that run of answers still says that; "", what a person worded, it does."""
+    if not wording:
+        return true()
+    answer, run = t.incident_answers.c, t.answer_runs.c
+    return (
+        exists()
+        .where(run.id == run_id, answer.incident_id == run.incident_id, answer.wording == wording)
+        .where(answer.approved_at.is_not(None), answer.withdrawn_at.is_(None))
+    )
 
 
 def _named(tx: Transaction, *where: ColumnElement[bool]) -> str:

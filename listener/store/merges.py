@@ -32,6 +32,7 @@ GOES = (
     "incident_customers.customer_id",
 )
 STAYS: Mapping[str, str] = {
+    "answers.customer_id": "who was answered once is not answered again, whatever they are called since",
     "crm_records.customer_id": "a CRM's own record goes on meaning that very record here",
     "customers.merged_into_id": "who was merged into the other one before stays so: it is undone step by step",
     "link_suggestions.other_id": "which two records were compared stays said as it was",

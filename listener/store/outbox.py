@@ -2,33 +2,52 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
 
 from listener.errors import AlreadyDone, OtherPolicy, Stale
-from listener.store import Transaction, audit, inbox, incident_holds, switch
+from listener.store import Transaction, audit, inbox, incident_holds, incidents, switch
 from listener.store import tables as t
 from listener.store.inbox import Draft
-from listener.types import DRAFT_MOVES, DraftState, Posted
+from listener.types import DRAFT_MOVES, DraftState, LeftOut, Posted, RunState
+
+HOUR = timedelta(hours=1)
 
 DIED = "the sender died"  # the reason of what is `unknown` because its account has another sender by now
 
 
 def sendable(tx: Transaction, account: str, now: datetime) -> list[Draft]:
-    """Approved drafts whose time has come, as the queue has them."""
-    ready = and_(t.drafts.c.state == DraftState.APPROVED.value, t.drafts.c.account == account)
+    """Approved drafts whose time has come, as the queue has them; those of runs have a pace of their own."""
+    ready = and_(*_ready(account), t.drafts.c.answer_run_id.is_(None))
     due = or_(t.drafts.c.not_before.is_(None), t.drafts.c.not_before <= now)
     query = inbox.joined().where(ready, due).order_by(t.drafts.c.queue_at, t.drafts.c.id)
     return [inbox.from_row(row) for row in tx.execute(query)]
 
 
+def _ready(account: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return t.drafts.c.account == account, t.drafts.c.state == DraftState.APPROVED.value
+
+
+def anything_due(tx: Transaction, account: str, now: datetime) -> bool:
+    """Whether anything but answers of runs waits to go out there now."""
+    due = or_(t.drafts.c.not_before.is_(None), t.drafts.c.not_before <= now)
+    query = select(t.drafts.c.id).where(*_ready(account), t.drafts.c.answer_run_id.is_(None), due)
+    return tx.scalar(query.limit(1)) is not None
+
+
+def next_of_run(tx: Transaction, account: str, run_id: int, *, limit: int) -> list[Draft]:
+    """The next answers of that run there, in its order."""
+    query = inbox.joined().where(*_ready(account), t.drafts.c.answer_run_id == run_id)
+    return [inbox.from_row(row) for row in tx.execute(query.order_by(t.drafts.c.queue_at, t.drafts.c.id).limit(limit))]
+
+
 def held_up(tx: Transaction, account: str, reason: str) -> None:
     """Remembers why nothing goes out on that account now."""
-    where = (t.drafts.c.account == account, t.drafts.c.state == DraftState.APPROVED.value)
-    tx.execute(update(t.drafts).where(*where).values(reason=reason))
+    tx.execute(update(t.drafts).where(*_ready(account), t.drafts.c.answer_run_id.is_(None)).values(reason=reason))
 
 
 def claim(tx: Transaction, draft: Draft, now: datetime) -> bool:
@@ -63,12 +82,65 @@ def claim(tx: Transaction, draft: Draft, now: datetime) -> bool:
         update(t.drafts)
         .where(columns.id == draft.id, columns.state == DraftState.APPROVED.value, columns.edit == draft.edit)
         .where(~incident_holds.held())
-        .where(~switch.held(tx, draft.network, *draft.kinds))
+        .where(~switch.held(tx, draft.network, *draft.kinds), *_run_lets(draft, now))
         .values(state=DraftState.SENDING.value, sending_since=now, unknown_since=None, looked_at=None)
     )
     if won.rowcount:
+        if draft.answer_run_id is not None:
+            tx.execute(update(t.answers).where(t.answers.c.draft_id == draft.id).values(claimed_at=now))
         audit.record(tx, at=now, by="daemon", action="draft.sending", subject=f"draft {draft.id}")
     return bool(won.rowcount)
+
+
+def _run_lets(draft: Draft, now: datetime) -> tuple[ColumnElement[bool], ...]:
+    """That the run of an answer sends now, that what it says is still true, and that the hour has room for it."""
+    if draft.answer_run_id is None:
+        return ()
+    runs, answers = t.answer_runs.c, t.answers.c
+    lately = (answers.network == draft.network, answers.claimed_at > now - HOUR, answers.claimed_at <= now)
+    gone_out = select(func.count()).select_from(t.answers).where(*lately).scalar_subquery()
+    sends = (runs.id == draft.answer_run_id, runs.state == RunState.RUNNING.value, runs.per_hour > gone_out)
+    lasts = (t.incidents.c.id == runs.incident_id, t.incidents.c.state.in_([each.value for each in incidents.ACTIVE]))
+    return exists().where(*sends, *lasts), incident_holds.still_said(draft.answer_run_id, draft.wording)
+
+
+def pace(tx: Transaction, network: str, now: datetime) -> tuple[datetime | None, int]:
+    """When the last answer of a run went on its way on that network, and how many did within the last hour."""
+    answers = t.answers.c
+    last = tx.scalar(select(func.max(answers.claimed_at)).where(answers.network == network))
+    lately = (answers.network == network, answers.claimed_at > now - HOUR, answers.claimed_at <= now)
+    return last, int(tx.scalar(select(func.count()).select_from(t.answers).where(*lately)) or 0)
+
+
+def set_pace_back(tx: Transaction, network: str, now: datetime) -> None:
+    """Whatever seems to have gone out after `now` did so earlier by as much as the last of it is ahead."""
+    answers = t.answers.c
+    ahead = (answers.network == network, answers.claimed_at > now)
+    rows = tx.execute(select(answers.id, answers.claimed_at).where(*ahead)).all()
+    by = max((row.claimed_at for row in rows), default=now) - now
+    for row in rows:
+        tx.execute(update(t.answers).where(answers.id == row.id).values(claimed_at=row.claimed_at - by))
+
+
+def wordings(tx: Transaction, draft_ids: Sequence[int]) -> dict[int, str]:
+    """By draft, which of its template's wordings it is."""
+    query = select(t.drafts.c.id, t.drafts.c.wording).where(t.drafts.c.id.in_(draft_ids))
+    return {row.id: row.wording for row in tx.execute(query)}
+
+
+def last_wording(tx: Transaction, account: str) -> str:
+    """Which wording the last answer of a run on that account had; "" where none went out."""
+    answers = t.answers.c
+    query = select(answers.wording).where(answers.account == account, answers.claimed_at.is_not(None))
+    return tx.scalar(query.order_by(answers.claimed_at.desc(), answers.id.desc()).limit(1)) or ""
+
+
+def give_up(tx: Transaction, draft: Draft, *, left_out: LeftOut, why: str, now: datetime) -> None:
+    """An answer of a run that nobody needs any more does not go out."""
+    inbox.move(tx, draft, DraftState.EXPIRED, reason=why)
+    values = {"left_out": left_out.value, "why": why, "holds": None}
+    tx.execute(update(t.answers).where(t.answers.c.draft_id == draft.id).values(**values))
+    audit.record(tx, at=now, by="daemon", action="draft.expired", subject=f"draft {draft.id}", reason=why)
 
 
 def sending(tx: Transaction, account: str) -> bool:
@@ -125,7 +197,8 @@ def holder(tx: Transaction, network: str, posted_id: str) -> Holder | None:
 def sent(tx: Transaction, draft: Draft, posted: Posted, now: datetime) -> None:
     """The network has it."""
     at = posted.posted_at or now
-    outcome = {"sent_at": at, "said_at": at, "posted_id": posted.external_id, "posted_url": posted.url}
+    counts = {} if draft.answer_run_id else {"said_at": at}  # what a run says has caps of its own
+    outcome = {"sent_at": at, **counts, "posted_id": posted.external_id, "posted_url": posted.url}
     _outcome(tx, draft, DraftState.SENT, now, reason=None, **outcome)
 
 

@@ -102,6 +102,8 @@ HELD: dict[str, Held] = {
     # --- listening ---
     "sources": Held(clear=("name", "account", "network", "query", "cursor", "last_error", "paused", "stream_error")),
     "gaps": Held(clear=("reason",)),
+    "listening": Held(),
+    "unheard": Held(),
     "spending": Held(clear=("account", "call")),
     "identities": Held(clear=("account", "network", "external_id", "handle")),
     "accounts": Held(
@@ -241,6 +243,13 @@ HELD: dict[str, Held] = {
     "case_mentions": Held(words=("why",), whose=of_case(t.case_mentions)),
     "case_events": Held(words=("detail",), clear=("kind", "by"), whose=of_case(t.case_events)),
     "case_steps": Held(clear=("clock", "occasion", "alerts", "team", "urgency"), whose=of_case(t.case_steps)),
+    # --- how much is said ---
+    "volumes": Held(clear=("area", "intent", "place", "network", "people")),
+    "spikes": Held(
+        words=("words", "because"),
+        clear=("state", "area", "intent", "place", "network", "labels", "causes", "decided_by"),
+    ),
+    "spike_mentions": Held(whose=of_mention(t.spike_mentions), gone=True),
     # --- what hits many ---
     "incidents": Held(
         words=("title", "affected", "meaning", "say", "avoid"), clear=("state", "opened_by", "owner")
@@ -279,6 +288,15 @@ HELD: dict[str, Held] = {
     "deliveries": Held(
         words=("text",),
         clear=("account", "network", "language", "send_key", "state", "posted_id", "posted_url", "reason"),
+    ),
+    "answer_runs": Held(clear=("state", "by", "approved_by", "policy_version", "reason")),
+    "answers": Held(
+        words=("text", "why"),
+        clear=("account", "network", "language", "wording", "left_out"),
+        whose=lambda person: or_(
+            t.answers.c.mention_id.in_(person.mentions), t.answers.c.customer_id.in_(person.customers)
+        ),
+        emptied={"text": "", "why": "", "customer_id": None},
     ),
     "amendments": Held(words=("before", "text"), clear=("kind", "state", "written_by", "approved_by", "reason")),
     "attachments": Held(

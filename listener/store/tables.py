@@ -112,6 +112,23 @@ gaps = Table(
     Column("reason", Text, nullable=False),
 )
 
+listening = Table(  # since when and until when each source was heard
+    "listening",
+    metadata,
+    Column("source_id", BigKey, ForeignKey("sources.id"), primary_key=True, autoincrement=False),
+    Column("since", Moment, nullable=False),
+    Column("until", Moment, nullable=False),
+)
+
+unheard = Table(  # times within that in which the network skipped something
+    "unheard",
+    metadata,
+    key(),
+    ref("sources"),
+    Column("since", Moment, nullable=False),
+    Column("until", Moment, nullable=False, index=True),
+)
+
 spending = Table(  # what the networks' calls have cost, a row for each account, UTC day and kind of call
     "spending",
     metadata,
@@ -334,9 +351,11 @@ drafts = Table(
     Column("said_at", Moment, index=True),  # approved, then sent: when it counts towards the guard's caps
     Column("score", Integer, nullable=False, default=0),
     Column("queue_at", Moment, nullable=False),  # the earliest comes first, see policies/score.py
+    ref("answer_runs", nullable=True, index=False),  # that lets it out, among many; null: it was decided by itself
     ref("incidents", nullable=True, index=False),  # whose approved answer it is, in that wording; null: none's
     Index(None, "state", "queue_at", "id"),
-    Index(None, "account", "state"),
+    Index(None, "account", "state", "answer_run_id", "queue_at"),
+    Index(None, "answer_run_id", "state"),
 )
 Index(  # of the few that are an incident's answer
     "ix_drafts_incident_id",
@@ -873,6 +892,56 @@ incident_customers = Table(  # a list of those whom it hits, that somebody broug
     UniqueConstraint("incident_id", "customer_id"),
 )
 
+# --- how much is said ------------------------------------------------------------------------------------------------
+
+volumes = Table(  # how many people said something, by UTC day and what it is about; "" is any
+    "volumes",
+    metadata,
+    Column("day", Date, primary_key=True),
+    Column("area", String(100), primary_key=True),
+    Column("intent", String(100), primary_key=True),
+    Column("place", String(100), primary_key=True),
+    Column("network", String(100), primary_key=True),
+    Column("people", LargeBinary, nullable=False),  # as volumes.py packs them: five minutes of the day, people in them
+)
+
+spikes = Table(  # far more people than normal, all at once
+    "spikes",
+    metadata,
+    key(),
+    Column("state", String(20), nullable=False),
+    ref("incidents", nullable=True),  # that it is of
+    Column("area", String(100), nullable=False),  # where it shows most; "" is any
+    Column("intent", String(100), nullable=False),
+    Column("place", String(100), nullable=False),
+    Column("network", String(100), nullable=False),
+    Column("labels", JSON, nullable=False),  # where it shows at all, as [area, intent, place, network]
+    Column("onset", Moment, nullable=False),
+    Column("found_at", Moment, nullable=False),
+    Column("seen_at", Moment, nullable=False, index=True),  # when it was last found
+    Column("ended_at", Moment),  # null: it goes on
+    Column("since", Moment, nullable=False),  # the time in which it was strongest, up to `peak_at`
+    Column("peak_at", Moment, nullable=False),
+    Column("people", Integer, nullable=False),  # in that time
+    Column("expected", Float, nullable=False),
+    Column("chance", Float, nullable=False),
+    Column("days", Float, nullable=False),  # of listening from which it is known what is normal
+    Column("causes", JSON, nullable=False),  # areas, intents, places, networks: people, how many are normal
+    Column("words", JSON, nullable=False),  # what many of them say and others do not: the word, people
+    Column("told_at", Moment),
+    Column("told_people", Integer, nullable=False, default=0),
+    Column("decided_by", String(100)),
+    Column("decided_at", Moment),
+    Column("because", Text, nullable=False, default=""),
+)
+
+spike_mentions = Table(
+    "spike_mentions",
+    metadata,
+    Column("spike_id", BigKey, ForeignKey("spikes.id"), primary_key=True),
+    Column("mention_id", BigKey, ForeignKey("mentions.id"), primary_key=True, index=True),
+)
+
 # --- what is known -------------------------------------------------------------------------------------------------
 
 articles = Table(
@@ -1000,7 +1069,7 @@ notices = Table(
     Column("publishing_since", Moment),
     Column("published_at", Moment),  # when the last delivery was out
     Column("kind", String(20), nullable=False, default="notice"),  # or "cheer"
-    Column("incident_id", BigKey, index=True),
+    ref("incidents", nullable=True),
     Column("digest", String(64)),  # of what was approved
     Column("due_at", Moment, index=True),  # when it is to go out by itself
     Column("time_zone", String(64)),  # whose clocks that was said by
@@ -1069,6 +1138,55 @@ amendments = Table(  # what is done to a delivery after it went out
 )
 
 # --- pictures that go out ------------------------------------------------------------------------------------------
+
+answer_runs = Table(  # one answer for each person of an incident
+    "answer_runs",
+    metadata,
+    key(),
+    ref("incidents"),
+    Column("state", String(20), nullable=False),
+    Column("by", String(100), nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("approved_by", String(100)),
+    Column("approved_at", Moment),
+    Column("per_hour", Integer, nullable=False),  # on each network
+    Column("sample", Integer),  # how many were read one by one before it was approved
+    Column("seed", Integer, nullable=False),  # which ones were drawn
+    Column("policy_version", String(100), nullable=False),
+    Column("edit", Integer, nullable=False, default=1),  # grows with every change of its texts
+    Column("started_at", Moment),
+    Column("ended_at", Moment),
+    Column("reason", Text),  # why it stopped, or was dropped
+)
+
+answers = Table(  # whom a run answers, with what until it is a draft, and whom it leaves out
+    "answers",
+    metadata,
+    key(),
+    ref("answer_runs", index=False),
+    ref("incidents", index=False),
+    ref("mentions"),
+    ref("accounts"),
+    ref("customers", nullable=True),
+    ref("drafts", nullable=True),
+    Column("account", String(100), nullable=False),  # ours
+    Column("network", String(50), nullable=False),
+    Column("place", Integer, nullable=False),
+    Column("revision", Integer, nullable=False),  # the mention's, that the text answers
+    Column("language", String(10), nullable=False, default=""),
+    Column("wording", String(20), nullable=False, default=""),
+    Column("text", Text, nullable=False, default=""),  # empty once it stands in the draft
+    Column("length", Integer, nullable=False, default=0),
+    Column("length_limit", Integer, nullable=False, default=0),
+    Column("left_out", String(30), nullable=False, default=""),  # why there is none; "" where there is
+    Column("why", Text, nullable=False, default=""),
+    Column("holds", Boolean),  # true while it is, or may become, this person's answer; else null, which is never alike
+    Column("claimed_at", Moment),  # when it went on its way, for the pace
+    UniqueConstraint("incident_id", "account_id", "holds"),
+    UniqueConstraint("incident_id", "customer_id", "holds"),
+    Index(None, "answer_run_id", "place"),
+    Index(None, "network", "claimed_at"),
+)
 
 attachments = Table(
     "attachments",

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from click.testing import Result
 
-from listener.store import audit, notices
+from listener.store import amendments, audit, notices, tables
+from listener.store.amendments import Change
 from listener.store.inbox import Draft
 from listener.store.notices import Variant
-from listener.types import DraftState, NoticeState
+from listener.types import AmendmentKind, DraftState, NoticeState
 from tests.listener.commands.desk_world import DANGEROUS, DeskWorld
 
 
@@ -231,3 +232,28 @@ def test_what_changed_meanwhile_goes_back_to_people_whatever_is_said(desk: DeskW
     held_for(desk, hours=2)
     assert "Back with a person: D1." in fine(desk.run("resume", "--stale", "send"))
     assert desk.now_is(old).state is DraftState.PROPOSED
+
+
+def test_a_correction_that_was_held_for_long_is_asked_about(desk: DeskWorld) -> None:
+    number = publishing(desk)
+    with desk.store.write() as tx:
+        tx.execute(tables.deliveries.update().values(state="sent", posted_id="p9"))
+        (posted,) = notices.get(tx, number).deliveries
+        for kind, text in ((AmendmentKind.EDIT, "Corte hasta las 18 h"), (AmendmentKind.PIN, "")):
+            change = Change(delivery=posted, kind=kind, text=text, length=len(text))
+            amendments.order(tx, number, [change], by="eva", now=desk.clock())
+    held_for(desk, hours=5)
+    shown = fine(desk.run("resume", input="o\np\ns\n"))
+    assert "N1 edit care 5 h it is held for longer than 4 h" in shown
+    assert "To be sent: N1 pin. Dropped: N1 edit." in shown
+    with desk.store.read() as tx:
+        assert [each.state for each in amendments.of_notice(tx, number)] == ["dropped", "waiting"]
+
+
+def test_where_nothing_can_be_written_the_other_way_is_told(desk: DeskWorld) -> None:
+    with desk.store.write() as tx:
+        tx.exec_driver_sql("DROP TABLE pauses")
+    done = desk.run("pause")
+    assert done.exit_code == 1
+    assert "It may be that nothing is paused." in fine(done)
+    assert "end every `escucha run`" in fine(done)
