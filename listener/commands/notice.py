@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from listener.commands import notice_draft, notice_preview, notice_publish, notice_status
+from listener.commands import notice_answer, notice_draft, notice_preview, notice_publish, notice_status
 
 
 @click.group()
@@ -25,5 +25,6 @@ for command in (
     notice_publish.withdraw,
     notice_publish.retry,
     notice_publish.settle,
+    notice_answer.answer,
 ):
     notice.add_command(command)

@@ -45,7 +45,7 @@ def publish(app: App, number: str, as_json: bool) -> None:
             found = found_notice(app, number)
             if found.state is NoticeState.WITHDRAWN:
                 raise
-    _log_only_warnings(app)
+    log_only_warnings(app)
     watcher = screen.Watcher(found, quiet=as_json)
     try:
         with watcher:
@@ -155,7 +155,7 @@ def _stop_if_paused(app: App, found: Notice) -> None:
             )
 
 
-def _log_only_warnings(app: App) -> None:
+def log_only_warnings(app: App) -> None:
     """Each message has a line of its own here; the log need not say the same."""
     from listener import log
 

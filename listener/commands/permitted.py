@@ -174,6 +174,7 @@ PERMITTED: dict[str, frozenset[str]] = {
     "incident mentions": CARE | MARKETING,
     "incident open": MODERATOR | MARKETING,
     "incident show": EVERYBODY,
+    "notice answer": MODERATOR | MARKETING,
     "notice approve": MARKETING,
     "notice draft": MARKETING,
     "notice preview": EVERYBODY,

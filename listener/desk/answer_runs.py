@@ -105,11 +105,8 @@ def approve(store: Store, policy: Policy, run: Run, *, sample: int, by: str, now
     `sample`: how many of them were read. Raises Stale when a text changed since, Mistake where nobody is answered or
     the policy wants somebody else than who drafted them.
     """
-    if policy.incident_rules.two_people and users.same_person(run.by, by):
-        raise Mistake(
-            f"{run.by} drafted these answers, and the policy wants a second person to approve them; "
-            "`incidents: two_people:` says so."
-        )
+    if policy.incident_rules.two_people:
+        check_second(run, by)
     with store.write() as tx:
         if not answer_runs.counts(tx, run.id).get("drafted"):
             raise Mistake("Nobody would be answered, so there is nothing to approve.")
@@ -118,6 +115,15 @@ def approve(store: Store, policy: Policy, run: Run, *, sample: int, by: str, now
         )
     _place(store, run, now)
     return run
+
+
+def check_second(run: Run, by: str) -> None:
+    """Raises Mistake where `by` drafted the answers, and so cannot approve them."""
+    if users.same_person(run.by, by):
+        raise Mistake(
+            f"{run.by} drafted these answers, and the policy wants a second person to approve them; "
+            "`incidents: two_people:` says so."
+        )
 
 
 def _place(store: Store, run: Run, now: datetime) -> None:
