@@ -1,4 +1,4 @@
-"""`escucha notice answer`: one reply for each person of an incident, drafted, read, sent evenly, stopped at any time."""
+"""`escucha notice answer`: one reply for each person of an incident, drafted, read, sent evenly and stopped."""
 
 from __future__ import annotations
 
