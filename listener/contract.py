@@ -392,6 +392,10 @@ class Policy(Protocol):
         """What it says of what we tell everybody."""
 
     @property
+    def time_zone(self) -> str:
+        """Whose days and hours count, like Europe/Madrid."""
+
+    @property
     def places(self) -> Mapping[str, tuple[str, ...]]:
         """The words and phrases by which people name each place, by its name, which is one of them.
 

@@ -275,7 +275,12 @@ class Guarded:
     @property
     def notice_rules(self) -> NoticeRules:
         """What it says of what we tell everybody."""
-        return self.file.notices.rules()
+        return replace(self.file.notices.rules(), time_zone=self.file.time_zone)
+
+    @property
+    def time_zone(self) -> str:
+        """Whose days and hours count, like Europe/Madrid."""
+        return self.file.time_zone
 
     @property
     def places(self) -> Mapping[str, tuple[str, ...]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from listener.commands import incident_open, incident_show
+from listener.commands import incident_open, incident_show, incident_spikes
 
 
 @click.group()
@@ -20,5 +20,8 @@ for command in (
     incident_show.list_,
     incident_show.show_,
     incident_show.mentions,
+    incident_spikes.spikes_,
+    incident_spikes.spike_,
+    incident_spikes.dismiss_spike,
 ):
     incident.add_command(command)

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import click
 
-from listener.commands import notice_answer, notice_draft, notice_preview, notice_publish, notice_status
+from listener.commands import (
+    notice_answer,
+    notice_draft,
+    notice_preview,
+    notice_publish,
+    notice_schedule,
+    notice_status,
+)
 
 
 @click.group()
@@ -20,7 +27,10 @@ for command in (
     notice_draft.draft,
     notice_preview.preview,
     notice_preview.approve,
+    notice_schedule.schedule,
+    notice_schedule.unschedule,
     notice_publish.publish,
+    notice_status.list_,
     notice_status.status,
     notice_publish.withdraw,
     notice_publish.retry,
