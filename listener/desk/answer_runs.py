@@ -138,6 +138,8 @@ def go(store: Store, incident: Incident, run: Run, *, by: str, now: datetime) ->
     _must_last(incident)
     if run.state is RunState.RUNNING:
         raise AlreadyDone(_under_way(incident, run))
+    if run.state in (RunState.DONE, RunState.DROPPED):
+        raise AlreadyDone(f"These answers of {incident.reference} are {run.state}.")
     if run.state is not RunState.APPROVED:
         step = "--resume" if run.state is RunState.STOPPED else "--review"
         raise Mistake(

@@ -228,7 +228,7 @@ def test_ordinary_replies_go_before_and_a_pause_of_this_kind_holds_it(here: Desk
     (draft,) = here.escucha.drafts(DraftState.PROPOSED)
     here.escucha.approve(draft)
     here.send_all()
-    assert [text for _, text in here.escucha.answers()] == [draft.text]
+    assert [text for _, text in here.escucha.answers()] == [f"@carla {draft.text}"]
     with here.escucha.store.write() as tx:
         switch.resume(tx, network=None, kind=SendKind.MASS, by="ana", now=here.escucha.clock())
     here.send_all()
