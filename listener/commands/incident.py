@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from listener.commands import incident_open, incident_show, incident_spikes
+from listener.commands import incident_open, incident_say, incident_show, incident_spikes
 
 
 @click.group()
@@ -20,6 +20,9 @@ for command in (
     incident_show.list_,
     incident_show.show_,
     incident_show.mentions,
+    incident_say.say_,
+    incident_say.approve_answer,
+    incident_say.withdraw_answer,
     incident_spikes.spikes_,
     incident_spikes.spike_,
     incident_spikes.dismiss_spike,

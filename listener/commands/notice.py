@@ -5,7 +5,9 @@ from __future__ import annotations
 import click
 
 from listener.commands import (
+    notice_amend,
     notice_answer,
+    notice_correct,
     notice_draft,
     notice_preview,
     notice_publish,
@@ -36,5 +38,10 @@ for command in (
     notice_publish.retry,
     notice_publish.settle,
     notice_answer.answer,
+    notice_correct.correct,
+    notice_correct.follow_up,
+    notice_amend.pin,
+    notice_amend.unpin,
+    notice_amend.delete,
 ):
     notice.add_command(command)

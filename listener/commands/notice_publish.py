@@ -83,10 +83,14 @@ def withdraw(app: App, number: str, as_json: bool) -> None:
         output.print_json(screen.as_json(found))
         return
     output.say(f"N{found.id} is withdrawn.")
+    out = False
     for each in found.deliveries:
         if each.state is not DeliveryState.WAITING and each.state is not DeliveryState.FAILED:
             place = each.posted_url or each.reason or each.state
-            output.say(f"Out, or on its way, all the same: {screen.where(each)}: {place}; delete it there by hand.")
+            output.say(f"Out, or on its way, all the same: {screen.where(each)}: {place}.")
+            out = True
+    if out:
+        output.say(f"To take that back too: `escucha notice delete N{found.id}`.")
 
 
 @click.command()
