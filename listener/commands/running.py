@@ -204,6 +204,12 @@ def _troubles(seen: dict[str, Any], now: datetime) -> list[str]:
             f"{output.counted(unknown, 'send')} of unknown outcome: `escucha inbox --state unknown`, "
             "`escucha notice status`."
         )
+    changes = counts.amendments["failed"] + counts.amendments["unknown"]
+    if changes:
+        found.append(
+            f"{output.counted(changes, 'change')} of notices that are out refused, or of unknown outcome: "
+            "`escucha notice status N1` says which, and its command again tries once more."
+        )
     failed = counts.drafts["failed"] + counts.deliveries["failed"]
     if failed:
         found.append(
