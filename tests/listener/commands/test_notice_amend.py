@@ -300,9 +300,7 @@ def test_the_daemon_goes_on_with_what_was_ordered(as_person: Run, escucha: Run, 
     assert there(world)[0] == there(world, "brand")[0] == "Corte hasta las 18 h."
 
 
-def test_what_was_refused_shows_in_the_status_until_it_is_mended(
-    as_person: Run, escucha: Run, world: World
-) -> None:
+def test_what_was_refused_shows_in_the_status_until_it_is_mended(as_person: Run, escucha: Run, world: World) -> None:
     publish(as_person, *TEXTS)
     world.fail("pin", Fault.REJECTED)
     as_person("marta", "pin", "N1", "care/es")
