@@ -10,6 +10,7 @@ would look names up itself. Nothing of ours is sent along, no cookie kept.
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
 import time
@@ -112,8 +113,11 @@ def _follow(url: str, allowed: Callable[[Address], bool] | None, ends: float) ->
     """Where the link ends, after its redirects. Raises _Ended where it does not end well."""
     here, after = url, ""
     for _ in range(HOPS + 1):
-        parts = _parts(here, after, any_port=allowed is not None)
-        answer = _ask(parts, _address(parts, allowed or is_public, after), ends, after)
+        parts = _parts(here, after)
+        address = _address(parts, allowed or is_public, after)
+        if parts.port not in (None, *PORTS) and allowed is None:
+            raise _Ended(LinkState.DOUBTFUL, f"{after}goes to port {parts.port}, which is not looked at")
+        answer = _ask(parts, address, ends, after)
         if answer.location is None:
             return _judged(answer.status, here, after)
         here = urljoin(here, answer.location)
@@ -121,24 +125,22 @@ def _follow(url: str, allowed: Callable[[Address], bool] | None, ends: float) ->
     raise _Ended(LinkState.BROKEN, f"leads in circles: {HOPS} redirects and no end")
 
 
-def _parts(url: str, after: str, *, any_port: bool) -> SplitResult:
+def _parts(url: str, after: str) -> SplitResult:
     try:
         parts = urlsplit(url)
-        port, host = parts.port, (parts.hostname or "").encode("idna").decode()
+        host = _host(parts) if parts.port != 0 else ""  # reading a port may fail too
     except ValueError:
         raise _Ended(LinkState.BROKEN, f"{after}is no address that can be followed") from None
     if parts.scheme not in ("http", "https"):
         raise _Ended(LinkState.BROKEN, f"{after}is no web address ({parts.scheme or 'nothing'})")
     if not host or len(url) > LONGEST or parts.username or parts.password:
         raise _Ended(LinkState.BROKEN, f"{after}is no address that can be followed")
-    if port is not None and not any_port and port not in PORTS:
-        raise _Ended(LinkState.DOUBTFUL, f"{after}goes to port {port}, which is not looked at")
     return parts
 
 
 def _address(parts: SplitResult, allowed: Callable[[Address], bool], after: str) -> str:
     """The machine that the name stands for. All that it stands for must be allowed."""
-    host = (parts.hostname or "").encode("idna").decode()
+    host = _host(parts)
     try:
         found = socket.getaddrinfo(host, parts.port or _port(parts), type=socket.SOCK_STREAM)
     except socket.gaierror as error:
@@ -157,14 +159,14 @@ def _ask(parts: SplitResult, address: str, ends: float, after: str) -> _Answer:
     left = ends - time.monotonic()
     if left <= 0:
         raise _Ended(LinkState.DOUBTFUL, f"{after}does not answer in time")
-    host = (parts.hostname or "").encode("idna").decode()
+    host = _host(parts)
     port = parts.port or _port(parts)
     options: dict[str, Any] = {"timeout": Timeout(total=left), "maxsize": 1, "retries": False}
     pool: urllib3.HTTPConnectionPool
     if parts.scheme == "https":
-        pool = urllib3.HTTPSConnectionPool(
-            address, port, ca_certs=DEFAULT_CA_BUNDLE_PATH, server_hostname=host, assert_hostname=host, **options
-        )
+        options |= {"server_hostname": host, "assert_hostname": host}
+        options["ca_certs"] = os.environ.get("REQUESTS_CA_BUNDLE") or DEFAULT_CA_BUNDLE_PATH
+        pool = urllib3.HTTPSConnectionPool(address, port, **options)
     else:
         pool = urllib3.HTTPConnectionPool(address, port, **options)
     named = f"[{host}]" if ":" in host else host
@@ -207,11 +209,11 @@ def _judged(status: int, url: str, after: str) -> str:
 
 def _certificate(error: SSLError) -> str:
     inner = error.args[0] if error.args else None
-    while inner is not None and not isinstance(inner, ssl.SSLError) and getattr(inner, "args", None):
-        inner = inner.args[0]
     if isinstance(inner, ssl.SSLCertVerificationError):
-        reasons = {10: "has run out", 18: "is of its own making", 62: "is for another name", 19: "is of nobody known"}
+        reasons = {10: "has run out", 18: "is of its own making", 20: "is of nobody known", 62: "is for another name"}
         return f"has a certificate that {reasons.get(inner.verify_code, 'is not to be trusted')}"
+    if isinstance(inner, ValueError):  # urllib3's own word for it
+        return "has a certificate that is for another name"
     return "speaks no TLS that can be trusted"
 
 
@@ -226,6 +228,11 @@ def _elsewhere(url: str, last: str) -> str:
     if first.path.strip("/") and not end.path.strip("/"):
         return f"leads to the front page: {last[:200]}"
     return ""
+
+
+def _host(parts: SplitResult) -> str:
+    """Its name as name servers and certificates have it. Raises ValueError (UnicodeError is one)."""
+    return (parts.hostname or "").encode("idna").decode()
 
 
 def _port(parts: SplitResult) -> int:

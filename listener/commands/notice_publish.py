@@ -44,7 +44,7 @@ def publish(app: App, number: str, anyway: bool, no_link_check: bool, as_json: b
     if found.state is not NoticeState.PUBLISHED:
         found = _look_first(app, found, check=not no_link_check, anyway=anyway)
     found = _begin(app, found)
-    _log_only_warnings(app)
+    log_only_warnings(app)
     watcher = screen.Watcher(found, quiet=as_json)
     try:
         with watcher:
@@ -83,10 +83,14 @@ def withdraw(app: App, number: str, as_json: bool) -> None:
         output.print_json(screen.as_json(found))
         return
     output.say(f"N{found.id} is withdrawn.")
+    out = False
     for each in found.deliveries:
         if each.state is not DeliveryState.WAITING and each.state is not DeliveryState.FAILED:
             place = each.posted_url or each.reason or each.state
-            output.say(f"Out, or on its way, all the same: {screen.where(each)}: {place}; delete it there by hand.")
+            output.say(f"Out, or on its way, all the same: {screen.where(each)}: {place}.")
+            out = True
+    if out:
+        output.say(f"To take that back too: `escucha notice delete N{found.id}`.")
 
 
 @click.command()
@@ -194,7 +198,7 @@ def _stop_if_paused(app: App, found: Notice) -> None:
             )
 
 
-def _log_only_warnings(app: App) -> None:
+def log_only_warnings(app: App) -> None:
     """Each message has a line of its own here; the log need not say the same."""
     from listener import log
 

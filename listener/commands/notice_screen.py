@@ -135,7 +135,7 @@ def summary(app: App, notice: Notice) -> list[tuple[str, str]]:
     places = dict.fromkeys(f"{each.account} ({each.network})" for each in notice.deliveries)
     languages = dict.fromkeys(each.language for each in notice.deliveries)
     return [
-        ("read by", f"everybody, on {', '.join(places)}, in {', '.join(languages)}"),
+        ("reaches", f"everybody who reads {', '.join(places)}, in {', '.join(languages)}"),
         ("kind", CHEER if notice.kind is NoticeKind.CHEER else ""),
         ("incident", f"I{notice.incident_id}" if notice.incident_id else ""),
         ("goes out", goes_out(app, notice)),

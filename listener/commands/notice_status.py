@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import click
 
+from listener.commands import amend_screen, output
 from listener.commands import notice_screen as screen
-from listener.commands import output
 from listener.commands.app import App, pass_app
 from listener.commands.notice_found import found_notice
 from listener.types import NoticeKind, NoticeState
@@ -21,12 +21,16 @@ AT_HOME = (NoticeState.DRAFT, NoticeState.APPROVED)
 @pass_app
 def status(app: App, number: str | None, as_json: bool) -> None:
     """Every notice, or one with what became of it on each account."""
+    from listener.store import amendments, notices
+
     if number is None:
         _list(app, incident=None, scheduled=False, as_json=as_json)
         return
     found = found_notice(app, number)
+    with app.store.read() as tx:
+        changes, following = amendments.of_notice(tx, found.id), notices.following(tx, found.id)
     if as_json:
-        output.print_json(screen.as_json(found))
+        output.print_json(screen.as_json(found) | amend_screen.keys(found, changes, following))
         return
     now = app.now()
     output.fields(
@@ -49,12 +53,19 @@ def status(app: App, number: str | None, as_json: bool) -> None:
     output.table(
         ["account", "language", "state", "when", "where or why"],
         [
-            [each.account, screen.tongue(each), each.state, output.ago(each.sent_at, now), screen.place(each)]
+            [
+                each.account,
+                screen.tongue(each),
+                amend_screen.state(each, changes),
+                output.ago(each.sent_at, now),
+                screen.place(each),
+            ]
             for each in found.deliveries
         ],
         empty="It goes nowhere.",
         wide="where or why",
     )
+    amend_screen.show_after(found, changes, following)
     screen.say_next(found)
 
 

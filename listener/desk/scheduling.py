@@ -20,6 +20,7 @@ from listener.types import DeliveryState, NoticeState
 
 FARTHEST = timedelta(days=731)  # beyond that it is rather a slip of the pen
 EXAMPLE = "2026-12-01 09:00"
+_FAR = "more than two years away; give an earlier"
 _WRITTEN = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})[ T]+(\d{1,2}):(\d{2})")
 _WITH_OFFSET = re.compile(r"(?:Z|UTC|GMT|[+-]\d{2}:?\d{2})$", re.IGNORECASE)
 
@@ -118,14 +119,18 @@ def moment(shown: datetime, where: ZoneInfo, which: str = "") -> datetime:
 
 def due(text: str, where: ZoneInfo, *, which: str = "", now: datetime) -> datetime:
     """The moment that somebody typed, in UTC. Raises Mistake, also for what is past or too far away."""
-    found = moment(read(text), where, which)
+    shown = read(text)
+    if not now.year - 1 <= shown.year <= now.year + 3:  # at the ends of the calendar zones have no moments
+        past = shown.year < now.year
+        raise Mistake(f"{shown:%Y-%m-%d} is {'past; give a later' if past else _FAR} day.")
+    found = moment(shown, where, which)
     if found <= now:
         raise Mistake(
             f"{spoken(found, where)} is past; it is {now.astimezone(where):%H:%M} there now. Give a later time, or "
             "let it go out at once with `notice publish`."
         )
     if found - now > FARTHEST:
-        raise Mistake(f"{spoken(found, where)} is more than two years away; give an earlier day.")
+        raise Mistake(f"{spoken(found, where)} is {_FAR} day.")
     return found
 
 

@@ -205,16 +205,17 @@ def _most(spike: Spike, kind: str) -> tuple[str, ...]:
     return tuple(each.name for each in causes_of(spike, kind)[:1] if 2 * each.people > max(people, spike.people))
 
 
-def settle(tx: Transaction, incident: Incident, *, by: str, now: datetime) -> list[Spike]:
-    """A person said what a proposed incident is: so is it with the spikes that it was proposed for. Gives those."""
+def settle(tx: Transaction, now: datetime) -> list[Spike]:
+    """What a person said of an incident holds for its spikes: dismissed with it, or opened. Gives those."""
     settled = []
-    for spike in spikes.of_incident(tx, incident.id):
-        if spike.state is not SpikeState.SEEN:
-            continue
+    for spike in spikes.undecided(tx):
+        incident = incidents.get(tx, spike.incident_id or 0)
+        said = incidents.events_of(tx, incident.id, ("dismissed", "state", "resolved", "closed", "opened"))
+        by = said[-1].by if said else DAEMON
         if incident.state is IncidentState.DISMISSED:
             because = f"{incident.reference} was dismissed"
             settled.append(spikes.dismiss(tx, spike, because=because, by=by, now=now))
-        elif incident.state is not IncidentState.PROPOSED:
+        else:
             settled.append(spikes.opened(tx, spike, incident.id, by=by, now=now))
     return settled
 

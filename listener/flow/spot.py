@@ -9,6 +9,7 @@ part at a time. What a person must decide about a spike is theirs: an incident i
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,7 +31,9 @@ from listener.types import Author
 
 log = structlog.get_logger(__name__)
 
-AT_ONCE = 2_000  # mentions counted in one transaction
+AT_ONCE = 1_000  # mentions counted in one transaction
+TURN = 0.1  # seconds between two of them, in which whoever else waits to write gets their turn
+SPELL = 20.0  # seconds for which one look counts; the rest comes with the next one
 KEPT = timedelta(weeks=26)  # for how long counts are kept
 LEARNED = timedelta(weeks=8)  # of them, by which it is known what is normal
 LEARN_EVERY = timedelta(days=1)
@@ -39,6 +42,7 @@ LITTLE = timedelta(weeks=2)
 OVER = timedelta(hours=1)  # not found for so long, a spike is over; what is found again soon is the same one
 MOST_VOICES = 20_000  # that are looked at behind what was found
 MOST_OTHERS = 3_000  # beside which their words are held
+LEAST_MARKS = 10_000  # of whom was counted, below which none are let go
 MOST_LABELS = 3  # areas, and places, by which one mention is counted
 
 
@@ -79,7 +83,7 @@ class Lookout:
         """Counts in parts, each in a transaction; gives how many mentions, and whether nothing is left."""
         with self._store.write() as tx:
             newest = volumes.settled(tx)
-        counted = 0
+        counted, ends = 0, time.monotonic() + SPELL
         while True:
             try:
                 with self._store.write() as tx:
@@ -93,6 +97,8 @@ class Lookout:
                     if up_to >= newest:
                         volumes.forget(tx, (now - KEPT).date())
                         listening.forget(tx, now - KEPT)
+                        kept.forget(tx, now - KEPT)
+                        spiking.settle(tx, now)
             except BaseException:
                 self._up_to = None  # what was marked was not counted
                 raise
@@ -100,8 +106,9 @@ class Lookout:
             counted += len(voices)
             if up_to >= newest:
                 return counted, True
-            if stopping():
+            if stopping() or time.monotonic() > ends:
                 return counted, False
+            time.sleep(TURN)
 
     def _catch_up(self, tx: Transaction, policy: Policy, after: int, now: datetime) -> None:
         """Learns whom others counted lately: another process, or this one before it was started anew."""
@@ -120,12 +127,14 @@ class Lookout:
     ) -> Mapping[Label, Mapping[int, int]]:
         """By what it is about, in which five minutes how many people began to say something."""
         found: dict[Label, Counter[int]] = {}
-        for said in sorted(self._said(tx, policy, voices), key=lambda one: (one.at, one.id)):
+        in_order = sorted(self._said(tx, policy, voices), key=lambda one: (one.at, one.id))
+        for said in in_order:
             if said.at >= now - KEPT:
                 number = counting.bucket(said.at)
                 for key in self._people.new(said):
                     found.setdefault(key, Counter())[number] += 1
-        self._people.forget(before=now - counting.ONCE)
+        if in_order:
+            self._people.forget(before=in_order[-1].at - counting.ONCE)
         return found
 
     def _said(self, tx: Transaction, policy: Policy, voices: Iterable[Voice]) -> list[Said]:
@@ -234,7 +243,7 @@ class _People:
 
     def __init__(self) -> None:
         self._last: dict[tuple[Key, int | str], datetime] = {}
-        self._swept: datetime | None = None
+        self._left = LEAST_MARKS
 
     def new(self, said: Said) -> tuple[Key, ...]:
         """The keys for which this one counts. A little disorder between sources does no harm."""
@@ -248,10 +257,10 @@ class _People:
         return tuple(found)
 
     def forget(self, *, before: datetime) -> None:
-        """Lets go of who counts again, now and then."""
-        if self._swept is None or abs(before - self._swept) >= timedelta(minutes=30):
-            self._swept = before
+        """Lets go of who counts again, whenever there are twice as many as were left the last time."""
+        if len(self._last) > 2 * self._left:
             self._last = {mark: at for mark, at in self._last.items() if at >= before}
+            self._left = max(len(self._last), LEAST_MARKS)
 
 
 def _as_said(voice: Voice, policy: Policy) -> Said:

@@ -18,7 +18,8 @@ from listener.errors import AlreadyDone, NotFound
 from listener.store import Transaction, audit, mentions, sight, upsert
 from listener.store import tables as t
 from listener.store.mentions import Mention
-from listener.types import MentionState, SpikeState
+from listener.store.personal import ERASED
+from listener.types import IncidentState, MentionState, SpikeState
 
 Label = tuple[str, str, str, str]  # area, intent, place, network; "" is any
 
@@ -254,6 +255,20 @@ def of_incident(tx: Transaction, incident_id: int) -> list[Spike]:
     """Those that an incident is about, the oldest first."""
     query = select(t.spikes).where(t.spikes.c.incident_id == incident_id).order_by(t.spikes.c.id)
     return [_spike(row) for row in tx.execute(query)]
+
+
+def undecided(tx: Transaction) -> list[Spike]:
+    """Those of an incident of which a person said what it is, and nobody what the spike is; the oldest first."""
+    columns = t.spikes.c
+    joined = t.spikes.join(t.incidents, t.incidents.c.id == columns.incident_id)
+    where = (columns.state == SpikeState.SEEN.value, t.incidents.c.state != IncidentState.PROPOSED.value)
+    return [_spike(row) for row in tx.execute(select(t.spikes).select_from(joined).where(*where).order_by(columns.id))]
+
+
+def forget(tx: Transaction, before: datetime) -> None:
+    """Lets go of the words of those that were over before then."""
+    where = (t.spikes.c.ended_at < before, t.spikes.c.because != ERASED)
+    tx.execute(update(t.spikes).where(*where).values(words=[], because=ERASED))
 
 
 def numbers(tx: Transaction, spike_ids: Sequence[int]) -> dict[int, Numbers]:

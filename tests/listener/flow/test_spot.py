@@ -191,6 +191,7 @@ def test_a_database_that_was_there_before_is_counted_in_parts_and_just_once(
         tx.execute(t.volumes.delete())
         tx.execute(t.sweeps.delete())
     monkeypatch.setattr("listener.flow.spot.AT_ONCE", 400)
+    monkeypatch.setattr("listener.flow.spot.LEAST_MARKS", 50)
     halting = escucha.pipeline()
     halting.stop()
     parts = 0
@@ -303,6 +304,25 @@ def test_what_was_dismissed_is_told_no_more_while_it_goes_on(quiet: tuple[Escuch
     assert len(told(escucha)) == 1
 
 
+@pytest.mark.parametrize(
+    ("says", "is_then"),
+    [(IncidentState.DISMISSED, SpikeState.DISMISSED), (IncidentState.INVESTIGATING, SpikeState.OPENED)],
+)
+def test_what_a_person_says_of_the_proposed_incident_holds_for_the_spike(
+    quiet: tuple[Escucha, Writer], says: IncidentState, is_then: SpikeState
+) -> None:
+    escucha, writer = quiet
+    minutes_of(escucha, writer, outage(escucha, 8))
+    with escucha.store.write() as tx:
+        (incident,) = incidents.listing(tx)
+        became = {"state": says.value}
+        kind = "dismissed" if says is IncidentState.DISMISSED else "state"
+        incidents.record(tx, incident, kind, by="boss", now=escucha.clock(), became=became)
+    minutes_of(escucha, writer, outage(escucha, 2, first=100))
+    (spike,) = found(escucha)
+    assert (spike.state, spike.decided_by) == (is_then, "boss")
+
+
 def test_what_is_of_an_incident_already_proposes_no_other(quiet: tuple[Escucha, Writer]) -> None:
     escucha, writer = quiet
     with escucha.store.write() as tx:
@@ -319,7 +339,7 @@ def test_what_is_of_an_incident_already_proposes_no_other(quiet: tuple[Escucha, 
                 )
         escucha.main.spot()
     (spike,) = found(escucha)
-    assert spike.incident_id == incident.id
+    assert (spike.incident_id, spike.state) == (incident.id, SpikeState.OPENED)
     with escucha.store.read() as tx:
         assert [each.id for each in incidents.listing(tx)] == [incident.id]
 
