@@ -355,9 +355,9 @@ templates: {hello: {es: "Hola"}}
 rules: [{name: all, then: {reply: hello}}]
 incidents: {first_response: 3h, resolution: 1d, resolution_from: end}
 tests:
-  - {name: in it, mention: {text: x, intents: question, incident.title: Corte}, expect: {first_response: 3h, resolution: 1d}}
-  - {name: beside it, mention: {text: x, intents: question, incident.here: false}, expect: {first_response: 1h, resolution: 8h}}
-  - {name: over, mention: {text: x, intents: question, incident.state: resolved}, expect: {first_response: 1h, reply: hello}}
+  - {name: in it, mention: {text: x, intents: [], incident.title: Corte}, expect: {first_response: 3h, resolution: 1d}}
+  - {name: beside it, mention: {text: x, intents: [], incident.here: false}, expect: {first_response: 1h, resolution: 8h}}
+  - {name: over, mention: {text: x, intents: [], incident.state: resolved}, expect: {first_response: 1h, reply: hello}}
   - name: its answer
     mention: {text: x, intents: question, incident.number: 4, incident.answers: {es: "Lo sabemos."}}
     expect: {reply: incident I4, guard: none}
