@@ -356,7 +356,7 @@ rules: [{name: all, then: {reply: hello}}]
 incidents: {first_response: 3h, resolution: 1d, resolution_from: end}
 tests:
   - {name: in it, mention: {text: x, intents: [], incident.title: Corte}, expect: {first_response: 3h, resolution: 1d}}
-  - {name: beside it, mention: {text: x, intents: [], incident.here: false}, expect: {first_response: 1h, resolution: 8h}}
+  - {name: by, mention: {text: x, intents: [], incident.here: false}, expect: {first_response: 1h, resolution: 8h}}
   - {name: over, mention: {text: x, intents: [], incident.state: resolved}, expect: {first_response: 1h, reply: hello}}
   - name: its answer
     mention: {text: x, intents: question, incident.number: 4, incident.answers: {es: "Lo sabemos."}}
