@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from listener.commands import incident_open, incident_show
+from listener.commands import incident_open, incident_report, incident_show
 
 
 @click.group()
@@ -20,5 +20,6 @@ for command in (
     incident_show.list_,
     incident_show.show_,
     incident_show.mentions,
+    incident_report.report,
 ):
     incident.add_command(command)

@@ -173,6 +173,7 @@ PERMITTED: dict[str, frozenset[str]] = {
     "incident list": EVERYBODY,
     "incident mentions": CARE | MARKETING,
     "incident open": MODERATOR | MARKETING,
+    "incident report": EVERYBODY,
     "incident show": EVERYBODY,
     "notice approve": MARKETING,
     "notice draft": MARKETING,
