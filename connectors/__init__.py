@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol, cast
 
@@ -16,7 +17,7 @@ from pydantic import BaseModel
 
 from listener.contract import Alerts, Connector, Crm
 from listener.errors import Mistake
-from listener.types import Facts
+from listener.types import Facts, LinkCheck
 
 _OFFERS_CONNECT = re.compile(r"^def connect\(", re.MULTILINE)
 _OFFERS_JOIN = re.compile(r"^def join\(", re.MULTILINE)
@@ -99,6 +100,13 @@ def webhook(url: str, *, key: bytes | None, ca_file: Path | None) -> Alerts:
     from connectors.webhooks import Webhook
 
     return Webhook(url, key=key, ca_file=ca_file)
+
+
+def check_links(urls: Sequence[str]) -> list[LinkCheck]:
+    """What came of following each of those links, in their order."""
+    from connectors import links
+
+    return links.check_all(urls)
 
 
 def _also_called(network: str) -> set[str]:

@@ -117,6 +117,9 @@ FACTS = Facts(
     as_of="2026-08",
     source="https://docs.x.com/x-api/introduction and https://help.x.com/en/rules-and-policies/x-automation",
     reply_price=lambda text: PRICES["post_with_url" if has_link(text) else "summoned_reply"],
+    publish_price=lambda text, pictures: (
+        PRICES["post_with_url" if has_link(text) else "post"] + pictures * PRICES["media_metadata"]
+    ),
 )
 
 _KNOW_US_FOR = timedelta(hours=1)

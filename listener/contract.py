@@ -364,6 +364,12 @@ class Policy(Protocol):
     def check_answer(self, text: str) -> tuple[str, ...]:
         """Why a text cannot be an incident's answer, one sentence each; empty when it can."""
 
+    def answer_example(self, text: str, facts: Facts) -> tuple[str, int]:
+        """An incident's answer as it would be said to somebody made up, and its length as the network counts it."""
+
+    def avoided(self, text: str, phrases: tuple[str, ...]) -> str:
+        """What of these phrases a text says, as it says it; "" where it says none."""
+
     def check_avoided(self, phrase: str) -> str:
         """Why a phrase that agents are not to say cannot be looked for in replies, in a sentence; "" where it can."""
 
@@ -390,6 +396,10 @@ class Policy(Protocol):
     @property
     def notice_rules(self) -> NoticeRules:
         """What it says of what we tell everybody."""
+
+    @property
+    def time_zone(self) -> str:
+        """Whose days and hours count, like Europe/Madrid."""
 
     @property
     def places(self) -> Mapping[str, tuple[str, ...]]:

@@ -31,6 +31,7 @@ from listener.store import daemons
 log = structlog.get_logger(__name__)
 
 RECHECK_EVERY = timedelta(seconds=60)
+SPOT_EVERY = timedelta(seconds=60)
 RETAIN_EVERY = timedelta(minutes=10)  # a bounded part each time: what is due today is gone today
 ALIVE_EVERY = timedelta(seconds=5)
 LOOK_EVERY = 0.2  # seconds between two looks whether to stop
@@ -103,8 +104,10 @@ class Daemon:
             "forget": (RECHECK_EVERY, self._pipeline.forget),
             "compare": (RECHECK_EVERY, self._pipeline.compare),
             "retain": (RETAIN_EVERY, self._pipeline.retain),
+            "release": (self._tick, self._pipeline.release),
             "alerts": (RECHECK_EVERY, self._pipeline.strand_alerts),
             "streams": (self._tick, self._open_streams),
+            "spot": (SPOT_EVERY, self._pipeline.spot),
             "watch": (self._tick, self._pipeline.watch),
             "assign": (self._tick, self._pipeline.assign),
             "incidents": (self._tick, self._pipeline.gather),

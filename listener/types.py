@@ -302,6 +302,7 @@ class Facts:
     as_of: str = ""
     source: str = ""
     reply_price: Callable[[str], float] | None = None  # USD for a reply in these words; None: it costs nothing
+    publish_price: Callable[[str, int], float] | None = None  # the same for a post of our own with so many pictures
     no_messages: str = ""
 
 
@@ -590,6 +591,7 @@ class NoticeRules:
     """What a policy says of notices."""
 
     two_people: bool = True  # somebody else than its writer approves one
+    time_zone: str = "UTC"  # whose clocks a notice's time is said by, where nobody names another place
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -936,6 +938,14 @@ class Audience(StrEnum):
     PUBLIC = "public"  # its words may be said to everybody
 
 
+class SpikeState(StrEnum):
+    """What people said of a spike."""
+
+    SEEN = "seen"  # nothing yet
+    DISMISSED = "dismissed"  # it is nothing
+    OPENED = "opened"  # an incident is about it
+
+
 class VersionState(StrEnum):
     """How far one version of an article is. Its words never change; an edit is a new version."""
 
@@ -977,6 +987,15 @@ class LinkState(StrEnum):
     FINE = "fine"
     DOUBTFUL = "doubtful"  # slow, leads elsewhere, or nobody could tell
     BROKEN = "broken"  # whoever follows it does not get there
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinkCheck:
+    """One link, fetched; `detail` says in words what is not fine about it."""
+
+    url: str
+    state: LinkState
+    detail: str = ""
 
 
 class DeliveryState(StrEnum):

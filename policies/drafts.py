@@ -10,7 +10,16 @@ import jinja2
 
 from listener.types import AuthorView, CustomerView, Facts, Situation, wording_key
 from policies.names import first_name, safe_handle, safe_name
-from policies.templates import compiled, parsed, quotes_case, render, template_problem, variables_in
+from policies.templates import (
+    VARIABLES,
+    compiled,
+    nested,
+    parsed,
+    quotes_case,
+    render,
+    template_problem,
+    variables_in,
+)
 
 # Where ("" or a network's name) → language → wordings.
 Wordings = Mapping[str, Mapping[str, Sequence[str]]]
@@ -78,6 +87,11 @@ class Templates:
     ) -> Draft | None:
         """As `draft`, of an incident's answers by language; what does not work as a template is left out."""
         return self._said_best(_that_work(answers), situation, team=team, urgency=urgency, has_case=has_case)
+
+    def example(self, text: str) -> str:
+        """What a checked template says to somebody made up."""
+        variant = _variant(text)
+        return self._signed(render(variant.template, {**nested(VARIABLES), "brand": self._brand}), variant)
 
     def _said_best(
         self,

@@ -342,6 +342,10 @@ class Rules:
         )
         return plan, modes
 
+    def example(self, text: str) -> str:
+        """What a checked template says to somebody made up."""
+        return self.templates.example(text)
+
     def answer(self, situation: Situation, *, team: str, urgency: Urgency, has_case: bool) -> ReplyPlan | None:
         """The approved answer of the incident that the mention belongs to, for a person to see; None: there is none."""
         incident = situation.incident

@@ -64,7 +64,7 @@ from policies.conditions import said_in
 from policies.drafts import addressed_length
 from policies.evaluate import Rules
 from policies.guidelines import Guidelines
-from policies.incidents import avoidable, not_to_be_said
+from policies.incidents import avoidable, avoided, not_to_be_said
 from policies.modes import shares_in
 from policies.personal import personal_data
 from policies.promises import Promises
@@ -73,7 +73,7 @@ from policies.schema import PolicyFile, Rule
 from policies.score import longest_overtaking, total
 from policies.shares import Share
 from policies.stops import Case, Stop
-from policies.templates import template_problem
+from policies.templates import VARIABLES, template_problem
 
 
 class Guarded:
@@ -258,6 +258,15 @@ class Guarded:
         kinds = personal_data(text, self.file.brand.contacts)
         return (f"This answer holds {' and '.join(kinds)}; take that out.",) if kinds else ()
 
+    def answer_example(self, text: str, facts: Facts) -> tuple[str, int]:
+        """An incident's answer as it would be said to somebody made up, and its length as the network counts it."""
+        example = self._rules.example(text)
+        return example, addressed_length(example, facts, str(VARIABLES["author.handle"]))
+
+    def avoided(self, text: str, phrases: tuple[str, ...]) -> str:
+        """What of these phrases a text says, as it says it; "" where it says none."""
+        return avoided(text, phrases)
+
     def check_avoided(self, phrase: str) -> str:
         """Why a phrase cannot be looked for in replies, in a sentence; "" where it can."""
         return avoidable(phrase)
@@ -275,7 +284,12 @@ class Guarded:
     @property
     def notice_rules(self) -> NoticeRules:
         """What it says of what we tell everybody."""
-        return self.file.notices.rules()
+        return replace(self.file.notices.rules(), time_zone=self.file.time_zone)
+
+    @property
+    def time_zone(self) -> str:
+        """Whose days and hours count, like Europe/Madrid."""
+        return self.file.time_zone
 
     @property
     def places(self) -> Mapping[str, tuple[str, ...]]:

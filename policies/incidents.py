@@ -28,12 +28,17 @@ def holding(incidents: Sequence[IncidentView], *, but: int) -> tuple[IncidentVie
 
 def not_to_be_said(text: str, incidents: Sequence[IncidentView]) -> tuple[str, ...]:
     """What a text says that agents were told not to say while these last, as the start of a sentence each."""
-    words = fold(text)
     return tuple(
         f"the reply says “{said}”, which nobody should say while {each.reference} lasts"
         for each in incidents
-        if each.state.active and (pattern := _pattern(each.avoid)) and (said := found(pattern, words))
+        if each.state.active and (said := avoided(text, each.avoid))
     )
+
+
+def avoided(text: str, phrases: tuple[str, ...]) -> str:
+    """What of these phrases a text says, as folded words; "" where it says none."""
+    pattern = _pattern(phrases)
+    return found(pattern, fold(text)) if pattern else ""
 
 
 @lru_cache(maxsize=256)

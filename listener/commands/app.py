@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from listener.store import Store
     from listener.store.policies import Stored
     from listener.store.sources import Wanted
-    from listener.types import Facts, Mode
+    from listener.types import Facts, LinkCheck, Mode
 
 
 class Networks(Protocol):
@@ -52,6 +52,9 @@ class Networks(Protocol):
 
     def webhook(self, url: str, *, key: bytes | None, ca_file: Path | None) -> Alerts:
         """What tells our own people through that address."""
+
+    def check_links(self, urls: Sequence[str]) -> Sequence[LinkCheck]:
+        """What came of following each of those links, in their order."""
 
     def crms(self) -> Sequence[str]:
         """Every kind of CRM."""
@@ -260,6 +263,7 @@ class App:
             assigns=self.config.cases.assign == "auto",
             systems=self.systems,
             periods=self.config.retention.periods,
+            check_links=self.connectors.check_links if self.config.notices.check_links else None,
             embed=self.embed,
         )
 

@@ -14,6 +14,7 @@ from listener.commands.app import App
 from listener.commands.caps import Already
 from listener.commands.output import clip
 from listener.desk import cases as desk
+from listener.desk import lasting
 from listener.errors import Mistake, NotFound, PolicyProblem
 from listener.store import (
     Transaction,
@@ -25,6 +26,7 @@ from listener.store import (
     customers,
     decisions,
     inbox,
+    incident_holds,
     made_from,
     mentions,
     policies,
@@ -42,7 +44,7 @@ from listener.store.inbox import Draft, View
 from listener.store.made_from import MadeFrom
 from listener.store.mentions import Mention
 from listener.store.waiting import Said
-from listener.types import DraftState, MentionState, Understanding, Urgency
+from listener.types import DraftState, IncidentView, MentionState, Understanding, Urgency
 
 if TYPE_CHECKING:
     from listener.desk.suggesting import Suggestion
@@ -86,6 +88,9 @@ class Card:
     may_be: tuple[suggestions.Suggestion, ...] = ()  # whose account it may be
     code: Tried | None = None  # what came of a one-time code in it
     stranger: bool = False  # whether it is in a case of somebody who is not known to be its author
+    incident: IncidentView | None = None  # what it belongs to, lasting or over
+    lasting: tuple[IncidentView, ...] = ()  # all that lasts
+    answer_outdated: str = ""  # why what the draft says as an incident's answer is no longer true
 
     @property
     def dangers(self) -> tuple[str, ...]:
@@ -154,6 +159,7 @@ def _gather(tx: Transaction, mention: Mention, draft: Draft | None, *, actor: st
     demand_sight(tx, mention, draft)
     case = cases.of_mention(tx, mention.id)
     customer = customers.behind(tx, mention.account_id)
+    lasts = lasting.read(tx)
     others = inbox.looked_at_by_others(tx, draft.id, actor=actor, since=now - LOOKING) if draft else []
     return Card(
         mention=mention,
@@ -174,6 +180,9 @@ def _gather(tx: Transaction, mention: Mention, draft: Draft | None, *, actor: st
         may_be=() if customer else tuple(suggestions.waiting(tx, account_id=mention.account_id, limit=MAY_BE)),
         code=codes.last_tried(tx, mention.id),
         stranger=case is not None and mention.id in continuing.strangers(tx, case),
+        incident=lasts.of(tx, mention.id),
+        lasting=lasts.views,
+        answer_outdated=incident_holds.outdated(tx, draft) if draft else "",
     )
 
 
@@ -215,6 +224,7 @@ def _tone(app: App, card: Card, draft: Draft) -> tuple[str, ...]:
             understanding=card.understanding,
             name=card.mention.author.display_name,
             visibility=draft.seen_by(card.mention.visibility),
+            incidents=card.lasting,
         )
     return ()
 

@@ -9,7 +9,8 @@ import click
 from listener.commands import around, around_plain, attaching, case_assignment, case_clocks, case_told, looking
 from listener.commands.app import App, pass_app
 from listener.commands.case_plain import as_plain, who
-from listener.commands.drawing import STRANGER, media_line, name_of
+from listener.commands.drawing import STRANGER, in_one_line, label, media_line, name_of
+from listener.commands.keys import incident_keys
 from listener.commands.output import block, console, heading, json_option, pairs_of, print_json, say, show, styled
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from listener.desk.context import Context
     from listener.desk.history import Happening
     from listener.store.cases import Case
+    from listener.types import IncidentView
 
 
 FIRST, LAST = 2, 10  # things that happened which are told of a long story; --all tells the rest
@@ -31,7 +33,7 @@ FIRST, LAST = 2, 10  # things that happened which are told of a long story; --al
 def show_(app: App, ref: tuple[str, ...], everything: bool, as_json: bool) -> None:
     """One case: whose it is, its clocks, what is known around it, and what was said and done, in order."""
     from listener.desk import cases as desk
-    from listener.desk import context, history
+    from listener.desk import context, history, lasting
     from listener.store import cases, sight, steps
 
     now = app.now()
@@ -43,6 +45,7 @@ def show_(app: App, ref: tuple[str, ...], everything: bool, as_json: bool) -> No
         parts = [each for each in cases.parts(tx, found) if sight.sees(tx, each)]
         merged = cases.merged_in(tx, found)
         warned = steps.warned(tx, [found.id], now).get(found.id, ())
+        incident = lasting.of_case(tx, found)
     if known.standing:
         looking.at(app, [f"customer {known.standing.customer.reference}"], reason=f"case {found.reference}")
     known = around.with_articles(app, around.seen_by(app, around.with_offers(app, known)))
@@ -55,11 +58,13 @@ def show_(app: App, ref: tuple[str, ...], everything: bool, as_json: bool) -> No
             "steps": case_clocks.as_plain(planned),
             "children": [each.reference for each in parts],
             "merged": [each.reference for each in merged],
+            "incident": incident_keys(incident),
         }
         print_json({**plain, "timeline": told, "context": around_plain.as_plain(known, now)})
         return
     shown = told if everything or len(told) <= FIRST + LAST + 1 else [*told[:FIRST], *told[-LAST:]]
     rows = [
+        *_during(incident),
         ("who has it", case_assignment.in_words(assignment)),
         *case_clocks.rows(app, found, planned, warned),
         *case_told.rows(found, parts, merged),
@@ -93,6 +98,14 @@ def _facts(case: Case, known: Context, clocks: list[tuple[str, str]]) -> Rendera
             *clocks,
         ]
     )
+
+
+def _during(incident: IncidentView | None) -> list[tuple[str, str]]:
+    """What it is a part of, and while that lasts what agents say and what they do not."""
+    if incident is None:
+        return []
+    told = in_one_line(incident) if incident.state.active else ""
+    return [("incident", f"{incident.reference} {label(incident.title)}, {incident.state}"), ("now", told)]
 
 
 def _print_happening(happening: Happening) -> None:

@@ -72,6 +72,8 @@ def keep(written: Written) -> Path:
     for image in written.images:
         lines.append(f"image: {Path(image.file).absolute()}\n")
         lines += [f"alt {language}: {alt}\n" for language, alt in image.alt.items()]
+    if written.threads:
+        lines.append(f"thread: {'numbered' if written.numbered else 'yes'}\n")
     if written.without_images:
         lines.append(f"no image on: {', '.join(written.without_images)}\n")
     lines += [
@@ -141,6 +143,8 @@ def joined(options: Written, page: Written | None) -> Written:
         images=options.images or page.images,
         without_images=options.without_images or page.without_images,
         languages={**page.languages, **options.languages},
+        threads=options.threads or page.threads,
+        numbered=options.numbered or page.numbered,
         problems=(*page.problems, *options.problems),
     )
 

@@ -20,7 +20,7 @@ from listener.escapes import visible
 from listener.store import erasures
 from listener.store.inbox import Draft
 from listener.store.mentions import Mention
-from listener.types import DraftState, Media, PostKind, RuleOutcome, Urgency
+from listener.types import DraftState, IncidentView, Media, PostKind, RuleOutcome, Urgency
 
 WIDEST = 100  # columns; longer lines are hard to read
 MAX_WORDS = 50_000  # characters of a text; rich would take minutes for a megabyte
@@ -84,6 +84,7 @@ def draw(
         ("before", _before(card, now, width - 8) if shape.before else []),
         ("said", _said(card, now, console, width - 8, shape.said)),
         ("means", [_means(card)] if shape.facts else []),
+        ("now", during(card.incident)),
         ("danger", _dangers(card)),
         ("limits", _limits(card)),
         ("reply", _reply(card, now, changed_from, facts=shape.facts)),
@@ -316,7 +317,7 @@ def _reply(card: Card, now: datetime, changed_from: str | None, *, facts: bool) 
         lines.append(Text(f"from {card.made_from.name} in {label(card.made_from.language)}", style="dim"))
     if draft.state is not DraftState.PROPOSED or draft.decided_by:
         lines.append(Text(label(standing(draft, now)), style="dim", overflow="fold"))
-    if draft.reason and draft.state is not DraftState.PROPOSED:
+    if draft.reason:
         lines.append(Text(label(draft.reason), style="dim", overflow="fold"))
     if draft.posted_url:
         lines.append(Text(label(draft.posted_url), style="dim", overflow="fold"))
@@ -383,6 +384,23 @@ def articles_of(articles: Sequence[Suggestion], width: int) -> list[Text]:
     return lines
 
 
+def during(incident: IncidentView | None) -> list[Text]:
+    """What it is a part of, and while that lasts what agents say and what they do not."""
+    if incident is None:
+        return []
+    lines = [Text(f"{incident.reference} {label(incident.title)}, {incident.state}", style="cyan", overflow="fold")]
+    if incident.state.active and (told := in_one_line(incident)):
+        lines.append(Text(told, style="bold cyan", overflow="fold"))
+    return lines
+
+
+def in_one_line(incident: IncidentView) -> str:
+    """`say “we are on it”; not: “in an hour”`; "" where agents are told nothing."""
+    told = [f"say “{label(incident.say)}”"] if incident.say else []
+    told += [f"not: {', '.join(f'“{label(phrase)}”' for phrase in incident.avoid)}"] if incident.avoid else []
+    return "; ".join(told)
+
+
 def _notes(card: Card) -> list[Text]:
     """What somebody must know before deciding."""
     notes = []
@@ -394,6 +412,8 @@ def _notes(card: Card) -> list[Text]:
         notes.append(f"policy {card.draft.policy_version} wrote this; {card.policy_now} rules now")
     if card.waits and card.outdated:
         notes.append(f"{card.outdated}, and these words were taken from it")
+    if card.waits and card.answer_outdated:
+        notes.append(f"outdated: {card.answer_outdated}; edit it, or reject it")
     if card.waits:  # what is decided is nobody's any more, whoever still has it before their eyes
         notes += [f"{view.actor} is looking at this too" for view in card.others[:3]]
     if card.paused:

@@ -13,12 +13,13 @@ from rich.text import Text
 
 from listener.commands import deciding, money, pausing
 from listener.commands.app import App, pass_app
-from listener.commands.drawing import STYLES, WIDEST, label, name_of
-from listener.commands.keys import draft_keys, media_keys
+from listener.commands.drawing import STYLES, WIDEST, in_one_line, label, name_of
+from listener.commands.keys import draft_keys, incident_keys, media_keys
 from listener.commands.output import clip, console, heading, json_option, print_json, say, show, spell
+from listener.desk import lasting
 from listener.store import policies, switch, waiting
 from listener.store.waiting import Heard, Waiting
-from listener.types import DraftState, Media, SendKind, Urgency
+from listener.types import DraftState, IncidentView, Media, SendKind, Urgency
 
 LIMIT = 20
 MOST = 1000  # mentions without a draft, where no limit is given
@@ -41,6 +42,7 @@ class Listing:
     policy: str | None
     pauses: Sequence[switch.Pause]
     broke: Sequence[str]  # why answers on an account wait for money
+    lasting: Sequence[IncidentView]  # what hits many now
 
 
 @click.command()
@@ -120,6 +122,7 @@ def _read(
             elsewhere=waiting.count(tx) if network or agent else 0,
             policy=policies.active(tx),
             pauses=switch.pauses(tx),
+            lasting=lasting.read(tx).views,
             broke=tuple(filter(None, (money.why_broke(app, name) for name in app.config.accounts))),
         )
 
@@ -136,6 +139,11 @@ def _print(listing: Listing, now: datetime, *, waiting_only: bool) -> None:
         show(Text(clip(f"{what} is paused by {pause.by}{why}", width), style="yellow"))
     for why in listing.broke:
         show(Text(f"What is approved waits: {label(why)}", style="yellow"))
+    for each in listing.lasting:
+        lasts = f"{each.reference} {label(each.title)} is {each.state}: escucha incident show {each.reference}"
+        show(Text(clip(lasts, width), style="cyan"))
+        if told := in_one_line(each):
+            show(Text(f"  {told}", style="bold cyan", overflow="fold"))
     for waits in listing.drafts:
         show(_lines(waits, now, width))
     if not listing.drafts:
@@ -248,6 +256,7 @@ def _plain(listing: Listing, now: datetime) -> dict[str, Any]:
         "totals": dict(listing.totals),
         "policy": listing.policy,
         "paused": [pause.scope for pause in listing.pauses],
+        "incidents": [incident_keys(each) for each in listing.lasting],
         "drafts": [_draft(waits, now) for waits in listing.drafts],
         "to_route": [_mention(heard) for heard in listing.to_route],
         "unknown": [_draft(waits, now) for waits in listing.unknown],

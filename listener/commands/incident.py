@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from listener.commands import incident_open, incident_report, incident_show
+from listener.commands import incident_open, incident_report, incident_say, incident_show, incident_spikes
 
 
 @click.group()
@@ -21,5 +21,11 @@ for command in (
     incident_show.show_,
     incident_show.mentions,
     incident_report.report,
+    incident_say.say_,
+    incident_say.approve_answer,
+    incident_say.withdraw_answer,
+    incident_spikes.spikes_,
+    incident_spikes.spike_,
+    incident_spikes.dismiss_spike,
 ):
     incident.add_command(command)

@@ -14,7 +14,10 @@ from listener.types import Urgency
 
 
 @click.command("open")
-@click.argument("title")
+@click.argument("title", required=False)
+@click.option(
+    "--from", "spike", metavar="S4", help="Of what this spike shows, with its mentions; TITLE may be left out."
+)
 @incident_whom.options
 @click.option("--since", metavar="WHEN", help="When it began: 2026-11-01T09:30 (UTC) or 2h ago; else now.")
 @click.option("--until", metavar="WHEN", help="When it was over, where it is.")
@@ -32,7 +35,8 @@ from listener.types import Urgency
 def open_(
     app: App,
     *,
-    title: str,
+    title: str | None,
+    spike: str | None,
     areas: tuple[str, ...],
     intents: tuple[str, ...],
     words: tuple[str, ...],
@@ -50,12 +54,22 @@ def open_(
     """Open an incident: say what happens in TITLE, and whom it hits by the options.
 
     All kinds of options that are given must hold; of several areas, places, words and so on one is enough. What a
-    mention is about is told by area, intent and words, or else by its meaning.
+    mention is about is told by area, intent and words, or else by its meaning. With --from, what is not given is as
+    the spike shows it, and what was proposed for it is agreed to.
     """
     from listener.desk import incident_life as life
+    from listener.desk import spiking
+    from listener.store import spikes
 
+    if title is None and spike is None:
+        raise Mistake("Say in a few words what happens: escucha incident open TITLE, or --from a spike such as S4.")
     now = app.now()
-    began, ended = when.past(since, now) or now, when.past(until, now)
+    shown = None
+    if spike is not None:
+        with app.store.read() as tx:
+            seen = spikes.get(tx, spiking.number(spike))
+        shown = spiking.describe(seen, app.policy.incident_rules)
+    began, ended = when.past(since, now) or (shown.began_at if shown else now), when.past(until, now)
     if began > now:
         raise Mistake("An incident cannot begin in the future; leave --since out for now.")
     if ended is not None and ended <= began:
@@ -70,7 +84,10 @@ def open_(
         tiers=tiers,
         listed=False,
     )
-    written = typed(title, "title", incident_whom.LONGEST_TITLE)
+    if shown is not None:
+        whom = spiking.filled(whom, shown.affected)
+        title = shown.title if title is None else title
+    written = typed(title or "", "title", incident_whom.LONGEST_TITLE)
     plan = incident_whom.planned(
         app, title=written, team=known_team(app, team), areas=whom.areas, urgency=Urgency(urgency)
     )
@@ -84,7 +101,12 @@ def open_(
         holds_replies=app.policy.incident_rules.hold_replies,
         holds_cheer=app.policy.incident_rules.hold_cheer,
     )
+    pattern = app.config.cases.pattern
     with app.store.write() as tx:
-        made = life.open_incident(tx, description, plan=plan, pattern=app.config.cases.pattern, by=app.actor, now=now)
+        if spike is None:
+            made = life.open_incident(tx, description, plan=plan, pattern=pattern, by=app.actor, now=now)
+        else:
+            held = spikes.hold(tx, spiking.number(spike))
+            made = spiking.open_from(tx, held, description, plan=plan, pattern=pattern, by=app.actor, now=now)
     sentence = f"{made.reference} is open, {made.state}, {made.owner}'s; its case is {made.case_reference}."
     done(made, sentence, as_json)

@@ -24,7 +24,7 @@ body { font: 16px/1.5 system-ui, sans-serif; max-width: 50rem; margin: 2rem auto
 h1 { font-size: 1.5rem; overflow-wrap: anywhere; } h2 { font-size: 1.15rem; margin: 2rem 0 .5rem; }
 table { border-collapse: collapse; } table.wide { width: 100%; } th, td { text-align: left; padding: .25rem .75rem .25rem 0;
   vertical-align: top; overflow-wrap: anywhere; } tr { border-bottom: 1px solid var(--line); }
-th { color: var(--soft); font-weight: 600; }
+th { color: var(--soft); font-weight: 600; overflow-wrap: normal; }
 .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 td.when { white-space: nowrap; font-variant-numeric: tabular-nums; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1rem; } dt { color: var(--soft); }
@@ -41,7 +41,8 @@ polyline.calm { stroke: var(--calm); } polyline.positive { stroke: var(--positiv
 .key.negative { background: var(--negative); } .key.calm, .key.neutral { background: var(--calm); }
 .key.positive { background: var(--positive); } .key.notice { background: var(--notice); }
 @page { size: A4; margin: 15mm; }
-@media print { :root { color-scheme: light; --soft: #444; --negative: #c05621; --positive: #2b6cb0; --notice: #805ad5; }
+@media print { :root { color-scheme: light; --soft: #444; --negative: #c05621; --positive: #2b6cb0;
+  --notice: #805ad5; }
   body { font-size: 10pt; margin: 0; max-width: none; padding: 0; } h2, figure, tr { break-inside: avoid; }
   h2 { break-after: avoid; } rect, .key { print-color-adjust: exact; -webkit-print-color-adjust: exact; } }
 """.strip()

@@ -25,6 +25,10 @@ _SENTENCES = {
     "attached": "{mentions} attached by {by}",
     "detached": "{mentions} detached by {by}",
     "gone_through": "gone through by {by}: {found} of {looked} earlier mentions attached",
+    "line": "what agents say, by {by}",
+    "answers_proposed": "{answers} written by {by}, to be approved",
+    "answers_approved": "{answers} may be said, said {by}",
+    "answers_withdrawn": "{answers} withdrawn by {by}; replies stopped: {stopped}",
     "children": "{resolved} of its cases resolved by {by}",
 }
 

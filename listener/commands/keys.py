@@ -10,7 +10,7 @@ from listener.store.decisions import StoredDecision
 from listener.store.inbox import Draft
 from listener.store.made_from import MadeFrom
 from listener.store.mentions import Mention
-from listener.types import Media, Understanding, Urgency
+from listener.types import IncidentView, Media, Understanding, Urgency
 
 
 def draft_keys(draft: Draft) -> dict[str, Any]:
@@ -51,6 +51,21 @@ def made_from_keys(made: MadeFrom | None) -> dict[str, Any] | None:
         return None
     taken = {"version": made.name, "language": made.language, "by": made.by, "at": made.at}
     return {**taken, "outdated": made.outdated or None}
+
+
+def incident_keys(incident: IncidentView | None) -> dict[str, Any] | None:
+    """An incident that lasts, or that something belongs to, with what agents say and what they do not."""
+    if incident is None:
+        return None
+    return {
+        "incident": incident.reference,
+        "title": incident.title,
+        "state": incident.state,
+        "active": incident.state.active,
+        "began_at": incident.since,
+        "say": incident.say,
+        "avoid": list(incident.avoid),
+    }
 
 
 def mention_keys(mention: Mention) -> dict[str, Any]:

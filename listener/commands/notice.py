@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import click
 
-from listener.commands import notice_draft, notice_preview, notice_publish, notice_status
+from listener.commands import (
+    notice_amend,
+    notice_correct,
+    notice_draft,
+    notice_preview,
+    notice_publish,
+    notice_schedule,
+    notice_status,
+)
 
 
 @click.group()
@@ -20,10 +28,18 @@ for command in (
     notice_draft.draft,
     notice_preview.preview,
     notice_preview.approve,
+    notice_schedule.schedule,
+    notice_schedule.unschedule,
     notice_publish.publish,
+    notice_status.list_,
     notice_status.status,
     notice_publish.withdraw,
     notice_publish.retry,
     notice_publish.settle,
+    notice_correct.correct,
+    notice_correct.follow_up,
+    notice_amend.pin,
+    notice_amend.unpin,
+    notice_amend.delete,
 ):
     notice.add_command(command)

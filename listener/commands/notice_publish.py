@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from listener.commands import notice_check, output
 from listener.commands import notice_screen as screen
-from listener.commands import output
 from listener.commands.app import App, pass_app
+from listener.commands.notice_check import no_link_check
 from listener.commands.notice_found import found_notice, notice_in
 from listener.errors import AlreadyDone, Mistake
-from listener.types import DeliveryState, NoticeState
+from listener.types import DeliveryState, NoticeKind, NoticeState
 
 if TYPE_CHECKING:
     from listener.store.notices import Notice
@@ -19,12 +20,15 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("number")
+@click.option("--anyway", is_flag=True, help="Although a link is broken, the money does not reach, or cheer is held.")
+@no_link_check
 @output.json_option
 @pass_app
-def publish(app: App, number: str, as_json: bool) -> None:
+def publish(app: App, number: str, anyway: bool, no_link_check: bool, as_json: bool) -> None:
     """Send an approved notice to every account, and go on with what is missing.
 
-    Safe to stop and to run again: each message goes out once. Short waits that a network asks for are waited out.
+    Safe to stop and to run again: each message goes out once. Short waits that a network asks for are waited out. A
+    time that it has does not matter then.
     """
     from listener.commands.publishing import Publication
     from listener.store import notices
@@ -37,15 +41,10 @@ def publish(app: App, number: str, as_json: bool) -> None:
     if found.state is NoticeState.WITHDRAWN:
         raise Mistake(f"N{found.id} was withdrawn; write a new one with `escucha notice draft`.")
     _stop_if_paused(app, found)
-    if found.state is NoticeState.APPROVED:
-        try:
-            with app.store.write() as tx:
-                found = notices.publish(tx, found, by=app.actor, now=app.now())
-        except AlreadyDone:
-            found = found_notice(app, number)
-            if found.state is NoticeState.WITHDRAWN:
-                raise
-    _log_only_warnings(app)
+    if found.state is not NoticeState.PUBLISHED:
+        found = _look_first(app, found, check=not no_link_check, anyway=anyway)
+    found = _begin(app, found)
+    log_only_warnings(app)
     watcher = screen.Watcher(found, quiet=as_json)
     try:
         with watcher:
@@ -84,10 +83,14 @@ def withdraw(app: App, number: str, as_json: bool) -> None:
         output.print_json(screen.as_json(found))
         return
     output.say(f"N{found.id} is withdrawn.")
+    out = False
     for each in found.deliveries:
         if each.state is not DeliveryState.WAITING and each.state is not DeliveryState.FAILED:
             place = each.posted_url or each.reason or each.state
-            output.say(f"Out, or on its way, all the same: {screen.where(each)}: {place}; delete it there by hand.")
+            output.say(f"Out, or on its way, all the same: {screen.where(each)}: {place}.")
+            out = True
+    if out:
+        output.say(f"To take that back too: `escucha notice delete N{found.id}`.")
 
 
 @click.command()
@@ -140,6 +143,46 @@ def settle(app: App, number: str, where: str, was_sent: bool, as_json: bool) -> 
         output.say(f"Noted: it is not there. `escucha notice retry N{found.id}` puts it in line again.")
 
 
+def _look_first(app: App, found: Notice, *, check: bool, anyway: bool) -> Notice:
+    """The notice with its links as they are now. Raises Mistake where something is in its way, unless `anyway`."""
+    from listener.desk import clearance
+    from listener.store import incident_holds
+
+    found = notice_check.with_links(app, found, check=check)
+    prices = notice_check.prices(app, found)
+    costs = clearance.costs(found, prices)
+    left = notice_check.money(app, costs)
+    why = clearance.obstacles(found, prices, left)
+    if found.kind is NoticeKind.CHEER:
+        with app.store.read() as tx:
+            why += [held] if (held := incident_holds.why_no_cheer(tx)) else []
+    if why and not anyway:
+        raise Mistake(
+            f"N{found.id} stays {found.state}: {'; '.join(why)}. Mend that, or let it go out like this with --anyway."
+        )
+    notice_check.warn_of_links(found)
+    if costs:
+        output.complain(f"It costs {notice_check.cost_lines(costs, left)}.".replace("\n", "; "))
+    return found
+
+
+def _begin(app: App, found: Notice) -> Notice:
+    """The notice, going out from now on whatever its time was. Raises Mistake, or AlreadyDone once withdrawn."""
+    from listener.store import notices
+
+    if found.state not in (NoticeState.APPROVED, NoticeState.PUBLISHING):
+        return found
+    begin = notices.publish if found.state is NoticeState.APPROVED else notices.go_on
+    try:
+        with app.store.write() as tx:
+            return begin(tx, found, by=app.actor, now=app.now())
+    except AlreadyDone:
+        found = found_notice(app, f"N{found.id}")
+        if found.state is NoticeState.WITHDRAWN:
+            raise
+        return found
+
+
 def _stop_if_paused(app: App, found: Notice) -> None:
     """Raises Mistake when nothing of what is missing may go out now; the notice stays as it is."""
     from listener.store import switch
@@ -155,7 +198,7 @@ def _stop_if_paused(app: App, found: Notice) -> None:
             )
 
 
-def _log_only_warnings(app: App) -> None:
+def log_only_warnings(app: App) -> None:
     """Each message has a line of its own here; the log need not say the same."""
     from listener import log
 

@@ -7,9 +7,10 @@ from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from listener.commands import attaching, output
+from listener.commands import attaching, notice_check, output
+from listener.commands.app import App
 from listener.escapes import visible
-from listener.types import DeliveryState, NoticeState
+from listener.types import DeliveryState, NoticeKind, NoticeState
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -17,17 +18,23 @@ if TYPE_CHECKING:
     from listener.commands.publishing import Left
     from listener.store.notices import Delivery, Notice
 
+CHEER = "cheer: held back while an incident says so"
+
 _HIDDEN = ("id", "notice_id", "send_key", "below_id", "scheduled")
 
 
 def as_json(notice: Notice, left: Mapping[str, Left] | None = None) -> dict[str, Any]:
     """The notice for programs; docs/notices.md lists the keys."""
     found: dict[str, Any] = {"notice": f"N{notice.id}"}
-    elsewhere = ("id", "images", "deliveries", "incident_id", "follows_id", "digest", "late_after")
+    elsewhere = ("id", "images", "deliveries", "links", "incident_id", "follows_id", "digest")
     found |= {name: getattr(notice, name) for name in notice.__dataclass_fields__ if name not in elsewhere}
     found["incident"] = f"I{notice.incident_id}" if notice.incident_id else None
     found["follows"] = f"N{notice.follows_id}" if notice.follows_id else None
     found["images"] = [attaching.image_keys(image) for image in notice.images]
+    found["links"] = [
+        {"url": each.url, "state": each.state, "detail": each.detail, "checked_at": each.checked_at}
+        for each in notice.links
+    ]
     found["deliveries"] = [
         {name: getattr(each, name) for name in each.__dataclass_fields__ if name not in _HIDDEN}
         | ({"again_at": _again_at(each, left)} if left is not None else {})
@@ -94,23 +101,84 @@ def why(delivery: Delivery, left: Mapping[str, Left]) -> str:
     return f"waits: {reason}{when}"
 
 
-def show(notice: Notice) -> None:
-    """One panel for each message, just as it will be posted, with its length and the links in it."""
+def show(app: App, notice: Notice) -> None:
+    """One panel for each message, just as it will be posted, with length, links and pictures; then what is of all."""
     from rich.panel import Panel
     from rich.text import Text
 
+    from listener.desk import clearance
     from listener.desk import notices as desk
 
+    prices = notice_check.prices(app, notice)
     output.heading(f"N{notice.id} {notice.title}")
     for each in notice.deliveries:
         text = Text(visible(each.text, lines=True), overflow="fold")
         text.highlight_regex(r"https?://\S+|(?<!\w)[#@]\w+", "cyan")
-        counted = f"{each.length} of {each.length_limit}"
+        usd = clearance.cost(each, notice, prices)
+        counted = f"{each.length} of {each.length_limit}" + (f" · {clearance.dollars(usd)}" if usd else "")
         title = Text(f"{where(each)} · {counted}")
         output.show(Panel(text, title=title, title_align="left", padding=(0, 1)))
         images = "\n".join(attaching.line(image, each.language) for image in notice.images if each.images)
         named = desk.named(each.text)
-        output.fields([("picture", images), ("links", "\n".join(desk.links(each.text))), ("names", named)])
+        output.fields(
+            [("picture", images), ("links", notice_check.links(notice, desk.links(each.text))), ("names", named)]
+        )
+    output.say()
+    output.fields(summary(app, notice))
+
+
+def summary(app: App, notice: Notice) -> list[tuple[str, str]]:
+    """What is true of the whole notice: whom it reaches, what it is about, when it goes out, what it costs."""
+    from listener.desk import clearance
+
+    costs = clearance.costs(notice, notice_check.prices(app, notice))
+    places = dict.fromkeys(f"{each.account} ({each.network})" for each in notice.deliveries)
+    languages = dict.fromkeys(each.language for each in notice.deliveries)
+    return [
+        ("reaches", f"everybody who reads {', '.join(places)}, in {', '.join(languages)}"),
+        ("kind", CHEER if notice.kind is NoticeKind.CHEER else ""),
+        ("incident", f"I{notice.incident_id}" if notice.incident_id else ""),
+        ("goes out", goes_out(app, notice)),
+        ("costs", notice_check.cost_lines(costs, notice_check.money(app, costs))),
+    ]
+
+
+def goes_out(app: App, notice: Notice) -> str:
+    """When it goes out by itself and how that stands; empty where it has no time."""
+    from listener.desk.scheduling import Standing, standing
+
+    if notice.due_at is None:
+        return ""
+    now = app.now()
+    said = f"{when(notice, app.policy.notice_rules.time_zone)}, {output.ago(notice.due_at, now)}"
+    number = f"N{notice.id}"
+    match standing(notice, now):
+        case Standing.STALE:
+            next_step = f"`escucha notice publish {number}`, `schedule` or `withdraw`"
+            if notice.state is NoticeState.DRAFT:
+                return f"{said}\nNobody approved it in time: `escucha notice schedule {number}` gives it another."
+            return f"{said}\nIts time went by{_held(notice)}: {next_step} says what becomes of it."
+        case Standing.DUE if notice.held:
+            return f"{said}\nIt is due and held{_held(notice)}."
+        case Standing.DUE if notice.state is NoticeState.DRAFT:
+            return f"{said}\nIt is due, and goes out as soon as somebody approves it."
+    return said
+
+
+def when(notice: Notice, policys_zone: str) -> str:
+    """The day and time, as they were said, by the policy's clocks and by UTC's."""
+    from zoneinfo import ZoneInfo
+
+    from listener.desk import scheduling
+
+    if notice.due_at is None:
+        return ""
+    mine = scheduling.zone(notice.time_zone or policys_zone)
+    return scheduling.everywhere(notice.due_at, mine, ZoneInfo(policys_zone))
+
+
+def _held(notice: Notice) -> str:
+    return f" ({notice.held})" if notice.held else ""
 
 
 def say_next(notice: Notice) -> None:
@@ -119,6 +187,8 @@ def say_next(notice: Notice) -> None:
     match notice.state:
         case NoticeState.DRAFT:
             output.say(f"A draft by {notice.written_by}. Somebody else: `escucha notice approve {number}`.")
+        case NoticeState.APPROVED if notice.due_at:
+            output.say(f"Approved by {notice.approved_by}. Send it sooner: `escucha notice publish {number}`.")
         case NoticeState.APPROVED:
             output.say(f"Approved by {notice.approved_by}. Send it: `escucha notice publish {number}`.")
         case NoticeState.PUBLISHING:

@@ -102,7 +102,7 @@ def _version() -> str:
 @pass_app
 def status(app: App, as_json: bool) -> None:
     """How things stand: what is paused, failing, late, waiting."""
-    from listener.commands import money, ruling_policy
+    from listener.commands import incident_spikes, money, ruling_policy
     from listener.store import alerts, case_counts, daemons, inbox, mentions, sources, stats, switch
     from listener.types import DraftState
 
@@ -124,6 +124,7 @@ def status(app: App, as_json: bool) -> None:
             "unwatched": mentions.unwatched(tx, list(app.config.accounts)),
             "alerts": alerts.standing(tx, now),
             "crm": crm_standing.standings(app, tx),
+            "spikes": incident_spikes.live_lines(tx, now),
         }
         approved = inbox.waiting(tx, states=(DraftState.APPROVED,))
     now = app.now()  # what others wrote until the rows were read is past
@@ -185,6 +186,7 @@ def _troubles(seen: dict[str, Any], now: datetime) -> list[str]:
         f"`{pausing.lifting(hold)}`."
         for hold in seen["pauses"]
     ]
+    found += seen["spikes"]
     found += _untended(seen)
     for source in seen["sources"]:
         if source.paused:

@@ -18,6 +18,7 @@ from listener.commands.keys import (
     case_keys,
     decision_keys,
     draft_keys,
+    incident_keys,
     made_from_keys,
     mention_keys,
     understanding_keys,
@@ -106,4 +107,6 @@ def _plain(card: Card) -> dict[str, Any]:
         "tone": list(card.tone),
         "made_from": made_from_keys(card.made_from),
         "articles": suggested.keys(card.articles),
+        "incident": incident_keys(card.incident),
+        "outdated": card.answer_outdated or None,
     }

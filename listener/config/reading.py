@@ -31,6 +31,7 @@ from listener.config.shape import (
     Database,
     Knowledge,
     ModelSettings,
+    NoticeSettings,
     PolicySettings,
     RetentionSettings,
     SourceSettings,
@@ -60,6 +61,7 @@ class _Shape(BaseSettings):
     audit: AuditSettings = Field(default_factory=AuditSettings)
     retention: RetentionSettings = Field(default_factory=RetentionSettings)
     knowledge: Knowledge = Field(default_factory=Knowledge)
+    notices: NoticeSettings = Field(default_factory=NoticeSettings)
     accounts: dict[str, dict[str, Any]] = {}
     sources: tuple[SourceSettings, ...] = ()
     alerts: dict[str, dict[str, Any]] = {}
@@ -184,6 +186,7 @@ class _Check:
             audit=shape.audit,
             retention=shape.retention,
             knowledge=shape.knowledge,
+            notices=shape.notices,
             accounts=accounts,
             sources=sources,
             alerts=targets,

@@ -202,6 +202,19 @@ class RetentionSettings(_Section):
         return {kind: getattr(self, kind) for kind in kinds}
 
 
+class NoticeSettings(_Section):
+    late: Duration = Field(
+        default=timedelta(minutes=30),
+        ge=timedelta(minutes=1),
+        le=timedelta(days=1),
+        description="By so much what is scheduled may go out late, when nothing ran or it was held; after that "
+        "somebody is asked",
+    )
+    check_links: bool = Field(
+        default=True, description="Whether the links in notices are followed, to see that they lead somewhere"
+    )
+
+
 class SourceSettings(_Section):
     name: str = Field(pattern=_NAME, description="What we call it: lower case, digits, `-`, `_`")
     account: str = Field(description="The account that reads it, one of `[accounts.…]`")
@@ -269,6 +282,7 @@ SECTIONS: Mapping[str, type[BaseModel]] = {
     "audit": AuditSettings,
     "retention": RetentionSettings,
     "knowledge": Knowledge,
+    "notices": NoticeSettings,
     "sources": SourceSettings,
     "model": ModelSettings,
     "daemon": DaemonSettings,
@@ -315,6 +329,7 @@ class Config:
     audit: AuditSettings = field(default_factory=AuditSettings)
     retention: RetentionSettings = field(default_factory=RetentionSettings)
     knowledge: Knowledge = field(default_factory=Knowledge)
+    notices: NoticeSettings = field(default_factory=NoticeSettings)
     accounts: Mapping[str, Account] = field(default_factory=dict)
     sources: tuple[SourceSettings, ...] = ()
     alerts: Mapping[str, Target] = field(default_factory=dict)

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from listener.store import Transaction, attached, incident_answers, incidents
+from listener.store.cases import Case
 from listener.store.incidents import Incident
 from listener.types import IncidentView
 
@@ -24,6 +25,12 @@ class Lasting:
             return None
         found = next((each for each in self.views if each.number == number), None)
         return found or views(tx, [incidents.by_id(tx, number)])[0]
+
+
+def of_case(tx: Transaction, case: Case) -> IncidentView | None:
+    """The incident whose own case that is, or of whose case it is a part; None where it is none's."""
+    found = incidents.of_case(tx, case.parent_id or case.id)
+    return views(tx, [found])[0] if found else None
 
 
 def read(tx: Transaction) -> Lasting:

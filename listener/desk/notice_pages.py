@@ -12,6 +12,7 @@ _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z]{2,4})?")
 _HEAD = re.compile(r"(?:([a-z0-9_-]+)[:\s]\s*)?([a-z]{2,3}(?:-[A-Za-z]{2,4})?)")  # es, or mastodon:es
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 
+NUMBERED = "numbered"
 Place = tuple[str, str]  # an account, a network or "" for everywhere; and a language
 
 
@@ -27,7 +28,8 @@ class Named:
 class Written:
     """A notice as somebody wrote it. `accounts` empty: all that can publish. `problems`: what could not be read.
 
-    `without_images`: the accounts or networks where the pictures are left out.
+    `without_images`: the accounts or networks where the pictures are left out. `threads`: a text that is too long goes
+    on in further posts; `numbered`: those of a thread say which of how many they are.
     """
 
     title: str = ""
@@ -36,6 +38,8 @@ class Written:
     images: tuple[Named, ...] = ()
     without_images: tuple[str, ...] = ()
     languages: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by account; "" for every other one
+    threads: bool = False
+    numbered: bool = False
     problems: tuple[str, ...] = ()
 
 
@@ -48,6 +52,8 @@ def from_options(
     images: Sequence[str] = (),
     alts: Sequence[str] = (),
     without_images: Sequence[str] = (),
+    threads: bool = False,
+    numbered: bool = False,
 ) -> Written:
     """What stood on the command line: `es=…`, `mastodon:es=…`, and `es,en` or `care=es`.
 
@@ -75,6 +81,8 @@ def from_options(
         images=_described(images, alts, problems),
         without_images=tuple(without_images),
         languages=chosen,
+        threads=threads,
+        numbered=numbered,
         problems=tuple(problems),
     )
 
@@ -104,9 +112,10 @@ def _pictures(number: int) -> str:
 def from_markdown(text: str, name: str) -> Written:
     """A page such as `sheet` gives: a title after `#`, perhaps `on: care, brand`, and a text under each `## es`.
 
-    Above the texts a picture may stand, `image: map.png`, with `alt es: …` below it for each language.
+    Above the texts a picture may stand, `image: map.png`, with `alt es: …` below it for each language, and
+    `thread: yes` or `thread: numbered`.
     """
-    title = ""
+    title = how = ""
     lists: dict[str, tuple[str, ...]] = {"on": (), "no image on": ()}
     images: list[Named] = []
     texts: dict[Place, str] = {}
@@ -131,6 +140,8 @@ def from_markdown(text: str, name: str) -> Written:
             title = line[1:].strip()
         elif before_texts and (found := re.fullmatch(r"(on|no image on):(.*)", line.strip(), re.IGNORECASE)):
             lists[found[1].lower()] = tuple(part.strip() for part in found[2].split(",") if part.strip())
+        elif before_texts and (found := re.fullmatch(r"thread:(.*)", line.strip(), re.IGNORECASE)):
+            how = _how(found[1].strip(), f"{name}:{at}: thread", problems)
         elif before_texts and (found := re.fullmatch(r"image:(.*)", line.strip(), re.IGNORECASE)):
             images.append(Named(file=found[1].strip()))
         elif before_texts and (found := re.fullmatch(r"alt\s+([\w-]+):(.*)", line.strip(), re.IGNORECASE)):
@@ -144,6 +155,8 @@ def from_markdown(text: str, name: str) -> Written:
         texts={place: text for place, text in texts.items() if text.strip()},
         images=tuple(images),
         without_images=lists["no image on"],
+        threads=bool(how),
+        numbered=how == NUMBERED,
         problems=tuple(problems),
     )
 
@@ -162,7 +175,8 @@ def _describe(images: list[Named], language: str, alt: str) -> str:
 
 
 def from_yaml(text: str, name: str) -> Written:
-    """The same as YAML: `title`, `on`, `texts`, `variants`, `images`, `no_image_on`, `languages`; all taken as text."""
+    """The same as YAML, all taken as text: `title`, `on`, `texts`, `variants`, `images`, `no_image_on`, `languages`,
+    `thread`."""
     import yaml
 
     class Loader(yaml.BaseLoader):
@@ -192,7 +206,7 @@ def from_yaml(text: str, name: str) -> Written:
         return Written(problems=(f"{name}:{line}: this is not YAML ({what}); check indentation and quotes.",))
     if not isinstance(data, dict):
         return Written(problems=(f"{name}: a notice is a mapping that starts with `title:`; see docs/notices.md.",))
-    known = ("title", "on", "texts", "variants", "images", "no_image_on", "languages")
+    known = ("title", "on", "texts", "variants", "images", "no_image_on", "languages", "thread")
     problems += [f"{name}: `{key}` is not known here; {near(key, known)}" for key in data if key not in known]
     texts = _texts(data.get("texts"), "", f"{name}: texts", problems)
     variants = data.get("variants") or {}
@@ -206,12 +220,15 @@ def from_yaml(text: str, name: str) -> Written:
         problems.append(f"{name}: title should be one line of text.")
     languages = data.get("languages") or {}
     by_account = languages if isinstance(languages, dict) else {"": languages}
+    how = _how(data.get("thread", ""), f"{name}: thread", problems)
     return Written(
         title=title if isinstance(title, str) else "",
         accounts=_words(data.get("on"), f"{name}: on", problems),
         texts=texts,
         images=_images(data.get("images"), f"{name}: images", problems),
         without_images=_words(data.get("no_image_on"), f"{name}: no_image_on", problems),
+        threads=bool(how),
+        numbered=how == NUMBERED,
         languages={
             account: _codes(",".join(_words(codes, f"{name}: languages", problems)), f"{name}: languages", problems)
             for account, codes in by_account.items()
@@ -227,7 +244,8 @@ def sheet(title: str, languages: Iterable[str], accounts: Iterable[str]) -> str:
         f"# {title}\n\n"
         "<!-- The title stands above, after the #; it is for yourselves. Write one text under each language; a\n"
         "heading such as `## mastodon:es` gives a network, or an account, its own; a line --- begins the next part of\n"
-        "a thread. A picture: `image: map.png` up here, and below it `alt es: …` with what it shows.\n"
+        "a thread, and `thread: yes` up here makes one of what is too long (`numbered`: with 1/3 behind it).\n"
+        "A picture: `image: map.png` up here, and below it `alt es: …` with what it shows.\n"
         "Leave all empty to stop. -->\n\n"
         f"on: {', '.join(accounts)}\n\n{heads}\n\n"
     )
@@ -245,6 +263,16 @@ def spoken(place: Place) -> str:
 def _place(head: str) -> Place | None:
     found = _HEAD.fullmatch(head.strip())
     return (found[1] or "", found[2]) if found else None
+
+
+def _how(given: object, where: str, problems: list[str]) -> str:
+    """How a text that is too long goes on: `yes`, `numbered`, or "" where it does not."""
+    said = given.strip().lower() if isinstance(given, str) else "?"
+    if said in ("yes", "true", NUMBERED):
+        return NUMBERED if said == NUMBERED else "yes"
+    if said not in ("", "no", "false"):
+        problems.append(f"{where} should be yes, no or numbered.")
+    return ""
 
 
 def _codes(given: str, where: str, problems: list[str]) -> tuple[str, ...]:

@@ -2,7 +2,8 @@
 
 A notice has one text for each language, and others for the accounts or networks that need their own. Every account gets
 every language, unless `languages` says which; each account and language is one delivery. Where a line `---` divides a
-text, its parts follow each other as a thread, each a delivery of its own. Pictures go with the first part.
+text, its parts follow each other as a thread, each a delivery of its own; with `threads` one is made of what is too
+long (`threads.py`). Pictures go with the first part.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from listener.desk import pictures as desk_pictures
+from listener.desk import threads
 from listener.desk.notice_pages import Named, Place, Written, near, spoken
 from listener.desk.pictures import Picture
 from listener.errors import Mistake
@@ -19,6 +21,7 @@ from listener.store.notices import Variant
 from listener.types import Facts
 
 MAX_TITLE = 200
+MOST_PARTS = 25  # of a thread that is made of one text
 
 _UNSENDABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _NEXT_PART = re.compile(r"^[ \t]*---[ \t]*$", re.MULTILINE)
@@ -82,7 +85,7 @@ def plan(
             found.append(f"no image on: {where!r} is no account it goes to, nor its network; {near(where, places)}")
     variants: list[Variant] = []
     for outlet in outlets:
-        mine = _for_outlet(outlet, texts, chosen.get(outlet.account, chosen.get("")), found)
+        mine = _for_outlet(outlet, written, texts, chosen.get(outlet.account, chosen.get("")), found)
         if written.images and not {outlet.account, outlet.facts.network} & set(written.without_images):
             found += _picture_problems(written.images, pictures, outlet, [each.language for each in mine])
             mine = [replace(each, images=each.part == 1) for each in mine]
@@ -93,7 +96,11 @@ def plan(
 
 
 def _for_outlet(
-    outlet: Outlet, texts: Mapping[Place, str], wanted: tuple[str, ...] | None, problems: list[str]
+    outlet: Outlet,
+    written: Written,
+    texts: Mapping[Place, str],
+    wanted: tuple[str, ...] | None,
+    problems: list[str],
 ) -> list[Variant]:
     account, network = outlet.account, outlet.facts.network
     variants: list[Variant] = []
@@ -110,12 +117,17 @@ def _for_outlet(
                 f"give {network} its own text with --variant '{network}:{language}=…'."
             )
             continue
+        if written.threads and outlet.facts.threads and not _too_much(parts, outlet.facts):
+            count, limit = outlet.facts.count, outlet.facts.limit
+            parts = threads.thread(parts, count=count, limit=limit, numbered=written.numbered)
         for part, text in enumerate(parts, 1):
             length, limit = outlet.facts.count(text), outlet.facts.limit
             where = f"{account} ({network}, {language}{f', part {part}' if len(parts) > 1 else ''})"
             if length > limit:
+                several = "" if written.threads else _as_thread(parts, outlet.facts)
                 problems.append(
-                    f"{where}: {length - limit} too long ({length} of {limit}); shorten it, or "
+                    f"{where}: {length - limit} too long ({length} of {limit}); shorten it, "
+                    f"{several}or "
                     f"give {network} its own text with --variant '{network}:{language}=…'."
                 )
             if twin := next((each for each in variants if each.text == text), None):
@@ -134,6 +146,19 @@ def _for_outlet(
     if not offered and texts and not wanted:
         problems.append(f"{account}: none of the texts is for it; add one for everywhere, such as --text 'es=…'.")
     return variants
+
+
+def _as_thread(parts: Sequence[str], facts: Facts) -> str:
+    """What to say of letting it go on as a thread; empty where it cannot."""
+    if not facts.threads or _too_much(parts, facts):
+        return ""
+    made = threads.thread(parts, count=facts.count, limit=facts.limit)
+    return f"say --thread to make {len(made)} posts of it, " if all(facts.count(x) <= facts.limit for x in made) else ""
+
+
+def _too_much(parts: Sequence[str], facts: Facts) -> bool:
+    """Whether it would be a thread that nobody reads to its end."""
+    return sum(facts.count(part) for part in parts) > MOST_PARTS * facts.limit
 
 
 def _twins(account: str, twin: Variant, language: str, part: int, parts: int) -> str:

@@ -113,6 +113,10 @@ class Purse:
             return None
         return self._notice_level().refusal(use)
 
+    def left(self, tx: Transaction, use: Use) -> float:
+        """What may still be spent on that now, in USD; infinite without a limit."""
+        return budget.left(self.allowance, self.standing(tx).spent, use)
+
     def slower(self) -> float:
         """By how much the account's sources are to be polled less often, 1 to infinity."""
         return self._notice_level().slower if self.allowance.limited else 1.0

@@ -23,6 +23,7 @@ from listener import budget
 from listener.budget import Allowance, Use
 from listener.contract import Classifier, Connector, Policy
 from listener.desk import incident_meaning, ruling, suggestions
+from listener.desk.clearance import Price
 from listener.desk.crm_systems import System
 from listener.desk.purse import Purse
 from listener.desk.retaining import retain
@@ -38,14 +39,17 @@ from listener.flow.poll import Polled, poll
 from listener.flow.pull import Pulled, pull
 from listener.flow.receive import Reply, receive, refused
 from listener.flow.recheck import batches, forget, recheck
+from listener.flow.release import Means, release
+from listener.flow.spot import Lookout, Spotted
 from listener.flow.stream import LIFELESS, Ended, Rests, Signs, note_end, offers, stream
 from listener.flow.understand import understand
 from listener.flow.watch import watch
 from listener.store import Store, Transaction, crm_in, crm_out, outbox, policies, sources, streams
 from listener.store.assigned import Place
 from listener.store.mentions import Saved
+from listener.store.notices import Notice
 from listener.store.sources import Source, Wanted
-from listener.types import Facts, Page
+from listener.types import Facts, LinkCheck, Page
 
 if TYPE_CHECKING:
     from listener.desk.shelving import Embed
@@ -90,7 +94,7 @@ class Pipeline:
     `embed()` gives the model's vectors of texts, for what is of an incident by its meaning; None: rules alone say so.
 
     `targets` are those of our own people whom alerts reach, by name; `systems` the CRMs. `assigns`: whether agents are
-    given cases.
+    given cases. `check_links` follows the links of notices; None: nobody does.
     """
 
     def __init__(
@@ -111,12 +115,14 @@ class Pipeline:
         assigns: bool = True,
         systems: Mapping[str, System] | None = None,
         periods: Mapping[str, timedelta | None] | None = None,
+        check_links: Callable[[Sequence[str]], Sequence[LinkCheck]] | None = None,
         embed: Callable[[], Embed | None] = lambda: None,
     ) -> None:
         self.store = store
         self.targets = dict(targets or {})
         self.systems = dict(systems or {})
         self._periods = dict(periods or {})
+        self._means = Means(check_links=check_links, prices=self._prices, left=self._left)
         self._embed = embed
         self.accounts = accounts  # our account's name -> its network
         self.policy = policy
@@ -131,6 +137,7 @@ class Pipeline:
         self._company = company
         self._assigns = assigns
         self._assigned_up_to: Place | None = None
+        self._lookout = Lookout(store, is_ours=company.is_ours, pattern=company.case_pattern)
         self._connections: dict[tuple[str, str], Connector] = {}
         self._locks = {account: threading.Lock() for account in accounts}
         self.purses = {
@@ -394,6 +401,24 @@ class Pipeline:
         self._refused, self.policy_trouble = version, reason
         log.error("Nothing is decided.", action="policy_refused", version=version, reason=reason)
 
+    def release(self) -> int:
+        """Lets the notices go out whose time has come; gives how many."""
+        return release(self.store, self._means, clock=self.clock, stopping=self.stopping)
+
+    def _prices(self, notice: Notice) -> dict[str, Price]:
+        found = {}
+        for account in {each.account for each in notice.deliveries} & set(self.accounts):
+            price = self._facts(self.accounts[account], account).publish_price
+            if price:
+                found[account] = price
+        return found
+
+    def _left(self, tx: Transaction, notice: Notice) -> dict[str, float]:
+        accounts = {each.account for each in notice.deliveries} & set(self.purses)
+        return {
+            name: self.purses[name].left(tx, Use.SENDING) for name in accounts if self.purses[name].allowance.limited
+        }
+
     def act(self, *, account: str | None = None) -> list[Acted]:
         """Sends what is approved, on every account or on one; an account that must rest is left in peace."""
         done = []
@@ -547,6 +572,13 @@ class Pipeline:
         """Warns, tells and hands on what is late or soon will be; gives how many steps were done."""
         return watch(self.store, now=self.clock(), stopping=self.stopping)
 
+    def spot(self) -> Spotted:
+        """Counts what was decided, and tells of far more people than normal who say that something is wrong."""
+        policy = self.policy
+        if policy is None:
+            return Spotted()
+        return self._lookout.look(policy, now=self.clock(), stopping=self.stopping)
+
     def compare(self) -> int:
         """Looks for accounts and records that may be one person's, so many at a time; gives how many are suggested."""
         with self.store.write() as tx:
@@ -593,12 +625,14 @@ class Pipeline:
             pages = self.poll([page.source for page in pages if page.more], thrifty=True)
             heard += pages
         self.digest()
+        self.release()
         acted = self.act()
         self.recheck()
         self.forget()
         self.digest()
         self.gather()
         self.compare()
+        self.spot()
         self.watch()
         self.assign()
         self.alert()

@@ -133,10 +133,19 @@ def approve(tx: Transaction, waiting: Sequence[Amendment], *, by: str, now: date
         _note(tx, number, "notice.correction_approved", by, now, amendments=ids)
 
 
-def drop(tx: Transaction, notice_id: int, *, only: Sequence[int] | None = None, by: str, now: datetime) -> int:
-    """Takes back what has not gone out, and lets be what was refused; gives how many. `only`: just these."""
+def drop(
+    tx: Transaction,
+    notice_id: int,
+    *,
+    kind: AmendmentKind | None = None,
+    only: Sequence[int] | None = None,
+    by: str,
+    now: datetime,
+) -> int:
+    """Takes back what has not gone out, and lets be what was refused; gives how many. `kind`, `only`: just these."""
     left = (AmendmentState.PROPOSED, AmendmentState.WAITING, AmendmentState.FAILED)
-    found = [each for each in of_notice(tx, notice_id) if each.state in left and (only is None or each.id in only)]
+    found = [each for each in of_notice(tx, notice_id) if each.state in left and kind in (None, each.kind)]
+    found = [each for each in found if only is None or each.id in only]
     return _drop(tx, found, f"taken back by {by}", by, now)
 
 

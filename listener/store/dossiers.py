@@ -34,6 +34,7 @@ LEFT_OUT = {  # tables with rows about a person that are not handed over, and wh
     "case_events": "notes of work on a case may repeat what others wrote",
     "case_steps": "when our own people are reminded",
     "incident_mentions": "which posts were counted together is our own work on what hit many",
+    "spike_mentions": "which posts came when far more people than normal wrote is our own work",
     "corrections": "labels that teach the model; what is read in a post is told with it",
     "alerts": "messages among our own people",
     "article_quotes": "which case an article was drafted from; the article holds what solves a problem, not who had it",

@@ -13,12 +13,13 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, Row, Select, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, Select, exists, func, insert, or_, select, update
 
 from listener.errors import AlreadyDone, Mistake, NotFound
-from listener.store import Transaction, attachments, audit, outbox, switch, users
+from listener.store import Transaction, attachments, audit, notice_digest, notice_links, outbox, switch, users
 from listener.store import tables as t
 from listener.store.attachments import Image, NewImage
+from listener.store.notice_links import CheckedLink
 from listener.types import (
     DELIVERY_MOVES,
     NOTICE_MOVES,
@@ -102,6 +103,7 @@ class Notice:
     held: str | None
     images: tuple[Image, ...]
     deliveries: tuple[Delivery, ...]
+    links: tuple[CheckedLink, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,22 +181,50 @@ def following(tx: Transaction, notice_id: int) -> list[Notice]:
     return [_notice(tx, row) for row in tx.execute(query).all()]
 
 
-def approve(tx: Transaction, notice: Notice, *, by: str, now: datetime) -> Notice:
-    """Lets the notice go out once somebody publishes it. A second person must do it.
+def approve(
+    tx: Transaction, notice: Notice, *, by: str, now: datetime, two_people: bool = True, seen: str | None = None
+) -> Notice:
+    """Lets exactly this go out once somebody publishes it or its time comes; with `two_people` its writer may not.
 
-    Raises Mistake for the writer, AlreadyDone when late.
+    `seen`: the digest of what was shown to whoever approves. Raises Mistake for the writer and where it changed since,
+    AlreadyDone when late.
     """
-    if users.same_person(by, notice.written_by):
+    if two_people and users.same_person(by, notice.written_by):
         raise Mistake(f"N{notice.id} was written by {by}: somebody else must approve it.")
-    _move(tx, notice.id, NoticeState.APPROVED, out_of=NoticeState.DRAFT, approved_by=by, approved_at=now)
-    audit.record(tx, at=now, by=by, action="notice.approved", subject=f"notice {notice.id}")
+    digest = notice_digest.of(tx, notice.id)
+    if seen not in (None, digest):
+        raise Mistake(
+            f"N{notice.id} changed while you looked at it; read it again: `escucha notice approve N{notice.id}`."
+        )
+    values = {"approved_by": by, "approved_at": now, "digest": digest}
+    anew = (t.notices.c.id == notice.id, t.notices.c.state == NoticeState.APPROVED.value, t.notices.c.digest != digest)
+    if not tx.execute(update(t.notices).where(*anew).values(**values)).rowcount:
+        _move(tx, notice.id, NoticeState.APPROVED, out_of=NoticeState.DRAFT, **values)
+    audit.record(tx, at=now, by=by, action="notice.approved", subject=f"notice {notice.id}", digest=digest)
     return get(tx, notice.id)
 
 
 def publish(tx: Transaction, notice: Notice, *, by: str, now: datetime) -> Notice:
-    """Says that it goes out, from now on. Raises AlreadyDone when somebody said so, or took it back, before."""
-    _move(tx, notice.id, NoticeState.PUBLISHING, published_by=by, publishing_since=now)
+    """Says that it goes out, from now on, whatever its time was.
+
+    Raises Mistake where it is not what was approved, AlreadyDone when somebody said so, or took it back, before.
+    """
+    if notice.state is NoticeState.APPROVED and notice_digest.of(tx, notice.id) != notice.digest:
+        raise Mistake(
+            f"N{notice.id} is not what {notice.approved_by} approved any more; somebody must read and approve it "
+            f"again: `escucha notice approve N{notice.id}`."
+        )
+    _move(tx, notice.id, NoticeState.PUBLISHING, published_by=by, publishing_since=now, late_after=None, held=None)
     audit.record(tx, at=now, by=by, action="notice.publishing", subject=f"notice {notice.id}")
+    return get(tx, notice.id)
+
+
+def go_on(tx: Transaction, notice: Notice, *, by: str, now: datetime) -> Notice:
+    """Lets the rest of it go out although its time went by; the same notice where nothing waited for that."""
+    where = (t.notices.c.id == notice.id, t.notices.c.state == NoticeState.PUBLISHING.value)
+    late = t.notices.c.late_after <= now
+    if tx.execute(update(t.notices).where(*where, late).values(late_after=None)).rowcount:
+        audit.record(tx, at=now, by=by, action="notice.gone_on", subject=f"notice {notice.id}")
     return get(tx, notice.id)
 
 
@@ -251,9 +281,14 @@ def finish(tx: Transaction, notice_id: int, now: datetime) -> None:
         audit.record(tx, at=now, by="daemon", action="notice.published", subject=f"notice {notice_id}")
 
 
-def _publishing(tx: Transaction, notice_id: int) -> bool:
+def _in_time(now: datetime) -> ColumnElement[bool]:
+    """That what goes out by itself may still begin to; see `scheduled.py`."""
+    return or_(t.notices.c.late_after.is_(None), t.notices.c.late_after > now)
+
+
+def _publishing(tx: Transaction, notice_id: int, *also: ColumnElement[bool]) -> bool:
     """Whether the notice is going out; true until the transaction ends, for the row is locked where rows can be."""
-    where = (t.notices.c.id == notice_id, t.notices.c.state == NoticeState.PUBLISHING.value)
+    where = (t.notices.c.id == notice_id, t.notices.c.state == NoticeState.PUBLISHING.value, *also)
     return tx.scalar(select(t.notices.c.id).where(*where).with_for_update()) is not None
 
 
@@ -272,8 +307,8 @@ def _move(
 # --- what the sender does: the verbs of outbox.py -------------------------------------------------------------------
 
 
-def sendable(tx: Transaction, account: str, _now: datetime) -> list[Delivery]:
-    """Deliveries of notices being published that have not gone out, in order.
+def sendable(tx: Transaction, account: str, now: datetime) -> list[Delivery]:
+    """Deliveries of notices being published, and not too late for their time, that have not gone out, in order.
 
     Those behind a part that still waits are among them, for its turn comes first; those behind one that was refused,
     or of which nobody knows, are not.
@@ -281,6 +316,7 @@ def sendable(tx: Transaction, account: str, _now: datetime) -> list[Delivery]:
     query = _deliveries().join(t.notices, t.notices.c.id == t.deliveries.c.notice_id)
     ready = (
         t.notices.c.state == NoticeState.PUBLISHING.value,
+        _in_time(now),
         t.deliveries.c.state == DeliveryState.WAITING.value,
         t.deliveries.c.account == account,
     )
@@ -297,11 +333,12 @@ def sendable(tx: Transaction, account: str, _now: datetime) -> list[Delivery]:
 
 
 def claim(tx: Transaction, delivery: Delivery, now: datetime) -> bool:
-    """Writes `sending`, if it still waits, its notice is going out, the part before it is out and no switch holds it.
+    """Writes `sending`, if it still waits, its notice is going out and not too late, the part before it is out and no
+    switch holds it.
 
     This must be committed before the network is called.
     """
-    if not _publishing(tx, delivery.notice_id):
+    if not _publishing(tx, delivery.notice_id, _in_time(now)):
         return False
     if delivery.part > 1:
         state, posted_id = _part_before(tx, delivery)
@@ -433,7 +470,7 @@ def _outcome(tx: Transaction, delivery: Delivery, to: DeliveryState, now: dateti
 
 def _notice(tx: Transaction, row: Row[Any]) -> Notice:
     query = _deliveries().where(t.deliveries.c.notice_id == row.id).order_by(t.deliveries.c.id)
-    elsewhere = ("state", "kind", "follows_as", "deliveries", "images")
+    elsewhere = ("state", "kind", "follows_as", "deliveries", "images", "links")
     same = {name: getattr(row, name) for name in Notice.__dataclass_fields__ if name not in elsewhere}
     return Notice(
         **same,
@@ -441,6 +478,7 @@ def _notice(tx: Transaction, row: Row[Any]) -> Notice:
         kind=NoticeKind(row.kind),
         follows_as=FollowUp(row.follows_as) if row.follows_as else None,
         images=attachments.of_notice(tx, row.id),
+        links=notice_links.of(tx, row.id),
         deliveries=tuple(_delivery(each) for each in tx.execute(query)),
     )
 

@@ -102,6 +102,8 @@ HELD: dict[str, Held] = {
     # --- listening ---
     "sources": Held(clear=("name", "account", "network", "query", "cursor", "last_error", "paused", "stream_error")),
     "gaps": Held(clear=("reason",)),
+    "listening": Held(),
+    "unheard": Held(),
     "spending": Held(clear=("account", "call")),
     "identities": Held(clear=("account", "network", "external_id", "handle")),
     "accounts": Held(
@@ -241,6 +243,13 @@ HELD: dict[str, Held] = {
     "case_mentions": Held(words=("why",), whose=of_case(t.case_mentions)),
     "case_events": Held(words=("detail",), clear=("kind", "by"), whose=of_case(t.case_events)),
     "case_steps": Held(clear=("clock", "occasion", "alerts", "team", "urgency"), whose=of_case(t.case_steps)),
+    # --- how much is said ---
+    "volumes": Held(clear=("area", "intent", "place", "network", "people")),
+    "spikes": Held(
+        words=("words", "because"),
+        clear=("state", "area", "intent", "place", "network", "labels", "causes", "decided_by"),
+    ),
+    "spike_mentions": Held(whose=of_mention(t.spike_mentions), gone=True),
     # --- what hits many ---
     "incidents": Held(
         words=("title", "affected", "meaning", "say", "avoid"), clear=("state", "opened_by", "owner")

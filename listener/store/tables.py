@@ -112,6 +112,23 @@ gaps = Table(
     Column("reason", Text, nullable=False),
 )
 
+listening = Table(  # since when and until when each source was heard
+    "listening",
+    metadata,
+    Column("source_id", BigKey, ForeignKey("sources.id"), primary_key=True, autoincrement=False),
+    Column("since", Moment, nullable=False),
+    Column("until", Moment, nullable=False),
+)
+
+unheard = Table(  # times within that in which the network skipped something
+    "unheard",
+    metadata,
+    key(),
+    ref("sources"),
+    Column("since", Moment, nullable=False),
+    Column("until", Moment, nullable=False, index=True),
+)
+
 spending = Table(  # what the networks' calls have cost, a row for each account, UTC day and kind of call
     "spending",
     metadata,
@@ -875,6 +892,56 @@ incident_customers = Table(  # a list of those whom it hits, that somebody broug
     UniqueConstraint("incident_id", "customer_id"),
 )
 
+# --- how much is said ------------------------------------------------------------------------------------------------
+
+volumes = Table(  # how many people said something, by UTC day and what it is about; "" is any
+    "volumes",
+    metadata,
+    Column("day", Date, primary_key=True),
+    Column("area", String(100), primary_key=True),
+    Column("intent", String(100), primary_key=True),
+    Column("place", String(100), primary_key=True),
+    Column("network", String(100), primary_key=True),
+    Column("people", LargeBinary, nullable=False),  # as volumes.py packs them: five minutes of the day, people in them
+)
+
+spikes = Table(  # far more people than normal, all at once
+    "spikes",
+    metadata,
+    key(),
+    Column("state", String(20), nullable=False),
+    ref("incidents", nullable=True),  # that it is of
+    Column("area", String(100), nullable=False),  # where it shows most; "" is any
+    Column("intent", String(100), nullable=False),
+    Column("place", String(100), nullable=False),
+    Column("network", String(100), nullable=False),
+    Column("labels", JSON, nullable=False),  # where it shows at all, as [area, intent, place, network]
+    Column("onset", Moment, nullable=False),
+    Column("found_at", Moment, nullable=False),
+    Column("seen_at", Moment, nullable=False, index=True),  # when it was last found
+    Column("ended_at", Moment),  # null: it goes on
+    Column("since", Moment, nullable=False),  # the time in which it was strongest, up to `peak_at`
+    Column("peak_at", Moment, nullable=False),
+    Column("people", Integer, nullable=False),  # in that time
+    Column("expected", Float, nullable=False),
+    Column("chance", Float, nullable=False),
+    Column("days", Float, nullable=False),  # of listening from which it is known what is normal
+    Column("causes", JSON, nullable=False),  # areas, intents, places, networks: people, how many are normal
+    Column("words", JSON, nullable=False),  # what many of them say and others do not: the word, people
+    Column("told_at", Moment),
+    Column("told_people", Integer, nullable=False, default=0),
+    Column("decided_by", String(100)),
+    Column("decided_at", Moment),
+    Column("because", Text, nullable=False, default=""),
+)
+
+spike_mentions = Table(
+    "spike_mentions",
+    metadata,
+    Column("spike_id", BigKey, ForeignKey("spikes.id"), primary_key=True),
+    Column("mention_id", BigKey, ForeignKey("mentions.id"), primary_key=True, index=True),
+)
+
 # --- what is known -------------------------------------------------------------------------------------------------
 
 articles = Table(
@@ -1002,7 +1069,7 @@ notices = Table(
     Column("publishing_since", Moment),
     Column("published_at", Moment),  # when the last delivery was out
     Column("kind", String(20), nullable=False, default="notice"),  # or "cheer"
-    Column("incident_id", BigKey, index=True),
+    ref("incidents", nullable=True),
     Column("digest", String(64)),  # of what was approved
     Column("due_at", Moment, index=True),  # when it is to go out by itself
     Column("time_zone", String(64)),  # whose clocks that was said by

@@ -44,6 +44,7 @@ from tests.system.mortal import NOTICE
 
 AROUND = range(-1, 3)  # instants, counted from the one before the network is asked
 PARTS = 4
+TURNS = 3  # a life on a busy machine may have fewer instants than the one by which they were counted: another is lived
 TEXTS = {"ana": "¿horario?", "beto": "todo mal", "carla": "¿y el precio?"}
 
 
@@ -122,14 +123,18 @@ class KillNine(ABC):
     def test_death_loses_and_doubles_nothing(self, lives: Lives, tmp_path: Path, part: int) -> None:
         """Dies at one instant after another, each time in a fresh world, then lives on."""
         for die_at in self.instants(lives, tmp_path)[part::PARTS]:
-            folder = tmp_path / str(die_at)
-            folder.mkdir()
-            with self.world() as world:
-                posts = self.people_write(world)
-                assert self.live(lives, folder, world, die_at=die_at)["died"]
-                self.live(lives, folder, world, later=600)
-                self.live(lives, folder, world, later=2400)  # looks rest as long as an unknown is old
-                self.check_the_books(folder, world, posts)
+            assert any(self.dies(lives, tmp_path / f"{die_at}-{turn}", die_at) for turn in range(TURNS))
+
+    def dies(self, lives: Lives, folder: Path, die_at: int) -> bool:
+        """Whether a process died at that instant; it lives on in either case, and the books are right."""
+        folder.mkdir()
+        with self.world() as world:
+            posts = self.people_write(world)
+            died: bool = self.live(lives, folder, world, die_at=die_at)["died"]
+            self.live(lives, folder, world, later=600)
+            self.live(lives, folder, world, later=2400)  # looks rest as long as an unknown is old
+            self.check_the_books(folder, world, posts)
+        return died
 
     def instants(self, lives: Lives, tmp_path: Path) -> list[int]:
         """When to die, as a life without death tells."""

@@ -287,7 +287,8 @@ def test_withdrawn_half_way_the_rest_of_the_thread_stays_at_home(threaded: World
     threaded.fail("publish", Fault.RATE_LIMITED, seconds=3600)
     as_person("marta", "publish", "N1")
     result = as_person("luis", "withdraw", "N1")
-    assert result.stdout.count("delete it there by hand") == 1
+    assert result.stdout.count("Out, or on its way, all the same") == 1
+    assert "escucha notice delete N1" in result.stdout
     threaded.heal()
     assert as_person("marta", "publish", "N1").exit_code == 2
     assert thread_of(threaded) == PARTS[:1]
@@ -557,7 +558,7 @@ def test_withdrawing_stops_what_is_not_out_and_names_what_is(approved: World, as
     assert 0 < len(out) < 4
     result = as_person("luis", "withdraw", "N1")
     assert result.exit_code == 0
-    assert result.stdout.count("delete it there by hand") == len(out)
+    assert result.stdout.count("Out, or on its way, all the same") == len(out)
     approved.heal()
     assert as_person("marta", "publish", "N1").exit_code == 2
     assert posts(approved) == out

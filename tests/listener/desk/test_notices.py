@@ -82,8 +82,8 @@ def test_lengths_are_counted_as_each_network_counts() -> None:
     only_brand = notices.plan(options(f"es={text}"), [BRAND])
     assert only_brand[0].length == 471 + 23
     assert problems(options(f"es={text}")) == [
-        "care (sandbox, es): 93 too long (593 of 500); shorten it, or give sandbox its own text with "
-        "--variant 'sandbox:es=…'."
+        "care (sandbox, es): 93 too long (593 of 500); shorten it, say --thread to make 2 posts of it, or give sandbox "
+        "its own text with --variant 'sandbox:es=…'."
     ]
 
 

@@ -319,50 +319,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("version", name=op.f("pk_model_versions")),
     )
     op.create_table(
-        "notices",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
-        sa.Column("follows_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
-        sa.Column("follows_as", sa.String(length=20), nullable=True),
-        sa.Column("title", sa.Text(), nullable=False),
-        sa.Column("state", sa.String(length=20), nullable=False),
-        sa.Column("written_by", sa.String(length=100), nullable=False),
-        sa.Column("written_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("approved_by", sa.String(length=100), nullable=True),
-        sa.Column("approved_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("published_by", sa.String(length=100), nullable=True),
-        sa.Column("publishing_since", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("published_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("kind", sa.String(length=20), nullable=False),
-        sa.Column("incident_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
-        sa.Column("digest", sa.String(length=64), nullable=True),
-        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("time_zone", sa.String(length=64), nullable=True),
-        sa.Column("late_after", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("held", sa.Text(), nullable=True),
-        sa.ForeignKeyConstraint(["follows_id"], ["notices.id"], name=op.f("fk_notices_follows_id")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_notices")),
-    )
-    with op.batch_alter_table("notices", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_notices_due_at"), ["due_at"], unique=False)
-        batch_op.create_index(batch_op.f("ix_notices_follows_id"), ["follows_id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_notices_incident_id"), ["incident_id"], unique=False)
-
-    op.create_table(
-        "notice_links",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
-        sa.Column("notice_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("url", sa.Text(), nullable=False),
-        sa.Column("state", sa.String(length=20), nullable=False),
-        sa.Column("detail", sa.Text(), nullable=False),
-        sa.Column("checked_at", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(["notice_id"], ["notices.id"], name=op.f("fk_notice_links_notice_id")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_notice_links")),
-        sa.UniqueConstraint("notice_id", "url", name=op.f("uq_notice_links_notice_id_url")),
-    )
-    with op.batch_alter_table("notice_links", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_notice_links_notice_id"), ["notice_id"], unique=False)
-
-    op.create_table(
         "pauses",
         sa.Column("network", sa.String(length=50), nullable=False),
         sa.Column("kind", sa.String(length=20), nullable=False),
@@ -480,65 +436,6 @@ def upgrade() -> None:
         )
         batch_op.create_index(batch_op.f("ix_cases_team_resolved_at"), ["team", "resolved_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_cases_state_queue_at_id"), ["state", "queue_at", "id"], unique=False)
-
-    op.create_table(
-        "deliveries",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
-        sa.Column("notice_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("account", sa.String(length=100), nullable=False),
-        sa.Column("network", sa.String(length=50), nullable=False),
-        sa.Column("language", sa.String(length=10), nullable=False),
-        sa.Column("text", sa.Text(), nullable=False),
-        sa.Column("length", sa.Integer(), nullable=False),
-        sa.Column("length_limit", sa.Integer(), nullable=False),
-        sa.Column("part", sa.Integer(), nullable=False),
-        sa.Column("images", sa.Boolean(), nullable=False),
-        sa.Column("send_key", sa.String(length=64), nullable=False),
-        sa.Column("state", sa.String(length=20), nullable=False),
-        sa.Column("sending_since", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("unknown_since", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("looked_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("posted_id", sa.String(length=300), nullable=True),
-        sa.Column("posted_url", sa.Text(), nullable=True),
-        sa.Column("reason", sa.Text(), nullable=True),
-        sa.Column("below_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
-        sa.ForeignKeyConstraint(["below_id"], ["deliveries.id"], name=op.f("fk_deliveries_below_id")),
-        sa.ForeignKeyConstraint(["notice_id"], ["notices.id"], name=op.f("fk_deliveries_notice_id")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_deliveries")),
-        sa.UniqueConstraint(
-            "notice_id", "account", "language", "part", name=op.f("uq_deliveries_notice_id_account_language_part")
-        ),
-        sa.UniqueConstraint("send_key", name=op.f("uq_deliveries_send_key")),
-    )
-    with op.batch_alter_table("deliveries", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_deliveries_account_state"), ["account", "state"], unique=False)
-        batch_op.create_index(batch_op.f("ix_deliveries_notice_id"), ["notice_id"], unique=False)
-
-    op.create_table(
-        "amendments",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
-        sa.Column("delivery_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("kind", sa.String(length=10), nullable=False),
-        sa.Column("before", sa.Text(), nullable=False),
-        sa.Column("text", sa.Text(), nullable=False),
-        sa.Column("length", sa.Integer(), nullable=False),
-        sa.Column("state", sa.String(length=20), nullable=False),
-        sa.Column("written_by", sa.String(length=100), nullable=False),
-        sa.Column("written_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("approved_by", sa.String(length=100), nullable=True),
-        sa.Column("approved_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("sending_since", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("unknown_since", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("looked_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("done_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("reason", sa.Text(), nullable=True),
-        sa.ForeignKeyConstraint(["delivery_id"], ["deliveries.id"], name=op.f("fk_amendments_delivery_id")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_amendments")),
-    )
-    with op.batch_alter_table("amendments", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_amendments_delivery_id"), ["delivery_id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_amendments_state"), ["state"], unique=False)
 
     op.create_table(
         "expected_links",
@@ -842,6 +739,110 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_incidents_state"), ["state"], unique=False)
 
     op.create_table(
+        "notices",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("follows_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("follows_as", sa.String(length=20), nullable=True),
+        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("state", sa.String(length=20), nullable=False),
+        sa.Column("written_by", sa.String(length=100), nullable=False),
+        sa.Column("written_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("approved_by", sa.String(length=100), nullable=True),
+        sa.Column("approved_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("published_by", sa.String(length=100), nullable=True),
+        sa.Column("publishing_since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("published_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("kind", sa.String(length=20), nullable=False),
+        sa.Column("incident_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("digest", sa.String(length=64), nullable=True),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("time_zone", sa.String(length=64), nullable=True),
+        sa.Column("late_after", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("held", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(["follows_id"], ["notices.id"], name=op.f("fk_notices_follows_id")),
+        sa.ForeignKeyConstraint(["incident_id"], ["incidents.id"], name=op.f("fk_notices_incident_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_notices")),
+    )
+    with op.batch_alter_table("notices", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_notices_due_at"), ["due_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_notices_follows_id"), ["follows_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_notices_incident_id"), ["incident_id"], unique=False)
+
+    op.create_table(
+        "notice_links",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("notice_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("url", sa.Text(), nullable=False),
+        sa.Column("state", sa.String(length=20), nullable=False),
+        sa.Column("detail", sa.Text(), nullable=False),
+        sa.Column("checked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["notice_id"], ["notices.id"], name=op.f("fk_notice_links_notice_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_notice_links")),
+        sa.UniqueConstraint("notice_id", "url", name=op.f("uq_notice_links_notice_id_url")),
+    )
+    with op.batch_alter_table("notice_links", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_notice_links_notice_id"), ["notice_id"], unique=False)
+
+    op.create_table(
+        "deliveries",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("notice_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("account", sa.String(length=100), nullable=False),
+        sa.Column("network", sa.String(length=50), nullable=False),
+        sa.Column("language", sa.String(length=10), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("length", sa.Integer(), nullable=False),
+        sa.Column("length_limit", sa.Integer(), nullable=False),
+        sa.Column("part", sa.Integer(), nullable=False),
+        sa.Column("images", sa.Boolean(), nullable=False),
+        sa.Column("send_key", sa.String(length=64), nullable=False),
+        sa.Column("state", sa.String(length=20), nullable=False),
+        sa.Column("sending_since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("unknown_since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("looked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("posted_id", sa.String(length=300), nullable=True),
+        sa.Column("posted_url", sa.Text(), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("below_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.ForeignKeyConstraint(["below_id"], ["deliveries.id"], name=op.f("fk_deliveries_below_id")),
+        sa.ForeignKeyConstraint(["notice_id"], ["notices.id"], name=op.f("fk_deliveries_notice_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_deliveries")),
+        sa.UniqueConstraint(
+            "notice_id", "account", "language", "part", name=op.f("uq_deliveries_notice_id_account_language_part")
+        ),
+        sa.UniqueConstraint("send_key", name=op.f("uq_deliveries_send_key")),
+    )
+    with op.batch_alter_table("deliveries", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_deliveries_account_state"), ["account", "state"], unique=False)
+        batch_op.create_index(batch_op.f("ix_deliveries_notice_id"), ["notice_id"], unique=False)
+
+    op.create_table(
+        "amendments",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("delivery_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("kind", sa.String(length=10), nullable=False),
+        sa.Column("before", sa.Text(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("length", sa.Integer(), nullable=False),
+        sa.Column("state", sa.String(length=20), nullable=False),
+        sa.Column("written_by", sa.String(length=100), nullable=False),
+        sa.Column("written_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("approved_by", sa.String(length=100), nullable=True),
+        sa.Column("approved_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("sending_since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("unknown_since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("looked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("done_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(["delivery_id"], ["deliveries.id"], name=op.f("fk_amendments_delivery_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_amendments")),
+    )
+    with op.batch_alter_table("amendments", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_amendments_delivery_id"), ["delivery_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_amendments_state"), ["state"], unique=False)
+
+    op.create_table(
         "incident_events",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("incident_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -934,6 +935,62 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_incident_customers_customer_id"), ["customer_id"], unique=False)
 
     op.create_table(
+        "volumes",
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("area", sa.String(length=100), nullable=False),
+        sa.Column("intent", sa.String(length=100), nullable=False),
+        sa.Column("place", sa.String(length=100), nullable=False),
+        sa.Column("network", sa.String(length=100), nullable=False),
+        sa.Column("people", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("day", "area", "intent", "place", "network", name=op.f("pk_volumes")),
+    )
+
+    op.create_table(
+        "spikes",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("state", sa.String(length=20), nullable=False),
+        sa.Column("incident_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("area", sa.String(length=100), nullable=False),
+        sa.Column("intent", sa.String(length=100), nullable=False),
+        sa.Column("place", sa.String(length=100), nullable=False),
+        sa.Column("network", sa.String(length=100), nullable=False),
+        sa.Column("labels", sa.JSON(), nullable=False),
+        sa.Column("onset", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("found_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("peak_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("people", sa.Integer(), nullable=False),
+        sa.Column("expected", sa.Float(), nullable=False),
+        sa.Column("chance", sa.Float(), nullable=False),
+        sa.Column("days", sa.Float(), nullable=False),
+        sa.Column("causes", sa.JSON(), nullable=False),
+        sa.Column("words", sa.JSON(), nullable=False),
+        sa.Column("told_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("told_people", sa.Integer(), nullable=False),
+        sa.Column("decided_by", sa.String(length=100), nullable=True),
+        sa.Column("decided_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("because", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["incident_id"], ["incidents.id"], name=op.f("fk_spikes_incident_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_spikes")),
+    )
+    with op.batch_alter_table("spikes", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_spikes_incident_id"), ["incident_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_spikes_seen_at"), ["seen_at"], unique=False)
+
+    op.create_table(
+        "spike_mentions",
+        sa.Column("spike_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("mention_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(["mention_id"], ["mentions.id"], name=op.f("fk_spike_mentions_mention_id")),
+        sa.ForeignKeyConstraint(["spike_id"], ["spikes.id"], name=op.f("fk_spike_mentions_spike_id")),
+        sa.PrimaryKeyConstraint("spike_id", "mention_id", name=op.f("pk_spike_mentions")),
+    )
+    with op.batch_alter_table("spike_mentions", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_spike_mentions_mention_id"), ["mention_id"], unique=False)
+
+    op.create_table(
         "facts",
         sa.Column("digest", sa.String(length=64), nullable=False),
         sa.Column("facts", sa.JSON(), nullable=False),
@@ -974,6 +1031,30 @@ def upgrade() -> None:
             sqlite_where=sa.text("needs_routing = 1"),
             postgresql_where=sa.text("needs_routing"),
         )
+
+    op.create_table(
+        "listening",
+        sa.Column(
+            "source_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False
+        ),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("until", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["source_id"], ["sources.id"], name=op.f("fk_listening_source_id")),
+        sa.PrimaryKeyConstraint("source_id", name=op.f("pk_listening")),
+    )
+
+    op.create_table(
+        "unheard",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("source_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("until", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["source_id"], ["sources.id"], name=op.f("fk_unheard_source_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_unheard")),
+    )
+    with op.batch_alter_table("unheard", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_unheard_source_id"), ["source_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_unheard_until"), ["until"], unique=False)
 
     op.create_table(
         "revisions",
