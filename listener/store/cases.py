@@ -7,7 +7,7 @@ Whatever changes a row says so in an event whose `became` holds the columns as t
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -454,6 +454,20 @@ def event(tx: Transaction, case: Case, kind: str, by: str, now: datetime, **deta
     tx.execute(insert(t.case_events).values(case_id=case.id, kind=kind, by=by, at=now, detail=detail))
     audit.record(tx, at=now, by=by, action=f"case.{kind}", subject=f"case {case.reference}")
     crm_out.note(tx, "cases", [f"case {case.reference}"], kind, now=now)
+
+
+def events(tx: Transaction, found: Sequence[Case], kind: str, by: str, now: datetime, **detail: Any) -> None:
+    """The same of many cases at once, in bulk."""
+    if not found:
+        return
+    tx.execute(
+        insert(t.case_events),
+        [{"case_id": case.id, "kind": kind, "by": by, "at": now, "detail": detail} for case in found],
+    )
+    subjects = [f"case {case.reference}" for case in found]
+    entry = audit.Entry(at=now, by=by, action=f"case.{kind}", subject="", detail={})
+    audit.record_all(tx, [replace(entry, subject=each) for each in subjects])
+    crm_out.note(tx, "cases", subjects, kind, now=now)
 
 
 def _joined() -> Select[Any]:
