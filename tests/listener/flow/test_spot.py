@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert, select, update
 
+import policies
 from listener.flow.pipeline import Pipeline
 from listener.insight import counting
 from listener.store import alerts, attached, incidents, spikes, volumes
@@ -273,6 +274,54 @@ def test_hours_that_nobody_heard_are_no_silence_after_which_all_is_a_spike(quiet
         writer.write(usual(now - timedelta(hours=1), now, seed=20 + hour, hourly=4))
         escucha.main.spot()
     assert found(escucha) == []
+
+
+def test_a_source_that_is_added_is_no_spike(quiet: tuple[Escucha, Writer]) -> None:
+    """Twice as much is heard from one day to the next, as more is listened to."""
+    escucha, writer = quiet
+    escucha.queries = ("mentions", "#more")
+    escucha.main = escucha.pipeline()
+    more = Writer(escucha.store, source="source-1")
+    for hour in range(20):
+        escucha.clock.forward(hours=1)
+        now = escucha.clock()
+        escucha.main.poll()
+        with escucha.store.write() as tx:
+            tx.execute(update(t.sources).where(t.sources.c.name == "source-1").values(mentions_total=40 * hour))
+        more.write(
+            [
+                replace(word, who=f"more {word.who}")
+                for word in usual(now - timedelta(hours=1), now, hourly=40, seed=hour)
+            ]
+        )
+        writer.write(usual(now - timedelta(hours=1), now, hourly=3, seed=100 + hour))
+        escucha.main.spot()
+    assert found(escucha) == []
+
+
+def test_a_place_that_the_policy_names_from_now_on_is_no_spike_and_an_old_one_is(
+    quiet: tuple[Escucha, Writer],
+) -> None:
+    escucha, writer = quiet
+    with escucha.store.write() as tx:
+        tx.execute(update(t.policy_versions).values(first_used_at=escucha.clock() - WEEKS))
+    policy = policies.load_text(POLICY.replace("Lleida: [Lérida]", "Lleida: [Lérida], Words: []"))
+    other = escucha.pipeline(policy=policy)
+    words = [
+        [
+            Word(at=escucha.clock() + timedelta(minutes=minute, seconds=5), who=f"w-{minute}", text="more words")
+            for minute in range(first, first + 5)
+        ]
+        for first in range(0, 20, 5)
+    ]
+    for said in words:  # a person a minute, where three an hour are usual: the network as a whole is far above normal
+        escucha.clock.forward(minutes=5)
+        escucha.main.poll(["source-0"])
+        writer.write(said)
+        other.spot()
+    assert all(not spike.label[2] for spike in found(escucha))
+    minutes_of(escucha, writer, outage(escucha, 10), through=other)
+    assert "Lleida" in {spike.label[2] for spike in found(escucha)}
 
 
 def test_an_edit_counts_nobody_twice(quiet: tuple[Escucha, Writer]) -> None:
