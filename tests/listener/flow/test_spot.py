@@ -253,27 +253,30 @@ def test_what_arrives_late_falls_where_it_was_said(quiet: tuple[Escucha, Writer]
     assert len(missed & hours) > 0.8 * len(missed)
 
 
-def test_hours_that_nobody_heard_are_no_silence_after_which_all_is_a_spike(quiet: tuple[Escucha, Writer]) -> None:
-    """The network admits that it skipped two weeks; the same traffic as ever goes on afterwards."""
-    escucha, writer = quiet
-    with escucha.store.write() as tx:
-        source = tx.scalar(select(t.sources.c.id))
-        tx.execute(
-            t.mentions.update()
-            .where(t.mentions.c.posted_at > escucha.clock() - timedelta(days=14))
-            .values(posted_at=escucha.clock() - timedelta(days=18))
-        )
-    escucha.clock.forward(days=14)
-    with escucha.store.write() as tx:
-        tx.execute(insert(t.gaps).values(source_id=source, noticed_at=escucha.clock(), reason="skipped"))
-    escucha.main.poll(["source-0"])
-    for hour in range(6):
-        escucha.clock.forward(hours=1)
+@pytest.mark.parametrize("admitted", [True, False], ids=["skipped", "silence"])
+def test_what_nobody_heard_is_no_silence_after_which_all_is_a_spike(tmp_path: Path, admitted: bool) -> None:
+    """The network says that it skipped two weeks and a half; the same traffic as ever goes on afterwards."""
+    escucha = Escucha(tmp_path, policy=POLICY)
+    try:
         now = escucha.clock()
+        escucha.clock.moment = now - timedelta(days=17)
+        writer = Writer(escucha.store)
+        writer.write(usual(now - timedelta(days=24), escucha.clock(), hourly=20))
         escucha.main.poll(["source-0"])
-        writer.write(usual(now - timedelta(hours=1), now, seed=20 + hour, hourly=4))
         escucha.main.spot()
-    assert found(escucha) == []
+        escucha.clock.moment = now
+        if admitted:
+            with escucha.store.write() as tx:
+                tx.execute(insert(t.gaps).values(source_id=1, noticed_at=now, reason="too long ago"))
+        for hour in range(4):
+            escucha.clock.forward(hours=1)
+            later = escucha.clock()
+            escucha.main.poll(["source-0"])
+            writer.write(usual(later - timedelta(hours=1), later, seed=20 + hour, hourly=20))
+            escucha.main.spot()
+        assert bool(found(escucha)) is not admitted
+    finally:
+        escucha.close()
 
 
 def test_a_source_that_is_added_is_no_spike(quiet: tuple[Escucha, Writer]) -> None:
@@ -290,7 +293,7 @@ def test_a_source_that_is_added_is_no_spike(quiet: tuple[Escucha, Writer]) -> No
             tx.execute(update(t.sources).where(t.sources.c.name == "source-1").values(mentions_total=40 * hour))
         more.write(
             [
-                replace(word, who=f"more {word.who}")
+                replace(word, who=f"more-{word.who}")
                 for word in usual(now - timedelta(hours=1), now, hourly=40, seed=hour)
             ]
         )
@@ -337,7 +340,7 @@ def test_an_edit_counts_nobody_twice(quiet: tuple[Escucha, Writer]) -> None:
         decision = tx.execute(select(t.decisions).where(t.decisions.c.mention_id == post)).mappings().one()
         again = {name: value for name, value in decision.items() if name != "id"}
         tx.execute(insert(t.decisions).values(**again | {"revision": 2, "at": escucha.clock()}))
-    escucha.main.spot()
+    escucha.pipeline().spot()  # a new process, that remembers nobody of nine hours ago
     assert sum(people for _, people in counted(escucha)["fibre", "", "", "sandbox"]) == 1
 
 
