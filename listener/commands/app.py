@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from listener.desk.purse import Purse
     from listener.desk.shelving import Embed
     from listener.flow.alert import Target
+    from listener.flow.decide import Company
     from listener.flow.pipeline import Pipeline
     from listener.model.reading import Model
     from listener.store import Store
@@ -237,10 +238,20 @@ class App:
             for source in settings.sources
         ]
 
+    @property
+    def company(self) -> Company:
+        """What is the same for every decision, by the settings."""
+        from listener.flow.decide import Company
+
+        return Company(
+            case_pattern=self.config.cases.pattern,
+            reopen=self.config.cases.reopen,
+            own_handles=frozenset(self.config.brand.handles),
+        )
+
     @cached_property
     def pipeline(self) -> Pipeline:
         """The stages, joined to everything above; nothing is started or written by asking for it."""
-        from listener.flow.decide import Company
         from listener.flow.pipeline import Pipeline
 
         return Pipeline(
@@ -251,11 +262,7 @@ class App:
             classifier=lambda: self.classifier,
             policy=self._policy_that_can_be_read(),
             read_policy=self.read_policy,
-            company=Company(
-                case_pattern=self.config.cases.pattern,
-                reopen=self.config.cases.reopen,
-                own_handles=frozenset(self.config.brand.handles),
-            ),
+            company=self.company,
             clock=self.now,
             allowances=self.allowances,
             renew=self.renew,
@@ -401,10 +408,12 @@ class App:
     def embed(self) -> Embed | None:
         """What gives the vectors of texts, of the model that reads them where that can; None where there is none."""
         try:
-            reader = self.classifier
-            return reader.embed if isinstance(reader, _Embeds) else self.encoder.embed
+            reader: object = self.classifier
+            if not isinstance(reader, _Embeds):
+                reader = self.encoder
         except Mistake:
             return None
+        return reader.embed if isinstance(reader, _Embeds) else None
 
     def connector(self, account: str) -> Connector:
         """That account of the settings, connected. Raises NotFound, Mistake or a NetworkError."""

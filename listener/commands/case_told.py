@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from listener.commands import case_assignment, case_clocks, case_continue
 from listener.desk import checklists
+
+PARTS = 12  # named one by one
 
 if TYPE_CHECKING:
     from listener.desk.history import Happening
@@ -20,10 +23,19 @@ def rows(case: Case, parts: Sequence[Case], merged: Sequence[Case]) -> list[tupl
         ("due", f"{case.due_at:%Y-%m-%d %H:%M} UTC" if case.due_at else ""),
         ("snoozed", f"until {case.snoozed_until:%Y-%m-%d %H:%M} UTC" if case.snoozed_until else ""),
         ("part of", case.parent_reference or ""),
-        ("parts", tuple(f"{part.reference} ({part.state})" for part in parts)),
+        ("parts", _parts(case, parts)),
         ("merged", tuple(part.reference for part in merged)),
         ("watched by", case.watchers),
     ]
+
+
+def _parts(case: Case, parts: Sequence[Case]) -> str | tuple[str, ...]:
+    """Its parts by name, or of many how many are how."""
+    if len(parts) <= PARTS:
+        return tuple(f"{part.reference} ({part.state})" for part in parts)
+    states = Counter(part.state.value for part in parts)
+    counted = ", ".join(f"{count:,} {state}" for state, count in sorted(states.items()))
+    return f"{len(parts):,}: {counted}; escucha case children {case.reference}"
 
 
 def sentence(happening: Happening) -> str:
@@ -35,6 +47,8 @@ def sentence(happening: Happening) -> str:
     why = f": {detail['why']}" if detail.get("why") else ""
     if happening.kind == "assigned":
         return case_assignment.sentence(by, detail)
+    if happening.kind == "incident":
+        return _of_incident(by, detail)
     if happening.kind == "customer":
         whose = f"customer {detail['customer']}'s" if detail.get("customer") else "nobody's that we know"
         return f"found to be {whose}, by {by}{why}"
@@ -43,6 +57,15 @@ def sentence(happening: Happening) -> str:
         return f"{happening.kind.replace('_', ' ')} by {by}{why}"
     told = {name: _listed(value) for name, value in detail.items()}
     return known.format_map(_Told(told | {"by": by, "why_if_any": why, "complete": _complete(detail)}))
+
+
+def _of_incident(by: str, detail: dict[str, Any]) -> str:
+    """What its incident's time line says, with what may be said to the person by language."""
+    moved = {"update": "update", "resolved": "it is over", "reopened": "it came back"}
+    what = moved.get(detail.get("what", ""), f"it is {detail.get('state', '?')}")
+    public = "; ".join(f"{code}: {text}" for code, text in detail.get("public", {}).items())
+    said = f"; to say, {public}" if public else ""
+    return f"{detail.get('incident', '?')}, {detail.get('title', '?')}: {what}, said {by}{said}"
 
 
 class _Told(dict[str, Any]):
@@ -83,6 +106,7 @@ _SENTENCES = {
     "gave_back": "{other} is a case of its own again, with {mentions}, by {by}",
     "split": "{mentions} split into {into} by {by}",
     "split_from": "{mentions} split from {out_of} by {by}",
+    "promised": "promised anew by {by}{why_if_any}",
     "part_of": "a part of {parent} from now on, said {by}",
     "part_no_more": "a part of {parent} no longer, said {by}",
     "part": "{part} is a part of it, said {by}",

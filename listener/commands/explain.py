@@ -18,6 +18,7 @@ from listener.commands import card as cards
 from listener.commands import (
     case_assignment,
     case_clocks,
+    explaining_incidents,
     explaining_matches,
     explaining_rules,
     looking,
@@ -64,6 +65,7 @@ class Reasons:
     case_score: tuple[Contribution, ...] = ()  # what the score of its case is made of
     assignment: str = ""  # who has its case, and why
     case_why: str = ""  # why it is in its case
+    incidents: tuple[explaining_incidents.Told, ...] = ()  # what it is of, and was of
 
 
 @click.command()
@@ -107,6 +109,7 @@ def gather(app: App, what: str) -> Reasons:
         case_score = scored.of_case(card.case, cases.events_of(tx, card.case)) if card.case else []
         told = alerts_told.of_mention(tx, card.mention.id, decided.revision) if decided else []
         why = cases.why_in(tx, card.case, card.mention.id) if card.case else ""
+        hit_by = explaining_incidents.of(tx, card.mention.id)
     if card.customer:
         looking.at(app, [f"customer {card.customer.reference}"], reason=f"why mention {card.mention.id}")
     found, than, kept = card.understanding, None, ""
@@ -125,6 +128,7 @@ def gather(app: App, what: str) -> Reasons:
         case_score=tuple(case_score),
         assignment=case_assignment.in_words(case_assignment.of(app, card.case)) if card.case else "",
         case_why=why,
+        incidents=hit_by,
     )
 
 
@@ -159,6 +163,9 @@ def draw(
         ]
     if card.mention.media:
         parts += [Text("Pictures and video", style="bold"), *map(media_line, card.mention.media[:ALL_MEDIA]), Text()]
+    if reasons.incidents:
+        hit_by = [Text(each, overflow="fold") for each in explaining_incidents.sentences(reasons.incidents)]
+        parts += [Text("What hits many", style="bold"), *hit_by, Text()]
     decision = card.decision
     if decision is None:
         parts.append(Text("The policy has not spoken about it yet.", style="dim"))
@@ -359,6 +366,7 @@ def _plain(reasons: Reasons) -> dict[str, Any]:
         "saw": trace.get("saw", {}),
         "case": case_keys(card.case),
         "case_why": reasons.case_why or None,
+        "incidents": plain(explaining_incidents.plain(reasons.incidents)),
         "decisions": [decision_keys(decision) for decision in reasons.made],
         "changed": [plain(change) for change in reasons.changes],
         "history": [

@@ -66,7 +66,7 @@ def list_(app: App, *, everything: bool, states: tuple[str, ...], as_json: bool)
         (each.reference, each.state, each.title, each.owner or "nobody", counts[each.id], ago(each.began_at, app.now()))
         for each in found
     ]
-    empty = "Nothing hits many now; `escucha incident open TITLE` opens an incident, --all shows those that are over."
+    empty = "Nothing hits many now; `escucha incident open` opens one, --all shows old ones."
     table(("incident", "state", "title", "owner", "mentions", "began"), rows, empty=empty, wide="title")
 
 

@@ -24,7 +24,7 @@ _SENTENCES = {
     "dismissed": "dismissed by {by}",
     "attached": "{mentions} attached by {by}",
     "detached": "{mentions} detached by {by}",
-    "gone_through": "gone through by {by}: {found} of {looked} earlier mentions attached",
+    "gone_through": "what was said is gone through: {found} mentions by rule or meaning",
     "line": "what agents say, by {by}",
     "answers_proposed": "{answers} written by {by}, to be approved",
     "answers_approved": "{answers} may be said, said {by}",

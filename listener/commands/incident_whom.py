@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar, cast
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
+from listener.commands import when
 from listener.commands.app import App
 from listener.commands.case_typed import policy_file, typed
+from listener.commands.output import counted
 from listener.desk.incidents import Affected, check_words
 from listener.errors import Mistake
 from listener.types import CasePlan, Intent, Urgency
+
+if TYPE_CHECKING:
+    from listener.desk.incident_list import Listed
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -40,6 +47,43 @@ _OPTIONS = (
     click.option("--plan", "tiers", multiple=True, metavar="PLAN", help="Customers on this plan (their tier)."),
     click.option("--meaning", "meanings", multiple=True, metavar="TEXT", help="What people say who are hit; repeat."),
 )
+
+
+CUSTOMERS = click.option(
+    "--customers",
+    "file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A list of customers whom it hits: CSV or .xlsx with reference, email or phone.",
+)
+
+
+def listed(app: App, file: Path) -> Listed:
+    """The customers on that list. Raises Mistake where it is no list, or nobody on it is known."""
+    from listener.desk import incident_list
+
+    found = incident_list.read(app.store, file, networks=list(app.connectors.available()))
+    if not found.customers:
+        raise Mistake(f"None of the {found.lines} lines of {file.name} is a customer here; import them first.")
+    return found
+
+
+def said_of_list(found: Listed) -> str:
+    """How much of the list is known, in a sentence."""
+    said = f"On its list: {counted(len(found.customers), 'customer')}."
+    if found.unknown:
+        lines = ", ".join(map(str, found.unknown[:10])) + (", …" if len(found.unknown) > 10 else "")
+        said += f" {len(found.unknown):,} of {found.lines:,} lines are no customer's here, or several's: {lines}."
+    return said
+
+
+def span(app: App, since: str | None, until: str | None) -> tuple[datetime | None, datetime | None]:
+    """When it began and ended, as typed; None for what was not. Raises Mistake."""
+    now = app.now()
+    began, ended = when.past(since, now), when.past(until, now)
+    if began is not None and began > now:
+        raise Mistake("An incident cannot begin in the future; leave --since out for now.")
+    return began, ended
 
 
 def affected(

@@ -14,6 +14,7 @@ from listener.commands import notice_check, output
 from listener.commands import notice_screen as screen
 from listener.commands.app import App, pass_app
 from listener.commands.notice_check import no_link_check
+from listener.commands.notice_found import notice_rules
 from listener.errors import Mistake
 from listener.types import NoticeKind
 
@@ -128,7 +129,7 @@ def draft(
     for sentence in left_out:
         output.complain(f"Left out: {sentence}.")
     output.say(f"N{made.id} is written down: {screen.messages(made)}. Nothing goes out yet.")
-    who = "somebody else approves it" if app.policy.notice_rules.two_people else "approve it"
+    who = "somebody else approves it" if notice_rules(app).two_people else "approve it"
     output.say(f"Look at it with `escucha notice preview N{made.id}`; {who} with `notice approve`.")
 
 

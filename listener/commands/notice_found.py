@@ -1,10 +1,12 @@
-"""The notice that somebody names by its number."""
+"""The notice that somebody names by its number, and what the policy says of notices."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from listener.commands.app import App
+from listener.errors import PolicyProblem
+from listener.types import NoticeRules
 
 if TYPE_CHECKING:
     from listener.store import Transaction
@@ -23,3 +25,12 @@ def notice_in(tx: Transaction, number: str) -> Notice:
     from listener.store import notices
 
     return notices.get(tx, desk.number(number))
+
+
+def notice_rules(app: App) -> NoticeRules:
+    """What the policy says of notices; the strictest, and UTC, while it cannot be read: people must be told all the
+    same."""
+    try:
+        return app.policy.notice_rules
+    except PolicyProblem:
+        return NoticeRules()

@@ -47,7 +47,8 @@ dt { color: var(--soft); } dd { margin: 0; white-space: pre-wrap; overflow-wrap:
 .pictures { display: grid; grid-template-columns: repeat(2, 1fr); gap: .35rem; margin-top: .6rem; }
 .pictures.one { grid-template-columns: 1fr; }
 figure { margin: 0; }
-figure img { width: 100%; max-height: 20rem; object-fit: cover; border-radius: .5rem; display: block; }
+figure img { width: 100%; max-height: 20rem; object-fit: cover; border-radius: .5rem; display: block;
+  background: var(--line); }
 figcaption { font-size: .85rem; color: var(--soft); overflow-wrap: anywhere; }
 figcaption b { border: 1px solid var(--line); border-radius: .25rem; padding: 0 .25rem; font-size: .75rem; }
 .facts { font-size: .85rem; color: var(--soft); margin: .35rem 0 .75rem 1rem; overflow-wrap: anywhere; }

@@ -11,7 +11,7 @@ from listener.commands import notice_check, notice_drawing, output
 from listener.commands import notice_screen as screen
 from listener.commands.app import App, pass_app
 from listener.commands.notice_check import no_link_check
-from listener.commands.notice_found import found_notice
+from listener.commands.notice_found import found_notice, notice_rules
 from listener.desk import clearance
 from listener.errors import Mistake
 from listener.types import NoticeState
@@ -54,7 +54,7 @@ def approve(app: App, number: str, yes: bool, no_link_check: bool, as_json: bool
     """
     from listener.store import notice_digest, notices, users
 
-    found, two = found_notice(app, number), app.policy.notice_rules.two_people
+    found, two = found_notice(app, number), notice_rules(app).two_people
     mine = two and users.same_person(found.written_by, app.actor)
     with app.store.read() as tx:
         seen = notice_digest.of(tx, found.id)

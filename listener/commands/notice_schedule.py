@@ -7,7 +7,7 @@ import click
 from listener.commands import notice_screen as screen
 from listener.commands import output
 from listener.commands.app import App, pass_app
-from listener.commands.notice_found import notice_in
+from listener.commands.notice_found import notice_in, notice_rules
 from listener.types import NoticeState
 
 
@@ -44,7 +44,7 @@ def schedule(app: App, number: str, *, text: str, zone: str | None, which: str |
     if as_json:
         output.print_json(screen.as_json(found))
         return
-    when = screen.when(found, app.policy.notice_rules.time_zone)
+    when = screen.when(found, notice_rules(app).time_zone)
     output.say(f"N{found.id} goes out on {when}, {output.ago(due_at, now)}.")
     if found.state is NoticeState.DRAFT:
         output.say(f"It must be approved by then: `escucha notice approve N{found.id}`.")

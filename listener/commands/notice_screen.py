@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from listener.commands import attaching, notice_check, output
 from listener.commands.app import App
+from listener.commands.notice_found import notice_rules
 from listener.escapes import visible
 from listener.types import DeliveryState, NoticeKind, NoticeState
 
@@ -150,7 +151,7 @@ def goes_out(app: App, notice: Notice) -> str:
     if notice.due_at is None:
         return ""
     now = app.now()
-    said = f"{when(notice, app.policy.notice_rules.time_zone)}, {output.ago(notice.due_at, now)}"
+    said = f"{when(notice, notice_rules(app).time_zone)}, {output.ago(notice.due_at, now)}"
     number = f"N{notice.id}"
     match standing(notice, now):
         case Standing.STALE:

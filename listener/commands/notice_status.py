@@ -9,7 +9,7 @@ import click
 from listener.commands import amend_screen, output
 from listener.commands import notice_screen as screen
 from listener.commands.app import App, pass_app
-from listener.commands.notice_found import found_notice
+from listener.commands.notice_found import found_notice, notice_rules
 from listener.types import NoticeKind, NoticeState
 
 AT_HOME = (NoticeState.DRAFT, NoticeState.APPROVED)
@@ -40,7 +40,7 @@ def status(app: App, number: str | None, as_json: bool) -> None:
             ("kind", screen.CHEER if found.kind is NoticeKind.CHEER else ""),
             ("incident", f"I{found.incident_id}" if found.incident_id else ""),
             ("goes out", screen.goes_out(app, found) if found.state in AT_HOME else ""),
-            ("was due", screen.when(found, app.policy.notice_rules.time_zone) if found.state not in AT_HOME else ""),
+            ("was due", screen.when(found, notice_rules(app).time_zone) if found.state not in AT_HOME else ""),
             ("written", f"by {found.written_by}, {output.ago(found.written_at, now)}"),
             ("approved", f"by {found.approved_by}, {output.ago(found.approved_at, now)}" if found.approved_by else ""),
             (

@@ -180,10 +180,20 @@ def _opening(tx: Transaction, case: Case, now: datetime, moved: Moved) -> dict[s
     return values
 
 
-def move(tx: Transaction, case: Case, to: CaseState, *, by: str, now: datetime, moved: Moved, note: str = "") -> Case:
+def move(
+    tx: Transaction,
+    case: Case,
+    to: CaseState,
+    *,
+    by: str,
+    now: datetime,
+    moved: Moved,
+    note: str = "",
+    tell: bool = True,
+) -> Case:
     """Changes the case's state. Raises Mistake where that is no step from here; whoever is first wins.
 
-    `moved`: see `clocks`; asked only where the case opens again.
+    `moved`: see `clocks`; asked only where the case opens again. `tell`: whether its parts hear of it here.
     """
     case = store.hold(tx, case.id)
     if case.merged_into is not None:
@@ -202,7 +212,7 @@ def move(tx: Transaction, case: Case, to: CaseState, *, by: str, now: datetime, 
         values |= {"resolved_at": now, "completeness": 100}
         told["completeness"] = case.completeness
     case = store.record(tx, case, _kind(to), by=by, now=now, became=values, **told)
-    if case.state not in store.LIVE:
+    if case.state not in store.LIVE and tell:
         parts.tell(tx, case, by=by, now=now, note=note)
     return case
 

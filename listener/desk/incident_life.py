@@ -136,14 +136,17 @@ def _check_not_over(incident: Incident) -> None:
         raise Mistake(f"{incident.reference} is {incident.state}; open another incident for what is new.")
 
 
-def describe(tx: Transaction, incident: Incident, changed: Mapping[str, Any], *, by: str, now: datetime) -> Incident:
+def describe(
+    tx: Transaction, incident: Incident, changed: Mapping[str, Any], *, by: str, now: datetime, anew: bool = False
+) -> Incident:
     """Says anew whom it hits; what is there already is gone through again, and what fits no more is let go.
 
-    `changed`: columns as `store.incidents` has them. Raises AlreadyDone where nothing is new, Mistake where it is over.
+    `changed`: columns as `store.incidents` has them; `anew`: its list is another one. Raises AlreadyDone where nothing
+    is new, Mistake where it is over.
     """
     _check_not_over(incident)
     news = {name: value for name, value in changed.items() if getattr(incident, name) != value}
-    if not news:
+    if not news and not anew:
         raise AlreadyDone(f"{incident.reference} is described like that already.")
     incident = incidents.record(tx, incident, "described", by=by, now=now, became=news, changed=sorted(news))
     incidents.sweep_to(tx, incident, 0)

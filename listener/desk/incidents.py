@@ -84,6 +84,12 @@ def affected_of(incident: Incident) -> Affected:
     return read(incident.affected)
 
 
+def tells(incident: Incident) -> bool:
+    """Whether it says enough for rules, or for its meaning, to attach anything."""
+    affected = affected_of(incident)
+    return affected.topic or affected.people or bool(incident.meaning)
+
+
 def read(kept: Mapping[str, Any]) -> Affected:
     """Whom an incident hits, from what `written` gave; what it does not know is left alone."""
     known = {field.name for field in fields(Affected)}
@@ -236,7 +242,7 @@ def _terms(text: str) -> terms.Terms:
 
 def _quoted(words: Sequence[str]) -> str:
     """Our own words, as they were looked for; terms that only exclude find none."""
-    return _listed([f"“{word}”" for word in words]) or "nothing that is left out"
+    return _listed([f"“{word}”" for word in (each.strip('"') for each in words)]) or "nothing that is left out"
 
 
 def _listed(values: Sequence[str]) -> str:

@@ -48,7 +48,6 @@ def leave_parent(tx: Transaction, case: Case, *, by: str, now: datetime) -> Case
 def tell(tx: Transaction, parent: Case, *, by: str, now: datetime, note: str = "") -> list[Case]:
     """Tells the live parts of a case how it stands now, which changes nothing in them; gives those."""
     live = [part for part in store.parts(tx, parent) if part.state in store.LIVE]
-    for part in live:
-        told = {"parent": parent.reference, "state": parent.state.value, **({"note": note} if note else {})}
-        store.event(tx, part, "parent_moved", by, now, **told)
+    told = {"parent": parent.reference, "state": parent.state.value, **({"note": note} if note else {})}
+    store.events(tx, live, "parent_moved", by, now, **told)
     return live

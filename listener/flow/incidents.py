@@ -20,7 +20,7 @@ from listener.desk.places import named
 from listener.store import Store, Transaction, attached, cases, identities, incident_sweeps, incidents
 from listener.store.incident_sweeps import Candidate
 from listener.store.incidents import Incident
-from listener.types import Attached, Author
+from listener.types import Attached, Author, IncidentState
 
 if TYPE_CHECKING:
     from listener.desk.shelving import Embed
@@ -96,6 +96,8 @@ def _step(
         return _tell(store, number)
     if incident.lasts and incident.swept_to is not None:
         return _sweep(store, number, places=places, embed=embed(), is_ours=is_ours, now=now)
+    if incident.state is IncidentState.DISMISSED:
+        return _dismiss(store, number, now)
     return _join(store, number, now) if to_join else None
 
 
@@ -105,6 +107,19 @@ def _tell(store: Store, number: int) -> Gathered:
         event = incidents.untold(tx, number)
         told = incident_sweeps.tell(tx, incident, event, limit=TOLD) if event else 0
     return Gathered(told=told)
+
+
+def _dismiss(store: Store, number: int, now: datetime) -> Gathered | None:
+    """Lets go some of what was attached to what was no incident after all; None where nothing is left."""
+    with store.write() as tx:
+        incident = incidents.hold(tx, number)
+        batch = attached.current_of(tx, number, limit=JOINED)
+        for mention_id in batch:
+            _let_go(tx, incident, mention_id, now)
+        if batch and len(batch) < JOINED:  # what is free now may be of another one
+            for other in incidents.active(tx):
+                incidents.sweep_to(tx, other, 0)
+    return Gathered(detached=len(batch)) if batch else None
 
 
 def _join(store: Store, number: int, now: datetime) -> Gathered:

@@ -131,14 +131,14 @@ def slots(buckets: Numbers, zone: tzinfo) -> Numbers:
     return (starts[back] + buckets % STEPS) % (WEEK * STEPS) if len(distinct) else np.zeros(0, dtype=np.int64)
 
 
-def levels(seen: Floats, normal: Floats, heard: Flags, worth: float, half: float) -> tuple[Floats, Floats]:
-    """For each row and hour, how far the hours before were above (or below) normal, 1 being as ever; and its doubt.
+def levels(seen: Floats, normal: Floats, heard: Flags, worth: float, half: float) -> Floats:
+    """For each row and hour, how far the hours before were above (or below) normal, 1 being as ever.
 
     `seen` and `normal` are people by row and hour. The last LAG hours before each are left out, and what was far above
     counts only in part, so that a spike does not hide the next one.
     """
     rows, count = seen.shape
-    level, doubt = np.ones((rows, count)), np.full((rows, count), 1 / worth)
+    level = np.ones((rows, count))
     had, should, now = np.zeros(rows), np.zeros(rows), np.ones(rows)
     fades = 0.5 ** (1 / half)
     for hour in range(count - LAG):
@@ -146,8 +146,8 @@ def levels(seen: Floats, normal: Floats, heard: Flags, worth: float, half: float
         had = fades * had + np.minimum(seen[:, hour] * heard[:, hour], 2 * usual * now + 4)
         should = fades * should + usual
         now = np.clip((worth + had) / (worth + should), LOWEST, HIGHEST)
-        level[:, hour + LAG], doubt[:, hour + LAG] = now, 1 / (worth + had)
-    return level, doubt
+        level[:, hour + LAG] = now
+    return level
 
 
 def _depth(key: Key) -> int:
@@ -200,10 +200,10 @@ class _Learning:
             hours, doubt, total = self._rates(some, seen, weight)
         usual = hours[:, self.place]
         if top:
-            level, _ = levels(seen, usual, heard, *LEVELS[0])
+            level = levels(seen, usual, heard, *LEVELS[0])
         else:
             level = np.stack([self.levels[root] for root in roots])
-            level = level * levels(seen, usual * level, heard, *LEVELS[1])[0]
+            level = level * levels(seen, usual * level, heard, *LEVELS[1])
         scatter = self._scatter(some, seen, usual * level, weight / np.maximum(self.fresh, 1e-9))
         for row, key in enumerate(some):
             self.rates[key] = Rate(hours[row], doubt[row], float(scatter[row]), float(total[row]))

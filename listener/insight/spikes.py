@@ -17,21 +17,22 @@ spike, and one that was told already is told as going on.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from math import exp, inf, log, log1p
+from math import exp, log
 
 import numpy as np
 
 from listener.insight.counting import BUCKET, OTHER, Counts, Gap, Key, Said, begins, bucket
-from listener.insight.normal import LEVELS, LOWEST, STEPS, WEEK, Flags, Floats, Normal, Rate, levels, slots
+from listener.insight.looking import LOOK, REACH, Look, surprises
+from listener.insight.normal import STEPS, Normal, slots
 from listener.types import utc
 
-LOOK = timedelta(hours=48)  # how far back `recent` must reach: where the level comes from
-REACH = timedelta(hours=2)  # the longest window
+__all__ = ["LOOK", "QUIET", "REACH", "Driver", "Running", "Spike", "Suspect", "Watch", "gather", "suspects"]
+
 QUIET = timedelta(hours=3)  # a spike that was not seen for so long is over; the next is a new one
-_HOURS, _STEPS = int(LOOK / timedelta(hours=1)), int(REACH / BUCKET)
 _LEAST_HISTORY = timedelta(days=2)  # of a network, before anything is said of it
 _MONTH = timedelta(days=30) / BUCKET
 _SHARED = 0.25  # of a spike's mentions, in a key beside it: then both are one event
@@ -118,13 +119,15 @@ def suspects(
     some = _busy(counts, bucket(now), watch.least)
     if not some:
         return []
-    limit = log(max(len(normal.rates), 50) * _MONTH / watch.monthly)
-    found = _Look(normal, counts, now, tuple(gaps)).over(some, limit)
+    limits = _limits(normal, watch.monthly)
+    around = Look(normal, counts, now, tuple(gaps))
+    found = around.over([key for key in some if around.may_reach(key, limits[_named(key)])])
     result = []
     for key, (count, expected, scatter) in found.items():
         ratio = surprises(count, expected, scatter)
         ratio[(count < watch.least) | (count < watch.times * expected)] = 0.0
         best = int(ratio.argmax())
+        limit = limits[_named(key)]
         if ratio[best] >= limit:
             result.append(
                 Suspect(
@@ -180,14 +183,15 @@ def gather(
     ]
 
 
-def surprises(count: Floats, expected: Floats, scatter: Floats) -> Floats:
-    """The log of the likelihood ratio of negative binomial counts; 0 where they are not above what is expected."""
-    expected = np.maximum(expected, 1e-9)
-    many = np.maximum(count, 1e-9)
-    ratio = many * np.log(many / expected) - (many + 1 / scatter) * np.log1p(
-        scatter * (many - expected) / (1 + scatter * expected)
-    )
-    return np.where(count > expected, np.maximum(ratio, 0.0), 0.0)
+def _limits(normal: Normal, monthly: float) -> tuple[float, ...]:
+    """From which surprise on a key is told, by how many things it names: each sort has its share of the chance."""
+    keys = Counter(_named(key) for key in normal.rates if key.intent != OTHER)
+    return tuple(log(max(keys[named], 4) * 4 * _MONTH / monthly) for named in range(4))
+
+
+def _named(key: Key) -> int:
+    """How many of area, intent and place a key names."""
+    return bool(key.area) + bool(key.intent) + bool(key.place)
 
 
 def _known(normal: Normal, network: str) -> bool:
@@ -202,153 +206,18 @@ def _busy(counts: Counts, last: int, least: int) -> list[Key]:
         if key.intent != OTHER:
             whole = key._replace(network="")
             for number, count in reversed(rows):
-                if number < last - _STEPS:
+                if number < last - REACH // BUCKET:
                     break
                 people[whole] = people.get(whole, 0) + count
     return [key for key, count in people.items() if count >= least]
 
 
-class _Look:
-    """The last two days of some keys, beside what is normal for them."""
-
-    def __init__(self, normal: Normal, counts: Counts, now: datetime, gaps: tuple[Gap, ...]) -> None:
-        self.normal, self.counts = normal, counts
-        last = bucket(now - timedelta(microseconds=1))
-        self.buckets = np.arange(last + 1 - _HOURS * STEPS, last + 1)
-        slot = slots(self.buckets, normal.zone)
-        at = (slot + 0.5) / STEPS - 0.5  # rates are those of the middle of their hours, and change evenly between
-        self.before, self.part = np.floor(at).astype(np.int64) % WEEK, at - np.floor(at)
-        self.hour = int(slot[-1]) // STEPS
-        self.share = np.ones(len(self.buckets))
-        self.share[-1] = (utc(now) - begins(last)) / BUCKET
-        self.networks = sorted({key.network for key in counts})
-        self.heard = {network: self._listening(network, gaps) for network in self.networks}
-        self.level: dict[tuple[str, bool], tuple[Floats, float]] = {}
-
-    def over(self, some: Sequence[Key], limit: float) -> Mapping[Key, tuple[Floats, Floats, Floats]]:
-        """By key: people, expected people and scatter in the windows that end now, the shortest first.
-
-        The keys of `some` name no network; the result has each on every network, and all networks together. Left out is
-        what does not reach the limit even where little is expected, so that quiet times cost little.
-        """
-        found: dict[Key, tuple[Floats, Floats, Floats]] = {}
-        aside: dict[Key, tuple[Floats, Floats, Floats]] = {}
-        for whole in some:
-            if not self._may_reach(whole, limit):
-                continue
-            parts = []
-            for network in self.networks:
-                key, other = whole._replace(network=network), whole._replace(intent=OTHER, network=network)
-                if other not in aside:
-                    aside[other] = self._windows(other)
-                seen, usual, scatter = self._windows(key)
-                joke = _beyond(*aside[other])
-                found[key] = (seen, usual + joke, scatter)
-                parts.append(found[key])
-            if len(parts) > 1:
-                seen, usual = np.sum([part[0] for part in parts], axis=0), np.sum([part[1] for part in parts], axis=0)
-                spread = np.sum([part[1] * np.sqrt(part[2]) for part in parts], axis=0) / np.maximum(usual, 1e-9)
-                found[whole] = (seen, usual, spread**2)
-        return found
-
-    def _may_reach(self, whole: Key, limit: float) -> bool:
-        """Whether any network, or all, could be told of: were its own level the lowest, and did nothing scatter."""
-        seen, usual = np.zeros((len(self.networks) + 1, _STEPS)), np.zeros((len(self.networks) + 1, _STEPS))
-        for row, network in enumerate(self.networks):
-            key = whole._replace(network=network)
-            rate = self.normal.rate(key)
-            if rate is not None:
-                level, _ = self._network_level(key)
-                usual[row] = self._usual(rate, network, _STEPS) * level[-1] * LOWEST
-                for number, people in reversed(self.counts.get(key, ())):
-                    if number <= self.buckets[-1] - _STEPS:
-                        break
-                    if number <= self.buckets[-1]:
-                        seen[row, number - self.buckets[-1] - 1] = people
-                seen[row] *= self.heard[network][-_STEPS:]
-        seen[-1], usual[-1] = seen.sum(axis=0), usual.sum(axis=0)
-        count, expected = (np.cumsum(part[:, ::-1], axis=1) for part in (seen, usual))
-        return bool((surprises(count, expected, np.full(count.shape, 0.01)) >= limit).any())
-
-    def _windows(self, key: Key) -> tuple[Floats, Floats, Floats]:
-        rate = self.normal.rate(key)
-        if rate is None:
-            nothing = np.zeros(_STEPS)
-            return nothing, nothing + inf, nothing + 1.0
-        level, doubt = self._network_level(key)
-        seen, usual = self._seen(key), self._usual(rate, key.network)
-        if key.area or key.place or key.intent not in ("", OTHER):
-            own, own_doubt = _now(seen, usual * np.repeat(level, STEPS), LEVELS[1])
-            factor, doubt = float(level[-1] * own), doubt + own_doubt
-        else:
-            factor = float(level[-1])
-        windows = np.arange(1, _STEPS + 1)
-        short = np.clip(np.log(STEPS / windows) / np.log(4), 0, 1)
-        scatter = rate.scatter * self.normal.burst**short + float(rate.doubt[self.hour]) + doubt
-        back = slice(-1, -_STEPS - 1, -1)
-        return np.cumsum(seen[back]), np.cumsum(usual[back]) * factor, scatter
-
-    def _network_level(self, key: Key) -> tuple[Floats, float]:
-        known = (key.network, key.intent == OTHER)
-        if known not in self.level:
-            root = Key("", OTHER if key.intent == OTHER else "", "", key.network)
-            rate = self.normal.rate(root)
-            if rate is None:
-                self.level[known] = np.ones(_HOURS), 1.0
-            else:
-                hours = (_hours(self._seen(root)), _hours(self._usual(rate, key.network)))
-                level, doubt = levels(hours[0], hours[1], np.ones(hours[0].shape, dtype=bool), *LEVELS[0])
-                self.level[known] = level[0], float(doubt[0, -1])
-        return self.level[known]
-
-    def _seen(self, key: Key) -> Floats:
-        seen = np.zeros(len(self.buckets))
-        rows = self.counts.get(key, ())
-        if rows:
-            numbers = np.array(rows, dtype=np.int64)
-            place = numbers[:, 0] - self.buckets[0]
-            inside = (place >= 0) & (place < len(seen))
-            seen[place[inside]] = numbers[inside, 1]
-        return seen * self.heard[key.network]
-
-    def _usual(self, rate: Rate, network: str, last: int = _HOURS * STEPS) -> Floats:
-        """What is normal for each bucket, or for the last ones."""
-        before, part = self.before[-last:], self.part[-last:]
-        people = (1 - part) * rate.hours[before] + part * rate.hours[(before + 1) % WEEK]
-        return np.asarray(people / STEPS * self.share[-last:] * self.heard[network][-last:])
-
-    def _listening(self, network: str, gaps: tuple[Gap, ...]) -> Flags:
-        heard = self.buckets >= bucket(self.normal.since[network])
-        for gap in gaps:
-            if gap.network in ("", network):
-                heard &= (self.buckets < bucket(gap.since)) | (self.buckets > bucket(gap.until - timedelta(seconds=1)))
-        return np.asarray(heard)
-
-
-def _hours(buckets: Floats) -> Floats:
-    return np.asarray(buckets.reshape(1, -1, STEPS).sum(axis=2))
-
-
-def _now(seen: Floats, usual: Floats, level: tuple[float, float]) -> tuple[float, float]:
-    hours = _hours(seen)
-    own, doubt = levels(hours, _hours(usual), np.ones(hours.shape, dtype=bool), *level)
-    return float(own[0, -1]), float(doubt[0, -1])
-
-
-def _beyond(seen: Floats, usual: Floats, scatter: Floats) -> Floats:
-    """How many more people than normal talk without any trouble, beyond one standard deviation."""
-    if not np.isfinite(usual).all():
-        return np.zeros(len(seen))
-    return np.asarray(np.maximum(seen - usual - np.sqrt(usual + scatter * usual**2), 0.0))
-
-
 def _without(one: Suspect, people: int) -> float:
     """How surprising a suspect is without so many of its people."""
     count = one.count - people
-    if count < one.least or count <= one.expected:
+    if count < one.least:
         return 0.0
-    more = one.scatter * (count - one.expected) / (1 + one.scatter * one.expected)
-    return count * log(count / max(one.expected, 1e-9)) - (count + 1 / one.scatter) * log1p(more)
+    return float(surprises(*(np.array([float(number)]) for number in (count, one.expected, one.scatter)))[0])
 
 
 def _spike(

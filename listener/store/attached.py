@@ -129,6 +129,13 @@ def mentions_of(
     return [_attachment(row) for row in tx.execute(query.order_by(t.incident_mentions.c.id).limit(limit))]
 
 
+def current_of(tx: Transaction, incident_id: int, *, limit: int) -> list[int]:
+    """Mentions of the incident, deleted ones too, in the order in which they came to it."""
+    columns = t.incident_mentions.c
+    query = select(columns.mention_id).where(columns.incident_id == incident_id, _CURRENT)
+    return list(tx.scalars(query.order_by(columns.id).limit(limit)))
+
+
 def newest_of(tx: Transaction, incident_id: int, *, hows: Sequence[Attached], limit: int) -> list[int]:
     """The mentions that came to the incident last in those ways and are still there."""
     columns = t.incident_mentions.c

@@ -7,7 +7,7 @@ Whatever changes a row says so in an event whose `became` holds the columns as t
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -78,6 +78,7 @@ class Case:
     due_at: datetime | None
     watchers: tuple[str, ...]
     checklist: tuple[Item, ...]
+    timed_by: int | None = None  # the number of the incident by whose rule its clocks go
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,6 +126,7 @@ def add(
         "revision": 1,
         "watchers": [],
         "checklist": [asdict(item) for item in plan.checklist],
+        "timed_by": plan.promise.incident or None,
     }
     case = by_id(tx, tx.execute(insert(t.cases).values(**values).returning(t.cases.c.id)).scalar_one())
     told = {"team": plan.team, "urgency": plan.urgency.value, "tags": list(plan.tags)}
@@ -139,7 +141,12 @@ def promised_by(promise: Promise, clock: Clock) -> dict[str, Any]:
     span = spans.get(clock)
     if span is None:
         return {}
-    return {"level": promise.level, "calendar": promise.calendar, "span": int(span.total_seconds())}
+    told: dict[str, Any] = {"level": promise.level, "calendar": promise.calendar, "span": int(span.total_seconds())}
+    if clock in promise.by_incident:
+        told["incident"] = promise.incident
+        if clock is Clock.RESOLUTION and promise.resolution_due is None:
+            told["waits"] = True  # for the incident's end, from which it counts
+    return told
 
 
 def record(
@@ -454,6 +461,20 @@ def event(tx: Transaction, case: Case, kind: str, by: str, now: datetime, **deta
     tx.execute(insert(t.case_events).values(case_id=case.id, kind=kind, by=by, at=now, detail=detail))
     audit.record(tx, at=now, by=by, action=f"case.{kind}", subject=f"case {case.reference}")
     crm_out.note(tx, "cases", [f"case {case.reference}"], kind, now=now)
+
+
+def events(tx: Transaction, found: Sequence[Case], kind: str, by: str, now: datetime, **detail: Any) -> None:
+    """The same of many cases at once, in bulk."""
+    if not found:
+        return
+    tx.execute(
+        insert(t.case_events),
+        [{"case_id": case.id, "kind": kind, "by": by, "at": now, "detail": detail} for case in found],
+    )
+    subjects = [f"case {case.reference}" for case in found]
+    entry = audit.Entry(at=now, by=by, action=f"case.{kind}", subject="", detail={})
+    audit.record_all(tx, [replace(entry, subject=each) for each in subjects])
+    crm_out.note(tx, "cases", subjects, kind, now=now)
 
 
 def _joined() -> Select[Any]:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Row, and_, bindparam, delete, select, update
+from sqlalchemy import Row, and_, bindparam, delete, distinct, func, select, update
 
 from listener import reach
 from listener.errors import NotFound
@@ -69,6 +69,14 @@ def whose(tx: Transaction, kind: str, written: str) -> list[str]:
         .order_by(t.customers.c.reference)
     )
     return list(tx.scalars(query)) if value else []
+
+
+def owners(tx: Transaction, kind: str, values: Collection[str]) -> dict[str, int]:
+    """By value as compared, whose contact point it is; not those that are several customers'."""
+    c = t.contact_points.c
+    query = select(c.value, func.min(c.customer_id)).where(c.kind == kind, c.value.in_(values))
+    alone = query.group_by(c.value).having(func.count(distinct(c.customer_id)) == 1)
+    return {value: customer_id for value, customer_id in tx.execute(alone)}
 
 
 def put(

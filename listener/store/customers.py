@@ -100,6 +100,21 @@ def merged_among(tx: Transaction, customer_ids: Collection[int]) -> set[int]:
     return set(tx.scalars(select(c.id).where(c.id.in_(customer_ids), c.merged_into_id.is_not(None))))
 
 
+def rulers(tx: Transaction, customer_ids: Collection[int]) -> dict[int, int]:
+    """Of the records that were merged into others, the one that rules now, by row id."""
+    c = t.customers.c
+    found: dict[int, int] = {}
+    asked = set(customer_ids)
+    while asked:
+        merged = select(c.id, c.merged_into_id).where(c.id.in_(asked), c.merged_into_id.is_not(None))
+        step = {row[0]: row[1] for row in tx.execute(merged)}
+        found = {each: step.get(into, into) for each, into in found.items()} | {
+            each: into for each, into in step.items() if each in customer_ids
+        }
+        asked = set(step.values())
+    return found
+
+
 def behind(tx: Transaction, account_id: int) -> Customer | None:
     """The customer this account is linked to now."""
     query = (

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, func, insert, or_, select
+from sqlalchemy import and_, func, or_, select
 
-from listener.store import Transaction, audit, crm_out, incidents
+from listener.store import Transaction, cases, incidents
 from listener.store import tables as t
 from listener.store.cases import LIVE
 from listener.store.incidents import Event, Incident
-from listener.types import MentionState
+from listener.types import IncidentState, MentionState
 
 READ = (MentionState.UNDERSTOOD.value, MentionState.DECIDED.value)
 
@@ -80,30 +80,17 @@ def tell(tx: Transaction, incident: Incident, event: Event, *, limit: int) -> in
     columns = t.cases.c
     where = (columns.parent_id == incident.case_id, columns.id > (event.told_to or 0))
     live = columns.state.in_([state.value for state in LIVE])
-    rows = tx.execute(select(columns.id, columns.reference).where(*where, live).order_by(columns.id).limit(limit)).all()
+    ids = tx.scalars(select(columns.id).where(*where, live).order_by(columns.id).limit(limit)).all()
     detail = {"incident": incident.reference, "title": incident.title, "state": event.state.value, "what": event.kind}
     detail |= {"text": event.text} if event.text else {}
     detail |= {"public": event.detail["public"]} if event.detail.get("public") else {}
-    if rows:
-        told = [
-            {"case_id": row.id, "kind": "incident", "by": event.by, "at": event.at, "detail": detail} for row in rows
-        ]
-        tx.execute(insert(t.case_events), told)
-        subjects = [f"case {row.reference}" for row in rows]
-        audit.record_all(
-            tx,
-            [
-                audit.Entry(at=event.at, by=event.by, action="case.incident", subject=each, detail={})
-                for each in subjects
-            ],
-        )
-        crm_out.note(tx, "cases", subjects, "incident", now=event.at)
-    incidents.told_to(tx, event.id, rows[-1].id if len(rows) == limit else None)
-    return len(rows)
+    cases.events(tx, cases.by_ids(tx, ids), "incident", event.by, event.at, **detail)
+    incidents.told_to(tx, event.id, ids[-1] if len(ids) == limit else None)
+    return len(ids)
 
 
 def unfinished(tx: Transaction) -> list[int]:
-    """The numbers of the incidents of which something is yet to be gone through, told or joined."""
+    """The numbers of the incidents of which something is yet to be gone through, told, joined or let go."""
     columns, waits, inside = t.incidents.c, t.incident_events.c, t.incident_mentions.c
     lasting = columns.state.in_([state.value for state in incidents.ACTIVE])
     untold = select(waits.incident_id).where(waits.told_to.is_not(None))
@@ -112,7 +99,8 @@ def unfinished(tx: Transaction) -> list[int]:
         .where(inside.incident_id == columns.id, inside.joined_at.is_(None), inside.undone_at.is_(None))
         .exists()
     )
-    query = select(columns.id).where(
-        or_(and_(lasting, or_(columns.swept_to.is_not(None), to_join)), columns.id.in_(untold))
-    )
-    return list(tx.scalars(query.order_by(columns.id)))
+    still = select(inside.id).where(inside.incident_id == columns.id, inside.undone_at.is_(None)).exists()
+    let_go = and_(columns.state == IncidentState.DISMISSED.value, still)
+    goes_on = and_(lasting, or_(columns.swept_to.is_not(None), to_join))
+    where = or_(goes_on, columns.id.in_(untold), let_go)
+    return list(tx.scalars(select(columns.id).where(where).order_by(columns.id)))

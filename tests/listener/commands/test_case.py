@@ -245,7 +245,7 @@ def test_one_case_shows_everything_in_one_time_line(world: DeskWorld) -> None:
     assert "network, nobody yet" in shown
     assert case.reference in printed(world, "show", *case.reference.removeprefix("ES-").split("-"))  # unquoted
     told = ask(world, "show", case.reference)
-    own = {"assignment", "warned", "steps", "children", "merged", "timeline", "context"}
+    own = {"assignment", "warned", "steps", "children", "merged", "incident", "timeline", "context"}
     assert set(told) == CASE_KEYS | own
     assert [each["kind"] for each in told["timeline"]] == ["said", "opened", "answered", "note"]
     assert told["timeline"][0]["text"] == SAID

@@ -66,7 +66,7 @@ STRANGER = replace(SEEN, tier=None, lists=None)
         ({"areas": ("billing",)}, SEEN, None, "its area is billing"),
         ({"areas": ("outage",)}, SEEN, None, None),
         ({"areas": ("outage", "billing"), "intents": ("praise",)}, SEEN, None, None),
-        ({"words": ("duplicado OR \"cobro doble\"",)}, SEEN, None, "it says “\"cobro doble\"”"),
+        ({"words": ("duplicado OR \"cobro doble\"",)}, SEEN, None, "it says “cobro doble”"),
         ({"words": ("factura -cobro",)}, SEEN, None, None),
         ({"areas": ("outage",)}, SEEN, ALIKE, f"it means what is said of I3 ({ALIKE:.2f})"),
         ({"areas": ("outage",)}, SEEN, ALIKE - 0.001, None),

@@ -60,7 +60,7 @@ def test_what_is_said_while_it_lasts_is_attached_and_its_case_becomes_a_part(esc
     post = escucha.says(BILL)
     escucha.says(OTHER, who="bo")
     escucha.round()
-    assert attachments(escucha, made) == [(1, "rule", 'it says “"cobro doble"”')]
+    assert attachments(escucha, made) == [(1, "rule", "it says “cobro doble”")]
     assert parent_of(escucha, 1) == made.case_reference
     assert parent_of(escucha, 2) is None
     escucha.says("@marca@sandbox.example y encima nadie contesta, mal", parent=post)

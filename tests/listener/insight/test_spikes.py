@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from listener.insight.counting import OTHER, Gap, Key, Said, count
+from listener.insight.looking import surprises
 from listener.insight.normal import Normal, learn
-from listener.insight.spikes import QUIET, Running, Suspect, gather, surprises, suspects
+from listener.insight.spikes import QUIET, Running, Suspect, gather, suspects
 from tests.listener.insight.weeks import Rows, counts, day, lately, more, said
 
 X, APP = Key(network="x"), Key(area="app", network="x")

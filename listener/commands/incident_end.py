@@ -1,0 +1,223 @@
+"""`escucha incident resolve`, `reopen`, `close` and `dismiss`: how an incident ends."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from listener.commands import when
+from listener.commands.app import App, pass_app
+from listener.commands.case_typed import LONGEST_NOTE, typed
+from listener.commands.incident_plain import as_plain, done
+from listener.commands.incident_work import PUBLIC, changed, public_texts
+from listener.commands.output import clip, counted, json_option, print_json, say
+from listener.errors import Mistake
+from listener.types import IncidentState
+
+if TYPE_CHECKING:
+    from listener.flow.incident_ending import Ending
+    from listener.store import Transaction
+    from listener.store.incident_children import Child
+    from listener.store.incidents import Incident
+
+SAID_AT_MOST = 12  # cases named; --json names all
+
+
+@click.command("resolve")
+@click.argument("number", metavar="I3")
+@click.argument("text", required=False)
+@PUBLIC
+@click.option("--ended", metavar="WHEN", help="When it stopped hitting people: 2026-11-01T09:30 (UTC) or 2h ago.")
+@click.option("--owed-too", is_flag=True, help="Also the cases of those whom nobody has answered yet.")
+@click.option("--dry-run", is_flag=True, help="Say what would become of its cases; change nothing.")
+@click.option("--yes", is_flag=True, help="Ask nothing.")
+@json_option
+@pass_app
+def resolve(
+    app: App,
+    *,
+    number: str,
+    text: str | None,
+    publics: tuple[str, ...],
+    ended: str | None,
+    owed_too: bool,
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """It is over: its cases in which there is nothing else to do are resolved with it, and all hear of it.
+
+    Cases with more to them (another matter, a colleague who was asked, a date) stay open and are named; so are those
+    whose person waits for an answer, unless you say --owed-too. TEXT says what solved it.
+
+    Safe to stop and to run again: it goes on with what is left.
+    """
+    from listener.desk import incidents as desk
+    from listener.flow import incident_ending as ending
+    from listener.store import incidents
+
+    words, public, now = typed(text, "update", LONGEST_NOTE) if text else "", public_texts(publics), app.now()
+    ended_at = when.past(ended, now) or now
+    if ended_at > now:
+        raise Mistake("It cannot end in the future; leave --ended out for now.")
+    with app.store.read() as tx:
+        found = incidents.get(tx, desk.number(number))
+    if found.state is not IncidentState.RESOLVED:
+        desk.check_move(found, IncidentState.RESOLVED)
+    planned = ending.preview(app.store, found, owed_too=owed_too)
+    if dry_run:
+        _print(found, planned, as_json, dry_run=True)
+        return
+    again = found.state is IncidentState.RESOLVED
+    if again and not planned.together:
+        desk.check_move(found, IncidentState.RESOLVED)
+    if planned.together and not yes:
+        _ask(found, planned, as_json)
+    if not again:
+        found = changed(app, number, _resolving(app, words, public, ended_at), quiet=as_json)
+    result = ending.resolve(
+        app.store,
+        found,
+        owed_too=owed_too,
+        note=words or f"with {found.reference}",
+        moved=app.policy.promises.moved,
+        by=app.actor,
+        now=app.now,
+    )
+    with app.store.read() as tx:
+        found = incidents.get(tx, found.id)
+    _print(found, result, as_json, dry_run=False)
+
+
+def _resolving(app: App, words: str, public: dict[str, str], ended_at: datetime) -> Any:
+    from listener.desk import incident_moves as moves
+
+    def move(tx: Transaction, incident: Incident) -> Incident:
+        return moves.resolve(
+            tx,
+            incident,
+            ended_at=ended_at,
+            text=words,
+            public=public,
+            moved=app.policy.promises.moved,
+            by=app.actor,
+            now=app.now(),
+        )
+
+    return move
+
+
+def _ask(incident: Incident, planned: Ending, as_json: bool) -> None:
+    if as_json or not sys.stdin.isatty():
+        raise Mistake(
+            f"{counted(planned.together, 'case')} would be resolved with {incident.reference}; look with --dry-run, "
+            "then say --yes."
+        )
+    _say(planned)
+    question = f"Resolve {incident.reference}, and {counted(planned.together, 'case')} with it?"
+    if not click.confirm(question):
+        raise click.Abort
+
+
+def _print(incident: Incident, ending: Ending, as_json: bool, *, dry_run: bool) -> None:
+    if as_json:
+        plain = {"together": ending.together, "owed": [_plain(each) for each in ending.owed]}
+        print_json({**as_plain(incident), "dry_run": dry_run, **plain, "more": [_plain(each) for each in ending.more]})
+        return
+    are = "would be" if dry_run else "are"
+    with_it = f"{counted(ending.together, 'case')} {are} resolved with it"
+    say(f"{incident.reference} {'would be' if dry_run else 'is'} resolved; {with_it}.")
+    _say(ending)
+    if ending.owed and not dry_run:
+        say(f"Answer them with `escucha notice answer {incident.reference}`, or resolve them too:")
+        say(f"`escucha incident resolve {incident.reference} --owed-too`.")
+
+
+def _say(ending: Ending) -> None:
+    """The cases that are asked about."""
+    if ending.owed:
+        say(f"{counted(len(ending.owed), 'person')} waits" if len(ending.owed) == 1 else
+            f"{len(ending.owed):,} people wait for an answer; their cases stay open:")  # fmt: skip
+        _name(ending.owed, [each.owed for each in ending.owed])
+    if ending.more:
+        say(f"{counted(len(ending.more), 'case')} with something else to do; left as they are:")
+        _name(ending.more, [", ".join(each.more) for each in ending.more])
+
+
+def _name(children: list[Child], whys: list[str]) -> None:
+    for child, why in zip(children[:SAID_AT_MOST], whys, strict=False):
+        say("  " + clip(f"{child.reference} {child.agent or child.team}: {why}", 78))
+    if len(children) > SAID_AT_MOST:
+        say(f"  … and {len(children) - SAID_AT_MOST:,} more; --json names them all.")
+
+
+def _plain(child: Child) -> dict[str, Any]:
+    return {
+        "case": child.reference,
+        "title": child.title,
+        "team": child.team,
+        "agent": child.agent,
+        "owed": child.owed,
+        "more": child.more,
+        "mentions": [f"M{number}" for number in child.others],
+    }
+
+
+@click.command("reopen")
+@click.argument("number", metavar="I3")
+@click.argument("text", required=False)
+@json_option
+@pass_app
+def reopen(app: App, number: str, text: str | None, as_json: bool) -> None:
+    """It came back: what is said from its end on is gone through, and attached as before.
+
+    Cases that were resolved with it stay so; who writes again opens theirs.
+    """
+    from listener.desk import incident_moves as moves
+
+    words = typed(text, "update", LONGEST_NOTE) if text else ""
+
+    def move(tx: Transaction, incident: Incident) -> Incident:
+        return moves.reopen(tx, incident, text=words, moved=app.policy.promises.moved, by=app.actor, now=app.now())
+
+    found = changed(app, number, move, quiet=as_json)
+    done(found, f"{found.reference} is {found.state} again.", as_json)
+
+
+@click.command("close")
+@click.argument("number", metavar="I3")
+@click.argument("text", required=False)
+@json_option
+@pass_app
+def close(app: App, number: str, text: str | None, as_json: bool) -> None:
+    """Nothing is left to do for an incident that is resolved."""
+    from listener.desk import incident_moves as moves
+
+    words = typed(text, "update", LONGEST_NOTE) if text else ""
+
+    def move(tx: Transaction, incident: Incident) -> Incident:
+        return moves.close(tx, incident, text=words, moved=app.policy.promises.moved, by=app.actor, now=app.now())
+
+    found = changed(app, number, move, quiet=as_json)
+    done(found, f"{found.reference} is closed.", as_json)
+
+
+@click.command("dismiss")
+@click.argument("number", metavar="I3")
+@click.argument("text", required=False)
+@json_option
+@pass_app
+def dismiss(app: App, number: str, text: str | None, as_json: bool) -> None:
+    """It was no incident: nothing is of it any more, and its cases are for themselves again. TEXT says why."""
+    from listener.desk import incident_moves as moves
+
+    words = typed(text, "update", LONGEST_NOTE) if text else ""
+
+    def move(tx: Transaction, incident: Incident) -> Incident:
+        return moves.dismiss(tx, incident, text=words, moved=app.policy.promises.moved, by=app.actor, now=app.now())
+
+    found = changed(app, number, move, quiet=as_json)
+    done(found, f"{found.reference} is dismissed; what was attached to it is let go.", as_json)
