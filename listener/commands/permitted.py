@@ -186,6 +186,7 @@ PERMITTED: dict[str, frozenset[str]] = {
     "incident open": MODERATOR | MARKETING,
     "incident owner": MODERATOR | MARKETING,
     "incident reopen": MODERATOR,
+    "incident report": EVERYBODY,
     "incident resolve": MODERATOR,
     "incident say": MODERATOR | MARKETING,
     "incident show": EVERYBODY,
