@@ -32,11 +32,11 @@ def status(app: App, number: str | None, as_json: bool) -> None:
     if as_json:
         output.print_json(screen.as_json(found) | amend_screen.keys(found, changes, following))
         return
-    now = app.now()
+    now, gone = app.now(), amend_screen.deleted(changes)
     output.fields(
         [
             ("notice", f"N{found.id} {found.title}"),
-            ("state", f"{found.state}, {screen.out(found)} out"),
+            ("state", f"{found.state}, {screen.out(found)} out{f', {len(gone)} deleted since' if gone else ''}"),
             ("kind", screen.CHEER if found.kind is NoticeKind.CHEER else ""),
             ("incident", f"I{found.incident_id}" if found.incident_id else ""),
             ("goes out", screen.goes_out(app, found) if found.state in AT_HOME else ""),
@@ -56,7 +56,7 @@ def status(app: App, number: str | None, as_json: bool) -> None:
             [
                 each.account,
                 screen.tongue(each),
-                amend_screen.state(each, changes),
+                "deleted" if each.id in gone else each.state,
                 output.ago(each.sent_at, now),
                 screen.place(each),
             ]
