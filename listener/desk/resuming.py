@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from listener.desk import scheduling
 from listener.desk.stopping import Scope
 from listener.errors import OtherPolicy
 from listener.errors import Stale as Changed
@@ -99,6 +100,11 @@ class _Held:
         return min(pause.at for pause in self.lifting if pause.holds(network, kinds))
 
 
+def _missed(notice: Notice, now: datetime) -> bool:
+    """Whether it was to go out by itself and did not in time."""
+    return notice.state is NoticeState.APPROVED and scheduling.stale(notice, now)
+
+
 def _held(tx: Transaction, scopes: Sequence[Scope], now: datetime) -> _Held:
     stops = switch.pauses(tx)
     lifting = tuple(pause for pause in stops if any(scope.is_of(pause) for scope in scopes))
@@ -115,7 +121,8 @@ def _held(tx: Transaction, scopes: Sequence[Scope], now: datetime) -> _Held:
     for notice in notices.listing(tx) if lifting else ():
         waiting = [each for each in notice.deliveries if each.state is DeliveryState.WAITING]
         mine = tuple(each for each in waiting if freed(each.network, each.kinds))
-        if mine and (notice.state is NoticeState.PUBLISHING or _came_meanwhile(notice, lifting, now)):
+        goes = notice.state is NoticeState.PUBLISHING or _came_meanwhile(notice, lifting, now)
+        if mine and (goes or _missed(notice, now)):
             posts.append((notice, mine))
     corrections: dict[str, tuple[Amendment, ...]] = {}
     for amendment in amendments.waiting(tx) if lifting else ():
@@ -243,7 +250,8 @@ def _decide_notice(tx: Transaction, notice: Notice, fate: Fate, *, by: str, now:
     elif fate is Fate.REVIEW and notice.state is NoticeState.PUBLISHING:
         notices.hold_back(tx, notice, by=by, now=now)
     elif fate is Fate.REVIEW:
-        scheduled.unschedule(tx, notice, by=by, now=now)
+        if not scheduling.stale(notice, now):  # else it waits for a person already
+            scheduled.unschedule(tx, notice, by=by, now=now)
     elif notice.state is NoticeState.PUBLISHING:
         notices.go_on(tx, notice, by=by, now=now)
     else:
