@@ -16,7 +16,17 @@ from uuid import uuid4
 from sqlalchemy import ColumnElement, Row, Select, exists, func, insert, or_, select, update
 
 from listener.errors import AlreadyDone, Mistake, NotFound
-from listener.store import Transaction, attachments, audit, notice_digest, notice_links, outbox, switch, users
+from listener.store import (
+    Transaction,
+    attachments,
+    audit,
+    incident_holds,
+    notice_digest,
+    notice_links,
+    outbox,
+    switch,
+    users,
+)
 from listener.store import tables as t
 from listener.store.attachments import Image, NewImage
 from listener.store.notice_links import CheckedLink
@@ -333,8 +343,8 @@ def sendable(tx: Transaction, account: str, now: datetime) -> list[Delivery]:
 
 
 def claim(tx: Transaction, delivery: Delivery, now: datetime) -> bool:
-    """Writes `sending`, if it still waits, its notice is going out and not too late, the part before it is out and no
-    switch holds it.
+    """Writes `sending`, if it still waits, its notice is going out and not too late, the part before it is out and
+    neither a switch holds it nor, where it is scheduled cheer, an incident.
 
     This must be committed before the network is called.
     """
@@ -348,9 +358,12 @@ def claim(tx: Transaction, delivery: Delivery, now: datetime) -> bool:
             _cannot_go_on(tx, delivery, now)
             return False
     where = (t.deliveries.c.id == delivery.id, t.deliveries.c.state == DeliveryState.WAITING.value)
+    if tx.scalar(select(t.deliveries.c.id).where(*where, incident_holds.keeps_cheer())):
+        tx.execute(update(t.deliveries).where(*where).values(reason=incident_holds.why_no_cheer(tx)))
+        return False
     won = tx.execute(
         update(t.deliveries)
-        .where(*where, ~switch.held(tx, delivery.network, *delivery.kinds))
+        .where(*where, ~incident_holds.keeps_cheer(), ~switch.held(tx, delivery.network, *delivery.kinds))
         .values(state=DeliveryState.SENDING.value, sending_since=now, unknown_since=None, looked_at=None, reason=None)
     )
     if won.rowcount:
