@@ -6,6 +6,7 @@ import click
 
 from listener.commands import (
     notice_amend,
+    notice_answer,
     notice_correct,
     notice_draft,
     notice_held,
@@ -38,6 +39,7 @@ for command in (
     notice_publish.withdraw,
     notice_publish.retry,
     notice_publish.settle,
+    notice_answer.answer,
     notice_correct.correct,
     notice_correct.follow_up,
     notice_amend.pin,

@@ -192,6 +192,7 @@ PERMITTED: dict[str, frozenset[str]] = {
     "incident show": EVERYBODY,
     "incident spike": CARE | MARKETING,
     "incident spikes": EVERYBODY,
+    "notice answer": MODERATOR | MARKETING,
     "incident update": MODERATOR | MARKETING,
     "incident withdraw-answer": MODERATOR | MARKETING,
     "notice approve": MARKETING,

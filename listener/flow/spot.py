@@ -23,7 +23,7 @@ from listener.desk import places, spiking
 from listener.insight import counting, normal, spikes, wording
 from listener.insight.counting import Gap, Key, Said
 from listener.insight.normal import Normal
-from listener.store import Store, Transaction, identities, listening, volumes
+from listener.store import Store, Transaction, identities, listening, policies, volumes
 from listener.store import spikes as kept
 from listener.store.spikes import Cause, Found
 from listener.store.volumes import Label, Voice
@@ -162,16 +162,18 @@ class Lookout:
         """Finds what is far above normal, keeps it and tells of it; ends what is over. Gives what there is now."""
         rules = policy.incident_rules
         with self._store.read() as tx:
-            recent = _counts(volumes.read(tx, (now - spikes.LOOK).date()))
             holes = listening.holes(tx, now - LEARNED, now)
+            recent = _counts(volumes.read(tx, (now - spikes.LOOK).date()), holes, now)
             running = kept.running(tx)
+            then = _policy_then(tx, policy, now)
         gaps = [Gap(since=each.since, until=each.until, network=each.network) for each in holes]
         suspects: list[spikes.Suspect] = []
         what_is_normal = self._normal
         if _many(recent, now, rules.least):
-            what_is_normal = self._learn(policy, gaps, now)
+            what_is_normal = self._learn(policy, holes, now)
             watch = spikes.Watch(least=rules.least)
             suspects = spikes.suspects(what_is_normal, recent, now, gaps=gaps, watch=watch)
+            suspects = suspects if then is None else _without_new_names(suspects, then)
         deaf = any(each.until >= now for each in holes)
         if not suspects and (deaf or not any(now - each.seen_at > OVER for each in running)):
             return tuple(each.id for each in running)
@@ -219,7 +221,7 @@ class Lookout:
         spiking.tell(tx, spike, targets=policy.incident_rules.alert, now=now)
         return spike
 
-    def _learn(self, policy: Policy, gaps: Sequence[Gap], now: datetime) -> Normal:
+    def _learn(self, policy: Policy, holes: Sequence[listening.Hole], now: datetime) -> Normal:
         """What is normal, learned anew once a day; sooner while little is known, or where the clock was set back."""
         if self._normal is not None and self._learned_at is not None:
             known = max((self._normal.until - since for since in self._normal.since.values()), default=timedelta(0))
@@ -228,7 +230,8 @@ class Lookout:
             if same_zone and timedelta(0) <= now - self._learned_at < fresh:
                 return self._normal
         with self._store.read() as tx:
-            history = _counts(volumes.read(tx, (now - LEARNED).date()))
+            history = _counts(volumes.read(tx, (now - LEARNED).date()), holes, now)
+        gaps = [Gap(since=each.since, until=each.until, network=each.network) for each in holes]
         self._normal = normal.learn(history, until=now, zone=ZoneInfo(policy.time_zone), gaps=gaps)
         self._learned_at = now
         return self._normal
@@ -277,8 +280,32 @@ def _as_said(voice: Voice, policy: Policy) -> Said:
     )
 
 
-def _counts(read: Mapping[Label, Sequence[tuple[int, int]]]) -> dict[Key, Sequence[tuple[int, int]]]:
-    return {Key(*label): rows for label, rows in read.items()}
+def _counts(
+    read: Mapping[Label, Sequence[tuple[int, int]]], holes: Iterable[listening.Hole], now: datetime
+) -> dict[Key, Sequence[tuple[int, int]]]:
+    """By key, without what a network brought before it was heard as it is now: that begins anew."""
+    begins = {each.network: counting.bucket(each.until) for each in holes if each.since <= now - LEARNED}
+    found: dict[Key, Sequence[tuple[int, int]]] = {}
+    for label, rows in read.items():
+        key, first = Key(*label), begins.get(label[3])
+        heard = rows if first is None else [row for row in rows if row[0] > first]
+        if heard:
+            found[key] = heard
+    return found
+
+
+def _policy_then(tx: Transaction, policy: Policy, now: datetime) -> str | None:
+    """The text of the policy that ruled two weeks ago; None where none did, or the same as now."""
+    before = policies.by_then(tx, now - LITTLE)
+    return None if before is None or before.version == policy.version else before.text
+
+
+def _without_new_names(suspects: Sequence[spikes.Suspect], then: str) -> list[spikes.Suspect]:
+    """Those of areas and places that the policy named then; of a new name it is not known what is normal.
+
+    What is above normal shows without that name too, sooner or later.
+    """
+    return [each for each in suspects if each.key.area in then and each.key.place in then]
 
 
 def _many(recent: counting.Counts, now: datetime, least: int) -> bool:

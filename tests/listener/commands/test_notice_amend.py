@@ -320,3 +320,17 @@ def test_a_new_link_that_leads_nowhere_stops_a_correction(as_person: Run, world:
     assert "--no-link-check" in stopped.stderr
     assert found(as_person)["amendments"] == []
     assert as_person("marta", "correct", "N1", "--text", new, "--no-link-check").exit_code == 0
+
+
+def test_an_incidents_end_is_written_down_below_its_notices(as_person: Run, escucha: Run, world: World) -> None:
+    assert escucha("incident", "open", "Corte", "--word", "corte").exit_code == 0
+    publish(as_person, *TEXTS, "--incident", "I1")
+    as_person("marta", "draft", "--title", "Otra", "--text", "es=Aún no ha salido.", "--incident", "I1")
+    ended = escucha("incident", "resolve", "I1", "--notice", "--public", "es=Ya hay luz.", "--public", "ca=Ja", "--yes")
+    assert ended.exit_code == 0, ended.output
+    assert "N3 says so below N1, once somebody else lets it: `escucha notice approve N3`." in ended.stdout
+    record = found(as_person, "N3")
+    assert (record["follows"], record["follows_as"], record["incident"]) == ("N1", "resolved", "I1")
+    words = {(each["account"], each["language"]): each["text"] for each in record["deliveries"]}
+    assert words["care", "es"] == words["brand", "es"] == "Ya hay luz."
+    assert words["care", "en"].startswith("Resolved:")
