@@ -29,7 +29,8 @@ def held(tx: Transaction, now: datetime) -> list[Held]:
     waits = exists().where(of, t.deliveries.c.state == DeliveryState.WAITING.value)
     is_cheer = t.notices.c.kind == NoticeKind.CHEER.value
     approved = t.notices.c.state == NoticeState.APPROVED.value
-    half_out = (t.notices.c.state == NoticeState.PUBLISHING.value) & is_cheer & waits
+    by_itself = (t.notices.c.state == NoticeState.PUBLISHING.value) & t.notices.c.late_after.is_not(None)
+    half_out = by_itself & is_cheer & waits
     here = or_(approved & or_(t.notices.c.held.is_not(None), is_cheer), half_out)
     query = select(t.notices.c.id).where(t.notices.c.due_at.is_not(None), here)
     found = [notices.get(tx, number) for number in tx.scalars(query.order_by(t.notices.c.due_at, t.notices.c.id)).all()]

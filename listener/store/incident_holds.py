@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, and_, exists, or_, select, true
 
 from listener.store import Transaction
 from listener.store import tables as t
-from listener.types import IncidentState, NoticeKind
+from listener.types import IncidentState
 
 if TYPE_CHECKING:
     from listener.store.inbox import Draft
@@ -39,13 +39,6 @@ def replies_are_held() -> ColumnElement[bool]:
 def cheer_is_held() -> ColumnElement[bool]:
     """As a condition: an incident lasts that holds scheduled cheer."""
     return exists().where(_LASTS, t.incidents.c.holds_cheer.is_(True))
-
-
-def keeps_cheer() -> ColumnElement[bool]:
-    """As a condition on the delivery that is claimed: it is of scheduled cheer, which an incident holds."""
-    notice = t.notices.c
-    cheer = (notice.id == t.deliveries.c.notice_id, notice.kind == NoticeKind.CHEER.value, notice.due_at.is_not(None))
-    return and_(exists().where(*cheer), cheer_is_held())
 
 
 def why(tx: Transaction, draft: Draft) -> str:

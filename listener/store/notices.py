@@ -362,12 +362,9 @@ def claim(tx: Transaction, delivery: Delivery, now: datetime) -> bool:
             _cannot_go_on(tx, delivery, now)
             return False
     where = (t.deliveries.c.id == delivery.id, t.deliveries.c.state == DeliveryState.WAITING.value)
-    if tx.scalar(select(t.deliveries.c.id).where(*where, incident_holds.keeps_cheer())):
-        tx.execute(update(t.deliveries).where(*where).values(reason=incident_holds.why_no_cheer(tx)))
-        return False
     won = tx.execute(
         update(t.deliveries)
-        .where(*where, ~incident_holds.keeps_cheer(), ~switch.held(tx, delivery.network, *delivery.kinds))
+        .where(*where, ~switch.held(tx, delivery.network, *delivery.kinds))
         .values(state=DeliveryState.SENDING.value, sending_since=now, unknown_since=None, looked_at=None, reason=None)
     )
     if won.rowcount:
