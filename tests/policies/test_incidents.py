@@ -413,3 +413,25 @@ def test_the_policies_that_come_along_hold_and_want_two_people(name: str) -> Non
     assert rules.hold_cheer
     assert rules.two_people
     assert rules.mode is Mode.MANUAL
+
+
+def test_a_decision_while_one_lasts_can_be_recorded_as_a_test() -> None:
+    seen = situation("Sin línea", "outage_report", sentiment="negative", incident=LASTING, incidents=(LASTING,))
+    saw = situations.kept(seen)
+    facts = {
+        "text": "Sin línea",
+        "network": "mastodon",
+        "language": "es",
+        "intents": ["outage_report"],
+        "sentiment": "negative",
+        "now": NOW.isoformat(),
+        **{f"incident.{key}": value for key, value in saw["incident"].items()},
+    }
+    made = policies.record(POLICY, facts, {"rule": ["all"], "reply": "incident I3", "guard": "none"}, name="in it")
+    assert made.unlike == ()
+    assert "incident.state: fixing" in made.text
+    assert 'reply: "incident I3"' in made.text
+    beside = {key: value for key, value in facts.items() if key != "incident.answers"} | {"incident.here": False}
+    held = policies.record(POLICY, beside, {"reply": "hello", "guard": ["incident"]}, name="beside it")
+    assert held.unlike == ()
+    assert "incident.here: false" in held.text

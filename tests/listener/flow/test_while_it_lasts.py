@@ -28,6 +28,7 @@ from listener.store import (
 from listener.store.incident_answers import Answer
 from listener.store.incidents import Incident
 from listener.types import Attached, DraftState, IncidentState, NoticeKind
+from tests import postgres
 from tests.listener.flow.world import AUTO, Escucha
 
 CHEERFUL = AUTO.replace(
@@ -44,9 +45,13 @@ THANKS = "@marca gracias"
 ASKS = "@marca ¿cuándo vuelve?"
 
 
-@pytest.fixture
-def escucha(tmp_path: Path) -> Iterator[Escucha]:
-    made = Escucha(tmp_path, policy=CHEERFUL)
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+def escucha(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Escucha]:
+    url = None
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgres_url")
+        postgres.empty(url)
+    made = Escucha(tmp_path, policy=CHEERFUL, url=url)
     yield made
     made.close()
 
