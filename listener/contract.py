@@ -57,7 +57,6 @@ from listener.types import (
     Promise,
     PublishRequest,
     Rechecked,
-    ReplyPlan,
     ReplyRequest,
     Situation,
     Step,
@@ -355,12 +354,6 @@ class Policy(Protocol):
         `incidents`: those that last, each with what is not to be said meanwhile.
         """
 
-    def answer(self, situation: Situation) -> ReplyPlan | None:
-        """The approved answer of the incident that the mention belongs to, as `decide` would say it, its mode manual.
-
-        None: the incident is over or has none that can be said here, or what was written is praise. Pure.
-        """
-
     def check_answer(self, text: str) -> tuple[str, ...]:
         """Why a text cannot be an incident's answer, one sentence each; empty when it can."""
 
@@ -412,8 +405,21 @@ class Policy(Protocol):
 class Promises(Protocol):
     """Service levels on their calendars, and the steps when they are not kept. Pure."""
 
-    def promise(self, *, team: str, urgency: Urgency, network: str, tier: str, now: datetime) -> Promise:
-        """What is promised to a case that is opened now, with the steps if it is not kept; `tier`: the customer's."""
+    def promise(
+        self,
+        *,
+        team: str,
+        urgency: Urgency,
+        network: str,
+        tier: str,
+        now: datetime,
+        incident: IncidentView | None = None,
+    ) -> Promise:
+        """What is promised to a case that is opened now, with the steps if it is not kept; `tier`: the customer's.
+
+        `incident`: the one that it belongs to, whose own rule goes before. Where that counts from the incident's end,
+        nothing is due while it lasts, and `now` is its end once it is over.
+        """
 
     def question(self, team: str, *, calendar: str, now: datetime) -> tuple[Step, ...]:
         """What is to be done while that team, asked now, owes an answer; `calendar`: the case's, "" for all time."""

@@ -574,7 +574,7 @@ class IncidentRules:
 
     propose: bool = True  # a spike proposes an incident
     alert: tuple[str, ...] = ()  # targets that hear of spikes and incidents
-    least: int = 10  # mentions within an hour below which there is no spike
+    least: int = 8  # people, below which there is no spike
     mode: Mode = Mode.MANUAL  # of an incident's approved answers
     hold_replies: bool = True  # what a new incident begins with
     hold_cheer: bool = True
@@ -757,7 +757,8 @@ class Step(NamedTuple):
 class Promise:
     """By when a case is to be answered and solved, and what happens if not. Moments in UTC, None: nothing promised.
 
-    `level` names the service level; the spans are open time of `calendar`, "" where the clock never stands still.
+    `level` names the service level; the spans are open time of `calendar`, "" where the clock never stands still. What
+    counts from an incident's end has a span and is not due while that lasts.
     """
 
     level: str = ""
@@ -769,6 +770,8 @@ class Promise:
     resolution_warning: datetime | None = None
     resolution_due: datetime | None = None
     steps: tuple[Step, ...] = ()
+    incident: int = 0  # the number of the incident by whose rule `by_incident` go; 0: none
+    by_incident: tuple[Clock, ...] = ()
 
 
 NOTHING_PROMISED = Promise()

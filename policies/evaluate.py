@@ -278,6 +278,7 @@ class Rules:
             network=situation.network,
             tier=customer.tier if customer else "",
             now=situation.now,
+            incident=situation.incident if situation.incident and situation.incident.state.active else None,
         )
         intents = situation.understanding.intents
         matter = intents[0].replace("_", " ") if intents else rule or "mention"

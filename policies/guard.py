@@ -246,11 +246,6 @@ class Guarded:
         told = [*(one.sentence for one in found), *not_to_be_said(text, incidents)]
         return tuple(f"{sentence[0].upper()}{sentence[1:]}." for sentence in told)
 
-    def answer(self, situation: Situation) -> ReplyPlan | None:
-        """The approved answer of the incident that the mention belongs to, for a person to see; None: there is none."""
-        case = situation.case
-        return self._rules.answer(situation, team=case.team, urgency=case.urgency, has_case=case.exists)
-
     def check_answer(self, text: str) -> tuple[str, ...]:
         """Why a text cannot be an incident's answer, one sentence each; empty when it can."""
         if problem := template_problem(text):

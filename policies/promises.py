@@ -1,7 +1,8 @@
 """What is promised to a case, as moments: the service level that fits, on its calendar, with what follows a breach.
 
 Which level: the first of `only` whose network, team, tier and urgency all fit; what it leaves out, and every other
-case, is as the case's urgency has it. All spans, those of the steps too, are open time of the level's calendar.
+case, is as the case's urgency has it. All spans, those of the steps too, are open time of the level's calendar. A case
+of an incident is promised what `incidents:` says in the place of that, as far as it says anything.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from listener.types import Clock, Occasion, Promise, Step, Urgency
+from listener.types import Clock, IncidentView, Occasion, Promise, Step, Urgency
 from policies.calendars import Hours, local_time, spoken_clock
 from policies.open_time import OpenTime
 from policies.schema import PolicyFile
@@ -53,17 +54,38 @@ class Promises:
         self._levels, self._escalation, self._zone = file.service_levels, file.escalation, hours.zone
         self._only = tuple(_Only.of(level) for level in file.service_levels.only)
         self._clocks = {name: OpenTime(calendar) for name, calendar in hours.calendars.items()}
+        rules = file.incidents.rules()
+        spans = {Clock.FIRST_RESPONSE: rules.first_response, Clock.RESOLUTION: rules.resolution}
+        self._of_incidents = {clock: span for clock, span in spans.items() if span is not None}
+        self._from_end = rules.resolution_from_end
         self._known: dict[tuple[int, Urgency], tuple[str, ServiceLevel]] = {}
 
-    def promise(self, *, team: str, urgency: Urgency, network: str, tier: str, now: datetime) -> Promise:
-        """What a case that is opened now is promised."""
+    def promise(
+        self,
+        *,
+        team: str,
+        urgency: Urgency,
+        network: str,
+        tier: str,
+        now: datetime,
+        incident: IncidentView | None = None,
+    ) -> Promise:
+        """What a case that is opened now is promised; of an incident's, by the incident's own rule where there is one.
+
+        What counts from the incident's end is not due while it lasts; once it is over, `now` is its end.
+        """
         words, level = self._level(team, urgency, network.casefold(), tier.casefold())
+        own = self._of_incidents if incident else {}
+        waits = self._from_end and incident is not None and incident.state.active
+        if own and incident:
+            words = f"{words}, {incident.reference}"
         calendar = level.calendar or ""
         clock = self._clocks.get(calendar, _ALL_TIME)
         steps: list[Step] = []
         moments: dict[str, datetime] = {}
-        for which, span in ((Clock.FIRST_RESPONSE, level.first_response), (Clock.RESOLUTION, level.resolution)):
-            if span is None:
+        spans = {Clock.FIRST_RESPONSE: level.first_response, Clock.RESOLUTION: level.resolution, **own}
+        for which, span in spans.items():
+            if span is None or (which is Clock.RESOLUTION and waits):
                 continue
             used = level.warn.after(span) if level.warn else None
             if used is not None:
@@ -76,13 +98,15 @@ class Promises:
         return Promise(
             level=words,
             calendar=calendar,
-            first_response=level.first_response,
-            resolution=level.resolution,
+            first_response=spans[Clock.FIRST_RESPONSE],
+            resolution=spans[Clock.RESOLUTION],
             first_response_warning=moments.get("first_response_warning"),
             first_response_due=moments.get("first_response_due"),
             resolution_warning=moments.get("resolution_warning"),
             resolution_due=moments.get("resolution_due"),
             steps=tuple(steps),
+            incident=incident.number if incident and own else 0,
+            by_incident=tuple(own),
         )
 
     def question(self, team: str, *, calendar: str, now: datetime) -> tuple[Step, ...]:

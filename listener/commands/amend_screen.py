@@ -38,6 +38,11 @@ def where(amendment: Amendment) -> str:
     return f"{amendment.account} ({amendment.network}, {amendment.language}{part})"
 
 
+def lost(delivery: Delivery) -> str:
+    """Why nothing can be done to a message that a person says is there, without an end."""
+    return f"{notice_screen.where(delivery)}: nobody knows its address there; do it there by hand"
+
+
 def as_json(amendment: Amendment, left: Mapping[str, Left] | None = None) -> dict[str, Any]:
     """A change for programs; docs/notices.md lists the keys."""
     found = {name: getattr(amendment, name) for name in amendment.__dataclass_fields__ if name not in _HIDDEN}
@@ -72,7 +77,7 @@ def show_followed(followed: Iterable[Followed]) -> None:
 def show_amendments(waiting: Iterable[Amendment]) -> None:
     """What was proposed, as it stands there and as it will."""
     for each in waiting:
-        output.heading(f"{where(each)} · changed there · {each.length}")
+        output.heading(f"{where(each)} · changed there")
         output.fields([("before", each.before), ("after", each.text)])
 
 
@@ -127,13 +132,10 @@ def keys(notice: Notice, found: Sequence[Amendment], following: Sequence[Notice]
     }
 
 
-def state(delivery: Delivery, found: Sequence[Amendment]) -> str:
-    """How it stands: `deleted` once we have taken it back, else as its delivery ended."""
-    gone = any(
-        (each.delivery_id, each.kind, each.state) == (delivery.id, AmendmentKind.DELETE, AmendmentState.DONE)
-        for each in found
-    )
-    return "deleted" if gone else delivery.state
+def deleted(found: Iterable[Amendment]) -> set[int]:
+    """The deliveries that we have taken back."""
+    done = (AmendmentKind.DELETE, AmendmentState.DONE)
+    return {each.delivery_id for each in found if (each.kind, each.state) == done}
 
 
 def show_after(notice: Notice, found: Sequence[Amendment], following: Sequence[Notice]) -> None:
@@ -147,11 +149,14 @@ def show_after(notice: Notice, found: Sequence[Amendment], following: Sequence[N
     if rows:
         output.say()
         output.table(
-            ["account", "language", "since it went out", "when", "it said, or why"],
+            ["account", "language", "since it went out", "when", "why"],
             rows,
             empty="",
-            wide="it said, or why",
+            wide="why",
         )
+    for (tongue, until, text), accounts in _said(notice, stands).items():
+        output.say(f"Until {until}, {', '.join(accounts)} ({tongue}) said:")
+        output.block(visible(text, lines=True))
     for each in following:
         output.say(
             f"N{each.id} {FOLLOWS[each.follows_as or FollowUp.NEWS]}: {each.state}, {notice_screen.out(each)} out."
@@ -164,7 +169,7 @@ def show_after(notice: Notice, found: Sequence[Amendment], following: Sequence[N
 
 def _rows(delivery: Delivery, stands: Standing) -> list[list[Any]]:
     place = [delivery.account, notice_screen.tongue(delivery)]
-    rows: list[list[Any]] = [[*place, "corrected", _at(each.done_at), each.before] for each in stands.versions]
+    rows: list[list[Any]] = [[*place, "corrected", _at(each.done_at), ""] for each in stands.versions]
     for done, word in ((stands.pinned, "pinned"), (stands.deleted, "deleted")):
         if done:
             rows.append([*place, word, _at(done.done_at), ""])
@@ -173,6 +178,16 @@ def _rows(delivery: Delivery, stands: Standing) -> list[list[Any]]:
     for each in stands.failed:
         rows.append([*place, f"not {DONE[each.kind]}", _at(each.written_at), each.reason or ""])
     return rows
+
+
+def _said(notice: Notice, stands: Mapping[int, Standing]) -> dict[tuple[str, str, str], list[str]]:
+    """Which accounts said what until when, in which language or part of it."""
+    found: dict[tuple[str, str, str], list[str]] = {}
+    for delivery in notice.deliveries:
+        for each in stands[delivery.id].versions if delivery.id in stands else ():
+            key = (notice_screen.tongue(delivery), _at(each.done_at), each.before)
+            found.setdefault(key, []).append(delivery.account)
+    return found
 
 
 def _at(moment: datetime | None) -> str:

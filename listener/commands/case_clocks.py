@@ -67,12 +67,17 @@ def _done(due: datetime | None, done: datetime) -> str:
 
 
 def _promised(app: App, case: Case, clock: Clock, due: datetime | None, warned: Sequence[Clock]) -> str:
+    promised = case.promise.get(clock, {})
+    if due is None and promised.get("waits"):
+        span = spell(timedelta(seconds=promised["span"]))
+        return f"{span} from the end of I{promised['incident']}, which lasts"
     if due is None:
         return "nothing promised"
     now = app.now()
     late = " (LATE)" if is_late(case, clock, now) else " (warned)" if clock in warned else ""
-    calendar = str(case.promise.get(clock, {}).get("calendar", ""))
-    return f"promised {ago(due, now)}{late}: {in_words(app, due, calendar, now)}"
+    by_rule = f", by the rule for I{promised['incident']}" if "incident" in promised else ""
+    calendar = str(promised.get("calendar", ""))
+    return f"promised {ago(due, now)}{late}: {in_words(app, due, calendar, now)}{by_rule}"
 
 
 def in_words(app: App, due: datetime, calendar: str, now: datetime) -> str:

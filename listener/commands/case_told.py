@@ -106,6 +106,7 @@ _SENTENCES = {
     "gave_back": "{other} is a case of its own again, with {mentions}, by {by}",
     "split": "{mentions} split into {into} by {by}",
     "split_from": "{mentions} split from {out_of} by {by}",
+    "promised": "promised anew by {by}{why_if_any}",
     "part_of": "a part of {parent} from now on, said {by}",
     "part_no_more": "a part of {parent} no longer, said {by}",
     "part": "{part} is a part of it, said {by}",

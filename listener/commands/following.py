@@ -17,7 +17,7 @@ from listener.desk.notices import MAX_TITLE, Outlet, links
 from listener.errors import AlreadyDone, Mistake
 from listener.store import Transaction, amendments, notices
 from listener.store.notices import Delivery, Notice
-from listener.types import FollowUp, LinkState, NoticeState
+from listener.types import FollowUp, LinkState, NoticeKind, NoticeState
 
 if TYPE_CHECKING:
     from listener.commands.publishing import Left
@@ -75,6 +75,30 @@ def follow_up(
     with app.store.write() as tx:
         made = draft(tx, found, followed, kind, title=title, by=app.actor, now=app.now())
     return made, followed
+
+
+def resolved(app: App, incident_id: int, texts: Mapping[str, str]) -> tuple[list[Notice], list[str]]:
+    """Writes down what says, below each notice of an incident that is out, that it is over; then why not below others.
+
+    `texts` by language; for es and en there are usual words.
+    """
+    with app.store.read() as tx:
+        every = notices.listing(tx)
+    firsts = [each for each in every if each.incident_id == incident_id and each.follows_id is None]
+    made: list[Notice] = []
+    problems: list[str] = []
+    for found in sorted(firsts, key=lambda each: each.id):
+        with app.store.read() as tx:
+            there = amending.out(found, amendments.of_notice(tx, found.id))
+        if not there or found.kind is not NoticeKind.NOTICE:
+            continue
+        spoken = {each.language for each in there}
+        said = [f"{language}={text}" for language, text in texts.items() if language in spoken]
+        try:
+            made.append(follow_up(app, found, said, (), kind=FollowUp.RESOLVED)[0])
+        except (Mistake, AlreadyDone) as problem:
+            problems.append(f"N{found.id}: {problem}")
+    return made, problems
 
 
 def draft(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from listener.commands.app import App, pass_app
 from listener.commands.case_typed import LONGEST_NOTE, typed
 from listener.commands.incident_plain import as_plain, done
 from listener.commands.incident_work import PUBLIC, changed, public_texts
-from listener.commands.output import clip, counted, json_option, print_json, say
+from listener.commands.output import SomeFailed, clip, counted, json_option, print_json, say
 from listener.errors import Mistake
 from listener.types import IncidentState
 
@@ -32,6 +33,9 @@ SAID_AT_MOST = 12  # cases named; --json names all
 @PUBLIC
 @click.option("--ended", metavar="WHEN", help="When it stopped hitting people: 2026-11-01T09:30 (UTC) or 2h ago.")
 @click.option("--owed-too", is_flag=True, help="Also the cases of those whom nobody has answered yet.")
+@click.option(
+    "--notice", is_flag=True, help="Write down, too, what says so below its notices, for somebody to approve."
+)
 @click.option("--dry-run", is_flag=True, help="Say what would become of its cases; change nothing.")
 @click.option("--yes", is_flag=True, help="Ask nothing.")
 @json_option
@@ -44,6 +48,7 @@ def resolve(
     publics: tuple[str, ...],
     ended: str | None,
     owed_too: bool,
+    notice: bool,
     dry_run: bool,
     yes: bool,
     as_json: bool,
@@ -51,10 +56,12 @@ def resolve(
     """It is over: its cases in which there is nothing else to do are resolved with it, and all hear of it.
 
     Cases with more to them (another matter, a colleague who was asked, a date) stay open and are named; so are those
-    whose person waits for an answer, unless you say --owed-too. TEXT says what solved it.
+    whose person waits for an answer, unless you say --owed-too. TEXT says what solved it. The words below its notices
+    are those of --public; in es and en there are usual ones.
 
     Safe to stop and to run again: it goes on with what is left.
     """
+    from listener.commands import following
     from listener.desk import incidents as desk
     from listener.flow import incident_ending as ending
     from listener.store import incidents
@@ -88,7 +95,19 @@ def resolve(
     )
     with app.store.read() as tx:
         found = incidents.get(tx, found.id)
-    _print(found, result, as_json, dry_run=False)
+    if not notice:
+        _print(found, result, as_json, dry_run=False)
+        return
+    follows, problems = following.resolved(app, found.id, public)
+    told = {"follow_ups": [f"N{each.id}" for each in follows], "not_followed": problems}
+    _print(found, result, as_json, dry_run=False, more=told)
+    for each in follows if not as_json else ():
+        go = f"`escucha notice approve N{each.id}`"
+        say(f"N{each.id} says so below N{each.follows_id}, once somebody else lets it: {go}.")
+    if problems:
+        raise SomeFailed("\n".join(problems))
+    if not follows and not as_json:
+        say("No notice of it is out that could be followed.")
 
 
 def _resolving(app: App, words: str, public: dict[str, str], ended_at: datetime) -> Any:
@@ -121,10 +140,20 @@ def _ask(incident: Incident, planned: Ending, as_json: bool) -> None:
         raise click.Abort
 
 
-def _print(incident: Incident, ending: Ending, as_json: bool, *, dry_run: bool) -> None:
+def _print(
+    incident: Incident, ending: Ending, as_json: bool, *, dry_run: bool, more: Mapping[str, Any] | None = None
+) -> None:
     if as_json:
         plain = {"together": ending.together, "owed": [_plain(each) for each in ending.owed]}
-        print_json({**as_plain(incident), "dry_run": dry_run, **plain, "more": [_plain(each) for each in ending.more]})
+        print_json(
+            {
+                **as_plain(incident),
+                "dry_run": dry_run,
+                **plain,
+                "more": [_plain(each) for each in ending.more],
+                **(more or {}),
+            }
+        )
         return
     are = "would be" if dry_run else "are"
     with_it = f"{counted(ending.together, 'case')} {are} resolved with it"

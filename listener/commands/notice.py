@@ -6,6 +6,7 @@ import click
 
 from listener.commands import (
     notice_amend,
+    notice_answer,
     notice_correct,
     notice_draft,
     notice_preview,
@@ -36,6 +37,7 @@ for command in (
     notice_publish.withdraw,
     notice_publish.retry,
     notice_publish.settle,
+    notice_answer.answer,
     notice_correct.correct,
     notice_correct.follow_up,
     notice_amend.pin,

@@ -9,10 +9,8 @@ import click
 from listener.commands import amend_screen, output
 from listener.commands import notice_screen as screen
 from listener.commands.app import App, pass_app
-from listener.commands.notice_found import found_notice, notice_rules
+from listener.commands.notice_found import found_notice
 from listener.types import NoticeKind, NoticeState
-
-AT_HOME = (NoticeState.DRAFT, NoticeState.APPROVED)
 
 
 @click.command()
@@ -27,20 +25,20 @@ def status(app: App, number: str | None, as_json: bool) -> None:
         _list(app, incident=None, scheduled=False, as_json=as_json)
         return
     found = found_notice(app, number)
+    waits = found.state in (NoticeState.DRAFT, NoticeState.APPROVED)
     with app.store.read() as tx:
         changes, following = amendments.of_notice(tx, found.id), notices.following(tx, found.id)
     if as_json:
         output.print_json(screen.as_json(found) | amend_screen.keys(found, changes, following))
         return
-    now = app.now()
+    now, gone = app.now(), amend_screen.deleted(changes)
     output.fields(
         [
             ("notice", f"N{found.id} {found.title}"),
-            ("state", f"{found.state}, {screen.out(found)} out"),
+            ("state", f"{found.state}, {screen.out(found)} out{f', {len(gone)} deleted since' if gone else ''}"),
             ("kind", screen.CHEER if found.kind is NoticeKind.CHEER else ""),
             ("incident", f"I{found.incident_id}" if found.incident_id else ""),
-            ("goes out", screen.goes_out(app, found) if found.state in AT_HOME else ""),
-            ("was due", screen.when(found, notice_rules(app).time_zone) if found.state not in AT_HOME else ""),
+            ("goes out" if waits else "was due", screen.goes_out(app, found)),
             ("written", f"by {found.written_by}, {output.ago(found.written_at, now)}"),
             ("approved", f"by {found.approved_by}, {output.ago(found.approved_at, now)}" if found.approved_by else ""),
             (
@@ -56,7 +54,7 @@ def status(app: App, number: str | None, as_json: bool) -> None:
             [
                 each.account,
                 screen.tongue(each),
-                amend_screen.state(each, changes),
+                "deleted" if each.id in gone else each.state,
                 output.ago(each.sent_at, now),
                 screen.place(each),
             ]

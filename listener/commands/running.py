@@ -198,20 +198,33 @@ def _troubles(seen: dict[str, Any], now: datetime) -> list[str]:
         elif source.failing_since:
             since = output.spell(now - source.failing_since)
             found.append(f"{source.name} has been failing for {since}: {source.last_error}")
+    found += _unsent(counts)
+    if counts.troubled:
+        found.append(f"{output.counted(counts.troubled, 'mention')} set aside because a stage broke: see the log.")
+    found += [f"{name} may have missed posts: {reason}" for name, _at, reason in seen["gaps"]]
+    return found
+
+
+def _unsent(counts: Counts) -> list[str]:
+    """What the networks refused, or of which nobody knows."""
+    found: list[str] = []
     unknown = counts.drafts["unknown"] + counts.deliveries["unknown"]
     if unknown:
         found.append(
             f"{output.counted(unknown, 'send')} of unknown outcome: `escucha inbox --state unknown`, "
             "`escucha notice status`."
         )
+    changes = counts.amendments["failed"] + counts.amendments["unknown"]
+    if changes:
+        found.append(
+            f"{output.counted(changes, 'change')} of notices that are out refused, or of unknown outcome: "
+            "`escucha notice status N1` says which, and its command again tries once more."
+        )
     failed = counts.drafts["failed"] + counts.deliveries["failed"]
     if failed:
         found.append(
             f"{output.counted(failed, 'send')} refused: `escucha inbox --state failed`, `escucha notice status`."
         )
-    if counts.troubled:
-        found.append(f"{output.counted(counts.troubled, 'mention')} set aside because a stage broke: see the log.")
-    found += [f"{name} may have missed posts: {reason}" for name, _at, reason in seen["gaps"]]
     return found
 
 

@@ -91,6 +91,8 @@ def _over_since(tx: Transaction, case: Case) -> datetime | None:
 
 def hurry(tx: Transaction, case: Case, plan: CasePlan) -> dict[str, Any]:
     """What the plan promises for an earlier moment than the case has takes that one's place, with its steps."""
+    if plan.promise.incident != (case.timed_by or 0):
+        return {}  # by another rule than it has, which `incident_clocks.py` sees to
     values: dict[str, Any] = {}
     promised = dict(case.promise)
     wanted = [(Clock.RESOLUTION, case.resolution_due, plan.promise.resolution_due)]

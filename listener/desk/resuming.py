@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from listener.desk import scheduling
 from listener.desk.stopping import Scope
 from listener.errors import OtherPolicy
 from listener.errors import Stale as Changed
@@ -94,7 +95,12 @@ class _Held:
         return min(pause.at for pause in self.lifting if pause.holds(network, kinds))
 
 
-def _held(tx: Transaction, scopes: Sequence[Scope]) -> _Held:
+def _missed(notice: Notice, now: datetime) -> bool:
+    """Whether it was to go out by itself and did not in time."""
+    return notice.state is NoticeState.APPROVED and scheduling.stale(notice, now)
+
+
+def _held(tx: Transaction, scopes: Sequence[Scope], now: datetime) -> _Held:
     stops = switch.pauses(tx)
     lifting = tuple(pause for pause in stops if any(scope.is_of(pause) for scope in scopes))
     staying = [pause for pause in stops if pause not in lifting]
@@ -106,7 +112,7 @@ def _held(tx: Transaction, scopes: Sequence[Scope]) -> _Held:
     approved = inbox.waiting(tx, states=(DraftState.APPROVED,)) if lifting else []
     posts = []
     for notice in notices.listing(tx) if lifting else ():
-        if notice.state is NoticeState.PUBLISHING:
+        if notice.state is NoticeState.PUBLISHING or _missed(notice, now):
             waiting = [each for each in notice.deliveries if each.state is DeliveryState.WAITING]
             if mine := tuple(each for each in waiting if freed(each.network, each.kinds)):
                 posts.append((notice, mine))
@@ -125,7 +131,7 @@ def _held(tx: Transaction, scopes: Sequence[Scope]) -> _Held:
 
 def stale(tx: Transaction, scopes: Sequence[Scope], *, now: datetime) -> list[Stale]:
     """What became stale of what letting those scopes go would send."""
-    return _stale(_held(tx, scopes), now)
+    return _stale(_held(tx, scopes, now), now)
 
 
 def _stale(held: _Held, now: datetime) -> list[Stale]:
@@ -158,7 +164,7 @@ def resume(tx: Transaction, scopes: Sequence[Scope], *, fates: Mapping[str, Fate
 
     What became stale since somebody was asked goes back to people.
     """
-    held = _held(tx, scopes)
+    held = _held(tx, scopes, now)
     found = _stale(held, now)
     drafts = {f"D{draft.id}": draft for draft in held.drafts}
     posts = {f"N{notice.id}": notice for notice, _ in held.posts}
@@ -200,7 +206,12 @@ def _decide_draft(tx: Transaction, draft: Draft, fate: Fate, *, by: str, now: da
 def _decide_notice(tx: Transaction, notice: Notice, fate: Fate, *, by: str, now: datetime) -> None:
     if fate is Fate.DROP:
         notices.withdraw(tx, notice, by=by, now=now)
-    elif fate is Fate.REVIEW:
+    elif notice.state is NoticeState.APPROVED:
+        if fate is Fate.SEND:
+            notices.publish(tx, notice, by=by, now=now)  # REVIEW: its time went by, so it stays where it is
+    elif fate is Fate.SEND:
+        notices.go_on(tx, notice, by=by, now=now)
+    else:
         notices.hold_back(tx, notice, by=by, now=now)
 
 

@@ -33,6 +33,7 @@ from listener.flow.alert import Target, Told, alert, strand
 from listener.flow.assign import assign
 from listener.flow.decide import Company, decide
 from listener.flow.deliver import Delivered, deliver
+from listener.flow.follow import follow
 from listener.flow.incidents import Gathered, gather
 from listener.flow.ingest import Ingested, failed, ingest, overhear
 from listener.flow.poll import Polled, poll
@@ -570,6 +571,8 @@ class Pipeline:
 
     def watch(self) -> int:
         """Warns, tells and hands on what is late or soon will be; gives how many steps were done."""
+        if self.policy is not None:
+            follow(self.store, self.policy, now=self.clock(), stopping=self.stopping)
         return watch(self.store, now=self.clock(), stopping=self.stopping)
 
     def spot(self) -> Spotted:

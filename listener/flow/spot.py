@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -23,7 +23,7 @@ from listener.desk import places, spiking
 from listener.insight import counting, normal, spikes, wording
 from listener.insight.counting import Gap, Key, Said
 from listener.insight.normal import Normal
-from listener.store import Store, Transaction, identities, listening, volumes
+from listener.store import Store, Transaction, identities, listening, policies, volumes
 from listener.store import spikes as kept
 from listener.store.spikes import Cause, Found
 from listener.store.volumes import Label, Voice
@@ -42,6 +42,7 @@ LITTLE = timedelta(weeks=2)
 OVER = timedelta(hours=1)  # not found for so long, a spike is over; what is found again soon is the same one
 MOST_VOICES = 20_000  # that are looked at behind what was found
 MOST_OTHERS = 3_000  # beside which their words are held
+MOST_MISSED = 20_000  # mentions that another process counted, of which whoever wrote them is asked one by one
 LEAST_MARKS = 10_000  # of whom was counted, below which none are let go
 MOST_LABELS = 3  # areas, and places, by which one mention is counted
 
@@ -69,6 +70,7 @@ class Lookout:
         self._up_to: int | None = None  # the decision up to which `_people` knows everybody
         self._normal: Normal | None = None
         self._learned_at: datetime | None = None
+        self._forgot_on: date | None = None
 
     def look(self, policy: Policy, *, now: datetime, stopping: Callable[[], bool] = lambda: False) -> Spotted:
         """Counts what is new, and looks at it once all of it is counted."""
@@ -81,23 +83,21 @@ class Lookout:
 
     def _count(self, policy: Policy, now: datetime, stopping: Callable[[], bool]) -> tuple[int, bool]:
         """Counts in parts, each in a transaction; gives how many mentions, and whether nothing is left."""
-        with self._store.write() as tx:
+        with self._store.read() as tx:
             newest = volumes.settled(tx)
         counted, ends = 0, time.monotonic() + SPELL
         while True:
             try:
                 with self._store.write() as tx:
                     after = volumes.counted_up_to(tx, since=now - KEPT)
-                    self._catch_up(tx, policy, after, now)
+                    self._catch_up(tx, policy, after)
                     voices = volumes.decided(tx, after, newest, limit=AT_ONCE)
                     up_to = voices[-1].decision if len(voices) == AT_ONCE else max(newest, after)
                     volumes.add(tx, self._new(tx, policy, voices, now))
                     volumes.advance(tx, up_to)
                     listening.note(tx, now)
                     if up_to >= newest:
-                        volumes.forget(tx, (now - KEPT).date())
-                        listening.forget(tx, now - KEPT)
-                        kept.forget(tx, now - KEPT)
+                        self._forget(tx, now)
                         spiking.settle(tx, now)
             except BaseException:
                 self._up_to = None  # what was marked was not counted
@@ -110,13 +110,21 @@ class Lookout:
                 return counted, False
             time.sleep(TURN)
 
-    def _catch_up(self, tx: Transaction, policy: Policy, after: int, now: datetime) -> None:
+    def _forget(self, tx: Transaction, now: datetime) -> None:
+        """Lets go of what is too old, once a day."""
+        if self._forgot_on != now.date():
+            volumes.forget(tx, (now - KEPT).date())
+            listening.forget(tx, now - KEPT)
+            kept.forget(tx, now - KEPT)
+            self._forgot_on = now.date()
+
+    def _catch_up(self, tx: Transaction, policy: Policy, after: int) -> None:
         """Learns whom others counted lately: another process, or this one before it was started anew."""
         if self._up_to == after:
             return
-        if self._up_to is None or self._up_to > after:
+        if self._up_to is None or not 0 <= after - self._up_to <= MOST_MISSED:
             self._people = _People()
-            missed = volumes.posted_since(tx, now - counting.ONCE, up_to=after)
+            missed = volumes.counted_lately(tx, after, counting.ONCE)
         else:
             missed = volumes.decided(tx, self._up_to, after, limit=None)
         for said in self._said(tx, policy, missed):
@@ -162,16 +170,18 @@ class Lookout:
         """Finds what is far above normal, keeps it and tells of it; ends what is over. Gives what there is now."""
         rules = policy.incident_rules
         with self._store.read() as tx:
-            recent = _counts(volumes.read(tx, (now - spikes.LOOK).date()))
             holes = listening.holes(tx, now - LEARNED, now)
+            recent = _counts(volumes.read(tx, (now - spikes.LOOK).date()), holes, now)
             running = kept.running(tx)
+            then = _policy_then(tx, policy, now)
         gaps = [Gap(since=each.since, until=each.until, network=each.network) for each in holes]
         suspects: list[spikes.Suspect] = []
         what_is_normal = self._normal
         if _many(recent, now, rules.least):
-            what_is_normal = self._learn(policy, gaps, now)
+            what_is_normal = self._learn(policy, holes, now)
             watch = spikes.Watch(least=rules.least)
             suspects = spikes.suspects(what_is_normal, recent, now, gaps=gaps, watch=watch)
+            suspects = suspects if then is None else _without_new_names(suspects, then)
         deaf = any(each.until >= now for each in holes)
         if not suspects and (deaf or not any(now - each.seen_at > OVER for each in running)):
             return tuple(each.id for each in running)
@@ -219,7 +229,7 @@ class Lookout:
         spiking.tell(tx, spike, targets=policy.incident_rules.alert, now=now)
         return spike
 
-    def _learn(self, policy: Policy, gaps: Sequence[Gap], now: datetime) -> Normal:
+    def _learn(self, policy: Policy, holes: Sequence[listening.Hole], now: datetime) -> Normal:
         """What is normal, learned anew once a day; sooner while little is known, or where the clock was set back."""
         if self._normal is not None and self._learned_at is not None:
             known = max((self._normal.until - since for since in self._normal.since.values()), default=timedelta(0))
@@ -228,7 +238,8 @@ class Lookout:
             if same_zone and timedelta(0) <= now - self._learned_at < fresh:
                 return self._normal
         with self._store.read() as tx:
-            history = _counts(volumes.read(tx, (now - LEARNED).date()))
+            history = _counts(volumes.read(tx, (now - LEARNED).date()), holes, now)
+        gaps = [Gap(since=each.since, until=each.until, network=each.network) for each in holes]
         self._normal = normal.learn(history, until=now, zone=ZoneInfo(policy.time_zone), gaps=gaps)
         self._learned_at = now
         return self._normal
@@ -277,8 +288,32 @@ def _as_said(voice: Voice, policy: Policy) -> Said:
     )
 
 
-def _counts(read: Mapping[Label, Sequence[tuple[int, int]]]) -> dict[Key, Sequence[tuple[int, int]]]:
-    return {Key(*label): rows for label, rows in read.items()}
+def _counts(
+    read: Mapping[Label, Sequence[tuple[int, int]]], holes: Iterable[listening.Hole], now: datetime
+) -> dict[Key, Sequence[tuple[int, int]]]:
+    """By key, without what a network brought before it was heard as it is now: that begins anew."""
+    begins = {each.network: counting.bucket(each.until) for each in holes if each.since <= now - LEARNED}
+    found: dict[Key, Sequence[tuple[int, int]]] = {}
+    for label, rows in read.items():
+        key, first = Key(*label), begins.get(label[3])
+        heard = rows if first is None else [row for row in rows if row[0] > first]
+        if heard:
+            found[key] = heard
+    return found
+
+
+def _policy_then(tx: Transaction, policy: Policy, now: datetime) -> str | None:
+    """The text of the policy that ruled two weeks ago; None where none did, or the same as now."""
+    before = policies.by_then(tx, now - LITTLE)
+    return None if before is None or before.version == policy.version else before.text
+
+
+def _without_new_names(suspects: Sequence[spikes.Suspect], then: str) -> list[spikes.Suspect]:
+    """Those of areas and places that the policy named then; of a new name it is not known what is normal.
+
+    What is above normal shows without that name too, sooner or later.
+    """
+    return [each for each in suspects if each.key.area in then and each.key.place in then]
 
 
 def _many(recent: counting.Counts, now: datetime, least: int) -> bool:

@@ -79,6 +79,7 @@ class Case:
     due_at: datetime | None
     watchers: tuple[str, ...]
     checklist: tuple[Item, ...]
+    timed_by: int | None = None  # the number of the incident by whose rule its clocks go
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,6 +127,7 @@ def add(
         "revision": 1,
         "watchers": [],
         "checklist": [asdict(item) for item in plan.checklist],
+        "timed_by": plan.promise.incident or None,
     }
     case = by_id(tx, tx.execute(insert(t.cases).values(**values).returning(t.cases.c.id)).scalar_one())
     told = {"team": plan.team, "urgency": plan.urgency.value, "tags": list(plan.tags)}
@@ -140,7 +142,12 @@ def promised_by(promise: Promise, clock: Clock) -> dict[str, Any]:
     span = spans.get(clock)
     if span is None:
         return {}
-    return {"level": promise.level, "calendar": promise.calendar, "span": int(span.total_seconds())}
+    told: dict[str, Any] = {"level": promise.level, "calendar": promise.calendar, "span": int(span.total_seconds())}
+    if clock in promise.by_incident:
+        told["incident"] = promise.incident
+        if clock is Clock.RESOLUTION and promise.resolution_due is None:
+            told["waits"] = True  # for the incident's end, from which it counts
+    return told
 
 
 def record(

@@ -14,9 +14,11 @@ from listener.store import tables as t
 def of(tx: Transaction, notice_id: int) -> str:
     """The same for the same texts, parts, accounts, languages, pictures and descriptions, in their order."""
     deliveries, attachments = t.deliveries.c, t.attachments.c
-    columns = (deliveries.account, deliveries.network, deliveries.language, deliveries.part, deliveries.text)
+    columns = (deliveries.account, deliveries.network, deliveries.language, deliveries.part, deliveries.below_id)
     texts = tx.execute(
-        select(*columns, deliveries.images).where(deliveries.notice_id == notice_id).order_by(deliveries.id)
+        select(*columns, deliveries.text, deliveries.images)
+        .where(deliveries.notice_id == notice_id)
+        .order_by(deliveries.id)
     )
     pictures = tx.execute(
         select(attachments.name, attachments.content_type, attachments.data, attachments.alt)

@@ -13,10 +13,20 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, Row, Select, exists, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, exists, func, insert, or_, select, update
 
 from listener.errors import AlreadyDone, Mistake, NotFound
-from listener.store import Transaction, attachments, audit, notice_digest, notice_links, outbox, switch, users
+from listener.store import (
+    Transaction,
+    attachments,
+    audit,
+    incident_holds,
+    notice_digest,
+    notice_links,
+    outbox,
+    switch,
+    users,
+)
 from listener.store import tables as t
 from listener.store.attachments import Image, NewImage
 from listener.store.notice_links import CheckedLink
@@ -220,10 +230,10 @@ def publish(tx: Transaction, notice: Notice, *, by: str, now: datetime) -> Notic
 
 
 def go_on(tx: Transaction, notice: Notice, *, by: str, now: datetime) -> Notice:
-    """Lets the rest of it go out although its time went by; the same notice where nothing waited for that."""
+    """Lets the rest of it go out however late it gets; the same notice where somebody said so before."""
     where = (t.notices.c.id == notice.id, t.notices.c.state == NoticeState.PUBLISHING.value)
-    late = t.notices.c.late_after <= now
-    if tx.execute(update(t.notices).where(*where, late).values(late_after=None)).rowcount:
+    timed = t.notices.c.late_after.is_not(None)
+    if tx.execute(update(t.notices).where(*where, timed).values(late_after=None)).rowcount:
         audit.record(tx, at=now, by=by, action="notice.gone_on", subject=f"notice {notice.id}")
     return get(tx, notice.id)
 
@@ -237,7 +247,7 @@ def withdraw(tx: Transaction, notice: Notice, *, by: str, now: datetime) -> Noti
 
 def hold_back(tx: Transaction, notice: Notice, *, by: str, now: datetime) -> Notice:
     """Stops what has not gone out yet until somebody says `publish` once more. Raises AlreadyDone when all is out."""
-    unsaid = {"published_by": None, "publishing_since": None}
+    unsaid = {"published_by": None, "publishing_since": None, "due_at": None, "time_zone": None, "late_after": None}
     _move(tx, notice.id, NoticeState.APPROVED, out_of=NoticeState.PUBLISHING, **unsaid)
     audit.record(tx, at=now, by=by, action="notice.held_back", subject=f"notice {notice.id}")
     return get(tx, notice.id)
@@ -282,8 +292,12 @@ def finish(tx: Transaction, notice_id: int, now: datetime) -> None:
 
 
 def _in_time(now: datetime) -> ColumnElement[bool]:
-    """That what goes out by itself may still begin to; see `scheduled.py`."""
-    return or_(t.notices.c.late_after.is_(None), t.notices.c.late_after > now)
+    """That what goes out by itself still may: not too late, and no cheer while an incident holds that.
+
+    What a person published has no `late_after`; see `scheduled.py`.
+    """
+    cheer = and_(t.notices.c.kind == NoticeKind.CHEER.value, incident_holds.cheer_is_held())
+    return or_(t.notices.c.late_after.is_(None), and_(t.notices.c.late_after > now, ~cheer))
 
 
 def _publishing(tx: Transaction, notice_id: int, *also: ColumnElement[bool]) -> bool:

@@ -99,6 +99,14 @@ def ruling(tx: Transaction) -> Stored | None:
     return Stored(**row._mapping) if row else None
 
 
+def by_then(tx: Transaction, moment: datetime) -> Stored | None:
+    """The policy that had last begun to rule by then; None where none had."""
+    columns = t.policy_versions.c
+    query = select(t.policy_versions).where(columns.first_used_at <= moment)
+    row = tx.execute(query.order_by(columns.first_used_at.desc()).limit(1)).first()
+    return Stored(**row._mapping) if row else None
+
+
 def text_of(tx: Transaction, version: str) -> str | None:
     """The policy file as it was under that version; None where it never ruled here."""
     return tx.scalar(select(t.policy_versions.c.text).where(t.policy_versions.c.version == version))

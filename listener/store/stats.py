@@ -10,7 +10,7 @@ from sqlalchemy import Table, func, select
 
 from listener.store import Transaction
 from listener.store import tables as t
-from listener.types import CaseState, DeliveryState, DraftState, MentionState
+from listener.types import AmendmentState, CaseState, DeliveryState, DraftState, MentionState
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +21,7 @@ class Counts:
     drafts: Mapping[str, int]
     cases: Mapping[str, int]
     deliveries: Mapping[str, int]
+    amendments: Mapping[str, int]
     decided: int  # decisions taken; a mention that was edited has several
     automatic: int  # drafts that a rule approved
     troubled: int  # mentions set aside because a stage broke on them
@@ -45,6 +46,7 @@ def counts(tx: Transaction) -> Counts:
         drafts=_by_state(tx, t.drafts, [state.value for state in DraftState]),
         cases=_by_state(tx, t.cases, [state.value for state in CaseState]),
         deliveries=_by_state(tx, t.deliveries, [state.value for state in DeliveryState]),
+        amendments=_by_state(tx, t.amendments, [state.value for state in AmendmentState]),
         decided=tx.scalar(select(func.count()).select_from(t.decisions)) or 0,
         automatic=tx.scalar(select(func.count()).select_from(t.drafts).where(t.drafts.c.automatic)) or 0,
         troubled=tx.scalar(select(func.count()).select_from(t.mentions).where(t.mentions.c.trouble.is_not(None))) or 0,

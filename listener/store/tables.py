@@ -742,8 +742,15 @@ cases = Table(  # what its events say: store/rebuilding.py
     Column("score", Integer, nullable=False, default=0),
     Column("minutes_per_point", Integer, nullable=False),  # how long waiting is worth one
     Column("queue_at", Moment, nullable=False),  # the earliest comes first, see policies/score.py
+    Column("timed_by", BigKey),  # the incident by whose rule its clocks go; null: by its own promise
     Index(None, "state", "queue_at", "id"),
     Index(None, "state", "team", "queue_at", "id"),
+)
+Index(  # of the few whose clocks an incident set
+    "ix_cases_timed_by",
+    cases.c.timed_by,
+    sqlite_where=cases.c.timed_by.is_not(None),
+    postgresql_where=cases.c.timed_by.is_not(None),
 )
 Index(  # of the few that sleep, for the same reason
     "ix_cases_snoozed_until",

@@ -211,7 +211,9 @@ def test_a_name_is_looked_up_once_and_that_very_address_is_called(site: Site, mo
 def test_a_name_of_which_one_address_is_ours_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     both = [(2, 1, 6, "", ("93.184.215.14", 80)), (2, 1, 6, "", ("10.0.0.1", 80))]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_more: both)
-    assert links.check("http://mixed.example/").state is LinkState.BROKEN
+    found = links.check("http://mixed.example/")
+    assert found.state is LinkState.BROKEN
+    assert found.detail == "is an address within a network of our own, which readers cannot reach"
 
 
 def test_silence_and_trickling_are_given_up(site: Site) -> None:

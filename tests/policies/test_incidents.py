@@ -14,6 +14,7 @@ import policies
 from listener import situations
 from listener.errors import PolicyProblem
 from listener.types import (
+    Clock,
     Decision,
     IncidentRules,
     IncidentState,
@@ -21,6 +22,7 @@ from listener.types import (
     Mode,
     NoticeRules,
     Situation,
+    Urgency,
 )
 from policies.sample import Said, understood
 from policies.sample import situation as situation_of
@@ -105,7 +107,7 @@ def test_nothing_of_it_changes_unsaid() -> None:
         "places: {Vic: Vich}\nincidents: {least: 5, review_sample: 5%, resolution: 1d}\nnotices: {two_people: false}"
     )
     assert [each.sentence for each in policies.differences(load(), new)] == [
-        "Incidents: `least` is now 5; it was 10.",
+        "Incidents: `least` is now 5; it was 8.",
         "Incidents: `review_sample` is now 5%; it was 10%.",
         "Incidents: `resolution` is now 1d; it was not set.",
         "Notices: `two_people` is now false; it was true.",
@@ -316,17 +318,6 @@ def test_what_is_no_answer_is_refused_with_the_next_step() -> None:
     assert "take that out" in POLICY.check_answer("Llama a ana@correo.es")[0]
 
 
-def test_a_run_of_answers_gets_what_the_policy_would_say() -> None:
-    seen = situation("x", "complaint", incident=LASTING, incidents=(LASTING,), case__exists=True)
-    answer, reply = POLICY.answer(seen), POLICY.decide(seen).reply
-    assert answer is not None
-    assert reply is not None
-    assert (answer.text, answer.wording, answer.incident, answer.mode) == (reply.text, reply.wording, 3, Mode.MANUAL)
-    assert POLICY.answer(replace(seen, incident=None)) is None
-    only = replace(LASTING, answers={"es": ("Caso {{ case.reference }}",)})
-    assert POLICY.answer(replace(seen, incident=only, case=replace(seen.case, exists=False))) is None
-
-
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(everything())
 def test_while_it_holds_nothing_but_its_answer_goes_out_alone(seen: Situation) -> None:
@@ -353,3 +344,41 @@ def test_a_decision_from_before_there_were_incidents_keeps_its_fingerprint() -> 
     held = decided(incident=None)
     without = replace(held, guards=tuple(trace for trace in held.guards if trace.guard != "incident"))
     assert situations.fingerprint(without) != situations.fingerprint(held)
+
+
+TIMED = """name: small
+language: es
+teams: {care: {}}
+default_team: care
+service_levels: {normal: {first_response: 1h, resolution: 8h}}
+templates: {hello: {es: "Hola"}}
+rules: [{name: all, then: {reply: hello}}]
+incidents: {first_response: 3h, resolution: 1d, resolution_from: end}
+tests:
+  - {name: in it, mention: {text: x, intents: [], incident.title: Corte}, expect: {first_response: 3h, resolution: 1d}}
+  - {name: by, mention: {text: x, intents: [], incident.here: false}, expect: {first_response: 1h, resolution: 8h}}
+  - {name: over, mention: {text: x, intents: [], incident.state: resolved}, expect: {first_response: 1h, reply: hello}}
+  - name: its answer
+    mention: {text: x, intents: question, incident.number: 4, incident.answers: {es: "Lo sabemos."}}
+    expect: {reply: incident I4, guard: none}
+"""
+
+
+def test_a_policys_own_tests_see_promises_and_answers_of_an_incident() -> None:
+    policy = policies.load_text(TIMED, "p.yaml")
+    assert policies.run_tests(policy) == []
+    other = policies.load_text(TIMED.replace("expect: {reply: incident I4", "expect: {reply: incident 4"), "p.yaml")
+    assert "there is no template `incident 4`" in policies.run_tests(other)[0]
+
+
+def test_what_counts_from_its_end_is_due_only_then() -> None:
+    promises = policies.load_text(TIMED, "p.yaml").promises
+    asked: dict[str, Any] = {"team": "care", "urgency": Urgency.NORMAL, "network": "x", "tier": "", "now": NOW}
+    lasting = promises.promise(**asked, incident=LASTING)
+    assert (lasting.first_response_due, lasting.resolution_due) == (NOW + timedelta(hours=3), None)
+    assert (lasting.resolution, lasting.level, lasting.incident) == (timedelta(days=1), "normal, I3", 3)
+    assert {step.clock for step in lasting.steps} == {Clock.FIRST_RESPONSE}
+    over = promises.promise(**asked, incident=replace(LASTING, state=IncidentState.RESOLVED))
+    assert over.resolution_due == NOW + timedelta(days=1)
+    own = promises.promise(**asked)
+    assert (own.resolution_due, own.incident, own.by_incident) == (NOW + timedelta(hours=8), 0, ())

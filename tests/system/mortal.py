@@ -69,7 +69,11 @@ def watch(store: Store, connector: Any, instants: Instants) -> None:
         instants()
 
     store.write = watched  # type: ignore[method-assign]
-    for name in ("reply", "publish"):
+    watch_writes(connector, instants)
+
+
+def watch_writes(connector: Any, instants: Instants) -> None:
+    for name in ("reply", "publish", "edit", "delete", "pin", "unpin"):
         if hasattr(connector, name):
             setattr(connector, name, around(getattr(connector, name), instants))
 

@@ -298,3 +298,51 @@ def test_the_daemon_goes_on_with_what_was_ordered(as_person: Run, escucha: Run, 
     settings.write_text(settings.read_text() + '[[sources]]\nname = "s"\naccount = "care"\nquery = "mentions"\n')
     assert escucha("run", "--once").exit_code == 0
     assert there(world)[0] == there(world, "brand")[0] == "Corte hasta las 18 h."
+
+
+def test_what_was_refused_shows_in_the_status_until_it_is_mended(as_person: Run, escucha: Run, world: World) -> None:
+    publish(as_person, *TEXTS)
+    world.fail("pin", Fault.REJECTED)
+    as_person("marta", "pin", "N1", "care/es")
+    assert "1 change of notices that are out refused" in " ".join(escucha("status").stdout.split())
+    as_person("marta", "pin", "N1", "care/es")
+    assert "of notices that are out refused" not in " ".join(escucha("status").stdout.split())
+
+
+def test_a_new_link_that_leads_nowhere_stops_a_correction(as_person: Run, world: World, tmp_path: Path) -> None:
+    publish(as_person, *TEXTS)
+    settings = tmp_path / "escucha.toml"
+    settings.write_text(settings.read_text().replace("check_links = false", "check_links = true"), encoding="utf-8")
+    new = "es=Corte hasta las 18 h: http://127.0.0.1:9/corte"
+    stopped = as_person("marta", "correct", "N1", "--text", new)
+    assert stopped.exit_code == 2
+    assert "http://127.0.0.1:9/corte" in stopped.stderr
+    assert "--no-link-check" in stopped.stderr
+    assert found(as_person)["amendments"] == []
+    assert as_person("marta", "correct", "N1", "--text", new, "--no-link-check").exit_code == 0
+
+
+def test_an_incidents_end_is_written_down_below_its_notices(as_person: Run, escucha: Run, world: World) -> None:
+    assert escucha("incident", "open", "Corte", "--word", "corte").exit_code == 0
+    publish(as_person, *TEXTS, "--incident", "I1")
+    as_person("marta", "draft", "--title", "Otra", "--text", "es=Aún no ha salido.", "--incident", "I1")
+    ended = escucha("incident", "resolve", "I1", "--notice", "--public", "es=Ya hay luz.", "--public", "ca=Ja", "--yes")
+    assert ended.exit_code == 0, ended.output
+    assert "N3 says so below N1, once somebody else lets it: `escucha notice approve N3`." in ended.stdout
+    record = found(as_person, "N3")
+    assert (record["follows"], record["follows_as"], record["incident"]) == ("N1", "resolved", "I1")
+    words = {(each["account"], each["language"]): each["text"] for each in record["deliveries"]}
+    assert words["care", "es"] == words["brand", "es"] == "Ya hay luz."
+    assert words["care", "en"].startswith("Resolved:")
+
+
+def test_what_is_out_nobody_knows_where_is_left_to_people(as_person: Run, world: World) -> None:
+    world.fail("publish", Fault.ANSWER_LOST)
+    world.fail("find_published", Fault.NEVER_ARRIVED, times=50)
+    as_person("marta", "draft", "--title", "Corte", "--text", "es=Corte hasta las 17 h.", "--on", "care")
+    as_person("luis", "approve", "N1", "--yes")
+    as_person("luis", "publish", "N1")
+    assert as_person("luis", "settle", "N1", "care/es", "--there").exit_code == 0
+    gone = as_person("marta", "delete", "N1", "--yes")
+    assert gone.exit_code == 2
+    assert "care (sandbox, es): nobody knows its address there; do it there by hand." in gone.stderr

@@ -258,6 +258,7 @@ def test_status_for_programs_keeps_its_keys(desk: DeskWorld) -> None:
         "drafts",
         "cases",
         "deliveries",
+        "amendments",
         "decided",
         "automatic",
         "troubled",

@@ -92,6 +92,14 @@ def test_nothing_is_lost_cut_through_or_too_long(
         assert all(count(part) <= limit for part in parts)
 
 
+@settings(max_examples=60)
+@given(pieces=st.lists(st.sampled_from(["corte", "luz"]) | NUMBER | LINK, min_size=30, max_size=60))
+def test_where_nothing_ends_it_is_cut_between_words_and_never_in_a_number(pieces: list[str]) -> None:
+    parts = thread([" ".join(pieces)], count=len, limit=60)
+    for piece in set(pieces) - {"corte", "luz"}:
+        assert sum(part.count(piece) for part in parts) == " ".join(pieces).count(piece), piece
+
+
 def outlet(**more: object) -> Outlet:
     return Outlet(account="care", facts=replace(sandbox.FACTS, limit=100, **more))  # type: ignore[arg-type]
 

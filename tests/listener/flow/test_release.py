@@ -10,8 +10,10 @@ import pytest
 from sqlalchemy import update
 
 from connectors.sandbox import Fault
-from listener.desk import scheduling
+from listener.desk import resuming, scheduling
+from listener.desk.resuming import Fate
 from listener.desk.scheduling import Standing
+from listener.desk.stopping import Scope
 from listener.errors import AlreadyDone, Mistake
 from listener.flow.release import Means, release
 from listener.store import incidents, notices, scheduled, switch
@@ -272,3 +274,58 @@ def test_cheer_waits_while_an_incident_holds_it(escucha: Escucha) -> None:
         )
     escucha.round()
     assert said(escucha) == ["¡Feliz viernes!"]
+
+
+def test_cheer_that_began_to_go_out_stops_when_an_incident_begins(escucha: Escucha) -> None:
+    written(escucha, kind=NoticeKind.CHEER, texts=("¡Feliz viernes!", "Happy Friday!"))
+    escucha.network.fail("publish", Fault.SLOW, seconds=0)
+    escucha.network.fail("publish", Fault.RATE_LIMITED, seconds=60)
+    escucha.round(minutes=61)
+    assert said(escucha) == ["¡Feliz viernes!"]
+    escucha.network.heal()
+    now = escucha.clock()
+    with escucha.store.write() as tx:
+        incidents.open(tx, title="Corte", by="ana", now=now, began_at=now)
+    escucha.round(minutes=5)
+    assert said(escucha) == ["¡Feliz viernes!"]
+
+
+@pytest.mark.parametrize(
+    ("fate", "state", "out"),
+    [(Fate.SEND, "published", True), (Fate.DROP, "withdrawn", False), (Fate.REVIEW, "approved", False)],
+)
+def test_resuming_asks_about_what_was_to_go_out_meanwhile(escucha: Escucha, fate: Fate, state: str, out: bool) -> None:
+    written(escucha)
+    everything = [Scope(network=None, kind=None)]
+    with escucha.store.write() as tx:
+        switch.pause(tx, network=None, by="boss", reason="", now=escucha.clock())
+    escucha.round(minutes=120)
+    now = escucha.clock()
+    with escucha.store.write() as tx:
+        assert [each.number for each in resuming.stale(tx, everything, now=now)] == ["N1"]
+        resuming.resume(tx, everything, fates={"N1": fate}, by="boss", now=now)
+    for _ in range(3):
+        escucha.round()
+    assert bool(said(escucha)) is out
+    assert found(escucha).state == state
+
+
+@pytest.mark.parametrize(("fate", "out"), [(Fate.SEND, 2), (Fate.REVIEW, 1)])
+def test_resuming_asks_about_the_rest_of_what_was_cut_short(escucha: Escucha, fate: Fate, out: int) -> None:
+    written(escucha)
+    escucha.network.fail("publish", Fault.SLOW, seconds=0)
+    escucha.network.fail("publish", Fault.RATE_LIMITED, seconds=60)
+    escucha.round(minutes=61)
+    with escucha.store.write() as tx:
+        switch.pause(tx, network=None, by="boss", reason="", now=escucha.clock())
+    escucha.network.heal()
+    escucha.round(minutes=5 if fate is Fate.REVIEW else 50)
+    everything, now = [Scope(network=None, kind=None)], escucha.clock()
+    with escucha.store.write() as tx:
+        found_stale = {each.number: fate for each in resuming.stale(tx, everything, now=now)} or {"N1": fate}
+        resuming.resume(tx, everything, fates=found_stale, by="boss", now=now)
+        if fate is Fate.REVIEW and notices.get(tx, 1).state == "publishing":
+            notices.hold_back(tx, notices.get(tx, 1), by="boss", now=now)
+    for _ in range(3):
+        escucha.round()
+    assert len(said(escucha)) == out

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert, select, update
 
+import policies
 from listener.flow.pipeline import Pipeline
 from listener.insight import counting
 from listener.store import alerts, attached, incidents, spikes, volumes
@@ -91,7 +92,7 @@ def told(escucha: Escucha) -> list[Alert]:
 
 def counted(escucha: Escucha) -> dict[volumes.Label, list[tuple[int, int]]]:
     with escucha.store.read() as tx:
-        return volumes.read(tx, (escucha.clock() - WEEKS).date())
+        return {label: list(rows) for label, rows in volumes.read(tx, (escucha.clock() - WEEKS).date()).items()}
 
 
 def test_an_outage_is_one_spike_one_alert_and_a_proposed_incident_with_what_was_said(
@@ -185,8 +186,14 @@ def test_whoever_is_killed_between_two_looks_counts_nothing_twice(
 def test_a_database_that_was_there_before_is_counted_in_parts_and_just_once(
     quiet: tuple[Escucha, Writer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    escucha, _ = quiet
+    escucha, writer = quiet
+    began = escucha.clock()
+    loud = [Word(at=began + timedelta(seconds=n), who=f"loud-{n % 40}", areas=["fibre"]) for n in range(1200)]
+    writer.write(loud)  # the same forty people over several parts
+    escucha.clock.forward(hours=1)
+    escucha.main.spot()
     whole = counted(escucha)
+    assert sum(people for _, people in whole["fibre", "", "", "sandbox"]) == 40
     with escucha.store.write() as tx:
         tx.execute(t.volumes.delete())
         tx.execute(t.sweeps.delete())
@@ -252,27 +259,78 @@ def test_what_arrives_late_falls_where_it_was_said(quiet: tuple[Escucha, Writer]
     assert len(missed & hours) > 0.8 * len(missed)
 
 
-def test_hours_that_nobody_heard_are_no_silence_after_which_all_is_a_spike(quiet: tuple[Escucha, Writer]) -> None:
-    """The network admits that it skipped two weeks; the same traffic as ever goes on afterwards."""
+@pytest.mark.parametrize("admitted", [True, False], ids=["skipped", "silence"])
+def test_what_nobody_heard_is_no_silence_after_which_all_is_a_spike(tmp_path: Path, admitted: bool) -> None:
+    """The network says that it skipped two weeks and a half; the same traffic as ever goes on afterwards."""
+    escucha = Escucha(tmp_path, policy=POLICY)
+    try:
+        now = escucha.clock()
+        escucha.clock.moment = now - timedelta(days=17)
+        writer = Writer(escucha.store)
+        writer.write(usual(now - timedelta(days=24), escucha.clock(), hourly=20))
+        escucha.main.poll(["source-0"])
+        escucha.main.spot()
+        escucha.clock.moment = now
+        if admitted:
+            with escucha.store.write() as tx:
+                tx.execute(insert(t.gaps).values(source_id=1, noticed_at=now, reason="too long ago"))
+        for hour in range(4):
+            escucha.clock.forward(hours=1)
+            later = escucha.clock()
+            escucha.main.poll(["source-0"])
+            writer.write(usual(later - timedelta(hours=1), later, seed=20 + hour, hourly=20))
+            escucha.main.spot()
+        assert bool(found(escucha)) is not admitted
+    finally:
+        escucha.close()
+
+
+def test_a_source_that_is_added_is_no_spike(quiet: tuple[Escucha, Writer]) -> None:
+    """Twice as much is heard from one day to the next, as more is listened to."""
     escucha, writer = quiet
-    with escucha.store.write() as tx:
-        source = tx.scalar(select(t.sources.c.id))
-        tx.execute(
-            t.mentions.update()
-            .where(t.mentions.c.posted_at > escucha.clock() - timedelta(days=14))
-            .values(posted_at=escucha.clock() - timedelta(days=18))
-        )
-    escucha.clock.forward(days=14)
-    with escucha.store.write() as tx:
-        tx.execute(insert(t.gaps).values(source_id=source, noticed_at=escucha.clock(), reason="skipped"))
-    escucha.main.poll(["source-0"])
-    for hour in range(6):
+    escucha.queries = ("mentions", "#more")
+    escucha.main = escucha.pipeline()
+    more = Writer(escucha.store, source="source-1")
+    for hour in range(20):
         escucha.clock.forward(hours=1)
         now = escucha.clock()
-        escucha.main.poll(["source-0"])
-        writer.write(usual(now - timedelta(hours=1), now, seed=20 + hour, hourly=4))
+        escucha.main.poll()
+        with escucha.store.write() as tx:
+            tx.execute(update(t.sources).where(t.sources.c.name == "source-1").values(mentions_total=40 * hour))
+        more.write(
+            [
+                replace(word, who=f"more-{word.who}")
+                for word in usual(now - timedelta(hours=1), now, hourly=40, seed=hour)
+            ]
+        )
+        writer.write(usual(now - timedelta(hours=1), now, hourly=3, seed=100 + hour))
         escucha.main.spot()
     assert found(escucha) == []
+
+
+def test_a_place_that_the_policy_names_from_now_on_is_no_spike_and_an_old_one_is(
+    quiet: tuple[Escucha, Writer],
+) -> None:
+    escucha, writer = quiet
+    with escucha.store.write() as tx:
+        tx.execute(update(t.policy_versions).values(first_used_at=escucha.clock() - WEEKS))
+    policy = policies.load_text(POLICY.replace("Lleida: [Lérida]", "Lleida: [Lérida], Words: []"))
+    other = escucha.pipeline(policy=policy)
+    words = [
+        [
+            Word(at=escucha.clock() + timedelta(minutes=minute, seconds=5), who=f"w-{minute}", text="more words")
+            for minute in range(first, first + 5)
+        ]
+        for first in range(0, 20, 5)
+    ]
+    for said in words:  # a person a minute, where three an hour are usual: the network as a whole is far above normal
+        escucha.clock.forward(minutes=5)
+        escucha.main.poll(["source-0"])
+        writer.write(said)
+        other.spot()
+    assert all(not spike.label[2] for spike in found(escucha))
+    minutes_of(escucha, writer, outage(escucha, 10), through=other)
+    assert "Lleida" in {spike.label[2] for spike in found(escucha)}
 
 
 def test_an_edit_counts_nobody_twice(quiet: tuple[Escucha, Writer]) -> None:
@@ -288,7 +346,7 @@ def test_an_edit_counts_nobody_twice(quiet: tuple[Escucha, Writer]) -> None:
         decision = tx.execute(select(t.decisions).where(t.decisions.c.mention_id == post)).mappings().one()
         again = {name: value for name, value in decision.items() if name != "id"}
         tx.execute(insert(t.decisions).values(**again | {"revision": 2, "at": escucha.clock()}))
-    escucha.main.spot()
+    escucha.pipeline().spot()  # a new process, that remembers nobody of nine hours ago
     assert sum(people for _, people in counted(escucha)["fibre", "", "", "sandbox"]) == 1
 
 

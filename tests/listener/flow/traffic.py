@@ -43,7 +43,7 @@ def usual(
         yield Word(
             at=at,
             who=f"usual-{seed}-{number}",
-            text=f"usual words about nothing in particular number {number}",
+            text=f"usual words about nothing in particular number {seed} {number}",
             areas=[chance.choice(areas)] if chance.random() < 0.7 else [],
             intents=intents,
             sentiment="neutral",

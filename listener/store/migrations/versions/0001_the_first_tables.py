@@ -411,6 +411,7 @@ def upgrade() -> None:
         sa.Column("score", sa.Integer(), nullable=False),
         sa.Column("minutes_per_point", sa.Integer(), nullable=False),
         sa.Column("queue_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("timed_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name=op.f("fk_cases_account_id")),
         sa.ForeignKeyConstraint(["customer_id"], ["customers.id"], name=op.f("fk_cases_customer_id")),
         sa.ForeignKeyConstraint(["merged_into"], ["cases.id"], name=op.f("fk_cases_merged_into")),
@@ -419,6 +420,13 @@ def upgrade() -> None:
         sa.UniqueConstraint("reference", name=op.f("uq_cases_reference")),
     )
     with op.batch_alter_table("cases", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_cases_timed_by",
+            ["timed_by"],
+            unique=False,
+            sqlite_where=sa.text("timed_by IS NOT NULL"),
+            postgresql_where=sa.text("timed_by IS NOT NULL"),
+        )
         batch_op.create_index(batch_op.f("ix_cases_account_id"), ["account_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_cases_agent_state"), ["agent", "state"], unique=False)
         batch_op.create_index(batch_op.f("ix_cases_customer_id"), ["customer_id"], unique=False)
