@@ -93,7 +93,7 @@ class Incidents(InPercent):
     alert: Targets | None = Field(
         default=None, description="Who hears of spikes and incidents: names of `[alerts.…]` in the settings."
     )
-    least: Least = Field(default=_RULES.least, description="Fewer mentions than this within an hour are no spike.")
+    least: Least = Field(default=_RULES.least, description="Fewer people than this are no spike.")
     mode: Mode = Field(
         default=_RULES.mode,
         description="auto: its approved answers may go out alone, as far as policy, network, team and area let them; "

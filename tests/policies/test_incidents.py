@@ -107,7 +107,7 @@ def test_nothing_of_it_changes_unsaid() -> None:
         "places: {Vic: Vich}\nincidents: {least: 5, review_sample: 5%, resolution: 1d}\nnotices: {two_people: false}"
     )
     assert [each.sentence for each in policies.differences(load(), new)] == [
-        "Incidents: `least` is now 5; it was 10.",
+        "Incidents: `least` is now 5; it was 8.",
         "Incidents: `review_sample` is now 5%; it was 10%.",
         "Incidents: `resolution` is now 1d; it was not set.",
         "Notices: `two_people` is now false; it was true.",
