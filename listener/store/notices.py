@@ -350,8 +350,8 @@ def sendable(tx: Transaction, account: str, now: datetime) -> list[Delivery]:
 
 
 def claim(tx: Transaction, delivery: Delivery, now: datetime) -> bool:
-    """Writes `sending`, if it still waits, its notice is going out and not too late, the part before it is out and no
-    switch holds it.
+    """Writes `sending`, if it still waits, its notice is going out and not too late, the part before it is out and
+    neither a switch holds it nor, where it is scheduled cheer, an incident.
 
     This must be committed before the network is called.
     """
