@@ -6,8 +6,10 @@ import click
 
 from listener.commands import (
     notice_amend,
+    notice_answer,
     notice_correct,
     notice_draft,
+    notice_held,
     notice_preview,
     notice_publish,
     notice_schedule,
@@ -33,9 +35,11 @@ for command in (
     notice_publish.publish,
     notice_status.list_,
     notice_status.status,
+    notice_held.held_,
     notice_publish.withdraw,
     notice_publish.retry,
     notice_publish.settle,
+    notice_answer.answer,
     notice_correct.correct,
     notice_correct.follow_up,
     notice_amend.pin,

@@ -105,11 +105,8 @@ def approve(store: Store, policy: Policy, run: Run, *, sample: int, by: str, now
     `sample`: how many of them were read. Raises Stale when a text changed since, Mistake where nobody is answered or
     the policy wants somebody else than who drafted them.
     """
-    if policy.incident_rules.two_people and users.same_person(run.by, by):
-        raise Mistake(
-            f"{run.by} drafted these answers, and the policy wants a second person to approve them; "
-            "`incidents: two_people:` says so."
-        )
+    if policy.incident_rules.two_people:
+        check_second(run, by)
     with store.write() as tx:
         if not answer_runs.counts(tx, run.id).get("drafted"):
             raise Mistake("Nobody would be answered, so there is nothing to approve.")
@@ -118,6 +115,15 @@ def approve(store: Store, policy: Policy, run: Run, *, sample: int, by: str, now
         )
     _place(store, run, now)
     return run
+
+
+def check_second(run: Run, by: str) -> None:
+    """Raises Mistake where `by` drafted the answers, and so cannot approve them."""
+    if users.same_person(run.by, by):
+        raise Mistake(
+            f"{run.by} drafted these answers, and the policy wants a second person to approve them; "
+            "`incidents: two_people:` says so."
+        )
 
 
 def _place(store: Store, run: Run, now: datetime) -> None:
@@ -132,6 +138,8 @@ def go(store: Store, incident: Incident, run: Run, *, by: str, now: datetime) ->
     _must_last(incident)
     if run.state is RunState.RUNNING:
         raise AlreadyDone(_under_way(incident, run))
+    if run.state in (RunState.DONE, RunState.DROPPED):
+        raise AlreadyDone(f"These answers of {incident.reference} are {run.state}.")
     if run.state is not RunState.APPROVED:
         step = "--resume" if run.state is RunState.STOPPED else "--review"
         raise Mistake(

@@ -6,6 +6,7 @@ What should make somebody look, in any of their mentions, leaves all of them to 
 
 from __future__ import annotations
 
+import math
 import random
 import re
 from collections import defaultdict
@@ -275,9 +276,22 @@ def too_few(answers: Iterable[NewAnswer]) -> dict[str, int]:
     return {language: number for language, number in people.items() if number > 1 and len(wordings[language]) == 1}
 
 
-def sample(answers: Sequence[int], *, size: int, seed: int) -> list[int]:
-    """That many of the answers, drawn by chance; the same for the same seed."""
-    return random.Random(seed).sample(sorted(answers), min(size, len(answers)))  # noqa: S311 - no secret
+def sample(answers: Sequence[tuple[int, str]], *, size: int, seed: int) -> list[int]:
+    """That many of the answers (number, wording) drawn by chance, each wording among them where there is room.
+
+    The same for the same seed.
+    """
+    chance = random.Random(seed)  # noqa: S311 - no secret
+    drawn = chance.sample(sorted(answers), len(answers))
+    first = {wording: number for number, wording in reversed(drawn)}
+    ahead = [number for number, wording in drawn if first[wording] == number]
+    rest = [number for number, wording in drawn if first[wording] != number]
+    return [*ahead, *rest][:size]
+
+
+def least_sample(people: int, percent: float) -> int:
+    """How many of that many answers a person reads at least; `percent` as the policy has it."""
+    return min(people, max(1, math.ceil(people * percent / 100)))
 
 
 # --- when their turn comes --------------------------------------------------------------------------------------------

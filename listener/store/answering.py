@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Text, and_, cast, func, or_, select
 
-from listener.store import Transaction, decisions, identities, incident_holds
+from listener.store import Transaction, decisions, identities, incident_holds, links
 from listener.store import tables as t
 from listener.store.answer_runs import Answer, others_held
 from listener.store.cases import LIVE
@@ -110,15 +110,10 @@ def _held(tx: Transaction, incident_id: int) -> tuple[Mapping[int, int], Mapping
 
 def _customers(tx: Transaction, accounts: Iterable[int]) -> dict[int, int]:
     """By account, whose it is."""
-    found: dict[int, int] = {}
     wanted = sorted(accounts)
+    found: dict[int, int] = {}
     for first in range(0, len(wanted), TOGETHER):
-        some = wanted[first : first + TOGETHER]
-        links = t.links.c
-        query = select(links.account_id, links.customer_id).where(
-            links.account_id.in_(some), links.unlinked_at.is_(None)
-        )
-        found |= {row.account_id: row.customer_id for row in tx.execute(query.order_by(links.id))}
+        found |= links.whose(tx, wanted[first : first + TOGETHER])
     return found
 
 
@@ -343,13 +338,12 @@ def still_said(tx: Transaction, run_id: int, wording: str) -> bool:
 
 def _theirs(tx: Transaction, answer: Answer) -> tuple[int, ...]:
     """The accounts of that person, as we know them now; their record is locked, so that no two answer at once."""
-    links = t.links.c
-    mine = select(links.customer_id).where(links.account_id == answer.account_id, links.unlinked_at.is_(None))
-    customer = tx.scalar(mine.order_by(links.id.desc()).limit(1)) or answer.customer_id
+    customer = links.whose(tx, [answer.account_id]).get(answer.account_id) or answer.customer_id
     if customer is None:
         return (answer.account_id,)
     tx.execute(select(t.customers.c.id).where(t.customers.c.id == customer).with_for_update())
-    theirs = select(links.account_id).where(links.customer_id == customer, links.unlinked_at.is_(None))
+    linked = t.links.c
+    theirs = select(linked.account_id).where(linked.customer_id == customer, linked.unlinked_at.is_(None))
     return tuple(sorted({answer.account_id, *tx.scalars(theirs)}))
 
 

@@ -258,7 +258,7 @@ def approve(
     if outdated_answer := incident_holds.outdated(tx, draft):
         raise Stale(f"D{draft.id} is outdated: {outdated_answer}; edit it, or reject it.")
     values = {"decided_by": by, "decided_at": now, "said_at": now, "automatic": automatic, "not_before": not_before}
-    values |= {"reason": None}  # why it was shown again
+    values |= {"reason": None, "answer_run_id": None}  # why it was shown again; from now on it goes out by itself
     move(tx, draft, DraftState.APPROVED, **values)
     audit.record(
         tx,

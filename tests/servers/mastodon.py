@@ -141,6 +141,8 @@ class MastodonServer:
         self.lock = threading.RLock()
         self.stopping = threading.Event()
         self.tokens = {TOKEN: BRAND}
+        self._names: dict[str, str] = {}  # by the name in small letters, so that thousands of people cost nothing
+        self._noted: set[tuple[str, str]] = set()  # who was told of which status
         self._order = 0
         self._orders: set[int] = set()
         self._window = (0.0, 0)
@@ -298,7 +300,12 @@ class MastodonServer:
             "created_at": time.time() - 400 * 86400,
         }
         self.accounts[acct] = account
+        self._names.setdefault(acct.lower(), acct)
         return account
+
+    def known_as(self, acct: str) -> str | None:
+        """The account of that name, in whichever letters."""
+        return self._names.get(acct.lower())
 
     def _next_order(self, moment: float) -> int:
         order = int(moment * 1000) << 16
@@ -321,8 +328,7 @@ class MastodonServer:
 
     def _notify(self, row: Row) -> None:
         for acct in mentioned(self, row["text"]):
-            known = any(n["to"] == acct and n["status"] == row["id"] for n in self.notes.values())
-            if acct == row["acct"] or known:
+            if acct == row["acct"] or (acct, row["id"]) in self._noted:
                 continue
             filtered = row["visibility"] == "direct" and row["acct"] not in self.accounts[acct]["following"]
             note = {
@@ -334,6 +340,7 @@ class MastodonServer:
                 "filtered": filtered,
             }
             self.notes[note["id"]] = note
+            self._noted.add((acct, row["id"]))
             self._keep("note", note)
             if not filtered:
                 self.streams.publish("notification", note_json(self, note), accts=[acct])
@@ -374,12 +381,14 @@ class MastodonServer:
     def _restore_row(self, kind: str, row: Row) -> None:
         if kind == "account":
             self.accounts[row["name"]] = row
+            self._names.setdefault(row["name"].lower(), row["name"])
         elif kind == "status":
             self.statuses[row["id"]] = row
             self._order = max(self._order, row["order"])
             self._orders.add(row["order"])
         elif kind == "note":
             self.notes[row["id"]] = row
+            self._noted.add((row["to"], row["status"]))
         else:
             self.keys[row["key"]] = (row["status"], row["at"])
 
@@ -411,9 +420,9 @@ def mentioned(server: MastodonServer, text: str) -> list[str]:
     for match in _MENTION.finditer(text):
         user, host = match.groups()
         acct = user if host is None or host == DOMAIN else f"{user}@{host}"
-        for known in server.accounts:
-            if known.lower() == acct.lower() and known not in found:
-                found.append(known)
+        known = server.known_as(acct)
+        if known is not None and known not in found:
+            found.append(known)
     return found
 
 
@@ -1161,9 +1170,16 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--state", type=Path, help="keep everything in this file")
     parser.add_argument("--play", action="store_true", help="begin with a few posts and explain")
     parser.add_argument("--other", action="store_true", help="be a server that is not Mastodon")
+    parser.add_argument("--forget-keys", action="store_true", help="take the same Idempotency-Key twice")
     parser.add_argument("--limit", type=int, help="refuse more requests than this per five minutes")
     chosen = parser.parse_args(arguments)
-    with MastodonServer(port=chosen.port, state=chosen.state, other=chosen.other, limit=chosen.limit) as server:
+    with MastodonServer(
+        port=chosen.port,
+        state=chosen.state,
+        other=chosen.other,
+        limit=chosen.limit,
+        forget_keys=chosen.forget_keys,
+    ) as server:
         print(server.url, flush=True)
         if chosen.play:
             _play(server)
