@@ -71,6 +71,10 @@ class Life(RuleBasedStateMachine):
             sources.sync(tx, [wanted], self.now)
             self.source = sources.get(tx, "tag").id
         self.refused: set[tuple[int, int]] = set()  # (incident, mention) that a person took off and nobody put back
+        self.opens(word=WORDS[0], ago=30)
+        for post in range(1, POSTS):
+            self.writes(post=post, word=WORDS[post % 2], own=post % 3 == 0)
+        self.gathers(stop=4)
 
     def teardown(self) -> None:
         self.store.close()
@@ -231,7 +235,7 @@ class Life(RuleBasedStateMachine):
 
 Sqlite = Life.TestCase
 Sqlite.settings = settings(
-    max_examples=5, stateful_step_count=25, suppress_health_check=[HealthCheck.too_slow], deadline=None
+    max_examples=20, stateful_step_count=30, suppress_health_check=[HealthCheck.too_slow], deadline=None
 )
 
 
@@ -248,6 +252,6 @@ def test_the_same_on_postgresql(tmp_path: Path) -> None:
         run_state_machine_as_test(
             OnPostgres,
             settings=settings(
-                max_examples=3, stateful_step_count=20, suppress_health_check=[HealthCheck.too_slow], deadline=None
+                max_examples=8, stateful_step_count=20, suppress_health_check=[HealthCheck.too_slow], deadline=None
             ),
         )
