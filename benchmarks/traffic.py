@@ -122,7 +122,7 @@ INCIDENTS = (
     Incident(name="step", peak=110),
     Incident(name="slow ramp", peak=400, rise=45),
     Incident(name="short burst", peak=180, lasts=20, hour=11.2),
-    Incident(name="small place", peak=60, place=True, hour=18.4),
+    Incident(name="small place", peak=90, place=True, hour=18.4),
     Incident(name="one network", peak=80, network=True, hour=12.7),
     Incident(name="at night", peak=60, hour=3.3),
     Incident(name="on a holiday", peak=90, holiday=True, hour=16.1),

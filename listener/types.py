@@ -574,7 +574,7 @@ class IncidentRules:
 
     propose: bool = True  # a spike proposes an incident
     alert: tuple[str, ...] = ()  # targets that hear of spikes and incidents
-    least: int = 10  # mentions within an hour below which there is no spike
+    least: int = 8  # people, below which there is no spike
     mode: Mode = Mode.MANUAL  # of an incident's approved answers
     hold_replies: bool = True  # what a new incident begins with
     hold_cheer: bool = True

@@ -38,6 +38,11 @@ def where(amendment: Amendment) -> str:
     return f"{amendment.account} ({amendment.network}, {amendment.language}{part})"
 
 
+def lost(delivery: Delivery) -> str:
+    """Why nothing can be done to a message that a person says is there, without an end."""
+    return f"{notice_screen.where(delivery)}: nobody knows its address there; do it there by hand"
+
+
 def as_json(amendment: Amendment, left: Mapping[str, Left] | None = None) -> dict[str, Any]:
     """A change for programs; docs/notices.md lists the keys."""
     found = {name: getattr(amendment, name) for name in amendment.__dataclass_fields__ if name not in _HIDDEN}

@@ -90,7 +90,6 @@ def resolve(
         found,
         owed_too=owed_too,
         note=words or f"with {found.reference}",
-        moved=app.policy.promises.moved,
         by=app.actor,
         now=app.now,
     )

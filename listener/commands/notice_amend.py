@@ -29,7 +29,7 @@ def pin(app: App, number: str, where: str | None, as_json: bool) -> None:
 
     Of a thread its first part is pinned. Bluesky and others have few places: the newest pin takes the oldest one's.
     """
-    found, there = _there(app, number, where)
+    found, there, lost = _there(app, number, where)
     firsts = [each for each in there if each.part == 1]
     able, refused = _able(app, firsts, lambda facts: facts.pins > 0, "has no way to pin a post")
     chosen: list[Delivery] = []
@@ -42,7 +42,7 @@ def pin(app: App, number: str, where: str | None, as_json: bool) -> None:
                 f"{screen.where(each)}: {each.network} pins {places} at most; to have this one instead: "
                 f"`escucha notice pin N{found.id} {each.account}/{each.language}`"
             )
-    _order(app, found, AmendmentKind.PIN, chosen=chosen, refused=refused, as_json=as_json)
+    _order(app, found, AmendmentKind.PIN, chosen=chosen, refused=[*lost, *refused], as_json=as_json)
 
 
 @click.command()
@@ -52,10 +52,10 @@ def pin(app: App, number: str, where: str | None, as_json: bool) -> None:
 @pass_app
 def unpin(app: App, number: str, where: str | None, as_json: bool) -> None:
     """Let a pinned notice stand among the account's other posts again."""
-    found, there = _there(app, number, where)
+    found, there, lost = _there(app, number, where)
     firsts = [each for each in there if each.part == 1]
     able, refused = _able(app, firsts, lambda facts: facts.pins > 0, "has no way to pin a post")
-    _order(app, found, AmendmentKind.UNPIN, chosen=able, refused=refused, as_json=as_json)
+    _order(app, found, AmendmentKind.UNPIN, chosen=able, refused=[*lost, *refused], as_json=as_json)
 
 
 @click.command()
@@ -71,7 +71,7 @@ def delete(app: App, number: str, where: str | None, yes: bool, as_json: bool) -
     """
     from listener.store import notices
 
-    found, there = _there(app, number, where)
+    found, there, lost = _there(app, number, where)
     places = {(each.account, each.language) for each in there}
     _stop_if_half_out(found, [each for each in found.deliveries if (each.account, each.language) in places], where)
     able, refused = _able(app, there, lambda facts: facts.deletes, "has no way to take a post back")
@@ -88,18 +88,21 @@ def delete(app: App, number: str, where: str | None, yes: bool, as_json: bool) -
     if able and found.state is NoticeState.PUBLISHING and where is None:
         with app.store.write() as tx:
             found = notices.withdraw(tx, found, by=app.actor, now=app.now())
-    _order(app, found, AmendmentKind.DELETE, chosen=able, refused=refused, as_json=as_json)
+    _order(app, found, AmendmentKind.DELETE, chosen=able, refused=[*lost, *refused], as_json=as_json)
 
 
-def _there(app: App, number: str, where: str | None) -> tuple[Notice, list[Delivery]]:
-    """The notice, and what of it is out there."""
+def _there(app: App, number: str, where: str | None) -> tuple[Notice, list[Delivery], list[str]]:
+    """The notice, what of it is out there, and a sentence for whatever is out nobody knows where."""
     from listener.desk import amending
     from listener.store import amendments
 
     found = found_notice(app, number)
     with app.store.read() as tx:
         there = amending.out(found, amendments.of_notice(tx, found.id))
-    return found, amending.meant(there, where, found)
+    lost = [amend_screen.lost(each) for each in amending.unaddressed(found, where)]
+    if lost and not there:
+        raise Mistake("\n".join(f"{sentence}." for sentence in lost))
+    return found, amending.meant(there, where, found), lost
 
 
 def _stop_if_half_out(found: Notice, concerned: Sequence[Delivery], where: str | None) -> None:

@@ -115,12 +115,15 @@ def follow_up(
 
 def _correct(app: App, found: Notice, plan: Correction, *, yes: bool, as_json: bool) -> None:
     from listener.commands import following
+    from listener.desk import amending
     from listener.store import amendments
 
     prices = following.prices(app, plan.followed)
     two = app.policy.notice_rules.two_people
     if not as_json:
         amend_screen.show_correction(plan, prices)
+        for each in amending.unaddressed(found):
+            output.complain(f"{amend_screen.lost(each)}.")
     if not plan.edits and not plan.followed:
         raise AlreadyDone(f"N{found.id} says that already wherever it is out.")
     if not two and not yes:
@@ -238,8 +241,7 @@ def _stop_if_half_out(app: App, found: Notice) -> None:
     """Raises Mistake where the old text would still go out, or another correction waits."""
     from listener.store import amendments, notices
 
-    going = (DeliveryState.WAITING, DeliveryState.SENDING, DeliveryState.UNKNOWN)
-    if found.state is NoticeState.PUBLISHING and any(each.state in going for each in found.deliveries):
+    if found.state is NoticeState.PUBLISHING:
         raise Mistake(
             f"N{found.id} is still going out with its old text; finish that with `escucha notice publish N{found.id}`, "
             f"or stop it with `escucha notice withdraw N{found.id}`, then correct it."

@@ -89,6 +89,13 @@ def out(notice: Notice, amendments: Iterable[Amendment]) -> list[Delivery]:
     ]
 
 
+def unaddressed(notice: Notice, where: str | None = None) -> list[Delivery]:
+    """What of the notice a person says is out, without anybody knowing where."""
+    account, _, language = (where or "").partition("/")
+    lost = [each for each in notice.deliveries if each.state is DeliveryState.SENT and not each.posted_id]
+    return [each for each in lost if account in ("", each.account) and language in ("", each.language)]
+
+
 def meant(there: Sequence[Delivery], where: str | None, notice: Notice) -> list[Delivery]:
     """Those that `ACCOUNT` or `ACCOUNT/LANGUAGE` names, all where it names nothing. Raises Mistake for none."""
     account, _, language = (where or "").partition("/")

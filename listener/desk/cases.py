@@ -217,6 +217,17 @@ def move(
     return case
 
 
+def resolve_all(tx: Transaction, found: Sequence[Case], *, by: str, now: datetime, note: str) -> None:
+    """As `move` to resolved, of many live cases without parts that this transaction holds."""
+    stopped = clocks.end_all(tx, found, now)
+    over = {"state": CaseState.RESOLVED.value, "snoozed_until": None, "resolved_at": now, "completeness": 100}
+    rows = [
+        (case, {**over, **stopped[case.id]}, {"was": case.state.value, "note": note, "completeness": case.completeness})
+        for case in found
+    ]
+    store.record_each(tx, rows, CaseState.RESOLVED.value, by=by, now=now)
+
+
 def _kind(to: CaseState) -> str:
     return "reopened" if to is CaseState.OPEN else to.value
 

@@ -22,11 +22,29 @@ def join(
     if incident.case_id is None:
         return case
     case = cases.hold(tx, case.id)
-    free = case.state in cases.LIVE and case.merged_into is None and case.parent_id is None
-    if not free or case.id == incident.case_id or cases.parts(tx, case):
+    if not _is_free(case, incident) or cases.parts(tx, case):
         return case
-    told = {"parent": incident.case_reference, "incident": incident.reference, "why": incident.title}
-    return cases.record(tx, case, "part_of", by=by, now=now, became={"parent_id": incident.case_id}, **told)
+    became = {"parent_id": incident.case_id}
+    return cases.record(tx, case, "part_of", by=by, now=now, became=became, **_told(incident))
+
+
+def join_all(tx: Transaction, incident: Incident, case_ids: Sequence[int], *, by: str, now: datetime) -> None:
+    """The same of many cases, which this transaction holds."""
+    found = cases.by_ids(tx, case_ids)
+    whole = cases.with_parts(tx, case_ids)
+    free = [each for each in found if _is_free(each, incident) and each.id not in whole]
+    if free and incident.case_id is not None:
+        became = {"parent_id": incident.case_id}
+        cases.record_all(tx, free, "part_of", by=by, now=now, became=became, **_told(incident))
+
+
+def _is_free(case: Case, incident: Incident) -> bool:
+    live = case.state in cases.LIVE and case.merged_into is None
+    return live and case.parent_id is None and case.id != incident.case_id
+
+
+def _told(incident: Incident) -> dict[str, str | None]:
+    return {"parent": incident.case_reference, "incident": incident.reference, "why": incident.title}
 
 
 def leave(tx: Transaction, incident: Incident, mention_id: int, *, by: str, now: datetime) -> Case | None:

@@ -6,7 +6,7 @@ further message in a case that is a part of an incident follows that case.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -94,6 +94,12 @@ def attach(tx: Transaction, incident: Incident, mention_id: int, match: Match, *
     """Counts the mention to the incident because of that match; whether it was of none before."""
     told = {"how": match.how, "why": match.why, "score": match.score}
     return attached.attach(tx, incident, mention_id, **told, by=attached.DAEMON, now=now)  # type: ignore[arg-type]
+
+
+def attach_all(tx: Transaction, incident: Incident, found: Sequence[tuple[int, Match]], *, now: datetime) -> int:
+    """The same of many; gives how many were of none before."""
+    rows = [(mention_id, match.how, match.why, match.score) for mention_id, match in found]
+    return attached.attach_all(tx, incident, rows, by=attached.DAEMON, now=now)
 
 
 def fitting(

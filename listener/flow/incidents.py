@@ -25,7 +25,7 @@ from listener.types import Attached, Author, IncidentState
 if TYPE_CHECKING:
     from listener.desk.shelving import Embed
 
-LOOKED, JOINED, TOLD = 200, 100, 500  # mentions looked at, cases joined, cases told in one transaction
+LOOKED, JOINED, TOLD = 200, 200, 500  # mentions looked at, cases joined, cases told in one transaction
 _BY_MATCH = (Attached.RULE, Attached.MEANING)
 Places = Mapping[str, tuple[str, ...]]
 
@@ -132,9 +132,9 @@ def _join(store: Store, number: int, now: datetime) -> Gathered:
         for mention_id, case_id in waiting:
             if case_id is not None:
                 by_case.setdefault(case_id, []).append(mention_id)
-        for case_id in cases.free(tx, sorted(by_case)):
-            case = cases.by_id(tx, case_id)
-            incident_cases.join(tx, incident, case, by_case[case_id], by=attached.DAEMON, now=now)
+        held = cases.free(tx, sorted(by_case))
+        incident_cases.join_all(tx, incident, held, by=attached.DAEMON, now=now)
+        attached.joined(tx, number, [mention_id for case_id in held for mention_id in by_case[case_id]], now=now)
     return Gathered(joined=len(by_case))
 
 
@@ -200,7 +200,7 @@ def _compare(
     lists = incidents.lists_with(tx, [each.customer_id for each in batch if each.customer_id is not None])
     wanted = {place for each in active for place in desk.affected_of(each).places}
     sought = {place: words for place, words in places.items() if place in wanted}
-    found = gone = 0
+    gone, new = 0, []
     for each in batch:
         is_of = held.get(each.id)
         if is_of is not None and (is_of.incident_id != incident.id or is_of.how not in _BY_MATCH):
@@ -214,8 +214,8 @@ def _compare(
             continue
         best = desk.best(fits)
         if best is not None and best[0].id == incident.id:
-            found += incident_matching.attach(tx, incident, each.id, best[1], now=now)
-    return Gathered(attached=found, detached=gone)
+            new.append((each.id, best[1]))
+    return Gathered(attached=incident_matching.attach_all(tx, incident, new, now=now), detached=gone)
 
 
 def _seen(candidate: Candidate, sought: Places, lists: Mapping[int, frozenset[int]]) -> Seen:

@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -42,6 +42,7 @@ LITTLE = timedelta(weeks=2)
 OVER = timedelta(hours=1)  # not found for so long, a spike is over; what is found again soon is the same one
 MOST_VOICES = 20_000  # that are looked at behind what was found
 MOST_OTHERS = 3_000  # beside which their words are held
+MOST_MISSED = 20_000  # mentions that another process counted, of which whoever wrote them is asked one by one
 LEAST_MARKS = 10_000  # of whom was counted, below which none are let go
 MOST_LABELS = 3  # areas, and places, by which one mention is counted
 
@@ -69,6 +70,7 @@ class Lookout:
         self._up_to: int | None = None  # the decision up to which `_people` knows everybody
         self._normal: Normal | None = None
         self._learned_at: datetime | None = None
+        self._forgot_on: date | None = None
 
     def look(self, policy: Policy, *, now: datetime, stopping: Callable[[], bool] = lambda: False) -> Spotted:
         """Counts what is new, and looks at it once all of it is counted."""
@@ -81,23 +83,21 @@ class Lookout:
 
     def _count(self, policy: Policy, now: datetime, stopping: Callable[[], bool]) -> tuple[int, bool]:
         """Counts in parts, each in a transaction; gives how many mentions, and whether nothing is left."""
-        with self._store.write() as tx:
+        with self._store.read() as tx:
             newest = volumes.settled(tx)
         counted, ends = 0, time.monotonic() + SPELL
         while True:
             try:
                 with self._store.write() as tx:
                     after = volumes.counted_up_to(tx, since=now - KEPT)
-                    self._catch_up(tx, policy, after, now)
+                    self._catch_up(tx, policy, after)
                     voices = volumes.decided(tx, after, newest, limit=AT_ONCE)
                     up_to = voices[-1].decision if len(voices) == AT_ONCE else max(newest, after)
                     volumes.add(tx, self._new(tx, policy, voices, now))
                     volumes.advance(tx, up_to)
                     listening.note(tx, now)
                     if up_to >= newest:
-                        volumes.forget(tx, (now - KEPT).date())
-                        listening.forget(tx, now - KEPT)
-                        kept.forget(tx, now - KEPT)
+                        self._forget(tx, now)
                         spiking.settle(tx, now)
             except BaseException:
                 self._up_to = None  # what was marked was not counted
@@ -110,13 +110,21 @@ class Lookout:
                 return counted, False
             time.sleep(TURN)
 
-    def _catch_up(self, tx: Transaction, policy: Policy, after: int, now: datetime) -> None:
+    def _forget(self, tx: Transaction, now: datetime) -> None:
+        """Lets go of what is too old, once a day."""
+        if self._forgot_on != now.date():
+            volumes.forget(tx, (now - KEPT).date())
+            listening.forget(tx, now - KEPT)
+            kept.forget(tx, now - KEPT)
+            self._forgot_on = now.date()
+
+    def _catch_up(self, tx: Transaction, policy: Policy, after: int) -> None:
         """Learns whom others counted lately: another process, or this one before it was started anew."""
         if self._up_to == after:
             return
-        if self._up_to is None or self._up_to > after:
+        if self._up_to is None or not 0 <= after - self._up_to <= MOST_MISSED:
             self._people = _People()
-            missed = volumes.posted_since(tx, now - counting.ONCE, up_to=after)
+            missed = volumes.counted_lately(tx, after, counting.ONCE)
         else:
             missed = volumes.decided(tx, self._up_to, after, limit=None)
         for said in self._said(tx, policy, missed):

@@ -5,7 +5,7 @@ likelihood ratio of a negative binomial count against what is normal: Höhle and
 the monitoring of surveillance time series", Computational Statistics & Data Analysis 52 (2008); limited to such windows
 as in Lai, J. R. Statist. Soc. B 57 (1995). The window with the highest ratio says when it began. What is normal comes
 from `normal.py` (by hour of the week, robust as in Farrington et al. and Noufaily et al.). e to the minus ratio is
-Chernoff's bound on the chance of such a count; the limit is that chance shared out among all keys and times of a month.
+Chernoff's bound on the chance of such a count; the limit grows with the number of keys that are looked at (`Watch`).
 
 What is no spike: fewer people than `least` or than twice the expected; one person, or one text, many times
 (counting.py); a time that was not listened to (left out, on both sides); and talk of which most is no trouble: what
@@ -34,19 +34,21 @@ __all__ = ["LOOK", "QUIET", "REACH", "Driver", "Running", "Spike", "Suspect", "W
 
 QUIET = timedelta(hours=3)  # a spike that was not seen for so long is over; the next is a new one
 _LEAST_HISTORY = timedelta(days=2)  # of a network, before anything is said of it
-_MONTH = timedelta(days=30) / BUCKET
 _SHARED = 0.25  # of a spike's mentions, in a key beside it: then both are one event
 
 
 @dataclass(frozen=True, kw_only=True)
 class Watch:
-    """What is told. `least`: people, below which nothing is a spike; `times`: as many as expected; `monthly`: false
-    alarms that chance may give in a month, over all keys together.
+    """What is told. `least`: people, below which nothing is a spike; `times`: as many as expected.
+
+    `surprise`: the log of the likelihood ratio that it takes where there are four keys of a sort (those that name one
+    of area, intent and place; two of them; …). Where there are n times as many, log n is added, as Bonferroni would.
+    7.5 was tuned on made-up traffic (benchmarks/spikes.py), where chance gives about one false alarm in a month.
     """
 
-    least: int = 6
+    least: int = 8
     times: float = 2.0
-    monthly: float = 0.25
+    surprise: float = 7.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +121,7 @@ def suspects(
     some = _busy(counts, bucket(now), watch.least)
     if not some:
         return []
-    limits = _limits(normal, watch.monthly)
+    limits = _limits(normal, watch.surprise)
     around = Look(normal, counts, now, tuple(gaps))
     found = around.over([key for key in some if around.may_reach(key, limits[_named(key)])])
     result = []
@@ -183,10 +185,10 @@ def gather(
     ]
 
 
-def _limits(normal: Normal, monthly: float) -> tuple[float, ...]:
-    """From which surprise on a key is told, by how many things it names: each sort has its share of the chance."""
+def _limits(normal: Normal, surprise: float) -> tuple[float, ...]:
+    """From which surprise on a key is told, by how many of area, intent and place it names."""
     keys = Counter(_named(key) for key in normal.rates if key.intent != OTHER)
-    return tuple(log(max(keys[named], 4) * 4 * _MONTH / monthly) for named in range(4))
+    return tuple(surprise + log(max(keys[named], 4) / 4) for named in range(4))
 
 
 def _named(key: Key) -> int:

@@ -219,10 +219,11 @@ class Store:
                 if broken:
                     found.append(f"{len(broken)} rows point at rows that are gone: restore the newest backup.")
         if not found:
-            from listener.store import rebuilding
+            from listener.store import incident_checks, rebuilding
 
             with self.read() as tx:
                 found += rebuilding.differences(tx, limit=20)
+                found += incident_checks.differences(tx, limit=20)
         if room := self.short_of_room():
             found.append(room)
         return found

@@ -71,6 +71,25 @@ def attach(
     return bool(tx.execute(upsert(tx, t.incident_mentions).values(**values).on_conflict_do_nothing()).rowcount)
 
 
+def attach_all(
+    tx: Transaction,
+    incident: Incident,
+    found: Sequence[tuple[int, Attached, str, float | None]],
+    *,
+    by: str,
+    now: datetime,
+) -> int:
+    """The same of many at once: of each mention how, why and how alike; gives how many were of none before."""
+    if not found:
+        return 0
+    rows = [
+        {"incident_id": incident.id, "mention_id": mention_id, "how": how.value, "why": why, "score": score,
+         "at": now, "by": by}
+        for mention_id, how, why, score in found
+    ]  # fmt: skip
+    return tx.execute(upsert(tx, t.incident_mentions).values(rows).on_conflict_do_nothing()).rowcount
+
+
 def detach(tx: Transaction, incident: Incident, mention_id: int, *, by: str, now: datetime) -> bool:
     """Counts the mention to the incident no more; whether it was of it."""
     columns = t.incident_mentions.c

@@ -164,6 +164,40 @@ def record(
     return by_id(tx, case.id)
 
 
+def record_all(
+    tx: Transaction,
+    found: Sequence[Case],
+    kind: str,
+    *,
+    by: str,
+    now: datetime,
+    became: Mapping[str, Any],
+    **detail: Any,
+) -> None:
+    """As `record`, of many cases at once that this transaction holds, and of which the same becomes."""
+    record_each(tx, [(case, became, detail) for case in found], kind, by=by, now=now)
+
+
+def record_each(
+    tx: Transaction,
+    found: Sequence[tuple[Case, Mapping[str, Any], Mapping[str, Any]]],
+    kind: str,
+    *,
+    by: str,
+    now: datetime,
+) -> None:
+    """The same where something else becomes of each, of the same columns, and more is told of each."""
+    if not found:
+        return
+    names = list(found[0][1])
+    columns = {name: bindparam(f"new_{name}", type_=t.cases.c[name].type) for name in names}
+    statement = update(t.cases).where(t.cases.c.id == bindparam("of"))
+    rows = [{"of": case.id, **{f"new_{name}": became[name] for name in names}} for case, became, _ in found]
+    tx.execute(statement.values(**columns, changed_at=now, revision=t.cases.c.revision + 1), rows)
+    told = [(case, {**detail, "became": as_json(became)}) for case, became, detail in found]
+    _events(tx, told, kind, by, now)
+
+
 def change(tx: Transaction, case: Case, *, now: datetime, **columns: Any) -> bool:
     """Writes those columns, if nobody changed the case since it was read; says nothing of it, as `record` does."""
     where = (t.cases.c.id == case.id, t.cases.c.revision == case.revision)
@@ -231,6 +265,11 @@ def hold_person(tx: Transaction, *, account_id: int, customer_id: int | None) ->
 def parts(tx: Transaction, case: Case) -> list[Case]:
     """The cases that are a part of it, oldest first."""
     return [_case(row) for row in tx.execute(_joined().where(t.cases.c.parent_id == case.id).order_by(t.cases.c.id))]
+
+
+def with_parts(tx: Transaction, ids: Collection[int]) -> set[int]:
+    """Those of these cases that have parts."""
+    return set(tx.scalars(select(t.cases.c.parent_id).where(t.cases.c.parent_id.in_(ids)).distinct()))
 
 
 def merged_in(tx: Transaction, case: Case) -> list[Case]:
@@ -466,13 +505,15 @@ def event(tx: Transaction, case: Case, kind: str, by: str, now: datetime, **deta
 
 def events(tx: Transaction, found: Sequence[Case], kind: str, by: str, now: datetime, **detail: Any) -> None:
     """The same of many cases at once, in bulk."""
-    if not found:
+    _events(tx, [(case, detail) for case in found], kind, by, now)
+
+
+def _events(tx: Transaction, told: Sequence[tuple[Case, Mapping[str, Any]]], kind: str, by: str, now: datetime) -> None:
+    if not told:
         return
-    tx.execute(
-        insert(t.case_events),
-        [{"case_id": case.id, "kind": kind, "by": by, "at": now, "detail": detail} for case in found],
-    )
-    subjects = [f"case {case.reference}" for case in found]
+    rows = [{"case_id": case.id, "kind": kind, "by": by, "at": now, "detail": detail} for case, detail in told]
+    tx.execute(insert(t.case_events), rows)
+    subjects = [f"case {case.reference}" for case, _ in told]
     entry = audit.Entry(at=now, by=by, action=f"case.{kind}", subject="", detail={})
     audit.record_all(tx, [replace(entry, subject=each) for each in subjects])
     crm_out.note(tx, "cases", subjects, kind, now=now)

@@ -57,12 +57,13 @@ class Child:
         return "nobody has answered them" if self.unanswered else ""
 
 
-def live(tx: Transaction, incident: Incident, *, after: int = 0, limit: int) -> list[Child]:
-    """The next of the incident's cases that are not over, by their ids."""
+def live(tx: Transaction, incident: Incident, *, after: int = 0, limit: int, held: bool = False) -> list[Child]:
+    """The next of the incident's cases that are not over, by their ids; `held`: until this transaction ends."""
     columns = t.cases.c
     where = (columns.parent_id == incident.case_id, columns.id > after)
     states = columns.state.in_([state.value for state in LIVE])
-    rows = tx.execute(select(t.cases).where(*where, states).order_by(columns.id).limit(limit)).all()
+    query = select(t.cases).where(*where, states).order_by(columns.id).limit(limit)
+    rows = tx.execute(query.with_for_update() if held else query).all()
     ids = [row.id for row in rows]
     others, answers = _others(tx, incident, ids), _answers(tx, ids)
     return [

@@ -6,7 +6,7 @@ that failed, null once it is done or while its clock stands still; `planned` sta
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -62,6 +62,14 @@ def withdraw(tx: Transaction, case_id: int, clock: Clock) -> None:
 def stand_still(tx: Transaction, case_id: int, clock: Clock) -> None:
     """Nothing of that clock is done until it runs on."""
     tx.execute(update(t.case_steps).where(*_undone(case_id, clock)).values(at=None))
+
+
+def end_all(tx: Transaction, case_ids: Collection[int]) -> None:
+    """What many cases that are over would still have brought: it stands still, and nobody is asked any more."""
+    columns = t.case_steps.c
+    undone = (columns.case_id.in_(case_ids), columns.done_at.is_(None))
+    tx.execute(delete(t.case_steps).where(*undone, columns.clock == Clock.INFORMATION.value))
+    tx.execute(update(t.case_steps).where(*undone).values(at=None))
 
 
 def run_on(tx: Transaction, case_id: int, clock: Clock, later: Callable[[datetime], datetime] | None = None) -> None:

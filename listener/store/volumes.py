@@ -8,9 +8,10 @@ was there before is counted in the same way from its beginning. Deciding itself 
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping, Sequence
-from datetime import date, datetime
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from itertools import islice
+from typing import Any, NamedTuple, overload
 
 from sqlalchemy import and_, delete, exists, func, select, update
 
@@ -89,9 +90,12 @@ def decided(tx: Transaction, after: int, up_to: int, *, limit: int | None) -> li
     return _voices(tx, and_(columns.id > after, columns.id <= up_to), limit)
 
 
-def posted_since(tx: Transaction, since: datetime, *, up_to: int) -> list[Voice]:
-    """The same of what was posted since then, as far as that decision."""
-    return _voices(tx, and_(t.mentions.c.posted_at >= since, t.decisions.c.id <= up_to), None)
+def counted_lately(tx: Transaction, up_to: int, span: timedelta) -> list[Voice]:
+    """The same of what was posted within that span before that decision, which is the last that was counted."""
+    at = tx.scalar(select(t.decisions.c.at).where(t.decisions.c.id == up_to))
+    if at is None:
+        return []
+    return _voices(tx, and_(t.mentions.c.posted_at >= at - span, t.decisions.c.id <= up_to), None)
 
 
 def posted_between(tx: Transaction, since: datetime, until: datetime, *, most: int) -> list[Voice]:
@@ -180,16 +184,61 @@ def add(tx: Transaction, counts: Mapping[Label, Mapping[int, int]]) -> None:
         tx.execute(statement.on_conflict_do_update(index_elements=key, set_=people_now), rows)
 
 
-def read(tx: Transaction, since: date, until: date | None = None) -> dict[Label, list[tuple[int, int]]]:
-    """By label, the buckets with anybody in them and how many, in order: of the days from the one up to the other."""
-    query = select(t.volumes).where(t.volumes.c.day >= since).order_by(t.volumes.c.day)
-    if until is not None:
-        query = query.where(t.volumes.c.day <= until)
-    found: dict[Label, list[tuple[int, int]]] = {}
-    for row in tx.execute(query):
-        first = (row.day.toordinal() - _EPOCH) * BUCKETS
-        pairs = found.setdefault(_label(row), [])
-        pairs.extend([(first + bucket, people) for bucket, people in _PAIR.iter_unpack(row.people)])
+class Buckets(Sequence[tuple[int, int]]):
+    """The buckets (five minutes since 1970, UTC) with anybody in them, in order, and how many people, as they are kept.
+
+    Weeks of them, of thousands of labels, are small so; numpy takes them as an array with a row for each.
+    """
+
+    def __init__(self) -> None:
+        self._days: list[tuple[int, bytes]] = []  # the first bucket of the day, the pairs
+        self._length = 0
+
+    def add(self, first: int, packed: bytes) -> None:
+        """A further day."""
+        self._days.append((first, packed))
+        self._length += len(packed) // _PAIR.size
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        for first, packed in self._days:
+            for bucket, people in _PAIR.iter_unpack(packed):
+                yield first + bucket, people
+
+    def __reversed__(self) -> Iterator[tuple[int, int]]:
+        for first, packed in reversed(self._days):
+            for bucket, people in reversed(list(_PAIR.iter_unpack(packed))):
+                yield first + bucket, people
+
+    @overload
+    def __getitem__(self, index: int) -> tuple[int, int]: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[tuple[int, int]]: ...
+
+    def __getitem__(self, index: int | slice) -> tuple[int, int] | list[tuple[int, int]]:
+        if isinstance(index, int) and 0 <= index < len(self):
+            return next(islice(self, index, None))
+        return list(self)[index]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        import numpy as np
+
+        pairs = [
+            np.add(np.frombuffer(packed, dtype="<u2").reshape(-1, 2), np.array((first, 0), dtype=np.int64))
+            for first, packed in self._days
+        ]
+        found = np.concatenate(pairs) if pairs else np.zeros((0, 2), dtype=np.int64)
+        return found.astype(dtype or np.int64, copy=bool(copy))
+
+
+def read(tx: Transaction, since: date) -> dict[Label, Buckets]:
+    """By label, how many people, from that day on."""
+    found: dict[Label, Buckets] = {}
+    for row in tx.execute(select(t.volumes).where(t.volumes.c.day >= since).order_by(t.volumes.c.day)):
+        found.setdefault(_label(row), Buckets()).add((row.day.toordinal() - _EPOCH) * BUCKETS, row.people)
     return found
 
 

@@ -128,3 +128,42 @@ def test_x_lets_an_app_alone_delete_nothing() -> None:
         theirs = server.person("ana").post("aviso de otra")
         with pytest.raises(Rejected):
             test_x.connected(server).delete(theirs)
+
+
+@pytest.mark.parametrize("kind", ["500_after", "503", "html", "truncated", "timeout_after"])
+@pytest.mark.parametrize("what", ["edit", "delete", "pin"])
+def test_mastodons_unclear_answers_are_looked_for(kind: str, what: str) -> None:
+    with MastodonServer() as server:
+        ours = test_mastodon.connected(server, wait=1.0)
+        out = ours.publish(SAID).external_id
+        wanted = EditRequest(external_id=out, text=CORRECTED, language="es")
+        do, is_done = {
+            "edit": (lambda: ours.edit(wanted), lambda: ours.is_edited(wanted)),
+            "delete": (lambda: ours.delete(out), lambda: ours.is_deleted(out)),
+            "pin": (lambda: ours.pin(out), lambda: ours.is_pinned(out)),
+        }[what]
+        server.fail("(POST|PUT|DELETE) /api/v1/statuses", kind)
+        with pytest.raises(OutcomeUnknown):
+            do()
+        assert is_done() is (kind not in ("503", "html"))
+        do()
+        assert is_done()
+
+
+@pytest.mark.parametrize("kind", ["503", "500_after", "html"])
+def test_reddits_and_xs_unclear_answers_are_looked_for(kind: str) -> None:
+    with RedditServer() as server:
+        ours = test_reddit.connected(server)
+        out = ours.publish(SAID).external_id  # type: ignore[attr-defined]
+        for path, do in (("set_subreddit_sticky", ours.pin), ("del$", ours.delete)):
+            server.fail(f"POST /api/{path}", kind)
+            with pytest.raises(OutcomeUnknown):
+                do(out)
+        assert ours.is_deleted(out) is (kind == "500_after")
+    with XServer() as server:
+        us = test_x.connected(server)
+        out = us.publish(SAID).external_id
+        server.fail("DELETE ", kind)
+        with pytest.raises(OutcomeUnknown):
+            us.delete(out)
+        assert us.is_deleted(out) is (kind == "500_after")

@@ -334,3 +334,15 @@ def test_an_incidents_end_is_written_down_below_its_notices(as_person: Run, escu
     words = {(each["account"], each["language"]): each["text"] for each in record["deliveries"]}
     assert words["care", "es"] == words["brand", "es"] == "Ya hay luz."
     assert words["care", "en"].startswith("Resolved:")
+
+
+def test_what_is_out_nobody_knows_where_is_left_to_people(as_person: Run, world: World) -> None:
+    world.fail("publish", Fault.ANSWER_LOST)
+    world.fail("find_published", Fault.NEVER_ARRIVED, times=50)
+    as_person("marta", "draft", "--title", "Corte", "--text", "es=Corte hasta las 17 h.", "--on", "care")
+    as_person("luis", "approve", "N1", "--yes")
+    as_person("luis", "publish", "N1")
+    assert as_person("luis", "settle", "N1", "care/es", "--there").exit_code == 0
+    gone = as_person("marta", "delete", "N1", "--yes")
+    assert gone.exit_code == 2
+    assert "care (sandbox, es): nobody knows its address there; do it there by hand." in gone.stderr

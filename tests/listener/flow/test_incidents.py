@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, TypeVar
 
 import numpy as np
 import pytest
 
+from listener.desk import cases as desk_cases
 from listener.desk import incident_life as life
 from listener.desk import parts
 from listener.desk.incidents import Affected
 from listener.flow.incidents import Gathered, gather
-from listener.store import attached, cases, incident_sweeps, incidents, mentions, rebuilding
+from listener.store import attached, cases, incident_sweeps, incidents, mentions, rebuilding, steps
 from listener.store.cases import Case
 from listener.store.incidents import Incident
 from listener.types import Attached, CasePlan, CaseState, IncidentState, Urgency
@@ -272,3 +274,30 @@ def test_a_case_that_a_person_took_out_of_it_stays_out(escucha: Escucha) -> None
     escucha.main.gather()
     assert parent_of(escucha, 1) is None
     assert len(attachments(escucha, made)) == 1
+
+
+def test_many_cases_resolved_together_are_as_each_resolved_alone(escucha: Escucha) -> None:
+    for who in ("ana", "bo", "cy"):
+        escucha.says(BILL, who=who)
+    escucha.round()
+    one, two, three = (case_of(escucha, number) for number in (1, 2, 3))
+    now = escucha.clock()
+    with escucha.store.write() as tx:
+        desk_cases.move(
+            tx, one, CaseState.RESOLVED, by="ana", now=now, moved=escucha.policy.promises.moved, note="with I1"
+        )
+        desk_cases.resolve_all(tx, [two, three], by="ana", now=now, note="with I1")
+
+    def seen(number: int) -> tuple[Any, ...]:
+        case = case_of(escucha, number)
+        own = {"id": 0, "reference": "", "account_id": 0, "handle": "", "queue_at": now}
+        planned = [(each.step.clock, each.done_at, each.step.at) for each in read(escucha, steps.of, case.id)]
+        return replace(case, **own), planned, read(escucha, cases.events_of, case)[-1]
+
+    assert seen(1)[0].state is CaseState.RESOLVED
+    assert [replace(seen(n)[0], title="") for n in (2, 3)] == [replace(seen(1)[0], title="")] * 2
+    assert [seen(n)[1] for n in (2, 3)] == [seen(1)[1]] * 2
+    alone, together = seen(1)[2], seen(2)[2]
+    assert (alone.kind, alone.by, alone.at) == (together.kind, together.by, together.at)
+    assert {**alone.detail, "became": 0} == {**together.detail, "became": 0}
+    assert read(escucha, lambda tx: rebuilding.differences(tx, limit=5)) == []

@@ -92,7 +92,7 @@ def told(escucha: Escucha) -> list[Alert]:
 
 def counted(escucha: Escucha) -> dict[volumes.Label, list[tuple[int, int]]]:
     with escucha.store.read() as tx:
-        return volumes.read(tx, (escucha.clock() - WEEKS).date())
+        return {label: list(rows) for label, rows in volumes.read(tx, (escucha.clock() - WEEKS).date()).items()}
 
 
 def test_an_outage_is_one_spike_one_alert_and_a_proposed_incident_with_what_was_said(
@@ -186,8 +186,14 @@ def test_whoever_is_killed_between_two_looks_counts_nothing_twice(
 def test_a_database_that_was_there_before_is_counted_in_parts_and_just_once(
     quiet: tuple[Escucha, Writer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    escucha, _ = quiet
+    escucha, writer = quiet
+    began = escucha.clock()
+    loud = [Word(at=began + timedelta(seconds=n), who=f"loud-{n % 40}", areas=["fibre"]) for n in range(1200)]
+    writer.write(loud)  # the same forty people over several parts
+    escucha.clock.forward(hours=1)
+    escucha.main.spot()
     whole = counted(escucha)
+    assert sum(people for _, people in whole["fibre", "", "", "sandbox"]) == 40
     with escucha.store.write() as tx:
         tx.execute(t.volumes.delete())
         tx.execute(t.sweeps.delete())

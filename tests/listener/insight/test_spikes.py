@@ -75,7 +75,7 @@ def test_a_step_is_found_within_a_quarter_of_an_hour(normal: Normal, rows: Rows)
 
 def test_at_night_fewer_people_are_a_spike(normal: Normal, rows: Rows):
     night, day_ = day(45, 3.25), NOW
-    few = [len(look(normal, spiking(rows, at - timedelta(minutes=15), 4), at)) for at in (night, day_)]
+    few = [len(look(normal, spiking(rows, at - timedelta(minutes=15), 3), at)) for at in (night, day_)]
     assert few[0] > 0
     assert few[1] == 0
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from listener.errors import NotFound, Stale
-from listener.store import Store, attached, erasing, incidents, mentions, sources
+from listener.store import Store, attached, erasing, incident_checks, incidents, mentions, sources, tables
 from listener.store.incidents import Incident
 from listener.store.sources import Wanted
 from listener.types import Attached, Author, IncidentState, Post, PostKind
@@ -55,11 +55,20 @@ def test_a_row_is_what_its_events_say_and_who_read_an_older_one_is_late(store: S
         with pytest.raises(Stale):
             incidents.record(tx, made, "state", by="cy", now=NOW, became={"state": IncidentState.RESOLVED.value})
     with store.read() as tx:
+        assert incident_checks.differences(tx, limit=3) == []
         first, second = incidents.events_of(tx, made.id)
         assert (first.kind, first.state, second.text) == ("opened", IncidentState.INVESTIGATING, "on it")
         assert [each.id for each in incidents.active(tx)] == [made.id]
         with pytest.raises(NotFound, match="I7"):
             incidents.get(tx, 7)
+
+
+def test_what_was_written_past_the_events_is_found(store: Store) -> None:
+    made = opened(store)
+    with store.write() as tx:
+        tx.execute(tables.incidents.update().where(tables.incidents.c.id == made.id).values(owner="eve"))
+        (sentence,) = incident_checks.differences(tx, limit=3)
+    assert "I1 is not what its events say (owner)" in sentence
 
 
 def test_a_mention_is_of_one_incident_and_what_a_person_undid_is_known(store: Store) -> None:
