@@ -369,7 +369,8 @@ def _theirs(tx: Transaction, answer: Answer) -> tuple[int, ...]:
 
 def _asked() -> Select[Any]:
     """Everything about one answer that is a yes or no, and the state of its case."""
-    incident, mention = bindparam("incident"), bindparam("mention")
+    incident: Any = bindparam("incident")
+    mention: Any = bindparam("mention")
     accounts: Any = bindparam("accounts", expanding=True)
     lasting = [state.value for state in IncidentState if state.active]
     lasts = exists().where(t.incidents.c.id == incident, t.incidents.c.state.in_(lasting))
