@@ -133,8 +133,8 @@ def _renew(tx: Transaction, incident: Incident) -> None:
     query = select(drafts.mention_id).join(t.incident_mentions, inside.mention_id == drafts.mention_id)
     untouched = (drafts.state == DraftState.PROPOSED.value, drafts.edit == 1, drafts.incident_id.is_(None))
     theirs = (inside.incident_id == incident.id, inside.undone_at.is_(None))
-    theirs += (drafts.channel == "", drafts.answer_run_id.is_(None))  # neither somebody's mail nor one of a run
-    for mention_id in tx.scalars(query.where(*untouched, *theirs).order_by(drafts.mention_id)).all():
+    by_itself = (drafts.channel == "", drafts.answer_run_id.is_(None))  # neither a mail of somebody's nor of a run
+    for mention_id in tx.scalars(query.where(*untouched, *theirs, *by_itself).order_by(drafts.mention_id)).all():
         _decide_anew(tx, mention_id)
 
 
