@@ -246,7 +246,10 @@ def withdraw(tx: Transaction, notice: Notice, *, by: str, now: datetime) -> Noti
 
 
 def hold_back(tx: Transaction, notice: Notice, *, by: str, now: datetime) -> Notice:
-    """Stops what has not gone out yet until somebody says `publish` once more. Raises AlreadyDone when all is out."""
+    """Stops what has not gone out yet until somebody says `publish` once more, whatever its time was.
+
+    Raises AlreadyDone when all is out.
+    """
     unsaid = {"published_by": None, "publishing_since": None, "due_at": None, "time_zone": None, "late_after": None}
     _move(tx, notice.id, NoticeState.APPROVED, out_of=NoticeState.PUBLISHING, **unsaid)
     audit.record(tx, at=now, by=by, action="notice.held_back", subject=f"notice {notice.id}")
