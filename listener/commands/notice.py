@@ -21,8 +21,8 @@ from listener.commands import (
 def notice() -> None:
     """Messages to everybody: draft, preview, approve, publish.
 
-    One person writes, another approves, and nothing goes out before somebody says `publish`. From then on a running
-    daemon goes on with it too, should the command be stopped half-way.
+    One person writes, another approves, and nothing goes out before somebody says `publish` or its time comes
+    (`schedule`). From then on a running daemon goes on with it too, should the command be stopped half-way.
     """
 
 
