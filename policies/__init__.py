@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from listener.errors import PolicyProblem
 from listener.types import Mode
 from policies import document as documents
-from policies import reach, replay, routing
+from policies import incidents, reach, replay, routing
 from policies.alerts import NamedTarget, targets, unknown_targets
 from policies.anonymous import anonymous, still_personal
 from policies.differences import Difference, differences
@@ -115,7 +115,7 @@ def in_vain(policy: Guarded, path: Path | str = "policy", *, facts: FactsOf | No
     `file:line: sentence` each; none of it keeps the policy from being used.
     """
     document = documents.parse(policy.text, str(path))
-    found = [*reach.findings(policy.file, facts), *routing.findings(policy.file)]
+    found = [*reach.findings(policy.file, facts), *routing.findings(policy.file), *incidents.in_vain(policy)]
     return in_order(document.problem(place, sentence) for place, sentence in found)
 
 

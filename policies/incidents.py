@@ -8,11 +8,16 @@ ever. Whatever else would go out alone meanwhile is held for a person: `stops.in
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from listener.types import IncidentView, Intent, Understanding
+from listener.types import IncidentView, Intent, Mode, Understanding
+from policies.document import Location
 from policies.words import fold, found, phrase_pattern
+
+if TYPE_CHECKING:
+    from policies.guard import Guarded
 
 
 def answers(incident: IncidentView, understanding: Understanding) -> bool:
@@ -54,3 +59,25 @@ def avoidable(phrase: str) -> str:
     except ValueError as error:
         return str(error)
     return ""
+
+
+def in_vain(policy: Guarded) -> Iterator[tuple[Location, str]]:
+    """What `incidents:` says for nothing."""
+    networks = {"", *policy.file.networks, *policy.overrides}
+    if policy.incident_rules.mode is Mode.AUTO and all(policy.mode_on(each) is Mode.MANUAL for each in networks):
+        yield (
+            ("incidents", "mode"),
+            "`mode: auto` lets no answer of an incident out alone, for the policy and its networks leave every reply "
+            "to a person; say `mode: auto` there too, or `manual` here",
+        )
+
+
+def dangers(old: Guarded | None, new: Guarded) -> Iterator[str]:
+    """What of `incidents:` deserves a second look, where it is new."""
+    was, rules = old.incident_rules if old else None, new.incident_rules
+    if rules.mode is Mode.AUTO and (was is None or was.mode is not Mode.AUTO) and not list(in_vain(new)):
+        yield "An incident's approved answers may go out alone."
+    if not rules.hold_replies and (was is None or was.hold_replies):
+        yield "While an incident lasts, other replies may go on going out alone."
+    if not rules.two_people and (was is None or was.two_people):
+        yield "One person alone may write an incident's answer and approve it."

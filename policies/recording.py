@@ -100,6 +100,7 @@ _MADE_OF: dict[str, tuple[str, ...]] = {
 _NAMES = ("author.handle", "author.display_name", "customer.name", "customer.reference")
 # Digests of the policy's own words, and what we say ourselves.
 _OUR_WORDS = ("sends.by_wording_last_day", "incident.answers", "incident.title", "incident.avoid")
+_TRUE_IF_LEFT_OUT = ("incident.here", "incident.holds_replies")
 _FIRST = ["text", "content_warning", "network", "source", "kind", "visibility", "language", "intents", "sentiment"]
 
 
@@ -226,7 +227,8 @@ def _kept(policy: Guarded, facts: Mapping[str, Any]) -> Iterator[tuple[str, Any]
             continue
         words = asked.get(key)
         compared = words is not None and isinstance(value, bool | int | float)  # 0 is not what nobody knows
-        if not value and not compared and not (key == "thread.is_reply_to_us" and facts.get("kind") == "reply"):
+        of_a_reply = key == "thread.is_reply_to_us" and facts.get("kind") == "reply"
+        if not value and not compared and not of_a_reply and key not in _TRUE_IF_LEFT_OUT:
             continue
         if key in _IN_WORDS:
             kept = [each for each in ([value] if isinstance(value, str) else value) if each.casefold() in (words or ())]

@@ -223,8 +223,8 @@ class Expected(_Block):
     mode: Mode | None = Key(default=None, description="Whether the reply would go out alone, guards included.")
     kept_by: Words | None = Key(
         default=None,
-        description="These leave the reply to a person: settings, policy, network, team, area, template, rule; `none`: "
-        "none of them does.",
+        description="These leave the reply to a person: settings, policy, network, team, area, incident, template, "
+        "rule; `none`: none of them does.",
     )
     team: Reference | None = Key(default=None, description="Whose case it becomes, or `none` for no case.")
     urgency: Urgency | None = None

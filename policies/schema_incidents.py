@@ -80,7 +80,7 @@ def place_problems(places: Mapping[str, tuple[str, ...]]) -> Iterator[tuple[Loca
 class ClockFrom(StrEnum):
     """From when on an incident's cases are to be solved."""
 
-    START = "start"  # of the case
+    START = "start"  # when the case becomes a part of it
     END = "end"  # of the incident; before, nothing is due
 
 
@@ -111,7 +111,7 @@ class Incidents(InPercent):
     )
     resolution_from: ClockFrom = Field(
         default=ClockFrom.START,
-        description="start: the resolution counts from the case's own; end: from the incident's end, and not before.",
+        description="start: it counts from when the case joins; end: from the incident's end, and not before.",
     )
     answers_per_hour: AnHour = Field(
         default=_RULES.answers_per_hour,

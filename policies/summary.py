@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from listener.types import Level, Mode
+from policies import incidents
 from policies.alone import Alone
 from policies.differences import Difference, Kind
 from policies.guard import Guarded
@@ -52,7 +53,8 @@ def dangers(old: Guarded | None, new: Guarded, found: Sequence[Difference]) -> l
 
     `old`: None where nothing is known to have ruled. `found`: the differences of the two.
     """
-    return [*_guard(old, new, found), *_alone(old, new), *_modes(old, new, found), *_below(old, new)]
+    below = [*_below(old, new), *incidents.dangers(old, new)]
+    return [*_guard(old, new, found), *_alone(old, new), *_modes(old, new, found), *below]
 
 
 def _modes(old: Guarded | None, new: Guarded, found: Sequence[Difference]) -> Iterator[str]:

@@ -10,7 +10,7 @@ from math import inf
 from typing import Any
 
 from listener.commands import incident_told
-from listener.commands.output import counted, spell
+from listener.commands.output import spell
 from listener.insight.before_after import Estimate
 from listener.insight.incident_report import Answered, Change, Phase, Report
 from listener.store.incident_facts import Said
@@ -84,7 +84,7 @@ def _summary(report: Report) -> Iterator[str]:
     peak = max(report.bars, key=lambda bar: bar.mentions)
     yield f"The busiest {spell(report.step)} began {moment(peak.at)}: {counted(peak.mentions, 'mention')}."
     share = percent(answered.people_answered / answered.people)
-    said = f"{answered.people_answered} of {people(answered.people)} were answered ({share})"
+    said = f"{answered.people_answered:,} of {people(answered.people)} were answered ({share})"
     if answered.median is not None and answered.ninetieth is not None:
         said += f", half of the answers within {took(answered.median)}, nine in ten within {took(answered.ninetieth)}"
     yield f"{said}."
@@ -192,7 +192,7 @@ def _answers(report: Report) -> Section:
     found = report.answered
     unanswered = found.mentions - found.answered
     sentences = [
-        f"{counted(found.answered, 'mention')} of {found.mentions} were answered, {unanswered} were not. An answer "
+        f"{counted(found.answered, 'mention')} of {found.mentions:,} were answered, {unanswered:,} were not. An answer "
         "counts for the mention that it answers; times are from the post to the first answer."
     ]
     rows: list[tuple[Any, ...]] = [
@@ -243,7 +243,7 @@ def _changed(change: Change) -> Iterator[tuple[Any, ...]]:
     number = f"N{change.notice.number}"
     earlier = "" if change.earlier is None else change.earlier
     rate = _rate(change.rate) if change.rate else "nobody wrote before"
-    yield f"{number} (± {spell(change.length)})", "people who wrote", earlier, change.before, change.after, rate
+    yield f"{number} (± {took(change.length)})", "people who wrote", earlier, change.before, change.after, rate
     for what, before, after, estimate in (
         ("negative", change.negative_before, change.negative_after, change.negative),
         ("complaints", change.complaints_before, change.complaints_after, change.complaints),
@@ -328,6 +328,11 @@ def sounds(phase: Phase) -> tuple[int, int, int]:
 def moment(at: datetime) -> str:
     """`2026-03-04 17:30 UTC`."""
     return f"{at:%Y-%m-%d %H:%M} UTC"
+
+
+def counted(number: int, thing: str) -> str:
+    """`1 mention`, `10,000 mentions`."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 def people(number: int) -> str:

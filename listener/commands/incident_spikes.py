@@ -260,7 +260,9 @@ def _print(spike: Spike, numbers: Numbers, curve: Sequence[int], said: Sequence[
         block(mention.text)
     if spike.state is SpikeState.SEEN:
         say()
-        say(f"escucha incident open --from {spike.reference} · incident dismiss-spike {spike.reference} --because …")
+        proposed = spike.incident_id is not None
+        step = f"accept I{spike.incident_id}" if proposed else f"open --from {spike.reference}"
+        say(f"escucha incident {step} · incident dismiss-spike {spike.reference} --because …")
 
 
 def _driven(spike: Spike, kind: str) -> str:

@@ -9,6 +9,7 @@ from listener.commands import (
     notice_answer,
     notice_correct,
     notice_draft,
+    notice_held,
     notice_preview,
     notice_publish,
     notice_schedule,
@@ -20,8 +21,8 @@ from listener.commands import (
 def notice() -> None:
     """Messages to everybody: draft, preview, approve, publish.
 
-    One person writes, another approves, and nothing goes out before somebody says `publish`. From then on a running
-    daemon goes on with it too, should the command be stopped half-way.
+    One person writes, another approves, and nothing goes out before somebody says `publish` or its time comes
+    (`schedule`). From then on a running daemon goes on with it too, should the command be stopped half-way.
     """
 
 
@@ -34,6 +35,7 @@ for command in (
     notice_publish.publish,
     notice_status.list_,
     notice_status.status,
+    notice_held.held_,
     notice_publish.withdraw,
     notice_publish.retry,
     notice_publish.settle,

@@ -152,7 +152,7 @@ def _look_first(app: App, found: Notice, *, check: bool, anyway: bool) -> Notice
     prices = notice_check.prices(app, found)
     costs = clearance.costs(found, prices)
     left = notice_check.money(app, costs)
-    why = clearance.obstacles(found, prices, left)
+    why = clearance.obstacles(found, prices, left, follows_links=app.config.notices.check_links)
     if found.kind is NoticeKind.CHEER:
         with app.store.read() as tx:
             why += [held] if (held := incident_holds.why_no_cheer(tx)) else []

@@ -30,6 +30,7 @@ WORDS = {
     SendKind.SCHEDULED: "scheduled notices",
     SendKind.AMENDMENT: "corrections of notices",
 }
+LISTED = 40  # stale things shown before it is asked what becomes of them
 ASKED = "[s]end, [d]rop, back to a [p]erson, [o]ne by one, [q]uit and stay paused"
 ONE = "[s]end, [d]rop, back to a [p]erson"
 
@@ -169,12 +170,15 @@ def resume(
     now = app.now()
     with app.store.read() as tx:
         if everything:
-            stops = switch.pauses(tx)
             scopes = [
-                Scope(network=each.network or None, kind=SendKind(each.kind) if each.kind else None) for each in stops
+                Scope(network=each.network or None, kind=SendKind(each.kind) if each.kind else None)
+                for each in switch.pauses(tx)
             ]
         found = resuming.stale(tx, scopes, now=now)
-    if found and not as_json:
+        stops = switch.pauses(tx)
+    if found and as_json and not stale:
+        output.print_json(_resumed_as_json((), stops, [(each, None) for each in found], 0))
+    elif found and not as_json:
         _list_stale(found, now)
     if stale:
         fates: dict[str, Fate] | None = resuming.all_at_once(found, Fate(stale))
@@ -186,7 +190,7 @@ def resume(
     with app.store.write() as tx:
         done = resuming.resume(tx, scopes, fates=fates, by=app.actor, now=app.now())
     if as_json:
-        output.print_json(_resumed_as_json(done))
+        output.print_json(_resumed_as_json(done.lifted, done.still, done.done, done.free))
         return
     _say_resumed(done, scopes)
 
@@ -194,12 +198,15 @@ def resume(
 def _list_stale(found: Sequence[Stale], now: datetime) -> None:
     became = "became" if len(found) > 1 else "has become"
     output.say(f"{output.counted(len(found), 'thing')} {became} stale while sending was paused:")
+    shown = found[:LISTED]
     output.table(
         ["what", "account", "held", "why"],
-        [[each.number, ", ".join(each.accounts), output.spell(now - each.since), each.why] for each in found],
+        [[each.number, ", ".join(each.accounts), output.spell(now - each.since), each.why] for each in shown],
         empty="",
         wide="why",
     )
+    if len(found) > len(shown):
+        output.say(f"… and {len(found) - len(shown)} more; --json lists them all.")
 
 
 def _ask(found: Sequence[Stale], *, may_ask: bool) -> dict[str, Fate] | None:
@@ -247,12 +254,14 @@ def _say_resumed(done: Resumed, scopes: Sequence[Scope]) -> None:
         output.say(f"Sending again. {output.counted(done.free, 'approved draft')} {go} out when {their} turn comes.")
 
 
-def _resumed_as_json(done: Resumed) -> dict[str, Any]:
+def _resumed_as_json(
+    lifted: Sequence[Scope], still: Sequence[Pause], stale: Sequence[tuple[Stale, Fate | None]], free: int
+) -> dict[str, Any]:
     return {
-        "lifted": [_scope_as_json(scope) for scope in done.lifted],
-        "still_paused": done.still,
-        "stale": [output.plain(each) | {"became": fate} for each, fate in done.done],
-        "approved_drafts": done.free,
+        "lifted": [_scope_as_json(scope) for scope in lifted],
+        "still_paused": still,
+        "stale": [output.plain(each) | {"became": fate} for each, fate in stale],
+        "approved_drafts": free,
     }
 
 

@@ -200,6 +200,7 @@ PERMITTED: dict[str, frozenset[str]] = {
     "notice delete": MARKETING,
     "notice draft": MARKETING,
     "notice follow-up": MARKETING,
+    "notice held": EVERYBODY,
     "notice list": EVERYBODY,
     "notice pin": MARKETING,
     "notice preview": EVERYBODY,

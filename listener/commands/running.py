@@ -102,7 +102,7 @@ def _version() -> str:
 @pass_app
 def status(app: App, as_json: bool) -> None:
     """How things stand: what is paused, failing, late, waiting."""
-    from listener.commands import incident_spikes, money, ruling_policy
+    from listener.commands import incident_spikes, money, notice_due, ruling_policy
     from listener.store import alerts, case_counts, daemons, inbox, mentions, sources, stats, switch
     from listener.types import DraftState
 
@@ -125,6 +125,7 @@ def status(app: App, as_json: bool) -> None:
             "alerts": alerts.standing(tx, now),
             "crm": crm_standing.standings(app, tx),
             "spikes": incident_spikes.live_lines(tx, now),
+            "notices": notice_due.troubles(tx, now),
         }
         approved = inbox.waiting(tx, states=(DraftState.APPROVED,))
     now = app.now()  # what others wrote until the rows were read is past
@@ -146,6 +147,7 @@ def status(app: App, as_json: bool) -> None:
         *orphans,
         *_stuck(app, {draft.account for draft in approved}),
         *_late(app, approved, now),
+        *seen["notices"],
         *telling.troubles(app, seen["alerts"], now, told=[each.target for each in lacking]),
         *(trouble for each in seen["crm"] for trouble in crm_standing.troubles(app, each, now)),
     ]

@@ -70,6 +70,11 @@ def short(costs: Mapping[str, float], left: Mapping[str, float]) -> list[str]:
     ]
 
 
-def obstacles(notice: Notice, prices: Mapping[str, Price], left: Mapping[str, float]) -> list[str]:
-    """Why it should not go out just now, each the beginning of a sentence; empty when nothing is in the way."""
-    return [*broken(notice), *short(costs(notice, prices), left)]
+def obstacles(
+    notice: Notice, prices: Mapping[str, Price], left: Mapping[str, float], *, follows_links: bool = True
+) -> list[str]:
+    """Why it should not go out just now, each the beginning of a sentence; empty when nothing is in the way.
+
+    `follows_links`: whether anybody does; what came of them long ago says nothing.
+    """
+    return [*(broken(notice) if follows_links else ()), *short(costs(notice, prices), left)]

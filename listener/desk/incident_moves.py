@@ -12,7 +12,7 @@ from listener.desk import spiking
 from listener.desk.clocks import Moved
 from listener.desk.incident_life import begin_case
 from listener.errors import AlreadyDone, Mistake
-from listener.store import Transaction, cases, incidents
+from listener.store import Transaction, cases, incident_answers, incidents
 from listener.store.incidents import Incident
 from listener.types import CasePlan, CaseState, IncidentState
 
@@ -78,6 +78,7 @@ def resolve(
         tx, incident, "resolved", by=by, now=now, became=became, text=text, tell=True, public=dict(public)
     )
     _move_case(tx, incident, CaseState.RESOLVED, moved=moved, by=by, now=now)
+    incident_answers.stop(tx, incident, why=f"{incident.reference}, whose answer it is, is resolved", now=now)
     return incident
 
 

@@ -16,12 +16,13 @@ from listener.desk import scheduling
 from listener.desk.stopping import Scope
 from listener.errors import OtherPolicy
 from listener.errors import Stale as Changed
-from listener.store import Transaction, amendments, inbox, notices, switch
+from listener.store import Transaction, amendments, answer_runs, inbox, mentions, notices, scheduled, switch
 from listener.store.amendments import Amendment
+from listener.store.answer_runs import Run
 from listener.store.inbox import Draft
 from listener.store.notices import Delivery, Notice
 from listener.store.switch import Pause
-from listener.types import DeliveryState, DraftState, NoticeState, SendKind
+from listener.types import DeliveryState, DraftState, NoticeState, RunState, SendKind
 
 # How long each kind may be held until a person should look at it again; the shortest of what something is counts.
 # What went to all belongs to a moment; an answer to one person who waits is worth more than none for longer.
@@ -44,7 +45,10 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Stale:
-    """One thing that would go out now and perhaps should not. `number`: `D7`, `N2`, `N2 edit`; `since`: since when."""
+    """One thing that would go out now and perhaps should not. `number`: `D7`, `N2`, `N2 edit`, `I3 answers`.
+
+    `since`: held since then.
+    """
 
     number: str
     kinds: tuple[SendKind, ...]
@@ -69,7 +73,7 @@ def why_stale(
     """Why it should not just go out, empty where it may. `due`: when it should have; `until`: later not by itself."""
     if SendKind.AUTOMATIC in kinds and until is not None and now > until:
         return f"a rule let it go out until {until:%Y-%m-%d %H:%M} UTC; what it answers is too old by now"
-    if SendKind.SCHEDULED in kinds and held_since <= due < now:
+    if SendKind.SCHEDULED in kinds and held_since <= due <= now:
         return f"it was to go out at {due:%Y-%m-%d %H:%M} UTC"
     longest = min((KEEPS[kind] for kind in kinds if kind in KEEPS), default=None)
     if longest is not None and now - max(due, held_since) > longest:
@@ -87,6 +91,7 @@ class _Held:
     """What would go out once the scopes are let go."""
 
     drafts: tuple[Draft, ...]
+    runs: tuple[tuple[Run, tuple[Draft, ...]], ...]  # with their answers that have not gone out
     posts: tuple[tuple[Notice, tuple[Delivery, ...]], ...]
     corrections: Mapping[str, tuple[Amendment, ...]]  # by what they are called: `N2 edit`
     lifting: tuple[Pause, ...]
@@ -110,12 +115,15 @@ def _held(tx: Transaction, scopes: Sequence[Scope], now: datetime) -> _Held:
         return not still_held and any(pause.holds(network, kinds) for pause in lifting)
 
     approved = inbox.waiting(tx, states=(DraftState.APPROVED,)) if lifting else []
+    free = [draft for draft in approved if freed(draft.network, draft.kinds)]
+    runs = [(run, tuple(draft for draft in free if draft.answer_run_id == run.id)) for run in answer_runs.running(tx)]
     posts = []
     for notice in notices.listing(tx) if lifting else ():
-        if notice.state is NoticeState.PUBLISHING or _missed(notice, now):
-            waiting = [each for each in notice.deliveries if each.state is DeliveryState.WAITING]
-            if mine := tuple(each for each in waiting if freed(each.network, each.kinds)):
-                posts.append((notice, mine))
+        waiting = [each for each in notice.deliveries if each.state is DeliveryState.WAITING]
+        mine = tuple(each for each in waiting if freed(each.network, each.kinds))
+        goes = notice.state is NoticeState.PUBLISHING or _came_meanwhile(notice, lifting, now)
+        if mine and (goes or _missed(notice, now)):
+            posts.append((notice, mine))
     corrections: dict[str, tuple[Amendment, ...]] = {}
     for amendment in amendments.waiting(tx) if lifting else ():
         if freed(amendment.network, amendment.kinds):
@@ -123,10 +131,18 @@ def _held(tx: Transaction, scopes: Sequence[Scope], now: datetime) -> _Held:
             corrections[name] = (*corrections.get(name, ()), amendment)
     return _Held(
         corrections=corrections,
-        drafts=tuple(draft for draft in approved if freed(draft.network, draft.kinds)),
+        drafts=tuple(draft for draft in free if draft.answer_run_id is None),
+        runs=tuple((run, mine) for run, mine in runs if mine),
         posts=tuple(posts),
         lifting=lifting,
     )
+
+
+def _came_meanwhile(notice: Notice, lifting: Sequence[Pause], now: datetime) -> bool:
+    """Whether it would go out by itself now, as its hour came while it was held."""
+    if notice.state is not NoticeState.APPROVED or notice.due_at is None:
+        return False
+    return min(pause.at for pause in lifting) <= notice.due_at <= now
 
 
 def stale(tx: Transaction, scopes: Sequence[Scope], *, now: datetime) -> list[Stale]:
@@ -152,6 +168,8 @@ def _stale(held: _Held, now: datetime) -> list[Stale]:
 
     for draft in held.drafts:
         look(f"D{draft.id}", (draft,), draft.not_before or draft.decided_at, draft.alone_until)
+    for run, answers in held.runs:
+        look(_name(run), answers, run.started_at)
     for notice, posts in held.posts:
         look(f"N{notice.id}", posts, notice.due_at or notice.publishing_since)
     for name, corrections in held.corrections.items():
@@ -168,11 +186,14 @@ def resume(tx: Transaction, scopes: Sequence[Scope], *, fates: Mapping[str, Fate
     found = _stale(held, now)
     drafts = {f"D{draft.id}": draft for draft in held.drafts}
     posts = {f"N{notice.id}": notice for notice, _ in held.posts}
+    runs = {_name(run): run for run, _ in held.runs}
     done = []
     for each in found:
         fate = fates.get(each.number, Fate.REVIEW)
         if each.number in drafts:
             fate = _decide_draft(tx, drafts[each.number], fate, by=by, now=now, why=each.why)
+        elif each.number in runs:
+            _decide_run(tx, runs[each.number], fate, by=by, now=now)
         elif each.number in held.corrections:
             fate = _decide_correction(tx, held.corrections[each.number], fate, by=by, now=now)
         else:
@@ -184,8 +205,15 @@ def resume(tx: Transaction, scopes: Sequence[Scope], *, fates: Mapping[str, Fate
         for scope in dict.fromkeys(scopes)
         if switch.resume(tx, network=scope.network, kind=scope.kind, by=by, now=now, **counted)
     )
-    kept_back = sum(fate is not Fate.SEND for each, fate in done if each.number in drafts)
-    return Resumed(lifted=lifted, still=tuple(switch.pauses(tx)), done=tuple(done), free=len(held.drafts) - kept_back)
+    kept = {each.number for each, fate in done if fate is not Fate.SEND}
+    going = sum(f"D{draft.id}" not in kept for draft in held.drafts)
+    going += sum(len(answers) for run, answers in held.runs if _name(run) not in kept)
+    return Resumed(lifted=lifted, still=tuple(switch.pauses(tx)), done=tuple(done), free=going)
+
+
+def _name(run: Run) -> str:
+    """What the answers to everybody of an incident are called here."""
+    return f"I{run.incident_id} answers"
 
 
 def _decide_draft(tx: Transaction, draft: Draft, fate: Fate, *, by: str, now: datetime, why: str) -> Fate:
@@ -203,16 +231,31 @@ def _decide_draft(tx: Transaction, draft: Draft, fate: Fate, *, by: str, now: da
     return fate
 
 
+def _decide_run(tx: Transaction, run: Run, fate: Fate, *, by: str, now: datetime) -> None:
+    """A run goes on as a whole, is given up, or stops until a person has it go on."""
+    why = "it was paused for long"
+    if fate is Fate.REVIEW:
+        answer_runs.move(tx, run, RunState.STOPPED, by=by, now=now, reason=why)
+    elif fate is Fate.DROP:
+        run = answer_runs.move(tx, run, RunState.DROPPED, by=by, now=now, ended_at=now, reason=why)
+        answer_runs.forget_words(tx, run)
+        while lost := answer_runs.expire(tx, run, reason=why, now=now):
+            for mention_id in lost:
+                mentions.decide_again(tx, mention_id)
+
+
 def _decide_notice(tx: Transaction, notice: Notice, fate: Fate, *, by: str, now: datetime) -> None:
     if fate is Fate.DROP:
         notices.withdraw(tx, notice, by=by, now=now)
-    elif notice.state is NoticeState.APPROVED:
-        if fate is Fate.SEND:
-            notices.publish(tx, notice, by=by, now=now)  # REVIEW: its time went by, so it stays where it is
-    elif fate is Fate.SEND:
+    elif fate is Fate.REVIEW and notice.state is NoticeState.PUBLISHING:
+        notices.hold_back(tx, notice, by=by, now=now)
+    elif fate is Fate.REVIEW:
+        if not scheduling.stale(notice, now):  # else it waits for a person already
+            scheduled.unschedule(tx, notice, by=by, now=now)
+    elif notice.state is NoticeState.PUBLISHING:
         notices.go_on(tx, notice, by=by, now=now)
     else:
-        notices.hold_back(tx, notice, by=by, now=now)
+        notices.publish(tx, notice, by=by, now=now)
 
 
 def _decide_correction(

@@ -50,6 +50,7 @@ def release(
 
 
 def _release(store: Store, notice: Notice, means: Means, clock: Callable[[], datetime]) -> bool:
+    follows = means.check_links is not None
     urls = clearance.to_check(notice, clock()) if means.check_links else []
     checks = means.check_links(urls) if means.check_links and urls else ()
     prices = means.prices(notice)
@@ -57,7 +58,7 @@ def _release(store: Store, notice: Notice, means: Means, clock: Callable[[], dat
         now = clock()
         notice_links.record(tx, notice.id, checks, now)
         fresh = notices.get(tx, notice.id)
-        why = "; ".join(clearance.obstacles(fresh, prices, means.left(tx, fresh)))
+        why = "; ".join(clearance.obstacles(fresh, prices, means.left(tx, fresh), follows_links=follows))
         if why:
             scheduled.hold(tx, fresh, why, now)
             begun = False

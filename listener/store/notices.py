@@ -246,7 +246,10 @@ def withdraw(tx: Transaction, notice: Notice, *, by: str, now: datetime) -> Noti
 
 
 def hold_back(tx: Transaction, notice: Notice, *, by: str, now: datetime) -> Notice:
-    """Stops what has not gone out yet until somebody says `publish` once more. Raises AlreadyDone when all is out."""
+    """Stops what has not gone out yet until somebody says `publish` once more, whatever its time was.
+
+    Raises AlreadyDone when all is out.
+    """
     unsaid = {"published_by": None, "publishing_since": None, "due_at": None, "time_zone": None, "late_after": None}
     _move(tx, notice.id, NoticeState.APPROVED, out_of=NoticeState.PUBLISHING, **unsaid)
     audit.record(tx, at=now, by=by, action="notice.held_back", subject=f"notice {notice.id}")
@@ -347,8 +350,8 @@ def sendable(tx: Transaction, account: str, now: datetime) -> list[Delivery]:
 
 
 def claim(tx: Transaction, delivery: Delivery, now: datetime) -> bool:
-    """Writes `sending`, if it still waits, its notice is going out and not too late, the part before it is out and no
-    switch holds it.
+    """Writes `sending`, if it still waits, its notice is going out and not too late, the part before it is out and
+    neither a switch holds it nor, where it is scheduled cheer, an incident.
 
     This must be committed before the network is called.
     """

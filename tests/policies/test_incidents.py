@@ -382,3 +382,56 @@ def test_what_counts_from_its_end_is_due_only_then() -> None:
     assert over.resolution_due == NOW + timedelta(days=1)
     own = promises.promise(**asked)
     assert (own.resolution_due, own.incident, own.by_incident) == (NOW + timedelta(hours=8), 0, ())
+
+
+def test_what_it_says_in_vain_is_named_with_its_line() -> None:
+    manual = AUTO.replace("mode: auto\nlanguage", "mode: manual\nlanguage")
+    (told,) = [each for each in policies.in_vain(policies.load_text(manual, "p.yaml"), "p.yaml") if "incident" in each]
+    assert told.startswith("p.yaml:10: `mode: auto` lets no answer of an incident out alone")
+    assert not [each for each in policies.in_vain(POLICY) if "incident" in each]
+    assert not [each for each in policies.in_vain(policies.load(policies.default_path())) if "incident" in each]
+
+
+def test_what_it_loosens_deserves_a_second_look() -> None:
+    def dangers(old: policies.Guarded, new: policies.Guarded) -> list[str]:
+        return policies.dangers(old, new, policies.differences(old, new))
+
+    loose = load("incidents: {hold_replies: false, two_people: false}")
+    assert dangers(load(), loose) == [
+        "While an incident lasts, other replies may go on going out alone.",
+        "One person alone may write an incident's answer and approve it.",
+    ]
+    assert dangers(loose, load()) == []
+    assert dangers(MANUAL, POLICY) == ["An incident's approved answers may go out alone."]
+    assert dangers(POLICY, MANUAL) == []
+
+
+@pytest.mark.parametrize("name", ["default", *policies.examples()])
+def test_the_policies_that_come_along_hold_and_want_two_people(name: str) -> None:
+    rules = policies.load({"default": policies.default_path(), **policies.examples()}[name]).incident_rules
+    assert rules.hold_replies
+    assert rules.hold_cheer
+    assert rules.two_people
+    assert rules.mode is Mode.MANUAL
+
+
+def test_a_decision_while_one_lasts_can_be_recorded_as_a_test() -> None:
+    seen = situation("Sin línea", "outage_report", sentiment="negative", incident=LASTING, incidents=(LASTING,))
+    saw = situations.kept(seen)
+    facts = {
+        "text": "Sin línea",
+        "network": "mastodon",
+        "language": "es",
+        "intents": ["outage_report"],
+        "sentiment": "negative",
+        "now": NOW.isoformat(),
+        **{f"incident.{key}": value for key, value in saw["incident"].items()},
+    }
+    made = policies.record(POLICY, facts, {"rule": ["all"], "reply": "incident I3", "guard": "none"}, name="in it")
+    assert made.unlike == ()
+    assert "incident.state: fixing" in made.text
+    assert 'reply: "incident I3"' in made.text
+    beside = {key: value for key, value in facts.items() if key != "incident.answers"} | {"incident.here": False}
+    held = policies.record(POLICY, beside, {"reply": "hello", "guard": ["incident"]}, name="beside it")
+    assert held.unlike == ()
+    assert "incident.here: false" in held.text

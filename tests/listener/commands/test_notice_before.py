@@ -293,6 +293,8 @@ def test_once_its_time_went_by_somebody_is_asked(desk: Desk, world: World) -> No
     assert "stale" in listed
     assert "Publish it, give it another time, or withdraw it." in listed
     assert "Its time went by" in desk.fine("notice", "status", "N1")
+    told = " ".join(desk("status").stdout.split())
+    assert "N1 was to go out 5 min ago and is not out. `escucha notice publish N1`, `schedule` or `withdraw`" in told
     desk.fine("notice", "schedule", "N1", "--at", "2026-12-01 10:00")
     desk.now = datetime(2026, 12, 1, 9, tzinfo=UTC)
     desk.fine("run", "--once")

@@ -11,7 +11,16 @@ from typing import Any
 import pytest
 from click.testing import Result
 
-from listener.store import amendments, audit, notices, tables
+from listener.store import (
+    amendments,
+    answer_runs,
+    audit,
+    incidents,
+    notice_digest,
+    notices,
+    scheduled,
+    tables,
+)
 from listener.store.amendments import Change
 from listener.store.inbox import Draft
 from listener.store.notices import Variant
@@ -147,6 +156,8 @@ def test_nothing_stale_is_let_go_unasked(desk: DeskWorld) -> None:
     done = desk.run("resume", "--json")
     assert done.exit_code == 2
     assert "Still paused, for this became stale: D1, N1. Say what becomes of it with --stale send" in fine(done)
+    told = json.loads(done.stdout)
+    assert (told["lifted"], [each["became"] for each in told["stale"]]) == ([], [None, None])
     assert troubles(desk)
     asked = desk.run("resume", input="q\n")
     assert "2 things became stale while sending was paused:" in asked.output
@@ -248,6 +259,64 @@ def test_a_correction_that_was_held_for_long_is_asked_about(desk: DeskWorld) -> 
     assert "To be sent: N1 pin. Dropped: N1 edit." in shown
     with desk.store.read() as tx:
         assert [each.state for each in amendments.of_notice(tx, number)] == ["dropped", "waiting"]
+
+
+@pytest.mark.parametrize(
+    ("fate", "run_is", "draft_is"),
+    [("send", "running", "approved"), ("drop", "dropped", "expired"), ("review", "stopped", "approved")],
+)
+def test_the_answers_to_everybody_are_decided_about_as_a_whole(
+    desk: DeskWorld, fate: str, run_is: str, draft_is: str
+) -> None:
+    drafts = [approved(desk, who=f"p{n}") for n in range(3)]
+    with desk.store.write() as tx:
+        incident = incidents.open(tx, title="Corte", by="eva", now=desk.clock(), began_at=desk.clock())
+        run = answer_runs.begin(
+            tx, incident_id=incident.id, by="eva", now=desk.clock(), per_hour=9, policy_version="p1", seed=1
+        )
+        tx.execute(tables.answer_runs.update().values(state="running", started_at=desk.clock()))
+        tx.execute(tables.drafts.update().values(answer_run_id=run.id))
+    held_for(desk, minutes=59)
+    assert fine(desk.run("resume")).startswith("Sending again. 3 approved drafts")
+    held_for(desk, minutes=61)
+    assert "I1 answers" in fine(desk.run("resume", "--stale", fate))
+    with desk.store.read() as tx:
+        assert answer_runs.get(tx, run.id).state == run_is
+    assert [desk.now_is(draft).state for draft in drafts] == [draft_is] * 3
+
+
+@pytest.mark.parametrize("begun", [False, True], ids=["its hour came", "it had begun"])
+@pytest.mark.parametrize("fate", ["send", "drop", "review"])
+def test_a_notice_whose_hour_came_while_it_was_held_is_asked_about(desk: DeskWorld, fate: str, begun: bool) -> None:
+    """However short that was; and what goes back to people goes out at no hour by itself."""
+    number = publishing(desk)
+    hour = desk.clock() + timedelta(minutes=5)
+    times = {"due_at": hour, "time_zone": "UTC", "late_after": hour + timedelta(hours=1)}
+    unbegun = {} if begun else {"state": "approved", "publishing_since": None, "published_by": None}
+    with desk.store.write() as tx:
+        digest = notice_digest.of(tx, number)
+        tx.execute(tables.notices.update().values(digest=digest, **times, **unbegun))
+    held_for(desk, minutes=6)
+    assert desk.run("resume").exit_code == 2
+    desk.run("resume", "--stale", fate, actor="eva")
+    with desk.store.write() as tx:
+        found = notices.get(tx, number)
+        due = [each.id for each in scheduled.due(tx, desk.clock())]
+        goes = len(notices.sendable(tx, "care", desk.clock()))
+    assert (found.state, goes, due) == {
+        "send": (NoticeState.PUBLISHING, 1, []),
+        "drop": (NoticeState.WITHDRAWN, 0, []),
+        "review": (NoticeState.APPROVED, 0, []),
+    }[fate]
+
+
+def test_a_notice_whose_hour_is_to_come_is_not_asked_about(desk: DeskWorld) -> None:
+    publishing(desk)
+    hour = desk.clock() + timedelta(hours=3)
+    with desk.store.write() as tx:
+        tx.execute(tables.notices.update().values(state="approved", due_at=hour, late_after=hour, time_zone="UTC"))
+    held_for(desk, hours=2)
+    assert "Sending again." in fine(desk.run("resume"))
 
 
 def test_where_nothing_can_be_written_the_other_way_is_told(desk: DeskWorld) -> None:

@@ -8,10 +8,10 @@ import pytest
 
 from connectors.sandbox import Fault
 from listener.errors import AlreadyDone, Mistake
-from listener.store import amendments, notices, switch
+from listener.store import amendments, notices, switch, underway
 from listener.store.amendments import Amendment, Change
 from listener.store.notices import Notice, Variant
-from listener.types import AmendmentKind, AmendmentState, FollowUp
+from listener.types import AmendmentKind, AmendmentState, FollowUp, SendKind
 from tests.listener.flow.world import Escucha
 
 EDIT, DELETE, PIN, UNPIN = AmendmentKind.EDIT, AmendmentKind.DELETE, AmendmentKind.PIN, AmendmentKind.UNPIN
@@ -160,6 +160,20 @@ def test_the_switch_holds_what_was_ordered_before_it(escucha: Escucha) -> None:
     with escucha.store.write() as tx:
         assert not amendments.claim(tx, waiting, escucha.clock())
     assert (there(escucha), states(escucha)) == (["Corte hasta las 17 h."], [("edit", "waiting")])
+
+
+def test_whoever_pauses_waits_for_the_change_that_is_being_made(escucha: Escucha) -> None:
+    published(escucha)
+    (waiting,) = change(escucha, says(escucha, "Corte hasta las 18 h."))
+    with escucha.store.write() as tx:
+        assert amendments.claim(tx, waiting, escucha.clock())
+    with escucha.store.write() as tx:
+        switch.pause(tx, network=None, kind=SendKind.AMENDMENT, by="ana", reason="", now=escucha.clock())
+        (going,) = underway.sending(tx, switch.pauses(tx))
+        assert (going.what, going.id, going.account) == ("amendment", waiting.id, "care")
+        assert underway.still(tx, [going], died_is_an_end=True) == [going]
+        amendments.failed(tx, waiting, "no", escucha.clock())
+        assert underway.still(tx, [going], died_is_an_end=True) == []
 
 
 def test_a_proposed_correction_waits_for_somebody_else(escucha: Escucha) -> None:

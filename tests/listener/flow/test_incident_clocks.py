@@ -15,6 +15,7 @@ from listener.store import attached, cases, incidents, rebuilding, steps
 from listener.store.cases import Case
 from listener.store.incidents import Incident
 from listener.types import Attached, CasePlan, CaseState, Clock, IncidentState, Urgency
+from tests import postgres
 from tests.listener.flow.world import AUTO, Escucha
 
 LEVELS = (
@@ -24,13 +25,17 @@ RULE = "incidents: {first_response: 3h, resolution: 1d, resolution_from: end}\n"
 HOUR = timedelta(hours=1)
 
 
-def company(folder: Path, rule: str = RULE) -> Escucha:
-    return Escucha(folder, policy=AUTO + LEVELS + rule)
+def company(folder: Path, rule: str = RULE, *, url: str | None = None) -> Escucha:
+    return Escucha(folder, policy=AUTO + LEVELS + rule, url=url)
 
 
-@pytest.fixture
-def escucha(tmp_path: Path) -> Iterator[Escucha]:
-    made = company(tmp_path)
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+def escucha(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Escucha]:
+    url = None
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgres_url")
+        postgres.empty(url)
+    made = company(tmp_path, url=url)
     yield made
     made.close()
 
@@ -191,6 +196,25 @@ def test_a_further_mention_does_not_bring_the_own_promise_back(escucha: Escucha)
     after = now_is(escucha, case)
     with escucha.store.read() as tx:
         assert len(cases.mentions_in(tx, after)) == 2
+    assert (after.first_response_due, after.resolution_due) == (due, None)
+
+
+def test_what_is_no_part_of_it_does_not_hurry_its_case(escucha: Escucha) -> None:
+    incident, case = opened(escucha), heard(escucha)
+    own = CasePlan(
+        team="care",
+        urgency=Urgency.HIGH,
+        title="x",
+        promise=escucha.policy.promises.promise(
+            team="care", urgency=Urgency.HIGH, network="sandbox", tier="", now=escucha.clock()
+        ),
+    )
+    joins(escucha, incident, case)
+    due = now_is(escucha, case).first_response_due
+    with escucha.store.write() as tx:
+        moved = escucha.policy.promises.moved
+        desk.join(tx, cases.by_id(tx, case.id), own, by="luis", now=escucha.clock(), moved=moved)
+    after = now_is(escucha, case)
     assert (after.first_response_due, after.resolution_due) == (due, None)
 
 

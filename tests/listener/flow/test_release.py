@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import update
 
 from connectors.sandbox import Fault
-from listener.desk import resuming, scheduling
+from listener.desk import clearance, resuming, scheduling
 from listener.desk.resuming import Fate
 from listener.desk.scheduling import Standing
 from listener.desk.stopping import Scope
@@ -235,6 +235,9 @@ def test_a_link_that_broke_holds_it_until_it_leads_somewhere(escucha: Escucha) -
         escucha.clock.forward(seconds=5)
     assert asked == ["https://marca.example/corte"]  # not at every tick
     assert found(escucha).held == "the link https://marca.example/corte is not there (404)"
+    with escucha.store.read() as tx:  # where nobody follows links any more, what came of them says nothing
+        notice = notices.get(tx, 1)
+    assert clearance.obstacles(notice, {}, {}, follows_links=False) == []
     escucha.clock.forward(minutes=2)
     _, fine = check(LinkState.DOUBTFUL, "is in trouble just now (503)")
     assert release(escucha.store, Means(check_links=fine), clock=escucha.clock) == 1

@@ -13,7 +13,7 @@ from sqlalchemy import insert, select, update
 import policies
 from listener.flow.pipeline import Pipeline
 from listener.insight import counting
-from listener.store import alerts, attached, incidents, spikes, volumes
+from listener.store import alerts, attached, incidents, mentions, spikes, volumes
 from listener.store import tables as t
 from listener.store.alerts import Alert
 from listener.store.spikes import Spike
@@ -120,6 +120,25 @@ def test_an_outage_is_one_spike_one_alert_and_a_proposed_incident_with_what_was_
         said = select(t.mentions.c.id).where(t.mentions.c.text.contains("fibra"))
         assert sorted(each.mention_id for each in of) == sorted(tx.scalars(said))
         assert {each.how for each in of} == {Attached.SPIKE}
+
+
+def test_what_a_network_brings_goes_all_the_way(quiet: tuple[Escucha, Writer]) -> None:
+    """Posted there, polled, understood, decided, counted, found, told and attached, by whole rounds."""
+    escucha, _ = quiet
+    for minute in range(12):
+        escucha.says(f"@marca todo mal en Lérida desde esta mañana, soy la número {minute}", who=f"vecina-{minute}")
+        escucha.says(f"@marca ¿y a mí quién me contesta la {minute}?", who="angry")
+        escucha.round(minutes=1)
+    (spike,) = found(escucha)
+    assert (spike.label[2:], spike.people) == (("Lleida", "sandbox"), 12)
+    (alert,) = told(escucha)
+    assert "Place: Lleida" in alert.why
+    with escucha.store.read() as tx:
+        (incident,) = incidents.listing(tx)
+        behind = mentions.several(tx, spikes.mention_ids(tx, spike.id))
+        names = {each.author.handle.removeprefix("@").partition("@")[0] for each in behind}
+        assert {f"vecina-{minute}" for minute in range(12)} <= names
+        assert len(attached.mentions_of(tx, incident.id)) == len(spikes.mention_ids(tx, spike.id))
 
 
 def test_it_is_told_again_only_when_it_has_grown_and_when_it_is_over(quiet: tuple[Escucha, Writer]) -> None:

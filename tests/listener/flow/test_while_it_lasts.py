@@ -13,10 +13,22 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from listener.errors import AlreadyDone, Mistake, Stale
-from listener.store import attached, audit, decisions, inbox, incident_answers, incidents, mentions
+from listener.store import (
+    attached,
+    audit,
+    decisions,
+    held_notices,
+    inbox,
+    incident_answers,
+    incidents,
+    mentions,
+    notices,
+    scheduled,
+)
 from listener.store.incident_answers import Answer
 from listener.store.incidents import Incident
-from listener.types import Attached, DraftState, IncidentState
+from listener.types import Attached, DraftState, IncidentState, NoticeKind
+from tests import postgres
 from tests.listener.flow.world import AUTO, Escucha
 
 CHEERFUL = AUTO.replace(
@@ -33,9 +45,13 @@ THANKS = "@marca gracias"
 ASKS = "@marca ¿cuándo vuelve?"
 
 
-@pytest.fixture
-def escucha(tmp_path: Path) -> Iterator[Escucha]:
-    made = Escucha(tmp_path, policy=CHEERFUL)
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+def escucha(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Escucha]:
+    url = None
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgres_url")
+        postgres.empty(url)
+    made = Escucha(tmp_path, policy=CHEERFUL, url=url)
     yield made
     made.close()
 
@@ -111,6 +127,22 @@ def test_what_no_second_person_approved_is_not_said(escucha: Escucha) -> None:
     assert guards(escucha, number) == {"incident"}
     assert escucha.draft().text.startswith("Hola, lo vemos en")
     assert escucha.draft().state is DraftState.PROPOSED
+
+
+def test_what_was_proposed_before_there_was_an_answer_is_decided_anew(escucha: Escucha) -> None:
+    incident = opened(escucha)
+    for who in ("ana", "beto", "carla"):
+        heard(escucha, ASKS, who=who, of=None if who == "carla" else incident)
+    edited = max(escucha.drafts(), key=lambda draft: draft.id)
+    mine = next(draft for draft in escucha.drafts() if draft.mention_id == 2)
+    with escucha.store.write() as tx:
+        inbox.edit(tx, mine, text="Ya lo miro.", length=11, by="mod", now=escucha.clock())
+    answered(escucha, incident)
+    escucha.main.decide()
+    by_mention = {draft.mention_id: draft for draft in escucha.drafts() if draft.state is not DraftState.EXPIRED}
+    assert by_mention[1].incident_id == incident.id
+    assert by_mention[2].text == "Ya lo miro."
+    assert by_mention[edited.mention_id].id == edited.id, "it is no part of it"
 
 
 def test_a_thank_you_that_was_approved_before_it_goes_back_to_people(escucha: Escucha) -> None:
@@ -258,3 +290,72 @@ def _play(escucha: Escucha, steps: list[str]) -> None:
                 else:
                     assert draft.incident_id == incident.id
                     assert draft.wording in {answer.wording for answer in live}
+
+
+# --- scheduled cheer -------------------------------------------------------------------------------------------------
+
+
+def scheduled_cheer(escucha: Escucha, *texts: str, kind: NoticeKind = NoticeKind.CHEER, hours: float = 1) -> int:
+    """A notice that was approved and goes out by itself in an hour; gives its number."""
+    now = escucha.clock()
+    variants = [
+        notices.Variant(account="care", network="sandbox", language=f"l{at}", text=text, length=len(text), limit=500)
+        for at, text in enumerate(texts)
+    ]
+    with escucha.store.write() as tx:
+        notice = notices.draft(tx, title="Feliz lunes", variants=variants, kind=kind, by="marta", now=now)
+        due = now + timedelta(hours=hours)
+        late = due + timedelta(hours=6)
+        notice = scheduled.schedule(tx, notice, due_at=due, zone="UTC", late_after=late, by="marta", now=now)
+        return notices.approve(tx, notice, by="luis", now=now).id
+
+
+def told(escucha: Escucha) -> list[tuple[str, str, bool]]:
+    with escucha.store.read() as tx:
+        return [(f"N{each.notice.id}", each.why, each.ahead) for each in held_notices.held(tx, escucha.clock())]
+
+
+def said(escucha: Escucha) -> list[str]:
+    return [text for _, text in escucha.answers()]
+
+
+def test_scheduled_cheer_is_held_and_marketing_sees_it(escucha: Escucha) -> None:
+    cheer = scheduled_cheer(escucha, "¡Feliz lunes!")
+    scheduled_cheer(escucha, "Cerramos a las seis.", kind=NoticeKind.NOTICE)
+    assert told(escucha) == []
+    incident = opened(escucha)
+    assert told(escucha) == [(f"N{cheer}", "I1 lasts, and holds cheer back", True)]
+    for _ in range(3):
+        escucha.clock.forward(minutes=25)
+        escucha.main.release()
+        escucha.main.act()
+    assert said(escucha) == ["Cerramos a las seis."]
+    assert told(escucha) == [(f"N{cheer}", "I1 lasts, and holds cheer back", False)]
+    over(escucha, incident)
+    escucha.main.release()
+    escucha.main.act()
+    assert said(escucha) == ["Cerramos a las seis.", "¡Feliz lunes!"]
+    assert told(escucha) == []
+
+
+def test_cheer_that_is_half_out_stops_at_the_claim(escucha: Escucha) -> None:
+    number = scheduled_cheer(escucha, "¡Feliz lunes!", "Happy Monday!")
+    escucha.clock.forward(hours=2)
+    escucha.main.release()
+    with escucha.store.read() as tx:
+        first, second = notices.get(tx, number).deliveries
+    with escucha.store.write() as tx:
+        assert notices.claim(tx, first, escucha.clock())
+    opened(escucha)
+    with escucha.store.write() as tx:
+        assert not notices.claim(tx, second, escucha.clock())
+    assert told(escucha) == [(f"N{number}", "I1 lasts, and holds cheer back", False)]
+
+
+def test_an_incident_that_holds_no_cheer_lets_it_out(escucha: Escucha) -> None:
+    scheduled_cheer(escucha, "¡Feliz lunes!")
+    opened(escucha, holds_cheer=False)
+    escucha.clock.forward(hours=2)
+    escucha.main.release()
+    escucha.main.act()
+    assert said(escucha) == ["¡Feliz lunes!"]
