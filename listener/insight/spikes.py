@@ -43,12 +43,12 @@ class Watch:
 
     `surprise`: the log of the likelihood ratio that it takes where there are four keys of a sort (those that name one
     of area, intent and place; two of them; …). Where there are n times as many, log n is added, as Bonferroni would.
-    7.5 was tuned on made-up traffic (benchmarks/spikes.py), where chance gives about one false alarm in a month.
+    8 was tuned on made-up traffic (benchmarks/spikes.py), where chance gives less than one false alarm in a month.
     """
 
     least: int = 8
     times: float = 2.0
-    surprise: float = 7.5
+    surprise: float = 8.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -129,6 +129,22 @@ def test_what_no_second_person_approved_is_not_said(escucha: Escucha) -> None:
     assert escucha.draft().state is DraftState.PROPOSED
 
 
+def test_what_was_proposed_before_there_was_an_answer_is_decided_anew(escucha: Escucha) -> None:
+    incident = opened(escucha)
+    for who in ("ana", "beto", "carla"):
+        heard(escucha, ASKS, who=who, of=None if who == "carla" else incident)
+    edited = max(escucha.drafts(), key=lambda draft: draft.id)
+    mine = next(draft for draft in escucha.drafts() if draft.mention_id == 2)
+    with escucha.store.write() as tx:
+        inbox.edit(tx, mine, text="Ya lo miro.", length=11, by="mod", now=escucha.clock())
+    answered(escucha, incident)
+    escucha.main.decide()
+    by_mention = {draft.mention_id: draft for draft in escucha.drafts() if draft.state is not DraftState.EXPIRED}
+    assert by_mention[1].incident_id == incident.id
+    assert by_mention[2].text == "Ya lo miro."
+    assert by_mention[edited.mention_id].id == edited.id, "it is no part of it"
+
+
 def test_a_thank_you_that_was_approved_before_it_goes_back_to_people(escucha: Escucha) -> None:
     heard(escucha, THANKS)
     assert escucha.draft().state is DraftState.APPROVED

@@ -129,7 +129,12 @@ def test_a_time_without_listening_is_no_quiet_time(rows: Rows):
     learned = learn(until(heard, LEARNED), until=LEARNED, zone=UTC)
     for minutes in range(0, 75, 5):
         assert look(learned, heard, NOW - timedelta(minutes=minutes), gaps=hole) == []
-    assert look(learned, spiking(heard, NOW - timedelta(minutes=15), 10), gaps=hole)[0].key.area == "app"
+    at = NOW - timedelta(minutes=15)
+    told = {one.key: one for one in look(learned, spiking(heard, at, 10), gaps=hole)}[APP]
+    unsaid = {one.key: one for one in look(learned, spiking(heard, at, 10))}[APP]
+    whole = {one.key: one for one in look(learned, spiking(rows, at, 10))}[APP]
+    assert told.expected == pytest.approx(whole.expected, rel=0.25)
+    assert unsaid.expected < 0.65 * whole.expected  # silence would make a usual hour look like many
 
 
 def test_a_trend_and_a_busy_holiday_become_normal():
