@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from math import ceil
 
 from listener.insight.before_after import Estimate, change_of_rate, change_of_share
-from listener.store.incident_facts import Answer, CaseFacts, NoticeFacts, Said, Switched
+from listener.store.incident_facts import Answer, CaseFacts, NoticeFacts, Said, Sounded, Switched
 from listener.store.incidents import Event, Incident
 from listener.types import Charge, Intent, Sentiment
 
@@ -35,7 +35,7 @@ class Facts:
     incident: Incident
     events: tuple[Event, ...]
     mentions: tuple[Said, ...]
-    around: tuple[Said, ...]
+    around: tuple[Sounded, ...]
     answers: tuple[Answer, ...]
     cases: tuple[CaseFacts, ...]
     notices: tuple[NoticeFacts, ...]

@@ -67,6 +67,8 @@ def propose(
         values |= {"proposed_by": by, "proposed_at": now, **approved}
         statement = insert(t.incident_answers).values(**values).returning(t.incident_answers.c.id)
         made.append(int(tx.execute(statement).scalar_one()))
+    if not two_people:
+        _renew(tx, incident)
     answers = [get(tx, number) for number in made]
     _record(tx, incident, "answers_proposed" if two_people else "answers_approved", answers, by=by, now=now)
     return answers
@@ -84,6 +86,7 @@ def approve(
         waiting = (columns.id == answer.id, columns.approved_at.is_(None), columns.withdrawn_at.is_(None))
         if not tx.execute(update(t.incident_answers).where(*waiting).values(approved_by=by, approved_at=now)).rowcount:
             raise AlreadyDone(f"{answer.reference} is {get(tx, answer.id).state} already.")
+    _renew(tx, incident)
     _record(tx, incident, "answers_approved", answers, by=by, now=now)
     return [get(tx, answer.id) for answer in answers]
 
@@ -103,10 +106,29 @@ def withdraw(tx: Transaction, incident: Incident, answers: Sequence[Answer], *, 
     return stopped
 
 
+def came(tx: Transaction, incident: Incident, mention_id: int) -> None:
+    """The mention came to the incident: what was proposed for it, and nobody has touched, gives way to the answer."""
+    if incident.lasts and approved(tx, [incident.id]):
+        _renew(tx, incident, mention_id)
+
+
+def left(tx: Transaction, incident: Incident, mention_id: int, *, now: datetime) -> None:
+    """The mention is of the incident no more, and is not told the incident's answer."""
+    stop(tx, incident, why=f"M{mention_id} is of {incident.reference} no more", now=now, mention_id=mention_id)
+
+
 def stop(
-    tx: Transaction, incident: Incident, *, why: str, now: datetime, wordings: Collection[str] | None = None
+    tx: Transaction,
+    incident: Incident,
+    *,
+    why: str,
+    now: datetime,
+    wordings: Collection[str] | None = None,
+    mention_id: int | None = None,
 ) -> int:
     """Keeps what was made from an incident's answers from going out, of those `wordings` or of any; gives how many.
+
+    `mention_id`: only what answers that mention.
 
     What was approved goes back to people. What nobody has touched is put before the policy once more, for another
     answer, or an ordinary one.
@@ -114,16 +136,33 @@ def stop(
     columns = t.drafts.c
     where = [columns.incident_id == incident.id, columns.wording != ""]
     where += [columns.wording.in_(wordings)] if wordings is not None else []
+    where += [columns.mention_id == mention_id] if mention_id is not None else []
     states = (DraftState.PROPOSED.value, DraftState.APPROVED.value)
     rows = tx.execute(inbox.joined().where(*where, columns.state.in_(states)).order_by(columns.id)).all()
     for row in rows:
         draft = inbox.from_row(row)
         if draft.state is DraftState.APPROVED:
             inbox.held_back(tx, draft, why, now=now)
-        case = cases.of_mention(tx, draft.mention_id)
-        if case is None or (case.state is CaseState.OPEN and case.snoozed_until is None):
-            decide_again(tx, draft.mention_id)  # a case that waits would take it for a new word of its person
+        _decide_anew(tx, draft.mention_id)
     return len(rows)
+
+
+def _renew(tx: Transaction, incident: Incident, only: int | None = None) -> None:
+    """Has what was proposed for its mentions before there was an answer, and nobody has touched, decided anew."""
+    drafts, inside = t.drafts.c, t.incident_mentions.c
+    query = select(drafts.mention_id).join(t.incident_mentions, inside.mention_id == drafts.mention_id)
+    untouched = (drafts.state == DraftState.PROPOSED.value, drafts.edit == 1, drafts.incident_id.is_(None))
+    theirs = [inside.incident_id == incident.id, inside.undone_at.is_(None)]
+    theirs += [drafts.mention_id == only] if only is not None else []
+    by_itself = (drafts.channel == "", drafts.answer_run_id.is_(None))  # neither a mail of somebody's nor of a run
+    for mention_id in tx.scalars(query.where(*untouched, *theirs, *by_itself).order_by(drafts.mention_id)).all():
+        _decide_anew(tx, mention_id)
+
+
+def _decide_anew(tx: Transaction, mention_id: int) -> None:
+    case = cases.of_mention(tx, mention_id)
+    if case is None or (case.state is CaseState.OPEN and case.snoozed_until is None):
+        decide_again(tx, mention_id)  # a case that waits would take it for a new word of its person
 
 
 def of(tx: Transaction, incident_id: int) -> list[Answer]:

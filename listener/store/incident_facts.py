@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Row, Select, and_, func, select
+from sqlalchemy import Row, ScalarSelect, Select, and_, func, select
 
 from listener.store import Transaction
 from listener.store import tables as t
@@ -33,6 +33,14 @@ class Said:
     areas: tuple[str, ...]
     text: str = ""
     public: bool = True
+
+
+class Sounded(NamedTuple):
+    """How one mention sounded and what it was about, whoever wrote it; `sentiment`: "" where nobody read it yet."""
+
+    at: datetime
+    sentiment: str
+    areas: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,19 +95,29 @@ def mentions(tx: Transaction, incident: Incident, *, texts: bool) -> list[Said]:
     return [_as_said(row) for row in tx.execute(query)]
 
 
-def around(tx: Transaction, since: datetime, until: datetime, networks: Collection[str]) -> list[Said]:
-    """Everything that was said in that time, on those networks (none: on all), oldest first, without its words."""
-    where: list[ColumnElement[bool]] = [t.mentions.c.posted_at >= since, t.mentions.c.posted_at < until]
-    if networks:
-        where.append(t.mentions.c.network.in_(networks))
-    return [_as_said(row) for row in tx.execute(_said(texts=False).where(*where))]
+def around(tx: Transaction, since: datetime, until: datetime, networks: Collection[str]) -> list[Sounded]:
+    """How everything sounded that was said in that time, on those networks (none: on all)."""
+    columns, read = t.mentions.c, t.understandings.c
+    here = (columns.posted_at >= since, columns.posted_at < until, columns.state != MentionState.GONE.value)
+    query = (
+        select(columns.posted_at, read.sentiment, read.areas)
+        .select_from(t.mentions)
+        .outerjoin(t.understandings, read.id == _newest_reading())
+        .where(*here, *([columns.network.in_(networks)] if networks else []))
+    )
+    return [Sounded(at, sentiment or "", tuple(areas or ())) for at, sentiment, areas in tx.execute(query)]
+
+
+def _newest_reading() -> ScalarSelect[Any]:
+    """The number of the newest reading of a mention's present wording."""
+    columns, newer = t.mentions.c, t.understandings.alias("newer")
+    mine = (newer.c.mention_id == columns.id, newer.c.revision == columns.revision)
+    return select(func.max(newer.c.id)).where(*mine).correlate(t.mentions).scalar_subquery()
 
 
 def _said(*, texts: bool) -> Select[Any]:
     """Mentions with the newest reading of their present wording, and whose they are."""
     columns, read = t.mentions.c, t.understandings.c
-    newer = t.understandings.alias("newer")
-    newest = select(func.max(newer.c.id)).where(newer.c.mention_id == columns.id, newer.c.revision == columns.revision)
     owner = select(t.links.c.account_id, func.max(t.links.c.customer_id).label("customer_id"))
     theirs = owner.where(t.links.c.unlinked_at.is_(None)).group_by(t.links.c.account_id).subquery("theirs")
     # customers and accounts have numbers of their own: the accounts' are made negative to keep them apart
@@ -122,7 +140,7 @@ def _said(*, texts: bool) -> Select[Any]:
         .select_from(t.mentions)
         .join(t.accounts, t.accounts.c.id == columns.account_id)
         .outerjoin(theirs, theirs.c.account_id == columns.account_id)
-        .outerjoin(t.understandings, read.id == newest.scalar_subquery())
+        .outerjoin(t.understandings, read.id == _newest_reading())
         .where(columns.state != MentionState.GONE.value)
         .order_by(columns.posted_at, columns.id)
     )

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from listener.desk import incident_life
 from listener.errors import AlreadyDone, Mistake, Stale
 from listener.store import (
     attached,
@@ -127,6 +128,43 @@ def test_what_no_second_person_approved_is_not_said(escucha: Escucha) -> None:
     assert guards(escucha, number) == {"incident"}
     assert escucha.draft().text.startswith("Hola, lo vemos en")
     assert escucha.draft().state is DraftState.PROPOSED
+
+
+def test_what_was_proposed_before_there_was_an_answer_is_decided_anew(escucha: Escucha) -> None:
+    incident = opened(escucha)
+    for who in ("ana", "beto", "carla"):
+        heard(escucha, ASKS, who=who, of=None if who == "carla" else incident)
+    edited = max(escucha.drafts(), key=lambda draft: draft.id)
+    mine = next(draft for draft in escucha.drafts() if draft.mention_id == 2)
+    with escucha.store.write() as tx:
+        inbox.edit(tx, mine, text="Ya lo miro.", length=11, by="mod", now=escucha.clock())
+    answered(escucha, incident)
+    escucha.main.decide()
+    by_mention = {draft.mention_id: draft for draft in escucha.drafts() if draft.state is not DraftState.EXPIRED}
+    assert by_mention[1].incident_id == incident.id
+    assert by_mention[2].text == "Ya lo miro."
+    assert by_mention[edited.mention_id].id == edited.id, "it is no part of it"
+
+
+def test_what_comes_to_it_or_leaves_it_by_hand_is_decided_anew(escucha: Escucha) -> None:
+    incident = opened(escucha)
+    answered(escucha, incident)
+    number = heard(escucha, ASKS)
+    assert escucha.draft().incident_id is None
+    with escucha.store.write() as tx:
+        found = incidents.get(tx, incident.id)
+        incident_life.attach(tx, found, mentions.get(tx, number), why="", by="ana", now=escucha.clock())
+    escucha.main.decide()
+    (own,) = escucha.drafts(DraftState.APPROVED)
+    assert own.incident_id == incident.id
+    with escucha.store.write() as tx:
+        incident_life.detach(tx, incidents.get(tx, incident.id), number, by="ana", now=escucha.clock())
+        assert inbox.get(tx, own.id).reason == f"M{number} is of I1 no more"
+    escucha.main.decide()
+    escucha.main.act()
+    assert escucha.answers() == []
+    (left,) = escucha.drafts(DraftState.PROPOSED)
+    assert left.incident_id is None
 
 
 def test_a_thank_you_that_was_approved_before_it_goes_back_to_people(escucha: Escucha) -> None:
