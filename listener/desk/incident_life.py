@@ -12,7 +12,7 @@ from listener.desk import incident_cases
 from listener.desk import incidents as desk
 from listener.desk.incidents import Affected
 from listener.errors import AlreadyDone, Mistake, NotFound
-from listener.store import Transaction, attached, cases, incidents
+from listener.store import Transaction, attached, cases, incident_answers, incidents
 from listener.store.incidents import Incident
 from listener.store.mentions import Mention
 from listener.types import Attached, CasePlan, IncidentState, MentionState
@@ -110,6 +110,7 @@ def attach(
     told = why or f"{by} said so"
     if not attached.attach(tx, incident, mention.id, how=Attached.HAND, why=told, by=by, now=now):
         raise AlreadyDone(f"M{mention.id} was attached by somebody else a moment ago; look again.")
+    incident_answers.came(tx, incident, mention.id)
     case = cases.of_mention(tx, mention.id)
     if case is not None:
         incident_cases.join(tx, incident, case, [mention.id], by=by, now=now)
@@ -127,6 +128,7 @@ def detach(tx: Transaction, incident: Incident, mention_id: int, *, by: str, now
 def _take_off(tx: Transaction, incident: Incident, mention_id: int, *, by: str, now: datetime) -> bool:
     was_of_it = attached.detach(tx, incident, mention_id, by=by, now=now)
     if was_of_it:
+        incident_answers.left(tx, incident, mention_id, now=now)
         incident_cases.leave(tx, incident, mention_id, by=by, now=now)
     return was_of_it
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from listener.desk import incident_cases, places
 from listener.desk import incidents as desk
 from listener.desk.incidents import Match, Seen
-from listener.store import Transaction, attached, incidents
+from listener.store import Transaction, attached, incident_answers, incidents
 from listener.store.incidents import Incident
 from listener.types import Attached, Understanding
 
@@ -93,7 +93,10 @@ def follow(
 def attach(tx: Transaction, incident: Incident, mention_id: int, match: Match, *, now: datetime) -> bool:
     """Counts the mention to the incident because of that match; whether it was of none before."""
     told = {"how": match.how, "why": match.why, "score": match.score}
-    return attached.attach(tx, incident, mention_id, **told, by=attached.DAEMON, now=now)  # type: ignore[arg-type]
+    new = attached.attach(tx, incident, mention_id, **told, by=attached.DAEMON, now=now)  # type: ignore[arg-type]
+    if new:
+        incident_answers.came(tx, incident, mention_id)
+    return new
 
 
 def attach_all(tx: Transaction, incident: Incident, found: Sequence[tuple[int, Match]], *, now: datetime) -> int:

@@ -17,7 +17,7 @@ from listener.desk import incident_cases, incident_matching, incident_meaning
 from listener.desk import incidents as desk
 from listener.desk.incidents import Seen
 from listener.desk.places import named
-from listener.store import Store, Transaction, attached, cases, identities, incident_sweeps, incidents
+from listener.store import Store, Transaction, attached, cases, identities, incident_answers, incident_sweeps, incidents
 from listener.store.incident_sweeps import Candidate
 from listener.store.incidents import Incident
 from listener.types import Attached, Author, IncidentState
@@ -234,4 +234,5 @@ def _seen(candidate: Candidate, sought: Places, lists: Mapping[int, frozenset[in
 
 def _let_go(tx: Transaction, incident: Incident, mention_id: int, now: datetime) -> None:
     if attached.detach(tx, incident, mention_id, by=attached.DAEMON, now=now):
+        incident_answers.left(tx, incident, mention_id, now=now)
         incident_cases.leave(tx, incident, mention_id, by=attached.DAEMON, now=now)

@@ -189,7 +189,7 @@ def answer(tx: Transaction, answer_id: int) -> Answer:
 
 def of_draft(tx: Transaction, draft_id: int) -> Answer | None:
     """The answer that became that draft."""
-    row = tx.execute(_joined().where(t.answers.c.draft_id == draft_id)).first()
+    row = tx.execute(_OF_DRAFT, {"draft": draft_id}).first()
     return _answer(row) if row else None
 
 
@@ -402,6 +402,9 @@ def _joined() -> Any:
     words = func.coalesce(func.nullif(t.answers.c.text, ""), t.drafts.c.text, "").label("words")
     query = select(t.answers, t.drafts.c.state.label("draft"), words).select_from(joined)
     return query.order_by(t.answers.c.place)
+
+
+_OF_DRAFT = _joined().where(t.answers.c.draft_id == bindparam("draft"))
 
 
 def _run(row: Row[Any]) -> Run:

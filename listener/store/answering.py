@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Text, and_, cast, func, or_, select
+from sqlalchemy import ColumnElement, Select, Text, and_, bindparam, cast, exists, func, or_, select
 
 from listener.store import Transaction, decisions, identities, incident_holds, links
 from listener.store import tables as t
@@ -259,18 +259,22 @@ def _replies(tx: Transaction, rows: Sequence[Any]) -> dict[tuple[str, str], list
 
 def _later(tx: Transaction, accounts: Iterable[int], since: datetime) -> dict[int, list[tuple[datetime, Heard]]]:
     """By account, what it wrote from then on, oldest first, with when."""
-    said, read = t.mentions.c, t.understandings.c
-    as_it_is = and_(read.mention_id == said.id, read.revision == said.revision)
-    query = (
-        select(said.account_id, said.posted_at, said.text, read.intents, read.sentiment)
-        .outerjoin(t.understandings, as_it_is)
-        .where(said.account_id.in_(sorted(accounts)), said.posted_at > since, said.state != MentionState.GONE.value)
-        .order_by(said.posted_at, said.id)
-    )
     found: dict[int, list[tuple[datetime, Heard]]] = defaultdict(list)
-    for row in tx.execute(query):
+    for row in tx.execute(_wrote(sorted(accounts), since)):
         found[row.account_id].append((row.posted_at, _heard(row)))
     return found
+
+
+def _wrote(accounts: Any, since: Any) -> Select[Any]:
+    """What these accounts wrote after a moment, oldest first, with what was read in it."""
+    said, read = t.mentions.c, t.understandings.c
+    as_it_is = and_(read.mention_id == said.id, read.revision == said.revision)
+    return (
+        select(said.account_id, said.posted_at, said.text, read.intents, read.sentiment)
+        .outerjoin(t.understandings, as_it_is)
+        .where(said.account_id.in_(accounts), said.posted_at > since, said.state != MentionState.GONE.value)
+        .order_by(said.posted_at, said.id)
+    )
 
 
 def _heard(row: Any) -> Heard:
@@ -318,16 +322,29 @@ class Turn:
 
 def turn(tx: Transaction, answer: Answer) -> Turn:
     """What there is to know before it is claimed, read in the transaction that claims it."""
-    said = tx.execute(select(t.mentions).where(t.mentions.c.id == answer.mention_id)).one()
+    said = tx.execute(_SAID, {"mention": answer.mention_id}).one()
     accounts = _theirs(tx, answer)
+    known = {
+        "incident": answer.incident_id,
+        "mention": answer.mention_id,
+        "answer": answer.id,
+        "customer": answer.customer_id,
+        "accounts": accounts,
+        "network": said.network,
+        "post": said.external_id,
+        "posted_at": said.posted_at,
+        "heard_at": said.heard_at,
+    }
+    found = tx.execute(_TURN, known).one()
+    later = tx.execute(_LATER, {"accounts": accounts, "since": said.posted_at}).all()
     return Turn(
-        lasts=_lasts(tx, answer.incident_id),
-        part=_is_part(tx, answer),
-        case_live=_case_live(tx, answer.mention_id),
-        out=_is_out(tx, answer, accounts),
-        spoken=_is_spoken(tx, answer, accounts, said),
-        urgent=_is_urgent(tx, accounts, said.posted_at),
-        later=tuple(heard for each in _later(tx, accounts, said.posted_at).values() for _, heard in each),
+        lasts=found.lasts,
+        part=found.part,
+        case_live=found.case_state is None or found.case_state in LIVE,
+        out=found.out,
+        spoken=found.spoken or found.by_hand,
+        urgent=found.urgent,
+        later=tuple(_heard(row) for row in later),
     )
 
 
@@ -338,7 +355,7 @@ def still_said(tx: Transaction, run_id: int, wording: str) -> bool:
 
 def _theirs(tx: Transaction, answer: Answer) -> tuple[int, ...]:
     """The accounts of that person, as we know them now; their record is locked, so that no two answer at once."""
-    customer = links.whose(tx, [answer.account_id]).get(answer.account_id) or answer.customer_id
+    customer = tx.scalar(_WHOSE, {"account": answer.account_id}) or answer.customer_id
     if customer is None:
         return (answer.account_id,)
     tx.execute(select(t.customers.c.id).where(t.customers.c.id == customer).with_for_update())
@@ -347,63 +364,84 @@ def _theirs(tx: Transaction, answer: Answer) -> tuple[int, ...]:
     return tuple(sorted({answer.account_id, *tx.scalars(theirs)}))
 
 
-def _lasts(tx: Transaction, incident_id: int) -> bool:
-    state = tx.scalar(select(t.incidents.c.state).where(t.incidents.c.id == incident_id))
-    return state is not None and IncidentState(state).active
+# The questions below are asked for each answer of thousands, so they are put together once.
 
 
-def _is_part(tx: Transaction, answer: Answer) -> bool:
-    columns = t.incident_mentions.c
-    mine = (columns.incident_id == answer.incident_id, columns.mention_id == answer.mention_id)
-    return tx.scalar(select(columns.mention_id).where(*mine, columns.undone_at.is_(None)).limit(1)) is not None
-
-
-def _case_live(tx: Transaction, mention_id: int) -> bool:
-    """Whether its case goes on; True where it is in none."""
+def _asked() -> Select[Any]:
+    """Everything about one answer that is a yes or no, and the state of its case."""
+    incident: Any = bindparam("incident")
+    mention: Any = bindparam("mention")
+    accounts: Any = bindparam("accounts", expanding=True)
+    lasting = [state.value for state in IncidentState if state.active]
+    lasts = exists().where(t.incidents.c.id == incident, t.incidents.c.state.in_(lasting))
+    of = t.incident_mentions.c
+    part = exists().where(of.incident_id == incident, of.mention_id == mention, of.undone_at.is_(None))
     inside = t.case_mentions.c
-    query = select(t.cases.c.state).join(t.case_mentions, inside.case_id == t.cases.c.id)
-    state = tx.scalar(query.where(inside.mention_id == mention_id).order_by(t.cases.c.id.desc()).limit(1))
-    return state is None or state in LIVE
+    case_state = (
+        select(t.cases.c.state)
+        .join(t.case_mentions, inside.case_id == t.cases.c.id)
+        .where(inside.mention_id == mention)
+        .order_by(t.cases.c.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    answers = t.answers.c
+    same = or_(answers.account_id.in_(accounts), answers.customer_id == bindparam("customer"))
+    another = and_(answers.incident_id == incident, answers.id != bindparam("answer"), same)
+    return select(
+        lasts.label("lasts"),
+        part.label("part"),
+        case_state.label("case_state"),
+        others_held(another).label("out"),
+        _spoken(incident, mention, accounts).label("spoken"),
+        _by_hand().label("by_hand"),
+        _urgent(accounts).label("urgent"),
+    )
 
 
-def _is_out(tx: Transaction, answer: Answer, accounts: Sequence[int]) -> bool:
-    columns = t.answers.c
-    same: ColumnElement[bool] = columns.account_id.in_(accounts)
-    if answer.customer_id is not None:
-        same = or_(same, columns.customer_id == answer.customer_id)
-    another = and_(columns.incident_id == answer.incident_id, columns.id != answer.id, same)
-    return bool(tx.scalar(select(others_held(another))))
-
-
-def _is_spoken(tx: Transaction, answer: Answer, accounts: Sequence[int], said: Any) -> bool:
+def _spoken(incident: Any, mention: Any, accounts: Any) -> ColumnElement[bool]:
     """Whether we spoke to that person about this since they wrote, other than by a run of answers."""
-    drafts, heard, inside, part = t.drafts.c, t.mentions.c, t.case_mentions, t.incident_mentions.c
-    theirs = select(heard.id).where(heard.account_id.in_(accounts))
-    of_it = select(part.mention_id).where(part.incident_id == answer.incident_id, part.undone_at.is_(None))
-    cases = select(inside.c.case_id).where(inside.c.mention_id == answer.mention_id)
-    in_case = select(inside.c.mention_id).where(inside.c.case_id.in_(cases))
-    about = or_(
-        and_(drafts.mention_id.in_(theirs), drafts.mention_id.in_(of_it)),
-        and_(drafts.mention_id.in_(in_case), drafts.decided_at >= said.heard_at),
+    drafts, heard = t.drafts.c, t.mentions.alias()
+    part, inside, same_case = t.incident_mentions.alias(), t.case_mentions.alias(), t.case_mentions.alias()
+    theirs = select(heard.c.id).where(heard.c.account_id.in_(accounts))
+    of_it = select(part.c.mention_id).where(part.c.incident_id == incident, part.c.undone_at.is_(None))
+    in_case = (
+        select(inside.c.mention_id)
+        .join(same_case, same_case.c.case_id == inside.c.case_id)
+        .where(same_case.c.mention_id == mention)
     )
-    another = (drafts.answer_run_id.is_(None), drafts.state.in_(SPOKEN))
-    if tx.scalar(select(drafts.id).where(about, *another).limit(1)) is not None:
-        return True
-    ours = identities.ours(tx, said.network)
-    by_hand = (
-        select(heard.id)
-        .join(t.accounts, t.accounts.c.id == heard.account_id)
-        .where(heard.network == said.network, heard.parent_id == said.external_id)
-        .where(t.accounts.c.external_id.in_(list(ours)))
+    by_itself = (drafts.answer_run_id.is_(None), drafts.state.in_(SPOKEN))
+    here = exists().where(drafts.mention_id.in_(theirs), drafts.mention_id.in_(of_it), *by_itself)
+    there = exists().where(
+        drafts.mention_id.in_(in_case), drafts.decided_at >= bindparam("heard_at", type_=_MOMENT), *by_itself
     )
-    return tx.scalar(by_hand.limit(1)) is not None
+    return or_(here, there)
 
 
-def _is_urgent(tx: Transaction, accounts: Sequence[int], since: datetime) -> bool:
-    said, made = t.mentions.c, t.decisions.c
-    query = (
-        select(made.id)
-        .join(t.mentions, and_(said.id == made.mention_id, said.revision == made.revision))
-        .where(said.account_id.in_(accounts), said.posted_at > since, made.urgency == Urgency.CRITICAL.value)
-    )
-    return tx.scalar(query.limit(1)) is not None
+def _by_hand() -> ColumnElement[bool]:
+    """Whether one of our accounts was heard answering the post."""
+    heard, who = t.mentions.alias(), t.accounts.alias()
+    ours = select(t.identities.c.external_id).where(t.identities.c.network == bindparam("network"))
+    answered = (heard.c.network == bindparam("network"), heard.c.parent_id == bindparam("post"))
+    return exists().where(*answered, who.c.id == heard.c.account_id, who.c.external_id.in_(ours))
+
+
+def _urgent(accounts: Any) -> ColumnElement[bool]:
+    """Whether something critical of theirs was posted later."""
+    said, made = t.mentions.alias(), t.decisions.alias()
+    later = (said.c.account_id.in_(accounts), said.c.posted_at > bindparam("posted_at", type_=_MOMENT))
+    as_it_is = (made.c.mention_id == said.c.id, made.c.revision == said.c.revision)
+    return exists().where(*later, *as_it_is, made.c.urgency == Urgency.CRITICAL.value)
+
+
+_MOMENT = t.mentions.c.posted_at.type
+_SAID = select(t.mentions.c.network, t.mentions.c.external_id, t.mentions.c.posted_at, t.mentions.c.heard_at).where(
+    t.mentions.c.id == bindparam("mention")
+)
+_WHOSE = (
+    select(t.links.c.customer_id)
+    .where(t.links.c.account_id == bindparam("account"), t.links.c.unlinked_at.is_(None))
+    .limit(1)
+)
+_TURN = _asked()
+_LATER = _wrote(bindparam("accounts", expanding=True), bindparam("since", type_=_MOMENT))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -310,7 +311,7 @@ def set_customer(
 
 def by_id(tx: Transaction, case_id: int) -> Case:
     """The case with that row id. Raises NotFound."""
-    row = tx.execute(_joined().where(t.cases.c.id == case_id)).first()
+    row = tx.execute(_numbered(), {"number": case_id}).first()
     if row is None:
         raise NotFound(f"There is no case number {case_id}.")
     return _case(row)
@@ -421,8 +422,7 @@ def snoozed(tx: Transaction, until: datetime, limit: int) -> list[int]:
 
 def of_mention(tx: Transaction, mention_id: int) -> Case | None:
     """The case the mention is in; the newest, if it is in several."""
-    query = _joined().join(t.case_mentions, t.case_mentions.c.case_id == t.cases.c.id)
-    row = tx.execute(query.where(t.case_mentions.c.mention_id == mention_id).order_by(t.cases.c.id.desc())).first()
+    row = tx.execute(_holding(), {"mention": mention_id}).first()
     return _case(row) if row else None
 
 
@@ -535,6 +535,19 @@ def _joined() -> Select[Any]:
     return query.outerjoin(t.customers, t.customers.c.id == t.cases.c.customer_id).outerjoin(
         t.accounts, t.accounts.c.id == t.cases.c.account_id
     )
+
+
+@cache
+def _numbered() -> Select[Any]:
+    """One case by its row id; asked several times for each thing that is said, so it is put together once."""
+    return _joined().where(t.cases.c.id == bindparam("number"))
+
+
+@cache
+def _holding() -> Select[Any]:
+    """The cases that a mention is in, the newest first."""
+    query = _joined().join(t.case_mentions, t.case_mentions.c.case_id == t.cases.c.id)
+    return query.where(t.case_mentions.c.mention_id == bindparam("mention")).order_by(t.cases.c.id.desc())
 
 
 def _case(row: Row[Any]) -> Case:

@@ -10,10 +10,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, Row, Select, and_, case, false, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, case, false, func, insert, or_, select, update
 
 from listener.errors import AlreadyDone, NotFound, OtherPolicy, Stale
 from listener.store import Transaction, attachments, audit, incident_holds, policies, upsert
@@ -161,7 +162,7 @@ def propose(
 
 def get(tx: Transaction, draft_id: int) -> Draft:
     """The draft of that number. Raises NotFound."""
-    row = tx.execute(joined().where(t.drafts.c.id == draft_id)).first()
+    row = tx.execute(_one(), {"draft": draft_id}).first()
     if row is None:
         raise NotFound(f"There is no draft D{draft_id}; see `escucha inbox`.")
     return from_row(row)
@@ -580,6 +581,12 @@ def joined() -> Select[Any]:
     return query.join(t.mentions, t.mentions.c.id == t.drafts.c.mention_id).outerjoin(
         t.cases, t.cases.c.id == t.drafts.c.case_id
     )
+
+
+@cache
+def _one() -> Select[Any]:
+    """One of them by its number; asked so often that it is put together once."""
+    return joined().where(t.drafts.c.id == bindparam("draft"))
 
 
 def from_row(row: Row[Any]) -> Draft:

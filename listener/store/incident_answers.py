@@ -106,10 +106,29 @@ def withdraw(tx: Transaction, incident: Incident, answers: Sequence[Answer], *, 
     return stopped
 
 
+def came(tx: Transaction, incident: Incident, mention_id: int) -> None:
+    """The mention came to the incident: what was proposed for it, and nobody has touched, gives way to the answer."""
+    if incident.lasts and approved(tx, [incident.id]):
+        _renew(tx, incident, mention_id)
+
+
+def left(tx: Transaction, incident: Incident, mention_id: int, *, now: datetime) -> None:
+    """The mention is of the incident no more, and is not told the incident's answer."""
+    stop(tx, incident, why=f"M{mention_id} is of {incident.reference} no more", now=now, mention_id=mention_id)
+
+
 def stop(
-    tx: Transaction, incident: Incident, *, why: str, now: datetime, wordings: Collection[str] | None = None
+    tx: Transaction,
+    incident: Incident,
+    *,
+    why: str,
+    now: datetime,
+    wordings: Collection[str] | None = None,
+    mention_id: int | None = None,
 ) -> int:
     """Keeps what was made from an incident's answers from going out, of those `wordings` or of any; gives how many.
+
+    `mention_id`: only what answers that mention.
 
     What was approved goes back to people. What nobody has touched is put before the policy once more, for another
     answer, or an ordinary one.
@@ -117,6 +136,7 @@ def stop(
     columns = t.drafts.c
     where = [columns.incident_id == incident.id, columns.wording != ""]
     where += [columns.wording.in_(wordings)] if wordings is not None else []
+    where += [columns.mention_id == mention_id] if mention_id is not None else []
     states = (DraftState.PROPOSED.value, DraftState.APPROVED.value)
     rows = tx.execute(inbox.joined().where(*where, columns.state.in_(states)).order_by(columns.id)).all()
     for row in rows:
@@ -127,12 +147,13 @@ def stop(
     return len(rows)
 
 
-def _renew(tx: Transaction, incident: Incident) -> None:
+def _renew(tx: Transaction, incident: Incident, only: int | None = None) -> None:
     """Has what was proposed for its mentions before there was an answer, and nobody has touched, decided anew."""
     drafts, inside = t.drafts.c, t.incident_mentions.c
     query = select(drafts.mention_id).join(t.incident_mentions, inside.mention_id == drafts.mention_id)
     untouched = (drafts.state == DraftState.PROPOSED.value, drafts.edit == 1, drafts.incident_id.is_(None))
-    theirs = (inside.incident_id == incident.id, inside.undone_at.is_(None))
+    theirs = [inside.incident_id == incident.id, inside.undone_at.is_(None)]
+    theirs += [drafts.mention_id == only] if only is not None else []
     by_itself = (drafts.channel == "", drafts.answer_run_id.is_(None))  # neither a mail of somebody's nor of a run
     for mention_id in tx.scalars(query.where(*untouched, *theirs, *by_itself).order_by(drafts.mention_id)).all():
         _decide_anew(tx, mention_id)

@@ -9,6 +9,7 @@ Cheer: what marketing has scheduled in good spirits, while any incident lasts th
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 from sqlalchemy import ColumnElement, and_, exists, or_, select, true
@@ -25,6 +26,7 @@ _LASTING = [state.value for state in IncidentState if state.active]
 _LASTS = t.incidents.c.state.in_(_LASTING)
 
 
+@cache
 def held() -> ColumnElement[bool]:
     """As a condition on the draft that is claimed: an incident keeps it from going out."""
     others = and_(_DRAFT.automatic.is_(True), _DRAFT.incident_id.is_(None), replies_are_held())

@@ -124,12 +124,11 @@ def begin(tx: Transaction, found: Found, *, now: datetime) -> Spike:
 
 
 def go_on(tx: Transaction, spike: Spike, found: Found) -> Spike:
-    """It was found again: it goes on, and its mentions grow. What it was at its strongest stays."""
+    """It was found again: it goes on, and its mentions grow. What it was at its strongest stays, and when it began."""
     values: dict[str, Any] = {"seen_at": found.at, "ended_at": None}
     if found.people >= spike.people:
         values |= _found(found)
     values["labels"] = [list(label) for label in dict.fromkeys([*spike.labels, *found.labels])]
-    values["onset"] = min(spike.onset, found.since)
     tx.execute(update(t.spikes).where(t.spikes.c.id == spike.id).values(**values))
     _keep_mentions(tx, spike.id, found.mentions)
     return get(tx, spike.id)

@@ -167,8 +167,8 @@ def test_it_ends_for_all_but_those_with_more_to_do(world: DeskWorld) -> None:
     assert states == [CaseState.RESOLVED, CaseState.RESOLVED, CaseState.OPEN, CaseState.OPEN, CaseState.OPEN]
     assert "2 cases are resolved with it" in say(world, "resolve", "I1", "--owed-too", "--yes")
     assert "already resolved" in refused(world, "resolve", "I1", "--yes")
-    late = world.hears(BILL, who="late", minutes_ago=0)
     world.clock.forward(minutes=5)
+    late = world.hears(BILL, who="late", minutes_ago=1)
     world.decides(late, open_case=True, reply=None)
     assert say(world, "reopen", "I1", "It came back") == "I1 is fixing again."
     assert case_of(world, late).parent_reference == ask(world, "show", "I1")["case"]

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from listener.desk import incident_life
 from listener.errors import AlreadyDone, Mistake, Stale
 from listener.store import (
     attached,
@@ -143,6 +144,27 @@ def test_what_was_proposed_before_there_was_an_answer_is_decided_anew(escucha: E
     assert by_mention[1].incident_id == incident.id
     assert by_mention[2].text == "Ya lo miro."
     assert by_mention[edited.mention_id].id == edited.id, "it is no part of it"
+
+
+def test_what_comes_to_it_or_leaves_it_by_hand_is_decided_anew(escucha: Escucha) -> None:
+    incident = opened(escucha)
+    answered(escucha, incident)
+    number = heard(escucha, ASKS)
+    assert escucha.draft().incident_id is None
+    with escucha.store.write() as tx:
+        found = incidents.get(tx, incident.id)
+        incident_life.attach(tx, found, mentions.get(tx, number), why="", by="ana", now=escucha.clock())
+    escucha.main.decide()
+    (own,) = escucha.drafts(DraftState.APPROVED)
+    assert own.incident_id == incident.id
+    with escucha.store.write() as tx:
+        incident_life.detach(tx, incidents.get(tx, incident.id), number, by="ana", now=escucha.clock())
+        assert inbox.get(tx, own.id).reason == f"M{number} is of I1 no more"
+    escucha.main.decide()
+    escucha.main.act()
+    assert escucha.answers() == []
+    (left,) = escucha.drafts(DraftState.PROPOSED)
+    assert left.incident_id is None
 
 
 def test_a_thank_you_that_was_approved_before_it_goes_back_to_people(escucha: Escucha) -> None:
