@@ -201,3 +201,18 @@ def test_it_is_said_who_paused_what(escucha: Escucha) -> None:
         assert not switch.resume(tx, network="x", by="eva", now=escucha.clock())
         assert not switch.resume(tx, network=None, kind=SendKind.MASS, by="eva", now=escucha.clock())
         assert switch.resume(tx, network="x", kind=SendKind.MASS, by="eva", now=escucha.clock())
+
+
+def test_the_claim_itself_asks(escucha: Escucha) -> None:
+    """Whatever was looked at before: a pause may come between the look and the claim."""
+    approved(escucha, SendKind.AUTOMATIC)
+    with escucha.store.read() as tx:
+        (draft,) = outbox.sendable(tx, "care", escucha.clock())
+    for scope in (Scope(), Scope(network="sandbox"), Scope(kind=SendKind.AUTOMATIC)):
+        stop(escucha, [scope])
+        with escucha.store.write() as tx:
+            assert not outbox.claim(tx, draft, escucha.clock())
+            switch.resume(tx, network=scope.network, kind=scope.kind, by="boss", now=escucha.clock())
+    stop(escucha, [Scope(kind=SendKind.MASS), Scope(network="x")])
+    with escucha.store.write() as tx:
+        assert outbox.claim(tx, draft, escucha.clock())
