@@ -13,6 +13,7 @@ from datetime import datetime
 from listener.store import Transaction, attached, cases, incidents
 from listener.store.cases import Case
 from listener.store.incidents import Incident
+from listener.types import Attached
 
 
 def join(
@@ -26,7 +27,9 @@ def join(
     if not _is_free(case, incident) or cases.parts(tx, case):
         return case
     became = {"parent_id": incident.case_id}
-    return cases.record(tx, case, "part_of", by=by, now=now, became=became, **_told(incident))
+    case = cases.record(tx, case, "part_of", by=by, now=now, became=became, **_told(incident))
+    _bring_along(tx, incident, [case.id], by=by, now=now)
+    return case
 
 
 def join_all(tx: Transaction, incident: Incident, case_ids: Sequence[int], *, by: str, now: datetime) -> None:
@@ -37,6 +40,19 @@ def join_all(tx: Transaction, incident: Incident, case_ids: Sequence[int], *, by
     if free and incident.case_id is not None:
         became = {"parent_id": incident.case_id}
         cases.record_all(tx, free, "part_of", by=by, now=now, became=became, **_told(incident))
+        _bring_along(tx, incident, [each.id for each in free], by=by, now=now)
+
+
+def why_followed(reference: str, incident: Incident) -> str:
+    """Why a mention is of the incident that said nothing of it."""
+    return f"it is of {reference}, which is a part of {incident.reference}"
+
+
+def _bring_along(tx: Transaction, incident: Incident, case_ids: Sequence[int], *, by: str, now: datetime) -> None:
+    """What a person wrote later in such a case follows it."""
+    later = attached.followers(tx, incident, case_ids)
+    rows = [(number, Attached.CASE, why_followed(reference, incident), None) for number, reference in later]
+    attached.attach_all(tx, incident, rows, by=by, now=now)
 
 
 def _is_free(case: Case, incident: Incident) -> bool:

@@ -87,6 +87,20 @@ def test_what_was_said_before_is_gone_through_once(escucha: Escucha) -> None:
     assert not escucha.main.gather(), "nothing is left to do"
 
 
+def test_what_was_said_later_in_a_case_before_it_was_opened_comes_along(escucha: Escucha) -> None:
+    post = escucha.says(BILL)
+    escucha.round()
+    escucha.says("@marca@sandbox.example ¿y nadie contesta?, mal", parent=post)
+    escucha.round()
+    made = opened(escucha)
+    escucha.main.gather()
+    assert [(number, how) for number, how, _ in attachments(escucha, made)] == [(1, "rule"), (2, "case")]
+    with escucha.store.write() as tx:
+        life.detach(tx, made, 2, by="ana", now=escucha.clock())
+    escucha.main.gather()
+    assert [number for number, _, _ in attachments(escucha, made)] == [1]
+
+
 def test_what_was_said_before_it_began_is_not_of_it(escucha: Escucha) -> None:
     escucha.says(BILL)
     escucha.round()
@@ -116,7 +130,8 @@ def test_what_a_person_took_off_comes_back_by_no_rule_but_by_hand(escucha: Escuc
     with escucha.store.write() as tx:
         held = incidents.by_id(tx, made.id)
         life.attach(tx, held, mentions.get(tx, 1), why="it is the same bill", by="ana", now=escucha.clock())
-    assert attachments(escucha, made) == [(1, "hand", "it is the same bill")]
+    first, along = attachments(escucha, made)
+    assert (first, along[:2]) == ((1, "hand", "it is the same bill"), (2, "case")), "and what came with it before"
     assert parent_of(escucha, 1) == made.case_reference
 
 
