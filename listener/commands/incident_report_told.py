@@ -18,6 +18,9 @@ from listener.store.incident_facts import Said
 MOST = 15  # networks, areas or places that are told; the others are counted together
 LONGEST = 280  # characters of a quote
 FEW = 10  # mentions; a share of fewer is no share
+# Addresses are looked for from their beginning only: tried at each letter, one long text would take minutes.
+_ADDRESS = re.compile(r"(?<![\w.+\-@])@?[\w.+\-]+(?:@[\w.+\-]+)+")
+_BLANKED = re.compile(r"@[\w.\-]+|\+?\d[\d \-./]{4,}\d")
 
 
 @dataclass(frozen=True, kw_only=True)
