@@ -47,7 +47,7 @@ class Context:
     cases, the newest first, `more_open` how many more there are. `passed`: the last contacts on every channel, the
     newest first. `moods`: oldest first. `alike`: solved cases like this matter, the likest first. `about`: the words
     that it is about, in that `language`; whoever has a model adds the `articles` for it, whoever has the policy the
-    `offers`. Of a case, `suggested` are the answers that wait, and `inside` its mentions by number, and why each is in it,
+    `offers`. Of a case, `suggested` are the answers that wait, `inside` its mentions by number and why each is in it,
     `strangers` those of them by accounts that are not known to be its person's.
     """
 
