@@ -143,6 +143,6 @@ def _followed(
         if incident.case_id == case.parent_id and incident.id not in refused:
             if not attached.in_case(tx, incident.id, case.id, but=mention.id):
                 return None
-            why = f"it is of {case.reference}, which is a part of {incident.reference}"
+            why = incident_cases.why_followed(case.reference, incident)
             return incident, Match(how=Attached.CASE, why=why, held=1)
     return None

@@ -90,6 +90,30 @@ def attach_all(
     return tx.execute(upsert(tx, t.incident_mentions).values(rows).on_conflict_do_nothing()).rowcount
 
 
+def followers(tx: Transaction, incident: Incident, case_ids: Collection[int]) -> list[tuple[int, str]]:
+    """What was said in these cases after what is of the incident for its own sake, and is of nothing: each mention with
+    its case's reference. Not what a person took off it."""
+    inside, columns, heard = t.case_mentions.c, t.incident_mentions.c, t.mentions.c
+    joined = t.case_mentions.join(t.mentions, heard.id == inside.mention_id)
+    of_it = (columns.incident_id == incident.id, columns.how != Attached.CASE.value, _CURRENT)
+    source = joined.join(t.incident_mentions, columns.mention_id == inside.mention_id)
+    query = select(inside.case_id, func.min(heard.posted_at)).select_from(source)
+    query = query.where(inside.case_id.in_(case_ids), *of_it).group_by(inside.case_id)
+    first = {case_id: posted_at for case_id, posted_at in tx.execute(query)}
+    told = select(inside.case_id, inside.mention_id, heard.posted_at, t.cases.c.reference).select_from(
+        joined.join(t.cases, t.cases.c.id == inside.case_id)
+    )
+    there = (inside.case_id.in_(list(first)), heard.state != MentionState.GONE.value)
+    later = [row for row in tx.execute(told.where(*there)) if row.posted_at > first[row.case_id]]
+    ids = [row.mention_id for row in later]
+    of, taken_off = current(tx, ids), refused(tx, ids)
+    return [
+        (row.mention_id, row.reference)
+        for row in later
+        if row.mention_id not in of and incident.id not in taken_off.get(row.mention_id, ())
+    ]
+
+
 def detach(tx: Transaction, incident: Incident, mention_id: int, *, by: str, now: datetime) -> bool:
     """Counts the mention to the incident no more; whether it was of it."""
     columns = t.incident_mentions.c

@@ -6,13 +6,21 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
+from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pexpect
 import pytest
 from click.testing import Result
+from rich.console import Console
 
-from listener.store import answer_runs
+from listener.commands import notice_answer_review
+from listener.commands.app import App
+from listener.commands.keyboard import Keyboard
+from listener.store import answer_runs, tables
+from listener.store.sight import Sight
 from listener.types import RunState
 from tests.listener.desk.answering_world import POLICY, Desk, begun
 
@@ -92,6 +100,34 @@ def test_what_is_approved_goes_out_when_somebody_says_so(here: Desk, escucha: Ru
     assert "dropped" in escucha("notice", "answer", "I1", "--drop").output
     here.send_all(seconds=60)
     assert here.said_to().total() == 1
+
+
+def test_who_reads_the_answers_reads_nobodys_private_words_without_their_case(here: Desk) -> None:
+    store, shown = here.escucha.store, StringIO()
+    run = here.draft()
+    (answer, *_) = here.answers(run)
+    with store.write() as tx:
+        tx.execute(
+            tables.mentions.update().where(tables.mentions.c.id == answer.mention_id).values(visibility="direct")
+        )
+        tx.execute(tables.cases.update().values(agent="ana", team="billing"))
+    app = cast("App", SimpleNamespace(store=store))
+    reading = notice_answer_review._Reading(
+        app=app, incident=here.incident, run=run, keyboard=cast("Keyboard", None), everything=True, seed=1,
+        facts=here.facts, screen=Console(file=shown, width=80),
+    )  # fmt: skip
+    reading._draw(answer, "1 of 2")
+    assert "la factura está mal" in shown.getvalue()
+    assert here.author(answer.mention_id) in shown.getvalue()
+    shown.truncate(0)
+    store.sight = Sight(agent="marga", teams=())
+    reading._draw(answer, "1 of 2")
+    told = shown.getvalue()
+    assert "in private" in told
+    assert "la factura" not in told
+    assert f"@{here.author(answer.mention_id)}" not in told
+    assert answer.text.split(".")[0][-20:] in " ".join(told.split())
+    assert reading._address(answer) == notice_answer_review.HIDDEN
 
 
 @pytest.mark.slow
