@@ -8,6 +8,7 @@ from listener.commands.output import print_json, say
 
 if TYPE_CHECKING:
     from listener.store.attached import Attachment
+    from listener.store.incident_facts import Amended, NoticeFacts
     from listener.store.incidents import Event, Incident
 
 _ELSEWHERE = ("became",)  # what `escucha db check` reads
@@ -47,6 +48,31 @@ def event_plain(event: Event) -> dict[str, Any]:
         "text": event.text,
         **({"public": detail.pop("public")} if "public" in detail else {}),
         "detail": detail,
+    }
+
+
+def notice_plain(notice: NoticeFacts) -> dict[str, Any]:
+    """What of a notice is out, for programs."""
+    return {
+        "notice": f"N{notice.number}",
+        "title": notice.title,
+        "first_at": notice.first_at,
+        "last_at": notice.last_at,
+        "posts": notice.posts,
+        "networks": notice.networks,
+        "follows_as": notice.follows_as or None,
+    }
+
+
+def amended_plain(amended: Amended) -> dict[str, Any]:
+    """What was done to a notice after it went out, for programs."""
+    return {
+        "notice": f"N{amended.number}",
+        "kind": amended.kind,
+        "at": amended.at,
+        "by": amended.by,
+        "posts": amended.posts,
+        "networks": amended.networks,
     }
 
 

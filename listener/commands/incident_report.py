@@ -91,6 +91,7 @@ def _facts(app: App, tx: Transaction, number: int, now: datetime) -> Facts:
         answers=tuple(incident_facts.answers(tx, incident)),
         cases=tuple(incident_facts.cases(tx, incident)),
         notices=tuple(incident_facts.published(tx, incident)),
+        amended=tuple(incident_facts.amended(tx, incident)),
         spent=tuple(incident_facts.spent(tx, since, until)),
         switched=tuple(incident_facts.switched(tx, since, until)),
         places={said.id: named for said in heard if (named := places.named(said.text, known))},
@@ -179,6 +180,7 @@ def _plain(made: Report, quoted: Sequence[Said]) -> dict[str, Any]:
             "cases_running": answered.running,
         },
         "notices": [_change(made, notice.number) for notice in facts.notices],
+        "amended": [incident_plain.amended_plain(each) for each in facts.amended],
         "cases": {
             "parts": made.cases.parts,
             "opened": made.cases.opened,
@@ -198,17 +200,10 @@ def _plain(made: Report, quoted: Sequence[Said]) -> dict[str, Any]:
 
 
 def _change(made: Report, number: int) -> dict[str, Any]:
+    from listener.commands import incident_plain
+
     notice = next(each for each in made.facts.notices if each.number == number)
-    found: dict[str, Any] = {
-        "notice": f"N{number}",
-        "title": notice.title,
-        "first_at": notice.first_at,
-        "last_at": notice.last_at,
-        "posts": notice.posts,
-        "networks": notice.networks,
-        "follows_as": notice.follows_as or None,
-        "compared": None,
-    }
+    found: dict[str, Any] = {**incident_plain.notice_plain(notice), "compared": None}
     for change in made.changes:
         if change.notice.number == number:
             found["compared"] = {

@@ -18,8 +18,9 @@ from listener.store.incident_facts import Said
 MOST = 15  # networks, areas or places that are told; the others are counted together
 LONGEST = 280  # characters of a quote
 FEW = 10  # mentions; a share of fewer is no share
-FOLLOWS = {"correction": "a correction", "resolved": "that it is solved", "news": "news"}
-_BLANKED = re.compile(r"@[\w.\-]+(@[\w.\-]+)?|[\w.+\-]+@[\w.\-]+|\+?\d[\d \-./]{4,}\d")
+# Addresses are looked for from their beginning only: tried at each letter, one long text would take minutes.
+_ADDRESS = re.compile(r"(?<![\w.+\-@])@?[\w.+\-]+(?:@[\w.+\-]+)+")
+_BLANKED = re.compile(r"@[\w.\-]+|\+?\d[\d \-./]{4,}\d")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,12 +110,7 @@ def _time_line(report: Report) -> Section:
             public = "; ".join(f"{language}: {text}" for language, text in event.detail.get("public", {}).items())
             words = ". ".join(filter(None, (event.text.rstrip("."), public)))
             entries.append((event.at, f"{said}{f' — {words}' if words else ''}"))
-    for notice in report.facts.notices:
-        what = f"notice N{notice.number} “{notice.title}”"
-        if notice.follows_as:
-            what += f" ({FOLLOWS.get(notice.follows_as, notice.follows_as)})"
-        posts = counted(notice.posts, "post")
-        entries.append((notice.first_at, f"{what} went out on {', '.join(notice.networks)}: {posts}"))
+    entries += incident_told.notices(report.facts.notices, report.facts.amended)
     for switched in report.facts.switched:
         why = f": {switched.reason}" if switched.reason else ""
         done = "paused" if switched.paused else "let go on"
@@ -313,7 +309,7 @@ def _quotes(quotes: Sequence[Said], *, names: bool) -> Iterator[Section]:
 def quoted(text: str, *, names: bool) -> str:
     """The words in one line, no longer than `LONGEST`; without `names`, nobody is addressed in them."""
     line = " ".join(text.split())
-    line = line if names else _BLANKED.sub("…", line)
+    line = line if names else _BLANKED.sub("…", _ADDRESS.sub("…", line))
     return line if len(line) <= LONGEST else f"{line[: LONGEST - 1].rstrip()}…"
 
 

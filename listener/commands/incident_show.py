@@ -78,24 +78,28 @@ def list_(app: App, *, everything: bool, states: tuple[str, ...], as_json: bool)
 def show_(app: App, *, number: str, everything: bool, as_json: bool) -> None:
     """One incident: how it stands, whom it hits and how many, what to say, and its time line."""
     from listener.desk import incidents as desk
-    from listener.store import attached, incidents
+    from listener.store import attached, incident_facts, incidents
 
     with app.store.read() as tx:
         found = incidents.get(tx, desk.number(number))
         numbers = attached.numbers(tx, found)
         events = incidents.events_of(tx, found.id)
         listed = incidents.listed(tx, found.id)
+        out, amended = incident_facts.published(tx, found), incident_facts.amended(tx, found)
     if as_json:
         plain = incident_plain.as_plain(found)
-        timeline = [incident_plain.event_plain(each) for each in events]
-        print_json({**plain, "listed_customers": listed, "numbers": numbers, "timeline": timeline})
+        more = {
+            "timeline": [incident_plain.event_plain(each) for each in events],
+            "notices": [incident_plain.notice_plain(each) for each in out],
+            "amended": [incident_plain.amended_plain(each) for each in amended],
+        }
+        print_json({**plain, "listed_customers": listed, "numbers": numbers, **more})
         return
-    _print(found, numbers, events, listed, everything=everything, now=app.now())
+    _print(found, numbers, listed, now=app.now())
+    _print_time_line(found, events, incident_told.notices(out, amended), everything=everything)
 
 
-def _print(
-    incident: Incident, numbers: Numbers, events: list[Event], listed: int, *, everything: bool, now: datetime
-) -> None:
+def _print(incident: Incident, numbers: Numbers, listed: int, *, now: datetime) -> None:
     from listener.desk import incidents as desk
 
     heading(f"{incident.reference}  {incident.title}")
@@ -113,13 +117,22 @@ def _print(
         rows.append(("still", "going through what was said before it was opened"))
     rows += [("say", incident.say), ("do not say", ", ".join(f"“{each}”" for each in incident.avoid))]
     fields(rows)
-    told = [each for each in events if each.kind not in incident_told.QUIET]
+
+
+def _print_time_line(
+    incident: Incident, events: list[Event], notices: list[tuple[datetime, str]], *, everything: bool
+) -> None:
+    told: list[tuple[datetime, str, Event | None]] = [(at, sentence, None) for at, sentence in notices]
+    told += [(each.at, incident_told.sentence(each), each) for each in events if each.kind not in incident_told.QUIET]
+    told.sort(key=lambda entry: entry[0])
     shown = told if everything else told[-LAST:]
     say()
     if len(shown) < len(told):
         show(styled(f"… {len(told) - len(shown)} earlier: escucha incident show {incident.reference} --all", "dim"))
-    for event in shown:
-        show(styled(f"{event.at:%Y-%m-%d %H:%M}  {incident_told.sentence(event)}", "dim"))
+    for at, sentence, event in shown:
+        show(styled(f"{at:%Y-%m-%d %H:%M}  {sentence}", "dim"))
+        if event is None:
+            continue
         if event.text:
             block(event.text)
         for language, text in event.detail.get("public", {}).items():

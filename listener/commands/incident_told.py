@@ -5,9 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from listener.commands.output import counted
+from listener.types import AmendmentKind, FollowUp
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
     from listener.store.attached import Numbers
+    from listener.store.incident_facts import Amended, NoticeFacts
     from listener.store.incidents import Event
 
 QUIET = frozenset({"case"})  # told elsewhere on the screen
@@ -33,6 +38,15 @@ _SENTENCES = {
 }
 
 
+_FOLLOWS = {FollowUp.CORRECTION: "a correction", FollowUp.RESOLVED: "that it is solved", FollowUp.NEWS: "news"}
+_AMENDED = {
+    AmendmentKind.EDIT: "corrected",
+    AmendmentKind.DELETE: "deleted",
+    AmendmentKind.PIN: "pinned",
+    AmendmentKind.UNPIN: "unpinned",
+}
+
+
 class _Told(dict[str, Any]):
     """What an entry does not say is told as a gap."""
 
@@ -48,6 +62,23 @@ def sentence(event: Event) -> str:
     detail = {name: ", ".join(map(str, value)) if isinstance(value, list) else value
               for name, value in event.detail.items()}  # fmt: skip
     return known.format_map(_Told(detail | {"by": event.by, "state": event.state.value}))
+
+
+def notices(out: Iterable[NoticeFacts], amended: Iterable[Amended]) -> list[tuple[datetime, str]]:
+    """What went out of its notices, and what was done to that later, as sentences with when; in no order."""
+    told = []
+    for notice in out:
+        what = f"notice N{notice.number} “{notice.title}”"
+        if notice.follows_as:
+            what += f" ({_FOLLOWS[FollowUp(notice.follows_as)]})"
+        told.append((notice.first_at, f"{what} went out on {_posts(notice)}"))
+    for each in amended:
+        told.append((each.at, f"notice N{each.number} {_AMENDED[each.kind]} by {each.by} on {_posts(each)}"))
+    return told
+
+
+def _posts(of: NoticeFacts | Amended) -> str:
+    return f"{', '.join(of.networks)}: {counted(of.posts, 'post')}"
 
 
 def numbers(numbers: Numbers) -> list[tuple[str, str]]:

@@ -12,10 +12,10 @@ from datetime import datetime
 from typing import Any
 
 from listener.desk import cases as desk
-from listener.desk import clocks, customers
+from listener.desk import clocks, customers, incident_cases
 from listener.desk.clocks import Moved
 from listener.errors import AlreadyDone, Mistake
-from listener.store import Transaction, mentions, steps
+from listener.store import Transaction, incidents, mentions, steps
 from listener.store import cases as store
 from listener.store.cases import Case, Event
 from listener.store.customers import Customer
@@ -54,7 +54,9 @@ def merge(tx: Transaction, case: Case, other: Case, *, by: str, now: datetime, o
     store.move_drafts(tx, other, case, went)
     case = store.by_id(tx, case.id)
     both = {**_of_both(case, other), **sooner}
-    return store.record(tx, case, "absorbed", by=by, now=now, became=both, other=other.reference, mentions=went)
+    store.record(tx, case, "absorbed", by=by, now=now, became=both, other=other.reference, mentions=went)
+    incident_cases.regrouped(tx, other, case, by=by, now=now)
+    return store.by_id(tx, case.id)
 
 
 def _held(tx: Transaction, one: Case, other: Case) -> tuple[Case, Case]:
@@ -73,6 +75,12 @@ def _check(tx: Transaction, case: Case, other: Case, *, one_person: bool) -> Non
             raise Mistake(f"{each.reference} is a part of the other; `escucha case parent {each.reference} --none`.")
     if case.state not in store.LIVE:
         raise Mistake(f"{case.reference} is {case.state}; reopen it first, or merge the other way round.")
+    for each, part in ((case, other), (other, case)):
+        if incident := incidents.of_case(tx, each.id):
+            raise Mistake(
+                f"{each.reference} is {incident.reference}'s own case, of everybody whom it hits; "
+                f"`escucha case parent {part.reference} {each.reference}` makes {part.reference} a part of it."
+            )
     if store.parts(tx, other):
         raise Mistake(f"{other.reference} has parts of its own; merge the other way round, or take them off it.")
     if None not in (case.customer_id, other.customer_id) and case.customer_id != other.customer_id:
@@ -131,6 +139,7 @@ def unmerge(tx: Transaction, case: Case, *, by: str, now: datetime, moved: Moved
         store.attach(tx, case, number, why=why, by=by, now=now, merged=whole.reference)
     store.move_drafts(tx, whole, case, list(back))
     store.event(tx, store.by_id(tx, whole.id), "gave_back", by, now, other=case.reference, mentions=list(back))
+    incident_cases.regrouped(tx, store.by_id(tx, whole.id), case, by=by, now=now)
     return store.by_id(tx, case.id)
 
 
@@ -176,9 +185,11 @@ def split(
     if answered is not None:
         steps.withdraw(tx, new.id, Clock.FIRST_RESPONSE)
         told = {"out_of": case.reference, "mentions": went}
-        return store.record(tx, new, "split_from", by=by, now=now, became={"first_response_at": answered}, **told)
-    store.event(tx, new, "split_from", by, now, out_of=case.reference, mentions=went)
-    return new
+        store.record(tx, new, "split_from", by=by, now=now, became={"first_response_at": answered}, **told)
+    else:
+        store.event(tx, new, "split_from", by, now, out_of=case.reference, mentions=went)
+    incident_cases.regrouped(tx, case, new, by=by, now=now)
+    return store.by_id(tx, new.id)
 
 
 def _customer_of(case: Case, mention: Mention, customer: Customer | None) -> int | None:

@@ -1,7 +1,8 @@
 """The cases of those whom an incident hits, as parts of the incident's own.
 
-A case is a part for as long as one of its mentions is of the incident; what a person made a part of something else, or
-took out, is left as they said. The incident's own case is not written to for each part: thousands come at once.
+A case is a part for as long as one of its mentions is of the incident, also where cases are merged and split; what a
+person made a part of something else, or took out, is left as they said. The incident's own case is not written to for
+each part: thousands come at once.
 """
 
 from __future__ import annotations
@@ -67,7 +68,11 @@ def leave(tx: Transaction, incident: Incident, mention_id: int, *, by: str, now:
     """After a mention was detached: its case is no part any more, unless another mention of it is of the incident for
     its own sake; what came only with the case goes with it. Gives the case that left."""
     case = cases.of_mention(tx, mention_id)
-    if case is None or incident.case_id is None or case.parent_id != incident.case_id:
+    return None if case is None else _leave(tx, incident, case, by=by, now=now)
+
+
+def _leave(tx: Transaction, incident: Incident, case: Case, *, by: str, now: datetime) -> Case | None:
+    if incident.case_id is None or case.parent_id != incident.case_id:
         return None
     case = cases.hold(tx, case.id)
     if case.parent_id != incident.case_id or attached.in_case(tx, incident.id, case.id):
@@ -75,6 +80,24 @@ def leave(tx: Transaction, incident: Incident, mention_id: int, *, by: str, now:
     attached.detach_followers(tx, incident.id, case.id, now=now)
     told = {"parent": incident.case_reference, "incident": incident.reference}
     return cases.record(tx, case, "part_no_more", by=by, now=now, became={"parent_id": None}, **told)
+
+
+def regrouped(tx: Transaction, came_from: Case, now_in: Case, *, by: str, now: datetime) -> None:
+    """After mentions went from one case, a part of an incident's, into another one, which becomes a part of it too.
+
+    A case that was split off is one only where something in it is of the incident for its own sake, and then the one
+    before stays one only where it has such a mention left.
+    """
+    incident = None if came_from.parent_id is None else incidents.of_case(tx, came_from.parent_id)
+    if incident is None:
+        return
+    merged = came_from.merged_into is not None
+    if merged or attached.in_case(tx, incident.id, now_in.id):
+        join(tx, incident, now_in, [], by=by, now=now)
+        if not merged:
+            _leave(tx, incident, came_from, by=by, now=now)
+    elif now_in.parent_id != incident.case_id:
+        attached.detach_followers(tx, incident.id, now_in.id, now=now)
 
 
 def routed(tx: Transaction, case: Case, mention_id: int, *, by: str, now: datetime) -> Case:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from listener.desk import case_merging
+from listener.desk import case_merging, incident_cases
 from listener.desk import cases as desk
 from listener.store import Transaction, cases, erasing, inbox, links, mentions, moves, steps
 from listener.store.cases import Case
@@ -48,7 +48,8 @@ def part(
                     key = {"case_id": new.id, "mention_id": mention.id}
                     moves.keep(tx, move_id, "case_mentions", key, was={"case_id": case.id}, becomes={"case_id": new.id})
             _decide_again(tx, new, theirs, now)
-            new = _as_far(tx, case, new, theirs, by=by, now=now)
+            incident_cases.regrouped(tx, cases.by_id(tx, case.id), cases.by_id(tx, new.id), by=by, now=now)
+            new = _as_far(tx, case, cases.by_id(tx, new.id), theirs, by=by, now=now)
             numbers = tuple(mention.id for mention in theirs)
             parted.append(Parted(mentions=numbers, came_from=case, now_in=new, worked_on=_worked_on(tx, case)))
     return tuple(parted)

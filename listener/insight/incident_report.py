@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from math import ceil
 
 from listener.insight.before_after import Estimate, change_of_rate, change_of_share
-from listener.store.incident_facts import Answer, CaseFacts, NoticeFacts, Said, Sounded, Switched
+from listener.store.incident_facts import Amended, Answer, CaseFacts, NoticeFacts, Said, Sounded, Switched
 from listener.store.incidents import Event, Incident
 from listener.types import Charge, Intent, Sentiment
 
@@ -39,6 +39,7 @@ class Facts:
     answers: tuple[Answer, ...]
     cases: tuple[CaseFacts, ...]
     notices: tuple[NoticeFacts, ...]
+    amended: tuple[Amended, ...]
     spent: tuple[tuple[str, Charge], ...]
     switched: tuple[Switched, ...]
     places: Mapping[int, frozenset[str]]  # by mention, the policy's places that it names

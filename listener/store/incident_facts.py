@@ -12,7 +12,16 @@ from sqlalchemy import Row, ScalarSelect, Select, and_, func, select
 from listener.store import Transaction
 from listener.store import tables as t
 from listener.store.incidents import Incident
-from listener.types import Charge, DeliveryState, DraftState, MentionState, Visibility, utc
+from listener.types import (
+    AmendmentKind,
+    AmendmentState,
+    Charge,
+    DeliveryState,
+    DraftState,
+    MentionState,
+    Visibility,
+    utc,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +83,18 @@ class NoticeFacts:
     posts: int
     networks: tuple[str, ...]
     follows_as: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Amended:
+    """What somebody had done at once to posts of a notice that were out. `at`: when the first of them was changed."""
+
+    number: int
+    kind: AmendmentKind
+    at: datetime
+    by: str
+    posts: int
+    networks: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -237,6 +258,32 @@ def published(tx: Transaction, incident: Incident) -> list[NoticeFacts]:
             follows_as=row.follows_as or "",
         )
         for row in rows
+    ]
+
+
+def amended(tx: Transaction, incident: Incident) -> list[Amended]:
+    """What was done to the incident's notices after they went out, in the order in which it took effect."""
+    done, posts = t.amendments.c, t.deliveries.c
+    query = (
+        select(posts.notice_id, posts.network, done.kind, done.written_at, done.written_by, done.done_at)
+        .join(t.deliveries, posts.id == done.delivery_id)
+        .join(t.notices, t.notices.c.id == posts.notice_id)
+        .where(t.notices.c.incident_id == incident.id, done.state == AmendmentState.DONE.value)
+        .order_by(done.done_at, done.id)
+    )
+    together: dict[tuple[Any, ...], list[Any]] = {}
+    for row in tx.execute(query):
+        together.setdefault((row.notice_id, row.kind, row.written_at, row.written_by), []).append(row)
+    return [
+        Amended(
+            number=rows[0].notice_id,
+            kind=AmendmentKind(rows[0].kind),
+            at=rows[0].done_at,
+            by=rows[0].written_by,
+            posts=len(rows),
+            networks=tuple(sorted({row.network for row in rows})),
+        )
+        for rows in together.values()
     ]
 
 

@@ -12,8 +12,8 @@ import connectors
 
 FOLDER = Path(connectors.__file__).parent
 SHARED = {"events", "faults", "hosts", "plain", "profiles", "wire"}
-NO_NETWORK = {  # our people, and where customers are
-    "webhooks", "crm_settings", "crm_webhook", "crm_salesforce", "crm_salesforce_wire",
+NO_NETWORK = {  # our people, where customers are, and the web that notices point at
+    "links", "webhooks", "crm_settings", "crm_webhook", "crm_salesforce", "crm_salesforce_wire",
 }  # fmt: skip
 LIBRARIES = {
     "mastodon": {"mastodon"},

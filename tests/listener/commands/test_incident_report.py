@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+import time
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -11,10 +12,13 @@ from typing import Any
 
 import pytest
 from click.testing import Result
+from sqlalchemy import insert, select, update
 
+from listener.commands.incident_report_told import LONGEST, quoted
 from listener.store import policies
+from listener.store import tables as t
 from tests.listener.commands.desk_world import DANGEROUS, DEFAULT, DeskWorld
-from tests.listener.commands.outage_world import laid_down
+from tests.listener.commands.outage_world import at, laid_down
 
 
 @pytest.fixture
@@ -163,6 +167,25 @@ def test_names_are_left_only_where_somebody_says_so(desk: DeskWorld, tmp_path: P
     assert "<b>cobro</b>" in words
 
 
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("soy ana.ruiz+x@mail.example y @marca@red.example", "soy … y …"),
+        ("+34 600 123 456ana@mail.example, @a@b@c", "… …, …"),
+        ("fibra-óptica, a 20 €", "fibra-óptica, a 20 €"),
+    ],
+)
+def test_addresses_are_blanked_wherever_they_begin(said: str, shown: str) -> None:
+    assert quoted(said, names=False) == shown
+
+
+@pytest.mark.parametrize("part", ["a", "a.", "1-", "@a", "a@", "+"])
+def test_a_text_of_one_long_word_is_quoted_at_once(part: str) -> None:
+    began = time.process_time()
+    assert len(quoted(part * 25_000 + "x", names=False)) <= LONGEST
+    assert time.process_time() - began < 3
+
+
 def test_markdown_shows_words_as_words(desk: DeskWorld, tmp_path: Path) -> None:
     file = tmp_path / "r.md"
     desk.run("incident", "report", "I1", "--markdown", str(file), "--quotes", "9", "--names")
@@ -192,3 +215,35 @@ def test_an_incident_that_just_began_has_a_report_too(desk: DeskWorld) -> None:
     shown = fine(desk.run("incident", "report", "I2"))
     assert "No mention is attached to it, so there is nothing to count." in shown
     assert json.loads(desk.run("incident", "report", "I2", "--json").stdout)["answers"]["median"] is None
+
+
+def test_what_was_done_to_a_notice_later_is_in_the_time_line_of_both(desk: DeskWorld) -> None:
+    done = {"before": "", "text": "", "length": 0, "written_by": "eva", "state": "done"}
+    with desk.store.write() as tx:
+        first, *others = tx.scalars(select(t.deliveries.c.id).order_by(t.deliveries.c.id)).all()
+        for delivery, kind, clock, more in (
+            (first, "edit", "13:20", {}),
+            (first, "pin", "13:21", {"state": "waiting", "done_at": None}),
+            (others[0], "delete", "14:00", {"written_by": "luis"}),
+            (others[1], "delete", "14:01", {"written_by": "luis"}),
+        ):
+            row = {"delivery_id": delivery, "kind": kind, "written_at": at("14:00"), "done_at": at(clock)}
+            tx.execute(insert(t.amendments).values(**done | row | more))
+        tx.execute(update(t.notices).where(t.notices.c.id == 2).values(follows_id=1, follows_as="correction"))
+    amended = [
+        ("N1", "edit", "13:20", "eva", 1, ["sandbox"]),
+        ("N2", "delete", "14:00", "luis", 2, ["sandbox", "x"]),
+    ]
+    shown = json.loads(desk.run("incident", "show", "I1", "--json").stdout)
+    assert [each["follows_as"] for each in shown["notices"]] == [None, "correction"]
+    for found in (shown, told(desk)):
+        keys = ("notice", "kind", "at", "by", "posts", "networks")
+        told_of = [tuple(each[key] for key in keys) for each in found["amended"]]
+        assert [(n, kind, when[11:16], *more) for n, kind, when, *more in told_of] == amended
+    for command in (("report",), ("show", "--all")):
+        said = fine(desk.run("incident", *command, "I1"))
+        before, after = said.index("N1 “Corte” went out on sandbox: 1 post"), said.index("resolved, said luis")
+        corrected = said.index("13:20 notice N1 corrected by eva on sandbox: 1 post")
+        assert before < corrected < said.index("N2 “Más” (a correction) went out on sandbox, x: 2 posts")
+        assert corrected < said.index("14:00 notice N2 deleted by luis on sandbox, x: 2 posts") < after
+        assert "pinned" not in said

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import numpy as np
 import pytest
 
+from listener.desk import case_merging, parts
 from listener.desk import cases as desk_cases
 from listener.desk import incident_life as life
-from listener.desk import parts
 from listener.desk.incidents import Affected
+from listener.errors import Mistake
 from listener.flow.incidents import Gathered, gather
 from listener.store import attached, cases, incident_sweeps, incidents, mentions, rebuilding, steps
 from listener.store.cases import Case
@@ -316,3 +317,58 @@ def test_many_cases_resolved_together_are_as_each_resolved_alone(escucha: Escuch
     assert (alone.kind, alone.by, alone.at) == (together.kind, together.by, together.at)
     assert {**alone.detail, "became": 0} == {**together.detail, "became": 0}
     assert read(escucha, lambda tx: rebuilding.differences(tx, limit=5)) == []
+
+
+def test_cases_that_are_split_merged_and_unmerged_are_parts_where_the_incident_is(escucha: Escucha) -> None:
+    made = opened(escucha)
+    escucha.says(OTHER)
+    escucha.round()
+    escucha.says(BILL)
+    escucha.round()
+    assert (case_of(escucha, 1).id, parent_of(escucha, 1)) == (case_of(escucha, 2).id, made.case_reference)
+
+    def done(do: Callable[..., Any], *args: Any, **more: Any) -> Any:
+        with escucha.store.write() as tx:
+            return do(tx, *args, **more, by="ana", now=escucha.clock())
+
+    whole = case_of(escucha, 1)
+    part = done(case_merging.split, whole, [2], plan=lambda _: PLAN, pattern="ES")
+    assert part.parent_reference == made.case_reference
+    assert parent_of(escucha, 1) is None, "nothing in it is of the incident any more"
+    merged = done(case_merging.merge, whole, part)
+    assert (merged.id, merged.parent_reference) == (whole.id, made.case_reference)
+    done(case_merging.unmerge, part, moved=_still)
+    assert (parent_of(escucha, 1), parent_of(escucha, 2)) == (None, made.case_reference)
+    assert read(escucha, lambda tx: rebuilding.differences(tx, limit=5)) == []
+    assert [number for number, _, _ in attachments(escucha, made)] == [2]
+
+
+def test_what_is_split_off_as_another_matter_is_of_the_incident_no_more(escucha: Escucha) -> None:
+    made = opened(escucha)
+    post = escucha.says(BILL)
+    escucha.round()
+    escucha.says("@marca@sandbox.example y encima nadie contesta, mal", parent=post)
+    escucha.round()
+    assert [how for _, how, _ in attachments(escucha, made)] == ["rule", "case"]
+    with escucha.store.write() as tx:
+        part = cases.of_mention(tx, 2)
+        assert part is not None
+        new = case_merging.split(tx, part, [2], plan=lambda _: PLAN, pattern="ES", by="ana", now=escucha.clock())
+    assert new.parent_reference is None
+    assert [number for number, _, _ in attachments(escucha, made)] == [1]
+    assert parent_of(escucha, 1) == made.case_reference
+
+
+def test_an_incidents_own_case_is_merged_with_nobodys(escucha: Escucha) -> None:
+    made = opened(escucha)
+    escucha.says(OTHER)
+    escucha.round()
+    own, theirs = read(escucha, cases.get, made.case_reference), case_of(escucha, 1)
+    for one, other in ((own, theirs), (theirs, own)):
+        named = f"is I1's own case.*`escucha case parent {theirs.reference} {own.reference}`"
+        with pytest.raises(Mistake, match=named), escucha.store.write() as tx:
+            case_merging.merge(tx, one, other, by="ana", now=escucha.clock(), one_person=True)
+
+
+def _still(moment: datetime, /, *, calendar: str, since: datetime, until: datetime) -> datetime:
+    return moment
