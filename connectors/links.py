@@ -39,7 +39,11 @@ PORTS = (80, 443, 8080, 8443)
 WEARS = "Mozilla/5.0 (compatible; Escucha link check)"  # some sites answer no stranger program
 _ODD = (  # not public, whatever Python's table says; the last two carry an IPv4 address within
     ip_network("100.64.0.0/10"),
+    ip_network("168.63.129.16/32"),  # Azure's own services, from each of its machines
+    ip_network("192.0.0.0/24"),  # Oracle's, among others
     ip_network("192.88.99.0/24"),
+    ip_network("fec0::/10"),  # networks of one's own, as they were once numbered
+    ip_network("3fff::/20"),
     ip_network("64:ff9b::/96"),
     ip_network("2002::/16"),
 )
@@ -120,7 +124,10 @@ def _follow(url: str, allowed: Callable[[Address], bool] | None, ends: float) ->
         answer = _ask(parts, address, ends, after)
         if answer.location is None:
             return _judged(answer.status, here, after)
-        here = urljoin(here, answer.location)
+        try:
+            here = urljoin(here, answer.location)
+        except ValueError:
+            raise _Ended(LinkState.BROKEN, f"{after}leads to what is no address that can be followed") from None
         after = f"leads on to {here[:200]}, and that "
     raise _Ended(LinkState.BROKEN, f"leads in circles: {HOPS} redirects and no end")
 

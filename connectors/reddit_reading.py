@@ -32,6 +32,7 @@ OVERLAP = 120.0  # how far Reddit's listings may lag behind each other, and cloc
 SWEEP_EVERY = 3600.0
 HORIZON = 6 * 3600.0
 FIRST_LOOK = 24 * 3600.0
+BEGINNING = 1_119_484_800.0  # 23 June 2005, when Reddit began: nothing there is older
 LONGEST_SEARCH = 512
 
 _FIRST_PAGES = 3
@@ -264,8 +265,7 @@ def _walk_back(
         fresh = [item for item in batch.items if item.name not in seen]
         walk.items += fresh
         seen.update(item.name for item in fresh)
-        # The page's age is that of its middle, so that one spoilt time does not end the round.
-        age = sorted(item.at for item in fresh)[len(fresh) // 2] if fresh else now
+        age = _age(fresh, now)
         met = met or age < until or any(item.name in names for item in fresh)
         if (met and (not sweep or age < deepest)) or batch.after is None or batch.after == after:
             break
@@ -273,6 +273,12 @@ def _walk_back(
     # A listing that ends before its depth has no more, whatever became of the things that we knew.
     walk.ended_early = not met and asked >= listing.depth
     return walk
+
+
+def _age(page: Sequence[Item], now: float) -> float:
+    """When the middle of a page was written, as far as its times can be believed, so that spoilt ones end no round."""
+    times = sorted(item.at for item in page if BEGINNING <= item.at <= now + OVERLAP)
+    return times[len(times) // 2] if times else now
 
 
 def _next_page(fetch: Fetch, after: str | None, items: Sequence[Item]) -> Batch | None:

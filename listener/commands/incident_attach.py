@@ -38,6 +38,7 @@ def attach(app: App, *, number: str, mentions: tuple[str, ...], why: str, move: 
 
     def one(tx: Transaction, incident: Incident, mention: int) -> str:
         found = heard.get(tx, mention)
+        _check_open(tx, mention)
         before = life.attach(tx, incident, found, why=words, by=app.actor, now=app.now(), move=move)
         return f"M{mention} is of {incident.reference} now{f', not of {before.reference}' if before else ''}."
 
@@ -54,10 +55,21 @@ def detach(app: App, *, number: str, mentions: tuple[str, ...], as_json: bool) -
     from listener.desk import incident_life as life
 
     def one(tx: Transaction, incident: Incident, mention: int) -> str:
+        _check_open(tx, mention)
         life.detach(tx, incident, mention, by=app.actor, now=app.now())
         return f"M{mention} is of {incident.reference} no longer."
 
     _each(app, number, mentions, one, kind="detached", as_json=as_json)
+
+
+def _check_open(tx: Transaction, mention: int) -> None:
+    """Raises Mistake where whoever acts may not read it: its case is not theirs to make a part of anything."""
+    from listener.store import attached
+    from listener.store import mentions as heard
+
+    heard.get(tx, mention)
+    if not attached.open_to_read(tx, [mention]):
+        raise Mistake(f"M{mention} was written in private, in a case that you do not see; ask a supervisor.")
 
 
 def _each(

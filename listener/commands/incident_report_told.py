@@ -18,7 +18,9 @@ from listener.store.incident_facts import Said
 MOST = 15  # networks, areas or places that are told; the others are counted together
 LONGEST = 280  # characters of a quote
 FEW = 10  # mentions; a share of fewer is no share
-_BLANKED = re.compile(r"@[\w.\-]+(@[\w.\-]+)?|[\w.+\-]+@[\w.\-]+|\+?\d[\d \-./]{4,}\d")
+# Addresses are looked for from their beginning only: tried at each letter, one long text would take minutes.
+_ADDRESS = re.compile(r"(?<![\w.+\-@])@?[\w.+\-]+(?:@[\w.+\-]+)+")
+_BLANKED = re.compile(r"@[\w.\-]+|\+?\d[\d \-./]{4,}\d")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -307,7 +309,7 @@ def _quotes(quotes: Sequence[Said], *, names: bool) -> Iterator[Section]:
 def quoted(text: str, *, names: bool) -> str:
     """The words in one line, no longer than `LONGEST`; without `names`, nobody is addressed in them."""
     line = " ".join(text.split())
-    line = line if names else _BLANKED.sub("…", line)
+    line = line if names else _BLANKED.sub("…", _ADDRESS.sub("…", line))
     return line if len(line) <= LONGEST else f"{line[: LONGEST - 1].rstrip()}…"
 
 

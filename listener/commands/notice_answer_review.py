@@ -24,7 +24,7 @@ from listener.desk import answer_runs as desk
 from listener.desk import answering
 from listener.errors import Mistake, Stale
 from listener.escapes import visible
-from listener.store import answer_runs, mentions
+from listener.store import answer_runs, attached, mentions
 from listener.types import LeftOut, RunState
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ KEYS = {
     "?": ("help", "This."),
     "q": ("quit", "Nothing is approved."),
 }
+HIDDEN = "What they wrote in private is read by who sees their case."
 
 
 class _Quit(Exception):
@@ -99,7 +100,8 @@ class _Reading:
                     return
             self._approve(len(chosen), people)
         except (_Quit, KeyboardInterrupt, EOFError):
-            output.say("\nNothing was approved.")
+            again = f"escucha notice answer {self.incident.reference} --review"
+            output.say(f"\nNothing was approved, and nothing goes out; `{again}` reads them again.")
         except Stale as stale:
             raise Mistake(f"{stale} Nothing was approved.") from stale
 
@@ -137,11 +139,14 @@ class _Reading:
     def _draw(self, answer: Answer, progress: str) -> None:
         with self.app.store.read() as tx:
             said = mentions.get(tx, answer.mention_id)
+            open_to_read = bool(attached.open_to_read(tx, [said.id]))
         width = min(self.screen.width, WIDEST)
         lead = Text(f"{self.incident.reference}  {progress}", style="bold")
-        lead.append(f"  {name_of(said.author.handle, said.network)}  {answer.language}", "not bold")
+        who = name_of(said.author.handle, said.network) if open_to_read else f"somebody on {said.network}"
+        lead.append(f"  {who}  {answer.language}", "not bold")
         lead.append(f"  {answer.length} of {answer.length_limit}", "not bold dim")
-        theirs = Text(visible(said.text[:2000], lines=True), style="dim", overflow="fold")
+        words = said.text[:2000] if open_to_read else HIDDEN
+        theirs = Text(visible(words, lines=True), style="dim", overflow="fold")
         ours = Text(visible(answer.text, lines=True), style="bold", overflow="fold")
         bar = Text("  ".join(f"{key} {word}" for key, (word, _) in KEYS.items()), style="dim")
         drawn = Group(lead, Text(), Padding(theirs, (0, 0, 0, 2)), Text(), Padding(ours, (0, 0, 0, 2)), Text(), bar)
@@ -153,6 +158,8 @@ class _Reading:
 
     def _address(self, answer: Answer) -> str:
         with self.app.store.read() as tx:
+            if not attached.open_to_read(tx, [answer.mention_id]):
+                return HIDDEN
             return mentions.get(tx, answer.mention_id).url or "The network gave no address for it."
 
     def _edit(self, answer: Answer) -> bool:
@@ -208,10 +215,12 @@ class _Reading:
     def _approve(self, read: int, people: int) -> None:
         with self.app.store.read() as tx:
             people = answer_runs.counts(tx, self.run.id).get("drafted", 0)
-        drawn = "" if self.everything else f" {read} were read (seed {self.seed})."
+        drawn = "" if self.everything else f" {read} {'was' if read == 1 else 'were'} read (seed {self.seed})."
         self._say(f"\nAll {people} go out as they stand, once somebody says --go.{drawn} Type {people} and Enter.")
-        if self.keyboard.line().strip() != str(people):
-            raise _Quit
+        while (typed := self.keyboard.line().strip()) != str(people):
+            if not typed:
+                raise _Quit
+            self._say(f"That is not {people}. Type {people} and Enter to approve; Enter alone approves nothing.")
         run = desk.approve(
             self.app.store, self.app.policy, self.run, sample=read, by=self.app.actor, now=self.app.now()
         )

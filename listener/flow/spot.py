@@ -253,7 +253,7 @@ class _People:
     """Who was counted of late, for what: nobody counts twice within six hours, nor does a text that many copy."""
 
     def __init__(self) -> None:
-        self._last: dict[tuple[Key, int | str], datetime] = {}
+        self._counted: dict[tuple[Key, int | str], tuple[datetime, ...]] = {}  # every time, for posts may be backdated
         self._left = LEAST_MARKS
 
     def new(self, said: Said) -> tuple[Key, ...]:
@@ -261,17 +261,18 @@ class _People:
         found = []
         for key in counting.keys(said):
             marks: list[tuple[Key, int | str]] = [(key, said.person), *([(key, said.copy)] if said.copy else [])]
-            last = [self._last[mark] for mark in marks if mark in self._last]
-            if all(abs(said.at - each) >= counting.ONCE for each in last):
+            before = [at for mark in marks for at in self._counted.get(mark, ())]
+            if all(abs(said.at - each) >= counting.ONCE for each in before):
                 found.append(key)
-                self._last.update(dict.fromkeys(marks, said.at))
+                self._counted.update({mark: (*self._counted.get(mark, ()), said.at) for mark in marks})
         return tuple(found)
 
     def forget(self, *, before: datetime) -> None:
         """Lets go of who counts again, whenever there are twice as many as were left the last time."""
-        if len(self._last) > 2 * self._left:
-            self._last = {mark: at for mark, at in self._last.items() if at >= before}
-            self._left = max(len(self._last), LEAST_MARKS)
+        if len(self._counted) > 2 * self._left:
+            left = {mark: tuple(at for at in each if at >= before) for mark, each in self._counted.items()}
+            self._counted = {mark: each for mark, each in left.items() if each}
+            self._left = max(len(self._counted), LEAST_MARKS)
 
 
 def _as_said(voice: Voice, policy: Policy) -> Said:

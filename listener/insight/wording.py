@@ -19,9 +19,10 @@ MOST = 6  # words
 LEAST_PEOPLE = 3
 _LEAST_PART = 0.08  # of the people
 _LEAST_SURE = 1.96  # standard deviations
-_LEAST_LETTERS = 3
+_LEAST_LETTERS, _MOST_LETTERS = 3, 40
 _PRIOR = 0.5  # people, of each word, in each group
-_NO_WORDS = re.compile(r"https?://\S+|www\.\S+|\S*@\S+|\bu/\S+")
+# An address is looked for from its beginning only: tried at each of its letters, one long text would take minutes.
+_NO_WORDS = re.compile(r"https?://\S+|www\.\S+|(?<!\S)\S*@\S+|\bu/\S+")
 _WORD = re.compile(r"#?[^\W\d_][\w’']*")
 _ALWAYS = """
 que los las del por con una para como pero más muy sin sus les esta este esto estoy hay son soy ser fue han nos está
@@ -71,7 +72,7 @@ def _people(said: Iterable[tuple[int, str]]) -> tuple[Counter[str], dict[str, Co
         persons.add(person)
         for written in set(_WORD.findall(_NO_WORDS.sub(" ", text))):
             word = folding.letters(written).removeprefix("#")
-            if len(word) >= _LEAST_LETTERS and word not in _STOP:
+            if _LEAST_LETTERS <= len(word) <= _MOST_LETTERS and word not in _STOP:
                 users.setdefault(word, set()).add(person)
                 spelled.setdefault(word, Counter())[written.lower()] += 1
     return Counter({word: len(each) for word, each in users.items()}), spelled, len(persons)

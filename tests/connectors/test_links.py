@@ -145,6 +145,12 @@ def test_only_the_web_is_followed(site: Site, there: str) -> None:
     assert "is no web address" in detail
 
 
+@pytest.mark.parametrize("there", ["http://[::1", "//[", "http://[v1.x"])
+def test_a_page_that_leads_to_nonsense_is_broken_and_stops_no_other_check(site: Site, there: str) -> None:
+    site.pages["/a"] = 302, {"Location": there}
+    assert check(f"{site.url}/a") == (LinkState.BROKEN, "leads to what is no address that can be followed")
+
+
 @pytest.mark.parametrize(
     "host",
     [
@@ -164,6 +170,9 @@ def test_only_the_web_is_followed(site: Site, there: str) -> None:
         "192.168.1.1",
         "169.254.169.254",
         "100.64.0.1",
+        "168.63.129.16",
+        "192.0.0.192",
+        "[fec0::1]",
         "224.0.0.1",
         "255.255.255.255",
         "2130706433",

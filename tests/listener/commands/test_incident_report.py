@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+import time
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from click.testing import Result
 from sqlalchemy import insert, select, update
 
+from listener.commands.incident_report_told import LONGEST, quoted
 from listener.store import policies
 from listener.store import tables as t
 from tests.listener.commands.desk_world import DANGEROUS, DEFAULT, DeskWorld
@@ -163,6 +165,25 @@ def test_names_are_left_only_where_somebody_says_so(desk: DeskWorld, tmp_path: P
     assert "@marca 600 123 456, cobro doble en Lleida" in words
     assert "Lo de ana a las 12:10" not in words, "two were asked for: the first, and one from the middle"
     assert "<b>cobro</b>" in words
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("soy ana.ruiz+x@mail.example y @marca@red.example", "soy … y …"),
+        ("+34 600 123 456ana@mail.example, @a@b@c", "… …, …"),
+        ("fibra-óptica, a 20 €", "fibra-óptica, a 20 €"),
+    ],
+)
+def test_addresses_are_blanked_wherever_they_begin(said: str, shown: str) -> None:
+    assert quoted(said, names=False) == shown
+
+
+@pytest.mark.parametrize("part", ["a", "a.", "1-", "@a", "a@", "+"])
+def test_a_text_of_one_long_word_is_quoted_at_once(part: str) -> None:
+    began = time.process_time()
+    assert len(quoted(part * 25_000 + "x", names=False)) <= LONGEST
+    assert time.process_time() - began < 3
 
 
 def test_markdown_shows_words_as_words(desk: DeskWorld, tmp_path: Path) -> None:

@@ -6,13 +6,21 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
+from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pexpect
 import pytest
 from click.testing import Result
+from rich.console import Console
 
-from listener.store import answer_runs
+from listener.commands import notice_answer_review
+from listener.commands.app import App
+from listener.commands.keyboard import Keyboard
+from listener.store import answer_runs, tables
+from listener.store.sight import Sight
 from listener.types import RunState
 from tests.listener.desk.answering_world import POLICY, Desk, begun
 
@@ -94,6 +102,34 @@ def test_what_is_approved_goes_out_when_somebody_says_so(here: Desk, escucha: Ru
     assert here.said_to().total() == 1
 
 
+def test_who_reads_the_answers_reads_nobodys_private_words_without_their_case(here: Desk) -> None:
+    store, shown = here.escucha.store, StringIO()
+    run = here.draft()
+    (answer, *_) = here.answers(run)
+    with store.write() as tx:
+        tx.execute(
+            tables.mentions.update().where(tables.mentions.c.id == answer.mention_id).values(visibility="direct")
+        )
+        tx.execute(tables.cases.update().values(agent="ana", team="billing"))
+    app = cast("App", SimpleNamespace(store=store))
+    reading = notice_answer_review._Reading(
+        app=app, incident=here.incident, run=run, keyboard=cast("Keyboard", None), everything=True, seed=1,
+        facts=here.facts, screen=Console(file=shown, width=80),
+    )  # fmt: skip
+    reading._draw(answer, "1 of 2")
+    assert "la factura está mal" in shown.getvalue()
+    assert here.author(answer.mention_id) in shown.getvalue()
+    shown.truncate(0)
+    store.sight = Sight(agent="marga", teams=())
+    reading._draw(answer, "1 of 2")
+    told = shown.getvalue()
+    assert "in private" in told
+    assert "la factura" not in told
+    assert f"@{here.author(answer.mention_id)}" not in told
+    assert answer.text.split(".")[0][-20:] in " ".join(told.split())
+    assert reading._address(answer) == notice_answer_review.HIDDEN
+
+
 @pytest.mark.slow
 def test_a_sample_is_read_key_by_key_and_one_rejected_stops_all(here: Desk, tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm", "ESCUCHA_ACTOR": "beto"}
@@ -123,6 +159,8 @@ def test_a_sample_is_read_key_by_key_and_one_rejected_stops_all(here: Desk, tmp_
     child.expect("q quit")
     child.send("a")
     child.expect("Type 2 and Enter")
+    child.sendline("22")
+    child.expect("That is not 2")
     child.sendline("2")
     child.expect("Approved")
     child.expect(pexpect.EOF)

@@ -165,6 +165,21 @@ def test_who_puts_a_mention_into_a_case_of_others_reads_nothing_of_it(desk: Desk
     assert "Deuda" not in words
 
 
+def test_nobody_counts_to_an_incident_what_others_have_in_private(desk: Desk) -> None:
+    desk.joins("marga", "--role", "marketing")
+    private, public = (desk.draft("Hola.", said=said, who="eva", open_case=True) for said in (SECRET, "Sin línea"))
+    away_from(desk, private.mention_id)
+    away_from(desk, public.mention_id, private=False)
+    desk.by("", "incident", "open", "Avería")
+    for who in ("luis", "marga"):
+        refused(desk.by(who, "incident", "attach", "I1", f"M{private.mention_id}"), "in private", "ask a supervisor")
+    assert desk.by("luis", "incident", "attach", "I1", f"M{public.mention_id}").exit_code == 0
+    assert desk.by("", "incident", "attach", "I1", f"M{private.mention_id}").exit_code == 0
+    for who in ("luis", "marga"):
+        refused(desk.by(who, "incident", "detach", "I1", f"M{private.mention_id}"), "in private", "ask a supervisor")
+        refused(desk.by(who, "incident", "detach", "I1", "M99"), "no mention M99")
+
+
 # --- what customers owe, and how they are reached ---
 
 

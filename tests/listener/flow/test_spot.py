@@ -264,6 +264,17 @@ def test_what_is_no_spike(quiet: tuple[Escucha, Writer], kind: object) -> None:
         assert not any(label[0] == "fibre" for label in counted(escucha))
 
 
+def test_who_says_that_every_other_mail_is_old_counts_once(quiet: tuple[Escucha, Writer]) -> None:
+    """A mail is as old as its sender says: between two of now, one of this morning."""
+    escucha, writer = quiet
+    for minute in range(6):
+        said = [Word(at=escucha.clock(), who="angry", text=f"sin fibra {minute}", areas=["fibre"])]
+        minutes_of(escucha, writer, [said])
+        old = escucha.clock() - timedelta(hours=7)
+        minutes_of(escucha, writer, [[Word(at=old, who="angry", text=f"ya ayer {minute}", areas=["fibre"])]])
+    assert [people for _, people in counted(escucha)["fibre", "", "", "sandbox"]] == [1, 1]
+
+
 def test_what_arrives_late_falls_where_it_was_said(quiet: tuple[Escucha, Writer]) -> None:
     """We were away for two days; all that was said meanwhile arrives within a minute."""
     escucha, writer = quiet
