@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pytest
 
-from listener.desk import case_merging, incident_moves, parts
+from listener.desk import case_merging, incident_moves, parting, parts
 from listener.desk import cases as desk_cases
 from listener.desk import incident_life as life
 from listener.desk.incidents import Affected
@@ -406,3 +406,17 @@ def test_what_a_dismissed_one_lets_go_is_looked_at_for_the_others(escucha: Escuc
     for _ in range(2):
         escucha.main.gather()
     assert [number for number, _, _ in attachments(escucha, made)] == [1]
+
+
+def test_what_turns_out_to_be_somebody_elses_is_a_part_of_its_own(escucha: Escucha) -> None:
+    made = opened(escucha)
+    escucha.says(BILL)
+    escucha.says(BILL, who="bo")
+    escucha.round()
+    one, two = case_of(escucha, 1), case_of(escucha, 2)
+    with escucha.store.write() as tx:
+        whole = cases.move_mention(tx, 2, two, one, why="x", by="ana", now=escucha.clock())
+        (parted,) = parting.part(tx, [whole.id], pattern="ES", move_id=None, why="x", by="ana", now=escucha.clock())
+    assert parted.mentions == (2,)
+    assert parent_of(escucha, 2) == parent_of(escucha, 1) == made.case_reference
+    assert read(escucha, lambda tx: rebuilding.differences(tx, limit=5)) == []
