@@ -172,7 +172,8 @@ class Guarded:
             return MassReply(guard="language", reason="nobody can tell its language")
         draft = self._rules.templates.in_turn(answers, situation, turn=turn, after=after)
         if draft is None:
-            return MassReply(guard="language", reason=f"no answer is approved in {spoken} that it could be told")
+            lacks = "" if situation.case.exists else ", or each names a case and they have none"
+            return MassReply(guard="language", reason=f"no answer is approved in {spoken}{lacks}")
         plan = ReplyPlan(
             template=_MASS,
             text=draft.text,

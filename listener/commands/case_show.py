@@ -40,7 +40,7 @@ def show_(app: App, ref: tuple[str, ...], everything: bool, as_json: bool) -> No
     with app.store.read() as tx:
         found = desk.find(tx, " ".join(ref), app.config.cases.pattern)  # as it was typed, with spaces too
         known = context.of_case(tx, found, now=now)
-        told = history.of(tx, found, strangers=known.strangers)
+        told = history.of(tx, found, known.inside, strangers=known.strangers)
         planned = steps.of(tx, found.id)
         parts = [each for each in cases.parts(tx, found) if sight.sees(tx, each)]
         merged = cases.merged_in(tx, found)

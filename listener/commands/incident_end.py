@@ -81,7 +81,8 @@ def resolve(
     again = found.state is IncidentState.RESOLVED
     if again and not planned.together:
         desk.check_move(found, IncidentState.RESOLVED)
-    if planned.together and not yes:
+    asked = bool(planned.together) and not yes
+    if asked:
         _ask(found, planned, as_json)
     if not again:
         found = changed(app, number, _resolving(app, words, public, ended_at), quiet=as_json)
@@ -95,12 +96,13 @@ def resolve(
     )
     with app.store.read() as tx:
         found = incidents.get(tx, found.id)
+    seen = planned if asked else None
     if not notice:
-        _print(found, result, as_json, dry_run=False)
+        _print(found, result, as_json, seen=seen)
         return
     follows, problems = following.resolved(app, found.id, public)
     told = {"follow_ups": [f"N{each.id}" for each in follows], "not_followed": problems}
-    _print(found, result, as_json, dry_run=False, more=told)
+    _print(found, result, as_json, seen=seen, more=told)
     for each in follows if not as_json else ():
         go = f"`escucha notice approve N{each.id}`"
         say(f"N{each.id} says so below N{each.follows_id}, once somebody else lets it: {go}.")
@@ -134,15 +136,22 @@ def _ask(incident: Incident, planned: Ending, as_json: bool) -> None:
             f"{counted(planned.together, 'case')} would be resolved with {incident.reference}; look with --dry-run, "
             "then say --yes."
         )
-    _say(planned)
+    _say(incident, planned)
     question = f"Resolve {incident.reference}, and {counted(planned.together, 'case')} with it?"
     if not click.confirm(question):
         raise click.Abort
 
 
 def _print(
-    incident: Incident, ending: Ending, as_json: bool, *, dry_run: bool, more: Mapping[str, Any] | None = None
+    incident: Incident,
+    ending: Ending,
+    as_json: bool,
+    *,
+    dry_run: bool = False,
+    seen: Ending | None = None,
+    more: Mapping[str, Any] | None = None,
 ) -> None:
+    """What became of it, or would. `seen`: what whoever agreed was shown, which is not said twice."""
     if as_json:
         plain = {"together": ending.together, "owed": [_plain(each) for each in ending.owed]}
         print_json(
@@ -158,18 +167,22 @@ def _print(
     are = "would be" if dry_run else "are"
     with_it = f"{counted(ending.together, 'case')} {are} resolved with it"
     say(f"{incident.reference} {'would be' if dry_run else 'is'} resolved; {with_it}.")
-    _say(ending)
+    if seen is None or (seen.owed, seen.more) != (ending.owed, ending.more):
+        _say(incident, ending)
     if ending.owed and not dry_run:
-        say(f"Answer them with `escucha notice answer {incident.reference}`, or resolve them too:")
+        say("Answer them one by one with `escucha review`, or resolve them too:")
         say(f"`escucha incident resolve {incident.reference} --owed-too`.")
 
 
-def _say(ending: Ending) -> None:
+def _say(incident: Incident, ending: Ending) -> None:
     """The cases that are asked about."""
     if ending.owed:
-        say(f"{counted(len(ending.owed), 'person')} waits" if len(ending.owed) == 1 else
-            f"{len(ending.owed):,} people wait for an answer; their cases stay open:")  # fmt: skip
+        one = len(ending.owed) == 1
+        wait = "1 person waits" if one else f"{len(ending.owed):,} people wait"
+        say(f"{wait} for an answer; {'that case stays' if one else 'their cases stay'} open:")
         _name(ending.owed, [each.owed for each in ending.owed])
+        if incident.lasts:
+            say(f"`escucha notice answer {incident.reference}` answers them together, while it lasts.")
     if ending.more:
         say(f"{counted(len(ending.more), 'case')} with something else to do; left as they are:")
         _name(ending.more, [", ".join(each.more) for each in ending.more])

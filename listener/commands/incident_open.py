@@ -131,3 +131,5 @@ def open_(
     if on_list is not None:
         say(incident_whom.said_of_list(on_list))
     incident_gathering.tell(app, made, gathered, count)
+    say(f"Next: what agents say, `escucha incident say {made.reference} --line TEXT`;")
+    say(f"what everybody hears, `escucha notice draft --incident {made.reference}`.")

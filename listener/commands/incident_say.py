@@ -10,7 +10,19 @@ import click
 from listener.commands.app import App, pass_app
 from listener.commands.case_typed import typed
 from listener.commands.incident_plain import as_plain
-from listener.commands.output import ago, block, clip, complain, counted, json_option, print_json, say, show, styled
+from listener.commands.output import (
+    ago,
+    block,
+    clip,
+    complain,
+    counted,
+    flowing,
+    json_option,
+    print_json,
+    say,
+    show,
+    styled,
+)
 from listener.errors import Mistake
 
 if TYPE_CHECKING:
@@ -72,7 +84,7 @@ def say_(
             _show(tx, app, found, as_json=True)
             return
     if became:
-        say(f"{found.reference}: {_line(found)}")
+        show(flowing(f"{found.reference}: {_line(found)}"))
     if answers:
         named = ", ".join(each.reference for each in made)
         if two_people:
@@ -103,7 +115,8 @@ def approve_answer(app: App, number: str, *, which: tuple[str, ...], yes: bool, 
     if not which and two_people:
         chosen = [each for each in waiting if not users.same_person(app.actor, each.proposed_by)]
     if not chosen:
-        own = " what you wrote yourself somebody else must approve." if waiting else ""
+        own = " what you wrote yourself somebody else must approve (`incidents: two_people:` of the policy)."
+        own = own if waiting else ""
         raise Mistake(f"No answer of {found.reference} waits for you;{own or ' `escucha incident say` writes one.'}")
     if not yes:
         if as_json or not sys.stdin.isatty():
@@ -243,7 +256,7 @@ def _show(tx: Transaction, app: App, incident: Incident, *, as_json: bool, **mor
     if as_json:
         print_json({**as_plain(incident), "answers": [answer_plain(each) for each in answers], **more})
         return
-    say(f"{incident.reference} {incident.title}: {_line(incident)}")
+    show(flowing(f"{incident.reference} {incident.title}: {_line(incident)}"))
     if not answers:
         say(f'There is no answer yet: escucha incident say {incident.reference} --text "es=…" --text "en=…"')
     for each in answers:
@@ -267,6 +280,9 @@ def _print_answer(app: App, answer: Answer) -> None:
             how = f"withdrawn by {answer.withdrawn_by} {ago(answer.withdrawn_at, now)}"
     show(styled(f"{answer.reference} {answer.language}: {how}", "bold" if answer.state != "withdrawn" else "dim"))
     block(answer.text)
+    networks = sorted({account.network for account in app.config.accounts.values()})
+    if answer.state == "proposed" and "{{" in answer.text and networks:
+        block(f"such as: {app.policy.answer_example(answer.text, app.facts(networks[0]))[0]}", style="dim")
 
 
 def _warnings(app: App, answers: Sequence[Answer]) -> list[str]:

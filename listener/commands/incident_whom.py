@@ -128,7 +128,8 @@ def _known(values: Sequence[str], there: Sequence[str], what: str, where: str = 
         if value.strip().casefold() not in folded:
             near = get_close_matches(value.casefold(), folded, 1)
             meant = f"did you mean {folded[near[0]]}?" if near else f"there is: {', '.join(there[:20]) or 'none'}."
-            raise Mistake(f"There is no {what} {value[:40]!r} {where}; {meant}")
+            without = "" if there else " Leave it out: --word or --meaning say what it is about."
+            raise Mistake(f"There is no {what} {value[:40]!r} {where}; {meant}{without}")
         found.append(folded[value.strip().casefold()])
     return tuple(dict.fromkeys(found))
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from listener.commands import notice_answer_screen as screen
 from listener.commands import output
 from listener.errors import EscuchaError
-from listener.types import DraftState, RunState
+from listener.types import DraftState, RunState, SendKind
 
 if TYPE_CHECKING:
     from listener.commands.app import App
@@ -22,24 +23,34 @@ ENDED = (DraftState.SENT, DraftState.FAILED, DraftState.EXPIRED, DraftState.REJE
 
 def follow(app: App, incident: Incident, run: Run) -> Run:
     """Sends, with a bar that says how far it is, until the run has ended; Ctrl-C leaves it to the daemon."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from collections import Counter
+
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     from listener.commands.notice_publish import log_only_warnings
-    from listener.store import answer_runs
+    from listener.store import answer_runs, switch
 
     log_only_warnings(app)
     with app.store.read() as tx:
-        accounts = sorted({each.account for each in answer_runs.answers_of(tx, run.id) if each.left_out is None})
-    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
+        mine = [each for each in answer_runs.answers_of(tx, run.id) if each.left_out is None]
+    accounts = sorted({each.account for each in mine})
+    networks = Counter(each.network for each in mine)
+    slowest = max(networks.values(), default=0) / max(len(mine), 1)  # the share of the network with most of them
+    columns = (BarColumn(bar_width=20), MofNCompleteColumn(), TextColumn("{task.description}"))
     try:
         with Progress(*columns, console=output.console(), transient=True) as progress:
             bar = progress.add_task("")
             while True:
                 with app.store.read() as tx:
                     run, counts = answer_runs.get(tx, run.id), answer_runs.counts(tx, run.id)
+                    paused = [each for each in networks if switch.is_paused(tx, each, SendKind.MASS)]
                 counts.pop("left out", None)
                 done = sum(counts.get(state.value, 0) for state in ENDED)
-                progress.update(bar, completed=done, total=sum(counts.values()), description=screen.in_words(counts))
+                left = timedelta(hours=(sum(counts.values()) - done) * slowest / run.per_hour)
+                told = f"{screen.in_words(counts)}; {output.spell(left)} left"
+                if paused:
+                    told = f"{', '.join(paused)} paused; `escucha resume` lets it go on"
+                progress.update(bar, completed=done, total=sum(counts.values()), description=told)
                 if run.state is not RunState.RUNNING:
                     return run
                 problems = [problem for account in accounts if (problem := _send(app, account))]

@@ -100,7 +100,8 @@ class _Reading:
                     return
             self._approve(len(chosen), people)
         except (_Quit, KeyboardInterrupt, EOFError):
-            output.say("\nNothing was approved.")
+            again = f"escucha notice answer {self.incident.reference} --review"
+            output.say(f"\nNothing was approved, and nothing goes out; `{again}` reads them again.")
         except Stale as stale:
             raise Mistake(f"{stale} Nothing was approved.") from stale
 
@@ -214,10 +215,12 @@ class _Reading:
     def _approve(self, read: int, people: int) -> None:
         with self.app.store.read() as tx:
             people = answer_runs.counts(tx, self.run.id).get("drafted", 0)
-        drawn = "" if self.everything else f" {read} were read (seed {self.seed})."
+        drawn = "" if self.everything else f" {read} {'was' if read == 1 else 'were'} read (seed {self.seed})."
         self._say(f"\nAll {people} go out as they stand, once somebody says --go.{drawn} Type {people} and Enter.")
-        if self.keyboard.line().strip() != str(people):
-            raise _Quit
+        while (typed := self.keyboard.line().strip()) != str(people):
+            if not typed:
+                raise _Quit
+            self._say(f"That is not {people}. Type {people} and Enter to approve; Enter alone approves nothing.")
         run = desk.approve(
             self.app.store, self.app.policy, self.run, sample=read, by=self.app.actor, now=self.app.now()
         )

@@ -139,6 +139,7 @@ def summary(app: App, notice: Notice) -> list[tuple[str, str]]:
         ("reaches", f"everybody who reads {', '.join(places)}, in {', '.join(languages)}"),
         ("kind", CHEER if notice.kind is NoticeKind.CHEER else ""),
         ("incident", f"I{notice.incident_id}" if notice.incident_id else ""),
+        ("follows", f"N{notice.follows_id}: each message below it, or with its address" if notice.follows_id else ""),
         ("goes out", goes_out(app, notice)),
         ("costs", notice_check.cost_lines(costs, notice_check.money(app, costs))),
     ]

@@ -12,6 +12,8 @@ from listener.commands.app import App, pass_app
 from listener.commands.notice_found import found_notice
 from listener.types import NoticeKind, NoticeState
 
+NAME = 10  # columns of a writer's name in a list: the title matters more
+
 
 @click.command()
 @click.argument("number", required=False)
@@ -101,10 +103,23 @@ def _list(app: App, *, incident: str | None, scheduled: bool, as_json: bool) -> 
             goes_out = "held" if each.held and stands[each.id] is Standing.DUE else stands[each.id].value
         kind = f"I{each.incident_id}" if each.incident_id else "cheer" if each.kind is NoticeKind.CHEER else ""
         written = output.ago(each.written_at, now)
-        rows.append([f"N{each.id}", each.state, screen.out(each), kind, goes_out, each.title, each.written_by, written])
+        rows.append(
+            [
+                f"N{each.id}",
+                each.state,
+                screen.out(each),
+                kind,
+                goes_out,
+                each.title,
+                output.clip(each.written_by, NAME),
+                written,
+            ]
+        )
+    headers = ["notice", "state", "out", "about", "goes out", "title", "by", "written"]
+    told = [n for n, name in enumerate(headers) if name not in ("about", "goes out") or any(row[n] for row in rows)]
     output.table(
-        ["notice", "state", "out", "about", "goes out", "title", "by", "written"],
-        rows,
+        [headers[n] for n in told],
+        [[row[n] for n in told] for row in rows],
         empty="No notices yet: `escucha notice draft` writes one." if not (about or scheduled) else "None.",
         wide="title",
     )

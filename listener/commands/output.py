@@ -100,7 +100,20 @@ def say(text: str = "") -> None:
 
 def complain(text: str) -> None:
     """The same on standard error."""
-    click.echo(visible(text, lines=True), err=True)
+    said = visible(text, lines=True)
+    if sys.stderr.isatty():
+        said = "\n".join(_between_words(line, console().width) for line in said.splitlines())
+    click.echo(said, err=True)
+
+
+def _between_words(line: str, width: int) -> str:
+    """The line broken between words where it is too wide, and never within one: addresses and names stay whole."""
+    from textwrap import wrap
+
+    indent = line[: len(line) - len(line.lstrip())]
+    return "\n".join(
+        wrap(line, max(width, 20), subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    )
 
 
 def point_at(place: str, at: int) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from listener.desk import likeness, standing
@@ -47,7 +47,7 @@ class Context:
     cases, the newest first, `more_open` how many more there are. `passed`: the last contacts on every channel, the
     newest first. `moods`: oldest first. `alike`: solved cases like this matter, the likest first. `about`: the words
     that it is about, in that `language`; whoever has a model adds the `articles` for it, whoever has the policy the
-    `offers`. Of a case, `suggested` are the answers that wait, and `inside` the numbers of its mentions,
+    `offers`. Of a case, `suggested` are the answers that wait, `inside` its mentions by number and why each is in it,
     `strangers` those of them by accounts that are not known to be its person's.
     """
 
@@ -65,7 +65,7 @@ class Context:
     language: str = ""
     articles: tuple[Suggestion, ...] = ()
     offers: tuple[Offer, ...] = ()
-    inside: tuple[int, ...] = ()
+    inside: Mapping[int, str] = field(default_factory=dict)
     strangers: frozenset[int] = frozenset()
 
     def beside(self, case: Case) -> Context:
@@ -92,10 +92,10 @@ def of_mention(tx: Transaction, mention: Mention, *, case: Case | None, now: dat
 
 def of_case(tx: Transaction, case: Case, *, now: datetime) -> Context:
     """What is known around a case."""
-    inside = tuple(number for number, _, _ in cases.mentions_in(tx, case))
-    about = mentions.get(tx, inside[0]) if inside else None
+    inside = {number: why for number, why, _ in cases.mentions_in(tx, case)}
+    about = mentions.get(tx, next(iter(inside))) if inside else None
     found = _of(tx, account_id=case.account_id, customer_id=case.customer_id, about=about, case=case, now=now)
-    waiting = [draft for draft in inbox.of_mentions(tx, inside[-NEWEST:]) if draft.state in inbox.OPEN]
+    waiting = [draft for draft in inbox.of_mentions(tx, list(inside)[-NEWEST:]) if draft.state in inbox.OPEN]
     return replace(found, suggested=tuple(waiting[:SUGGESTED]), inside=inside, strangers=continuing.strangers(tx, case))
 
 

@@ -40,11 +40,13 @@ class Happening:
     detail: dict[str, Any]
 
 
-def of(tx: Transaction, case: Case, *, strangers: Collection[int] = ()) -> list[Happening]:
-    """Everything that happened to the case, oldest first. `strangers`: see `store.continuing.strangers`."""
+def of(tx: Transaction, case: Case, inside: Mapping[int, str], *, strangers: Collection[int] = ()) -> list[Happening]:
+    """Everything that happened to the case, oldest first.
+
+    `inside`: its mentions by number, and why each is in it. `strangers`: see `store.continuing.strangers`.
+    """
     fates = _fates(tx, case)
     told = [_event(event, fates) for event in cases.events_of(tx, case) if not _is_told_elsewhere(event)]
-    inside = {number: why for number, why, _ in cases.mentions_in(tx, case)}
     told += [
         _said(mention, inside[mention.id], known=mention.id not in strangers)
         for mention in mentions.several(tx, list(inside))

@@ -23,6 +23,8 @@ TOGETHER = 400  # mentions asked about in one question
 LATELY = timedelta(days=7)  # for so long a person's word in a case counts as a conversation
 SPOKEN = (DraftState.APPROVED.value, DraftState.SENDING.value, DraftState.SENT.value, DraftState.UNKNOWN.value)
 OUT = SPOKEN[1:]
+# Of a draft that is looked up by its mention. By the bare column SQLite would rather go through all that was ever sent.
+_SPOKEN = func.coalesce(t.drafts.c.state, "").in_(SPOKEN)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,7 +196,7 @@ def _saw(tx: Transaction, ids: Sequence[int]) -> dict[tuple[int, int], str]:
 
 def _answers(ids: Sequence[int]) -> Any:
     """Drafts that answer one of these mentions and went out, or will."""
-    return and_(t.drafts.c.mention_id.in_(ids), t.drafts.c.state.in_(SPOKEN))
+    return and_(t.drafts.c.mention_id.in_(ids), _SPOKEN)
 
 
 def _cases(tx: Transaction, since: Mapping[int, datetime], now: datetime) -> dict[int, CaseOf]:
@@ -231,7 +233,7 @@ def _spoken_in(tx: Transaction, cases: Iterable[int]) -> dict[int, list[tuple[da
     query = (
         select(inside.case_id, drafts.decided_at, drafts.decided_by, drafts.automatic, drafts.answer_run_id)
         .join(t.drafts, drafts.mention_id == inside.mention_id)
-        .where(inside.case_id.in_(sorted(cases)), drafts.state.in_(SPOKEN), drafts.decided_at.is_not(None))
+        .where(inside.case_id.in_(sorted(cases)), _SPOKEN, drafts.decided_at.is_not(None))
         .order_by(drafts.decided_at)
     )
     found: dict[int, list[tuple[datetime, str]]] = defaultdict(list)
@@ -290,7 +292,7 @@ def _told(
     query = (
         select(said.account_id, said.thread_id, func.coalesce(drafts.sent_at, drafts.decided_at).label("at"))
         .join(t.mentions, said.id == drafts.mention_id)
-        .where(said.account_id.in_(sorted(accounts)), drafts.state.in_(SPOKEN))
+        .where(said.account_id.in_(sorted(accounts)), _SPOKEN)
     )
     today: dict[int, int] = defaultdict(int)
     here: dict[tuple[int, str | None], int] = defaultdict(int)
@@ -386,13 +388,14 @@ def _asked() -> Select[Any]:
         .scalar_subquery()
     )
     answers = t.answers.c
-    same = or_(answers.account_id.in_(accounts), answers.customer_id == bindparam("customer"))
-    another = and_(answers.incident_id == incident, answers.id != bindparam("answer"), same)
+    another = and_(answers.incident_id == incident, answers.id != bindparam("answer"))
+    theirs = and_(another, answers.account_id.in_(accounts))  # each by its own index, which `or` would keep from both
+    customers = and_(another, answers.customer_id == bindparam("customer"))
     return select(
         lasts.label("lasts"),
         part.label("part"),
         case_state.label("case_state"),
-        others_held(another).label("out"),
+        or_(others_held(theirs), others_held(customers)).label("out"),
         _spoken(incident, mention, accounts).label("spoken"),
         _by_hand().label("by_hand"),
         _urgent(accounts).label("urgent"),
@@ -403,17 +406,16 @@ def _spoken(incident: Any, mention: Any, accounts: Any) -> ColumnElement[bool]:
     """Whether we spoke to that person about this since they wrote, other than by a run of answers."""
     drafts, heard = t.drafts.c, t.mentions.alias()
     part, inside, same_case = t.incident_mentions.alias(), t.case_mentions.alias(), t.case_mentions.alias()
-    theirs = select(heard.c.id).where(heard.c.account_id.in_(accounts))
-    of_it = select(part.c.mention_id).where(part.c.incident_id == incident, part.c.undone_at.is_(None))
-    in_case = (
-        select(inside.c.mention_id)
-        .join(same_case, same_case.c.case_id == inside.c.case_id)
-        .where(same_case.c.mention_id == mention)
+    by_itself = (func.coalesce(drafts.answer_run_id, 0) == 0, _SPOKEN)
+    here = exists().where(
+        heard.c.account_id.in_(accounts),
+        *(part.c.mention_id == heard.c.id, part.c.incident_id == incident, part.c.undone_at.is_(None)),
+        *(drafts.mention_id == heard.c.id, *by_itself),
     )
-    by_itself = (drafts.answer_run_id.is_(None), drafts.state.in_(SPOKEN))
-    here = exists().where(drafts.mention_id.in_(theirs), drafts.mention_id.in_(of_it), *by_itself)
     there = exists().where(
-        drafts.mention_id.in_(in_case), drafts.decided_at >= bindparam("heard_at", type_=_MOMENT), *by_itself
+        *(same_case.c.mention_id == mention, inside.c.case_id == same_case.c.case_id),
+        *(drafts.mention_id == inside.c.mention_id, *by_itself),
+        drafts.decided_at >= bindparam("heard_at", type_=_MOMENT),
     )
     return or_(here, there)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from rich.cells import cell_len
 
 from listener.desk import cases as desk
-from listener.store import attached, cases, inbox, incidents, rebuilding
+from listener.store import attached, cases, inbox, incidents, rebuilding, tables
 from listener.types import CaseState, DraftState
 from tests.listener.commands.desk_world import DANGEROUS, DeskWorld
 
@@ -73,6 +74,7 @@ def test_opened_by_hand_it_goes_through_what_was_said(world: DeskWorld) -> None:
     world.decides(world.hears("¿Abrís mañana?", who="q"), reply=None)
     told = say(world, *OPEN)
     assert "I1 is open, investigating, ana's; its case is ES-26-000004-3." in told
+    assert "`escucha incident say I1 --line TEXT`" in told, "what comes next"
     assert "4 earlier mentions looked at, 3 attached, 0 let go; it has 3 now." in told
     shown = ask(world, "show", "i1")
     assert shown["numbers"]["mentions"] == shown["numbers"]["people"] == 3
@@ -158,11 +160,14 @@ def test_it_ends_for_all_but_those_with_more_to_do(world: DeskWorld) -> None:
         (case_of(world, number).reference, "nobody has answered them") for number in (3, 4)
     ]
     assert [(each["mentions"], each["more"]) for each in told["more"]] == [(["M6"], ["M6 is about something else"])]
+    assert "`escucha notice answer I1` answers them together" in say(world, "resolve", "I1", "--dry-run")
     assert ask(world, "show", "I1")["state"] == "investigating", "a dry run changes nothing"
     assert "2 cases would be resolved with I1" in refused(world, "resolve", "I1")
     told_people = say(world, "resolve", "I1", "Paid back", "--yes")
     assert "I1 is resolved; 2 cases are resolved with it. 2 people wait for an answer" in told_people
     assert "1 case with something else to do; left as they are" in told_people
+    assert "notice answer" not in told_people, "it is refused once the incident is over"
+    assert "one by one with `escucha review`" in told_people
     states = [case_of(world, number).state for number in range(1, 6)]
     assert states == [CaseState.RESOLVED, CaseState.RESOLVED, CaseState.OPEN, CaseState.OPEN, CaseState.OPEN]
     assert "2 cases are resolved with it" in say(world, "resolve", "I1", "--owed-too", "--yes")
@@ -182,6 +187,7 @@ def test_it_ends_for_all_but_those_with_more_to_do(world: DeskWorld) -> None:
 def test_an_answer_that_waits_keeps_a_case_open(world: DeskWorld) -> None:
     hit(world, 1, reply="Hola")
     say(world, *OPEN)
+    assert "1 person waits for an answer; that case stays open" in say(world, "resolve", "I1", "--dry-run")
     (child,) = ask(world, "resolve", "I1", "--dry-run")["owed"]
     assert child["owed"] == "an answer to them waits"
     (draft,) = _drafts(world)
@@ -255,3 +261,24 @@ def test_one_that_says_nothing_of_whom_it_hits_says_so(world: DeskWorld) -> None
     assert "The model cannot be used here, so its meaning finds nothing; its rules work." in told
     assert "described like that already" in refused(world, "describe", "I1")
     assert ask(world, "describe", "I1", "--clear")["affected"] == {}
+
+
+def test_what_was_deleted_keeps_no_case_open_and_a_snooze_does(world: DeskWorld) -> None:
+    hit(world, 3)
+    gone = world.hears("¿Y el otro recibo?", who="p0")
+    say(world, *OPEN)
+    with world.store.write() as tx:
+        cases.attach(tx, case_of(world, 1), gone, why="", by="ana", now=world.clock())
+        until = {"snoozed_until": world.clock() + timedelta(days=1)}
+        cases.record(tx, case_of(world, 2), "snoozed", by="ana", now=world.clock(), became=until)
+    for mention in (1, 2, 3):
+        answered(world, mention)
+    assert ask(world, "resolve", "I1", "--dry-run")["together"] == 1
+    with world.store.write() as tx:
+        tx.execute(tables.mentions.update().where(tables.mentions.c.id == gone).values(state="gone"))
+    told = ask(world, "resolve", "I1", "--dry-run")
+    assert told["together"] == 2
+    assert [(each["case"], each["more"]) for each in told["more"]] == [
+        (case_of(world, 2).reference, ["somebody snoozed it"])
+    ]
+    assert "cannot end before" in refused(world, "resolve", "I1", "--ended", "5h", "--yes")

@@ -202,6 +202,7 @@ def test_resolved_goes_below_wherever_the_first_is_out(
     made = as_person("marta", "follow-up", "N1", "--resolved")
     assert made.exit_code == 0, made.output
     assert "N2 is written down, to follow N1: 2 messages on 2 accounts." in made.stdout
+    assert "N1: each message below it" in as_person("luis", "preview", "N2").stdout
     assert as_person("luis", "approve", "N2", "--yes").exit_code == 0
     assert as_person("luis", "publish", "N2").exit_code == 0
     (_, ours, resolved), (_, below, said) = mastodon.posts_by(BRAND), x.posts_by("marca")

@@ -159,6 +159,8 @@ def test_a_sample_is_read_key_by_key_and_one_rejected_stops_all(here: Desk, tmp_
     child.expect("q quit")
     child.send("a")
     child.expect("Type 2 and Enter")
+    child.sendline("22")
+    child.expect("That is not 2")
     child.sendline("2")
     child.expect("Approved")
     child.expect(pexpect.EOF)

@@ -343,7 +343,10 @@ def test_a_time_that_cannot_be_meant_is_refused(
 
 
 def test_a_notice_is_about_an_incident_and_its_time_line_says_so(desk: Desk, world: World) -> None:
-    desk.fine("notice", "draft", "--title", "Other", "--text", "es=Otra cosa.")
+    desk.fine("notice", "draft", "--title", "Other matters that are longer", "--text", "es=Otra cosa.")
+    listed = desk.fine("notice", "list")
+    assert "Other matters that are longer" in listed, "what is empty takes no room from the title"
+    assert "ABOUT" not in listed
     with opened(desk) as store:
         with store.write() as tx:
             incidents.open(tx, title="Corte", by="ana", now=desk.now, began_at=desk.now)

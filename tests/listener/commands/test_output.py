@@ -202,3 +202,19 @@ def test_json_option() -> None:
 
     assert CliRunner().invoke(command, ["--json"]).output == "True\n"
     assert CliRunner().invoke(command, []).output == "False\n"
+
+
+def test_a_complaint_is_broken_between_words_on_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    url = "https://marca.example/" + "x" * 40
+    told = f"The link {url} names a site that does not exist; mend that, or say --anyway.\n\n  and more"
+    output.complain(told)
+    assert capsys.readouterr().err == f"{told}\n", "as it is for programs"
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    output.complain(told)
+    said = capsys.readouterr().err
+    assert said.split() == told.split()
+    assert all(len(line) <= 40 for line in said.splitlines() if url not in line)
+    assert "\n\n  and more" in said

@@ -42,12 +42,12 @@ def test_a_guessed_reference_gets_nothing_of_the_case(world: PeopleWorld) -> Non
     whispers(world, "mallory", f"@marca ¿qué hay de {case.reference}? escribidme a mallory@evil.example")
     with world.store.read() as tx:
         (case,) = cases.listing(tx)
-        (_, _, _), (theirs, why, _) = cases.mentions_in(tx, case)
+        (_, _, _), (theirs, why, _) = inside = cases.mentions_in(tx, case)
         assert (mentions.get(tx, theirs).author.handle, why) == ("mallory", f"it quotes {case.reference}, {UNPROVEN}")
         assert store.strangers(tx, case) == {theirs}
         told = [
             happening.detail["known"]
-            for happening in history.of(tx, case, strangers={theirs})
+            for happening in history.of(tx, case, {number: each for number, each, _ in inside}, strangers={theirs})
             if happening.kind == "said"
         ]
         assert told == [True, False]
