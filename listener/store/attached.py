@@ -180,9 +180,13 @@ def current_of(tx: Transaction, incident_id: int, *, limit: int) -> list[int]:
 
 
 def newest_of(tx: Transaction, incident_id: int, *, hows: Sequence[Attached], limit: int) -> list[int]:
-    """The mentions that came to the incident last in those ways and are still there."""
-    columns = t.incident_mentions.c
-    query = _here(select(columns.mention_id), incident_id).where(columns.how.in_([how.value for how in hows]))
+    """The mentions that came to the incident last in those ways and are still there, as they were then.
+
+    What its author says in its place since is not what anybody attached.
+    """
+    columns, before = t.incident_mentions.c, t.revisions.c
+    edited = select(before.id).where(before.mention_id == columns.mention_id, before.replaced_at >= columns.at).exists()
+    query = _here(select(columns.mention_id), incident_id).where(columns.how.in_([how.value for how in hows]), ~edited)
     return list(tx.scalars(query.order_by(columns.id.desc()).limit(limit)))
 
 
