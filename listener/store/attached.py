@@ -211,10 +211,8 @@ def in_case(tx: Transaction, incident_id: int, case_id: int, *, but: int = 0) ->
     columns, inside = t.incident_mentions.c, t.case_mentions.c
     query = select(columns.id).join(t.case_mentions, inside.mention_id == columns.mention_id)
     itself = (columns.how != Attached.CASE.value, columns.mention_id != but, _CURRENT)
-    return (
-        tx.scalar(query.where(inside.case_id == case_id, columns.incident_id == incident_id, *itself).limit(1))
-        is not None
-    )
+    here = (inside.case_id == case_id, columns.incident_id + 0 == incident_id)  # `+ 0`: by the case, which has few
+    return tx.scalar(query.where(*here, *itself).limit(1)) is not None
 
 
 def detach_followers(tx: Transaction, incident_id: int, case_id: int, *, now: datetime) -> None:
@@ -222,7 +220,7 @@ def detach_followers(tx: Transaction, incident_id: int, case_id: int, *, now: da
     inside = select(t.case_mentions.c.mention_id).where(t.case_mentions.c.case_id == case_id)
     columns = t.incident_mentions.c
     where = (
-        columns.incident_id == incident_id,
+        columns.incident_id + 0 == incident_id,
         columns.how == Attached.CASE.value,
         columns.mention_id.in_(inside),
         _CURRENT,
