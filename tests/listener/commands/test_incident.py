@@ -12,6 +12,7 @@ import pytest
 from rich.cells import cell_len
 
 from listener.desk import cases as desk
+from listener.desk import incident_meaning
 from listener.store import attached, cases, inbox, incidents, rebuilding, tables
 from listener.types import CaseState, DraftState
 from tests.listener.commands.desk_world import DANGEROUS, DeskWorld
@@ -129,6 +130,29 @@ def test_hands_attach_and_take_off_and_each_case_follows(world: DeskWorld) -> No
     world.is_deleted(1)
     assert "deleted by its author" in refused(world, "attach", "I1", "M1")
     assert "no mention M99" in refused(world, "attach", "I1", "M99")
+
+
+def test_who_edits_what_was_attached_does_not_say_what_the_incident_means(world: DeskWorld) -> None:
+    hit(world, 2)
+    say(world, "open", "Double charge")
+    say(world, "attach", "I1", "M1", "M2")
+
+    def compared() -> tuple[str, ...]:
+        with world.store.read() as tx:
+            return incident_meaning.examples(tx, incidents.get(tx, 1))
+
+    assert len(compared()) == 2
+    world.clock.forward(minutes=1)
+    with world.store.write() as tx:
+        old = {"mention_id": 1, "revision": 1, "text": "cobro doble", "content_warning": ""}
+        tx.execute(tables.revisions.insert().values(**old, replaced_at=world.clock()))
+        tx.execute(tables.mentions.update().where(tables.mentions.c.id == 1).values(text="gracias", revision=2))
+    assert len(compared()) == 1
+    assert "gracias" not in compared()
+    world.clock.forward(minutes=1)
+    say(world, "detach", "I1", "M1")
+    say(world, "attach", "I1", "M1")
+    assert "gracias" in compared(), "a person read it as it is now"
 
 
 def test_updates_reach_every_case_with_what_may_be_said(world: DeskWorld) -> None:

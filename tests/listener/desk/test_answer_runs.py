@@ -184,6 +184,31 @@ def test_the_end_of_the_incident_another_policy_and_a_withdrawn_answer_stop_it(h
     assert here.now_incident().state is IncidentState.RESOLVED
 
 
+def test_while_waiting_texts_pass_another_policy_others_may_write(here: Desk) -> None:
+    store, clock = here.escucha.store, here.escucha.clock
+    here.complain("ana", "beto")
+    run = here.running()
+    newer = policies.load_text(POLICY + "#")
+    here.escucha.activate(newer)
+    here.send()
+
+    class Stricter:
+        """Refuses what is said to one of them, and sees whether the database is free meanwhile."""
+
+        version = newer.version
+
+        def review(self, _text: str, _facts: Any, handle: str, **_more: Any) -> tuple[str, ...]:
+            with store.write() as tx:
+                tx.exec_driver_sql("UPDATE sources SET failures = failures")
+            return ("not to them",) if "beto" in handle else ()
+
+    policy: Any = Stricter()
+    desk.resume(store, policy, here.now_incident(), here.run(run), facts=here.facts, by="ana", now=clock())
+    here.send_all()
+    assert here.left_out(run) == {"beto": LeftOut.WORDS}
+    assert here.said_to() == {"ana": 1}
+
+
 def test_it_goes_out_evenly_whatever_the_clock_does(here: Desk) -> None:
     here.per_hour = 60
     here.complain(*(f"n{number}" for number in range(12)))
