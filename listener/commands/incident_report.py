@@ -79,7 +79,7 @@ def _facts(app: App, tx: Transaction, number: int, now: datetime) -> Facts:
 
     incident = incidents.get(tx, number)
     events = incidents.events_of(tx, incident.id)
-    since, until, _ = insight.lasted(incident, events, now)
+    since, until, _ = insight.lasted(incident, now)
     begin, end = insight.span(since, until, now)
     known = app.policy.places
     heard = incident_facts.mentions(tx, incident, texts=True)

@@ -47,7 +47,7 @@ _OVER = (IncidentState.CLOSED, IncidentState.DISMISSED)
 @json_option
 @pass_app
 def list_(app: App, *, everything: bool, states: tuple[str, ...], as_json: bool) -> None:
-    """What hits many at once, the newest first: what lasts, what is proposed, what was solved lately."""
+    """What hits many at once, the newest first: what lasts, what is proposed, what is not closed yet."""
     from listener.store import attached, incidents
 
     if states and everything:

@@ -60,9 +60,11 @@ CUSTOMERS = click.option(
 
 def listed(app: App, file: Path) -> Listed:
     """The customers on that list. Raises Mistake where it is no list, or nobody on it is known."""
+    from listener.commands import looking
     from listener.desk import incident_list
 
-    found = incident_list.read(app.store, file, networks=list(app.connectors.available()))
+    networks, by_contact = list(app.connectors.available()), not looking.masks(app)
+    found = incident_list.read(app.store, file, networks=networks, by_contact=by_contact)
     if not found.customers:
         raise Mistake(f"None of the {found.lines} lines of {file.name} is a customer here; import them first.")
     return found

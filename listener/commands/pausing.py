@@ -30,6 +30,7 @@ WORDS = {
     SendKind.SCHEDULED: "scheduled notices",
     SendKind.AMENDMENT: "corrections of notices",
 }
+LONGEST_REASON = 300  # a longer one is cut: nothing that is typed may keep a stop from being one
 LISTED = 40  # stale things shown before it is asked what becomes of them
 ASKED = "[s]end, [d]rop, back to a [p]erson, [o]ne by one, [q]uit and stay paused"
 ONE = "[s]end, [d]rop, back to a [p]erson"
@@ -71,7 +72,7 @@ def pause(
             app.store,
             scopes,
             by=app.actor,
-            reason=reason,
+            reason=output.clip(reason, LONGEST_REASON),
             now=app.now(),
             wait=wait,
             tell=lambda left: _tell(left) if left else None,

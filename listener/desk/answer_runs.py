@@ -22,6 +22,7 @@ from listener.store.incidents import Incident
 from listener.types import DraftState, Facts, LeftOut, RunState
 
 TOGETHER = 500  # answers kept in one transaction
+PASSED = 100  # that pass another policy between two transactions
 AT_ONCE = 20  # answers looked up on the network together before they are sent
 
 
@@ -173,16 +174,32 @@ def resume(
     if run.state is not RunState.STOPPED:
         raise Mistake(f"These answers are {run.state}; only stopped ones go on.")
     _place(store, run, now)
+    other = run.policy_version != policy.version
+    if other:
+        _pass(store, policy, run, facts, now)
     with store.write() as tx:
-        if run.policy_version != policy.version:
-            for answer in answer_runs.answers_of(tx, run.id):
-                if answer.draft is DraftState.APPROVED and (why := _refused(tx, policy, answer, facts)):
-                    left = Left(reason=LeftOut.WORDS, why=why)
-                    _give_up(tx, inbox.get(tx, answer.draft_id or 0), answer, left, now)
+        if other:
             answer_runs.bound_anew(tx, run, policy.version)
         return answer_runs.move(
             tx, run, RunState.RUNNING, by=by, now=now, started_at=run.started_at or now, reason=None
         )
+
+
+def _pass(store: Store, policy: Policy, run: Run, facts: Callable[[str, str], Facts], now: datetime) -> None:
+    """Leaves out whose waiting text the policy refuses. It is asked outside of any transaction that writes: thousands
+    of texts take their time, in which others go on, and the run stands still."""
+    with store.read() as tx:
+        waiting = [each for each in answer_runs.answers_of(tx, run.id) if each.draft is DraftState.APPROVED]
+    for first in range(0, len(waiting), PASSED):
+        with store.read() as tx:
+            told = [(each, _refused(tx, policy, each, facts)) for each in waiting[first : first + PASSED]]
+        refused = [(each, why) for each, why in told if why]
+        if refused:
+            with store.write() as tx:
+                for answer, why in refused:
+                    draft = inbox.get(tx, answer.draft_id or 0)
+                    if draft.state is DraftState.APPROVED:
+                        _give_up(tx, draft, answer, Left(reason=LeftOut.WORDS, why=why), now)
 
 
 def _refused(tx: Transaction, policy: Policy, answer: Answer, facts: Callable[[str, str], Facts]) -> str:

@@ -26,14 +26,15 @@ class Listed:
     unknown: list[int] = field(default_factory=list)
 
 
-def read(store: Store, path: Path, *, networks: Collection[str]) -> Listed:
+def read(store: Store, path: Path, *, networks: Collection[str], by_contact: bool = True) -> Listed:
     """The customers on the list in that file: a spreadsheet as text, a workbook, or a JSON object a line.
 
     A line says who it is by reference, mail address or telephone number, the first that is somebody's; one that is
-    several people's is nobody's. Raises Mistake for what is no such file.
+    several people's is nobody's. Without `by_contact` only the reference says it, so that nobody learns here whose
+    address or number something is. Raises Mistake for what is no such file.
     """
     sheet = importing.opened(path, networks=networks)
-    ways = _ways(sheet)
+    ways = _ways(sheet, by_contact=by_contact)
     found = Listed()
     records = sheet.records()
     with store.read() as tx:
@@ -47,7 +48,7 @@ def read(store: Store, path: Path, *, networks: Collection[str]) -> Listed:
     return found
 
 
-def _ways(sheet: Sheet) -> list[tuple[str, int]]:
+def _ways(sheet: Sheet, *, by_contact: bool) -> list[tuple[str, int]]:
     """By which columns a line says who it is: a contact's kind, or "" for the reference."""
     folded = [columns.fold(header) for header in sheet.header]
     ways = [
@@ -55,6 +56,13 @@ def _ways(sheet: Sheet) -> list[tuple[str, int]]:
         for name, kind in WAYS
         for called in islice((each for each in columns.NAMES[name] if each in folded), 1)
     ]
+    if not by_contact:
+        ways = [each for each in ways if not each[0]]
+        if not ways:
+            raise Mistake(
+                f"{sheet.path.name} has no column reference. Only who may see addresses and numbers of customers, such "
+                "as a supervisor, lists them by these."
+            )
     if not ways:
         raise Mistake(f"{sheet.path.name} has no column reference, email or phone; name one of them so.")
     return ways

@@ -167,16 +167,11 @@ class Report:
     usd: float
 
 
-def lasted(incident: Incident, events: Sequence[Event], now: datetime) -> tuple[datetime, datetime, bool]:
-    """From when until when it lasted, and whether it is over: when it no longer hit anybody, or was resolved."""
-    if incident.ended_at is not None:
-        return incident.began_at, incident.ended_at, True
-    if not incident.lasts:
-        ends = [event.at for event in events if event.kind in ("resolved", "dismissed", "closed")]
-        after_the_last = [event.at for event in events if event.kind == "reopened"]
-        standing = [at for at in ends if not after_the_last or at > max(after_the_last)]
-        return incident.began_at, min(standing, default=incident.changed_at), True
-    return incident.began_at, now, False
+def lasted(incident: Incident, now: datetime) -> tuple[datetime, datetime, bool]:
+    """From when until when it lasted, up to `now`, and whether it is over: whether it hits nobody any more."""
+    ended = incident.ended_at
+    over = ended is not None and ended <= now
+    return incident.began_at, ended if ended is not None and over else now, over
 
 
 def span(since: datetime, until: datetime, now: datetime) -> tuple[datetime, datetime]:
@@ -187,7 +182,7 @@ def span(since: datetime, until: datetime, now: datetime) -> tuple[datetime, dat
 
 def report(facts: Facts, now: datetime) -> Report:
     """The report as of `now`."""
-    since, until, over = lasted(facts.incident, facts.events, now)
+    since, until, over = lasted(facts.incident, now)
     mentions = facts.mentions
     first = min([since, *(each.at for each in mentions)])
     last = max([until, *(each.at for each in mentions)])

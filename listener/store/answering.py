@@ -23,8 +23,8 @@ TOGETHER = 400  # mentions asked about in one question
 LATELY = timedelta(days=7)  # for so long a person's word in a case counts as a conversation
 SPOKEN = (DraftState.APPROVED.value, DraftState.SENDING.value, DraftState.SENT.value, DraftState.UNKNOWN.value)
 OUT = SPOKEN[1:]
-# Of a draft that is looked up by its mention. By the bare column SQLite would rather go through all that was ever sent.
-_SPOKEN = func.coalesce(t.drafts.c.state, "").in_(SPOKEN)
+# Of a draft that is looked up by its mention. Without `|| ''` SQLite would go through all that was ever sent.
+_SPOKEN = t.drafts.c.state.concat("").in_(SPOKEN)
 
 
 @dataclass(frozen=True, kw_only=True)

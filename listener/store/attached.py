@@ -180,9 +180,13 @@ def current_of(tx: Transaction, incident_id: int, *, limit: int) -> list[int]:
 
 
 def newest_of(tx: Transaction, incident_id: int, *, hows: Sequence[Attached], limit: int) -> list[int]:
-    """The mentions that came to the incident last in those ways and are still there."""
-    columns = t.incident_mentions.c
-    query = _here(select(columns.mention_id), incident_id).where(columns.how.in_([how.value for how in hows]))
+    """The mentions that came to the incident last in those ways and are still there, as they were then.
+
+    What its author says in its place since is not what anybody attached.
+    """
+    columns, before = t.incident_mentions.c, t.revisions.c
+    edited = select(before.id).where(before.mention_id == columns.mention_id, before.replaced_at >= columns.at).exists()
+    query = _here(select(columns.mention_id), incident_id).where(columns.how.in_([how.value for how in hows]), ~edited)
     return list(tx.scalars(query.order_by(columns.id.desc()).limit(limit)))
 
 
@@ -207,10 +211,8 @@ def in_case(tx: Transaction, incident_id: int, case_id: int, *, but: int = 0) ->
     columns, inside = t.incident_mentions.c, t.case_mentions.c
     query = select(columns.id).join(t.case_mentions, inside.mention_id == columns.mention_id)
     itself = (columns.how != Attached.CASE.value, columns.mention_id != but, _CURRENT)
-    return (
-        tx.scalar(query.where(inside.case_id == case_id, columns.incident_id == incident_id, *itself).limit(1))
-        is not None
-    )
+    here = (inside.case_id == case_id, columns.incident_id + 0 == incident_id)  # `+ 0`: by the case, which has few
+    return tx.scalar(query.where(*here, *itself).limit(1)) is not None
 
 
 def detach_followers(tx: Transaction, incident_id: int, case_id: int, *, now: datetime) -> None:
@@ -218,7 +220,7 @@ def detach_followers(tx: Transaction, incident_id: int, case_id: int, *, now: da
     inside = select(t.case_mentions.c.mention_id).where(t.case_mentions.c.case_id == case_id)
     columns = t.incident_mentions.c
     where = (
-        columns.incident_id == incident_id,
+        columns.incident_id + 0 == incident_id,
         columns.how == Attached.CASE.value,
         columns.mention_id.in_(inside),
         _CURRENT,

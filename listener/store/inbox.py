@@ -501,7 +501,7 @@ def sends(
     """
     drafts, heard = t.drafts.c, t.mentions.c
     joined_tables = t.drafts.join(t.mentions, heard.id == drafts.mention_id)
-    spoken = drafts.state.in_(_SPOKEN)
+    spoken = drafts.state.concat("").in_(_SPOKEN)
     theirs = heard.account_id == account_id
     columns = (
         drafts.rule,
@@ -513,7 +513,7 @@ def sends(
         func.count(func.distinct(case((theirs, None), else_=heard.account_id))).label("others"),
     )
     # `|| ''` keeps SQLite from walking the indexes of the state and the network, which hold all that was ever said.
-    here = and_(drafts.state.concat("").in_(_SPOKEN), heard.network.concat("") == network)
+    here = and_(spoken, heard.network.concat("") == network)
     recent = and_(drafts.said_at >= now - timedelta(days=1), here)
     query = select(*columns).select_from(joined_tables).where(recent).group_by(drafts.rule, drafts.wording)
     day = tx.execute(query).all()

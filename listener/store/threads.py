@@ -33,10 +33,13 @@ def last_said(tx: Transaction, mention: Mention) -> Said | None:
         .order_by(columns.posted_at.desc(), columns.id.desc())
         .limit(1)
     ).first()
+    sent = (
+        t.drafts.c.state.concat("") == DraftState.SENT.value
+    )  # `|| ''`, or SQLite goes through all that was ever sent
     sent_at = tx.scalar(
         select(func.max(t.drafts.c.sent_at))
         .select_from(t.drafts.join(t.mentions, columns.id == t.drafts.c.mention_id))
-        .where(*thread, t.drafts.c.state == DraftState.SENT.value, t.drafts.c.sent_at < mention.posted_at)
+        .where(*thread, sent, t.drafts.c.sent_at < mention.posted_at)
     )
     if sent_at is not None and (heard is None or heard.posted_at <= sent_at):
         return Said(external_id=None, author=None)

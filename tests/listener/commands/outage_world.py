@@ -180,6 +180,8 @@ def laid_down(desk: DeskWorld) -> int:
         event = {"case_id": late, "kind": "reopened", "by": "luis", "at": at("15:00"), "detail": {}}
         tx.execute(insert(t.case_events).values(**event))
         case(tx, "ES-4", "11:00", "18:00", parent=parent)
+        case(tx, "ES-5", "12:10", "12:20", parent=parent, merged_into=late, state="closed")
+        read_again(tx, second)
         notice(tx, made.id, "Corte", "13:00", "care@sandbox")
         notice(tx, made.id, "Más", "13:50", "care@sandbox", "brand@x")
         spending.record(
@@ -194,6 +196,15 @@ def laid_down(desk: DeskWorld) -> int:
         over = {"state": IncidentState.RESOLVED.value, "ended_at": at("16:00")}
         incidents.record(tx, made, "resolved", by="luis", now=at("16:05"), became=over)
     return made.id
+
+
+def read_again(tx: Transaction, mention: int) -> None:
+    """It was edited since, and afterwards somebody had its first wording read by another model."""
+    row = tx.execute(t.understandings.select().where(t.understandings.c.mention_id == mention)).mappings().one()
+    tx.execute(update(t.mentions).where(t.mentions.c.id == mention).values(revision=2))
+    tx.execute(update(t.understandings).where(t.understandings.c.id == row["id"]).values(revision=2))
+    older = {"model_version": "m2", "sentiment": "positive", "intents": ["praise"]}
+    tx.execute(insert(t.understandings).values(**{name: row[name] for name in row if name != "id"} | older))
 
 
 def one_customer(tx: Transaction) -> None:

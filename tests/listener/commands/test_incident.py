@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ import pytest
 from rich.cells import cell_len
 
 from listener.desk import cases as desk
-from listener.store import attached, cases, inbox, incidents, rebuilding
+from listener.desk import incident_meaning
+from listener.store import attached, cases, inbox, incidents, rebuilding, tables
 from listener.types import CaseState, DraftState
 from tests.listener.commands.desk_world import DANGEROUS, DeskWorld
 
@@ -128,6 +130,29 @@ def test_hands_attach_and_take_off_and_each_case_follows(world: DeskWorld) -> No
     world.is_deleted(1)
     assert "deleted by its author" in refused(world, "attach", "I1", "M1")
     assert "no mention M99" in refused(world, "attach", "I1", "M99")
+
+
+def test_who_edits_what_was_attached_does_not_say_what_the_incident_means(world: DeskWorld) -> None:
+    hit(world, 2)
+    say(world, "open", "Double charge")
+    say(world, "attach", "I1", "M1", "M2")
+
+    def compared() -> tuple[str, ...]:
+        with world.store.read() as tx:
+            return incident_meaning.examples(tx, incidents.get(tx, 1))
+
+    assert len(compared()) == 2
+    world.clock.forward(minutes=1)
+    with world.store.write() as tx:
+        old = {"mention_id": 1, "revision": 1, "text": "cobro doble", "content_warning": ""}
+        tx.execute(tables.revisions.insert().values(**old, replaced_at=world.clock()))
+        tx.execute(tables.mentions.update().where(tables.mentions.c.id == 1).values(text="gracias", revision=2))
+    assert len(compared()) == 1
+    assert "gracias" not in compared()
+    world.clock.forward(minutes=1)
+    say(world, "detach", "I1", "M1")
+    say(world, "attach", "I1", "M1")
+    assert "gracias" in compared(), "a person read it as it is now"
 
 
 def test_updates_reach_every_case_with_what_may_be_said(world: DeskWorld) -> None:
@@ -260,3 +285,24 @@ def test_one_that_says_nothing_of_whom_it_hits_says_so(world: DeskWorld) -> None
     assert "The model cannot be used here, so its meaning finds nothing; its rules work." in told
     assert "described like that already" in refused(world, "describe", "I1")
     assert ask(world, "describe", "I1", "--clear")["affected"] == {}
+
+
+def test_what_was_deleted_keeps_no_case_open_and_a_snooze_does(world: DeskWorld) -> None:
+    hit(world, 3)
+    gone = world.hears("¿Y el otro recibo?", who="p0")
+    say(world, *OPEN)
+    with world.store.write() as tx:
+        cases.attach(tx, case_of(world, 1), gone, why="", by="ana", now=world.clock())
+        until = {"snoozed_until": world.clock() + timedelta(days=1)}
+        cases.record(tx, case_of(world, 2), "snoozed", by="ana", now=world.clock(), became=until)
+    for mention in (1, 2, 3):
+        answered(world, mention)
+    assert ask(world, "resolve", "I1", "--dry-run")["together"] == 1
+    with world.store.write() as tx:
+        tx.execute(tables.mentions.update().where(tables.mentions.c.id == gone).values(state="gone"))
+    told = ask(world, "resolve", "I1", "--dry-run")
+    assert told["together"] == 2
+    assert [(each["case"], each["more"]) for each in told["more"]] == [
+        (case_of(world, 2).reference, ["somebody snoozed it"])
+    ]
+    assert "cannot end before" in refused(world, "resolve", "I1", "--ended", "5h", "--yes")

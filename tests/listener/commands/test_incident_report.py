@@ -230,6 +230,7 @@ def test_what_was_done_to_a_notice_later_is_in_the_time_line_of_both(desk: DeskW
             row = {"delivery_id": delivery, "kind": kind, "written_at": at("14:00"), "done_at": at(clock)}
             tx.execute(insert(t.amendments).values(**done | row | more))
         tx.execute(update(t.notices).where(t.notices.c.id == 2).values(follows_id=1, follows_as="correction"))
+        tx.execute(update(t.notices).where(t.notices.c.id == 1).values(title="Corte de la línea del sur " * 4))
     amended = [
         ("N1", "edit", "13:20", "eva", 1, ["sandbox"]),
         ("N2", "delete", "14:00", "luis", 2, ["sandbox", "x"]),
@@ -241,8 +242,10 @@ def test_what_was_done_to_a_notice_later_is_in_the_time_line_of_both(desk: DeskW
         told_of = [tuple(each[key] for key in keys) for each in found["amended"]]
         assert [(n, kind, when[11:16], *more) for n, kind, when, *more in told_of] == amended
     for command in (("report",), ("show", "--all")):
-        said = fine(desk.run("incident", *command, "I1"))
-        before, after = said.index("N1 “Corte” went out on sandbox: 1 post"), said.index("resolved, said luis")
+        printed = desk.run("incident", *command, "I1")
+        assert max(map(len, printed.stdout.splitlines())) <= 80
+        said = fine(printed)
+        before, after = said.index("went out on sandbox: 1 post"), said.index("resolved, said luis")
         corrected = said.index("13:20 notice N1 corrected by eva on sandbox: 1 post")
         assert before < corrected < said.index("N2 “Más” (a correction) went out on sandbox, x: 2 posts")
         assert corrected < said.index("14:00 notice N2 deleted by luis on sandbox, x: 2 posts") < after

@@ -115,6 +115,13 @@ def test_a_kind_can_be_held_on_one_network_and_all_is_lifted_at_once(desk: DeskW
     assert desk.run("pause", "--kind", "cheer").exit_code == 2
 
 
+@pytest.mark.parametrize("reason", ["x" * 90_000, "\udcff\udcfe", "a\nb" * 500])
+def test_no_reason_keeps_a_stop_from_being_one_or_fills_the_screen(desk: DeskWorld, reason: str) -> None:
+    assert "Nothing is being sent." in fine(desk.run("pause", "--reason", reason))
+    assert len(json.loads(desk.run("status", "--json").stdout)["pauses"][0]["reason"]) <= 300
+    assert len(fine(desk.run("status"))) < 1500
+
+
 def test_an_unknown_network_holds_nothing(desk: DeskWorld) -> None:
     done = desk.run("pause", "--network", "mastodn")
     assert done.exit_code == 2

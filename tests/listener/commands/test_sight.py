@@ -194,6 +194,20 @@ def test_a_moderator_gets_the_records_neither_as_a_file_nor_by_guessing(desk: De
     assert json.loads(desk.by("marta", "customer", "list", "--search", "eva", "--json").stdout)["total"] == 1
 
 
+def test_no_list_of_an_incident_tells_a_moderator_whose_address_or_number_something_is(desk: Desk) -> None:
+    desk.joins("marta", "--role", "moderator")
+    desk.joins("sofia", "--role", "supervisor")
+    for name in ("C-1", "C-2"):
+        desk.by("", "customer", "add", name, "--name", "Eva", "--email", f"{name}@example.org", "--phone", "600123123")
+    guesses = desk.folder / "guesses.csv"
+    guesses.write_text("email\nC-1@example.org\n")
+    open_it = ("incident", "open", "Factura", "--customers", str(guesses))
+    refused(desk.by("marta", *open_it), "no column reference", "supervisor")
+    guesses.write_text("reference,email\nC-2,C-1@example.org\nnobody,C-1@example.org\n")
+    assert "On its list: 1 customer. 1 of 2 lines are no customer's" in desk.by("marta", *open_it).output
+    assert "On its list: 2 customers." in desk.by("sofia", *open_it).output
+
+
 @pytest.mark.parametrize(
     "command",
     [

@@ -16,7 +16,7 @@ import policies
 from connectors.sandbox import Fault
 from listener.desk import answer_runs as desk
 from listener.errors import AlreadyDone, Mistake, Stale
-from listener.store import answer_runs, inbox, incident_answers, outbox, switch
+from listener.store import answer_runs, inbox, incident_answers, incidents, outbox, switch
 from listener.types import DraftState, IncidentState, LeftOut, RunState, SendKind
 from tests import postgres
 from tests.listener.desk.answering_world import POLICY, Desk, begun
@@ -182,6 +182,31 @@ def test_the_end_of_the_incident_another_policy_and_a_withdrawn_answer_stop_it(h
     with pytest.raises(Mistake, match="resolved"):
         desk.resume(store, newer, here.now_incident(), here.run(run), facts=here.facts, by="ana", now=clock())
     assert here.now_incident().state is IncidentState.RESOLVED
+
+
+def test_while_waiting_texts_pass_another_policy_others_may_write(here: Desk) -> None:
+    store, clock = here.escucha.store, here.escucha.clock
+    here.complain("ana", "beto")
+    run = here.running()
+    newer = policies.load_text(POLICY + "#")
+    here.escucha.activate(newer)
+    here.send()
+
+    class Stricter:
+        """Refuses what is said to one of them, and sees whether the database is free meanwhile."""
+
+        version = newer.version
+
+        def review(self, _text: str, _facts: Any, handle: str, **_more: Any) -> tuple[str, ...]:
+            with store.write() as tx:
+                tx.exec_driver_sql("UPDATE sources SET failures = failures")
+            return ("not to them",) if "beto" in handle else ()
+
+    policy: Any = Stricter()
+    desk.resume(store, policy, here.now_incident(), here.run(run), facts=here.facts, by="ana", now=clock())
+    here.send_all()
+    assert here.left_out(run) == {"beto": LeftOut.WORDS}
+    assert here.said_to() == {"ana": 1}
 
 
 def test_it_goes_out_evenly_whatever_the_clock_does(here: Desk) -> None:
@@ -368,3 +393,26 @@ def _do(here: Desk, name: str, who: str, linked: set[str]) -> Any:
                     linked.clear()
                     return
                 here.link(*linked)
+
+
+def test_who_is_taken_off_the_incident_meanwhile_gets_nothing(here: Desk) -> None:
+    here.complain("ana", "beto")
+    run = here.running()
+    (hers,) = [each.mention_id for each in here.answers(run) if here.author(each.mention_id) == "ana"]
+    with here.escucha.store.write() as tx:
+        assert incidents.detach(tx, here.incident, hers, by="ana", now=here.escucha.clock())
+    here.send_all()
+    assert here.said_to() == {"beto": 1}
+
+
+def test_who_turns_out_to_be_answered_before_gets_none_of_a_later_run(here: Desk) -> None:
+    here.complain("ana")
+    here.running()
+    here.send_all()
+    here.complain("ana2", "carla")
+    here.link("ana", "ana2")
+    run = here.draft()
+    assert here.left_out(run)["ana2"] is LeftOut.EARLIER
+    here.running(here.approved(run))
+    here.send_all()
+    assert here.said_to() == {"ana": 1, "carla": 1}

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pytest
 
-from listener.desk import case_merging, parts
+from listener.desk import case_merging, incident_moves, parting, parts
 from listener.desk import cases as desk_cases
 from listener.desk import incident_life as life
 from listener.desk.incidents import Affected
@@ -372,3 +372,51 @@ def test_an_incidents_own_case_is_merged_with_nobodys(escucha: Escucha) -> None:
 
 def _still(moment: datetime, /, *, calendar: str, since: datetime, until: datetime) -> datetime:
     return moment
+
+
+def test_what_is_described_anew_while_it_is_gone_through_is_gone_through_as_that(escucha: Escucha) -> None:
+    escucha.says(BILL)
+    escucha.says(OTHER, who="bo")
+    escucha.round()
+    made = opened(escucha)
+    news = [{"affected": {"words": ["abrís"]}}]
+
+    def ours(_: object) -> bool:  # asked between what is read and what is written
+        if news:
+            with escucha.store.write() as tx:
+                life.describe(tx, incidents.hold(tx, made.id), news.pop(), by="ana", now=escucha.clock())
+        return False
+
+    gather(escucha.store, places={}, embed=lambda: None, is_ours=ours, now=escucha.clock)
+    assert [number for number, _, _ in attachments(escucha, made)] == [2]
+
+
+def test_what_a_dismissed_one_lets_go_is_looked_at_for_the_others(escucha: Escucha) -> None:
+    escucha.says(BILL)
+    escucha.round()
+    made = opened(escucha)
+    other = opened(escucha, words=('"cobro doble"', "factura"))
+    with escucha.store.write() as tx:
+        life.attach(tx, other, mentions.get(tx, 1), why="", by="ana", now=escucha.clock())
+    for _ in range(2):
+        escucha.main.gather()
+    assert attachments(escucha, made) == []
+    with escucha.store.write() as tx:
+        incident_moves.dismiss(tx, other, text="", moved=_still, by="ana", now=escucha.clock())
+    for _ in range(2):
+        escucha.main.gather()
+    assert [number for number, _, _ in attachments(escucha, made)] == [1]
+
+
+def test_what_turns_out_to_be_somebody_elses_is_a_part_of_its_own(escucha: Escucha) -> None:
+    made = opened(escucha)
+    escucha.says(BILL)
+    escucha.says(BILL, who="bo")
+    escucha.round()
+    one, two = case_of(escucha, 1), case_of(escucha, 2)
+    with escucha.store.write() as tx:
+        whole = cases.move_mention(tx, 2, two, one, why="x", by="ana", now=escucha.clock())
+        (parted,) = parting.part(tx, [whole.id], pattern="ES", move_id=None, why="x", by="ana", now=escucha.clock())
+    assert parted.mentions == (2,)
+    assert parent_of(escucha, 2) == parent_of(escucha, 1) == made.case_reference
+    assert read(escucha, lambda tx: rebuilding.differences(tx, limit=5)) == []

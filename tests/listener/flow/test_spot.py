@@ -450,3 +450,17 @@ def test_a_database_with_no_history_and_a_clock_that_jumps_are_borne(tmp_path: P
             assert tx.scalar(select(t.sweeps.c.last_id).where(t.sweeps.c.name == "volumes")) == 1
     finally:
         escucha.close()
+
+
+def test_only_the_first_decision_of_what_people_said_counts(tmp_path: Path) -> None:
+    made = Escucha(tmp_path, policy=POLICY)
+    said = [Word(at=made.clock(), who=who, text=who, areas=["fibre"]) for who in ("ana", "bot", "gone", "bo")]
+    ana, bot, gone, bo = Writer(made.store).write(said)
+    with made.store.write() as tx:
+        account = select(t.mentions.c.account_id).where(t.mentions.c.id == bot).scalar_subquery()
+        tx.execute(update(t.accounts).where(t.accounts.c.id == account).values(bot=True))
+        tx.execute(update(t.mentions).where(t.mentions.c.id == gone).values(state="gone"))
+        decision = tx.execute(select(t.decisions).where(t.decisions.c.mention_id == ana)).mappings().one()
+        tx.execute(insert(t.decisions).values(**{name: decision[name] for name in decision if name != "id"}))
+        assert [each.mention for each in volumes.decided(tx, 0, 1_000, limit=None)] == [ana, bo]
+    made.close()

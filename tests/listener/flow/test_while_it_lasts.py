@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from listener.desk import incident_life
+from listener.desk import incident_life, incident_moves
 from listener.errors import AlreadyDone, Mistake, Stale
 from listener.store import (
     attached,
@@ -73,11 +73,15 @@ def answered(escucha: Escucha, incident: Incident) -> list[Answer]:
 
 
 def over(escucha: Escucha, incident: Incident) -> None:
+    now = escucha.clock()
     with escucha.store.write() as tx:
         found = incidents.get(tx, incident.id)
-        became = {"state": IncidentState.RESOLVED.value}
-        found = incidents.record(tx, found, "resolved", by="ana", now=escucha.clock(), became=became)
-        incident_answers.stop(tx, found, why=f"{found.reference} is resolved", now=escucha.clock())
+        if found.lasts:
+            incident_moves.resolve(tx, found, ended_at=now, text="", public={}, moved=_still, by="ana", now=now)
+
+
+def _still(moment: datetime, /, *, calendar: str, since: datetime, until: datetime) -> datetime:
+    return moment
 
 
 def heard(escucha: Escucha, text: str, *, who: str = "ana", of: Incident | None = None) -> int:
@@ -381,3 +385,13 @@ def test_an_incident_that_holds_no_cheer_lets_it_out(escucha: Escucha) -> None:
     escucha.main.release()
     escucha.main.act()
     assert said(escucha) == ["¡Feliz lunes!"]
+
+
+def test_what_was_approved_goes_back_to_people_the_moment_it_is_resolved(escucha: Escucha) -> None:
+    incident = opened(escucha)
+    answered(escucha, incident)
+    heard(escucha, ASKS, of=incident)
+    assert escucha.draft().state is DraftState.APPROVED
+    over(escucha, incident)
+    draft = escucha.draft()
+    assert (draft.state, draft.reason) == (DraftState.PROPOSED, "I1, whose answer it is, is resolved")

@@ -1,4 +1,4 @@
-"""What everybody of an incident costs does not grow with all that was ever sent."""
+"""What one mention costs, decided or answered with thousands, does not grow with all that was ever sent."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import event, insert
 
 from listener import store as stores
-from listener.store import Store, Transaction, answering, incidents, sources
+from listener.store import Store, Transaction, answering, attached, inbox, incidents, mentions, sources, threads
 from listener.store import tables as t
 from listener.store.answer_runs import Answer
 from listener.store.sources import Wanted
@@ -42,7 +42,7 @@ def _lay_down(tx: Transaction) -> None:
     named = [{"id": n, "external_id": f"a{n}", "handle": f"a{n}", "folded": f"a{n}", **who} for n in numbers]
     tx.execute(insert(t.accounts), named)
     said: dict[str, Any] = {"network": "sandbox", "source_id": source_id, "state": "decided", "kind": "mention"}
-    said |= {"visibility": "public", "text": "sin luz", "media": [], "raw": {}}
+    said |= {"visibility": "public", "text": "sin luz", "thread_id": "t", "media": [], "raw": {}}
     said |= {"posted_at": NOW, "heard_at": NOW, "checked_at": NOW}
     tx.execute(insert(t.mentions), [{"id": n, "account_id": n, "external_id": f"m{n}", **said} for n in numbers])
     case: dict[str, Any] = {"state": "open", "title": "", "team": "care", "urgency_rank": 1, "tags": [], "skills": []}
@@ -69,10 +69,10 @@ def _ways(tx: Transaction) -> Iterator[list[str]]:
     event.remove(tx.engine, "before_cursor_execute", ask)
 
 
-def _by_mention(ways: list[str]) -> bool:
-    """Whether drafts were read, and only those of the mentions in question."""
+def _by_mention(ways: list[str], *lately: str) -> bool:
+    """Whether drafts were read, and only those of the mentions in question, or by that other index."""
     drafts = [way for way in ways if way.startswith(("SEARCH drafts", "SCAN drafts"))]
-    narrow = ("ix_drafts_mention_id", "INTEGER PRIMARY KEY")
+    narrow = ("ix_drafts_mention_id", "INTEGER PRIMARY KEY", *lately)
     return bool(drafts) and all(any(name in way for name in narrow) for way in drafts)
 
 
@@ -91,3 +91,23 @@ def test_nor_when_somebodys_turn_comes_nor_all_of_the_run(store: Store) -> None:
     held = [way for way in ways if " answers " in way]
     assert held
     assert all("account_id=?" in way or "customer_id=?" in way for way in held), held
+
+
+def test_what_was_said_to_an_author_and_in_a_thread_is_found_by_their_mentions(store: Store) -> None:
+    with store.read() as tx:
+        mention = mentions.get(tx, 3)
+        with _ways(tx) as ways:
+            threads.last_said(tx, mention)
+        assert _by_mention(ways), ways
+        with _ways(tx) as ways:
+            inbox.sends(tx, mention_id=3, account_id=3, network="sandbox", thread_id="t", now=NOW)
+        assert _by_mention(ways, "ix_drafts_said_at"), ways
+
+
+def test_what_of_a_case_is_of_an_incident_is_found_by_the_case(store: Store) -> None:
+    with store.read() as tx, _ways(tx) as ways:
+        assert attached.in_case(tx, 1, 1003)
+        assert not attached.in_case(tx, 1, 1003, but=3)
+    parts = [way for way in ways if " incident_mentions " in way]
+    assert parts
+    assert all("mention_id=?" in way for way in parts), ways
