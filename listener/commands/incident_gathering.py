@@ -55,10 +55,19 @@ def tell(app: App, incident: Incident, done: Gathered, mentions: int) -> None:
     looked = counted(done.looked, "earlier mention")
     if done.looked or mentions:
         say(f"{looked} looked at, {done.attached:,} attached, {done.detached:,} let go; it has {mentions:,} now.")
-    if incident.swept_to is not None and incident.lasts:
-        say(f"There is more to go through: a running daemon does, or `escucha incident gather {incident.reference}`.")
+    if _unfinished(app, incident):
+        say("There is more to go through: a running daemon does, or")
+        say(f"`escucha incident gather {incident.reference}`.")
     if incident.lasts and incident.meaning and app.embed() is None:
         say("The model cannot be used here, so its meaning finds nothing; its rules work.")
     if incident.lasts and not desk.tells(incident):
         say("Nothing says whom it hits, so only what you attach is of it; say more with")
         say(f"`escucha incident describe {incident.reference}`.")
+
+
+def _unfinished(app: App, incident: Incident) -> bool:
+    """Whether something is left: earlier mentions, or cases that are to become a part of its own."""
+    from listener.store import incident_sweeps
+
+    with app.store.read() as tx:
+        return incident.id in incident_sweeps.unfinished(tx)

@@ -14,11 +14,12 @@ from listener.commands.app import App
 from listener.commands.case_typed import policy_file, typed
 from listener.commands.output import counted
 from listener.desk.incidents import Affected, check_words
-from listener.errors import Mistake
+from listener.errors import EscuchaError, Mistake
 from listener.types import CasePlan, Intent, Urgency
 
 if TYPE_CHECKING:
     from listener.desk.incident_list import Listed
+    from listener.store import Transaction
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -162,3 +163,27 @@ def planned(app: App, *, title: str, team: str | None, areas: Sequence[str], urg
         score=urgency.points,
         minutes_per_point=routes.minutes_per_point,
     )
+
+
+def known_places(app: App) -> frozenset[str] | None:
+    """The places of the policy that rules; None where it cannot be read, which `status` says anyway."""
+    try:
+        return frozenset(app.policy.places)
+    except EscuchaError:
+        return None
+
+
+def lost_lines(tx: Transaction, known: frozenset[str] | None) -> list[str]:
+    """What `status` says of incidents that look for places which the policy names no more, a line each."""
+    from listener.desk import incidents as desk
+    from listener.store import incidents
+
+    lines = []
+    for each in incidents.active(tx) if known is not None else ():
+        lost = [place for place in desk.affected_of(each).places if place not in (known or ())]
+        if lost:
+            lines.append(
+                f"{each.reference} finds nobody by {', '.join(lost)}: the policy has no such place any more. "
+                f"`escucha incident describe {each.reference} --place …` says another one."
+            )
+    return lines

@@ -102,11 +102,11 @@ def _version() -> str:
 @pass_app
 def status(app: App, as_json: bool) -> None:
     """How things stand: what is paused, failing, late, waiting."""
-    from listener.commands import incident_spikes, money, notice_due, ruling_policy
+    from listener.commands import incident_spikes, incident_whom, money, notice_due, ruling_policy
     from listener.store import alerts, case_counts, daemons, inbox, mentions, sources, stats, switch
     from listener.types import DraftState
 
-    now = app.now()
+    now, known = app.now(), incident_whom.known_places(app)
     with app.store.read() as tx:
         seen: dict[str, Any] = {
             "daemons": daemons.running(tx),
@@ -125,6 +125,7 @@ def status(app: App, as_json: bool) -> None:
             "alerts": alerts.standing(tx, now),
             "crm": crm_standing.standings(app, tx),
             "spikes": incident_spikes.live_lines(tx, now),
+            "lost": incident_whom.lost_lines(tx, known),
             "notices": notice_due.troubles(tx, now),
         }
         approved = inbox.waiting(tx, states=(DraftState.APPROVED,))
@@ -188,7 +189,7 @@ def _troubles(seen: dict[str, Any], now: datetime) -> list[str]:
         f"`{pausing.lifting(hold)}`."
         for hold in seen["pauses"]
     ]
-    found += seen["spikes"]
+    found += seen["spikes"] + seen["lost"]
     found += _untended(seen)
     for source in seen["sources"]:
         if source.paused:

@@ -13,7 +13,8 @@ from rich.cells import cell_len
 
 from listener.desk import cases as desk
 from listener.desk import incident_meaning
-from listener.store import attached, cases, inbox, incidents, rebuilding, tables
+from listener.flow import incidents as flow
+from listener.store import Store, attached, cases, inbox, incidents, rebuilding, tables
 from listener.types import CaseState, DraftState
 from tests.listener.commands.desk_world import DANGEROUS, DeskWorld
 
@@ -306,3 +307,19 @@ def test_what_was_deleted_keeps_no_case_open_and_a_snooze_does(world: DeskWorld)
         (case_of(world, 2).reference, ["somebody snoozed it"])
     ]
     assert "cannot end before" in refused(world, "resolve", "I1", "--ended", "5h", "--yes")
+
+
+def test_cases_that_are_yet_to_become_parts_are_told(world: DeskWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    hit(world, 2)
+    step = flow._step
+
+    def tired(store: Store, number: int, **more: Any) -> flow.Gathered | None:
+        """Gone through, it stops, as it does when nobody waits any longer."""
+        with store.read() as tx:
+            over = incidents.by_id(tx, number).swept_to is None
+        return None if over else step(store, number, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(flow, "_step", tired)
+        assert "There is more to go through" in say(world, *OPEN)
+    assert "There is more" not in say(world, "gather", "I1")

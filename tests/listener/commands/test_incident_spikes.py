@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
+import policies
 from listener.desk import spiking
 from listener.store import attached, incidents, sight, spikes
 from listener.store import tables as t
@@ -162,3 +163,11 @@ def test_what_was_written_in_private_is_shown_to_who_may_see_it(world: Escucha) 
     world.store.sight = sight.Sight(agent="leo", teams=("care",))
     with world.store.read() as tx:
         assert [each.id for each in spikes.samples(tx, 1, limit=1)] == [9]
+
+
+def test_status_names_an_incident_whose_place_the_policy_has_no_more(escucha: Run, world: Escucha) -> None:
+    assert escucha("incident", "open", "Fibre", "--place", "lleida").exit_code == 0
+    assert "finds nobody" not in escucha("status").output
+    world.activate(policies.load_text(POLICY.replace("Lleida", "Girona")))
+    told = " ".join(escucha("status").output.split())
+    assert "I1 finds nobody by Lleida: the policy has no such place any more." in told
