@@ -172,7 +172,7 @@ class Guarded:
             return MassReply(guard="language", reason="nobody can tell its language")
         draft = self._rules.templates.in_turn(answers, situation, turn=turn, after=after)
         if draft is None:
-            lacks = "" if situation.case.exists else ", or each names a case and they have none"
+            lacks = "" if situation.case.exists else " that names no case; they have none"
             return MassReply(guard="language", reason=f"no answer is approved in {spoken}{lacks}")
         plan = ReplyPlan(
             template=_MASS,

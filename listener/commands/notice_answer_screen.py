@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from listener.commands import output
 from listener.commands.output import clip, counted, spell
-from listener.types import DraftState, RunState
+from listener.types import DraftState, LeftOut, RunState
 
 if TYPE_CHECKING:
     from listener.commands.app import App
@@ -92,7 +92,12 @@ def planned(app: App, incident: Incident, run: Run, *, facts: Callable[[str, str
             ["left out", "mentions", "such as"],
             [[reason.value, number, clip(why[reason], 60)] for reason, number in left.most_common()],
             empty="",
+            wide="such as",
         )
+    if unread := left[LeftOut.UNREAD]:
+        them = "is 1 mention that is" if unread == 1 else f"are {unread:,} mentions that are"
+        output.say(f"\nAmong them {them} read first: by a running daemon, or `escucha run --once`.")
+        output.say(f"Then `escucha notice answer {incident.reference}` drafts for them too.")
     if not people:
         return
     output.say()
@@ -101,10 +106,8 @@ def planned(app: App, incident: Incident, run: Run, *, facts: Callable[[str, str
         f"{_cost(sum(share.usd for share in found))}."
     )
     wanted = least(app, people)
-    output.say(
-        f"Read them: `escucha notice answer {incident.reference} --review sample` shows {wanted} drawn by chance, "
-        "`--review all` every one."
-    )
+    output.say(f"Somebody reads them: `escucha notice answer {incident.reference} --review sample` shows")
+    output.say(f"{wanted} drawn by chance, `--review all` every one.")
 
 
 def least(app: App, people: int) -> int:

@@ -14,7 +14,9 @@ from typing import cast
 import pexpect
 import pytest
 from click.testing import Result
+from rich.cells import cell_len
 from rich.console import Console
+from sqlalchemy import text
 
 from listener.commands import notice_answer_review
 from listener.commands.app import App
@@ -59,11 +61,20 @@ def test_the_plan_says_who_gets_what_and_who_does_not(here: Desk, escucha: Run) 
     assert told.exit_code == 0, told.output
     assert "2 people would get one answer each, 2 mentions left out. Nothing goes out yet." in told.output
     assert "thanked" in told.output
-    assert "--review sample` shows 1" in told.output
+    assert "--review sample` shows 1 drawn by chance" in " ".join(told.output.split())
+    assert all(cell_len(line) <= 80 for line in told.output.splitlines() if "Nothing goes out yet" not in line)
     plain = json.loads(escucha("notice", "answer", "I1", "--json").output)
     assert (plain["state"], plain["people"], plain["left_out"]) == ("reviewing", 2, {"thanked": 2})
     assert all("ES-26-" in each["text"] for each in plain["answers"] if not each["left_out"])
     assert not here.escucha.answers()
+
+
+def test_whoever_is_not_read_yet_is_said_with_what_reads_them(here: Desk, escucha: Run) -> None:
+    with here.escucha.store.write() as tx:
+        tx.execute(text("UPDATE mentions SET state = 'new' WHERE id = 1"))
+    told = " ".join(escucha("notice", "answer", "I1").output.split())
+    assert "1 mention that is read first: by a running daemon, or `escucha run --once`." in told
+    assert "Then `escucha notice answer I1` drafts for them too." in told
 
 
 @pytest.mark.parametrize(
