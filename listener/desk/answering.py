@@ -304,6 +304,7 @@ def still_due(turn: Turn) -> Left | None:
         (
             (not turn.part, LeftOut.OTHER, "it is no longer counted to the incident"),
             (turn.out, LeftOut.EARLIER, "this person was answered at another account of theirs"),
+            (turn.alone, LeftOut.ALONE, "they asked meanwhile not to be answered"),
             (turn.spoken, LeftOut.ANSWERED, "somebody answered them meanwhile"),
             (thanked, LeftOut.THANKED, "they said that it is well, or thank you, meanwhile"),
             (turn.urgent, LeftOut.DANGER, "they wrote something meanwhile that a person must answer"),

@@ -81,7 +81,7 @@ def _check(tx: Transaction, case: Case, other: Case, *, one_person: bool) -> Non
                 f"{each.reference} is {incident.reference}'s own case, of everybody whom it hits; "
                 f"`escucha case parent {part.reference} {each.reference}` makes {part.reference} a part of it."
             )
-    if store.parts(tx, other):
+    if store.with_parts(tx, [other.id]):
         raise Mistake(f"{other.reference} has parts of its own; merge the other way round, or take them off it.")
     if None not in (case.customer_id, other.customer_id) and case.customer_id != other.customer_id:
         raise Mistake(

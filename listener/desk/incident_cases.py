@@ -24,7 +24,7 @@ def join(
     if incident.case_id is None:
         return case
     case = cases.hold(tx, case.id)
-    if not _is_free(case, incident) or cases.parts(tx, case):
+    if not _is_free(case, incident) or cases.with_parts(tx, [case.id]):
         return case
     became = {"parent_id": incident.case_id}
     case = cases.record(tx, case, "part_of", by=by, now=now, became=became, **_told(incident))

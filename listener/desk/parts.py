@@ -27,7 +27,7 @@ def set_parent(tx: Transaction, case: Case, parent: Case, *, by: str, now: datet
         raise Mistake(f"{parent.reference} is {parent.state}; `escucha case reopen {parent.reference}` first.")
     if parent.parent_id is not None:
         raise Mistake(f"{parent.reference} is itself a part of {parent.parent_reference}; name that one.")
-    if store.parts(tx, case):
+    if store.with_parts(tx, [case.id]):
         raise Mistake(f"{case.reference} has parts of its own, and so cannot be a part.")
     if case.parent_reference:
         store.event(tx, store.by_id(tx, case.parent_id or 0), "part_left", by, now, part=case.reference)

@@ -310,7 +310,7 @@ class Turn:
     """One answer as its turn to go out comes: what changed since it was drafted. `lasts`: the incident does.
 
     `part`: the mention is of the incident still. `out`: this person was answered by a run. `spoken`: by us otherwise.
-    `urgent`: something critical of theirs came in later.
+    `urgent`: something critical of theirs came in later. `alone`: they asked to be left alone, from any account.
     """
 
     lasts: bool
@@ -319,6 +319,7 @@ class Turn:
     out: bool
     spoken: bool
     urgent: bool
+    alone: bool
     later: tuple[Heard, ...]
 
 
@@ -346,6 +347,7 @@ def turn(tx: Transaction, answer: Answer) -> Turn:
         out=found.out,
         spoken=found.spoken or found.by_hand,
         urgent=found.urgent,
+        alone=found.alone,
         later=tuple(_heard(row) for row in later),
     )
 
@@ -399,6 +401,7 @@ def _asked() -> Select[Any]:
         _spoken(incident, mention, accounts).label("spoken"),
         _by_hand().label("by_hand"),
         _urgent(accounts).label("urgent"),
+        _alone(accounts).label("alone"),
     )
 
 
@@ -426,6 +429,12 @@ def _by_hand() -> ColumnElement[bool]:
     ours = select(t.identities.c.external_id).where(t.identities.c.network == bindparam("network"))
     answered = (heard.c.network == bindparam("network"), heard.c.parent_id == bindparam("post"))
     return exists().where(*answered, who.c.id == heard.c.account_id, who.c.external_id.in_(ours))
+
+
+def _alone(accounts: Any) -> ColumnElement[bool]:
+    """Whether that person asked us, or all machines, not to answer them."""
+    who = t.accounts.alias()
+    return exists().where(who.c.id.in_(accounts), or_(who.c.opted_out, who.c.left_alone_at.is_not(None)))
 
 
 def _urgent(accounts: Any) -> ColumnElement[bool]:

@@ -262,7 +262,8 @@ def numbers(tx: Transaction, incident: Incident) -> Numbers:
     hows = {how: count for how, count in tx.execute(by_how)}
     cases = {state.value: 0 for state in CaseState}
     if incident.case_id is not None:
-        parts = select(t.cases.c.state, func.count()).where(t.cases.c.parent_id == incident.case_id)
+        here = (t.cases.c.parent_id == incident.case_id, t.cases.c.merged_into.is_(None))
+        parts = select(t.cases.c.state, func.count()).where(*here)
         cases |= {state: count for state, count in tx.execute(parts.group_by(t.cases.c.state))}
     everything = select(func.count()).where(t.incident_mentions.c.incident_id == incident.id, _CURRENT)
     mentions = sum(hows.values())

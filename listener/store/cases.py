@@ -263,12 +263,13 @@ def hold_person(tx: Transaction, *, account_id: int, customer_id: int | None) ->
 
 
 def parts(tx: Transaction, case: Case) -> list[Case]:
-    """The cases that are a part of it, oldest first."""
-    return [_case(row) for row in tx.execute(_joined().where(t.cases.c.parent_id == case.id).order_by(t.cases.c.id))]
+    """The cases that are a part of it, oldest first; what was merged into another one is that one's."""
+    where = (t.cases.c.parent_id == case.id, t.cases.c.merged_into.is_(None))
+    return [_case(row) for row in tx.execute(_joined().where(*where).order_by(t.cases.c.id))]
 
 
 def with_parts(tx: Transaction, ids: Collection[int]) -> set[int]:
-    """Those of these cases that have parts."""
+    """Those of these cases that have parts, be they merged into others, from which they can come back."""
     return set(tx.scalars(select(t.cases.c.parent_id).where(t.cases.c.parent_id.in_(ids)).distinct()))
 
 

@@ -16,7 +16,7 @@ import policies
 from connectors.sandbox import Fault
 from listener.desk import answer_runs as desk
 from listener.errors import AlreadyDone, Mistake, Stale
-from listener.store import answer_runs, inbox, incident_answers, incidents, outbox, switch
+from listener.store import answer_runs, inbox, incident_answers, incidents, outbox, switch, tables
 from listener.types import DraftState, IncidentState, LeftOut, RunState, SendKind
 from tests import postgres
 from tests.listener.desk.answering_world import POLICY, Desk, begun
@@ -207,6 +207,23 @@ def test_while_waiting_texts_pass_another_policy_others_may_write(here: Desk) ->
     here.send_all()
     assert here.left_out(run) == {"beto": LeftOut.WORDS}
     assert here.said_to() == {"ana": 1}
+
+
+def test_who_asks_for_it_from_any_account_meanwhile_is_left_alone(here: Desk) -> None:
+    here.complain("ana", "otra", "beto", "carla")
+    here.link("ana", "otra")
+    run = here.running()
+    waiting = {here.author(each.mention_id) for each in here.answers(run) if not each.left_out}
+    (other,) = {"ana", "otra"} - waiting
+    with here.escucha.store.write() as tx:
+        asked = tables.accounts.c.external_id
+        tx.execute(tables.accounts.update().where(asked == other).values(left_alone_at=here.escucha.clock()))
+        tx.execute(tables.accounts.update().where(asked == "beto").values(opted_out=True))
+    here.send_all()
+    assert here.said_to() == {"carla": 1}
+    (mine,) = {"ana", "otra"} & waiting
+    left = here.left_out(run)
+    assert (left[mine], left["beto"]) == (LeftOut.ALONE, LeftOut.ALONE)
 
 
 def test_it_goes_out_evenly_whatever_the_clock_does(here: Desk) -> None:

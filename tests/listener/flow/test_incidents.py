@@ -337,6 +337,9 @@ def test_cases_that_are_split_merged_and_unmerged_are_parts_where_the_incident_i
     assert parent_of(escucha, 1) is None, "nothing in it is of the incident any more"
     merged = done(case_merging.merge, whole, part)
     assert (merged.id, merged.parent_reference) == (whole.id, made.case_reference)
+    counted = read(escucha, attached.numbers, read(escucha, incidents.by_id, made.id))
+    assert sum(counted.cases.values()) == 1, "both halves are one case of it"
+    assert [each.id for each in read(escucha, cases.parts, read(escucha, cases.get, made.case_reference))] == [whole.id]
     done(case_merging.unmerge, part, moved=_still)
     assert (parent_of(escucha, 1), parent_of(escucha, 2)) == (None, made.case_reference)
     assert read(escucha, lambda tx: rebuilding.differences(tx, limit=5)) == []
