@@ -323,3 +323,8 @@ def test_cases_that_are_yet_to_become_parts_are_told(world: DeskWorld, monkeypat
         patch.setattr(flow, "_step", tired)
         assert "There is more to go through" in say(world, *OPEN)
     assert "There is more" not in say(world, "gather", "I1")
+
+
+def test_where_the_policy_has_no_areas_it_says_what_to_do_instead(world: DeskWorld) -> None:
+    told = refused(world, "open", "Double charge", "--area", "billing")
+    assert "Leave it out: --word or --meaning say what it is about." in told
