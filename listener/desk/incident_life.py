@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -15,7 +15,7 @@ from listener.errors import AlreadyDone, Mistake, NotFound
 from listener.store import Transaction, attached, cases, incident_answers, incidents
 from listener.store.incidents import Incident
 from listener.store.mentions import Mention
-from listener.types import Attached, CasePlan, IncidentState, MentionState
+from listener.types import Attached, CasePlan, Clock, IncidentState, MentionState, Promise
 
 OVER = (IncidentState.CLOSED, IncidentState.DISMISSED)
 
@@ -75,11 +75,11 @@ def open_incident(
 def begin_case(
     tx: Transaction, incident: Incident, plan: CasePlan, *, pattern: str, by: str, now: datetime
 ) -> Incident:
-    """Gives the incident its own case, whose parts the cases of those become whom it hits."""
+    """Gives the incident its own case, whose parts the cases of those become whom it hits; it has nobody to answer."""
     case = desk_cases.open_case(
         tx,
         pattern=pattern,
-        plan=plan,
+        plan=replace(plan, promise=_without_first_response(plan.promise)),
         account_id=None,
         customer_id=None,
         by=by,
@@ -87,6 +87,11 @@ def begin_case(
         now=now,
     )
     return incidents.record(tx, incident, "case", by=by, now=now, became={"case_id": case.id}, case=case.reference)
+
+
+def _without_first_response(promise: Promise) -> Promise:
+    steps = tuple(step for step in promise.steps if step.clock is not Clock.FIRST_RESPONSE)
+    return replace(promise, first_response=None, first_response_warning=None, first_response_due=None, steps=steps)
 
 
 def attach(

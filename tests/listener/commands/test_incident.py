@@ -77,6 +77,9 @@ def test_opened_by_hand_it_goes_through_what_was_said(world: DeskWorld) -> None:
     told = say(world, *OPEN)
     assert "I1 is open, investigating, ana's; its case is ES-26-000004-3." in told
     assert "`escucha incident say I1 --line TEXT`" in told, "what comes next"
+    with world.store.read() as tx:
+        own = cases.get(tx, "ES-26-000004-3")
+    assert (own.first_response_due, own.resolution_due is None) == (None, False), "it has nobody to answer"
     assert "4 earlier mentions looked at, 3 attached, 0 let go; it has 3 now." in told
     shown = ask(world, "show", "i1")
     assert shown["numbers"]["mentions"] == shown["numbers"]["people"] == 3
