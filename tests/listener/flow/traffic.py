@@ -80,6 +80,11 @@ class Writer:
             tx.execute(insert(t.understandings), [_read(*pair) for pair in zip(ids, listed, strict=True)])
             decided = zip(ids, listed, strict=True)
             tx.execute(insert(t.decisions), [_decided(number, heard_at or word.at) for number, word in decided])
+            if tx.dialect.name == "postgresql":  # what comes after by itself gets the next numbers
+                for name in ("accounts", "mentions"):
+                    tx.exec_driver_sql(
+                        f"SELECT setval(pg_get_serial_sequence('{name}', 'id'), (SELECT max(id) FROM {name}))"
+                    )
         return ids
 
     def _account(self, who: str, now: datetime) -> Mapping[str, object]:
