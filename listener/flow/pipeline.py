@@ -360,10 +360,15 @@ class Pipeline:
         )
 
     def gather(self) -> Gathered:
-        """Goes on with what the incidents have yet to go through: earlier mentions, cases, and what those are told."""
+        """Goes on with what the incidents have yet to go through: earlier mentions, cases, and what those are told.
+
+        Waits while no policy can be read: without its places, mentions would be let go that belong there.
+        """
+        if self.policy is None or self.policy_trouble:
+            return Gathered()
         return gather(
             self.store,
-            places=self.policy.places if self.policy else {},
+            places=self.policy.places,
             embed=self._embed,
             is_ours=self._company.is_ours,
             now=self.clock,

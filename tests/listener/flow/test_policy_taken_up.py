@@ -22,6 +22,7 @@ from listener.store import tables as t
 from listener.store.sources import Wanted
 from listener.types import Decision, MentionState, Mode, Situation
 from policies.guard import Guarded
+from tests.listener.flow.test_incidents import BILL, attachments, opened
 from tests.listener.flow.world import AUTO, Escucha, Keywords
 
 NEWER = AUTO.replace("Hola, lo", "Buenas, lo")
@@ -140,6 +141,20 @@ def test_a_policy_that_cannot_be_read_decides_nothing_and_neither_does_the_one_b
     assert escucha.main.decide() == 1
     assert escucha.main.policy_trouble == ""
     assert versions(escucha) == [before]
+
+
+def test_while_no_policy_can_be_read_no_incident_goes_through_anything(escucha: Escucha) -> None:
+    """Without the policy's places mentions would be let go that belong there."""
+    escucha.says(BILL)
+    escucha.round()
+    made = opened(escucha)
+    store_text(escucha, "from-the-future", AUTO + "telepathy: true\n")
+    assert escucha.main.decide() == 0
+    assert not escucha.main.gather()
+    assert attachments(escucha, made) == []
+    escucha.activate(written.load_text(AUTO))
+    escucha.main.decide()
+    assert escucha.main.gather().attached == 1
 
 
 def test_a_reader_with_a_bug_decides_nothing(escucha: Escucha) -> None:
