@@ -172,12 +172,12 @@ def test_a_flood_of_codes_from_ever_new_accounts_costs_only_so_much(
     made: list[str] = []
     slow = codes.digest
     monkeypatch.setattr(codes, "digest", lambda code: made.append(code) or slow(code))
-    world.hears("mallory0", f"@marca {codes.new_code()}")
+    world.hears("mallory0", f"@marca es {codes.new_code()}")  # “marca” alone may look like the beginning of one
     assert (came_of(world, 1), made) == (LinkCode.WRONG, []), "nobody was given a code, so there is nothing to compare"
     code = issue(world)
     made.clear()
     for number in range(2, 6):
-        world.hears(f"mallory{number}", f"@marca {codes.new_code()}")
+        world.hears(f"mallory{number}", f"@marca es {codes.new_code()}")
     assert [came_of(world, number) for number in range(2, 6)] == [LinkCode.WRONG] * 2 + [LinkCode.TOO_MANY] * 2
     assert len(made) == 2
     world.clock.forward(hours=1, minutes=1)
