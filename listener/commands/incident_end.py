@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +31,9 @@ SAID_AT_MOST = 12  # cases named; --json names all
 @click.argument("number", metavar="I3")
 @click.argument("text", required=False)
 @PUBLIC
-@click.option("--ended", metavar="WHEN", help="When it stopped hitting people: 2026-11-01T09:30 (UTC) or 2h ago.")
+@click.option(
+    "--ended", metavar="WHEN", help="When it stopped hitting people: 2026-11-01T09:30 (UTC), or 2h for two hours ago."
+)
 @click.option("--owed-too", is_flag=True, help="Also the cases of those whom nobody has answered yet.")
 @click.option(
     "--notice", is_flag=True, help="Write down, too, what says so below its notices, for somebody to approve."
@@ -207,6 +209,16 @@ def _plain(child: Child) -> dict[str, Any]:
     }
 
 
+def _moved(app: App, number: str, move: Callable[..., Incident], text: str | None, *, quiet: bool) -> Incident:
+    """The incident after that step of its life, with what was typed of it."""
+    words = typed(text, "update", LONGEST_NOTE) if text else ""
+
+    def step(tx: Transaction, incident: Incident) -> Incident:
+        return move(tx, incident, text=words, moved=app.policy.promises.moved, by=app.actor, now=app.now())
+
+    return changed(app, number, step, quiet=quiet)
+
+
 @click.command("reopen")
 @click.argument("number", metavar="I3")
 @click.argument("text", required=False)
@@ -219,12 +231,7 @@ def reopen(app: App, number: str, text: str | None, as_json: bool) -> None:
     """
     from listener.desk import incident_moves as moves
 
-    words = typed(text, "update", LONGEST_NOTE) if text else ""
-
-    def move(tx: Transaction, incident: Incident) -> Incident:
-        return moves.reopen(tx, incident, text=words, moved=app.policy.promises.moved, by=app.actor, now=app.now())
-
-    found = changed(app, number, move, quiet=as_json)
+    found = _moved(app, number, moves.reopen, text, quiet=as_json)
     done(found, f"{found.reference} is {found.state} again.", as_json)
 
 
@@ -237,12 +244,7 @@ def close(app: App, number: str, text: str | None, as_json: bool) -> None:
     """Nothing is left to do for an incident that is resolved."""
     from listener.desk import incident_moves as moves
 
-    words = typed(text, "update", LONGEST_NOTE) if text else ""
-
-    def move(tx: Transaction, incident: Incident) -> Incident:
-        return moves.close(tx, incident, text=words, moved=app.policy.promises.moved, by=app.actor, now=app.now())
-
-    found = changed(app, number, move, quiet=as_json)
+    found = _moved(app, number, moves.close, text, quiet=as_json)
     done(found, f"{found.reference} is closed.", as_json)
 
 
@@ -255,10 +257,5 @@ def dismiss(app: App, number: str, text: str | None, as_json: bool) -> None:
     """It was no incident: nothing is of it any more, and its cases are for themselves again. TEXT says why."""
     from listener.desk import incident_moves as moves
 
-    words = typed(text, "update", LONGEST_NOTE) if text else ""
-
-    def move(tx: Transaction, incident: Incident) -> Incident:
-        return moves.dismiss(tx, incident, text=words, moved=app.policy.promises.moved, by=app.actor, now=app.now())
-
-    found = changed(app, number, move, quiet=as_json)
+    found = _moved(app, number, moves.dismiss, text, quiet=as_json)
     done(found, f"{found.reference} is dismissed; what was attached to it is let go.", as_json)

@@ -24,7 +24,9 @@ from listener.types import Urgency
 @incident_whom.options
 @incident_whom.CUSTOMERS
 @click.option("--mention", "mentions", multiple=True, metavar="M12", help="It is of this one; may be repeated.")
-@click.option("--since", metavar="WHEN", help="When it began: 2026-11-01T09:30 (UTC) or 2h ago; else now.")
+@click.option(
+    "--since", metavar="WHEN", help="When it began: 2026-11-01T09:30 (UTC), or 2h for two hours ago; else now."
+)
 @click.option("--until", metavar="WHEN", help="When it was over, where it is.")
 @click.option("--owner", metavar="NAME", help="Who sees to it; else you.")
 @click.option("--team", metavar="TEAM", help="Whose its own case is; its area's team otherwise.")

@@ -34,7 +34,7 @@ PUBLIC = click.option(
 @incident_whom.options
 @incident_whom.CUSTOMERS
 @click.option("--title", metavar="TEXT", help="What happens.")
-@click.option("--since", metavar="WHEN", help="When it began: 2026-11-01T09:30 (UTC) or 2h ago.")
+@click.option("--since", metavar="WHEN", help="When it began: 2026-11-01T09:30 (UTC), or 2h for two hours ago.")
 @click.option("--until", metavar="WHEN", help="When it was over; `none`: it is not.")
 @click.option("--clear", is_flag=True, help="Forget first whom it was said to hit.")
 @json_option
