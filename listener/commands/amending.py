@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 from listener.commands.app import App
-from listener.commands.publishing import PATIENCE, SENDER_WAIT, SPEAKERS, TRIES, Left
+from listener.commands.publishing import Left, in_rounds, side_by_side
 from listener.contract import Connector
 from listener.errors import EscuchaError
-from listener.flow.act import Acted, act
+from listener.flow.act import Acted
 from listener.store import amendments, switch
 from listener.store.amendments import UNDECIDED, Amendment
 from listener.types import AmendmentState
@@ -47,52 +47,28 @@ class Amending:
                 speakers[account] = self._app.connector(account)
             except EscuchaError as error:
                 left[account] = Left(account=account, reason=str(error))
-        with ThreadPoolExecutor(max_workers=SPEAKERS, thread_name_prefix="amend") as executor:
-            runs = {account: executor.submit(self._account, account, each) for account, each in speakers.items()}
-            try:
-                for account, run in runs.items():
-                    try:
-                        ended = run.result()
-                    except EscuchaError as error:
-                        ended = Left(account=account, reason=str(error))
-                    if ended:
-                        left[account] = ended
-            except BaseException:
-                self._stop.set()  # what is being done is finished and written down; nothing new is begun
-                raise
-        return left
+        return left | side_by_side(speakers, self._account, self._stop)
 
     def _account(self, account: str, connector: Connector) -> Left | None:
-        tries = 0
-        while True:
-            acted = act(
-                self._app.store,
-                connector,
-                account,
-                clock=self._app.now,
-                stopping=self._stop.is_set,
-                wait=SENDER_WAIT,
-                kinds=("amendment",),
-                notice_id=self._notice_id,
-                progress=lambda _item: self._tell(),
-                purse=self._app.purse(account),
-            )
+        def mine() -> list[Amendment]:
             self._tell()
-            mine = [each for each in self._all() if each.account == account and each.state in UNDECIDED]
-            if not mine:
-                return None
-            now = self._app.now()
-            tries = 0 if acted.sent or acted.settled else tries
-            left = self._why(account, connector, mine, acted, now)
-            pause = left.again_at - now if left.again_at else None
-            if pause is None or pause > PATIENCE or tries == TRIES or self._stop.is_set():
-                return left
-            tries += 1
-            if pause > timedelta(0):
-                self._waits(account, pause, left.reason)
-                self._stop.wait(pause.total_seconds())
+            return [each for each in self._all() if each.account == account and each.state in UNDECIDED]
 
-    def _why(self, account: str, connector: Connector, mine: list[Amendment], acted: Acted, now: datetime) -> Left:
+        return in_rounds(
+            self._app,
+            connector,
+            account,
+            kind="amendment",
+            notice_id=self._notice_id,
+            stop=self._stop,
+            progress=lambda _item: self._tell(),
+            mine=mine,
+            why=partial(self._why, connector),
+            waits=self._waits,
+        )
+
+    def _why(self, connector: Connector, mine: Sequence[Amendment], acted: Acted, now: datetime, _first: bool) -> Left:
+        account = mine[0].account
         if acted.busy:
             return Left(account=account, reason="another process is sending there", again_at=now)
         if acted.broke or acted.hold_until:

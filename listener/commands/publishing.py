@@ -7,11 +7,12 @@ next one.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import Any
 
 from listener.commands.app import App
 from listener.contract import Connector, Publishes
@@ -20,9 +21,6 @@ from listener.flow.act import Acted, act
 from listener.store import Store, notices, switch
 from listener.store.notices import Delivery, Notice
 from listener.types import DeliveryState
-
-if TYPE_CHECKING:
-    from concurrent.futures import Executor
 
 PATIENCE = timedelta(seconds=60)  # the longest wait for a network while somebody sits in front of it
 TRIES = 2  # waits in a row that bring nothing before we leave it
@@ -41,6 +39,78 @@ class Left:
     account: str
     reason: str
     again_at: datetime | None = None
+
+
+def side_by_side(
+    speakers: Mapping[str, Connector], one: Callable[[str, Connector], Left | None], stop: threading.Event
+) -> dict[str, Left]:
+    """Lets `one` do what is missing on each account, all at once; gives why something still is, by account.
+
+    Where it is broken off, `stop` is set: what is being sent is finished and written down, and nothing new is begun.
+    """
+    left: dict[str, Left] = {}
+    with ThreadPoolExecutor(max_workers=SPEAKERS, thread_name_prefix="send") as executor:
+        runs = {account: executor.submit(one, account, each) for account, each in speakers.items()}
+        try:
+            for account, run in runs.items():
+                try:
+                    ended = run.result()
+                except EscuchaError as error:
+                    ended = Left(account=account, reason=str(error))
+                if ended:
+                    left[account] = ended
+        except BaseException:
+            stop.set()
+            for run in runs.values():
+                run.cancel()
+            raise
+    return left
+
+
+def in_rounds(
+    app: App,
+    connector: Connector,
+    account: str,
+    *,
+    kind: str,
+    notice_id: int,
+    stop: threading.Event,
+    progress: Callable[[Any], None],
+    mine: Callable[[], Sequence[Any]],
+    why: Callable[..., Left],
+    waits: Callable[[str, timedelta, str], None],
+) -> Left | None:
+    """Sends what is `mine`, and waits where a short wait may help, until nothing is undecided or it is no use.
+
+    `why(mine, acted, now, first)`: why something is left; `first`: nothing was waited for since something went out.
+    """
+    tries = 0
+    while True:
+        acted = act(
+            app.store,
+            connector,
+            account,
+            clock=app.now,
+            stopping=stop.is_set,
+            wait=SENDER_WAIT,
+            kinds=(kind,),
+            notice_id=notice_id,
+            progress=progress,
+            purse=app.purse(account),
+        )
+        waiting = mine()
+        if not waiting:
+            return None
+        now = app.now()
+        tries = 0 if acted.sent or acted.settled else tries
+        left = why(waiting, acted, now, not tries)
+        pause = left.again_at - now if left.again_at else None
+        if pause is None or pause > PATIENCE or tries == TRIES or stop.is_set():
+            return left
+        tries += 1
+        if pause > timedelta(0):
+            waits(account, pause, left.reason)
+            stop.wait(pause.total_seconds())
 
 
 class Publication:
@@ -81,65 +151,30 @@ class Publication:
                 speakers[account] = connector
             else:
                 left[account] = Left(account=account, reason=f"{connector.facts.network} cannot speak to everybody")
-        with ThreadPoolExecutor(max_workers=SPEAKERS, thread_name_prefix="publish") as executor:
-            left |= self._all(executor, speakers)
+        left |= side_by_side(speakers, self._account, self._stop)
         with self._store.write() as tx:
             notices.finish(tx, self._notice_id, self._app.now())
         return left
 
-    def _all(self, executor: Executor, speakers: Mapping[str, Connector]) -> dict[str, Left]:
-        runs: dict[str, Future[Left | None]] = {
-            account: executor.submit(self._account, account, connector) for account, connector in speakers.items()
-        }
-        left: dict[str, Left] = {}
-        try:
-            for account, run in runs.items():
-                try:
-                    ended = run.result()
-                except EscuchaError as error:
-                    ended = Left(account=account, reason=str(error))
-                if ended:
-                    left[account] = ended
-        except BaseException:
-            self._stop.set()  # what is being sent is finished and written down; nothing new is begun
-            for run in runs.values():
-                run.cancel()
-            raise
-        return left
-
     def _account(self, account: str, connector: Connector) -> Left | None:
-        """Sends, and waits where a short wait may help, until nothing is undecided or it is no use."""
-        tries = 0
-        while True:
-            acted = act(
-                self._store,
-                connector,
-                account,
-                clock=self._app.now,
-                stopping=self._stop.is_set,
-                wait=SENDER_WAIT,
-                kinds=("notice",),
-                notice_id=self._notice_id,
-                progress=self._tried,
-                purse=self._app.purse(account),
-            )
-            mine = [each for each in self._look() if each.account == account and each.state in UNDECIDED]
-            if not mine:
-                return None
-            now = self._app.now()
-            tries = 0 if acted.sent or acted.settled else tries
-            left = self._why(account, connector, mine, acted, now, first=not tries)
-            pause = left.again_at - now if left.again_at else None
-            if pause is None or pause > PATIENCE or tries == TRIES or self._stop.is_set():
-                return left
-            tries += 1
-            if pause > timedelta(0):
-                self._waits(account, pause, left.reason)
-                self._stop.wait(pause.total_seconds())
+        def mine() -> list[Delivery]:
+            return [each for each in self._look() if each.account == account and each.state in UNDECIDED]
 
-    def _why(
-        self, account: str, connector: Connector, mine: list[Delivery], acted: Acted, now: datetime, *, first: bool
-    ) -> Left:
+        return in_rounds(
+            self._app,
+            connector,
+            account,
+            kind="notice",
+            notice_id=self._notice_id,
+            stop=self._stop,
+            progress=self._tried,
+            mine=mine,
+            why=partial(self._why, connector),
+            waits=self._waits,
+        )
+
+    def _why(self, connector: Connector, mine: Sequence[Delivery], acted: Acted, now: datetime, first: bool) -> Left:
+        account = mine[0].account
         if acted.busy:
             return Left(account=account, reason="another process is sending there", again_at=now)
         if acted.broke or acted.hold_until:
