@@ -27,7 +27,7 @@ check: $(VENV)/.dev ## style, types, who imports whom
 lock: ## pin every dependency with its hashes; see CONTRIBUTING.md
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-annotate --quiet --custom-compile-command "make lock" -o requirements.lock
-	uv pip compile pyproject.toml --extra dev --extra plots --extra postgres --extra salesforce --universal --python-version 3.11 --generate-hashes \
+	uv pip compile pyproject.toml --extra dev --extra plots --extra postgres --extra salesforce --extra telemetry --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-annotate --quiet --custom-compile-command "make lock" -o requirements-dev.lock
 
 clean:
