@@ -2,8 +2,8 @@
 
     python -m benchmarks [--only growth,latency] [--page]
 
-Each runs in a process of its own and keeps its result (results.py). One that fails is named at the end, exit code 3, and
-its former result stays; the others run all the same. `--page` runs none and only writes the page.
+Each runs in a process of its own and keeps its result (results.py). One that fails is named at the end, exit code 3,
+and its former result stays; the others run all the same. `--page` runs none and only writes the page.
 """
 
 from __future__ import annotations

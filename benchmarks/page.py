@@ -21,10 +21,10 @@ WIDTH = 124
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#8a8a8a")  # of Okabe and Ito: told apart by everybody
 
 INTRODUCTION = """\
-What Escucha was measured to do, and what it did not reach. `make bench` runs all of it again, one after the other, and writes
-this page and its pictures from the results; `make bench ONLY=growth,latency` runs some. Every figure is in
-`benchmarks/results/` with what it was measured on. Times by the clock hold for that machine in that hour; where two things
-are compared, both ran in the same run. Older measurements, and what each benchmark does: `benchmarks/README.md`."""
+What Escucha was measured to do, and what it did not reach. `make bench` runs all of it again, one after the other, and
+writes this page and its pictures from the results; `make bench ONLY=growth,latency` runs some. Every figure is in
+`benchmarks/results/` with what it was measured on. Times by the clock hold for that machine in that hour; where two
+things are compared, both ran in the same run. Older measurements: `benchmarks/README.md`."""
 
 
 def write(results: Sequence[Result] | None = None, *, page: Path = PAGE, plots: Path = PLOTS) -> None:
@@ -89,12 +89,14 @@ def about(name: str) -> str:
 def _on_what(result: Result) -> str:
     machine = result.machine
     changed = " and changes not yet committed" if result.changed else ""
-    asked = ", ".join(f"{_spoken(name)} {_shown(value)}" for name, value in result.parameters.items())
-    return (
-        f"*{result.at[:16].replace('T', ' ')} UTC, commit {result.commit}{changed}; {machine['processor']}, "
-        f"{machine['cores']} cores, {machine['memory_gib']} GiB, Python {machine['python']}, SQLite {machine['sqlite']}; "
-        f"load {machine['load_before']} before, {machine['load_after']} after{f'; {asked}' if asked else ''}.*"
-    )
+    words = [
+        f"{result.at[:16].replace('T', ' ')} UTC, commit {result.commit}{changed}",
+        f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB, Python {machine['python']}, "
+        f"SQLite {machine['sqlite']}",
+        f"load {machine['load_before']} before, {machine['load_after']} after",
+        ", ".join(f"{_spoken(name)} {_shown(value)}" for name, value in result.parameters.items()),
+    ]
+    return f"*{'; '.join(filter(None, words))}.*"
 
 
 def flat(figures: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, object]]:

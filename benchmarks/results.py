@@ -1,9 +1,9 @@
-"""What a benchmark found, kept as benchmarks/results/NAME.json: the figures, and on what, when and with what they were found.
+"""What a benchmark found, kept as benchmarks/results/NAME.json: the figures, and when and on what they were found.
 
     results.keep("growth", {"us_per_mention": {...}}, parameters={"sizes": [...]})
 
-That is enough to appear in docs/benchmarks.md (`python -m benchmarks --page`): what is not told by tables is shown as the
-figures are. Whoever wants it shown better hands in tables, charts, aims and notes. A result replaces the one before it.
+That is enough to appear in docs/benchmarks.md (`python -m benchmarks --page`): where there are no tables, the figures
+are shown as they are. Whoever wants it shown better hands in tables, charts, aims and notes. The newest result counts.
 """
 
 from __future__ import annotations
