@@ -24,17 +24,20 @@ def understand(store: Store, classifier: Classifier, *, limit: int, now: datetim
         batch = mentions.awaiting(tx, MentionState.NEW, limit)
     if not batch:
         return 0
-    understandings = _classify(classifier, batch)
-    moved = 0
+    return keep(store, batch, read(classifier, batch), now=now)
+
+
+def keep(store: Store, batch: Sequence[Mention], read: Sequence[Understanding | None], *, now: datetime) -> int:
+    """Writes down what was read in these mentions; gives how many moved on. See `understand`."""
+    whole = [(mention, found) for mention, found in zip(batch, read, strict=True) if found is not None]
     with store.write() as tx:
-        for mention, understanding in zip(batch, understandings, strict=True):
-            if understanding is None:
+        for mention, found in zip(batch, read, strict=True):
+            if found is None:
                 reason = "the model cannot read it"
                 mentions.trouble(tx, mention, stage="understand", reason=reason, now=now)
-            elif mentions.advance(tx, mention, MentionState.UNDERSTOOD):
-                decisions.understood(tx, mention, understanding, now)
-                moved += 1
-    return moved
+        moved = mentions.advance_all(tx, [mention for mention, _ in whole], MentionState.UNDERSTOOD)
+        decisions.understood_all(tx, [each for each in whole if each[0].id in moved], now)
+    return len(moved)
 
 
 def what_to_read(text: str, content_warning: str) -> str:
@@ -42,7 +45,8 @@ def what_to_read(text: str, content_warning: str) -> str:
     return f"{content_warning}\n{text}" if content_warning else text
 
 
-def _classify(classifier: Classifier, batch: Sequence[Mention]) -> list[Understanding | None]:
+def read(classifier: Classifier, batch: Sequence[Mention]) -> list[Understanding | None]:
+    """What the model makes of each of them; None of one that breaks it. Touches no database."""
     texts = [what_to_read(mention.text, mention.content_warning) for mention in batch]
     try:
         return list(classifier.classify(texts))
