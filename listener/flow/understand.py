@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from datetime import datetime
 
 import structlog
 
+from listener import metrics
 from listener.contract import Classifier
 from listener.store import Store, decisions, mentions
 from listener.store.mentions import Mention
@@ -35,8 +37,16 @@ def keep(store: Store, batch: Sequence[Mention], read: Sequence[Understanding | 
             if found is None:
                 reason = "the model cannot read it"
                 mentions.trouble(tx, mention, stage="understand", reason=reason, now=now)
-        moved = mentions.advance_all(tx, [mention for mention, _ in whole], MentionState.UNDERSTOOD)
-        decisions.understood_all(tx, [each for each in whole if each[0].id in moved], now)
+        numbers = mentions.advance_all(tx, [mention for mention, _ in whole], MentionState.UNDERSTOOD)
+        moved = [each for each in whole if each[0].id in numbers]
+        decisions.understood_all(tx, moved, now)
+    if moved:
+        log.info(
+            "Read.",
+            action="understood",
+            mentions=[mention.id for mention, _ in moved],
+            correlations=[mention.correlation for mention, _ in moved],
+        )
     return len(moved)
 
 
@@ -47,6 +57,13 @@ def what_to_read(text: str, content_warning: str) -> str:
 
 def read(classifier: Classifier, batch: Sequence[Mention]) -> list[Understanding | None]:
     """What the model makes of each of them; None of one that breaks it. Touches no database."""
+    started = time.perf_counter()
+    found = _classify(classifier, batch)
+    metrics.model(len(batch), time.perf_counter() - started)
+    return found
+
+
+def _classify(classifier: Classifier, batch: Sequence[Mention]) -> list[Understanding | None]:
     texts = [what_to_read(mention.text, mention.content_warning) for mention in batch]
     try:
         return list(classifier.classify(texts))
@@ -57,6 +74,13 @@ def read(classifier: Classifier, batch: Sequence[Mention]) -> list[Understanding
         try:
             one_by_one.extend(classifier.classify([text]))
         except Exception:
-            log.exception("A mention was set aside.", action="set_aside", stage="understand", mention=mention.id)
+            log.exception(
+                "A mention was set aside.",
+                action="set_aside",
+                stage="understand",
+                mention=mention.id,
+                correlation=mention.correlation,
+            )
+            metrics.set_aside("understand")
             one_by_one.append(None)
     return one_by_one

@@ -15,7 +15,6 @@ from listener.store import tables as t
 from listener.store.mentions import Mention
 from listener.types import Decision, Facts, Intent, Sentiment, Signal, Understanding
 
-
 _READ = (
     "mention_id",
     "revision",
