@@ -5,17 +5,18 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import select
 
 from listener.errors import Crossed
 from listener.flow.pipeline import Pipeline, again
-from listener.store import Transaction, cases, mentions, references, stats, together
+from listener.store import Transaction, cases, mentions, references, stats
 from listener.store import tables as t
 from listener.store.mentions import Mention
 from listener.store.numbers import BLOCK, Pocket, Stock
-from listener.types import MentionState
+from listener.types import Decision, MentionState, Situation, Visibility
 from tests import postgres
 from tests.at_once import at_once
 from tests.listener.flow.world import AUTO, Escucha
@@ -150,35 +151,39 @@ def test_each_mention_is_decided_once_and_one_person_has_one_case(many: Escucha)
 
 
 @pytest.mark.slow
-def test_one_thread_has_one_case_whoever_answers_in_it(many: Escucha) -> None:
-    """The answers are decided while the root's decision is not committed."""
-    root = many.says("@marca ¿cuánto cuesta?")
-    many.says("@marca ¿y con teléfono?", parent=root)
+def test_two_in_one_private_conversation_have_one_case(many: Escucha) -> None:
+    """Beto answers in Ana's conversation: whoever decides that waits for whoever has the conversation in hand."""
+    ana, beto = many.network.person("ana"), many.network.person("beto")
+    root = ana.post("@marca mal, nos cobran la fibra dos veces", visibility=Visibility.DIRECT)
+    beto.post("@marca mal, a mi nombre también", root, visibility=Visibility.DIRECT)
     ids = heard(many)
-    waits, goes = threading.Event(), threading.Event()
-    writes = many.store.write
+    assert len(ids) == 2
+    in_hand, goes = threading.Event(), threading.Event()
     first, second = many.pipeline(), many.pipeline()
     done: list[int] = []
 
-    def slow() -> None:
-        with writes() as tx:
-            batch = together.hold(tx, mentions_of(tx, ids[:1]))
-            assert batch
-            waits.set()
-            goes.wait(20)
-        done.append(first.decide(ids[:1]))
+    class Slow:
+        """Thinks until it is told to go on: what hangs together was looked for, and nothing is written yet."""
 
-    slowly = threading.Thread(target=slow)
+        def __getattr__(self, name: str) -> Any:
+            return getattr(many.policy, name)
+
+        def decide(self, situation: Situation) -> Decision:
+            in_hand.set()
+            goes.wait(20)
+            return many.policy.decide(situation)
+
+    first.policy = Slow()
+    slowly = threading.Thread(target=lambda: done.append(first.decide(ids[:1])))
     slowly.start()
-    waits.wait(20)
+    in_hand.wait(20)
     later = threading.Thread(target=lambda: done.append(second.decide(ids[1:])))
     later.start()
-    later.join(0.5)
-    assert later.is_alive(), "it waits for the one who has the thread in hand"
+    later.join(1)
     goes.set()
     slowly.join(20)
     later.join(20)
-    assert sorted(done) == [1, 1]
+    assert done == [1, 1]
     with many.store.read() as tx:
         assert len(list(tx.scalars(select(t.cases.c.id)))) == 1
 
@@ -210,26 +215,23 @@ def test_a_limit_of_an_hour_holds_over_all_workers(many: Escucha) -> None:
 
 @pytest.mark.slow
 def test_two_that_wait_for_each_other_are_told_apart_and_done_again(many: Escucha) -> None:
-    ids = heard(many, ("ana", "¿cuánto cuesta?"), ("beto", "¿cuánto cuesta?"))
+    heard(many, ("ana", "¿cuánto cuesta?"), ("beto", "¿cuánto cuesta?"))
+    with many.store.read() as tx:
+        accounts = list(tx.scalars(select(t.accounts.c.id).order_by(t.accounts.c.id)))
     gate = threading.Barrier(2)
     tries = [0, 0]
 
     def work(number: int) -> None:
         tries[number] += 1
-        order = ids if number else list(reversed(ids))
+        one, other = accounts if number else reversed(accounts)
         with many.store.write() as tx:
-            cases.hold_person(tx, account_id=order[0], customer_id=None)
-            if tries == [1, 1]:
+            cases.hold_person(tx, account_id=one, customer_id=None)
+            if tries[number] == 1:
                 gate.wait(10)
-            cases.hold_person(tx, account_id=order[1], customer_id=None)
+            cases.hold_person(tx, account_id=other, customer_id=None)
 
-    def first_in_step(number: int) -> None:
-        again(lambda: work(number))
-
-    with many.store.read() as tx:
-        ids = list(tx.scalars(select(t.accounts.c.id).order_by(t.accounts.c.id)))
-    at_once(lambda: first_in_step(0), lambda: first_in_step(1))
-    assert sum(tries) >= 2
+    at_once(lambda: again(lambda: work(0)), lambda: again(lambda: work(1)))
+    assert sorted(tries) == [1, 2]
 
 
 def test_who_crosses_each_time_is_told() -> None:
