@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from listener import references, situations
+from listener import metrics, references, situations
 from listener.contract import Policy
 from listener.desk import cases as desk_cases
 from listener.desk import (
@@ -267,7 +267,14 @@ def _decide_one(tx: Transaction, policy: Policy, matter: _Matter, facts: str, no
             situation = _situation(tx, matter, now)  # what others let go out meanwhile counts
             decision = policy.decide(situation)
     except Exception:
-        log.exception("A mention was set aside.", action="set_aside", stage="decide", mention=mention.id)
+        log.exception(
+            "A mention was set aside.",
+            action="set_aside",
+            stage="decide",
+            mention=mention.id,
+            correlation=mention.correlation,
+        )
+        metrics.set_aside("decide")
         mentions.trouble(tx, mention, stage="decide", reason="the policy broke on it", now=now)
         return
     if not mentions.advance(tx, mention, MentionState.DECIDED):
@@ -504,13 +511,16 @@ def _write_down(
             rule = decision.reply.rule or "policy"
             inbox.approve(tx, inbox.get(tx, draft_id), by=f"rule {rule}", now=now, automatic=True)
     _alert(tx, mention, decision, case, now)
+    reply = decision.reply.mode.value if decision.reply else "none"
+    metrics.decided(mention.network, stored_at=mention.heard_at, now=now, urgency=decision.urgency.value, reply=reply)
     log.info(
         "Decided.",
         action="decided",
         mention=mention.id,
+        correlation=mention.correlation,
         network=mention.network,
         urgency=decision.urgency.value,
-        reply=decision.reply.mode.value if decision.reply else "none",
+        reply=reply,
         case=case.reference if case else None,
         ignored=decision.ignored or None,
     )

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 
-from listener import budget
+from listener import budget, metrics
 from listener.budget import Allowance, Use
 from listener.contract import Classifier, Connector, Policy
 from listener.desk import incident_meaning, ruling, suggestions
@@ -228,7 +228,9 @@ class Pipeline:
             try:
                 connector = self._connection(source.account, "listen")
                 # Who we are is asked for now and then; what that costs is not what a poll costs.
+                started = time.perf_counter()
                 polled = poll(source, connector, introduced=partial(purse.pay, connector))
+                metrics.polled(source.network, time.perf_counter() - started)
             except Outage:
                 raise
             except EscuchaError as error:  # it cannot even be connected
@@ -238,6 +240,8 @@ class Pipeline:
                 polled = Polled(source=source, error=error)
             if connected := self._connections.get((source.account, "listen")):
                 purse.pay(connected, source)
+        if polled.error:
+            metrics.error("poll", polled.error)
         if polled.page is None:
             return failed(self.store, source, polled.error or RuntimeError("no page"), self.clock())
         try:
@@ -247,6 +251,7 @@ class Pipeline:
             raise
         except Exception as error:
             log.exception("A page could not be stored.", action="ingest_bug", source=source.name)
+            metrics.error("ingest", error)
             return failed(self.store, source, error, self.clock())
 
     def _wait_for_money(self, source: Source, purse: Purse, *, thrifty: bool) -> Ingested | None:
@@ -336,6 +341,8 @@ class Pipeline:
 
     def _note_end(self, source: Source, ended: Ended) -> None:
         now = self.clock()
+        if ended.error:
+            metrics.error("stream", ended.error)
         reopens = self._rests_of_streams.after(source.name, ended, now)
         again = self._rests_of_streams.again(source.name)
         note_end(self.store, source, ended, now=now, reopens=reopens, again=again)
@@ -416,6 +423,7 @@ class Pipeline:
             if self._refused:
                 log.info("Mentions are decided again.", action="policy", version=ours)
             self._refused, self.policy_trouble = None, ""
+            metrics.ready(policy=True)
         elif self._read_policy is not None and stored.version != self._refused:
             try:
                 self.policy = ruling.read(stored, self._read_policy, exactly=True)
@@ -426,10 +434,12 @@ class Pipeline:
                 self._refuse(stored.version, f"Reading the policy {stored.version} broke ({type(error).__name__}).")
             else:
                 self._refused, self.policy_trouble = None, ""
+                metrics.ready(policy=True)
                 log.info("Another policy rules from now on.", action="policy", version=stored.version, was=ours)
 
     def _refuse(self, version: str, reason: str) -> None:
         self._refused, self.policy_trouble = version, reason
+        metrics.ready(policy=False)
         log.error("Nothing is decided.", action="policy_refused", version=version, reason=reason)
 
     def release(self) -> int:
@@ -471,10 +481,12 @@ class Pipeline:
             except Outage:
                 raise
             except EscuchaError as error:
+                metrics.error("act", error)
                 self._rest(name, str(error), self.clock())
                 continue
             except Exception as error:
                 log.exception("A connector broke.", action="act_bug", account=name)
+                metrics.error("act", error)
                 self._rest(name, f"a bug: {type(error).__name__}", self.clock())
                 continue
             if acted.hold_until:
@@ -561,12 +573,14 @@ class Pipeline:
             except Outage:
                 raise
             except NetworkError as error:
+                metrics.error("recheck", error)
                 self._rest_looks(name, error)
                 return None
             except EscuchaError:
                 return None  # polling says so already
-            except Exception:
+            except Exception as error:
                 log.exception("A connector broke.", action="recheck_bug", account=name)
+                metrics.error("recheck", error)
                 return None
             if saved is not None:
                 self._failed_looks.pop(name, None)
