@@ -17,13 +17,15 @@ from listener.types import MentionState, Understanding
 log = structlog.get_logger(__name__)
 
 
-def understand(store: Store, classifier: Classifier, *, limit: int, now: datetime) -> int:
-    """Reads up to `limit` new mentions; gives how many moved on.
+def understand(
+    store: Store, classifier: Classifier, *, limit: int, now: datetime, ids: Sequence[int] | None = None
+) -> int:
+    """Reads up to `limit` new mentions, `ids` of them only where given; gives how many moved on.
 
     A mention that breaks the classifier is set aside alone; one that was edited meanwhile is read again next time.
     """
     with store.read() as tx:
-        batch = mentions.awaiting(tx, MentionState.NEW, limit)
+        batch = mentions.awaiting(tx, MentionState.NEW, limit, ids=ids)
     if not batch:
         return 0
     return keep(store, batch, read(classifier, batch), now=now)

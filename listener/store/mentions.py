@@ -365,10 +365,20 @@ def decide_again(tx: Transaction, mention_id: int) -> None:
     tx.execute(update(t.mentions).where(*decided).values(state=MentionState.UNDERSTOOD.value))
 
 
-def awaiting(tx: Transaction, state: MentionState, limit: int) -> list[Mention]:
-    """Up to `limit` mentions in that state that no trouble holds, those that address us first, then oldest first."""
+def awaiting(
+    tx: Transaction, state: MentionState, limit: int, *, ids: Sequence[int] | None = None, alone: bool = False
+) -> list[Mention]:
+    """Up to `limit` mentions in that state that no trouble holds, those that address us first, then oldest first.
+
+    `ids`: of these only. `alone`: without those that another process has in hand; until `tx` ends, nobody else has ours
+    (PostgreSQL; on SQLite a writer is alone).
+    """
     found = t.mentions.c.kind == PostKind.FOUND.value
     query = _joined().where(t.mentions.c.state == state.value, t.mentions.c.trouble.is_(None))
+    if ids is not None:
+        query = query.where(t.mentions.c.id.in_(list(ids)))
+    if alone:
+        query = query.with_for_update(of=t.mentions, skip_locked=True, key_share=True)
     return [_mention(row) for row in tx.execute(query.order_by(found, t.mentions.c.id).limit(limit))]
 
 
