@@ -7,7 +7,7 @@ nobody's long history and no crowded thread takes long. Cases are only numbered 
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,6 +16,7 @@ from typing import Any
 
 from sqlalchemy import (
     CTE,
+    JSON,
     BigInteger,
     ColumnElement,
     DateTime,
@@ -27,14 +28,11 @@ from sqlalchemy import (
     bindparam,
     case,
     cast,
-    column,
     exists,
-    false,
     func,
     literal_column,
     or_,
     select,
-    type_coerce,
 )
 
 from listener.store import Transaction
@@ -62,6 +60,7 @@ class Known:
     week: int
     ten_minutes: int
     same_text: int
+    quick_replies: int
     complaints: int
     unsolved: int
     others_with_its_text: int
@@ -80,15 +79,25 @@ class Known:
     last_said_is_ours: bool
 
 
-def around(tx: Transaction, batch: Sequence[Mention], *, since: datetime, now: datetime) -> dict[int, Known]:
-    """What is known around each of these mentions, by its number. `since`: cases that were over before do not count."""
+def around(
+    tx: Transaction, batch: Sequence[Mention], *, since: datetime, quick: timedelta, now: datetime
+) -> dict[int, Known]:
+    """What is known around each of these mentions, by its number. `since`: cases that were over before do not count.
+
+    `quick`: see `authors.habits`.
+    """
     moment = t.mentions.c.heard_at.type.dialect_impl(tx.dialect).bind_processor(tx.dialect) or str
 
     def written(at: datetime) -> str:
         return str(moment(at))
 
     asked = [
-        [each.id, written(each.heard_at - HOUR), written(each.heard_at + HOUR), written(each.heard_at - HOUR - BELIEVED)]
+        [
+            each.id,
+            written(each.heard_at - HOUR),
+            written(each.heard_at + HOUR),
+            written(each.heard_at - HOUR - BELIEVED),
+        ]
         for each in batch
     ]
     times = {
@@ -105,16 +114,18 @@ def around(tx: Transaction, batch: Sequence[Mention], *, since: datetime, now: d
     }
     rows = tx.execute(_question(tx.dialect.name), {"asked": json.dumps(asked), **times}).all()
     said = _said(tx, {row.heard_last for row in rows if row.heard_last is not None})
-    return {row.id: _known(row, said) for row in rows}
+    hasty = _hasty(tx, {each.account_id for each in batch}, quick=quick, now=now)
+    return {row.id: _known(row, said, hasty[row.account_id]) for row in rows}
 
 
-def _known(row: Any, said: Mapping[int, Any]) -> Known:
+def _known(row: Any, said: Mapping[int, Any], hasty: int) -> Known:
     week, minutes, same = _listed(row.counts)
     last, ours = _last(row, said)
     return Known(
         week=int(week or 0),
         ten_minutes=int(minutes or 0),
         same_text=int(same or 0),
+        quick_replies=hasty,
         complaints=row.complaints,
         unsolved=row.unsolved,
         others_with_its_text=row.others,
@@ -152,7 +163,6 @@ def _listed(found: Any) -> tuple[Any, ...]:
 
 # --- the question ----------------------------------------------------------------------------------------------------
 
-_SPOKEN = (DraftState.APPROVED.value, DraftState.SENDING.value, DraftState.SENT.value, DraftState.UNKNOWN.value)
 _COMPLAINT = f'%"{Intent.COMPLAINT.value}"%'
 
 
@@ -160,7 +170,7 @@ def _asked(dialect: str) -> CTE:
     """The mentions that are asked about, one row each, with the times around their hearing."""
     given = bindparam("asked", type_=Text)
     if dialect == "postgresql":
-        each = func.json_array_elements(cast(given, t.mentions.c.raw.type)).table_valued("value", name="one")
+        each = func.json_array_elements(cast(given, JSON)).table_valued("value", name="one")
         picked: list[ColumnElement[Any]] = [
             cast(literal_column(f"one.value ->> {place}"), kind)
             for place, kind in enumerate((BigInteger(), *(DateTime(timezone=True),) * 3))
@@ -187,6 +197,7 @@ def _question(dialect: str) -> Select[Any]:
     when = bindparam
     return select(
         me.c.id,
+        me.c.account_id,
         select(
             packed(
                 func.sum(case((said.c.heard_at >= when("week"), 1), else_=0)),
@@ -215,6 +226,26 @@ def _question(dialect: str) -> Select[Any]:
         _heard_last(me).label("heard_last"),
         _sent_last(me).label("sent_last"),
     ).select_from(asked.join(me, me.c.id == asked.c.id))
+
+
+def _hasty(tx: Transaction, accounts: Collection[int], *, quick: timedelta, now: datetime) -> Counter[int]:
+    """How often each account answered us within a day so soon that it has hardly read what it answers."""
+    day = now - DAY
+    times = {"day": day, "day_believed": day - BELIEVED}
+    rows = tx.execute(_answers_to_us(), {"accounts": list(accounts), **times})
+    return Counter(row.account_id for row in rows if row.posted_at - row.sent_at <= quick)
+
+
+@cache
+def _answers_to_us() -> Select[Any]:
+    said, drafts, answered = t.mentions.alias("h"), t.drafts.alias("d"), t.mentions.alias("o")
+    lately = (said.c.heard_at >= bindparam("day"), said.c.posted_at >= bindparam("day_believed"))
+    return (
+        select(said.c.account_id, said.c.posted_at, drafts.c.sent_at)
+        .join(drafts, drafts.c.posted_id == said.c.parent_id)
+        .join(answered, and_(answered.c.id == drafts.c.mention_id, answered.c.network == said.c.network))
+        .where(said.c.account_id.in_(bindparam("accounts", expanding=True)), *lately, drafts.c.sent_at.is_not(None))
+    )
 
 
 def _lately(said: FromClause, since: str) -> ColumnElement[bool]:
