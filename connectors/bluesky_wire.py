@@ -41,7 +41,7 @@ class AnswerTimeout(httpx.ReadTimeout):
 
 
 class _Hurried(httpcore.NetworkStream):
-    """Gives what a connection brings while there is time left: the library's own time-out begins anew with each byte."""
+    """What a connection brings while there is time left: the library's own time-out begins anew with each byte."""
 
     def __init__(self, stream: httpcore.NetworkStream) -> None:
         self._stream = stream

@@ -79,7 +79,7 @@ _BODIES = {Trouble.GARBAGE: b'{"data": [{"id": "1", "text": "hol', Trouble.TYPES
 
 @dataclass(frozen=True, kw_only=True)
 class Papers:
-    """What proves who a server is: `ca` vouches for `ours` (certificate and key in one file), nobody for `strangers`."""
+    """What proves who a server is: `ca` vouches for `ours` (certificate and key in a file), nobody for `strangers`."""
 
     ca: Path
     ours: Path

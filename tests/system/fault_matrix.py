@@ -30,7 +30,7 @@ from listener.store import Store, amendments, inbox, mentions, notices, sources
 from listener.store.amendments import Change
 from listener.store.notices import Variant
 from listener.store.sources import Source, Wanted
-from listener.types import AmendmentKind, AmendmentState, DeliveryState, DraftState, MentionState, NoticeState
+from listener.types import AmendmentKind, AmendmentState, DeliveryState, DraftState, MentionState
 from tests.listener.flow.world import AUTO, Clock, Keywords, _fresh_database
 from tests.servers.line import Trouble
 from tests.system.fault_sites import WRITING, Bluesky, Site, Stage
@@ -91,7 +91,9 @@ def play(site: Site, stage: Stage, trouble: Trouble, folder: Path) -> Outcome:
 def _read_log(said: list[Any], outcome: Outcome) -> None:
     loud = [entry for entry in said if entry["log_level"] in LOUD]
     outcome.said = [f"{entry.get('action')}: {entry['event']}" for entry in loud]
-    outcome.broke = [f"{e.get('action')}: {e['event']} {e.get('reason', '')}" for e in loud if _is_bug(str(e.get("action")))]
+    outcome.broke = [
+        f"{e.get('action')}: {e['event']} {e.get('reason', '')}" for e in loud if _is_bug(str(e.get("action")))
+    ]
     about = Counter(
         (entry.get("action"), entry.get("source") or entry.get("account"), entry.get("kind"), entry.get("id"))
         for entry in loud
@@ -329,11 +331,12 @@ def _reply(company: Company, trouble: Trouble, outcome: Outcome) -> None:
 def _publish(company: Company, trouble: Trouble, outcome: Outcome) -> None:
     announce(company)
 
-    def delivered() -> NoticeState:
+    def ended() -> bool:
         with company.store.read() as tx:
-            return notices.get(tx, 1).state
+            states = {each.state for each in notices.get(tx, 1).deliveries}
+        return states <= {DeliveryState.SENT, DeliveryState.FAILED}
 
-    _goes_out(company, trouble, outcome, lambda: delivered() in (NoticeState.PUBLISHED, NoticeState.FAILED))
+    _goes_out(company, trouble, outcome, ended)
     ours = [each.text for each in company.site.world.ours()]
     with company.store.read() as tx:
         deliveries = notices.get(tx, 1).deliveries

@@ -11,13 +11,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 from unittest import mock
 
 from pydantic import SecretStr
 
-from connectors import bluesky_wire, mail_wire, sandbox
+from connectors import bluesky_wire, mail, mail_sending, mail_wire, sandbox
 from connectors.feed import Feed
 from connectors.feed import Settings as FeedSettings
 from connectors.mail import MailConnector
@@ -71,20 +72,22 @@ class Site(ABC):
     """One network. `line` leads there; each of `asks` says which requests a stage stands and falls with."""
 
     network: ClassVar[str]
-    stages: ClassVar[frozenset[Stage]]
+    stages: ClassVar[frozenset[Stage]]  # that there are
     query: ClassVar[str] = "mentions"
     asks: ClassVar[dict[Stage, str]] = {}
     world: World
     line: Line
     wait = PATIENT
+    ca: Path | None = None  # who vouches for it, where the line is behind TLS
 
     @abstractmethod
     def connector(self) -> Connector:
         """Our account there, by way of the line."""
 
-    def knows(self, _stage: Stage, trouble: Trouble) -> bool:
-        """Whether there is such a trouble here; a stranger's certificate needs a line behind TLS."""
-        return trouble is not Trouble.STRANGER
+    @classmethod
+    def knows(cls, stage: Stage, trouble: Trouble) -> bool:
+        """Whether there is such a trouble here. Streams have no line behind TLS."""
+        return trouble is not Trouble.STRANGER or stage is not Stage.STREAM
 
     def fail(self, stage: Stage, trouble: Trouble) -> None:
         """From now on what that stage asks fails so. Whoever listens is thrown out."""
@@ -108,8 +111,6 @@ class Site(ABC):
         )
         made.verify = str(self.ca) if self.ca else True
         return made
-
-    ca: Path | None = None
 
 
 class Mastodon(Site):
@@ -135,7 +136,10 @@ class Mastodon(Site):
 class X(Site):
     network = "x"
     stages = frozenset(Stage) - {Stage.STREAM}
-    asks: ClassVar = {Stage.RECHECK: r"GET /2/tweets\?", **dict.fromkeys(WRITING, "(POST|PUT|DELETE) /2/(tweets|users)")}
+    asks: ClassVar = {
+        Stage.RECHECK: r"GET /2/tweets\?",
+        **dict.fromkeys(WRITING, "(POST|PUT|DELETE) /2/(tweets|users)"),
+    }
 
     def __init__(self, server: XServer, line: Line) -> None:
         self.line, self.server = line, server
@@ -258,10 +262,12 @@ class Mail(Site):
         )
         return MailConnector(settings, beat=0.5, reidle=1.0, patience=1.0)
 
-    def knows(self, stage: Stage, trouble: Trouble) -> bool:
+    @classmethod
+    def knows(cls, stage: Stage, trouble: Trouble) -> bool:
         if trouble is Trouble.GATEWAY:
             return stage is Stage.REPLY
-        return trouble in self.plain or trouble in self.refusals
+        secure = trouble is Trouble.STRANGER and super().knows(stage, trouble)
+        return trouble in cls.plain or trouble in cls.refusals or secure
 
     def fail(self, stage: Stage, trouble: Trouble) -> None:
         line, words = (self.sends, self.world.smtp) if stage is Stage.REPLY else (self.line, self.world.imap)
@@ -309,10 +315,11 @@ class Sandbox(Site):
     def connector(self) -> Connector:
         return self.world.connector()
 
-    def knows(self, stage: Stage, trouble: Trouble) -> bool:
+    @classmethod
+    def knows(cls, stage: Stage, trouble: Trouble) -> bool:
         if trouble in (Trouble.SILENT, Trouble.RESET):
             return stage in WRITING
-        return trouble in self.faults
+        return trouble in cls.faults
 
     def fail(self, stage: Stage, trouble: Trouble) -> None:
         seconds = WAIT if trouble is Trouble.BUSY_WAIT else None
@@ -326,6 +333,21 @@ class Sandbox(Site):
     def failed(self) -> int:
         rows = self.world.people._link.execute("SELECT 10000 - times FROM faults").fetchall()
         return sum(int(each[0]) for each in rows)
+
+
+SITES: dict[str, type[Site]] = {each.network: each for each in (Bluesky, FeedSite, Mail, Mastodon, Reddit, Sandbox, X)}
+
+
+def cells() -> list[tuple[str, Stage, Trouble]]:
+    """Every network, stage and trouble that go together, in that order."""
+    return [
+        (name, stage, trouble)
+        for name, site in SITES.items()
+        for stage in Stage
+        if stage in site.stages
+        for trouble in Trouble
+        if site.knows(stage, trouble)
+    ]
 
 
 class Networks:
@@ -347,8 +369,12 @@ class Networks:
             site.ca = tls.ca if tls else None
             site.wait = HASTY if trouble in WAITS else PATIENT
             if site.wait == HASTY and network == "mail":
-                for name, seconds in (("CONNECT_TIMEOUT", HASTY), ("READ_TIMEOUT", HASTY), ("DEADLINE", 2 * HASTY)):
-                    stack.enter_context(mock.patch.object(mail_wire, name, seconds))
+                for name in ("CONNECT_TIMEOUT", "READ_TIMEOUT"):
+                    stack.enter_context(mock.patch.object(mail_wire, name, HASTY))
+                reads, sends = (partial(each, deadline=2 * HASTY) for each in (mail_wire.reading, mail_wire.sending))
+                stack.enter_context(mock.patch.object(mail, "reading", reads))
+                stack.enter_context(mock.patch.object(mail, "sending", sends))
+                stack.enter_context(mock.patch.object(mail_sending, "sending", sends))
             yield site
 
     def _sites(self) -> dict[str, Callable[[ExitStack, Papers | None], Site]]:
@@ -388,7 +414,7 @@ class Networks:
             self._bluesky = self._stack.enter_context(bluesky.running())
         if tls:
             ours = ssl.create_default_context(cafile=str(tls.ca))
-            stack.enter_context(mock.patch.object(bluesky_wire, "_tls", lambda: ours))
+            stack.enter_context(mock.patch.object(bluesky_wire, "_tls", return_value=ours))
         jetstream = stack.enter_context(JetstreamServer())
         line = stack.enter_context(Line(self._bluesky.pds, tls=tls))
         return Bluesky(self._bluesky, line, jetstream, stack.enter_context(Line(jetstream.url)))
