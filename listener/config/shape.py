@@ -271,6 +271,11 @@ class DaemonSettings(_Section):
         pattern=_LISTEN,
         description="Where a CRM may post its customers to; what speaks TLS stands before it",
     )
+    watch: str | None = Field(
+        default=None,
+        pattern=_LISTEN,
+        description="Where `/metrics`, `/healthz` and `/readyz` are answered, such as `127.0.0.1:9425`; unset: nowhere",
+    )
 
 
 SECTIONS: Mapping[str, type[BaseModel]] = {
