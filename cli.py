@@ -30,6 +30,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "policy": ("policy", "The response policy: check, show, activate, compare, go back."),
         "db": ("db", "The database: upgrade, check, back up."),
         "model": ("model", "What reads mentions: describe it, measure it, teach it, import another."),
+        "access": ("access", "Which other programs may come in: add, list, revoke."),
         "user": ("user", "Who works here: add, show, edit, away, back, tokens, passwords."),
     },
     "Play": {

@@ -160,7 +160,8 @@ HELD: dict[str, Held] = {
     "users": Held(
         clear=("name", "folded", "roles", "teams", "skills", "languages", "duty", "os_user", "password"),
     ),
-    "user_tokens": Held(clear=("label", "digest")),
+    "user_tokens": Held(clear=("label", "digest", "only")),
+    "accesses": Held(clear=("name", "scopes", "digest", "made_by")),
     "absences": Held(clear=("reason", "noted_by")),
     # --- the desk ---
     "customers": Held(

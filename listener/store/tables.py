@@ -433,9 +433,24 @@ user_tokens = Table(
     ref("users"),
     Column("label", String(100), nullable=False),
     Column("digest", String(64), nullable=False, unique=True),  # SHA-256 of the token, which nobody keeps
+    Column("only", JSON),  # the commands that it is for; null: all that its user may call
     Column("made_at", Moment, nullable=False),
     Column("expires_at", Moment),
     Column("revoked_at", Moment),
+)
+
+accesses = Table(  # other programs that may come in
+    "accesses",
+    metadata,
+    key(),
+    Column("name", String(100), nullable=False),
+    Column("scopes", JSON, nullable=False),  # what it is for: "metrics", "crm:erp"
+    Column("digest", String(64), nullable=False, unique=True),  # SHA-256 of the token, which nobody keeps
+    Column("made_by", String(100), nullable=False),
+    Column("made_at", Moment, nullable=False),
+    Column("expires_at", Moment),
+    Column("revoked_at", Moment),
+    Column("used_at", Moment),  # when it last let somebody in, to the hour
 )
 
 absences = Table(
