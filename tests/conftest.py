@@ -46,16 +46,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=out)
         items[:] = [item for item in items if item not in set(out)]
         for item in items:  # what is slow only for being on PostgreSQL is as fast as the rest
-            item.own_markers = [mark for mark in item.own_markers if mark.name != "slow" or not _is_played_on_both(item)]
+            if "postgresql" in _played(item):
+                item.own_markers = [mark for mark in item.own_markers if mark.name != "slow"]
 
 
 def _is_about_sqlite(item: pytest.Item) -> bool:
     """Whether it looks into SQLite's file, or is played on each of the two databases anyhow."""
     return "about_sqlite" in item.keywords or "sqlite" in _played(item)
-
-
-def _is_played_on_both(item: pytest.Item) -> bool:
-    return "postgresql" in _played(item)
 
 
 def _played(item: pytest.Item) -> list[Any]:
