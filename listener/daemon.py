@@ -23,6 +23,7 @@ import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
+from listener import metrics
 from listener.contract import BEAT
 from listener.errors import Outage
 from listener.flow.pipeline import Pipeline
@@ -156,19 +157,25 @@ class Daemon:
 
     def _guarded(self, name: str, work: Callable[[], Any]) -> None:
         """One tick of one stage. A database that is away is logged once going down and once coming back."""
+        started = time.perf_counter()
         try:
             work()
         except Outage as error:
+            metrics.error(name.split(maxsplit=1)[0], error)
             if self._trouble.get(name) != str(error):
                 log.error("A stage waits.", action="stage_down", stage=name, reason=str(error))
             self._trouble[name] = str(error)
         except Exception as bug:
+            metrics.error(name.split(maxsplit=1)[0], bug)
             if self._trouble.get(name) != repr(bug):
                 log.exception("A stage broke; it goes on at the next tick.", action="stage_bug", stage=name)
             self._trouble[name] = repr(bug)
         else:
             if self._trouble.pop(name, None):
                 log.info("The stage works again.", action="stage_up", stage=name)
+        finally:
+            if not name.startswith("stream "):  # which lasts as long as it is open
+                metrics.turn(name.split(maxsplit=1)[0], time.perf_counter() - started)
 
     def _open_streams(self) -> None:
         """A thread for each stream that should be open and is not."""
@@ -182,6 +189,7 @@ class Daemon:
             thread = threading.Thread(target=work, name=f"stream {name}", daemon=True)
             self._streams[name] = thread
             thread.start()
+        metrics.streams(len(self._streams))
 
     def _leave_streams(self) -> None:
         """Each stream ends at its next beat. One that does not is left behind: nothing it brings is half stored."""

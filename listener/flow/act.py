@@ -21,7 +21,7 @@ from typing import Any
 
 import structlog
 
-from listener import budget
+from listener import budget, metrics
 from listener.budget import Allowance, Use
 from listener.contract import Connector, Deletes, Edits, Messages, Pins, Publishes, Rechecks, Replies
 from listener.desk import answer_runs
@@ -142,6 +142,14 @@ class _Way(ABC):
         """What is to be done when nothing more is due."""
         return
 
+    def about(self, _item: Any) -> dict[str, str]:
+        """What every log line about it says."""
+        return {}
+
+    def since(self, _item: Any) -> dict[str, datetime | None]:
+        """When it was decided and approved, for what is measured."""
+        return {}
+
     @abstractmethod
     def say(self, item: Any) -> Posted:
         """Asks the network to post it, once."""
@@ -203,6 +211,13 @@ class _RepliesWay(_Way):
             parent_id=mention.external_id if there else None,
             content_warning=mention.content_warning if there else "",
         )
+
+    def about(self, item: Draft) -> dict[str, str]:
+        with self.store.read() as tx:
+            return {"correlation": mentions.get(tx, item.mention_id).correlation}
+
+    def since(self, item: Draft) -> dict[str, datetime | None]:
+        return {"decided_at": item.proposed_at, "approved_at": item.decided_at}
 
     def still_stands(self, item: Draft, now: datetime) -> bool:
         if not isinstance(self.connector, Rechecks):
@@ -365,6 +380,9 @@ class _AmendmentsWay(_Way):
         """Nobody else's: it is the post that was meant."""
         return
 
+    def since(self, item: Amendment) -> dict[str, datetime | None]:
+        return {"approved_at": item.approved_at}
+
     def request(self, item: Amendment, there: str) -> EditRequest:
         return EditRequest(external_id=there, text=item.text, language=item.language)
 
@@ -421,7 +439,11 @@ def _settle(way: _Way, clock: Callable[[], datetime], done: Acted) -> None:
             else:
                 way.box.not_sent(tx, item, "looked for it on the network: it is not there", now)
         done.settled += 1
-        log.info("An unknown outcome is settled.", action="settled", kind=way.kind, id=item.id, found=bool(found))
+        metrics.sent(item.network, way.kind, "settled")
+        about = way.about(item)
+        log.info(
+            "An unknown outcome is settled.", action="settled", kind=way.kind, id=item.id, found=bool(found), **about
+        )
 
 
 def _long_enough(way: _Way, item: Any, settle_after: timedelta, now: datetime) -> bool:
@@ -510,12 +532,13 @@ def _send_each(
             way.pay()
         if not way.store.keeps_its_place(way.account):
             return False  # somebody else may be the sender by now
-        with way.store.write() as tx:
-            claimed = way.claim(tx, item, clock())
-        if claimed:
-            _say(way, item, clock, done)
-            way.pay()
-            progress(item)
+        with structlog.contextvars.bound_contextvars(**way.about(item)):
+            with way.store.write() as tx:
+                claimed = way.claim(tx, item, clock())
+            if claimed:
+                _say(way, item, clock, done)
+                way.pay()
+                progress(item)
     return True
 
 
@@ -525,19 +548,23 @@ def _say(way: _Way, item: Any, clock: Callable[[], datetime], done: Acted) -> No
         posted = way.say(item)
     except Rejected as error:
         _record(way.store, way.box.failed, item, str(error), clock())
+        _count(way, item, "failed", error)
         done.failed += 1
         done.errors.append(str(error))
         log.warning("The network refused it.", action="refused", kind=way.kind, id=item.id, reason=str(error))
     except OutcomeUnknown as error:
         _record(way.store, way.box.unknown, item, str(error), clock())
+        _count(way, item, "unknown", error)
         done.unknown += 1
         done.errors.append(str(error))
         log.warning("Nobody knows yet whether it went out.", action="unknown", kind=way.kind, id=item.id)
     except NetworkError as error:  # rate limited, unavailable, not authorised: nothing was written there
         _record(way.store, way.box.not_sent, item, str(error), clock())
+        _count(way, item, "not_sent", error)
         _rest_account(done, error, clock())
     except Exception as error:
         _record(way.store, way.box.unknown, item, f"a bug in the connector: {type(error).__name__}", clock())
+        _count(way, item, "unknown", error)
         done.unknown += 1
         log.exception("A connector broke while writing.", action="send_bug", kind=way.kind, id=item.id)
     else:
@@ -545,8 +572,14 @@ def _say(way: _Way, item: Any, clock: Callable[[], datetime], done: Acted) -> No
         with way.store.write() as tx:
             way.box.sent(tx, item, posted, now)
             way.after(tx, item, now)
+        metrics.sent(item.network, way.kind, "sent", now=now, **way.since(item))
         done.sent += 1
         log.info("Sent.", action="sent", kind=way.kind, id=item.id, url=posted.url)
+
+
+def _count(way: _Way, item: Any, outcome: str, error: Exception) -> None:
+    metrics.sent(item.network, way.kind, outcome)
+    metrics.error(f"send {way.kind}", error)
 
 
 def _record(store: Store, outcome: Callable[..., None], item: Any, reason: str, now: datetime) -> None:

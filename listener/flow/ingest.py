@@ -7,7 +7,8 @@ from datetime import datetime
 
 import structlog
 
-from listener import budget
+from listener import budget, metrics
+from listener.correlation import correlation
 from listener.errors import AuthFailed, NetworkError, RateLimited, Rejected
 from listener.store import Store, Transaction, erasing, identities, mentions, sources, streams
 from listener.store.mentions import Saved
@@ -38,7 +39,7 @@ def ingest(
     with store.write() as tx:
         if me:
             identities.remember(tx, account=source.account, network=source.network, me=me, now=now)
-        saved = _keep(tx, source, page, now)
+        saved = _keep(store, tx, source, page, now)
         more = page.more or sources.hastened(tx, source)
         next_poll_at = budget.next_poll(now, every=source.every, more=more, retry_after=page.retry_after, slower=slower)
         # A wait for money is looked at anew before each poll, so none need be trusted for longer than any other.
@@ -48,7 +49,7 @@ def ingest(
         )
     if source.failures:
         log.info("The source works again.", action="source_up", source=source.name, since=source.failing_since)
-    _tell(source, page, saved)
+    _tell(source, page, saved, way="poll", now=now)
     return Ingested(source=source.name, saved=saved, more=page.more)
 
 
@@ -58,23 +59,35 @@ def overhear(store: Store, source: Source, page: Page, *, now: datetime) -> Sour
     Its polls go on as they were planned, unless the stream says that more is waiting.
     """
     with store.write() as tx:
-        saved = _keep(tx, source, page, now)
+        saved = _keep(store, tx, source, page, now)
         cursor = streams.heard(tx, source, cursor=page.cursor, new_mentions=len(saved.new))
         if page.more:
             streams.hasten(tx, source, now=now, apart=budget.HASTE)
-    _tell(source, page, saved)
+    _tell(source, page, saved, way="stream", now=now)
     return replace(source, cursor=cursor)
 
 
-def _keep(tx: Transaction, source: Source, page: Page, now: datetime) -> Saved:
+def _keep(store: Store, tx: Transaction, source: Source, page: Page, now: datetime) -> Saved:
     saved = mentions.save(tx, source_id=source.id, network=source.network, posts=page.posts, now=now)
+    store.carry(tx, [*saved.new, *saved.edited])
     gone = erasing.erase(tx, network=source.network, external_ids=page.gone, now=now)
     if page.gap:
         sources.gap(tx, source, page.gap, now)
     return replace(saved, gone=gone)
 
 
-def _tell(source: Source, page: Page, saved: Saved) -> None:
+def _tell(source: Source, page: Page, saved: Saved, *, way: str, now: datetime) -> None:
+    posted = {post.external_id: post.posted_at for post in page.posts} if saved.new else {}
+    metrics.stored(
+        source.network,
+        way=way,
+        posted=[posted.get(external_id, now) for external_id in saved.heard[: len(saved.new)]],
+        edited=len(saved.edited),
+        gone=len(saved.gone),
+        repeated=saved.repeated,
+        old=source.succeeded_at is None,
+        now=now,
+    )
     if page.gap:
         log.warning("The network skipped something.", action="gap", source=source.name, reason=page.gap)
     if saved.new or saved.edited or saved.gone:
@@ -85,6 +98,8 @@ def _tell(source: Source, page: Page, saved: Saved) -> None:
             new=len(saved.new),
             edited=len(saved.edited),
             gone=len(saved.gone),
+            mentions=[*saved.new, *saved.edited],
+            correlations=[correlation(source.network, each) for each in saved.heard],
         )
 
 

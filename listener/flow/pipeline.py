@@ -8,6 +8,7 @@ The daemon, the command line and the tests call these same functions.
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -15,11 +16,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 
-from listener import budget
+from listener import budget, metrics
 from listener.budget import Allowance, Use
 from listener.contract import Classifier, Connector, Policy
 from listener.desk import incident_meaning, ruling, suggestions
@@ -27,7 +28,7 @@ from listener.desk.clearance import Price
 from listener.desk.crm_systems import System
 from listener.desk.purse import Purse
 from listener.desk.retaining import retain
-from listener.errors import EscuchaError, Mistake, NetworkError, Outage, RateLimited, Unavailable
+from listener.errors import Crossed, EscuchaError, Mistake, NetworkError, Outage, RateLimited, Unavailable
 from listener.flow.act import Acted, act
 from listener.flow.alert import Target, Told, alert, strand
 from listener.flow.assign import assign
@@ -57,6 +58,9 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+Result = TypeVar("Result")
+
+TRIES = 5  # of what two processes stood in each other's way in
 BATCH = 64  # mentions understood or decided in one transaction
 POLLERS = 8  # sources waited for at once; each of one account after the other
 PUNCTUAL = timedelta(seconds=1)  # for so little, money keeps no poll waiting
@@ -71,6 +75,21 @@ REST = timedelta(
 def utc_now() -> datetime:
     """The present moment."""
     return datetime.now(UTC)
+
+
+def again(work: Callable[[], Result]) -> Result:
+    """What `work` gives, done once more where another process stood in its way, `TRIES` times in all.
+
+    Work that is done whole or not at all only. Raises Crossed where each time somebody did.
+    """
+    for left in reversed(range(TRIES)):
+        try:
+            return work()
+        except Crossed:
+            if not left:
+                raise
+            time.sleep(random.uniform(0, 0.2))  # noqa: S311  so that the two do not meet again
+    raise AssertionError("no try was made")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,7 +228,9 @@ class Pipeline:
             try:
                 connector = self._connection(source.account, "listen")
                 # Who we are is asked for now and then; what that costs is not what a poll costs.
+                started = time.perf_counter()
                 polled = poll(source, connector, introduced=partial(purse.pay, connector))
+                metrics.polled(source.network, time.perf_counter() - started)
             except Outage:
                 raise
             except EscuchaError as error:  # it cannot even be connected
@@ -219,14 +240,18 @@ class Pipeline:
                 polled = Polled(source=source, error=error)
             if connected := self._connections.get((source.account, "listen")):
                 purse.pay(connected, source)
+        if polled.error:
+            metrics.error("poll", polled.error)
         if polled.page is None:
             return failed(self.store, source, polled.error or RuntimeError("no page"), self.clock())
         try:
-            return ingest(self.store, source, polled.page, me=polled.me, now=self.clock(), slower=purse.slower())
+            page, slower = polled.page, purse.slower()
+            return again(lambda: ingest(self.store, source, page, me=polled.me, now=self.clock(), slower=slower))
         except Outage:
             raise
         except Exception as error:
             log.exception("A page could not be stored.", action="ingest_bug", source=source.name)
+            metrics.error("ingest", error)
             return failed(self.store, source, error, self.clock())
 
     def _wait_for_money(self, source: Source, purse: Purse, *, thrifty: bool) -> Ingested | None:
@@ -316,13 +341,15 @@ class Pipeline:
 
     def _note_end(self, source: Source, ended: Ended) -> None:
         now = self.clock()
+        if ended.error:
+            metrics.error("stream", ended.error)
         reopens = self._rests_of_streams.after(source.name, ended, now)
         again = self._rests_of_streams.again(source.name)
         note_end(self.store, source, ended, now=now, reopens=reopens, again=again)
 
     def _overhear(self, source: Source, page: Page) -> Source:
         with self._overhearing:
-            return overhear(self.store, source, page, now=self.clock())
+            return again(lambda: overhear(self.store, source, page, now=self.clock()))
 
     def _offers(self, source: Source) -> bool:
         """Whether there is a stream of it, asked once for each query of an account."""
@@ -339,24 +366,29 @@ class Pipeline:
                 self._offered[asked] = False
         return self._offered[asked]
 
-    def understand(self) -> int:
-        """Reads one batch of new mentions; gives how many moved on."""
-        return understand(self.store, self._classifier(), limit=BATCH, now=self.clock())
+    def understand(self, ids: Sequence[int] | None = None) -> int:
+        """Reads one batch of new mentions, of those `ids` where given; gives how many moved on."""
+        return understand(self.store, self._classifier(), limit=BATCH, now=self.clock(), ids=ids)
 
-    def decide(self) -> int:
-        """Decides one batch of understood mentions by the policy that rules; gives how many."""
+    def decide(self, ids: Sequence[int] | None = None) -> int:
+        """Decides one batch of understood mentions by the policy that rules; gives how many. `ids`: of these only."""
         self._take_up_the_policy()
-        if self.policy is None:
+        policy = self.policy
+        if policy is None:
             return 0
-        return decide(
-            self.store,
-            self.policy,
-            company=self._company,
-            facts=self._facts,
-            limit=BATCH,
-            now=self.clock(),
-            broke=self._why_broke,
-            near=incident_meaning.awaiting(self.store, self._embed, limit=BATCH),
+        near = incident_meaning.awaiting(self.store, self._embed, limit=BATCH, ids=ids)
+        return again(
+            lambda: decide(
+                self.store,
+                policy,
+                company=self._company,
+                facts=self._facts,
+                limit=BATCH,
+                now=self.clock(),
+                broke=self._why_broke,
+                near=near,
+                ids=ids,
+            )
         )
 
     def gather(self) -> Gathered:
@@ -391,6 +423,7 @@ class Pipeline:
             if self._refused:
                 log.info("Mentions are decided again.", action="policy", version=ours)
             self._refused, self.policy_trouble = None, ""
+            metrics.ready(policy=True)
         elif self._read_policy is not None and stored.version != self._refused:
             try:
                 self.policy = ruling.read(stored, self._read_policy, exactly=True)
@@ -401,10 +434,12 @@ class Pipeline:
                 self._refuse(stored.version, f"Reading the policy {stored.version} broke ({type(error).__name__}).")
             else:
                 self._refused, self.policy_trouble = None, ""
+                metrics.ready(policy=True)
                 log.info("Another policy rules from now on.", action="policy", version=stored.version, was=ours)
 
     def _refuse(self, version: str, reason: str) -> None:
         self._refused, self.policy_trouble = version, reason
+        metrics.ready(policy=False)
         log.error("Nothing is decided.", action="policy_refused", version=version, reason=reason)
 
     def release(self) -> int:
@@ -446,10 +481,12 @@ class Pipeline:
             except Outage:
                 raise
             except EscuchaError as error:
+                metrics.error("act", error)
                 self._rest(name, str(error), self.clock())
                 continue
             except Exception as error:
                 log.exception("A connector broke.", action="act_bug", account=name)
+                metrics.error("act", error)
                 self._rest(name, f"a bug: {type(error).__name__}", self.clock())
                 continue
             if acted.hold_until:
@@ -536,12 +573,14 @@ class Pipeline:
             except Outage:
                 raise
             except NetworkError as error:
+                metrics.error("recheck", error)
                 self._rest_looks(name, error)
                 return None
             except EscuchaError:
                 return None  # polling says so already
-            except Exception:
+            except Exception as error:
                 log.exception("A connector broke.", action="recheck_bug", account=name)
+                metrics.error("recheck", error)
                 return None
             if saved is not None:
                 self._failed_looks.pop(name, None)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from datetime import datetime
 
 import structlog
 
+from listener import metrics
 from listener.contract import Classifier
 from listener.store import Store, decisions, mentions
 from listener.store.mentions import Mention
@@ -15,17 +17,21 @@ from listener.types import MentionState, Understanding
 log = structlog.get_logger(__name__)
 
 
-def understand(store: Store, classifier: Classifier, *, limit: int, now: datetime) -> int:
-    """Reads up to `limit` new mentions; gives how many moved on.
+def understand(
+    store: Store, classifier: Classifier, *, limit: int, now: datetime, ids: Sequence[int] | None = None
+) -> int:
+    """Reads up to `limit` new mentions, `ids` of them only where given; gives how many moved on.
 
     A mention that breaks the classifier is set aside alone; one that was edited meanwhile is read again next time.
     """
     with store.read() as tx:
-        batch = mentions.awaiting(tx, MentionState.NEW, limit)
+        batch = mentions.awaiting(tx, MentionState.NEW, limit, ids=ids)
     if not batch:
         return 0
+    started = time.perf_counter()
     understandings = _classify(classifier, batch)
-    moved = 0
+    metrics.model(len(batch), time.perf_counter() - started)
+    moved = []
     with store.write() as tx:
         for mention, understanding in zip(batch, understandings, strict=True):
             if understanding is None:
@@ -33,8 +39,15 @@ def understand(store: Store, classifier: Classifier, *, limit: int, now: datetim
                 mentions.trouble(tx, mention, stage="understand", reason=reason, now=now)
             elif mentions.advance(tx, mention, MentionState.UNDERSTOOD):
                 decisions.understood(tx, mention, understanding, now)
-                moved += 1
-    return moved
+                moved.append(mention)
+    if moved:
+        log.info(
+            "Read.",
+            action="understood",
+            mentions=[mention.id for mention in moved],
+            correlations=[mention.correlation for mention in moved],
+        )
+    return len(moved)
 
 
 def what_to_read(text: str, content_warning: str) -> str:
@@ -53,6 +66,13 @@ def _classify(classifier: Classifier, batch: Sequence[Mention]) -> list[Understa
         try:
             one_by_one.extend(classifier.classify([text]))
         except Exception:
-            log.exception("A mention was set aside.", action="set_aside", stage="understand", mention=mention.id)
+            log.exception(
+                "A mention was set aside.",
+                action="set_aside",
+                stage="understand",
+                mention=mention.id,
+                correlation=mention.correlation,
+            )
+            metrics.set_aside("understand")
             one_by_one.append(None)
     return one_by_one

@@ -13,7 +13,7 @@ import re
 import shutil
 import sqlite3
 import stat
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -26,10 +26,11 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from listener.errors import Mistake, Outage
+from listener.errors import Crossed, Mistake, Outage
 from listener.store import engines
 
 if TYPE_CHECKING:
+    from listener.store.numbers import Stock
     from listener.store.sight import Sight
 
 Transaction = Connection
@@ -54,6 +55,8 @@ class Store:
         self.country = ""  # two letters: where phone numbers without a country code are dialled
         self._places: dict[str, Connection] = {}  # by account: what keeps us its sole sender (PostgreSQL)
         self.audit_key = b""  # what the audit log is sealed with; "" for no key
+        self.carries: Callable[[Transaction, Sequence[int]], None] | None = None  # see `carry`
+        self.numbers: Stock | None = None  # where the numbers of cases come from; None: counted in the transaction
 
     @property
     def is_sqlite(self) -> bool:
@@ -86,8 +89,11 @@ class Store:
         Mistake for who may no longer write.
         """
         from listener.store import chain
+        from listener.store.numbers import Pocket
 
+        pocket = Pocket(self.numbers) if self.numbers else None
         options = {
+            "escucha_numbers": pocket,
             "escucha_users": self.users,
             "escucha_sight": self.sight,
             "escucha_country": self.country,
@@ -99,10 +105,22 @@ class Store:
             self._engine.connect().execution_options(escucha_write=True, **options) as tx,
             tx.begin(),
         ):
-            if self.admits:
-                self.admits(tx)
-            yield tx
-            chain.seal(tx)
+            try:
+                if self.admits:
+                    self.admits(tx)
+                yield tx
+                chain.seal(tx)
+            finally:
+                if pocket:
+                    pocket.empty()
+
+    def carry(self, tx: Transaction, mention_ids: Sequence[int]) -> None:
+        """Sees to it, in the transaction that stores these mentions, that they are read and decided after its commit.
+
+        With one process nothing needs to be done: it looks for what is new by itself.
+        """
+        if self.carries and mention_ids:
+            self.carries(tx, mention_ids)
 
     @contextmanager
     def sole_sender(self, account: str, *, wait: float = 0) -> Iterator[bool]:
@@ -398,6 +416,8 @@ def _make_private(path: Path, flags: int = 0) -> None:
 # SQLite's and PostgreSQL's words for a table or column that is not there.
 _LACKS = re.compile(r"no such (table|column)|has no column named|(relation|column) .* does not exist")
 
+_CROSSED = {"40P01", "40001", "55P03"}  # PostgreSQL's deadlock, failed serialization, and lock that took too long
+
 
 @contextmanager
 def _outages(url: URL) -> Iterator[None]:
@@ -408,6 +428,8 @@ def _outages(url: URL) -> Iterator[None]:
         reason = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
         if _LACKS.search(reason):
             raise Outage(f"{FOREIGN} ({reason}): {FOREIGN_STEP}.") from error
+        if getattr(error.orig, "sqlstate", None) in _CROSSED:
+            raise Crossed(f"Two processes stood in each other's way in the database ({reason}): try again.") from error
         where = url.database if url.get_backend_name() == "sqlite" else url.render_as_string(hide_password=True)
         if error.connection_invalidated or type(error).__name__ in {"OperationalError", "InterfaceError"}:
             raise Outage(f"The database {where} does not do its part: {reason}.") from error
