@@ -9,6 +9,7 @@ EscuchaError
 │   ├── Stale             what was approved is no longer what would be sent
 │   └── AlreadyDone       somebody else was first
 ├── Outage                the machine, not the person: database, disk; exit code 1
+│   └── Crossed           two processes stood in each other's way; done again, it works
 └── NetworkError          what a connector may raise; anything else from a connector is a bug
     ├── RateLimited       wait `retry_after` seconds
     ├── Unavailable       try later
@@ -71,6 +72,10 @@ class AlreadyDone(Mistake):
 
 class Outage(EscuchaError):
     """The database or the disk does not do its part; nothing was half-written."""
+
+
+class Crossed(Outage):
+    """Two processes waited for each other, and the database ended one transaction; nothing of it was written."""
 
 
 class NetworkError(EscuchaError):

@@ -89,6 +89,13 @@ class Database(_Section):
         description="Where everything is kept; a relative SQLite path starts at the settings file's folder. "
         "A url with a password comes from the environment only",
     )
+    connections: int = Field(
+        default=20,
+        ge=4,
+        le=500,
+        description="PostgreSQL: as many connections as one process may have at most; it keeps five open. Each account "
+        "that it sends on takes one, and each stage that works at the moment",
+    )
 
 
 class PolicySettings(_Section):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -49,6 +49,7 @@ from listener.store import (
     policies,
     switch,
     threads,
+    together,
 )
 from listener.store.cases import Case
 from listener.store.customers import Customer
@@ -108,8 +109,11 @@ def decide(
     now: datetime,
     broke: Callable[[Transaction, str], str] = lambda _tx, _account: "",
     near: Mapping[tuple[int, int], Mapping[int, float]] | None = None,
+    ids: Sequence[int] | None = None,
 ) -> int:
     """Decides up to `limit` understood mentions in one transaction, for `LONGEST` at most; gives how many.
+
+    `ids`: of these only. What another process decides at this moment is left to it.
 
     `facts(network, account)` gives what is true of the network as that account sees it; `broke(tx, account)` why that
     account has no money to send anything, asked once for the batch; `near`: see `incident_meaning.awaiting`. A mention
@@ -118,13 +122,15 @@ def decide(
     with store.write() as tx:
         if policies.hold(tx) not in (None, policy.version):
             return 0  # another policy rules by now: whoever holds it decides
-        batch = mentions.awaiting(tx, MentionState.UNDERSTOOD, limit)
+        together.steady(tx)
+        batch = together.hold(tx, mentions.awaiting(tx, MentionState.UNDERSTOOD, limit, ids=ids, alone=True))
         ends, done = time.monotonic() + LONGEST, 0
         why_broke: dict[str, str] = {}
         live_cases = Counter(case_counts.live_by_team(tx)) if batch else Counter()
         around = _Around(
             lasting=lasting.read(tx),
             watched=incident_matching.watched(tx, places=policy.places, near=near or {}),
+            automatic=together.Automatic(tx),
             on_duty=handing.on_duty(tx, now, policy.promises.moved),
         )
         kept: dict[int, tuple[Facts, str]] = {}
@@ -161,6 +167,7 @@ class _Around:
     lasting: Lasting
     watched: Watched
     on_duty: Mapping[str, int] | None
+    automatic: together.Automatic
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -256,6 +263,9 @@ def _decide_one(tx: Transaction, policy: Policy, matter: _Matter, facts: str, no
     situation = _situation(tx, matter, now)
     try:
         decision = policy.decide(situation)
+        if decision.reply and decision.reply.mode is Mode.AUTO and matter.around.automatic.begin():
+            situation = _situation(tx, matter, now)  # what others let go out meanwhile counts
+            decision = policy.decide(situation)
     except Exception:
         log.exception(
             "A mention was set aside.",

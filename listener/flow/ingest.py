@@ -39,7 +39,7 @@ def ingest(
     with store.write() as tx:
         if me:
             identities.remember(tx, account=source.account, network=source.network, me=me, now=now)
-        saved = _keep(tx, source, page, now)
+        saved = _keep(store, tx, source, page, now)
         more = page.more or sources.hastened(tx, source)
         next_poll_at = budget.next_poll(now, every=source.every, more=more, retry_after=page.retry_after, slower=slower)
         # A wait for money is looked at anew before each poll, so none need be trusted for longer than any other.
@@ -59,7 +59,7 @@ def overhear(store: Store, source: Source, page: Page, *, now: datetime) -> Sour
     Its polls go on as they were planned, unless the stream says that more is waiting.
     """
     with store.write() as tx:
-        saved = _keep(tx, source, page, now)
+        saved = _keep(store, tx, source, page, now)
         cursor = streams.heard(tx, source, cursor=page.cursor, new_mentions=len(saved.new))
         if page.more:
             streams.hasten(tx, source, now=now, apart=budget.HASTE)
@@ -67,8 +67,9 @@ def overhear(store: Store, source: Source, page: Page, *, now: datetime) -> Sour
     return replace(source, cursor=cursor)
 
 
-def _keep(tx: Transaction, source: Source, page: Page, now: datetime) -> Saved:
+def _keep(store: Store, tx: Transaction, source: Source, page: Page, now: datetime) -> Saved:
     saved = mentions.save(tx, source_id=source.id, network=source.network, posts=page.posts, now=now)
+    store.carry(tx, [*saved.new, *saved.edited])
     gone = erasing.erase(tx, network=source.network, external_ids=page.gone, now=now)
     if page.gap:
         sources.gap(tx, source, page.gap, now)

@@ -8,6 +8,7 @@ The daemon, the command line and the tests call these same functions.
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 
@@ -27,7 +28,7 @@ from listener.desk.clearance import Price
 from listener.desk.crm_systems import System
 from listener.desk.purse import Purse
 from listener.desk.retaining import retain
-from listener.errors import EscuchaError, Mistake, NetworkError, Outage, RateLimited, Unavailable
+from listener.errors import Crossed, EscuchaError, Mistake, NetworkError, Outage, RateLimited, Unavailable
 from listener.flow.act import Acted, act
 from listener.flow.alert import Target, Told, alert, strand
 from listener.flow.assign import assign
@@ -57,6 +58,9 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+Result = TypeVar("Result")
+
+TRIES = 5  # of what two processes stood in each other's way in
 BATCH = 64  # mentions understood or decided in one transaction
 POLLERS = 8  # sources waited for at once; each of one account after the other
 PUNCTUAL = timedelta(seconds=1)  # for so little, money keeps no poll waiting
@@ -71,6 +75,21 @@ REST = timedelta(
 def utc_now() -> datetime:
     """The present moment."""
     return datetime.now(UTC)
+
+
+def again(work: Callable[[], Result]) -> Result:
+    """What `work` gives, done once more where another process stood in its way, `TRIES` times in all.
+
+    Work that is done whole or not at all only. Raises Crossed where each time somebody did.
+    """
+    for left in reversed(range(TRIES)):
+        try:
+            return work()
+        except Crossed:
+            if not left:
+                raise
+            time.sleep(random.uniform(0, 0.2))  # noqa: S311  so that the two do not meet again
+    raise AssertionError("no try was made")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -226,7 +245,8 @@ class Pipeline:
         if polled.page is None:
             return failed(self.store, source, polled.error or RuntimeError("no page"), self.clock())
         try:
-            return ingest(self.store, source, polled.page, me=polled.me, now=self.clock(), slower=purse.slower())
+            page, slower = polled.page, purse.slower()
+            return again(lambda: ingest(self.store, source, page, me=polled.me, now=self.clock(), slower=slower))
         except Outage:
             raise
         except Exception as error:
@@ -329,7 +349,7 @@ class Pipeline:
 
     def _overhear(self, source: Source, page: Page) -> Source:
         with self._overhearing:
-            return overhear(self.store, source, page, now=self.clock())
+            return again(lambda: overhear(self.store, source, page, now=self.clock()))
 
     def _offers(self, source: Source) -> bool:
         """Whether there is a stream of it, asked once for each query of an account."""
@@ -346,24 +366,29 @@ class Pipeline:
                 self._offered[asked] = False
         return self._offered[asked]
 
-    def understand(self) -> int:
-        """Reads one batch of new mentions; gives how many moved on."""
-        return understand(self.store, self._classifier(), limit=BATCH, now=self.clock())
+    def understand(self, ids: Sequence[int] | None = None) -> int:
+        """Reads one batch of new mentions, of those `ids` where given; gives how many moved on."""
+        return understand(self.store, self._classifier(), limit=BATCH, now=self.clock(), ids=ids)
 
-    def decide(self) -> int:
-        """Decides one batch of understood mentions by the policy that rules; gives how many."""
+    def decide(self, ids: Sequence[int] | None = None) -> int:
+        """Decides one batch of understood mentions by the policy that rules; gives how many. `ids`: of these only."""
         self._take_up_the_policy()
-        if self.policy is None:
+        policy = self.policy
+        if policy is None:
             return 0
-        return decide(
-            self.store,
-            self.policy,
-            company=self._company,
-            facts=self._facts,
-            limit=BATCH,
-            now=self.clock(),
-            broke=self._why_broke,
-            near=incident_meaning.awaiting(self.store, self._embed, limit=BATCH),
+        near = incident_meaning.awaiting(self.store, self._embed, limit=BATCH, ids=ids)
+        return again(
+            lambda: decide(
+                self.store,
+                policy,
+                company=self._company,
+                facts=self._facts,
+                limit=BATCH,
+                now=self.clock(),
+                broke=self._why_broke,
+                near=near,
+                ids=ids,
+            )
         )
 
     def gather(self) -> Gathered:

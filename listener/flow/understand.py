@@ -17,33 +17,37 @@ from listener.types import MentionState, Understanding
 log = structlog.get_logger(__name__)
 
 
-def understand(store: Store, classifier: Classifier, *, limit: int, now: datetime) -> int:
-    """Reads up to `limit` new mentions; gives how many moved on.
+def understand(
+    store: Store, classifier: Classifier, *, limit: int, now: datetime, ids: Sequence[int] | None = None
+) -> int:
+    """Reads up to `limit` new mentions, `ids` of them only where given; gives how many moved on.
 
     A mention that breaks the classifier is set aside alone; one that was edited meanwhile is read again next time.
     """
     with store.read() as tx:
-        batch = mentions.awaiting(tx, MentionState.NEW, limit)
+        batch = mentions.awaiting(tx, MentionState.NEW, limit, ids=ids)
     if not batch:
         return 0
-    started = time.perf_counter()
-    understandings = _classify(classifier, batch)
-    metrics.model(len(batch), time.perf_counter() - started)
-    moved = []
+    return keep(store, batch, read(classifier, batch), now=now)
+
+
+def keep(store: Store, batch: Sequence[Mention], read: Sequence[Understanding | None], *, now: datetime) -> int:
+    """Writes down what was read in these mentions; gives how many moved on. See `understand`."""
+    whole = [(mention, found) for mention, found in zip(batch, read, strict=True) if found is not None]
     with store.write() as tx:
-        for mention, understanding in zip(batch, understandings, strict=True):
-            if understanding is None:
+        for mention, found in zip(batch, read, strict=True):
+            if found is None:
                 reason = "the model cannot read it"
                 mentions.trouble(tx, mention, stage="understand", reason=reason, now=now)
-            elif mentions.advance(tx, mention, MentionState.UNDERSTOOD):
-                decisions.understood(tx, mention, understanding, now)
-                moved.append(mention)
+        numbers = mentions.advance_all(tx, [mention for mention, _ in whole], MentionState.UNDERSTOOD)
+        moved = [each for each in whole if each[0].id in numbers]
+        decisions.understood_all(tx, moved, now)
     if moved:
         log.info(
             "Read.",
             action="understood",
-            mentions=[mention.id for mention in moved],
-            correlations=[mention.correlation for mention in moved],
+            mentions=[mention.id for mention, _ in moved],
+            correlations=[mention.correlation for mention, _ in moved],
         )
     return len(moved)
 
@@ -51,6 +55,14 @@ def understand(store: Store, classifier: Classifier, *, limit: int, now: datetim
 def what_to_read(text: str, content_warning: str) -> str:
     """What the model is given: a content warning is part of what was said."""
     return f"{content_warning}\n{text}" if content_warning else text
+
+
+def read(classifier: Classifier, batch: Sequence[Mention]) -> list[Understanding | None]:
+    """What the model makes of each of them; None of one that breaks it. Touches no database."""
+    started = time.perf_counter()
+    found = _classify(classifier, batch)
+    metrics.model(len(batch), time.perf_counter() - started)
+    return found
 
 
 def _classify(classifier: Classifier, batch: Sequence[Mention]) -> list[Understanding | None]:

@@ -5,9 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, Text, case, cast, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    Text,
+    Update,
+    bindparam,
+    case,
+    cast,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from listener.correlation import correlation
 from listener.errors import NotFound
@@ -350,10 +365,20 @@ def decide_again(tx: Transaction, mention_id: int) -> None:
     tx.execute(update(t.mentions).where(*decided).values(state=MentionState.UNDERSTOOD.value))
 
 
-def awaiting(tx: Transaction, state: MentionState, limit: int) -> list[Mention]:
-    """Up to `limit` mentions in that state that no trouble holds, those that address us first, then oldest first."""
+def awaiting(
+    tx: Transaction, state: MentionState, limit: int, *, ids: Sequence[int] | None = None, alone: bool = False
+) -> list[Mention]:
+    """Up to `limit` mentions in that state that no trouble holds, those that address us first, then oldest first.
+
+    `ids`: of these only. `alone`: without those that another process has in hand; until `tx` ends, nobody else has ours
+    (PostgreSQL; on SQLite a writer is alone).
+    """
     found = t.mentions.c.kind == PostKind.FOUND.value
     query = _joined().where(t.mentions.c.state == state.value, t.mentions.c.trouble.is_(None))
+    if ids is not None:
+        query = query.where(t.mentions.c.id.in_(list(ids)))
+    if alone:
+        query = query.with_for_update(of=t.mentions, skip_locked=True, key_share=True)
     return [_mention(row) for row in tx.execute(query.order_by(found, t.mentions.c.id).limit(limit))]
 
 
@@ -368,6 +393,39 @@ def advance(tx: Transaction, mention: Mention, to: MentionState) -> bool:
         .values(state=to.value)
     )
     return bool(won.rowcount)
+
+
+def advance_all(tx: Transaction, batch: Sequence[Mention], to: MentionState) -> set[int]:
+    """Moves mentions of one state on; gives the numbers of those that were still as they were read.
+
+    Nobody changes those until this transaction ends.
+    """
+    if not batch:
+        return set()
+    state = batch[0].state
+    if to not in MENTION_MOVES[state]:
+        raise ValueError(f"a mention does not go from {state} to {to}")
+    found = tx.execute(_still(), {"numbers": [mention.id for mention in batch], "state": state.value})
+    revisions = {number: revision for number, revision in found}
+    moved = {mention.id for mention in batch if revisions.get(mention.id) == mention.revision}
+    if moved:
+        tx.execute(_moving(), {"numbers": sorted(moved), "to": to.value})
+    return moved
+
+
+@cache
+def _still() -> Select[Any]:
+    """Those of these mentions that are in that state, with their revisions, locked in their order."""
+    columns = t.mentions.c
+    numbers = columns.id.in_(bindparam("numbers", expanding=True))
+    query = select(columns.id, columns.revision).where(numbers, columns.state == bindparam("state"))
+    return query.order_by(columns.id).with_for_update()
+
+
+@cache
+def _moving() -> Update:
+    numbers = t.mentions.c.id.in_(bindparam("numbers", expanding=True))
+    return update(t.mentions).where(numbers).values(state=bindparam("to"))
 
 
 def trouble(tx: Transaction, mention: Mention, *, stage: str, reason: str, now: datetime) -> None:

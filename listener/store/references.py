@@ -9,10 +9,13 @@ from sqlalchemy import select
 
 from listener.store import Transaction, upsert
 from listener.store import tables as t
+from listener.store.numbers import Pocket
 
 
 def next_number(tx: Transaction, year: int) -> int:
     """The number that `take_number` would give in this writing transaction; nobody else gets it before its end."""
+    if pocket := _pocket(tx):
+        return pocket.next(year)
     tx.execute(upsert(tx, t.case_numbers).values(year=year, last=0).on_conflict_do_nothing())  # a row to lock
     query = select(t.case_numbers.c.last).where(t.case_numbers.c.year == year).with_for_update()
     return int(tx.execute(query).scalar_one()) + 1
@@ -20,9 +23,22 @@ def next_number(tx: Transaction, year: int) -> int:
 
 def take_number(tx: Transaction, year: int) -> int:
     """The year's next number, counted."""
-    first = upsert(tx, t.case_numbers).values(year=year, last=1)
-    counted = first.on_conflict_do_update(index_elements=["year"], set_={"last": t.case_numbers.c.last + 1})
-    return int(tx.execute(counted.returning(t.case_numbers.c.last)).scalar_one())
+    if pocket := _pocket(tx):
+        return pocket.take(year)
+    return draw(tx, year, 1)[0]
+
+
+def draw(tx: Transaction, year: int, how_many: int) -> range:
+    """So many of the year's numbers, counted, that nobody else will get."""
+    first = upsert(tx, t.case_numbers).values(year=year, last=how_many)
+    counted = first.on_conflict_do_update(index_elements=["year"], set_={"last": t.case_numbers.c.last + how_many})
+    last = int(tx.execute(counted.returning(t.case_numbers.c.last)).scalar_one())
+    return range(last - how_many + 1, last + 1)
+
+
+def _pocket(tx: Transaction) -> Pocket | None:
+    found: Pocket | None = tx.get_execution_options().get("escucha_numbers")
+    return found
 
 
 def keep_pattern(tx: Transaction, pattern: str, now: datetime) -> None:
