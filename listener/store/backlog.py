@@ -20,7 +20,7 @@ def waiting(tx: Transaction) -> dict[tuple[str, bool], int]:
 
     Each key is there, be it with 0; at most `MOST` are counted of each state.
     """
-    found = {}
+    found: dict[tuple[str, bool], int] = {}
     columns = t.mentions.c
     for state in (MentionState.NEW, MentionState.UNDERSTOOD):
         some = (
