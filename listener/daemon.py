@@ -28,6 +28,7 @@ from listener.contract import BEAT
 from listener.errors import Outage
 from listener.flow.pipeline import Pipeline
 from listener.store import daemons
+from listener.watching import Health
 
 log = structlog.get_logger(__name__)
 
@@ -37,6 +38,8 @@ RETAIN_EVERY = timedelta(minutes=10)  # a bounded part each time: what is due to
 ALIVE_EVERY = timedelta(seconds=5)
 LOOK_EVERY = 0.2  # seconds between two looks whether to stop
 MOST_STREAMS = 32  # open at once in one process
+HANGS = 60.0  # seconds after which a loop that comes round five times a second hangs
+SILENT = 30.0  # seconds for which the database may take no sign of life before it counts as away
 JUMP = 2.0  # seconds by which the clock may drift between two looks before it has jumped
 
 
@@ -51,13 +54,16 @@ class Daemon:
         version: str,
         beside: Sequence[AbstractContextManager[object]] = (),
     ) -> None:
-        """`beside`: what is open as long as it runs."""
+        """`beside`: what is open as long as it runs; `health` may be asked by it."""
         self._pipeline = pipeline
         self._beside = beside
         self._tick = tick
         self._version = version
         self._started_at = pipeline.clock()
         self.name = f"{socket.gethostname()}:{os.getpid()}"
+        self._looked = time.monotonic()  # when the loop below last came round
+        self._wrote: float | None = None  # when the database last took that we live
+        self._ended = False
         self._stopped = threading.Event()
         self._trouble: dict[str, str] = {}
         self._streams: dict[str, threading.Thread] = {}
@@ -83,6 +89,7 @@ class Daemon:
         drift, fed = time.time() - time.monotonic(), 0.0
         try:
             while not self._stopped.wait(LOOK_EVERY):
+                self._looked = time.monotonic()
                 if abs(time.time() - time.monotonic() - drift) > JUMP:
                     drift = time.time() - time.monotonic()
                     self._clock_jumped(scheduler)
@@ -90,12 +97,29 @@ class Daemon:
                     fed = time.monotonic()
                     notify("WATCHDOG=1")
         finally:
+            self._ended = True
             notify("STOPPING=1")
             self._pipeline.stop()
             scheduler.shutdown(wait=True)  # what is being sent is finished and written down
             self._leave_streams()
             self._farewell()
             log.info("Stopped; nothing is half-done.", action="stopped", daemon=self.name)
+
+    def health(self) -> Health:
+        """How this process is, for whoever watches it. Asks nobody: what the last signs of life met is known."""
+        now = time.monotonic()
+        hangs = "" if now - self._looked < HANGS else f"its loop has not come round for {now - self._looked:.0f} s"
+        if self._ended or self._stopped.is_set():
+            waits = "it stops"
+        elif self._wrote is None:
+            waits = self._trouble.get("alive", "it starts")
+        elif now - self._wrote > SILENT:
+            waits = self._trouble.get("alive", f"the database has taken nothing for {now - self._wrote:.0f} s")
+        else:
+            waits = ""
+        broken = [f"the stage {name}: {why}" for name, why in list(self._trouble.items()) if name != "alive"]
+        trouble = self._pipeline.policy_trouble
+        return Health(hangs=hangs, waits=waits, hurts=[*([trouble] if trouble else []), *broken])
 
     def _scheduler(self) -> BackgroundScheduler:
         """One job for each stage; where it waits for a network one for each account, so that none waits for another."""
@@ -209,6 +233,7 @@ class Daemon:
                 policy=policy.version if policy else "",
                 trouble=self._pipeline.policy_trouble,
             )
+        self._wrote = time.monotonic()
 
     def _farewell(self) -> None:
         try:

@@ -39,7 +39,7 @@ def server() -> Iterator[str]:
 
     data = str(folder / "data")
     run(str(bin_ / "initdb"), "-D", data, "-A", "trust", "-U", "escucha", "--no-sync", "-E", "UTF8")
-    options = f"-k {folder} -c listen_addresses='' -c fsync=off"
+    options = f"-k {folder} -c listen_addresses='' -c fsync=off -c max_connections=200"
     run(str(bin_ / "pg_ctl"), "-D", data, "-w", "-l", str(folder / "log"), "-o", options, "start")
     try:
         run(str(bin_ / "createdb"), "-h", str(folder), "-U", "escucha", "escucha")

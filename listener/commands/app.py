@@ -173,7 +173,7 @@ class App:
         """The same, for whoever asks who acts."""
         from listener import store
 
-        opened = store.open(self.config.database.url)
+        opened = store.open(self.config.database.url, connections=self.config.database.connections)
         opened.crms = {name: cast("Any", each.settings).takes for name, each in self.config.crm.items()}
         return opened
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from listener.store.inbox import Draft
     from listener.store.sources import Source
     from listener.store.stats import Counts
+    from listener.watching import Health, Watch
 
 LATE_AFTER = timedelta(minutes=5)  # an approved draft goes out within seconds; later something is in its way
 DEAD_AFTER = timedelta(seconds=30)  # a daemon says every few seconds that it lives
@@ -45,8 +48,29 @@ def run(app: App, once: bool) -> None:
     from listener.reception import Reception
 
     receives = any(system.receives for system in app.systems.values())
-    beside = [Reception(app.config.daemon.listen, pipeline.receive)] if receives else []
-    Daemon(pipeline, tick=app.config.daemon.tick, version=_version(), beside=beside).run()
+    beside: list[AbstractContextManager[object]] = []
+    if receives:
+        beside.append(Reception(app.config.daemon.listen, pipeline.receive))
+    daemon = Daemon(pipeline, tick=app.config.daemon.tick, version=_version(), beside=beside)
+    if app.config.daemon.watch:
+        beside.append(_watch(app, app.config.daemon.watch, daemon.health))
+    daemon.run()
+
+
+def _watch(app: App, listen: str, health: Callable[[], Health]) -> Watch:
+    """What answers those who watch this process."""
+    from listener.watching import Watch
+
+    limits = app.allowances.items()
+    budgets = {(name, period): getattr(each, period) for name, each in limits for period in ("day", "month")}
+    return Watch(
+        listen,
+        store=app.store,
+        health=health,
+        clock=app.now,
+        version=_version(),
+        budgets={key: usd for key, usd in budgets.items() if usd is not None},
+    )
 
 
 def _tell_of_the_policy(app: App) -> None:

@@ -89,6 +89,13 @@ class Database(_Section):
         description="Where everything is kept; a relative SQLite path starts at the settings file's folder. "
         "A url with a password comes from the environment only",
     )
+    connections: int = Field(
+        default=20,
+        ge=4,
+        le=500,
+        description="PostgreSQL: as many connections as one process may have at most; it keeps five open. Each account "
+        "that it sends on takes one, and each stage that works at the moment",
+    )
 
 
 class PolicySettings(_Section):
@@ -270,6 +277,11 @@ class DaemonSettings(_Section):
         default="127.0.0.1:8425",
         pattern=_LISTEN,
         description="Where a CRM may post its customers to; what speaks TLS stands before it",
+    )
+    watch: str | None = Field(
+        default=None,
+        pattern=_LISTEN,
+        description="Where `/metrics`, `/healthz` and `/readyz` are answered, such as `127.0.0.1:9425`; unset: nowhere",
     )
 
 

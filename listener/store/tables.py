@@ -219,6 +219,12 @@ Index(  # what is to be looked up again, or is too old to be kept; what is gone 
     sqlite_where=mentions.c.gone_at.is_(None),
     postgresql_where=mentions.c.gone_at.is_(None),
 )
+Index(  # the few that are set aside
+    "ix_mentions_set_aside",
+    mentions.c.id,
+    sqlite_where=mentions.c.trouble.is_not(None),
+    postgresql_where=mentions.c.trouble.is_not(None),
+)
 
 revisions = Table(
     "revisions",

@@ -39,6 +39,7 @@ import pytest
 from listener import store as stores
 from listener.store import inbox, mentions, notices, stats
 from listener.types import DraftState, NoticeState
+from tests import databases
 from tests.connectors.conformance import World
 from tests.system.mortal import NOTICE
 
@@ -155,7 +156,7 @@ class KillNine(ABC):
         parents = Counter(each.parent_id for each in said if each.parent_id)
         assert dict(parents) == dict.fromkeys(posts.values(), 1), "unanswered, or said twice"
         assert [each.text for each in said if not each.parent_id] == [NOTICE] * self.publishes
-        store = stores.open(f"sqlite:///{folder / 'escucha.db'}")
+        store = stores.open(databases.at(folder))
         with store.read() as tx:
             for post in posts.values():
                 assert mentions.by_external_id(tx, self.network, post), "lost"

@@ -568,6 +568,13 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_mentions_source_id"), ["source_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_mentions_state_id"), ["state", "id"], unique=False)
         batch_op.create_index(
+            "ix_mentions_set_aside",
+            ["id"],
+            unique=False,
+            sqlite_where=sa.text("trouble IS NOT NULL"),
+            postgresql_where=sa.text("trouble IS NOT NULL"),
+        )
+        batch_op.create_index(
             "ix_mentions_still_here",
             ["source_id", "posted_at", "checked_at"],
             unique=False,
