@@ -34,6 +34,7 @@ from sqlalchemy import (
     or_,
     select,
 )
+from sqlalchemy.types import TypeEngine
 
 from listener.store import Transaction
 from listener.store import tables as t
@@ -171,9 +172,9 @@ def _asked(dialect: str) -> CTE:
     given = bindparam("asked", type_=Text)
     if dialect == "postgresql":
         each = func.json_array_elements(cast(given, JSON)).table_valued("value", name="one")
+        kinds: tuple[TypeEngine[Any], ...] = (BigInteger(), *(DateTime(timezone=True),) * 3)
         picked: list[ColumnElement[Any]] = [
-            cast(literal_column(f"one.value ->> {place}"), kind)
-            for place, kind in enumerate((BigInteger(), *(DateTime(timezone=True),) * 3))
+            cast(literal_column(f"one.value ->> {place}"), kind) for place, kind in enumerate(kinds)
         ]
     else:
         each = func.json_each(given).table_valued("value", name="one")
