@@ -218,7 +218,7 @@ class _Deciding:
         case, plan, reply = matter.found.case, decision.case, decision.reply
         if reply is not None and reply.mode is Mode.AUTO and (reply.incident or self.around.automatic.begin()):
             return False
-        return case is None or plan is None or batch.may_join(case, decision, plan, known=matter.found.known)
+        return case is None or plan is None or batch.may_join(case, decision)
 
     def _put_down(self, batch: Batch, matter: Matter, situation: Situation, decision: Decision) -> None:
         """As `_write_down`, into the book of the batch."""
@@ -228,7 +228,7 @@ class _Deciding:
             mention,
             decision,
             trace=_trace_as_json(decision),
-            saw=bulk.Json(json.dumps(situations.kept(situation))),
+            saw=bulk.Json(situations.kept_as_json(situation)),
             facts=self._digest(matter.facts),
             model_version=matter.understanding.model_version,
         )
@@ -412,9 +412,9 @@ def _trace(situation: Situation, decision: Decision) -> dict[str, Any]:
 def _trace_as_json(decision: Decision) -> bulk.Json:
     """The same as it is kept, but for what was seen; what many decisions share is written once."""
     rest = {
-        "contributions": [asdict(part) for part in decision.contributions],
+        "contributions": [vars(part) for part in decision.contributions],
         "route": _route(decision),
-        "modes": [asdict(each) for each in decision.modes],
+        "modes": [vars(each) for each in decision.modes],
         "promise": _promised(decision.case),
     }
     rules, guards = situations.written(decision.rules), situations.written(decision.guards)
