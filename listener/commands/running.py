@@ -13,7 +13,7 @@ import click
 from listener.commands import crm_standing, lessons, output, pausing, telling
 from listener.commands.actor import DAEMON
 from listener.commands.app import App, pass_app
-from listener.errors import Mistake, Outage
+from listener.errors import Mistake, NoModel, Outage
 
 if TYPE_CHECKING:
     from listener.store.daemons import Running
@@ -38,7 +38,10 @@ def run(app: App, once: bool) -> None:
     telling.demand(app)
     crm_standing.demand(app)
     pipeline = app.pipeline
-    _ = app.classifier  # a model that cannot be loaded is said now, before a new policy rules
+    try:
+        _ = app.classifier  # a model that cannot be loaded is said now, before a new policy rules
+    except NoModel as error:
+        _tell_of_the_model(error)
     pipeline.start(app.wanted, by=DAEMON)
     _tell_of_the_policy(app)
     if once:
@@ -70,6 +73,17 @@ def _watch(app: App, listen: str, health: Callable[[], Health]) -> Watch:
         clock=app.now,
         version=_version(),
         budgets={key: usd for key, usd in budgets.items() if usd is not None},
+    )
+
+
+def _tell_of_the_model(error: NoModel) -> None:
+    """Says that people read until it can be loaded."""
+    import structlog
+
+    structlog.get_logger(__name__).error(
+        "The model cannot be loaded: it is tried again by itself, and people read meanwhile.",
+        action="model_down",
+        reason=str(error),
     )
 
 
@@ -208,6 +222,9 @@ def _troubles(seen: dict[str, Any], now: datetime) -> list[str]:
         names = ", ".join(daemon.name for daemon in alive)
         found.append(f"{len(alive)} daemons run on this database ({names}): harmless, but one is enough.")
     found += [f"The daemon {daemon.name} decides nothing. {daemon.trouble}" for daemon in alive if daemon.trouble]
+    found += [
+        f"The daemon {daemon.name} goes on without something. {hurt}" for daemon in alive for hurt in daemon.hurts
+    ]
     found += [
         f"Sending is paused ({hold.scope}) by {hold.by}{f': {hold.reason}' if hold.reason else ''}: "
         f"`{pausing.lifting(hold)}`."
