@@ -40,6 +40,7 @@ log = structlog.get_logger(__name__)
 CLOCK_SLACK = timedelta(minutes=10)  # how far a network's clock may be from ours when we look for a post of our own
 FIRST_LOOKS = timedelta(seconds=2)  # between the first looks for a post of ours
 STANDS = 30.0  # seconds for which a look at several posts at once counts
+UNCLEAR = 3  # writes in a row without a clear answer, after which a round ends
 TROUBLED = timedelta(seconds=30)  # how long an account rests after the network was unavailable
 
 
@@ -47,6 +48,8 @@ TROUBLED = timedelta(seconds=30)  # how long an account rests after the network 
 class Acted:
     """What one round on one account did. `hold_until`: the network wants, or needs, a rest until then.
 
+    `unclear`: so many in a row, the last ones, brought no clear answer; a few, and nothing more is sent in this round.
+    `unsettled`: of so many writes nobody knows yet what became of them.
     `broke`: there is no money to send anything, and why; what is approved stays approved.
     """
 
@@ -56,8 +59,15 @@ class Acted:
     settled: int = 0
     busy: bool = False  # another process is this account's sender
     hold_until: datetime | None = None
+    unclear: int = 0
+    unsettled: int = 0
     broke: str | None = None
     errors: list[str] = field(default_factory=list)
+
+    @property
+    def shaken(self) -> bool:
+        """Whether so much is unclear that sending more would only make it worse."""
+        return self.unclear >= UNCLEAR
 
 
 def act(
@@ -404,6 +414,7 @@ def _settle(way: _Way, clock: Callable[[], datetime], done: Acted) -> None:
         way.box.abandoned(tx, way.account, clock())
     with way.store.read() as tx:
         unsettled = way.box.unsettled(tx, way.account)
+    done.unsettled += len(unsettled)
     for item in unsettled:
         now = clock()
         began = item.sending_since or now
@@ -481,7 +492,7 @@ def _send(
     done: Acted,
 ) -> None:
     before: list[int] = []
-    while not (done.hold_until or stopping()):
+    while not (done.hold_until or done.shaken or stopping()):
         with way.store.read() as tx:
             stops = switch.pauses(tx)
             found = way.due(tx, clock())
@@ -514,7 +525,7 @@ def _send_each(
     finally:
         way.pay()
     for item in due:
-        if stopping() or done.hold_until or way.gives_way(clock()):
+        if stopping() or done.hold_until or done.shaken or way.gives_way(clock()):
             return False
         with way.store.read() as tx:
             if switch.is_paused(tx, item.network, *item.kinds):
@@ -555,9 +566,10 @@ def _say(way: _Way, item: Any, clock: Callable[[], datetime], done: Acted) -> No
     except OutcomeUnknown as error:
         _record(way.store, way.box.unknown, item, str(error), clock())
         _count(way, item, "unknown", error)
-        done.unknown += 1
-        done.errors.append(str(error))
-        log.warning("Nobody knows yet whether it went out.", action="unknown", kind=way.kind, id=item.id)
+        _unclear(done, str(error))
+        # Once for each: what was tried before, and was not there, may come to this again and again.
+        say = log.info if item.reason else log.warning
+        say("Nobody knows yet whether it went out.", action="unknown", kind=way.kind, id=item.id, reason=str(error))
     except NetworkError as error:  # rate limited, unavailable, not authorised: nothing was written there
         _record(way.store, way.box.not_sent, item, str(error), clock())
         _count(way, item, "not_sent", error)
@@ -565,7 +577,7 @@ def _say(way: _Way, item: Any, clock: Callable[[], datetime], done: Acted) -> No
     except Exception as error:
         _record(way.store, way.box.unknown, item, f"a bug in the connector: {type(error).__name__}", clock())
         _count(way, item, "unknown", error)
-        done.unknown += 1
+        _unclear(done, f"a bug in the connector: {type(error).__name__}")
         log.exception("A connector broke while writing.", action="send_bug", kind=way.kind, id=item.id)
     else:
         now = clock()
@@ -574,7 +586,14 @@ def _say(way: _Way, item: Any, clock: Callable[[], datetime], done: Acted) -> No
             way.after(tx, item, now)
         metrics.sent(item.network, way.kind, "sent", now=now, **way.since(item))
         done.sent += 1
+        done.unclear = 0
         log.info("Sent.", action="sent", kind=way.kind, id=item.id, url=posted.url)
+
+
+def _unclear(done: Acted, reason: str) -> None:
+    done.unknown += 1
+    done.unclear += 1
+    done.errors.append(reason)
 
 
 def _count(way: _Way, item: Any, outcome: str, error: Exception) -> None:

@@ -65,6 +65,7 @@ BATCH = 64  # mentions understood or decided in one transaction
 POLLERS = 8  # sources waited for at once; each of one account after the other
 PUNCTUAL = timedelta(seconds=1)  # for so little, money keeps no poll waiting
 TURN = 0.02  # seconds between two batches of second looks, in which a poll that waits gets its turn
+LOOKS_TOLD = 3  # looks in a row that failed, after which it is said; where everything fails, polls have said it before
 LOOKS_REST = timedelta(minutes=1)  # doubled for the first rest of looks that failed, and again for each further one
 RECHECK_SPELL = 20.0  # seconds for which one round looks up what is due, batch after batch
 REST = timedelta(
@@ -493,20 +494,32 @@ class Pipeline:
                 continue
             if acted.hold_until:
                 self._rest(name, acted.errors[-1], acted.hold_until)
-            elif not acted.busy and self._failures.pop(name, 0):
+            elif acted.unclear:
+                self._rest_if_again(name, acted.errors[-1])
+            elif not acted.busy and (acted.sent or not acted.unsettled) and self._failures.pop(name, 0):
                 log.info("Sending works again.", action="send_up", account=name)
             done.append(acted)
         return done
 
-    def _rest(self, account: str, reason: str, until: datetime) -> None:
-        """Leaves the account in peace, longer each time in a row; said once when it begins."""
+    def _rest(self, account: str, reason: str, until: datetime, *, already: int = 0) -> None:
+        """Leaves the account in peace, longer each time in a row; said once when it begins.
+
+        `already`: after so many failures in a row it was not yet left in peace.
+        """
         failures = self._failures[account] = self._failures.get(account, 0) + 1
-        longer = budget.back_off(self.clock(), failures=failures, every=REST)
+        longer = budget.back_off(self.clock(), failures=max(1, failures - already), every=REST)
         self._hold[account] = min(max(until, longer), self.clock() + budget.CEILING)
         with self.store.write() as tx:
             outbox.held_up(tx, account, reason)
-        if failures == 1:
+        if failures == 1 + already:
             log.warning("Sending rests.", action="send_rest", account=account, reason=reason, until=self._hold[account])
+
+    def _rest_if_again(self, account: str, reason: str) -> None:
+        """One write without a clear answer is looked for at once. Where the next one brings none either, it rests."""
+        if self._failures.get(account):
+            self._rest(account, reason, self.clock(), already=1)
+        else:
+            self._failures[account] = 1
 
     def _rests(self, account: str) -> bool:
         """Whether the account is left in peace; a clock that was set back must not make that last."""
@@ -584,8 +597,8 @@ class Pipeline:
                 log.exception("A connector broke.", action="recheck_bug", account=name)
                 metrics.error("recheck", error)
                 return None
-            if saved is not None:
-                self._failed_looks.pop(name, None)
+            if saved is not None and self._failed_looks.pop(name, 0) >= LOOKS_TOLD:
+                log.info("Posts are looked up again.", action="looks_up", account=name)
             return saved
 
     def _rest_looks(self, account: str, error: NetworkError) -> None:
@@ -594,7 +607,8 @@ class Pipeline:
         asked = error.retry_after if isinstance(error, RateLimited) else None
         until = budget.back_off(self.clock(), failures=failures, every=LOOKS_REST, retry_after=asked)
         self._hold_looks[account] = until
-        log.debug("Could not look posts up again.", action="recheck_failed", account=account, reason=str(error))
+        say = log.warning if failures == LOOKS_TOLD else log.debug
+        say("Posts cannot be looked up.", action="looks_down", account=account, reason=str(error), again_at=until)
 
     def _looks_rest(self, account: str) -> bool:
         """Whether nothing is looked up for the account; a clock that was set back must not make that last."""
