@@ -38,6 +38,7 @@ from listener.flow.follow import follow
 from listener.flow.incidents import Gathered, gather
 from listener.flow.ingest import Ingested, failed, ingest, overhear
 from listener.flow.poll import Polled, poll
+from listener.flow.pressure import Pressure, only_finds
 from listener.flow.pull import Pulled, pull
 from listener.flow.reading import Reader
 from listener.flow.receive import Reply, receive, refused
@@ -166,6 +167,7 @@ class Pipeline:
         self.purses = {
             account: Purse(store, account, (allowances or {}).get(account, Allowance()), clock) for account in accounts
         }
+        self._pressure = Pressure(store, clock)
         self._hold: dict[str, datetime] = {}
         self._failures: dict[str, int] = {}
         self._hold_looks: dict[str, datetime] = {}
@@ -249,7 +251,9 @@ class Pipeline:
             return failed(self.store, source, polled.error or RuntimeError("no page"), self.clock())
         try:
             page, slower = polled.page, purse.slower()
-            return again(lambda: ingest(self.store, source, page, me=polled.me, now=self.clock(), slower=slower))
+            pressed = self._pressure.now() if only_finds(page) else 1.0
+            keep = partial(ingest, self.store, source, page, me=polled.me, slower=slower, pressed=pressed)
+            return again(lambda: keep(now=self.clock()))
         except Outage:
             raise
         except Exception as error:
