@@ -117,9 +117,16 @@ class Daemon:
             waits = self._trouble.get("alive", f"the database has taken nothing for {now - self._wrote:.0f} s")
         else:
             waits = ""
-        broken = [f"the stage {name}: {why}" for name, why in list(self._trouble.items()) if name != "alive"]
-        trouble = self._pipeline.policy_trouble
-        return Health(hangs=hangs, waits=waits, hurts=[*([trouble] if trouble else []), *broken])
+        return Health(hangs=hangs, waits=waits, hurts=[*filter(None, [self._pipeline.policy_trouble]), *self._hurts()])
+
+    def _hurts(self) -> list[str]:
+        """What it does without, in sentences; why nothing is decided stands apart."""
+        broken = [
+            f"The stage {name} breaks ({why}); the rest goes on, see the log."
+            for name, why in list(self._trouble.items())
+            if name != "alive"
+        ]
+        return [*filter(None, [self._pipeline.reader.trouble]), *broken]
 
     def _scheduler(self) -> BackgroundScheduler:
         """One job for each stage; where it waits for a network one for each account, so that none waits for another."""
@@ -232,6 +239,8 @@ class Daemon:
                 now=self._pipeline.clock(),
                 policy=policy.version if policy else "",
                 trouble=self._pipeline.policy_trouble,
+                hurts=self._hurts(),
+                reads=self._pipeline.reader.reads,
             )
         self._wrote = time.monotonic()
 

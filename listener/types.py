@@ -361,6 +361,9 @@ class Understanding:
     area_scores: Mapping[str, float] = field(default_factory=dict)
 
 
+NOBODY = "nobody"  # what stands for a model's version where no model could read, and people are to
+
+
 # --- what the policy sees and says ---------------------------------------------------------------------------------
 
 

@@ -30,11 +30,19 @@ class Ingested:
 
 
 def ingest(
-    store: Store, source: Source, page: Page, *, me: Author | None, now: datetime, slower: float = 1.0
+    store: Store,
+    source: Source,
+    page: Page,
+    *,
+    me: Author | None,
+    now: datetime,
+    slower: float = 1.0,
+    pressed: float = 1.0,
 ) -> Ingested:
     """Stores what a poll brought, and who we are there. The cursor moves only together with the mentions it covers.
 
-    `slower`: by how much the account's money slows its sources down.
+    `slower`: by how much the account's money slows its sources down; `pressed`: by how much what waits to be read slows
+    this one down.
     """
     with store.write() as tx:
         if me:
@@ -42,6 +50,8 @@ def ingest(
         saved = _keep(store, tx, source, page, now)
         more = page.more or sources.hastened(tx, source)
         next_poll_at = budget.next_poll(now, every=source.every, more=more, retry_after=page.retry_after, slower=slower)
+        if pressed > 1:
+            next_poll_at = max(next_poll_at, budget.pressed_poll(now, every=source.every, ratio=pressed))
         # A wait for money is looked at anew before each poll, so none need be trusted for longer than any other.
         next_poll_at = min(next_poll_at, now + max(source.every, budget.CEILING))
         sources.succeeded(

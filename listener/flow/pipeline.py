@@ -38,13 +38,14 @@ from listener.flow.follow import follow
 from listener.flow.incidents import Gathered, gather
 from listener.flow.ingest import Ingested, failed, ingest, overhear
 from listener.flow.poll import Polled, poll
+from listener.flow.pressure import Pressure, only_finds
 from listener.flow.pull import Pulled, pull
+from listener.flow.reading import Reader
 from listener.flow.receive import Reply, receive, refused
 from listener.flow.recheck import batches, forget, recheck
 from listener.flow.release import Means, release
 from listener.flow.spot import Lookout, Spotted
 from listener.flow.stream import LIFELESS, Ended, Rests, Signs, note_end, offers, stream
-from listener.flow.understand import understand
 from listener.flow.watch import watch
 from listener.store import Store, Transaction, crm_in, crm_out, outbox, policies, sources, streams
 from listener.store.assigned import Place
@@ -112,7 +113,8 @@ class Pipeline:
     `policy` rules where none ever did, and is None where the one that rules cannot be read. `read_policy(text, name)`
     reads another one that was made to rule meanwhile; without it, mentions are left to whoever holds that one.
 
-    `embed()` gives the model's vectors of texts, for what is of an incident by its meaning; None: rules alone say so.
+    `classifier()` gives the model, loaded anew after `forget_classifier()`. `embed()` gives the model's vectors of
+    texts, for what is of an incident by its meaning; None: rules alone say so.
 
     `targets` are those of our own people whom alerts reach, by name; `systems` the CRMs. `assigns`: whether agents are
     given cases. `check_links` follows the links of notices; None: nobody does.
@@ -138,13 +140,15 @@ class Pipeline:
         periods: Mapping[str, timedelta | None] | None = None,
         check_links: Callable[[Sequence[str]], Sequence[LinkCheck]] | None = None,
         embed: Callable[[], Embed | None] = lambda: None,
+        forget_classifier: Callable[[], None] = lambda: None,
     ) -> None:
         self.store = store
+        self.reader = Reader(store, classifier, clock=clock, forget=forget_classifier)
         self.targets = dict(targets or {})
         self.systems = dict(systems or {})
         self._periods = dict(periods or {})
         self._means = Means(check_links=check_links, prices=self._prices, left=self._left)
-        self._embed = embed
+        self._embed = lambda: None if self.reader.trouble else embed()
         self.accounts = accounts  # our account's name -> its network
         self.policy = policy
         self.policy_trouble = ""  # why nothing is decided
@@ -154,7 +158,6 @@ class Pipeline:
         self._connect = connect
         self._renew = renew
         self._network_facts = network_facts
-        self._classifier = classifier
         self._company = company
         self._assigns = assigns
         self._assigned_up_to: Place | None = None
@@ -164,6 +167,7 @@ class Pipeline:
         self.purses = {
             account: Purse(store, account, (allowances or {}).get(account, Allowance()), clock) for account in accounts
         }
+        self._pressure = Pressure(store, clock)
         self._hold: dict[str, datetime] = {}
         self._failures: dict[str, int] = {}
         self._hold_looks: dict[str, datetime] = {}
@@ -247,7 +251,9 @@ class Pipeline:
             return failed(self.store, source, polled.error or RuntimeError("no page"), self.clock())
         try:
             page, slower = polled.page, purse.slower()
-            return again(lambda: ingest(self.store, source, page, me=polled.me, now=self.clock(), slower=slower))
+            pressed = self._pressure.now() if only_finds(page) else 1.0
+            keep = partial(ingest, self.store, source, page, me=polled.me, slower=slower, pressed=pressed)
+            return again(lambda: keep(now=self.clock()))
         except Outage:
             raise
         except Exception as error:
@@ -369,7 +375,7 @@ class Pipeline:
 
     def understand(self, ids: Sequence[int] | None = None) -> int:
         """Reads one batch of new mentions, of those `ids` where given; gives how many moved on."""
-        return understand(self.store, self._classifier(), limit=BATCH, now=self.clock(), ids=ids)
+        return self.reader.understand(limit=BATCH, ids=ids)
 
     def decide(self, ids: Sequence[int] | None = None) -> int:
         """Decides one batch of understood mentions by the policy that rules; gives how many. `ids`: of these only."""

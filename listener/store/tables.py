@@ -277,6 +277,12 @@ understandings = Table(
     Column("at", Moment, nullable=False),
     UniqueConstraint("mention_id", "revision", "model_version"),
 )
+Index(  # the few that no model could read
+    "ix_understandings_unread",
+    understandings.c.mention_id,
+    sqlite_where=text("model_version = 'nobody'"),
+    postgresql_where=text("model_version = 'nobody'"),
+)
 
 decisions = Table(
     "decisions",
@@ -1249,6 +1255,8 @@ daemons = Table(
     Column("version", String(50), nullable=False),
     Column("policy", String(100), nullable=False),  # by which it decides; "" while by none
     Column("trouble", Text, nullable=False),  # why it decides nothing; "" while all is well
+    Column("hurts", JSON, nullable=False),  # what else it does without, in sentences
+    Column("reads", Boolean, nullable=False),  # whether its model reads
 )
 
 audit = Table(  # a chain: see chain.py

@@ -316,6 +316,8 @@ def upgrade() -> None:
         sa.Column("version", sa.String(length=50), nullable=False),
         sa.Column("policy", sa.String(length=100), nullable=False),
         sa.Column("trouble", sa.Text(), nullable=False),
+        sa.Column("hurts", sa.JSON(), nullable=False),
+        sa.Column("reads", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_daemons")),
     )
     op.create_table(
@@ -1124,6 +1126,14 @@ def upgrade() -> None:
             "mention_id", "revision", "model_version", name=op.f("uq_understandings_mention_id_revision_model_version")
         ),
     )
+    with op.batch_alter_table("understandings", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_understandings_unread",
+            ["mention_id"],
+            unique=False,
+            sqlite_where=sa.text("model_version = 'nobody'"),
+            postgresql_where=sa.text("model_version = 'nobody'"),
+        )
     op.create_table(
         "answer_runs",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
