@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from listener import metrics, references, situations
+from listener import inhand, metrics, references, situations
 from listener.contract import Policy
 from listener.desk import cases as desk_cases
 from listener.desk import (
@@ -261,6 +261,7 @@ def _is_ours(tx: Transaction, mention: Mention, company: Company) -> bool:
 def _decide_one(tx: Transaction, policy: Policy, matter: _Matter, facts: str, now: datetime) -> None:
     mention = matter.mention
     situation = _situation(tx, matter, now)
+    inhand.take("decide", [mention.id])
     try:
         decision = policy.decide(situation)
         if decision.reply and decision.reply.mode is Mode.AUTO and matter.around.automatic.begin():
@@ -277,6 +278,8 @@ def _decide_one(tx: Transaction, policy: Policy, matter: _Matter, facts: str, no
         metrics.set_aside("decide")
         mentions.trouble(tx, mention, stage="decide", reason="the policy broke on it", now=now)
         return
+    finally:
+        inhand.drop("decide")
     if not mentions.advance(tx, mention, MentionState.DECIDED):
         return
     _write_down(tx, matter, situation, decision, facts, moved=policy.promises.moved)

@@ -10,7 +10,7 @@ import structlog
 from listener import budget, metrics
 from listener.correlation import correlation
 from listener.errors import AuthFailed, NetworkError, RateLimited, Rejected
-from listener.store import Store, Transaction, erasing, identities, mentions, sources, streams
+from listener.store import Store, Transaction, erasing, garbled, identities, mentions, sources, streams
 from listener.store.mentions import Saved
 from listener.store.sources import Source
 from listener.types import Author, Page
@@ -81,6 +81,17 @@ def _keep(store: Store, tx: Transaction, source: Source, page: Page, now: dateti
     saved = mentions.save(tx, source_id=source.id, network=source.network, posts=page.posts, now=now)
     store.carry(tx, [*saved.new, *saved.edited])
     gone = erasing.erase(tx, network=source.network, external_ids=page.gone, now=now)
+    if page.garbled:
+        new = garbled.keep(tx, source_id=source.id, network=source.network, posts=page.garbled, now=now)
+        for external_id in new:
+            log.warning(
+                "A post could not be read, and is shown as set aside.",
+                action="garbled",
+                source=source.name,
+                correlation=correlation(source.network, external_id),
+            )
+    if saved.new:
+        garbled.heard(tx, source.network, saved.heard[: len(saved.new)])
     if page.gap:
         sources.gap(tx, source, page.gap, now)
     return replace(saved, gone=gone)

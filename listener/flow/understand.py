@@ -8,7 +8,7 @@ from datetime import datetime
 
 import structlog
 
-from listener import metrics
+from listener import inhand, metrics
 from listener.contract import Classifier
 from listener.errors import NoModel
 from listener.store import Store, decisions, mentions
@@ -67,7 +67,11 @@ def read(classifier: Classifier, batch: Sequence[Mention]) -> list[Understanding
     Raises NoModel where it breaks on anything.
     """
     started = time.perf_counter()
-    found = _classify(classifier, batch)
+    inhand.take("understand", [mention.id for mention in batch])
+    try:
+        found = _classify(classifier, batch)
+    finally:
+        inhand.drop("understand")
     metrics.model(len(batch), time.perf_counter() - started)
     return found
 
@@ -81,6 +85,7 @@ def _classify(classifier: Classifier, batch: Sequence[Mention]) -> list[Understa
     _check(classifier)
     one_by_one: list[Understanding | None] = []
     for mention, text in zip(batch, texts, strict=True):
+        inhand.take("understand", [mention.id])
         try:
             one_by_one.extend(classifier.classify([text]))
         except Exception:
