@@ -89,18 +89,23 @@ def _over_since(tx: Transaction, case: Case) -> datetime | None:
     return closed.at if closed else None
 
 
-def hurry(tx: Transaction, case: Case, plan: CasePlan) -> dict[str, Any]:
-    """What the plan promises for an earlier moment than the case has takes that one's place, with its steps."""
+def sooner(case: Case, plan: CasePlan) -> list[tuple[Clock, datetime]]:
+    """What the plan promises for an earlier moment than the case has. Pure."""
     if plan.promise.incident != (case.timed_by or 0):
-        return {}  # by another rule than it has, which `incident_clocks.py` sees to
-    values: dict[str, Any] = {}
-    promised = dict(case.promise)
+        return []  # by another rule than it has, which `incident_clocks.py` sees to
     wanted = [(Clock.RESOLUTION, case.resolution_due, plan.promise.resolution_due)]
     if case.first_response_at is None:
         wanted.append((Clock.FIRST_RESPONSE, case.first_response_due, plan.promise.first_response_due))
-    for clock, was, becomes in wanted:
-        if becomes is None or (was is not None and was <= becomes):
-            continue
+    return [
+        (clock, becomes) for clock, was, becomes in wanted if becomes is not None and (was is None or becomes < was)
+    ]
+
+
+def hurry(tx: Transaction, case: Case, plan: CasePlan) -> dict[str, Any]:
+    """What the plan promises for an earlier moment than the case has takes that one's place, with its steps."""
+    values: dict[str, Any] = {}
+    promised = dict(case.promise)
+    for clock, becomes in sooner(case, plan):
         values[f"{clock}_due"] = becomes
         promised[clock.value] = store.promised_by(plan.promise, clock)
         steps.withdraw(tx, case.id, clock)

@@ -20,6 +20,7 @@ from listener.flow.decide import Company
 from listener.flow.pipeline import Pipeline
 from listener.store import Store, garbled, mentions, sources, suspects
 from listener.store import mentions as stored
+from listener.store import tables as t
 from listener.types import Decision, Garbled, MentionState, Page, Situation, Understanding
 from tests.listener.flow.world import Escucha, Keywords
 
@@ -157,14 +158,14 @@ def test_what_cannot_be_written_down_is_set_aside_alone(escucha: Escucha) -> Non
 
 
 def test_what_breaks_around_the_policy_is_set_aside_alone(escucha: Escucha, monkeypatch: pytest.MonkeyPatch) -> None:
-    written = deciding._write_down
+    tells = deciding._tell
 
-    def breaks(tx, matter, *more, **named):  # type: ignore[no-untyped-def]
-        if DEADLY in matter.mention.text:
+    def breaks(mention, *more):  # type: ignore[no-untyped-def]
+        if DEADLY in mention.text:
             raise KeyError("a bug")
-        return written(tx, matter, *more, **named)
+        return tells(mention, *more)
 
-    monkeypatch.setattr(deciding, "_write_down", breaks)
+    monkeypatch.setattr(deciding, "_tell", breaks)
     for text in ("@marca ¿horario?", f"@marca {DEADLY}", "@marca ¿y mañana?"):
         escucha.says(text)
     escucha.round()
@@ -181,7 +182,7 @@ def test_what_breaks_on_all_of_them_sets_none_aside(escucha: Escucha, monkeypatc
     escucha.says("@marca ¿y mañana?")
     escucha.main.poll()
     with monkeypatch.context() as patch:
-        patch.setattr(deciding, "_write_down", breaks)
+        patch.setattr(deciding, "_tell", breaks)
         with pytest.raises(KeyError):
             escucha.main.digest()
     assert set(states(escucha.store).values()) == {("understood", False)}
@@ -243,7 +244,7 @@ def test_a_database_that_is_away_is_nobodys_fault(escucha: Escucha, monkeypatch:
     escucha.says("@marca uno")
     escucha.main.poll()
     with monkeypatch.context() as patch:
-        patch.setattr(deciding, "_write_down", away)
+        patch.setattr(deciding, "_tell", away)
         with pytest.raises(Outage):
             escucha.main.digest()
     assert states(escucha.store) == {"@marca uno": ("understood", False)}
