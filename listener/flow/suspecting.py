@@ -18,12 +18,17 @@ from listener import inhand, metrics
 from listener.correlation import correlation
 from listener.errors import EscuchaError
 from listener.store import Store, mentions, suspects
+from listener.store.mentions import Mention
 from listener.store.sources import Source
 from listener.types import Garbled, Page
 
 log = structlog.get_logger(__name__)
 
 Stage = Callable[[Sequence[int] | None], int]  # one batch of a stage, of these mentions where given; how many moved on
+
+
+class _TriedError(Exception):
+    """It can be stored; what was written to find out is undone."""
 
 
 def take_over(store: Store, folder: Path, name: str, *, now: datetime) -> int:
@@ -72,7 +77,8 @@ def one_by_one(
     """
     with store.read() as tx:
         batch = mentions.awaiting(tx, suspects.AWAITED[stage], limit, ids=ids)
-    moved, broken = 0, []
+    moved = 0
+    broken: list[tuple[Mention, Exception]] = []
     for mention in batch:
         try:
             moved += work([mention.id])
@@ -89,8 +95,8 @@ def one_by_one(
             broken.append((mention, error))
     if len(broken) == len(batch) > 1:
         raise broken[0][1]  # that is no mention's fault: all of them wait
-    for mention, error in broken:
-        reason = f"a bug: {type(error).__name__}"
+    for mention, bug in broken:
+        reason = f"a bug: {type(bug).__name__}"
         with store.write() as tx:
             mentions.trouble(tx, mention, stage=stage, reason=reason, now=clock())
         log.warning(
@@ -105,7 +111,7 @@ def one_by_one(
 
 
 def storable(store: Store, source: Source, page: Page, *, now: datetime) -> Page:
-    """The page without those of its posts that cannot be stored: each was tried alone, and what could be is stored.
+    """The page without those of its posts that cannot be stored: each was tried alone, and nothing is stored yet.
 
     Raises EscuchaError, or RuntimeError where none of several can be: what is no post's fault.
     """
@@ -114,6 +120,9 @@ def storable(store: Store, source: Source, page: Page, *, now: datetime) -> Page
         try:
             with store.write() as tx:
                 mentions.save(tx, source_id=source.id, network=source.network, posts=[post], now=now)
+                raise _TriedError
+        except _TriedError:
+            fine.append(post)
         except EscuchaError:
             raise
         except Exception as error:
@@ -126,8 +135,6 @@ def storable(store: Store, source: Source, page: Page, *, now: datetime) -> Page
             )
             metrics.set_aside("ingest")
             broken.append(Garbled(external_id=post.external_id, reason=f"it cannot be stored ({type(error).__name__})"))
-        else:
-            fine.append(post)
     if len(page.posts) > 1 and not fine:
         raise RuntimeError("no post of a page can be stored")  # that is no post's fault: the page comes again, whole
     return replace(page, posts=tuple(fine), garbled=tuple(broken))

@@ -85,7 +85,7 @@ def get(tx: Transaction, number: int) -> Kept:
     """That one. Raises NotFound."""
     row = tx.execute(_all().where(t.garbled.c.id == number, t.garbled.c.left_at.is_(None))).first()
     if row is None:
-        raise NotFound(f"There is no G{number}; see `escucha inbox --set-aside`.")
+        raise NotFound(f"There is no G{number}; see `escucha mention set-aside`.")
     return Kept(**row._mapping)
 
 

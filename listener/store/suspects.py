@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import delete, select, update
 
 from listener.store import Transaction, audit, upsert
 from listener.store import tables as t
@@ -86,9 +86,9 @@ def retry(tx: Transaction, mention_ids: Sequence[int], *, by: str, now: datetime
     What was understood, or decided, before it was set aside stays so.
     """
     columns = t.mentions.c
-    aside = (columns.id.in_(list(mention_ids)), columns.trouble.is_not(None))
-    aside = (*aside, or_(columns.state == MentionState.NEW.value, columns.state == MentionState.UNDERSTOOD.value))
-    found = sorted(tx.scalars(select(columns.id).where(*aside)))
+    waits = columns.state.in_([MentionState.NEW.value, MentionState.UNDERSTOOD.value])
+    aside = select(columns.id).where(columns.id.in_(list(mention_ids)), columns.trouble.is_not(None), waits)
+    found = sorted(tx.scalars(aside))
     killers = set(tx.scalars(select(t.suspects.c.mention_id).where(t.suspects.c.mention_id.in_(found))))
     again = {"deaths": MOST - 1, "due_at": now}  # alone, and set aside at once where it kills again
     tx.execute(update(t.suspects).where(t.suspects.c.mention_id.in_(killers)).values(**again))
