@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -57,7 +57,21 @@ def run(app: App, once: bool) -> None:
     daemon = Daemon(pipeline, tick=app.config.daemon.tick, version=_version(), beside=beside)
     if app.config.daemon.watch:
         beside.append(_watch(app, app.config.daemon.watch, daemon.health))
+    if app.config.daemon.traces:
+        beside.append(_traced(app, app.config.daemon.traces))
     daemon.run()
+
+
+@contextmanager
+def _traced(app: App, collector: str, roles: str = "all") -> Iterator[None]:
+    """Mentions are traced as long as it is open."""
+    from listener import tracing
+
+    tracing.start(collector, version=_version(), roles=roles, share=app.config.daemon.trace_share)
+    try:
+        yield
+    finally:
+        tracing.stop()
 
 
 def _watch(app: App, listen: str, health: Callable[[], Health]) -> Watch:

@@ -16,7 +16,7 @@ from typing import Any
 
 import structlog
 
-from listener import inhand, metrics, situations
+from listener import inhand, metrics, situations, tracing
 from listener.contract import Policy
 from listener.desk import cases as desk_cases
 from listener.desk import handing, incident_cases, incident_matching, lasting, situating
@@ -361,6 +361,14 @@ def _write_down(
 def _tell(mention: Mention, decision: Decision, case: Case | None, now: datetime) -> None:
     reply = decision.reply.mode.value if decision.reply else "none"
     metrics.decided(mention.network, stored_at=mention.heard_at, now=now, urgency=decision.urgency.value, reply=reply)
+    if tracing.on():
+        about = {
+            "mention": mention.id,
+            "urgency": decision.urgency.value,
+            "reply": reply,
+            "ignored": bool(decision.ignored),
+        }
+        tracing.span("decided", mention.correlation, began=mention.heard_at, ended=now, **about)
     log.info(
         "Decided.",
         action="decided",

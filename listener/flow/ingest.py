@@ -7,7 +7,7 @@ from datetime import datetime
 
 import structlog
 
-from listener import budget, metrics
+from listener import budget, metrics, tracing
 from listener.correlation import correlation
 from listener.errors import AuthFailed, NetworkError, RateLimited, Rejected
 from listener.store import Store, Transaction, erasing, garbled, identities, mentions, sources, streams
@@ -109,6 +109,12 @@ def _tell(source: Source, page: Page, saved: Saved, *, way: str, now: datetime) 
         old=source.succeeded_at is None,
         now=now,
     )
+    if tracing.on():
+        for number, external_id in zip(saved.new, saved.heard, strict=False):
+            began, about = posted.get(external_id, now), correlation(source.network, external_id)
+            tracing.span(
+                "heard", about, began=began, ended=now, network=source.network, source=source.name, mention=number
+            )
     if page.gap:
         log.warning("The network skipped something.", action="gap", source=source.name, reason=page.gap)
     if saved.new or saved.edited or saved.gone:

@@ -24,6 +24,9 @@ from listener.types import Garbled, Page
 
 log = structlog.get_logger(__name__)
 
+PATIENCE = 10  # failures in a row after which a page of which no post can be stored is set aside whole
+PATIENCE_ALONE = 3  # the same for a page of one post
+
 Stage = Callable[[Sequence[int] | None], int]  # one batch of a stage, of these mentions where given; how many moved on
 
 
@@ -113,7 +116,8 @@ def one_by_one(
 def storable(store: Store, source: Source, page: Page, *, now: datetime) -> Page:
     """The page without those of its posts that cannot be stored: each was tried alone, and nothing is stored yet.
 
-    Raises EscuchaError, or RuntimeError where none of several can be: what is no post's fault.
+    Raises EscuchaError, or RuntimeError where none can be: what is no post's fault, as long as the source has not failed
+    many times in a row.
     """
     fine, broken = [], list(page.garbled)
     for post in page.posts:
@@ -135,6 +139,6 @@ def storable(store: Store, source: Source, page: Page, *, now: datetime) -> Page
             )
             metrics.set_aside("ingest")
             broken.append(Garbled(external_id=post.external_id, reason=f"it cannot be stored ({type(error).__name__})"))
-    if len(page.posts) > 1 and not fine:
-        raise RuntimeError("no post of a page can be stored")  # that is no post's fault: the page comes again, whole
+    if not fine and source.failures < (PATIENCE if len(page.posts) > 1 else PATIENCE_ALONE):
+        raise RuntimeError("no post of the page can be stored")  # most likely no post's fault: it comes again, whole
     return replace(page, posts=tuple(fine), garbled=tuple(broken))

@@ -237,6 +237,21 @@ def test_where_no_post_can_be_stored_the_page_waits(escucha: Escucha, monkeypatc
     assert set(states(escucha.store)) == {"@marca uno", "@marca dos"}
 
 
+def test_a_single_post_holds_its_source_up_a_few_times_only(escucha: Escucha, monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks(_post):  # type: ignore[no-untyped-def]
+        raise ValueError("a bug")
+
+    escucha.says("@marca uno")
+    with monkeypatch.context() as patch:
+        patch.setattr(stored, "_content", breaks)
+        for failures in (1, 2, 3, 0):
+            escucha.clock.forward(hours=1)
+            escucha.main.poll()
+            with escucha.store.read() as tx:
+                assert sources.list_all(tx)[0].failures == failures
+                assert garbled.how_many(tx) == (failures == 0)
+
+
 def test_a_database_that_is_away_is_nobodys_fault(escucha: Escucha, monkeypatch: pytest.MonkeyPatch) -> None:
     def away(*_args, **_named):  # type: ignore[no-untyped-def]
         raise Outage("the database is away")
