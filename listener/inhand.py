@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 STAGES = ("understand", "decide")
-SLOTS = 32  # one for each thread that works
+SLOTS = 32  # one for each thread that has something in hand
 MOST = 254  # mentions in one slot
 _SLOT = 8 * (2 + MOST)  # the stage's number, from 1; how many; their numbers
 _SUFFIX = ".hand"
@@ -48,25 +48,25 @@ class _Hand:
         except OSError:
             self.close()
             raise
-        self._lock = threading.Lock()
-        self._taken = 0
+        self._free = list(reversed(range(SLOTS)))
         self._own = threading.local()
 
     def put(self, stage: str, mentions: Sequence[int]) -> None:
-        slot = self._slot()
-        if slot is not None:
-            ids = mentions[:MOST]
-            number = STAGES.index(stage) + 1 if ids else 0
-            struct.pack_into(f"={2 + len(ids)}q", self._memory, slot * _SLOT, number, len(ids), *ids)
+        slot: int | None = getattr(self._own, "slot", None)
+        if slot is None:
+            try:
+                slot = self._own.slot = self._free.pop()
+            except IndexError:
+                return  # more threads than anybody starts
+        ids = mentions[:MOST]
+        struct.pack_into(f"={2 + len(ids)}q", self._memory, slot * _SLOT, STAGES.index(stage) + 1, len(ids), *ids)
 
-    def _slot(self) -> int | None:
-        found: int | None = getattr(self._own, "slot", -1)
-        if found == -1:
-            with self._lock:
-                found = self._taken if self._taken < SLOTS else None
-                self._taken += 1
-            self._own.slot = found
-        return found
+    def drop(self) -> None:
+        slot: int | None = getattr(self._own, "slot", None)
+        if slot is not None:
+            struct.pack_into("=2q", self._memory, slot * _SLOT, 0, 0)
+            self._own.slot = None
+            self._free.append(slot)  # another thread may have it
 
     def close(self) -> None:
         with suppress(OSError):
@@ -105,9 +105,10 @@ def take(stage: str, mentions: Sequence[int]) -> None:
         _hand.put(stage, mentions)
 
 
-def drop(stage: str) -> None:
+def drop() -> None:
     """Nothing is in this thread's hand any more."""
-    take(stage, ())
+    if _hand is not None:
+        _hand.drop()
 
 
 def _take_over(folder: Path) -> Iterator[Left]:

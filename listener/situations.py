@@ -47,6 +47,15 @@ def kept(situation: Situation) -> dict[str, Any]:
     return dict(_adapter(Situation).dump_python(situation, mode="json", exclude=set(ELSEWHERE), warnings=False))
 
 
+def kept_as_json(situation: Situation) -> str:
+    """The same, written down."""
+    adapter = _adapter(Situation)
+    try:
+        return adapter.dump_json(situation, exclude=set(ELSEWHERE), warnings=False).decode()
+    except PydanticSerializationError:  # half a character, which UTF-8 has no bytes for
+        return json.dumps(kept(situation))
+
+
 def rebuilt(
     saw: str | bytes,
     *,

@@ -1,4 +1,5 @@
-"""Traces: each mention's way from the post to its answer, as OpenTelemetry has them. Off unless the settings name a place.
+"""Traces: each mention's way from the post to its answer, as OpenTelemetry has them; off unless the settings name
+a place.
 
     heard      from the post to its being stored             the root of the trace
     read       the model looking at it, with its batch
@@ -63,9 +64,9 @@ def on() -> bool:
 
 
 def span(name: str, correlation: str, *, began: datetime, ended: datetime, error: str = "", **about: Any) -> None:
-    """One step of that mention's way. `heard` is the root of its trace. `error`: why it failed, empty where it did not."""
+    """One step of that mention's way. `heard` is the root of its trace. `error`: why it failed, if it did."""
     if _on is not None:
-        _on.span(name, correlation, began, ended, error, about)
+        _on.span(name, correlation, (began, ended), error, about)
 
 
 class _Tracing:
@@ -98,7 +99,7 @@ class _Tracing:
         self._tracer = self.provider.get_tracer("escucha", version)
 
     def span(
-        self, name: str, correlation: str, began: datetime, ended: datetime, error: str, about: dict[str, Any]
+        self, name: str, correlation: str, times: tuple[datetime, datetime], error: str, about: dict[str, Any]
     ) -> None:
         if int(correlation[-8:], 16) >= self._share * 2**32:
             return
@@ -116,12 +117,13 @@ class _Tracing:
         self._ids.next = (trace, root) if is_root else None
         parent = SpanContext(trace, root, is_remote=True, trace_flags=TraceFlags(TraceFlags.SAMPLED))
         context = None if is_root else set_span_in_context(NonRecordingSpan(parent))
+        began, ended = map(_nanoseconds, times)
         values = {f"escucha.{key}": value for key, value in about.items() if value is not None}
-        made = self._tracer.start_span(name, context=context, start_time=_nanoseconds(began), attributes=values)
+        made = self._tracer.start_span(name, context=context, start_time=began, attributes=values)
         self._ids.next = None
         if error:
             made.set_status(Status(StatusCode.ERROR, error))
-        made.end(end_time=max(_nanoseconds(ended), _nanoseconds(began)))
+        made.end(end_time=max(ended, began))
 
 
 def _nanoseconds(moment: datetime) -> int:

@@ -287,12 +287,10 @@ class DaemonSettings(_Section):
     traces: str | None = Field(
         default=None,
         pattern=_COLLECTOR,
-        description="The collector that traces go to (OTLP over HTTP), such as `http://127.0.0.1:4318/v1/traces`; unset: "
-        "none are made. What it wants to be shown stands in `OTEL_EXPORTER_OTLP_HEADERS`",
+        description="The collector that traces go to (OTLP over HTTP), such as `http://127.0.0.1:4318/v1/traces`; "
+        "unset: none are made. What it wants to be shown stands in `OTEL_EXPORTER_OTLP_HEADERS`",
     )
-    trace_share: float = Field(
-        default=1.0, ge=0, le=1, description="Of how many of the mentions traces are made, 0 to 1"
-    )
+    trace_share: float = Field(default=1.0, ge=0, le=1, description="Of how many mentions traces are made, 0 to 1")
 
 
 SECTIONS: Mapping[str, type[BaseModel]] = {

@@ -200,26 +200,25 @@ class Batch:
 
     def repliers(self, mention: Mention, *, is_colleague: Callable[[str, str], bool]) -> tuple[str, ...]:
         """Whom we heard answering it; see `mentions.repliers`."""
-        if not self.known[mention.id].has_repliers:
-            return ()
-        ours = [*self.ours[mention.network], mention.author.external_id]
-        ahead = partial(is_colleague, mention.network)
-        return mentions.repliers(self._tx, mention.network, mention.external_id, but=ours, ahead=ahead)
+        return mentions.first_of(self.known[mention.id].repliers, ahead=partial(is_colleague, mention.network))
 
     # --- writing ------------------------------------------------------------------------------------------------------
 
-    def may_join(self, case: Case, decision: Decision, plan: CasePlan, *, known: bool) -> bool:
-        """Whether the mention only adds to the case: nothing wakes, nobody is called in, no clock changes."""
+    def may_join(self, case: Case, decision: Decision) -> bool:
+        """Whether the mention only adds to the case: nothing wakes, and nobody is called in."""
         awake = case.state is CaseState.OPEN and case.snoozed_until is None
-        stays = decision.escalate_to in ("", case.team)
-        return awake and stays and not (known and clocks.sooner(case, plan))
+        return awake and decision.escalate_to in ("", case.team)
 
     def join(self, mention: Mention, found: Found, plan: CasePlan, *, by: str) -> Case:
         """As `desk.cases.join` of a case that it `may_join`, and puts the mention in."""
         assert found.case is not None
         case = found.case
-        for kind, became, told in desk.presses(case, plan, sooner={}) if found.known else ():
-            case = self.ledger.record(case, kind, by=by, became=became, **told)
+        if found.known:
+            sooner, renewed = clocks.hurried(case, plan)
+            for clock, planned in renewed.items():
+                self.ledger.renew(case, clock, planned)
+            for kind, became, told in desk.presses(case, plan, sooner=sooner):
+                case = self.ledger.record(case, kind, by=by, became=became, **told)
         return self._attach(mention, case, why=found.why, by=by)
 
     def open(self, mention: Mention, found: Found, plan: CasePlan, *, by: str) -> Case:

@@ -101,16 +101,27 @@ def sooner(case: Case, plan: CasePlan) -> list[tuple[Clock, datetime]]:
     ]
 
 
-def hurry(tx: Transaction, case: Case, plan: CasePlan) -> dict[str, Any]:
-    """What the plan promises for an earlier moment than the case has takes that one's place, with its steps."""
+def hurried(case: Case, plan: CasePlan) -> tuple[dict[str, Any], dict[Clock, list[Step]]]:
+    """What changes in the case where the plan promises something for an earlier moment, and the clocks whose steps are
+    others then. Pure.
+    """
     values: dict[str, Any] = {}
+    renewed: dict[Clock, list[Step]] = {}
     promised = dict(case.promise)
     for clock, becomes in sooner(case, plan):
         values[f"{clock}_due"] = becomes
         promised[clock.value] = store.promised_by(plan.promise, clock)
+        renewed[clock] = [step for step in plan.promise.steps if step.clock is clock]
+    return values | ({"promise": promised} if values else {}), renewed
+
+
+def hurry(tx: Transaction, case: Case, plan: CasePlan) -> dict[str, Any]:
+    """What the plan promises for an earlier moment than the case has takes that one's place, with its steps."""
+    values, renewed = hurried(case, plan)
+    for clock, planned in renewed.items():
         steps.withdraw(tx, case.id, clock)
-        steps.plan(tx, case.id, [step for step in plan.promise.steps if step.clock is clock])
-    return values | ({"promise": promised} if values else {})
+        steps.plan(tx, case.id, planned)
+    return values
 
 
 def inherit(tx: Transaction, case: Case, other: Case) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
+from functools import cached_property, partial
 from urllib.parse import urlsplit
 
 from listener import references
@@ -73,10 +73,21 @@ class Company:
 
     def is_ours(self, author: Author) -> bool:
         """Whether the author is one of us, by the full name where ours has a host: half of it anybody could borrow."""
-        names = {author.handle.removeprefix("@").casefold()}
-        if "@" not in author.handle and author.url:
-            names.add(f"{author.handle.removeprefix('@').casefold()}@{urlsplit(author.url).netloc.casefold()}")
-        return not names.isdisjoint(own.removeprefix("@").casefold() for own in self.own_handles)
+        name = author.handle.removeprefix("@").casefold()
+        if name in self._names:
+            return True
+        if "@" in author.handle or not author.url or name not in self._halves:
+            return False
+        return f"{name}@{urlsplit(author.url).netloc.casefold()}" in self._names
+
+    @cached_property
+    def _names(self) -> frozenset[str]:
+        return frozenset(own.removeprefix("@").casefold() for own in self.own_handles)
+
+    @cached_property
+    def _halves(self) -> frozenset[str]:
+        """Of the names with a host what stands before it."""
+        return frozenset(name.rpartition("@")[0] for name in self._names)
 
 
 @dataclass(frozen=True, kw_only=True)

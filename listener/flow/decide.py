@@ -212,7 +212,7 @@ class _Deciding:
             mentions.trouble(self.tx, mention, stage="decide", reason="the policy broke on it", now=self.now)
             return None
         finally:
-            inhand.drop("decide")
+            inhand.drop()
 
     def _is_simple(self, batch: Batch, matter: Matter, decision: Decision) -> bool:
         """Whether what follows can be written down with the rest of the batch."""
@@ -221,7 +221,7 @@ class _Deciding:
         case, plan, reply = matter.found.case, decision.case, decision.reply
         if reply is not None and reply.mode is Mode.AUTO and (reply.incident or self.around.automatic.begin()):
             return False
-        return case is None or plan is None or batch.may_join(case, decision, plan, known=matter.found.known)
+        return case is None or plan is None or batch.may_join(case, decision)
 
     def _put_down(self, batch: Batch, matter: Matter, situation: Situation, decision: Decision) -> None:
         """As `_write_down`, into the book of the batch."""
@@ -231,7 +231,7 @@ class _Deciding:
             mention,
             decision,
             trace=_trace_as_json(decision),
-            saw=bulk.Json(json.dumps(situations.kept(situation))),
+            saw=bulk.Json(situations.kept_as_json(situation)),
             facts=self._digest(matter.facts),
             model_version=matter.understanding.model_version,
         )
@@ -423,9 +423,9 @@ def _trace(situation: Situation, decision: Decision) -> dict[str, Any]:
 def _trace_as_json(decision: Decision) -> bulk.Json:
     """The same as it is kept, but for what was seen; what many decisions share is written once."""
     rest = {
-        "contributions": [asdict(part) for part in decision.contributions],
+        "contributions": [vars(part) for part in decision.contributions],
         "route": _route(decision),
-        "modes": [asdict(each) for each in decision.modes],
+        "modes": [vars(each) for each in decision.modes],
         "promise": _promised(decision.case),
     }
     rules, guards = situations.written(decision.rules), situations.written(decision.guards)

@@ -66,7 +66,7 @@ log = structlog.get_logger(__name__)
 Result = TypeVar("Result")
 
 TRIES = 5  # of what two processes stood in each other's way in
-BATCH = 64  # mentions understood or decided in one transaction
+BATCH = 256  # mentions understood or decided in one transaction
 POLLERS = 8  # sources waited for at once; each of one account after the other
 PUNCTUAL = timedelta(seconds=1)  # for so little, money keeps no poll waiting
 TURN = 0.02  # seconds between two batches of second looks, in which a poll that waits gets its turn
@@ -719,14 +719,19 @@ class Pipeline:
         return sum(retain(self.store, self._periods, now=self.clock(), stopping=self.stopping).values())
 
     def digest(self) -> int:
-        """Understands and decides until nothing is left or `stop` was called; gives how many mentions were decided."""
+        """Understands and decides until nothing is left or `stop` was called; gives how many mentions were decided.
+
+        While the model, which needs no Python, reads a batch, the one before it is decided.
+        """
         decided = 0
         self.look_alone()
-        while not self.stopping():
-            read, judged = self.understand(), self.decide()
-            decided += judged
-            if not read and not judged:
-                break
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="understand") as ahead:
+            while not self.stopping():
+                reading = ahead.submit(self.understand)
+                judged = self.decide()
+                decided += judged
+                if not reading.result() and not judged:
+                    break
         return decided
 
     def once(self, names: Sequence[str] = ()) -> Round:

@@ -116,8 +116,8 @@ def one_by_one(
 def storable(store: Store, source: Source, page: Page, *, now: datetime) -> Page:
     """The page without those of its posts that cannot be stored: each was tried alone, and nothing is stored yet.
 
-    Raises EscuchaError, or RuntimeError where none can be: what is no post's fault, as long as the source has not failed
-    many times in a row.
+    Raises EscuchaError, or RuntimeError where none can be: what is no post's fault, until the source has failed many
+    times in a row.
     """
     fine, broken = [], list(page.garbled)
     for post in page.posts:

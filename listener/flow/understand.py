@@ -76,7 +76,7 @@ def read(classifier: Classifier, batch: Sequence[Mention]) -> list[Understanding
     try:
         found = _classify(classifier, batch)
     finally:
-        inhand.drop("understand")
+        inhand.drop()
     metrics.model(len(batch), time.perf_counter() - started)
     return found
 

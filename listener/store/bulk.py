@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Table, func, insert, select, text
 from sqlalchemy.sql import ClauseElement
 
 from listener.store import Transaction, upsert
+
+_EMPTY = "[]"  # as JSON
 
 
 class Json(str):
@@ -70,11 +73,18 @@ def _formed(tx: Transaction, table: Table, name: str, values: tuple[Any, ...]) -
     if form is None:
         return values
     formed: list[Any] = []
+    moments: dict[datetime, Any] = {}
     last: Any = form  # no column holds it
     made: Any = None
     for value in values:
         if value is not last:  # the same moment, or the same empty list, stands in every row
-            last, made = value, str(value) if type(value) is Json else form(value)
+            last, kind = value, type(value)
+            if kind is datetime:
+                made = moments.get(value)
+                if made is None:
+                    made = moments[value] = form(value)
+            else:
+                made = str(value) if kind is Json else _EMPTY if value == [] else form(value)
         formed.append(made)
     return formed
 

@@ -7,7 +7,7 @@ nobody's long history and no crowded thread takes long. Cases are only numbered 
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -54,7 +54,8 @@ class Known:
     """What is known around one mention. Counts are those of its account alone.
 
     `by_account`, `theirs`, `ours`, `thread`: numbers of cases: live or lately over of its author; that it answers;
-    whose answer of ours it answers; in whose conversation it stands. `before`: it was decided or answered before, or is
+    whose answer of ours it answers; in whose conversation it stands. `repliers`: the handles of others who answered it,
+    whoever was heard first. `before`: it was decided or answered before, or is
     in a case already. `answers_alone`: it answers what we wrote to one person alone.
     """
 
@@ -74,7 +75,7 @@ class Known:
     answers_us: bool
     answered: bool
     answered_by_hand: bool
-    has_repliers: bool
+    repliers: tuple[str, ...]
     answers_alone: bool
     last_said: Said | None
     last_said_is_ours: bool
@@ -115,11 +116,12 @@ def around(
     }
     rows = tx.execute(_question(tx.dialect.name), {"asked": json.dumps(asked), **times}).all()
     said = _said(tx, {row.heard_last for row in rows if row.heard_last is not None})
+    repliers = _repliers(tx, [row.id for row in rows if row.has_repliers])
     hasty = _hasty(tx, {each.account_id for each in batch}, quick=quick, now=now)
-    return {row.id: _known(row, said, hasty[row.account_id]) for row in rows}
+    return {row.id: _known(row, said, hasty[row.account_id], repliers[row.id]) for row in rows}
 
 
-def _known(row: Any, said: Mapping[int, Any], hasty: int) -> Known:
+def _known(row: Any, said: Mapping[int, Any], hasty: int, repliers: Sequence[str]) -> Known:
     week, minutes, same = _listed(row.counts)
     last, ours = _last(row, said)
     return Known(
@@ -139,7 +141,7 @@ def _known(row: Any, said: Mapping[int, Any], hasty: int) -> Known:
         answers_us=bool(row.answers_us),
         answered=bool(row.answered),
         answered_by_hand=bool(row.by_hand),
-        has_repliers=bool(row.has_repliers),
+        repliers=tuple(repliers),
         answers_alone=bool(row.answers_alone),
         last_said=last,
         last_said_is_ours=ours,
@@ -159,7 +161,9 @@ def _last(row: Any, said: Mapping[int, Any]) -> tuple[Said | None, bool]:
 
 def _listed(found: Any) -> tuple[Any, ...]:
     """A list that the database made, whether its driver has read it or not."""
-    return tuple(json.loads(found) if isinstance(found, str) else found or ())
+    if not found or found == "[]":
+        return ()
+    return tuple(json.loads(found) if isinstance(found, str) else found)
 
 
 # --- the question ----------------------------------------------------------------------------------------------------
@@ -420,6 +424,29 @@ def _sent_last(me: FromClause) -> ScalarSelect[Any]:
     thread = (said.c.network == me.c.network, said.c.thread_id == me.c.thread_id, said.c.id == drafts.c.mention_id)
     sent = (drafts.c.state.concat("") == DraftState.SENT.value, drafts.c.sent_at < me.c.posted_at)
     return select(func.max(drafts.c.sent_at)).where(*thread, *sent).correlate(me).scalar_subquery()
+
+
+def _repliers(tx: Transaction, numbers: Sequence[int]) -> dict[int, list[str]]:
+    """Whom we heard answering each of these, by handle, whoever was heard first; neither its author nor any of us."""
+    found: dict[int, list[str]] = defaultdict(list)
+    for number, handle in tx.execute(_who_replied(), {"numbers": list(numbers)}) if numbers else ():
+        found[number].append(handle)
+    return found
+
+
+@cache
+def _who_replied() -> Select[Any]:
+    me, said, accounts = t.mentions.alias("me"), t.mentions.alias("h"), t.accounts.alias("a")
+    answers = and_(said.c.network == me.c.network, said.c.parent_id == me.c.external_id)
+    ours = select(t.identities.c.external_id).where(t.identities.c.network == me.c.network).correlate(me)
+    return (
+        select(me.c.id, accounts.c.handle)
+        .select_from(me.join(said, answers).join(accounts, accounts.c.id == said.c.account_id))
+        .where(me.c.id.in_(bindparam("numbers", expanding=True)), said.c.account_id != me.c.account_id)
+        .where(accounts.c.external_id.not_in(ours))
+        .group_by(me.c.id, accounts.c.handle)
+        .order_by(func.min(said.c.id))
+    )
 
 
 def _said(tx: Transaction, numbers: Collection[int]) -> dict[int, Any]:

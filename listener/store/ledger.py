@@ -7,7 +7,7 @@ settled before.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -18,11 +18,23 @@ from sqlalchemy import bindparam, update
 from listener import situations
 from listener.errors import Crossed
 from listener.references import reference, written_by
-from listener.store import Transaction, audit, bulk, cases, chain, crm_out, references
+from listener.store import Transaction, audit, bulk, cases, chain, crm_out, references, steps
 from listener.store import tables as t
 from listener.store.cases import Case
 from listener.store.mentions import Mention
-from listener.types import CasePlan, CaseState, Decision, DraftState, Item, MentionState, Mode, ReplyPlan, Urgency
+from listener.types import (
+    CasePlan,
+    CaseState,
+    Clock,
+    Decision,
+    DraftState,
+    Item,
+    MentionState,
+    Mode,
+    ReplyPlan,
+    Step,
+    Urgency,
+)
 
 PROVISIONAL = 2**62
 
@@ -256,6 +268,17 @@ class Ledger:
             timed_by=values["timed_by"],
         )
         self._event(case, "opened", by, {**cases.told_of(plan), "became": cases.as_json(values)})
+        self._plan(number, plan.promise.steps)
+        return case
+
+    def renew(self, case: Case, clock: Clock, planned: Sequence[Step]) -> None:
+        """What that clock would still have brought is forgotten, and this comes instead."""
+        self._steps = [row for row in self._steps if row[:2] != (case.id, clock.value)]
+        if case.id not in self._opened:
+            steps.withdraw(self._tx, case.id, clock)
+        self._plan(case.id, planned)
+
+    def _plan(self, number: int, planned: Sequence[Step]) -> None:
         self._steps += [
             (
                 number,
@@ -268,9 +291,8 @@ class Ledger:
                 step.team,
                 step.urgency,
             )
-            for step in plan.promise.steps
+            for step in planned
         ]
-        return case
 
     def record(self, case: Case, kind: str, *, by: str, became: Mapping[str, Any], **detail: Any) -> Case:
         """As `cases.record`; that it was changed by somebody else is found when it is settled."""

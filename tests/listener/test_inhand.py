@@ -30,7 +30,7 @@ def dies(folder: Path, ready: Event, lives: Event) -> None:
     other.start()
     other.join()
     inhand.take("understand", range(1, 65))
-    inhand.drop("understand")
+    inhand.drop()
     inhand.take("understand", [3, 5])
     ready.set()
     lives.wait(20)
@@ -74,3 +74,19 @@ def test_more_than_fits_is_cut_and_a_damaged_file_is_no_trouble(tmp_path: Path) 
     assert inhand.start(tmp_path, "this:1") == []
     inhand.take("understand", range(10_000))
     assert len(list(tmp_path.glob("*.hand"))) == 1
+
+
+def test_threads_that_come_and_go_leave_room_for_others(tmp_path: Path) -> None:
+    inhand.start(tmp_path, "this:1")
+
+    def work(number: int) -> None:
+        inhand.take("understand", [number])
+        inhand.drop()
+
+    for number in range(100):
+        thread = threading.Thread(target=work, args=(number,))
+        thread.start()
+        thread.join()
+    inhand.take("decide", [7])
+    (file,) = tmp_path.glob("*.hand")
+    assert list(inhand._read(file.read_bytes())) == [Left(stage="decide", mentions=(7,))]

@@ -107,7 +107,7 @@ def test_what_addresses_us_is_read_first(tmp_path_factory: pytest.TempPathFactor
     escucha.says("@marca hola")
     escucha.main.poll()
     escucha.main.poll()
-    escucha.main.understand()
+    escucha.main.reader.understand(limit=64)
     with escucha.store.read() as tx:
         (direct,) = [each for each in mentions.recent(tx, limit=100) if each.kind is not PostKind.FOUND]
         waiting = mentions.awaiting(tx, MentionState.NEW, 100)
