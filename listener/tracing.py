@@ -26,7 +26,7 @@ import structlog
 from listener.errors import Mistake
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
     from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
@@ -63,7 +63,9 @@ def on() -> bool:
     return _on is not None
 
 
-def span(name: str, correlation: str, *, began: datetime, ended: datetime, error: str = "", **about: Any) -> None:
+def span(
+    name: str, correlation: str, *, began: datetime, ended: datetime, about: Mapping[str, Any], error: str = ""
+) -> None:
     """One step of that mention's way. `heard` is the root of its trace. `error`: why it failed, if it did."""
     if _on is not None:
         _on.span(name, correlation, (began, ended), error, about)
@@ -99,7 +101,7 @@ class _Tracing:
         self._tracer = self.provider.get_tracer("escucha", version)
 
     def span(
-        self, name: str, correlation: str, times: tuple[datetime, datetime], error: str, about: dict[str, Any]
+        self, name: str, correlation: str, times: tuple[datetime, datetime], error: str, about: Mapping[str, Any]
     ) -> None:
         if int(correlation[-8:], 16) >= self._share * 2**32:
             return

@@ -551,9 +551,9 @@ def _send_each(
                 began, before = clock(), len(done.errors)
                 _say(way, item, clock, done)
                 if tracing.on() and about:
-                    error = done.errors[-1] if len(done.errors) > before else ""
+                    why = done.errors[-1] if len(done.errors) > before else ""
                     what = {"network": item.network, "kind": way.kind, way.kind: item.id}
-                    tracing.span("sent", about["correlation"], began=began, ended=clock(), error=error, **what)
+                    tracing.span("sent", about["correlation"], began=began, ended=clock(), about=what, error=why)
                 way.pay()
                 progress(item)
     return True

@@ -368,7 +368,7 @@ def _tell(mention: Mention, decision: Decision, case: Case | None, now: datetime
             "reply": reply,
             "ignored": bool(decision.ignored),
         }
-        tracing.span("decided", mention.correlation, began=mention.heard_at, ended=now, **about)
+        tracing.span("decided", mention.correlation, began=mention.heard_at, ended=now, about=about)
     log.info(
         "Decided.",
         action="decided",

@@ -112,9 +112,8 @@ def _tell(source: Source, page: Page, saved: Saved, *, way: str, now: datetime) 
     if tracing.on():
         for number, external_id in zip(saved.new, saved.heard, strict=False):
             began, about = posted.get(external_id, now), correlation(source.network, external_id)
-            tracing.span(
-                "heard", about, began=began, ended=now, network=source.network, source=source.name, mention=number
-            )
+            values = {"network": source.network, "source": source.name, "mention": number}
+            tracing.span("heard", about, began=began, ended=now, about=values)
     if page.gap:
         log.warning("The network skipped something.", action="gap", source=source.name, reason=page.gap)
     if saved.new or saved.edited or saved.gone:

@@ -50,7 +50,7 @@ def keep(store: Store, batch: Sequence[Mention], read: Sequence[Understanding | 
         ended = datetime.now(UTC)
         for mention, found in moved:
             about = {"mention": mention.id, "model": found.model_version, "language": found.language}
-            tracing.span("read", mention.correlation, began=now, ended=max(now, ended), **about)
+            tracing.span("read", mention.correlation, began=now, ended=max(now, ended), about=about)
     if moved:
         log.info(
             "Read.",

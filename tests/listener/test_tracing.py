@@ -70,7 +70,7 @@ def collector() -> Iterator[Collector]:
 
 
 def say(name: str, *, error: str = "", **about: object) -> None:
-    tracing.span(name, ID, began=NOW, ended=NOW + timedelta(seconds=2), error=error, **about)
+    tracing.span(name, ID, began=NOW, ended=NOW + timedelta(seconds=2), error=error, about=about)
 
 
 def test_every_step_hangs_in_the_trace_of_its_mention_whatever_process_did_it(collector: Collector) -> None:
@@ -99,7 +99,7 @@ def test_a_share_of_mentions_is_traced_whole_or_not_at_all(collector: Collector)
     ids = [correlation("sandbox", str(number)) for number in range(400)]
     for each in ids:
         for name in ("heard", "read"):
-            tracing.span(name, each, began=NOW, ended=NOW)
+            tracing.span(name, each, began=NOW, ended=NOW, about={})
     tracing.stop()
     traced: dict[bytes, int] = {}
     for span in collector.spans():

@@ -75,8 +75,8 @@ def test_a_mention_is_traced_from_its_post_to_its_answer(escucha: Escucha, monke
     spans: list[tuple[str, str]] = []
     words: list[str] = []
 
-    def span(name: str, about: str, **more: object) -> None:
-        spans.append((name, about))
+    def span(name: str, of: str, **more: object) -> None:
+        spans.append((name, of))
         words.append(str(more))
 
     monkeypatch.setattr(tracing, "on", lambda: True)
