@@ -23,7 +23,7 @@ import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from listener import metrics
+from listener import inhand, metrics
 from listener.contract import BEAT
 from listener.errors import Outage
 from listener.flow.pipeline import Pipeline
@@ -82,6 +82,7 @@ class Daemon:
         if handle_signals:
             for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
                 signal.signal(number, self._on_signal)
+        self._take_over()
         scheduler = self._scheduler()
         scheduler.start()
         notify("READY=1")
@@ -103,7 +104,15 @@ class Daemon:
             scheduler.shutdown(wait=True)  # what is being sent is finished and written down
             self._leave_streams()
             self._farewell()
+            inhand.stop()
             log.info("Stopped; nothing is half-done.", action="stopped", daemon=self.name)
+
+    def _take_over(self) -> None:
+        """Learns what processes that died here had in hand; a database that is away stops no start."""
+        try:
+            self._pipeline.take_over(self.name)
+        except Outage as error:
+            log.error("A stage waits.", action="stage_down", stage="take over", reason=str(error))
 
     def health(self) -> Health:
         """How this process is, for whoever watches it. Asks nobody: what the last signs of life met is known."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -57,7 +57,21 @@ def run(app: App, once: bool) -> None:
     daemon = Daemon(pipeline, tick=app.config.daemon.tick, version=_version(), beside=beside)
     if app.config.daemon.watch:
         beside.append(_watch(app, app.config.daemon.watch, daemon.health))
+    if app.config.daemon.traces:
+        beside.append(_traced(app, app.config.daemon.traces))
     daemon.run()
+
+
+@contextmanager
+def _traced(app: App, collector: str, roles: str = "all") -> Iterator[None]:
+    """Mentions are traced as long as it is open."""
+    from listener import tracing
+
+    tracing.start(collector, version=_version(), roles=roles, share=app.config.daemon.trace_share)
+    try:
+        yield
+    finally:
+        tracing.stop()
 
 
 def _watch(app: App, listen: str, health: Callable[[], Health]) -> Watch:
@@ -142,7 +156,7 @@ def status(app: App, as_json: bool) -> None:
     """How things stand: what is paused, failing, late, waiting."""
     from listener.commands import incident_spikes, incident_whom, money, notice_due, ruling_policy
     from listener.flow import pressure
-    from listener.store import alerts, backlog, case_counts, daemons, inbox, mentions, sources, stats, switch
+    from listener.store import alerts, backlog, case_counts, daemons, garbled, inbox, mentions, sources, stats, switch
     from listener.types import DraftState
 
     now, known = app.now(), incident_whom.known_places(app)
@@ -160,6 +174,7 @@ def status(app: App, as_json: bool) -> None:
             "critical_without_agent": case_counts.unattended(tx),
             "oldest_waiting": stats.oldest_waiting(tx),
             "backlog": backlog.waiting(tx),
+            "garbled": garbled.how_many(tx),
             "money": money.standings(app, tx),
             "unwatched": mentions.unwatched(tx, list(app.config.accounts)),
             "alerts": alerts.standing(tx, now),
@@ -248,7 +263,11 @@ def _troubles(seen: dict[str, Any], now: datetime) -> list[str]:
             found.append(f"{source.name} has been failing for {since}: {source.last_error}")
     found += _unsent(counts)
     if counts.troubled:
-        found.append(f"{output.counted(counts.troubled, 'mention')} set aside because a stage broke: see the log.")
+        broken = output.counted(counts.troubled, "mention")
+        found.append(f"{broken} set aside because a stage broke: `escucha mention set-aside`.")
+    if seen["garbled"]:
+        posts = output.counted(seen["garbled"], "post")
+        found.append(f"{posts} could not be read or stored: `escucha mention set-aside`.")
     found += [f"{name} may have missed posts: {reason}" for name, _at, reason in seen["gaps"]]
     return found
 
@@ -476,6 +495,7 @@ def _as_json(seen: dict[str, Any], troubles: list[str]) -> dict[str, Any]:
             for (state, addressed), number in seen["backlog"].items()
         ],
         "slowed": seen["slowed"],
+        "unreadable_posts": seen["garbled"],
         "areas": seen["areas"],
         "alerts": seen["alerts"],
         "crm": [crm_standing.as_json(each) for each in seen["crm"]],

@@ -16,7 +16,7 @@ from typing import Any
 
 import structlog
 
-from listener import metrics, situations
+from listener import inhand, metrics, situations, tracing
 from listener.contract import Policy
 from listener.desk import cases as desk_cases
 from listener.desk import handing, incident_cases, incident_matching, lasting, situating
@@ -197,6 +197,7 @@ class _Deciding:
 
     def _decision(self, mention: Mention, situation: Situation) -> Decision | None:
         """What the policy says; None where it broke, and the mention was set aside."""
+        inhand.take("decide", [mention.id])
         try:
             return self.policy.decide(situation)
         except Exception:
@@ -210,6 +211,8 @@ class _Deciding:
             metrics.set_aside("decide")
             mentions.trouble(self.tx, mention, stage="decide", reason="the policy broke on it", now=self.now)
             return None
+        finally:
+            inhand.drop()
 
     def _is_simple(self, batch: Batch, matter: Matter, decision: Decision) -> bool:
         """Whether what follows can be written down with the rest of the batch."""
@@ -358,6 +361,14 @@ def _write_down(
 def _tell(mention: Mention, decision: Decision, case: Case | None, now: datetime) -> None:
     reply = decision.reply.mode.value if decision.reply else "none"
     metrics.decided(mention.network, stored_at=mention.heard_at, now=now, urgency=decision.urgency.value, reply=reply)
+    if tracing.on():
+        about = {
+            "mention": mention.id,
+            "urgency": decision.urgency.value,
+            "reply": reply,
+            "ignored": bool(decision.ignored),
+        }
+        tracing.span("decided", mention.correlation, began=mention.heard_at, ended=now, about=about)
     log.info(
         "Decided.",
         action="decided",

@@ -8,7 +8,9 @@ The daemon, the command line and the tests call these same functions.
 
 from __future__ import annotations
 
+import os
 import random
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import structlog
@@ -46,6 +49,7 @@ from listener.flow.recheck import batches, forget, recheck
 from listener.flow.release import Means, release
 from listener.flow.spot import Lookout, Spotted
 from listener.flow.stream import LIFELESS, Ended, Rests, Signs, note_end, offers, stream
+from listener.flow.suspecting import Stage, look_alone, one_by_one, storable, take_over
 from listener.flow.watch import watch
 from listener.store import Store, Transaction, crm_in, crm_out, outbox, policies, sources, streams
 from listener.store.assigned import Place
@@ -252,14 +256,25 @@ class Pipeline:
         try:
             page, slower = polled.page, purse.slower()
             pressed = self._pressure.now() if only_finds(page) else 1.0
-            keep = partial(ingest, self.store, source, page, me=polled.me, slower=slower, pressed=pressed)
-            return again(lambda: keep(now=self.clock()))
+            keep = partial(ingest, self.store, source, me=polled.me, slower=slower, pressed=pressed)
+            return self._whole_or_what_can_be(source, page, lambda page: keep(page, now=self.clock()))
         except Outage:
             raise
         except Exception as error:
             log.exception("A page could not be stored.", action="ingest_bug", source=source.name)
             metrics.error("ingest", error)
             return failed(self.store, source, error, self.clock())
+
+    def _whole_or_what_can_be(self, source: Source, page: Page, keep: Callable[[Page], Result]) -> Result:
+        """What `keep` gives for the page or, where it breaks, for what is left without the posts it breaks on."""
+        try:
+            return again(lambda: keep(page))
+        except EscuchaError:
+            raise
+        except Exception:
+            log.exception("A page could not be stored; trying post by post.", action="ingest_bug", source=source.name)
+        rest = storable(self.store, source, page, now=self.clock())
+        return again(lambda: keep(rest))
 
     def _wait_for_money(self, source: Source, purse: Purse, *, thrifty: bool) -> Ingested | None:
         """Why the source is not polled now, None where it may be; it comes again when there is money."""
@@ -356,7 +371,9 @@ class Pipeline:
 
     def _overhear(self, source: Source, page: Page) -> Source:
         with self._overhearing:
-            return again(lambda: overhear(self.store, source, page, now=self.clock()))
+            return self._whole_or_what_can_be(
+                source, page, lambda page: overhear(self.store, source, page, now=self.clock())
+            )
 
     def _offers(self, source: Source) -> bool:
         """Whether there is a stream of it, asked once for each query of an account."""
@@ -375,10 +392,37 @@ class Pipeline:
 
     def understand(self, ids: Sequence[int] | None = None) -> int:
         """Reads one batch of new mentions, of those `ids` where given; gives how many moved on."""
-        return self.reader.understand(limit=BATCH, ids=ids)
+        return self._whole_or_one_by_one("understand", lambda some: self.reader.understand(limit=BATCH, ids=some), ids)
 
     def decide(self, ids: Sequence[int] | None = None) -> int:
         """Decides one batch of understood mentions by the policy that rules; gives how many. `ids`: of these only."""
+        return self._whole_or_one_by_one("decide", self._decide, ids)
+
+    def _whole_or_one_by_one(self, stage: str, work: Stage, ids: Sequence[int] | None) -> int:
+        try:
+            return work(ids)
+        except EscuchaError:
+            raise
+        except Exception as error:
+            log.exception("A batch broke; trying one by one.", action=f"{stage}_bug")
+            metrics.error(stage, error)
+            return one_by_one(self.store, stage, work, limit=BATCH, ids=ids, clock=self.clock)
+
+    def take_over(self, name: str) -> int:
+        """What processes that died here had in hand is looked at alone from now on; gives how many mentions.
+
+        `name`: this process's own, under which it keeps what it has in hand itself.
+        """
+        path = self.store.path
+        folder = path.parent if path else Path(os.environ.get("STATE_DIRECTORY") or tempfile.gettempdir())
+        return take_over(self.store, folder, name, now=self.clock())
+
+    def look_alone(self) -> int:
+        """Looks alone at each mention over which a process died; gives how many moved on."""
+        stages = {"understand": self.understand, "decide": self.decide}
+        return look_alone(self.store, stages, clock=self.clock, stopping=self.stopping)
+
+    def _decide(self, ids: Sequence[int] | None = None) -> int:
         self._take_up_the_policy()
         policy = self.policy
         if policy is None:
@@ -680,6 +724,7 @@ class Pipeline:
         While the model, which needs no Python, reads a batch, the one before it is decided.
         """
         decided = 0
+        self.look_alone()
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="understand") as ahead:
             while not self.stopping():
                 reading = ahead.submit(self.understand)

@@ -125,4 +125,5 @@ class Reader:
             with self._store.write() as tx:
                 found = unread.untouched(tx, limit=limit)
                 unread.take_back(tx, found, now=now)
+                self._store.carry(tx, found)
             log.info("What people got unread is read now.", action="reread", mentions=found)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 import structlog
 
-from listener import metrics
+from listener import inhand, metrics, tracing
 from listener.contract import Classifier
 from listener.errors import NoModel
 from listener.store import Store, decisions, mentions
@@ -46,6 +46,11 @@ def keep(store: Store, batch: Sequence[Mention], read: Sequence[Understanding | 
         numbers = mentions.advance_all(tx, [mention for mention, _ in whole], MentionState.UNDERSTOOD)
         moved = [each for each in whole if each[0].id in numbers]
         decisions.understood_all(tx, moved, now)
+    if tracing.on():
+        ended = datetime.now(UTC)
+        for mention, found in moved:
+            about = {"mention": mention.id, "model": found.model_version, "language": found.language}
+            tracing.span("read", mention.correlation, began=now, ended=max(now, ended), about=about)
     if moved:
         log.info(
             "Read.",
@@ -67,7 +72,11 @@ def read(classifier: Classifier, batch: Sequence[Mention]) -> list[Understanding
     Raises NoModel where it breaks on anything.
     """
     started = time.perf_counter()
-    found = _classify(classifier, batch)
+    inhand.take("understand", [mention.id for mention in batch])
+    try:
+        found = _classify(classifier, batch)
+    finally:
+        inhand.drop()
     metrics.model(len(batch), time.perf_counter() - started)
     return found
 
@@ -81,6 +90,7 @@ def _classify(classifier: Classifier, batch: Sequence[Mention]) -> list[Understa
     _check(classifier)
     one_by_one: list[Understanding | None] = []
     for mention, text in zip(batch, texts, strict=True):
+        inhand.take("understand", [mention.id])
         try:
             one_by_one.extend(classifier.classify([text]))
         except Exception:

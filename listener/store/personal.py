@@ -105,6 +105,8 @@ HELD: dict[str, Held] = {
     "listening": Held(),
     "unheard": Held(),
     "spending": Held(clear=("account", "call")),
+    "suspects": Held(clear=("stage",)),
+    "garbled": Held(clear=("network", "external_id", "reason")),
     "identities": Held(clear=("account", "network", "external_id", "handle")),
     "accounts": Held(
         kept=True,

@@ -226,6 +226,30 @@ Index(  # the few that are set aside
     postgresql_where=mentions.c.trouble.is_not(None),
 )
 
+suspects = Table(  # mentions over which a process died: looked at alone, and after some deaths by nobody
+    "suspects",
+    metadata,
+    Column("mention_id", BigKey, ForeignKey("mentions.id"), primary_key=True, autoincrement=False),
+    Column("stage", String(20), nullable=False),
+    Column("deaths", Integer, nullable=False),
+    Column("due_at", Moment, nullable=False, index=True),
+)
+
+garbled = Table(  # posts that could not be read or stored, without what they say
+    "garbled",
+    metadata,
+    key(),
+    ref("sources"),
+    Column("network", String(50), nullable=False),
+    Column("external_id", String(300), nullable=False),
+    Column("reason", String(300), nullable=False),
+    Column("first_at", Moment, nullable=False),
+    Column("last_at", Moment, nullable=False),
+    Column("times", Integer, nullable=False),
+    Column("left_at", Moment),  # when a person said that they saw to it
+    UniqueConstraint("network", "external_id"),
+)
+
 revisions = Table(
     "revisions",
     metadata,

@@ -248,6 +248,7 @@ def test_status_for_programs_keeps_its_keys(desk: DeskWorld) -> None:
         "oldest_waiting",
         "backlog",
         "slowed",
+        "unreadable_posts",
         "areas",
         "money",
         "unwatched",
