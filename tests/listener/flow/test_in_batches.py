@@ -256,8 +256,7 @@ def same(one_by_one: Sequence[Rows], at_once: Sequence[Rows]) -> None:
 
 @pytest.fixture
 def together(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The numbers of those that were decided with others, of whom none breaks a batch off for good."""
-    monkeypatch.setattr(stage, "BREAKS", 1000)  # in so crowded a history half of the mentions would
+    """The numbers of those that were decided the quick way."""
     numbers: list[int] = []
     decided_one = Ledger.decided
 
@@ -270,10 +269,14 @@ def together(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 @pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow), pytest.param(3, marks=pytest.mark.slow)])
-def test_the_same_history_in_batches_of_one_and_of_many(tmp_path: Path, seed: int, together: list[int]) -> None:
+def test_the_same_history_in_batches_of_one_and_of_many(
+    tmp_path: Path, seed: int, together: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     begun = Clock().moment
+    monkeypatch.setattr(stage, "BREAKS", 0)  # each by itself
     alone = lived(f"sqlite:///{tmp_path}/1.db", seed=seed, limit=1, begun=begun)
     assert not together
+    monkeypatch.setattr(stage, "BREAKS", 1000)  # in so crowded a history half of the mentions break a batch off
     same(alone, lived(f"sqlite:///{tmp_path}/2.db", seed=seed, limit=64, begun=begun))
     rows = alone[-1]
     names = ("cases", "case_events", "drafts", "draws", "alerts", "links", "link_tries")
@@ -283,10 +286,11 @@ def test_the_same_history_in_batches_of_one_and_of_many(tmp_path: Path, seed: in
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("together")
-def test_the_same_on_postgresql() -> None:
+def test_the_same_on_postgresql(monkeypatch: pytest.MonkeyPatch) -> None:
     begun = Clock().moment
     with postgres.server() as url:
+        monkeypatch.setattr(stage, "BREAKS", 0)
         alone = lived(url, seed=4, limit=1, begun=begun)
         postgres.empty(url)
+        monkeypatch.setattr(stage, "BREAKS", 1000)
         same(alone, lived(url, seed=4, limit=64, begun=begun))
