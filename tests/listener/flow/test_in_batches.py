@@ -52,7 +52,7 @@ from tests.listener.flow.world import Clock
 CHANCE = {"send_key", "salt", "hash"}  # columns that are drawn
 TABLES = [table for table in t.metadata.sorted_tables if table.name != "audit_head"]
 COMPANY = Company(case_pattern="ES", own_handles=frozenset({"@marca"}))
-PEOPLE = 14
+PEOPLE = 9
 TEXTS = (
     "no funciona la línea desde ayer y nadie contesta",
     "cómo puedo cambiar mi tarifa de móvil por favor",
@@ -138,7 +138,7 @@ def _posts(dice: random.Random, begun: int, count: int, now: datetime, cases: Se
                 external_id=f"p{number}",
                 author=Author(external_id=who, handle=f"@{who}", display_name=who, url=f"https://s.example/@{who}"),
                 text=f"{text} {number}" if dice.random() < 0.5 else text,
-                posted_at=now - timedelta(seconds=dice.randrange(7000)),
+                posted_at=now - timedelta(minutes=dice.randrange(90)),
                 kind=PostKind.REPLY if parent else dice.choice([PostKind.MENTION, PostKind.FOUND]),
                 visibility=dice.choice([Visibility.PUBLIC, Visibility.PUBLIC, Visibility.DIRECT]),
                 parent_id=parent,
