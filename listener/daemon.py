@@ -40,6 +40,7 @@ LOOK_EVERY = 0.2  # seconds between two looks whether to stop
 MOST_STREAMS = 32  # open at once in one process
 HANGS = 60.0  # seconds after which a loop that comes round five times a second hangs
 SILENT = 30.0  # seconds for which the database may take no sign of life before it counts as away
+NO_MEMORY = "This machine has no memory left for it."
 JUMP = 2.0  # seconds by which the clock may drift between two looks before it has jumped
 
 
@@ -65,7 +66,8 @@ class Daemon:
         self._wrote: float | None = None  # when the database last took that we live
         self._ended = False
         self._stopped = threading.Event()
-        self._trouble: dict[str, str] = {}
+        self._trouble: dict[str, str] = {}  # what stands in a stage's way, by stage
+        self._telling = threading.Lock()
         self._streams: dict[str, threading.Thread] = {}
         self._left: list[threading.Thread] = []  # that hang in a stream
 
@@ -180,26 +182,40 @@ class Daemon:
         self.stop()
 
     def _guarded(self, name: str, work: Callable[[], Any]) -> None:
-        """One tick of one stage. A database that is away is logged once going down and once coming back."""
+        """One tick of one stage. What stands in its way is logged once going down and once coming back.
+
+        A database that is away, a full disk, or a lack of memory stands in the way of many: that is said once for all.
+        """
         started = time.perf_counter()
         try:
             work()
-        except Outage as error:
+        except (Outage, MemoryError) as error:
             metrics.error(name.split(maxsplit=1)[0], error)
-            if self._trouble.get(name) != str(error):
-                log.error("A stage waits.", action="stage_down", stage=name, reason=str(error))
-            self._trouble[name] = str(error)
+            self._waits(name, str(error) if isinstance(error, Outage) else NO_MEMORY)
         except Exception as bug:
             metrics.error(name.split(maxsplit=1)[0], bug)
             if self._trouble.get(name) != repr(bug):
                 log.exception("A stage broke; it goes on at the next tick.", action="stage_bug", stage=name)
             self._trouble[name] = repr(bug)
         else:
-            if self._trouble.pop(name, None):
-                log.info("The stage works again.", action="stage_up", stage=name)
+            self._works(name)
         finally:
             if not name.startswith("stream "):  # which lasts as long as it is open
                 metrics.turn(name.split(maxsplit=1)[0], time.perf_counter() - started)
+
+    def _waits(self, name: str, reason: str) -> None:
+        with self._telling:
+            known = reason in self._trouble.values()
+            self._trouble[name] = reason
+        if not known:
+            log.error("A stage waits, and others that meet the same.", action="stage_down", stage=name, reason=reason)
+
+    def _works(self, name: str) -> None:
+        with self._telling:
+            reason = self._trouble.pop(name, None)
+            last = reason is not None and reason not in self._trouble.values()
+        if last:
+            log.info("The stage works again, and all that met the same.", action="stage_up", stage=name, reason=reason)
 
     def _open_streams(self) -> None:
         """A thread for each stream that should be open and is not."""

@@ -130,7 +130,7 @@ class Mastodon(Site):
 
     def connector(self) -> Connector:
         settings = MastodonSettings(instance=self.line.url, access_token=SecretStr(TOKEN))
-        return MastodonConnector(settings, wire=self.wire(), patience=Patience(beat=0.1, silence=1.0))
+        return MastodonConnector(settings, wire=self.wire(), patience=Patience(beat=0.1, silence=10.0))
 
 
 class X(Site):
@@ -209,7 +209,7 @@ class Bluesky(Site):
             jetstream=self.heard.url,
             appview=self.people.appview,
             wait=self.wait,
-            silence=2.0,
+            silence=20.0,
         )
 
     def fail(self, stage: Stage, trouble: Trouble) -> None:
