@@ -211,11 +211,19 @@ class Daemon:
             log.error("A stage waits, and others that meet the same.", action="stage_down", stage=name, reason=reason)
 
     def _works(self, name: str) -> None:
+        """The stage ran. Where it is the sign that we live, so may all that met what it met, and the streams.
+
+        They would say so late: some run every ten minutes, and a stream lasts as long as it is open.
+        """
         with self._telling:
             reason = self._trouble.pop(name, None)
-            last = reason is not None and reason not in self._trouble.values()
-        if last:
-            log.info("The stage works again, and all that met the same.", action="stage_up", stage=name, reason=reason)
+            gone = {reason} if reason else set()
+            if name == "alive":
+                met = {each for each, why in self._trouble.items() if why == reason or each.startswith("stream ")}
+                gone |= {self._trouble.pop(each) for each in met}
+            over = gone - set(self._trouble.values())
+        for each in sorted(over):
+            log.info("The stage works again, and all that met the same.", action="stage_up", stage=name, reason=each)
 
     def _open_streams(self) -> None:
         """A thread for each stream that should be open and is not."""
