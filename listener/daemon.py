@@ -23,7 +23,7 @@ import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from listener import metrics
+from listener import inhand, metrics
 from listener.contract import BEAT
 from listener.errors import Outage
 from listener.flow.pipeline import Pipeline
@@ -84,6 +84,7 @@ class Daemon:
         if handle_signals:
             for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
                 signal.signal(number, self._on_signal)
+        self._take_over()
         scheduler = self._scheduler()
         scheduler.start()
         notify("READY=1")
@@ -105,7 +106,15 @@ class Daemon:
             scheduler.shutdown(wait=True)  # what is being sent is finished and written down
             self._leave_streams()
             self._farewell()
+            inhand.stop()
             log.info("Stopped; nothing is half-done.", action="stopped", daemon=self.name)
+
+    def _take_over(self) -> None:
+        """Learns what processes that died here had in hand; a database that is away stops no start."""
+        try:
+            self._pipeline.take_over(self.name)
+        except Outage as error:
+            log.error("A stage waits.", action="stage_down", stage="take over", reason=str(error))
 
     def health(self) -> Health:
         """How this process is, for whoever watches it. Asks nobody: what the last signs of life met is known."""
@@ -119,9 +128,16 @@ class Daemon:
             waits = self._trouble.get("alive", f"the database has taken nothing for {now - self._wrote:.0f} s")
         else:
             waits = ""
-        broken = [f"the stage {name}: {why}" for name, why in list(self._trouble.items()) if name != "alive"]
-        trouble = self._pipeline.policy_trouble
-        return Health(hangs=hangs, waits=waits, hurts=[*([trouble] if trouble else []), *broken])
+        return Health(hangs=hangs, waits=waits, hurts=[*filter(None, [self._pipeline.policy_trouble]), *self._hurts()])
+
+    def _hurts(self) -> list[str]:
+        """What it does without, in sentences; why nothing is decided stands apart."""
+        broken = [
+            f"The stage {name} breaks ({why}); the rest goes on, see the log."
+            for name, why in list(self._trouble.items())
+            if name != "alive"
+        ]
+        return [*filter(None, [self._pipeline.reader.trouble]), *broken]
 
     def _scheduler(self) -> BackgroundScheduler:
         """One job for each stage; where it waits for a network one for each account, so that none waits for another."""
@@ -256,6 +272,8 @@ class Daemon:
                 now=self._pipeline.clock(),
                 policy=policy.version if policy else "",
                 trouble=self._pipeline.policy_trouble,
+                hurts=self._hurts(),
+                reads=self._pipeline.reader.reads,
             )
         self._wrote = time.monotonic()
 

@@ -6,6 +6,7 @@ EscuchaError
 │   ├── PolicyProblem     the policy file
 │   ├── TermsProblem      the terms of a query
 │   ├── NotFound          no such mention, draft, case, customer, notice, source
+│   ├── NoModel           the model's files are missing or damaged, or there is no memory for it: people read instead
 │   ├── Stale             what was approved is no longer what would be sent
 │   └── AlreadyDone       somebody else was first
 ├── Outage                the machine, not the person: database, disk; exit code 1
@@ -56,6 +57,10 @@ class TermsProblem(Mistake):
 
 class NotFound(Mistake):
     """There is no such mention, draft, case, customer, notice or source."""
+
+
+class NoModel(Mistake):
+    """The model cannot read: a file is missing or damaged, or there is no memory for it."""
 
 
 class Stale(Mistake):

@@ -22,6 +22,7 @@ from listener.escapes import visible
 
 WRITTEN = frozenset({"text", "body", "draft", "post", "raw", "title", "content", "content_warning", "display_name"})
 MASK = "•••"
+MOST_LISTED = 3  # of one key, on a line for people
 SHORTEST_SECRET = 4  # masking anything shorter would only garble the log
 
 _hidden: set[str] = set()
@@ -59,7 +60,7 @@ def start(
         else structlog.processors.JSONRenderer(ensure_ascii=False)
     )
     structlog.configure(
-        processors=[*shared, renderer],
+        processors=[*shared, *([_shorten] if lines else []), renderer],
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=lambda *_: structlog.WriteLogger(cast(TextIO, _Sink())),
         cache_logger_on_first_use=False,
@@ -111,6 +112,14 @@ def _withhold(_logger: Any, method: str, event: EventDict) -> EventDict:
     if method != "debug":
         for key in WRITTEN & event.keys():
             event[key] = f"({len(str(event[key]))} characters)"
+    return event
+
+
+def _shorten(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    """For people, a long list becomes how many it holds; programs get it whole."""
+    for key, value in event.items():
+        if isinstance(value, list) and len(value) > MOST_LISTED:
+            event[key] = f"({len(value)})"
     return event
 
 

@@ -260,6 +260,7 @@ class App:
             connect=self.connect_account,
             network_facts=self.facts,
             classifier=lambda: self.classifier,
+            forget_classifier=lambda: self.__dict__.pop("classifier", None),
             policy=self._policy_that_can_be_read(),
             read_policy=self.read_policy,
             company=self.company,

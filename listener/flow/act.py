@@ -21,7 +21,7 @@ from typing import Any
 
 import structlog
 
-from listener import budget, metrics
+from listener import budget, metrics, tracing
 from listener.budget import Allowance, Use
 from listener.contract import Connector, Deletes, Edits, Messages, Pins, Publishes, Rechecks, Replies
 from listener.desk import answer_runs
@@ -543,11 +543,17 @@ def _send_each(
             way.pay()
         if not way.store.keeps_its_place(way.account):
             return False  # somebody else may be the sender by now
-        with structlog.contextvars.bound_contextvars(**way.about(item)):
+        about = way.about(item)
+        with structlog.contextvars.bound_contextvars(**about):
             with way.store.write() as tx:
                 claimed = way.claim(tx, item, clock())
             if claimed:
+                began, before = clock(), len(done.errors)
                 _say(way, item, clock, done)
+                if tracing.on() and about:
+                    why = done.errors[-1] if len(done.errors) > before else ""
+                    what = {"network": item.network, "kind": way.kind, way.kind: item.id}
+                    tracing.span("sent", about["correlation"], began=began, ended=clock(), about=what, error=why)
                 way.pay()
                 progress(item)
     return True

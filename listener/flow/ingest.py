@@ -7,10 +7,10 @@ from datetime import datetime
 
 import structlog
 
-from listener import budget, metrics
+from listener import budget, metrics, tracing
 from listener.correlation import correlation
 from listener.errors import AuthFailed, NetworkError, RateLimited, Rejected
-from listener.store import Store, Transaction, erasing, identities, mentions, sources, streams
+from listener.store import Store, Transaction, erasing, garbled, identities, mentions, sources, streams
 from listener.store.mentions import Saved
 from listener.store.sources import Source
 from listener.types import Author, Page
@@ -30,11 +30,19 @@ class Ingested:
 
 
 def ingest(
-    store: Store, source: Source, page: Page, *, me: Author | None, now: datetime, slower: float = 1.0
+    store: Store,
+    source: Source,
+    page: Page,
+    *,
+    me: Author | None,
+    now: datetime,
+    slower: float = 1.0,
+    pressed: float = 1.0,
 ) -> Ingested:
     """Stores what a poll brought, and who we are there. The cursor moves only together with the mentions it covers.
 
-    `slower`: by how much the account's money slows its sources down.
+    `slower`: by how much the account's money slows its sources down; `pressed`: by how much what waits to be read slows
+    this one down.
     """
     with store.write() as tx:
         if me:
@@ -42,6 +50,8 @@ def ingest(
         saved = _keep(store, tx, source, page, now)
         more = page.more or sources.hastened(tx, source)
         next_poll_at = budget.next_poll(now, every=source.every, more=more, retry_after=page.retry_after, slower=slower)
+        if pressed > 1:
+            next_poll_at = max(next_poll_at, budget.pressed_poll(now, every=source.every, ratio=pressed))
         # A wait for money is looked at anew before each poll, so none need be trusted for longer than any other.
         next_poll_at = min(next_poll_at, now + max(source.every, budget.CEILING))
         sources.succeeded(
@@ -71,6 +81,17 @@ def _keep(store: Store, tx: Transaction, source: Source, page: Page, now: dateti
     saved = mentions.save(tx, source_id=source.id, network=source.network, posts=page.posts, now=now)
     store.carry(tx, [*saved.new, *saved.edited])
     gone = erasing.erase(tx, network=source.network, external_ids=page.gone, now=now)
+    if page.garbled:
+        new = garbled.keep(tx, source_id=source.id, network=source.network, posts=page.garbled, now=now)
+        for external_id in new:
+            log.warning(
+                "A post could not be read, and is shown as set aside.",
+                action="garbled",
+                source=source.name,
+                correlation=correlation(source.network, external_id),
+            )
+    if saved.new:
+        garbled.heard(tx, source.network, saved.heard[: len(saved.new)])
     if page.gap:
         sources.gap(tx, source, page.gap, now)
     return replace(saved, gone=gone)
@@ -88,6 +109,11 @@ def _tell(source: Source, page: Page, saved: Saved, *, way: str, now: datetime) 
         old=source.succeeded_at is None,
         now=now,
     )
+    if tracing.on():
+        for number, external_id in zip(saved.new, saved.heard, strict=False):
+            began, about = posted.get(external_id, now), correlation(source.network, external_id)
+            values = {"network": source.network, "source": source.name, "mention": number}
+            tracing.span("heard", about, began=began, ended=now, about=values)
     if page.gap:
         log.warning("The network skipped something.", action="gap", source=source.name, reason=page.gap)
     if saved.new or saved.edited or saved.gone:

@@ -8,7 +8,9 @@ The daemon, the command line and the tests call these same functions.
 
 from __future__ import annotations
 
+import os
 import random
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import structlog
@@ -38,13 +41,15 @@ from listener.flow.follow import follow
 from listener.flow.incidents import Gathered, gather
 from listener.flow.ingest import Ingested, failed, ingest, overhear
 from listener.flow.poll import Polled, poll
+from listener.flow.pressure import Pressure, only_finds
 from listener.flow.pull import Pulled, pull
+from listener.flow.reading import Reader
 from listener.flow.receive import Reply, receive, refused
 from listener.flow.recheck import batches, forget, recheck
 from listener.flow.release import Means, release
 from listener.flow.spot import Lookout, Spotted
 from listener.flow.stream import LIFELESS, Ended, Rests, Signs, note_end, offers, stream
-from listener.flow.understand import understand
+from listener.flow.suspecting import Stage, look_alone, one_by_one, storable, take_over
 from listener.flow.watch import watch
 from listener.store import Store, Transaction, crm_in, crm_out, outbox, policies, sources, streams
 from listener.store.assigned import Place
@@ -61,7 +66,7 @@ log = structlog.get_logger(__name__)
 Result = TypeVar("Result")
 
 TRIES = 5  # of what two processes stood in each other's way in
-BATCH = 64  # mentions understood or decided in one transaction
+BATCH = 256  # mentions understood or decided in one transaction
 POLLERS = 8  # sources waited for at once; each of one account after the other
 PUNCTUAL = timedelta(seconds=1)  # for so little, money keeps no poll waiting
 TURN = 0.02  # seconds between two batches of second looks, in which a poll that waits gets its turn
@@ -112,7 +117,8 @@ class Pipeline:
     `policy` rules where none ever did, and is None where the one that rules cannot be read. `read_policy(text, name)`
     reads another one that was made to rule meanwhile; without it, mentions are left to whoever holds that one.
 
-    `embed()` gives the model's vectors of texts, for what is of an incident by its meaning; None: rules alone say so.
+    `classifier()` gives the model, loaded anew after `forget_classifier()`. `embed()` gives the model's vectors of
+    texts, for what is of an incident by its meaning; None: rules alone say so.
 
     `targets` are those of our own people whom alerts reach, by name; `systems` the CRMs. `assigns`: whether agents are
     given cases. `check_links` follows the links of notices; None: nobody does.
@@ -138,13 +144,15 @@ class Pipeline:
         periods: Mapping[str, timedelta | None] | None = None,
         check_links: Callable[[Sequence[str]], Sequence[LinkCheck]] | None = None,
         embed: Callable[[], Embed | None] = lambda: None,
+        forget_classifier: Callable[[], None] = lambda: None,
     ) -> None:
         self.store = store
+        self.reader = Reader(store, classifier, clock=clock, forget=forget_classifier)
         self.targets = dict(targets or {})
         self.systems = dict(systems or {})
         self._periods = dict(periods or {})
         self._means = Means(check_links=check_links, prices=self._prices, left=self._left)
-        self._embed = embed
+        self._embed = lambda: None if self.reader.trouble else embed()
         self.accounts = accounts  # our account's name -> its network
         self.policy = policy
         self.policy_trouble = ""  # why nothing is decided
@@ -154,7 +162,6 @@ class Pipeline:
         self._connect = connect
         self._renew = renew
         self._network_facts = network_facts
-        self._classifier = classifier
         self._company = company
         self._assigns = assigns
         self._assigned_up_to: Place | None = None
@@ -164,6 +171,7 @@ class Pipeline:
         self.purses = {
             account: Purse(store, account, (allowances or {}).get(account, Allowance()), clock) for account in accounts
         }
+        self._pressure = Pressure(store, clock)
         self._hold: dict[str, datetime] = {}
         self._failures: dict[str, int] = {}
         self._hold_looks: dict[str, datetime] = {}
@@ -247,13 +255,26 @@ class Pipeline:
             return failed(self.store, source, polled.error or RuntimeError("no page"), self.clock())
         try:
             page, slower = polled.page, purse.slower()
-            return again(lambda: ingest(self.store, source, page, me=polled.me, now=self.clock(), slower=slower))
+            pressed = self._pressure.now() if only_finds(page) else 1.0
+            keep = partial(ingest, self.store, source, me=polled.me, slower=slower, pressed=pressed)
+            return self._whole_or_what_can_be(source, page, lambda page: keep(page, now=self.clock()))
         except Outage:
             raise
         except Exception as error:
             log.exception("A page could not be stored.", action="ingest_bug", source=source.name)
             metrics.error("ingest", error)
             return failed(self.store, source, error, self.clock())
+
+    def _whole_or_what_can_be(self, source: Source, page: Page, keep: Callable[[Page], Result]) -> Result:
+        """What `keep` gives for the page or, where it breaks, for what is left without the posts it breaks on."""
+        try:
+            return again(lambda: keep(page))
+        except EscuchaError:
+            raise
+        except Exception:
+            log.exception("A page could not be stored; trying post by post.", action="ingest_bug", source=source.name)
+        rest = storable(self.store, source, page, now=self.clock())
+        return again(lambda: keep(rest))
 
     def _wait_for_money(self, source: Source, purse: Purse, *, thrifty: bool) -> Ingested | None:
         """Why the source is not polled now, None where it may be; it comes again when there is money."""
@@ -350,7 +371,9 @@ class Pipeline:
 
     def _overhear(self, source: Source, page: Page) -> Source:
         with self._overhearing:
-            return again(lambda: overhear(self.store, source, page, now=self.clock()))
+            return self._whole_or_what_can_be(
+                source, page, lambda page: overhear(self.store, source, page, now=self.clock())
+            )
 
     def _offers(self, source: Source) -> bool:
         """Whether there is a stream of it, asked once for each query of an account."""
@@ -369,10 +392,37 @@ class Pipeline:
 
     def understand(self, ids: Sequence[int] | None = None) -> int:
         """Reads one batch of new mentions, of those `ids` where given; gives how many moved on."""
-        return understand(self.store, self._classifier(), limit=BATCH, now=self.clock(), ids=ids)
+        return self._whole_or_one_by_one("understand", lambda some: self.reader.understand(limit=BATCH, ids=some), ids)
 
     def decide(self, ids: Sequence[int] | None = None) -> int:
         """Decides one batch of understood mentions by the policy that rules; gives how many. `ids`: of these only."""
+        return self._whole_or_one_by_one("decide", self._decide, ids)
+
+    def _whole_or_one_by_one(self, stage: str, work: Stage, ids: Sequence[int] | None) -> int:
+        try:
+            return work(ids)
+        except EscuchaError:
+            raise
+        except Exception as error:
+            log.exception("A batch broke; trying one by one.", action=f"{stage}_bug")
+            metrics.error(stage, error)
+            return one_by_one(self.store, stage, work, limit=BATCH, ids=ids, clock=self.clock)
+
+    def take_over(self, name: str) -> int:
+        """What processes that died here had in hand is looked at alone from now on; gives how many mentions.
+
+        `name`: this process's own, under which it keeps what it has in hand itself.
+        """
+        path = self.store.path
+        folder = path.parent if path else Path(os.environ.get("STATE_DIRECTORY") or tempfile.gettempdir())
+        return take_over(self.store, folder, name, now=self.clock())
+
+    def look_alone(self) -> int:
+        """Looks alone at each mention over which a process died; gives how many moved on."""
+        stages = {"understand": self.understand, "decide": self.decide}
+        return look_alone(self.store, stages, clock=self.clock, stopping=self.stopping)
+
+    def _decide(self, ids: Sequence[int] | None = None) -> int:
         self._take_up_the_policy()
         policy = self.policy
         if policy is None:
@@ -669,13 +719,19 @@ class Pipeline:
         return sum(retain(self.store, self._periods, now=self.clock(), stopping=self.stopping).values())
 
     def digest(self) -> int:
-        """Understands and decides until nothing is left or `stop` was called; gives how many mentions were decided."""
+        """Understands and decides until nothing is left or `stop` was called; gives how many mentions were decided.
+
+        While the model, which needs no Python, reads a batch, the one before it is decided.
+        """
         decided = 0
-        while not self.stopping():
-            read, judged = self.understand(), self.decide()
-            decided += judged
-            if not read and not judged:
-                break
+        self.look_alone()
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="understand") as ahead:
+            while not self.stopping():
+                reading = ahead.submit(self.understand)
+                judged = self.decide()
+                decided += judged
+                if not reading.result() and not judged:
+                    break
         return decided
 
     def once(self, names: Sequence[str] = ()) -> Round:

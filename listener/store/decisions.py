@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Row, insert, select
+from sqlalchemy import Row, Select, bindparam, insert, select
 
 from listener import situations
 from listener.store import Transaction, bulk, upsert
@@ -78,13 +79,19 @@ def understanding_of(tx: Transaction, mention_id: int) -> Understanding | None:
 
 def understandings_of(tx: Transaction, mention_ids: Sequence[int]) -> dict[int, Understanding]:
     """By mention, the same; only those that are understood as they stand."""
-    query = (
-        select(t.understandings)
+    rows = tx.execute(_readings(), {"mentions": list(mention_ids)})
+    return {row.mention_id: _understanding(row) for row in rows}
+
+
+@cache
+def _readings() -> Select[Any]:
+    read = t.understandings.c
+    return (
+        select(*(read[name] for name in _READ if name != "at"))
         .join(t.mentions)
-        .where(t.mentions.c.id.in_(mention_ids), t.understandings.c.revision == t.mentions.c.revision)
-        .order_by(t.understandings.c.id)
+        .where(t.mentions.c.id.in_(bindparam("mentions", expanding=True)), read.revision == t.mentions.c.revision)
+        .order_by(read.id)
     )
-    return {row.mention_id: _understanding(row) for row in tx.execute(query)}
 
 
 def _understanding(row: Row[Any]) -> Understanding:

@@ -503,7 +503,11 @@ def repliers(
         .group_by(t.accounts.c.handle)
         .order_by(func.min(t.mentions.c.id))
     )
-    handles = list(tx.scalars(query))
+    return first_of(list(tx.scalars(query)), ahead=ahead)
+
+
+def first_of(handles: Sequence[str], *, ahead: Callable[[str], bool]) -> tuple[str, ...]:
+    """Of those heard in that order the ones that `repliers` gives. Pure."""
     return tuple(sorted(sorted(handles, key=lambda handle: not ahead(handle))[:50]))
 
 
@@ -611,7 +615,7 @@ def _joined() -> Select[Any]:
         t.accounts.c.created_at,
     ]
     ours = [t.sources.c.name.label("source_name"), t.sources.c.account.label("our_account")]
-    query = select(t.mentions, *author, *ours)
+    query = select(*(column for column in t.mentions.c if column.name != "raw"), *author, *ours)
     return query.join(t.accounts, t.accounts.c.id == t.mentions.c.account_id).join(
         t.sources, t.sources.c.id == t.mentions.c.source_id
     )

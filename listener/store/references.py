@@ -58,3 +58,34 @@ def existing(tx: Transaction, references: Sequence[str]) -> list[str]:
     """Those of them that a case bears."""
     query = select(t.cases.c.reference).where(t.cases.c.reference.in_(references)).order_by(t.cases.c.reference)
     return list(tx.scalars(query).all())
+
+
+class Run:
+    """Numbers of one year for many cases that are opened in one transaction, counted when that is settled."""
+
+    def __init__(self, tx: Transaction, year: int) -> None:
+        self._tx, self._year = tx, year
+        self._next: int | None = None
+        self._taken = 0
+
+    def next(self) -> int:
+        """The number that `take` will give."""
+        if pocket := _pocket(self._tx):
+            return pocket.next(self._year)
+        if self._next is None:
+            self._next = next_number(self._tx, self._year)
+        return self._next
+
+    def take(self) -> int:
+        """The next number, used from now on."""
+        if pocket := _pocket(self._tx):
+            return pocket.take(self._year)
+        number = self.next()
+        self._next, self._taken = number + 1, self._taken + 1
+        return number
+
+    def settle(self) -> None:
+        """Counts those that were taken; to be called before anything else takes one."""
+        if self._taken:
+            draw(self._tx, self._year, self._taken)
+        self._next, self._taken = None, 0

@@ -226,6 +226,30 @@ Index(  # the few that are set aside
     postgresql_where=mentions.c.trouble.is_not(None),
 )
 
+suspects = Table(  # mentions over which a process died: looked at alone, and after some deaths by nobody
+    "suspects",
+    metadata,
+    Column("mention_id", BigKey, ForeignKey("mentions.id"), primary_key=True, autoincrement=False),
+    Column("stage", String(20), nullable=False),
+    Column("deaths", Integer, nullable=False),
+    Column("due_at", Moment, nullable=False, index=True),
+)
+
+garbled = Table(  # posts that could not be read or stored, without what they say
+    "garbled",
+    metadata,
+    key(),
+    ref("sources"),
+    Column("network", String(50), nullable=False),
+    Column("external_id", String(300), nullable=False),
+    Column("reason", String(300), nullable=False),
+    Column("first_at", Moment, nullable=False),
+    Column("last_at", Moment, nullable=False),
+    Column("times", Integer, nullable=False),
+    Column("left_at", Moment),  # when a person said that they saw to it
+    UniqueConstraint("network", "external_id"),
+)
+
 revisions = Table(
     "revisions",
     metadata,
@@ -276,6 +300,12 @@ understandings = Table(
     Column("area_scores", JSON, nullable=False),
     Column("at", Moment, nullable=False),
     UniqueConstraint("mention_id", "revision", "model_version"),
+)
+Index(  # the few that no model could read
+    "ix_understandings_unread",
+    understandings.c.mention_id,
+    sqlite_where=text("model_version = 'nobody'"),
+    postgresql_where=text("model_version = 'nobody'"),
 )
 
 decisions = Table(
@@ -1249,6 +1279,8 @@ daemons = Table(
     Column("version", String(50), nullable=False),
     Column("policy", String(100), nullable=False),  # by which it decides; "" while by none
     Column("trouble", Text, nullable=False),  # why it decides nothing; "" while all is well
+    Column("hurts", JSON, nullable=False),  # what else it does without, in sentences
+    Column("reads", Boolean, nullable=False),  # whether its model reads
 )
 
 audit = Table(  # a chain: see chain.py

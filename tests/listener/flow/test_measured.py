@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from connectors.sandbox import Fault
-from listener import log, metrics
+from listener import log, metrics, tracing
 from listener.correlation import correlation
 from listener.store import mentions
 from tests.listener.flow.world import Escucha
@@ -69,3 +69,20 @@ def test_one_id_runs_from_the_post_to_its_answer_through_every_line_about_it(
     assert stored is not None
     assert stored.correlation == mine
     assert correlation("mastodon", post) != mine
+
+
+def test_a_mention_is_traced_from_its_post_to_its_answer(escucha: Escucha, monkeypatch: pytest.MonkeyPatch) -> None:
+    spans: list[tuple[str, str]] = []
+    words: list[str] = []
+
+    def span(name: str, of: str, **more: object) -> None:
+        spans.append((name, of))
+        words.append(str(more))
+
+    monkeypatch.setattr(tracing, "on", lambda: True)
+    monkeypatch.setattr(tracing, "span", span)
+    post = escucha.says("@marca ¿a qué hora abren?")
+    escucha.round()
+    assert spans == [(name, correlation("sandbox", post)) for name in ("heard", "read", "decided", "sent")]
+    assert "abren" not in "".join(words)
+    assert "ana" not in "".join(words)

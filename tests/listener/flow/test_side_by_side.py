@@ -90,16 +90,16 @@ def test_only_the_named_mentions_are_read_and_decided(escucha: Escucha) -> None:
 
 
 @pytest.fixture(scope="module")
-def postgres_url() -> Iterator[str]:
+def server_url() -> Iterator[str]:
     with postgres.server() as url:
         yield url
 
 
 @pytest.fixture
-def many(tmp_path: Path, postgres_url: str) -> Iterator[Escucha]:
+def many(tmp_path: Path, server_url: str) -> Iterator[Escucha]:
     """On PostgreSQL, with numbers of cases drawn ahead."""
-    postgres.empty(postgres_url)
-    made = Escucha(tmp_path, url=postgres_url, policy=AUTO.replace("per_hour: 120", "per_hour: 7"))
+    postgres.empty(server_url)
+    made = Escucha(tmp_path, url=server_url, policy=AUTO.replace("per_hour: 120", "per_hour: 7"))
     made.store.numbers = stock(made)
     yield made
     made.close()
