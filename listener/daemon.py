@@ -41,6 +41,7 @@ MOST_STREAMS = 32  # open at once in one process
 HANGS = 60.0  # seconds after which a loop that comes round five times a second hangs
 SILENT = 30.0  # seconds for which the database may take no sign of life before it counts as away
 NO_MEMORY = "This machine has no memory left for it."
+UNBORN = 8.0  # seconds after which a thread that has not begun never will
 JUMP = 2.0  # seconds by which the clock may drift between two looks before it has jumped
 
 
@@ -68,6 +69,7 @@ class Daemon:
         self._stopped = threading.Event()
         self._trouble: dict[str, str] = {}  # what stands in a stage's way, by stage
         self._telling = threading.Lock()
+        self._unborn: dict[threading.Thread, float] = {}  # threads that did not begin, since when
         self._streams: dict[str, threading.Thread] = {}
         self._left: list[threading.Thread] = []  # that hang in a stream
 
@@ -98,6 +100,7 @@ class Daemon:
                     self._clock_jumped(scheduler)
                 if time.monotonic() - fed > ALIVE_EVERY.total_seconds():
                     fed = time.monotonic()
+                    self._look_for_the_unborn()
                     notify("WATCHDOG=1")
         finally:
             self._ended = True
@@ -196,6 +199,18 @@ class Daemon:
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         # Only flags are set here: a handler that logs or locks could meet itself in the middle of either.
         self.stop()
+
+    def _look_for_the_unborn(self) -> None:
+        """A thread that died for lack of memory before it began leaves whoever began it waiting for ever.
+
+        So nothing can be ended in order: this process ends as a kill would, to be started again.
+        """
+        now = time.monotonic()
+        there = [thread for thread in threading.enumerate() if thread.ident is None]
+        self._unborn = {thread: self._unborn.get(thread, now) for thread in there}
+        if any(now - since > UNBORN for since in self._unborn.values()):
+            log.critical("No memory is left; ends, to be started again. Nothing is lost.", action="no_memory")
+            os._exit(1)
 
     def _guarded(self, name: str, work: Callable[[], Any]) -> None:
         """One tick of one stage. What stands in its way is logged once going down and once coming back.
