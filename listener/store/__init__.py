@@ -8,7 +8,6 @@ A `Store` gives transactions; every function beside this file takes one as its f
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -21,7 +20,6 @@ from typing import TYPE_CHECKING, Any, cast
 from zlib import crc32
 
 import filelock
-from pydantic_core import from_json
 from sqlalchemy import Connection, Engine, Table, inspect, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
@@ -400,14 +398,6 @@ def connect(url: str, *, connections: int = engines.CONNECTIONS) -> Store:
     except (NoSuchModuleError, ModuleNotFoundError) as error:
         raise Mistake("PostgreSQL needs its driver: pip install 'escucha[postgres]'.") from error
     raise Mistake(f"database.url names {address.get_backend_name()}; Escucha knows sqlite and postgresql.")
-
-
-def _from_json(text: str) -> Any:
-    """What `json.loads` gives, sooner."""
-    try:
-        return from_json(text)
-    except ValueError:  # half a character, which only Python's own reader takes
-        return json.loads(text)
 
 
 def _make_private(path: Path, flags: int = 0) -> None:
