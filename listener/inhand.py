@@ -23,7 +23,7 @@ from pathlib import Path
 
 STAGES = ("understand", "decide")
 SLOTS = 32  # one for each thread that has something in hand
-MOST = 254  # mentions in one slot
+MOST = 510  # mentions in one slot; a batch has fewer
 _SLOT = 8 * (2 + MOST)  # the stage's number, from 1; how many; their numbers
 _SUFFIX = ".hand"
 

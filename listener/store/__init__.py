@@ -419,6 +419,19 @@ _LACKS = re.compile(r"no such (table|column)|has no column named|(relation|colum
 _CROSSED = {"40P01", "40001", "55P03"}  # PostgreSQL's deadlock, failed serialization, and lock that took too long
 
 
+# What a person does about it, by SQLite's words.
+_STEPS = {
+    "disk is full": "make room beside it",
+    "readonly": "let the user who runs Escucha write the file and its folder",
+    "unable to open": "let the user who runs Escucha write the file and its folder, on a disk that can be written",
+    "disk I/O error": "look at the disk, and run `escucha db check`",
+}
+
+
+def _step(reason: str) -> str:
+    return next((f" ({step})" for words, step in _STEPS.items() if words in reason), "")
+
+
 @contextmanager
 def _outages(url: URL) -> Iterator[None]:
     """Turns a database that does not do its part into one sentence."""
@@ -432,7 +445,7 @@ def _outages(url: URL) -> Iterator[None]:
             raise Crossed(f"Two processes stood in each other's way in the database ({reason}): try again.") from error
         where = url.database if url.get_backend_name() == "sqlite" else url.render_as_string(hide_password=True)
         if error.connection_invalidated or type(error).__name__ in {"OperationalError", "InterfaceError"}:
-            raise Outage(f"The database {where} does not do its part: {reason}.") from error
+            raise Outage(f"The database {where} does not do its part: {reason}{_step(reason)}.") from error
         if type(error).__name__ == "DatabaseError":
             raise Outage(f"{where} is no usable database: {reason}.") from error
         raise
