@@ -16,6 +16,7 @@ import mmap
 import os
 import struct
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -50,6 +51,7 @@ class _Hand:
             raise
         self._free = list(reversed(range(SLOTS)))
         self._own = threading.local()
+        self.since: dict[int, float] = {}  # by slot: when it was taken, by a clock that nobody sets
 
     def put(self, stage: str, mentions: Sequence[int]) -> None:
         slot: int | None = getattr(self._own, "slot", None)
@@ -58,6 +60,7 @@ class _Hand:
                 slot = self._own.slot = self._free.pop()
             except IndexError:
                 return  # more threads than anybody starts
+        self.since[slot] = time.monotonic()
         ids = mentions[:MOST]
         struct.pack_into(f"={2 + len(ids)}q", self._memory, slot * _SLOT, STAGES.index(stage) + 1, len(ids), *ids)
 
@@ -65,6 +68,7 @@ class _Hand:
         slot: int | None = getattr(self._own, "slot", None)
         if slot is not None:
             struct.pack_into("=2q", self._memory, slot * _SLOT, 0, 0)
+            self.since.pop(slot, None)
             self._own.slot = None
             self._free.append(slot)  # another thread may have it
 
@@ -109,6 +113,12 @@ def drop() -> None:
     """Nothing is in this thread's hand any more."""
     if _hand is not None:
         _hand.drop()
+
+
+def longest() -> float:
+    """For how many seconds that has been in hand that was taken first; 0 where nothing is."""
+    taken = list(_hand.since.values()) if _hand is not None else []
+    return time.monotonic() - min(taken) if taken else 0.0
 
 
 def _take_over(folder: Path) -> Iterator[Left]:
