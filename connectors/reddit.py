@@ -269,8 +269,10 @@ class RedditConnector(Connector, Replies, Amending, Rechecks):
         answer = self._login.post(path, **data)
         if (error := of_errors(answer, secrets=self._login.secrets())) is not None:
             raise error
-        inner = answer.get("json")
-        return inner if isinstance(inner, dict) else {}
+        inner = answer.get("json", {})
+        if not isinstance(inner, dict):
+            raise nothing_posted()
+        return inner
 
     def _posted(self, thing: object) -> Posted:
         if not isinstance(thing, dict):

@@ -399,6 +399,9 @@ class XConnector(Connector, Replies, Publishes, Amending, Rechecks, Metered):
         where: dict[str, Any] = {"since_id": start.since_id, "start_time": start.start_time, page_by: next_token}
         body = self._ask(ask, max_results=size, user_auth=self.speaks, **_FIELDS, **where)
         rows, joined = rows_of(body), Joined.of(body)
+        strangers = strangers_in(body)
+        if strangers and not rows:  # not one of them is a post at all: that is no page of X
+            raise Unavailable("X answered something that is not X's")
         self._bill(price, rows, joined)
         posts, broken = to_posts(rows, joined, us)
         if search is not None:
@@ -412,7 +415,7 @@ class XConnector(Connector, Replies, Publishes, Amending, Rechecks, Metered):
             length=len(rows),
             newest=str(newest) if is_id(newest) else max(ids, key=int, default=None),
             next_token=token_after(body),
-            unreadable=len(broken) + strangers_in(body),
+            unreadable=len(broken) + strangers,
             garbled=tuple(each for each in broken if each.external_id),
         )
 

@@ -41,6 +41,8 @@ MOST_STREAMS = 32  # open at once in one process
 HANGS = 60.0  # seconds after which a loop that comes round five times a second hangs
 ENDLESS = 900.0  # seconds for which the model or the policy may look at the same mentions before the process hangs
 SILENT = 30.0  # seconds for which the database may take no sign of life before it counts as away
+NO_MEMORY = "This machine has no memory left for it."
+UNBORN = 8.0  # seconds after which a thread that has not begun never will
 JUMP = 2.0  # seconds by which the clock may drift between two looks before it has jumped
 
 
@@ -66,7 +68,9 @@ class Daemon:
         self._wrote: float | None = None  # when the database last took that we live
         self._ended = False
         self._stopped = threading.Event()
-        self._trouble: dict[str, str] = {}
+        self._trouble: dict[str, str] = {}  # what stands in a stage's way, by stage
+        self._telling = threading.Lock()
+        self._unborn: dict[threading.Thread, float] = {}  # threads that did not begin, since when
         self._streams: dict[str, threading.Thread] = {}
         self._left: list[threading.Thread] = []  # that hang in a stream
 
@@ -97,6 +101,7 @@ class Daemon:
                     self._clock_jumped(scheduler)
                 if time.monotonic() - fed > ALIVE_EVERY.total_seconds() and inhand.longest() < ENDLESS:
                     fed = time.monotonic()
+                    self._look_for_the_unborn()
                     notify("WATCHDOG=1")
         finally:
             self._ended = True
@@ -198,27 +203,61 @@ class Daemon:
         # Only flags are set here: a handler that logs or locks could meet itself in the middle of either.
         self.stop()
 
+    def _look_for_the_unborn(self) -> None:
+        """A thread that died for lack of memory before it began leaves whoever began it waiting for ever.
+
+        So nothing can be ended in order: this process ends as a kill would, to be started again.
+        """
+        now = time.monotonic()
+        there = [thread for thread in threading.enumerate() if thread.ident is None]
+        self._unborn = {thread: self._unborn.get(thread, now) for thread in there}
+        if any(now - since > UNBORN for since in self._unborn.values()):
+            log.critical("No memory is left; ends, to be started again. Nothing is lost.", action="no_memory")
+            os._exit(1)
+
     def _guarded(self, name: str, work: Callable[[], Any]) -> None:
-        """One tick of one stage. A database that is away is logged once going down and once coming back."""
+        """One tick of one stage. What stands in its way is logged once going down and once coming back.
+
+        A database that is away, a full disk, or a lack of memory stands in the way of many: that is said once for all.
+        """
         started = time.perf_counter()
         try:
             work()
-        except Outage as error:
+        except (Outage, MemoryError) as error:
             metrics.error(name.split(maxsplit=1)[0], error)
-            if self._trouble.get(name) != str(error):
-                log.error("A stage waits.", action="stage_down", stage=name, reason=str(error))
-            self._trouble[name] = str(error)
+            self._waits(name, str(error) if isinstance(error, Outage) else NO_MEMORY)
         except Exception as bug:
             metrics.error(name.split(maxsplit=1)[0], bug)
             if self._trouble.get(name) != repr(bug):
                 log.exception("A stage broke; it goes on at the next tick.", action="stage_bug", stage=name)
             self._trouble[name] = repr(bug)
         else:
-            if self._trouble.pop(name, None):
-                log.info("The stage works again.", action="stage_up", stage=name)
+            self._works(name)
         finally:
             if not name.startswith("stream "):  # which lasts as long as it is open
                 metrics.turn(name.split(maxsplit=1)[0], time.perf_counter() - started)
+
+    def _waits(self, name: str, reason: str) -> None:
+        with self._telling:
+            known = reason in self._trouble.values()
+            self._trouble[name] = reason
+        if not known:
+            log.error("A stage waits, and others that meet the same.", action="stage_down", stage=name, reason=reason)
+
+    def _works(self, name: str) -> None:
+        """The stage ran. Where it is the sign that we live, so may all that met what it met, and the streams.
+
+        They would say so late: some run every ten minutes, and a stream lasts as long as it is open.
+        """
+        with self._telling:
+            reason = self._trouble.pop(name, None)
+            gone = {reason} if reason else set()
+            if name == "alive":
+                met = {each for each, why in self._trouble.items() if why == reason or each.startswith("stream ")}
+                gone |= {self._trouble.pop(each) for each in met}
+            over = gone - set(self._trouble.values())
+        for each in sorted(over):
+            log.info("The stage works again, and all that met the same.", action="stage_up", stage=name, reason=each)
 
     def _open_streams(self) -> None:
         """A thread for each stream that should be open and is not."""

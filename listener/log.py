@@ -12,7 +12,8 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Iterable
-from typing import Any, Literal
+from contextlib import suppress
+from typing import Any, Literal, TextIO, cast
 
 import structlog
 from structlog.typing import EventDict, Processor
@@ -61,7 +62,7 @@ def start(
     structlog.configure(
         processors=[*shared, *([_shorten] if lines else []), renderer],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=lambda *_: structlog.WriteLogger(sys.stderr),
+        logger_factory=lambda *_: structlog.WriteLogger(cast(TextIO, _Sink())),
         cache_logger_on_first_use=False,
     )
     handler = _StandardError()
@@ -76,11 +77,26 @@ def start(
     root.setLevel(logging.WARNING)  # below that, libraries speak of requests with everything in them
 
 
+class _Sink:
+    """Whatever standard error is at that moment, as far as it takes anything.
+
+    Where it takes nothing (a full disk, a reader who went) the line is lost: that must keep nobody from their work.
+    """
+
+    def write(self, text: str) -> None:
+        with suppress(OSError):
+            sys.stderr.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            sys.stderr.flush()
+
+
 class _StandardError(logging.Handler):
-    """Writes to whatever standard error is at that moment."""
+    """The libraries' part of it."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        sys.stderr.write(self.format(record) + "\n")  # in one piece: threads write side by side
+        _Sink().write(self.format(record) + "\n")  # in one piece: threads write side by side
 
 
 def _foreign(_logger: Any, _method: str, event: EventDict) -> EventDict:

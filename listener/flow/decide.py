@@ -16,7 +16,7 @@ from typing import Any
 
 import structlog
 
-from listener import inhand, metrics, situations, tracing
+from listener import garbage, inhand, metrics, situations, tracing
 from listener.contract import Policy
 from listener.desk import cases as desk_cases
 from listener.desk import handing, incident_cases, incident_matching, lasting, situating
@@ -71,7 +71,7 @@ def decide(
     account has no money to send anything, asked once for the batch; `near`: see `incident_meaning.awaiting`. A mention
     that breaks the policy is set aside; the rest goes on.
     """
-    with store.write() as tx:
+    with garbage.put_off(), store.write() as tx:
         if policies.hold(tx) not in (None, policy.version):
             return 0  # another policy rules by now: whoever holds it decides
         together.steady(tx)

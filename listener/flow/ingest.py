@@ -7,7 +7,7 @@ from datetime import datetime
 
 import structlog
 
-from listener import budget, metrics, tracing
+from listener import budget, garbage, metrics, tracing
 from listener.correlation import correlation
 from listener.errors import AuthFailed, NetworkError, RateLimited, Rejected
 from listener.store import Store, Transaction, erasing, garbled, identities, mentions, sources, streams
@@ -44,7 +44,7 @@ def ingest(
     `slower`: by how much the account's money slows its sources down; `pressed`: by how much what waits to be read slows
     this one down.
     """
-    with store.write() as tx:
+    with garbage.put_off(), store.write() as tx:
         if me:
             identities.remember(tx, account=source.account, network=source.network, me=me, now=now)
         saved = _keep(store, tx, source, page, now)

@@ -66,7 +66,7 @@ log = structlog.get_logger(__name__)
 Result = TypeVar("Result")
 
 TRIES = 5  # of what two processes stood in each other's way in
-BATCH = 256  # mentions understood or decided in one transaction
+BATCH = 250  # mentions understood or decided in one transaction; no more than `inhand.MOST`
 POLLERS = 8  # sources waited for at once; each of one account after the other
 PUNCTUAL = timedelta(seconds=1)  # for so little, money keeps no poll waiting
 TURN = 0.02  # seconds between two batches of second looks, in which a poll that waits gets its turn

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import structlog
 
-from listener import inhand, metrics, tracing
+from listener import garbage, inhand, metrics, tracing
 from listener.contract import Classifier
 from listener.errors import NoModel
 from listener.store import Store, decisions, mentions
@@ -38,7 +38,7 @@ def understand(
 def keep(store: Store, batch: Sequence[Mention], read: Sequence[Understanding | None], *, now: datetime) -> int:
     """Writes down what was read in these mentions; gives how many moved on. See `understand`."""
     whole = [(mention, found) for mention, found in zip(batch, read, strict=True) if found is not None]
-    with store.write() as tx:
+    with garbage.put_off(), store.write() as tx:
         for mention, found in zip(batch, read, strict=True):
             if found is None:
                 reason = "the model cannot read it"

@@ -8,7 +8,6 @@ A `Store` gives transactions; every function beside this file takes one as its f
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -21,7 +20,6 @@ from typing import TYPE_CHECKING, Any, cast
 from zlib import crc32
 
 import filelock
-from pydantic_core import from_json
 from sqlalchemy import Connection, Engine, Table, inspect, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
@@ -402,14 +400,6 @@ def connect(url: str, *, connections: int = engines.CONNECTIONS) -> Store:
     raise Mistake(f"database.url names {address.get_backend_name()}; Escucha knows sqlite and postgresql.")
 
 
-def _from_json(text: str) -> Any:
-    """What `json.loads` gives, sooner."""
-    try:
-        return from_json(text)
-    except ValueError:  # half a character, which only Python's own reader takes
-        return json.loads(text)
-
-
 def _make_private(path: Path, flags: int = 0) -> None:
     """An empty file that only we can read; in a folder that hands its group down (setgid), the group too.
 
@@ -429,6 +419,19 @@ _LACKS = re.compile(r"no such (table|column)|has no column named|(relation|colum
 _CROSSED = {"40P01", "40001", "55P03"}  # PostgreSQL's deadlock, failed serialization, and lock that took too long
 
 
+# What a person does about it, by SQLite's words.
+_STEPS = {
+    "disk is full": "make room beside it",
+    "readonly": "let the user who runs Escucha write the file and its folder",
+    "unable to open": "let the user who runs Escucha write the file and its folder, on a disk that can be written",
+    "disk I/O error": "look at the disk, and run `escucha db check`",
+}
+
+
+def _step(reason: str) -> str:
+    return next((f" ({step})" for words, step in _STEPS.items() if words in reason), "")
+
+
 @contextmanager
 def _outages(url: URL) -> Iterator[None]:
     """Turns a database that does not do its part into one sentence."""
@@ -442,7 +445,7 @@ def _outages(url: URL) -> Iterator[None]:
             raise Crossed(f"Two processes stood in each other's way in the database ({reason}): try again.") from error
         where = url.database if url.get_backend_name() == "sqlite" else url.render_as_string(hide_password=True)
         if error.connection_invalidated or type(error).__name__ in {"OperationalError", "InterfaceError"}:
-            raise Outage(f"The database {where} does not do its part: {reason}.") from error
+            raise Outage(f"The database {where} does not do its part: {reason}{_step(reason)}.") from error
         if type(error).__name__ == "DatabaseError":
             raise Outage(f"{where} is no usable database: {reason}.") from error
         raise

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import from_json
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
 
@@ -37,6 +39,14 @@ _TOLD = {
 }
 
 
+def _from_json(text: str) -> Any:
+    """What `json.loads` gives, sooner."""
+    try:
+        return from_json(text)
+    except ValueError:  # half a character, which only Python's own reader takes
+        return json.loads(text)
+
+
 def sqlite(address: URL) -> Engine:
     """Raises Mistake for an address that names no file, or one in a folder that is not there."""
     if not address.database or address.database == ":memory:":
@@ -44,7 +54,8 @@ def sqlite(address: URL) -> Engine:
     folder = Path(address.database).resolve().parent
     if not folder.is_dir():
         raise Mistake(f"database.url points into {folder}, which does not exist: make it, or choose another place.")
-    engine = create_engine(address, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
+    waiting = {"timeout": BUSY_SECONDS, "check_same_thread": False}
+    engine = create_engine(address, connect_args=waiting, json_deserializer=_from_json)
 
     @event.listens_for(engine, "connect")
     def prepare(link: Any, _record: Any) -> None:
@@ -55,6 +66,7 @@ def sqlite(address: URL) -> Engine:
             "foreign_keys=ON",
             "secure_delete=ON",  # deleted is deleted, in the file too
             f"busy_timeout={BUSY_SECONDS * 1000}",
+            "cache_size=-8000",  # KiB: what a batch writes stays in memory until its commit
         ):
             link.execute(f"PRAGMA {pragma}")
 

@@ -364,6 +364,8 @@ def _answer(trouble: Trouble) -> bytes:
 def _reset(link: socket.socket) -> None:
     """Ends a connection without a word: the other side finds it broken, not closed."""
     with contextlib.suppress(OSError):
+        link.shutdown(socket.SHUT_RD)  # whoever of ours waits for it would keep it open
+    with contextlib.suppress(OSError):
         link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     if isinstance(link, ssl.SSLSocket):
         with contextlib.suppress(OSError, ValueError):

@@ -73,6 +73,7 @@ class Site(ABC):
 
     network: ClassVar[str]
     stages: ClassVar[frozenset[Stage]]  # that there are
+    troubles: ClassVar[frozenset[Trouble]] = frozenset(Trouble)  # that there can be
     query: ClassVar[str] = "mentions"
     asks: ClassVar[dict[Stage, str]] = {}
     world: World
@@ -87,7 +88,7 @@ class Site(ABC):
     @classmethod
     def knows(cls, stage: Stage, trouble: Trouble) -> bool:
         """Whether there is such a trouble here. Streams have no line behind TLS."""
-        return trouble is not Trouble.STRANGER or stage is not Stage.STREAM
+        return trouble in cls.troubles and (trouble is not Trouble.STRANGER or stage is not Stage.STREAM)
 
     def fail(self, stage: Stage, trouble: Trouble) -> None:
         """From now on what that stage asks fails so. Whoever listens is thrown out."""
@@ -130,7 +131,7 @@ class Mastodon(Site):
 
     def connector(self) -> Connector:
         settings = MastodonSettings(instance=self.line.url, access_token=SecretStr(TOKEN))
-        return MastodonConnector(settings, wire=self.wire(), patience=Patience(beat=0.1, silence=1.0))
+        return MastodonConnector(settings, wire=self.wire(), patience=Patience(beat=0.1, silence=10.0))
 
 
 class X(Site):
@@ -209,7 +210,7 @@ class Bluesky(Site):
             jetstream=self.heard.url,
             appview=self.people.appview,
             wait=self.wait,
-            silence=2.0,
+            silence=20.0,
         )
 
     def fail(self, stage: Stage, trouble: Trouble) -> None:
@@ -369,8 +370,8 @@ class Networks:
             site.ca = tls.ca if tls else None
             site.wait = HASTY if trouble in WAITS else PATIENT
             if site.wait == HASTY and network == "mail":
-                for name in ("CONNECT_TIMEOUT", "READ_TIMEOUT"):
-                    stack.enter_context(mock.patch.object(mail_wire, name, HASTY))
+                for name, seconds in (("CONNECT_TIMEOUT", HASTY), ("READ_TIMEOUT", HASTY), ("DEADLINE", 2 * HASTY)):
+                    stack.enter_context(mock.patch.object(mail_wire, name, seconds))
                 reads, sends = (partial(each, deadline=2 * HASTY) for each in (mail_wire.reading, mail_wire.sending))
                 stack.enter_context(mock.patch.object(mail, "reading", reads))
                 stack.enter_context(mock.patch.object(mail, "sending", sends))
