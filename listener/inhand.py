@@ -22,7 +22,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-STAGES = ("understand", "decide")
+STAGES = ("understand", "decide", "poll")  # of the last one, sources are in hand
 SLOTS = 32  # one for each thread that has something in hand
 MOST = 510  # mentions in one slot; a batch has fewer
 _SLOT = 8 * (2 + MOST)  # the stage's number, from 1; how many; their numbers
@@ -31,7 +31,7 @@ _SUFFIX = ".hand"
 
 @dataclass(frozen=True, kw_only=True)
 class Left:
-    """What a process that died had in hand at one stage."""
+    """What a process that died had in hand at one stage: mentions by their numbers, or sources."""
 
     stage: str
     mentions: tuple[int, ...]
@@ -60,7 +60,8 @@ class _Hand:
                 slot = self._own.slot = self._free.pop()
             except IndexError:
                 return  # more threads than anybody starts
-        self.since[slot] = time.monotonic()
+        if stage != "poll":  # a network may take its time
+            self.since[slot] = time.monotonic()
         ids = mentions[:MOST]
         struct.pack_into(f"={2 + len(ids)}q", self._memory, slot * _SLOT, STAGES.index(stage) + 1, len(ids), *ids)
 
