@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 
-from listener import budget, metrics
+from listener import budget, inhand, metrics
 from listener.budget import Allowance, Use
 from listener.contract import Classifier, Connector, Policy
 from listener.desk import incident_meaning, ruling, suggestions
@@ -238,6 +238,7 @@ class Pipeline:
                 connector = self._connection(source.account, "listen")
                 # Who we are is asked for now and then; what that costs is not what a poll costs.
                 started = time.perf_counter()
+                inhand.take("poll", [source.id])
                 polled = poll(source, connector, introduced=partial(purse.pay, connector))
                 metrics.polled(source.network, time.perf_counter() - started)
             except Outage:
@@ -247,6 +248,8 @@ class Pipeline:
             except Exception as error:
                 log.exception("A connector broke.", action="connect_bug", source=source.name)
                 polled = Polled(source=source, error=error)
+            finally:
+                inhand.drop()
             if connected := self._connections.get((source.account, "listen")):
                 purse.pay(connected, source)
         if polled.error:
