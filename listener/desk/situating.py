@@ -364,7 +364,9 @@ def situation(matter: Matter, seen: Seen, now: datetime) -> Situation:
         unanswerable=mention.unanswerable,
         paused=seen.paused,
         broke=matter.broke,
-        teams=TeamsView(live_cases=dict(matter.live_cases), on_duty=matter.around.on_duty),
+        teams=TeamsView(
+            live_cases={team: live for team, live in matter.live_cases.items() if live}, on_duty=matter.around.on_duty
+        ),
         incident=seen.incident,
         incidents=matter.around.lasting.views,
         code=matter.code,

@@ -117,7 +117,7 @@ class _Deciding:
         done = breaks = 0
         while done < len(batch) and not (done and time.monotonic() > self.ends):
             rest = batch[done:]
-            together_ = 0 if breaks >= BREAKS or len(rest) == 1 or rest[0].network == "mail" else self._many(rest)
+            together_ = 0 if breaks >= BREAKS or rest[0].network == "mail" else self._many(rest)
             done += together_
             if together_ < len(rest) and not (done and time.monotonic() > self.ends):
                 self._one(batch[done])

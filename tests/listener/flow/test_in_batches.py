@@ -52,7 +52,7 @@ from tests.listener.flow.world import Clock
 CHANCE = {"send_key", "salt", "hash"}  # columns that are drawn
 TABLES = [table for table in t.metadata.sorted_tables if table.name != "audit_head"]
 COMPANY = Company(case_pattern="ES", own_handles=frozenset({"@marca"}))
-PEOPLE = 14
+PEOPLE = 9
 TEXTS = (
     "no funciona la línea desde ayer y nadie contesta",
     "cómo puedo cambiar mi tarifa de móvil por favor",
@@ -138,7 +138,7 @@ def _posts(dice: random.Random, begun: int, count: int, now: datetime, cases: Se
                 external_id=f"p{number}",
                 author=Author(external_id=who, handle=f"@{who}", display_name=who, url=f"https://s.example/@{who}"),
                 text=f"{text} {number}" if dice.random() < 0.5 else text,
-                posted_at=now - timedelta(seconds=dice.randrange(7000)),
+                posted_at=now - timedelta(minutes=dice.randrange(90)),
                 kind=PostKind.REPLY if parent else dice.choice([PostKind.MENTION, PostKind.FOUND]),
                 visibility=dice.choice([Visibility.PUBLIC, Visibility.PUBLIC, Visibility.DIRECT]),
                 parent_id=parent,
@@ -256,8 +256,7 @@ def same(one_by_one: Sequence[Rows], at_once: Sequence[Rows]) -> None:
 
 @pytest.fixture
 def together(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The numbers of those that were decided with others, of whom none breaks a batch off for good."""
-    monkeypatch.setattr(stage, "BREAKS", 1000)  # in so crowded a history half of the mentions would
+    """The numbers of those that were decided the quick way."""
     numbers: list[int] = []
     decided_one = Ledger.decided
 
@@ -270,10 +269,14 @@ def together(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 @pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow), pytest.param(3, marks=pytest.mark.slow)])
-def test_the_same_history_in_batches_of_one_and_of_many(tmp_path: Path, seed: int, together: list[int]) -> None:
+def test_the_same_history_in_batches_of_one_and_of_many(
+    tmp_path: Path, seed: int, together: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     begun = Clock().moment
+    monkeypatch.setattr(stage, "BREAKS", 0)  # each by itself
     alone = lived(f"sqlite:///{tmp_path}/1.db", seed=seed, limit=1, begun=begun)
     assert not together
+    monkeypatch.setattr(stage, "BREAKS", 1000)  # in so crowded a history half of the mentions break a batch off
     same(alone, lived(f"sqlite:///{tmp_path}/2.db", seed=seed, limit=64, begun=begun))
     rows = alone[-1]
     names = ("cases", "case_events", "drafts", "draws", "alerts", "links", "link_tries")
@@ -283,10 +286,11 @@ def test_the_same_history_in_batches_of_one_and_of_many(tmp_path: Path, seed: in
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("together")
-def test_the_same_on_postgresql() -> None:
+def test_the_same_on_postgresql(monkeypatch: pytest.MonkeyPatch) -> None:
     begun = Clock().moment
     with postgres.server() as url:
+        monkeypatch.setattr(stage, "BREAKS", 0)
         alone = lived(url, seed=4, limit=1, begun=begun)
         postgres.empty(url)
+        monkeypatch.setattr(stage, "BREAKS", 1000)
         same(alone, lived(url, seed=4, limit=64, begun=begun))
