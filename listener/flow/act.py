@@ -21,13 +21,13 @@ from typing import Any
 
 import structlog
 
-from listener import budget
+from listener import budget, metrics, tracing
 from listener.budget import Allowance, Use
 from listener.contract import Connector, Deletes, Edits, Messages, Pins, Publishes, Rechecks, Replies
 from listener.desk import answer_runs
 from listener.desk import cases as desk_cases
 from listener.desk.purse import Purse
-from listener.errors import AuthFailed, NetworkError, OutcomeUnknown, RateLimited, Rejected
+from listener.errors import AuthFailed, NetworkError, OutcomeUnknown, Rejected
 from listener.store import Store, Transaction, amendments, attachments, mentions, notices, outbox, switch
 from listener.store.amendments import Amendment
 from listener.store.inbox import Draft
@@ -40,6 +40,7 @@ log = structlog.get_logger(__name__)
 CLOCK_SLACK = timedelta(minutes=10)  # how far a network's clock may be from ours when we look for a post of our own
 FIRST_LOOKS = timedelta(seconds=2)  # between the first looks for a post of ours
 STANDS = 30.0  # seconds for which a look at several posts at once counts
+UNCLEAR = 3  # writes in a row without a clear answer, after which a round ends
 TROUBLED = timedelta(seconds=30)  # how long an account rests after the network was unavailable
 
 
@@ -47,6 +48,8 @@ TROUBLED = timedelta(seconds=30)  # how long an account rests after the network 
 class Acted:
     """What one round on one account did. `hold_until`: the network wants, or needs, a rest until then.
 
+    `unclear`: so many in a row, the last ones, brought no clear answer; a few, and nothing more is sent in this round.
+    `unsettled`: of so many writes nobody knows yet what became of them.
     `broke`: there is no money to send anything, and why; what is approved stays approved.
     """
 
@@ -56,8 +59,15 @@ class Acted:
     settled: int = 0
     busy: bool = False  # another process is this account's sender
     hold_until: datetime | None = None
+    unclear: int = 0
+    unsettled: int = 0
     broke: str | None = None
     errors: list[str] = field(default_factory=list)
+
+    @property
+    def shaken(self) -> bool:
+        """Whether so much is unclear that sending more would only make it worse."""
+        return self.unclear >= UNCLEAR
 
 
 def act(
@@ -142,6 +152,14 @@ class _Way(ABC):
         """What is to be done when nothing more is due."""
         return
 
+    def about(self, _item: Any) -> dict[str, str]:
+        """What every log line about it says."""
+        return {}
+
+    def since(self, _item: Any) -> dict[str, datetime | None]:
+        """When it was decided and approved, for what is measured."""
+        return {}
+
     @abstractmethod
     def say(self, item: Any) -> Posted:
         """Asks the network to post it, once."""
@@ -203,6 +221,13 @@ class _RepliesWay(_Way):
             parent_id=mention.external_id if there else None,
             content_warning=mention.content_warning if there else "",
         )
+
+    def about(self, item: Draft) -> dict[str, str]:
+        with self.store.read() as tx:
+            return {"correlation": mentions.get(tx, item.mention_id).correlation}
+
+    def since(self, item: Draft) -> dict[str, datetime | None]:
+        return {"decided_at": item.proposed_at, "approved_at": item.decided_at}
 
     def still_stands(self, item: Draft, now: datetime) -> bool:
         if not isinstance(self.connector, Rechecks):
@@ -365,6 +390,9 @@ class _AmendmentsWay(_Way):
         """Nobody else's: it is the post that was meant."""
         return
 
+    def since(self, item: Amendment) -> dict[str, datetime | None]:
+        return {"approved_at": item.approved_at}
+
     def request(self, item: Amendment, there: str) -> EditRequest:
         return EditRequest(external_id=there, text=item.text, language=item.language)
 
@@ -386,6 +414,7 @@ def _settle(way: _Way, clock: Callable[[], datetime], done: Acted) -> None:
         way.box.abandoned(tx, way.account, clock())
     with way.store.read() as tx:
         unsettled = way.box.unsettled(tx, way.account)
+    done.unsettled += len(unsettled)
     for item in unsettled:
         now = clock()
         began = item.sending_since or now
@@ -421,7 +450,11 @@ def _settle(way: _Way, clock: Callable[[], datetime], done: Acted) -> None:
             else:
                 way.box.not_sent(tx, item, "looked for it on the network: it is not there", now)
         done.settled += 1
-        log.info("An unknown outcome is settled.", action="settled", kind=way.kind, id=item.id, found=bool(found))
+        metrics.sent(item.network, way.kind, "settled")
+        about = way.about(item)
+        log.info(
+            "An unknown outcome is settled.", action="settled", kind=way.kind, id=item.id, found=bool(found), **about
+        )
 
 
 def _long_enough(way: _Way, item: Any, settle_after: timedelta, now: datetime) -> bool:
@@ -459,7 +492,7 @@ def _send(
     done: Acted,
 ) -> None:
     before: list[int] = []
-    while not (done.hold_until or stopping()):
+    while not (done.hold_until or done.shaken or stopping()):
         with way.store.read() as tx:
             stops = switch.pauses(tx)
             found = way.due(tx, clock())
@@ -492,7 +525,7 @@ def _send_each(
     finally:
         way.pay()
     for item in due:
-        if stopping() or done.hold_until or way.gives_way(clock()):
+        if stopping() or done.hold_until or done.shaken or way.gives_way(clock()):
             return False
         with way.store.read() as tx:
             if switch.is_paused(tx, item.network, *item.kinds):
@@ -510,12 +543,19 @@ def _send_each(
             way.pay()
         if not way.store.keeps_its_place(way.account):
             return False  # somebody else may be the sender by now
-        with way.store.write() as tx:
-            claimed = way.claim(tx, item, clock())
-        if claimed:
-            _say(way, item, clock, done)
-            way.pay()
-            progress(item)
+        about = way.about(item)
+        with structlog.contextvars.bound_contextvars(**about):
+            with way.store.write() as tx:
+                claimed = way.claim(tx, item, clock())
+            if claimed:
+                began, before = clock(), len(done.errors)
+                _say(way, item, clock, done)
+                if tracing.on() and about:
+                    why = done.errors[-1] if len(done.errors) > before else ""
+                    what = {"network": item.network, "kind": way.kind, way.kind: item.id}
+                    tracing.span("sent", about["correlation"], began=began, ended=clock(), about=what, error=why)
+                way.pay()
+                progress(item)
     return True
 
 
@@ -525,28 +565,46 @@ def _say(way: _Way, item: Any, clock: Callable[[], datetime], done: Acted) -> No
         posted = way.say(item)
     except Rejected as error:
         _record(way.store, way.box.failed, item, str(error), clock())
+        _count(way, item, "failed", error)
         done.failed += 1
         done.errors.append(str(error))
         log.warning("The network refused it.", action="refused", kind=way.kind, id=item.id, reason=str(error))
     except OutcomeUnknown as error:
         _record(way.store, way.box.unknown, item, str(error), clock())
-        done.unknown += 1
-        done.errors.append(str(error))
-        log.warning("Nobody knows yet whether it went out.", action="unknown", kind=way.kind, id=item.id)
+        _count(way, item, "unknown", error)
+        _unclear(done, str(error))
+        # Once for each: what was tried before, and was not there, may come to this again and again.
+        say = log.info if item.reason else log.warning
+        say("Nobody knows yet whether it went out.", action="unknown", kind=way.kind, id=item.id, reason=str(error))
     except NetworkError as error:  # rate limited, unavailable, not authorised: nothing was written there
         _record(way.store, way.box.not_sent, item, str(error), clock())
+        _count(way, item, "not_sent", error)
         _rest_account(done, error, clock())
     except Exception as error:
         _record(way.store, way.box.unknown, item, f"a bug in the connector: {type(error).__name__}", clock())
-        done.unknown += 1
+        _count(way, item, "unknown", error)
+        _unclear(done, f"a bug in the connector: {type(error).__name__}")
         log.exception("A connector broke while writing.", action="send_bug", kind=way.kind, id=item.id)
     else:
         now = clock()
         with way.store.write() as tx:
             way.box.sent(tx, item, posted, now)
             way.after(tx, item, now)
+        metrics.sent(item.network, way.kind, "sent", now=now, **way.since(item))
         done.sent += 1
+        done.unclear = 0
         log.info("Sent.", action="sent", kind=way.kind, id=item.id, url=posted.url)
+
+
+def _unclear(done: Acted, reason: str) -> None:
+    done.unknown += 1
+    done.unclear += 1
+    done.errors.append(reason)
+
+
+def _count(way: _Way, item: Any, outcome: str, error: Exception) -> None:
+    metrics.sent(item.network, way.kind, outcome)
+    metrics.error(f"send {way.kind}", error)
 
 
 def _record(store: Store, outcome: Callable[..., None], item: Any, reason: str, now: datetime) -> None:
@@ -560,6 +618,6 @@ def _rest_account(done: Acted, error: NetworkError, now: datetime) -> None:
 
 
 def _rest(error: NetworkError) -> timedelta:
-    if isinstance(error, RateLimited) and error.retry_after:
+    if error.retry_after:
         return budget.within_ceiling(error.retry_after)
     return 10 * TROUBLED if isinstance(error, AuthFailed) else TROUBLED
