@@ -1,20 +1,25 @@
 """A made-up company with a history of any length, written straight into its SQLite file; for growth.py and others.
 
-One mention comes every three seconds (28,800 a day), so that whatever looks at the last hour or day finds as much in a
-long history as in a short one, and ten million are a year. Of three mentions one was answered, of ten one opened a case,
-and a person writes five times. What waits for people is of one size however long the history is: the last drafts, the
-last cases, a few that nobody could handle. Rows are smaller than real ones: a decision's trace has some 300 bytes, not
-five thousand.
+One mention comes every three seconds (28,800 a day), so that whatever looks at the last hour or day finds as much in
+a long history as in a short one, and ten million are a year. Of three mentions one was answered, of ten one opened a
+case, and a person writes five times. What waits for people is of one size however long the history is: the last
+drafts, the last cases, a few that nobody could handle. Rows are smaller than real ones: a decision's trace has some
+300 bytes, not five thousand.
 """
 
 from __future__ import annotations
 
 import sqlite3
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+
+import connectors
+import policies
+from listener import references
+from listener.commands.app import App
 
 BEGAN = datetime(2025, 10, 1, tzinfo=UTC)  # when the first mention was posted
 APART = timedelta(seconds=3)  # between two mentions
@@ -25,6 +30,7 @@ ODD = 50  # of each: set aside, to route, refused, unknown
 DAYS = 56  # for which volumes are kept
 AREAS = ("billing", "network", "shop", "app", "roaming", "tv", "router", "contract")
 INTENTS = ("complaint", "question", "request", "outage_report", "praise")
+WITHOUT, SINCE = ("fibra", "señal", "router", "factura", "línea"), ("lunes", "martes", "jueves")
 TEAMS = ("care", "billing", "technical", "sales")
 
 SETTINGS = """
@@ -33,10 +39,10 @@ name = "Telefonía Ejemplo"
 handles = ["@marca"]
 languages = ["es", "en"]
 [database]
-url = "sqlite:///escucha.db"
+url = "sqlite:///{folder}/escucha.db"
 [accounts.care]
 network = "sandbox"
-world = "sandbox.db"
+world = "{folder}/sandbox.db"
 handle = "@marca"
 [[sources]]
 name = "mentions"
@@ -54,7 +60,8 @@ _EMPTY = {
     "DATETIME": "'2026-01-01 00:00:00'",
 }
 _NUMBERS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :total) "
-_TRACE = """'{"rules": [{"rule": "complaint", "outcome": "failed", "condition": "intents", "wanted": "complaint", "saw": ["question"]}, {"rule": "question", "outcome": "matched", "condition": "", "wanted": "question", "saw": ["question"]}], "guards": [{"guard": "confidence", "forbids": false, "reason": ""}]}'"""
+_RULE = '{"rule": "complaint", "outcome": "failed", "condition": "intents", "wanted": "complaint", "saw": ["question"]}'
+_TRACE = f"""'{{"rules": [{_RULE}, {_RULE}], "guards": [{{"guard": "confidence", "forbids": false, "reason": ""}}]}}'"""
 
 
 def _chance(salt: int, of: int) -> str:
@@ -74,23 +81,23 @@ def _at(*, later: float = 0) -> str:
 
 
 # Who wrote mention i: one of fifty by one of 20 who write all the time, the others by whoever was there by then.
-_AUTHOR = f"CASE WHEN i % 50 = 0 THEN 1 + i / 50 % 20 ELSE 21 + {_chance(3, 1_000_003)} % (i / 5 + 1) END"
+_AUTHOR = f"CASE WHEN i % 50 = 0 THEN 1 + i / 50 % 20 ELSE 1 + {_chance(3, 1_000_003)} % (20 + i / 5) END"
 _THREAD = "'x' || (i - CASE WHEN i % 3 = 1 AND i > 9 THEN 1 + i % 7 ELSE 0 END)"
 
 
 def tables() -> list[tuple[str, str, dict[str, str]]]:
     """What is written for mentions 1 to :total: table, which numbers i get a row, expressions by column."""
-    old, first_case = "i <= :total - 3 * :waiting", "i % 10 = 0"
+    old, live = "i <= :total - 3 * :waiting", "i > :total - 10 * :open"
     return [
         (
             "accounts",
             "i % 5 = 0 OR i <= 25",
             {
-                "id": "CASE WHEN i <= 25 THEN i ELSE 21 + i / 5 END",
+                "id": "CASE WHEN i <= 25 THEN i ELSE 20 + i / 5 END",
                 "network": f"'{NETWORK}'",
-                "external_id": "'p' || (CASE WHEN i <= 25 THEN i ELSE 21 + i / 5 END)",
-                "handle": "'person' || (CASE WHEN i <= 25 THEN i ELSE 21 + i / 5 END)",
-                "folded": "'person' || (CASE WHEN i <= 25 THEN i ELSE 21 + i / 5 END)",
+                "external_id": "'p' || (CASE WHEN i <= 25 THEN i ELSE 20 + i / 5 END)",
+                "handle": "'person' || (CASE WHEN i <= 25 THEN i ELSE 20 + i / 5 END)",
+                "folded": "'person' || (CASE WHEN i <= 25 THEN i ELSE 20 + i / 5 END)",
                 "display_name": "'Ana ' || i",
                 "first_seen_at": _at(),
                 "compared_at": _at(),
@@ -111,8 +118,8 @@ def tables() -> list[tuple[str, str, dict[str, str]]]:
                 "revision": "1",
                 "kind": "'mention'",
                 "visibility": "'public'",
-                "text": f"'@marca sigo sin ' || {_named(('fibra', 'señal', 'router', 'factura', 'línea'), 7)} || ' desde "
-                f"el ' || {_named(('lunes', 'martes', 'jueves'), 11)} || ', caso ' || i || '. ¿Hasta cuándo?'",
+                "text": f"'@marca sigo sin ' || {_named(WITHOUT, 7)} || ' desde el ' || {_named(SINCE, 11)} "
+                "|| ', caso ' || i || '. ¿Hasta cuándo?'",
                 "url": "'https://sandbox.example/x' || i",
                 "thread_id": _THREAD,
                 "parent_id": f"nullif({_THREAD}, 'x' || i)",
@@ -162,12 +169,12 @@ def tables() -> list[tuple[str, str, dict[str, str]]]:
         ),
         (
             "cases",
-            first_case,
+            "i % 10 = 0",
             {
                 "id": "i / 10",
                 "reference": "'ES-26-' || printf('%08d', i / 10)",
                 "account_id": _AUTHOR,
-                "state": f"CASE WHEN i > :total - 10 * :open THEN {_named(('open', 'open', 'pending'), 29)} ELSE 'closed' END",
+                "state": f"CASE WHEN {live} THEN {_named(('open', 'open', 'pending'), 29)} ELSE 'closed' END",
                 "title": "'Complaint on sandbox'",
                 "team": _named(TEAMS, 31),
                 "urgency_rank": "1",
@@ -175,9 +182,9 @@ def tables() -> list[tuple[str, str, dict[str, str]]]:
                 "opened_at": _at(later=2),
                 "opened_by": "'policy'",
                 "changed_at": _at(later=2),
-                "resolved_at": f"CASE WHEN i <= :total - 10 * :open THEN {_at(later=3600)} END",
+                "resolved_at": f"CASE WHEN NOT {live} THEN {_at(later=3600)} END",
                 "first_response_due": _at(later=4 * 3600),
-                "first_response_at": f"CASE WHEN i <= :total - 10 * :open THEN {_at(later=1800)} END",
+                "first_response_at": f"CASE WHEN NOT {live} THEN {_at(later=1800)} END",
                 "resolution_due": _at(later=72 * 3600),
                 "promise": "'{}'",
                 "minutes_per_point": "10",
@@ -260,7 +267,7 @@ def tables() -> list[tuple[str, str, dict[str, str]]]:
             "links",
             "i % 50 = 0",
             {
-                "account_id": "21 + i / 5",
+                "account_id": "20 + i / 5",
                 "customer_id": "i / 50",
                 "basis": "'verified'",
                 "linked_by": "'import'",
@@ -268,6 +275,24 @@ def tables() -> list[tuple[str, str, dict[str, str]]]:
             },
         ),
     ]
+
+
+def company(folder: Path, total: int) -> Callable[[], App]:
+    """A folder with settings and a database of that many mentions; gives what makes an App of it, in its own time."""
+    settings, now = folder / "escucha.toml", BEGAN
+
+    def app() -> App:
+        return App(
+            connectors=cast(Any, connectors), policies=cast(Any, policies), config_path=settings, now=lambda: now
+        )
+
+    settings.write_text(SETTINGS.format(folder=folder), encoding="utf-8")
+    first = app()
+    first.pipeline.start(first.wanted, by="benchmark")
+    ruling = cast(Any, first.policy).version
+    first.close()
+    now = fill(folder / "escucha.db", total, policy=ruling)
+    return app
 
 
 def fill(path: Path, total: int, *, policy: str) -> datetime:
@@ -288,6 +313,8 @@ def fill(path: Path, total: int, *, policy: str) -> datetime:
         _write(link, table, which, columns, values)
     newest = "SELECT id, hash, key FROM audit ORDER BY id DESC LIMIT 1"
     link.execute(f"UPDATE audit_head SET (last, hash, key) = ({newest})")
+    link.create_function("reference", 1, lambda number: references.reference("ES", BEGAN.year, number))
+    link.execute("UPDATE cases SET reference = reference(id) WHERE id > :last - 100", {"last": total // 10})
     link.execute("INSERT INTO case_numbers (year, last) VALUES (2025, :last), (2026, :last)", {"last": total // 10})
     now = BEGAN + (total + 1) * APART
     _volumes(link, now, days=min(DAYS, int(total * APART / timedelta(days=1)) + 1))
