@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Select, and_, insert, or_, select, update
 
 from listener.errors import AlreadyDone, Mistake
-from listener.store import Transaction, audit, outbox, switch, users
+from listener.store import Transaction, audit, senders, switch, users
 from listener.store import tables as t
 from listener.store.notices import Delivery
 from listener.types import AMENDMENT_MOVES, AmendmentKind, AmendmentState, Posted, SendKind
@@ -198,9 +198,10 @@ def claim(tx: Transaction, amendment: Amendment, now: datetime) -> bool:
     if not any(each.id == amendment.id for each in sendable(tx, amendment.account, now)):
         return False
     where = (t.amendments.c.id == amendment.id, t.amendments.c.state == AmendmentState.WAITING.value)
-    values = {"state": AmendmentState.SENDING.value, "sending_since": now, "unknown_since": None}
+    values = {"state": AmendmentState.SENDING.value, "sending_since": now, "sender": senders.me()}
+    values |= {"unknown_since": None, "looked_at": None, "reason": None}
     held = switch.held(tx, amendment.network, *amendment.kinds)
-    won = tx.execute(update(t.amendments).where(*where, ~held).values(**values, looked_at=None, reason=None)).rowcount
+    won = tx.execute(update(t.amendments).where(*where, ~held).values(**values)).rowcount
     if won:
         _note(tx, amendment.notice_id, "amendment.sending", "daemon", now, amendment=amendment.id)
     return bool(won)
@@ -223,9 +224,10 @@ def on_their_way(tx: Transaction) -> list[Amendment]:
 
 def abandoned(tx: Transaction, account: str, now: datetime) -> int:
     """Turns what a dead sender left behind into `unknown`. Call it only as the account's sole sender."""
-    left = _of(tx, t.deliveries.c.account == account, t.amendments.c.state == AmendmentState.SENDING.value)
-    for each in left:
-        unknown(tx, each, outbox.DIED, now)
+    where = (t.deliveries.c.account == account, t.amendments.c.state == AmendmentState.SENDING.value)
+    left = [(_amendment(row), row.sender) for row in tx.execute(_joined().where(*where).order_by(t.amendments.c.id))]
+    for each, sender in left:
+        unknown(tx, each, senders.epitaph(sender), now)
     return len(left)
 
 

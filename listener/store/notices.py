@@ -23,7 +23,7 @@ from listener.store import (
     incident_holds,
     notice_digest,
     notice_links,
-    outbox,
+    senders,
     switch,
     users,
 )
@@ -368,7 +368,14 @@ def claim(tx: Transaction, delivery: Delivery, now: datetime) -> bool:
     won = tx.execute(
         update(t.deliveries)
         .where(*where, ~switch.held(tx, delivery.network, *delivery.kinds))
-        .values(state=DeliveryState.SENDING.value, sending_since=now, unknown_since=None, looked_at=None, reason=None)
+        .values(
+            state=DeliveryState.SENDING.value,
+            sending_since=now,
+            sender=senders.me(),
+            unknown_since=None,
+            looked_at=None,
+            reason=None,
+        )
     )
     if won.rowcount:
         subject = f"notice {delivery.notice_id}"
@@ -423,9 +430,9 @@ def on_their_way(tx: Transaction) -> list[Delivery]:
 def abandoned(tx: Transaction, account: str, now: datetime) -> int:
     """Turns what a dead sender left behind into `unknown`. Call it only as the account's sole sender."""
     where = (t.deliveries.c.account == account, t.deliveries.c.state == DeliveryState.SENDING.value)
-    left = [_delivery(row) for row in tx.execute(_deliveries().where(*where))]
-    for delivery in left:
-        unknown(tx, delivery, outbox.DIED, now)
+    left = [(_delivery(row), row.sender) for row in tx.execute(_deliveries().where(*where))]
+    for delivery, sender in left:
+        unknown(tx, delivery, senders.epitaph(sender), now)
     return len(left)
 
 
@@ -472,7 +479,8 @@ def _outcome(tx: Transaction, delivery: Delivery, to: DeliveryState, now: dateti
         s.value for s in (DeliveryState.SENDING, DeliveryState.UNKNOWN) if to in DELIVERY_MOVES[s] or s is to
     ]
     where = (t.deliveries.c.id == delivery.id, t.deliveries.c.state.in_(on_their_way))
-    tx.execute(update(t.deliveries).where(*where).values(state=to.value, **values))
+    if not tx.execute(update(t.deliveries).where(*where).values(state=to.value, **values)).rowcount:
+        return  # a person has settled it meanwhile
     audit.record(
         tx,
         at=now,

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import and_, or_, select
 
-from listener.store import Transaction, amendments, inbox, notices, outbox
+from listener.store import Transaction, amendments, inbox, notices, senders
 from listener.store import tables as t
 from listener.store.switch import Pause
 
@@ -51,6 +51,6 @@ def still(tx: Transaction, items: Sequence[Underway], *, died_is_an_end: bool) -
         columns = table.c
         going = columns.state == SENDING
         if not died_is_an_end:
-            going = or_(going, and_(columns.state == UNKNOWN, columns.reason == outbox.DIED))
+            going = or_(going, and_(columns.state == UNKNOWN, columns.reason == senders.DIED))
         left |= {(what, number) for number in tx.scalars(select(columns.id).where(columns.id.in_(ids), going))}
     return [item for item in items if (item.what, item.id) in left]
