@@ -25,7 +25,7 @@ from listener.contract import Connector, Messages, Publishes, Replies
 from listener.desk.purse import Purse
 from listener.errors import AuthFailed, NetworkError, OutcomeUnknown, RateLimited, Rejected
 from listener.flow.ways import CLOCK_SLACK, AmendmentsWay, AnswersWay, NoticesWay, RepliesWay, Way
-from listener.store import Store, looks, outbox, switch
+from listener.store import Store, looks, outbox, switch, underway
 from listener.store.amendments import Amendment
 from listener.store.inbox import Draft
 from listener.store.notices import Delivery
@@ -33,7 +33,6 @@ from listener.types import Finding, Posted
 
 log = structlog.get_logger(__name__)
 
-FIRST_LOOKS = timedelta(seconds=2)  # between the first looks for a post of ours
 TROUBLED = timedelta(seconds=30)  # how long an account rests after the network was unavailable
 
 
@@ -74,6 +73,7 @@ def act(
     """
     purse = purse or Purse(store, account, Allowance(), clock)
     done = Acted()
+    _testify(store, account)
     with store.sole_sender(account, wait=wait) as mine:
         if not mine:
             done.busy = True
@@ -92,6 +92,17 @@ def act(
                 _settle(way, clock, done)
             _send(way, clock, stopping, progress, done)
     return done
+
+
+def _testify(store: Store, account: str) -> None:
+    """Says which senders of this machine have ended, where another that took over cannot know it (PostgreSQL)."""
+    if store.is_sqlite:
+        return
+    with store.read() as tx:
+        ended = underway.ended_here(tx, account)
+    if ended:
+        with store.write() as tx:
+            underway.testify(tx, ended)
 
 
 def _settle(way: Way, clock: Callable[[], datetime], done: Acted) -> None:
@@ -161,15 +172,10 @@ def _note(way: Way, item: Any, found: Finding, now: datetime, since: datetime, *
 
 
 def _time_to_look(began: datetime, looked_at: datetime | None, now: datetime) -> bool:
-    """Whether to look again: at once, then after waits that double, from seconds up to the ceiling.
-
-    Looking costs requests of the same allowance that listening lives on. Times that only a clock set back explains
-    count as past.
-    """
+    """Whether to look again: at once, then ever less often. Times that only a clock set back explains count as past."""
     if looked_at is None or now < looked_at:
         return True
-    wait = min(max(looked_at - began, FIRST_LOOKS), budget.CEILING)
-    return now - looked_at >= wait
+    return now - looked_at >= budget.until_next_look(began, looked_at)
 
 
 def _send(

@@ -21,6 +21,7 @@ from listener.store import (
     attachments,
     audit,
     incident_holds,
+    looks,
     notice_digest,
     notice_links,
     senders,
@@ -36,11 +37,13 @@ from listener.types import (
     AmendmentKind,
     AmendmentState,
     DeliveryState,
+    Finding,
     FollowUp,
     NoticeKind,
     NoticeState,
     Posted,
     SendKind,
+    Sent,
 )
 
 
@@ -279,6 +282,8 @@ def settle_by_hand(tx: Transaction, delivery: Delivery, *, was_sent: bool, by: s
         values = {"state": DeliveryState.SENT.value, "sent_at": delivery.sending_since, "reason": f"settled by {by}"}
     if not tx.execute(update(t.deliveries).where(*where).values(**values)).rowcount:
         raise AlreadyDone(f"The outcome of N{delivery.notice_id} on {delivery.account} is known already.")
+    found = Finding.THERE if was_sent else Finding.MISSING
+    looks.keep(tx, Sent.NOTICE, delivery.id, asked=looks.BY_EYE, found=found, at=now, by=by)
     subject = f"notice {delivery.notice_id}"
     audit.record(tx, at=now, by=by, action="delivery.settled", subject=subject, delivery=delivery.id, was_sent=was_sent)
     finish(tx, delivery.notice_id, now)
@@ -422,9 +427,15 @@ def sending(tx: Transaction, account: str) -> bool:
     return tx.scalar(select(t.deliveries.c.id).where(*where).limit(1)) is not None
 
 
-def on_their_way(tx: Transaction) -> list[Delivery]:
-    """Every delivery that says `sending`."""
-    return [_delivery(row) for row in tx.execute(_deliveries().where(t.deliveries.c.state == DeliveryState.SENDING))]
+def several(tx: Transaction, numbers: Sequence[int]) -> list[Delivery]:
+    """Those deliveries."""
+    return [_delivery(row) for row in tx.execute(_deliveries().where(t.deliveries.c.id.in_(numbers)))]
+
+
+def in_doubt(tx: Transaction) -> list[Delivery]:
+    """Every delivery of which nobody knows whether it went out, the longest unknown first."""
+    where = t.deliveries.c.state == DeliveryState.UNKNOWN.value
+    return [_delivery(row) for row in tx.execute(_deliveries().where(where).order_by(t.deliveries.c.id))]
 
 
 def abandoned(tx: Transaction, account: str, now: datetime) -> int:
