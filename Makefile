@@ -7,7 +7,7 @@ BIN = $(VENV)/bin
 # share what they start. What was compiled once is not compiled at every start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo install test check lock clean
+.PHONY: demo install test check bench lock clean
 
 demo: $(VENV)/.runtime ## see the main job done, in half a minute
 	$(BIN)/escucha demo --dir demo
@@ -23,6 +23,9 @@ check: $(VENV)/.dev ## style, types, who imports whom
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	PYTHONPATH=. $(BIN)/lint-imports
+
+bench: $(VENV)/.dev ## what docs/benchmarks.md says, measured again (an hour or more); some of it: make bench ONLY=growth,latency
+	$(BIN)/python -m benchmarks --only "$(ONLY)"
 
 lock: ## pin every dependency with its hashes; see CONTRIBUTING.md
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

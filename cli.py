@@ -30,6 +30,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "policy": ("policy", "The response policy: check, show, activate, compare, go back."),
         "db": ("db", "The database: upgrade, check, back up."),
         "model": ("model", "What reads mentions: describe it, measure it, teach it, import another."),
+        "access": ("access", "Which other programs may come in: add, list, revoke."),
         "user": ("user", "Who works here: add, show, edit, away, back, tokens, passwords."),
     },
     "Play": {
@@ -53,6 +54,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "reject": ("answers", "Decide that drafts are not sent."),
         "settle": ("answers", "Say whether a reply of unknown outcome went out."),
         "retry": ("answers", "Propose again what the network refused."),
+        "mention": ("mention", "What could not be handled: list it, try it again."),
         "explain": ("explain", "Why a mention was decided as it was."),
         "leave-alone": ("leaving", "Never answer somebody again, or do so again."),
     },

@@ -190,7 +190,13 @@ class BlueskyConnector(Connector, Replies, Publishes, Amending, Rechecks, Stream
                 if post.author.external_id != account.did
                 and wanted.matches(post.text, language=post.language, author=post.author.handle)
             ]
-        return Page(posts=tuple(posts), cursor=reading.cursor, retry_after=account.pause, gap=reading.gap(broken))
+        return Page(
+            posts=tuple(posts),
+            cursor=reading.cursor,
+            retry_after=account.pause,
+            gap=reading.gap(len(broken)),
+            garbled=tuple(each for each in broken if each.external_id),
+        )
 
     def recheck(self, external_ids: Sequence[str]) -> Rechecked:
         """25 at a time; what does not come is looked for where it is kept, for it may only be hidden from us."""

@@ -13,7 +13,7 @@ import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -37,9 +37,15 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    secret: SecretStr = Field(
+    secret: SecretStr | None = Field(
+        default=None,
         description="What signs both ways, in base64 (`openssl rand -base64 32`); while you change it, the new one and "
-        "the old one with a space between them"
+        "the old one with a space between them. Needed where something is signed",
+    )
+    proof: Literal["signature", "token"] = Field(
+        default="signature",
+        description="How it proves that it posts to us: it signs with `secret`, or, where it cannot sign, it shows a "
+        "`token` of `escucha access add NAME --for crm:…`",
     )
     url: str | None = Field(default=None, description="The https address that news go to; without it none go out")
     ca_file: Path | None = Field(
@@ -76,6 +82,8 @@ class Settings(BaseModel):
     def _does_something(self) -> Settings:
         if not self.url and not self.receives:
             raise ValueError("neither sends nor receives; write `url`, or leave `receives` out.")
+        if self.secret is None and (self.url or self.proof == "signature"):
+            raise ValueError("lacks `secret`, which signs what goes to it and what comes from it.")
         return self
 
     @property
@@ -89,10 +97,10 @@ class Settings(BaseModel):
         return "posts them" if self.receives else ""
 
 
-def keys_of(secret: SecretStr) -> list[bytes]:
+def keys_of(secret: SecretStr | None) -> list[bytes]:
     """The keys in a secret; an empty one for each that is no base64."""
-    keys = []
-    for word in secret.get_secret_value().split():
+    keys: list[bytes] = []
+    for word in (secret.get_secret_value() if secret else "").split():
         try:
             keys.append(base64.b64decode(word.removeprefix("whsec_"), validate=True))
         except (binascii.Error, ValueError):
@@ -113,7 +121,7 @@ class Webhooks(Crm, Receives, Delivers):
         self._settings = settings
         self._keys = keys_of(settings.secret)
         self._now = now
-        if not self._keys or any(len(key) < LEAST_KEY for key in self._keys):
+        if (settings.secret and not self._keys) or any(len(key) < LEAST_KEY for key in self._keys):
             raise Mistake(
                 f"The secret of a CRM must be a key of at least {LEAST_KEY} bytes in base64; make one with "
                 "`openssl rand -base64 32`."
@@ -139,8 +147,10 @@ class Webhooks(Crm, Receives, Delivers):
             key, fields
         )
 
-    def receive(self, headers: Mapping[str, str], body: bytes) -> CrmEvent:
-        """What came, if it is signed with one of our keys, and of now."""
+    def receive(self, headers: Mapping[str, str], body: bytes, *, let_in: bool = False) -> CrmEvent:
+        """What came, if it is signed with one of our keys and of now, or its token let it in."""
+        if self._settings.proof == "token":
+            return self._let_in(headers, body, let_in=let_in)
         event = headers.get("webhook-id", "")
         stamp = headers.get("webhook-timestamp", "")
         if not event or len(event) > LONGEST_ID or not event.isascii() or not event.isprintable():
@@ -153,6 +163,15 @@ class Webhooks(Crm, Receives, Delivers):
             raise AuthFailed("The header webhook-signature does not prove that this was signed with our secret.")
         if abs(self._now().timestamp() - int(stamp)) > TOLERANCE.total_seconds():
             raise AuthFailed("This was signed more than five minutes ago, or one of our clocks is wrong; sign it anew.")
+        return CrmEvent(id=event, records=tuple(self._records(body)))
+
+    def _let_in(self, headers: Mapping[str, str], body: bytes, *, let_in: bool) -> CrmEvent:
+        """Who gives an event no id of its own may send it twice: then it is written twice, and changes nothing."""
+        if not let_in:
+            raise AuthFailed("The header Authorization shows no token that may post for this CRM.")
+        event = headers.get("webhook-id", "") or f"unnamed-{uuid4().hex}"
+        if len(event) > LONGEST_ID or not event.isascii() or not event.isprintable():
+            raise Rejected(f"The header webhook-id is no id of at most {LONGEST_ID} characters.")
         return CrmEvent(id=event, records=tuple(self._records(body)))
 
     def _records(self, body: bytes) -> list[CrmRecord]:

@@ -212,7 +212,8 @@ class MastodonConnector(Connector, Replies, Messages, Publishes, Amending, Reche
             cursor=reading.cursor,
             more=reading.more,
             retry_after=retry_after,
-            gap=reading.gap_with(broken),
+            gap=reading.gap_with(len(broken)),
+            garbled=tuple(each for each in broken if each.external_id),
         )
 
     def streams(self, query: str) -> bool:

@@ -276,8 +276,8 @@ class Receives(ABC):
     """Sends us its customers as they change."""
 
     @abstractmethod
-    def receive(self, headers: Mapping[str, str], body: bytes) -> CrmEvent:
-        """What came; `headers` by their names in small letters.
+    def receive(self, headers: Mapping[str, str], body: bytes, *, let_in: bool = False) -> CrmEvent:
+        """What came; `headers` by their names in small letters. `let_in`: they showed an access for this CRM.
 
         Raises AuthFailed where nothing proves that it sent this now, Rejected where this can be read by nobody.
         """

@@ -132,12 +132,24 @@ class Post:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Garbled:
+    """A post that could not be read. `external_id`: the network's own, or else what tells it from others.
+
+    `reason`: what was wrong, without a word of what it says.
+    """
+
+    external_id: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Page:
     """One answer to a poll, or what a stream brought. Store `posts` and `cursor` together or not at all.
 
     `cursor` None (in a stream only): the source's own cursor stays where it is. `more`: another page is waiting now.
     `retry_after`: seconds the network wants us to wait before the next call. `gone`: external ids known to have been
-    deleted. `gap`: the network's admission that something was skipped.
+    deleted. `gap`: the network's admission that something was skipped. `garbled`: those of its posts that could not be
+    read, where it is known which.
     """
 
     posts: tuple[Post, ...]
@@ -146,6 +158,7 @@ class Page:
     retry_after: float | None = None
     gone: tuple[str, ...] = ()
     gap: str | None = None
+    garbled: tuple[Garbled, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -380,6 +393,9 @@ class Understanding:
     signal_scores: Mapping[str, float] = field(default_factory=dict)
     areas: tuple[str, ...] = ()
     area_scores: Mapping[str, float] = field(default_factory=dict)
+
+
+NOBODY = "nobody"  # what stands for a model's version where no model could read, and people are to
 
 
 # --- what the policy sees and says ---------------------------------------------------------------------------------

@@ -27,12 +27,14 @@ LONGEST_TOKEN = 200  # characters
 class Identity:
     """Who acts. `name` stands in the audit log; `user` is None where nobody was added yet, and for a stranger.
 
-    `token`: the number of the token that showed it, None where the machine did.
+    `token`: the number of the token that showed it, None where the machine did. `only`: the commands that this token
+    is for; None: all that the user may call.
     """
 
     name: str
     user: User | None = None
     token: int | None = None
+    only: tuple[str, ...] | None = None
     stranger: bool = False
 
     @property
@@ -47,7 +49,7 @@ def of(tx: Transaction, now: datetime) -> Identity:
 
     if not users.there_are(tx):
         return Identity(name=who_acts())
-    machine, words, number = system_user(), _token(), None
+    machine, words, token = system_user(), _token(), None
     if words is None:
         user = users.on_machine(tx, machine)
     else:
@@ -57,7 +59,7 @@ def of(tx: Transaction, now: datetime) -> Identity:
                 f"{TOKEN} is nobody's token, was taken back, or has run out; an admin makes another with "
                 "`escucha user token`."
             )
-        user, number = owner
+        user, token = owner
     claimed = chosen_name()
     if claimed and (user is None or not users.same_person(claimed, user.name)):
         whose = "nobody" if user is None else user.name
@@ -69,7 +71,7 @@ def of(tx: Transaction, now: datetime) -> Identity:
         return Identity(name=f"uid {os.getuid()} ({machine})"[:100], stranger=True)
     if not user.enabled:
         raise Mistake(f"{user.name} is disabled; an admin lets them in again with `escucha user enable {user.name}`.")
-    return Identity(name=user.name, user=user, token=number)
+    return Identity(name=user.name, user=user, token=token.id if token else None, only=token.only if token else None)
 
 
 def _token() -> str | None:

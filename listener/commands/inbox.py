@@ -164,7 +164,7 @@ def _print(listing: Listing, now: datetime, *, waiting_only: bool) -> None:
     doubt = "Nobody knows whether these went out (escucha inbox --unknown: what was found)"
     _outcomes(doubt, listing.unknown, totals["unknown"], now, width)
     _outcomes("The network refused these (escucha retry D…)", listing.failed, totals["failed"], now, width)
-    _heard("These could not be handled", listing.set_aside, totals["set_aside"], now, width)
+    _heard("These could not be handled (escucha mention retry M…)", listing.set_aside, totals["set_aside"], now, width)
     _heard("Heard, and no reply proposed", listing.undrafted, totals["without_draft"], now, width, apart=True)
     if waiting_only and (line := deciding.no_reply_proposed(listing.unproposed)):
         say(f"\n{line}")

@@ -13,6 +13,8 @@ from listener.errors import Mistake
 from listener.types import Role
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from listener.commands.app import App
     from listener.store import Transaction
     from listener.store.users import User
@@ -57,6 +59,9 @@ PERMITTED: dict[str, frozenset[str]] = {
     "model import": MACHINE,
     "model info": MACHINE,
     "model train": SUPERVISOR,
+    "access add": ADMIN,
+    "access list": ADMIN,
+    "access revoke": ADMIN,
     "user add": ADMIN,
     "user away": EVERYBODY,
     "user back": EVERYBODY,
@@ -101,6 +106,9 @@ PERMITTED: dict[str, frozenset[str]] = {
     "reject": CARE,
     "settle": CARE,
     "retry": CARE,
+    "mention set-aside": CARE,
+    "mention retry": CARE,
+    "mention leave": CARE,
     "explain": CARE,
     "leave-alone": CARE,
     "case ask-for-information": CARE,
@@ -214,6 +222,9 @@ PERMITTED: dict[str, frozenset[str]] = {
     "notice withdraw": MARKETING,
 }
 
+# What lets somebody in, or back in. No token for some commands alone may be for one of these: it would open the rest.
+LETS_IN = frozenset({"access add", "user add", "user edit", "user enable", "user password", "user token"})
+
 SEES_ALL_CASES = MODERATOR  # the others see what `store/sight.py` says
 SEES_PERSONS = AGENT  # the others see a customer without address, number and imported fields
 
@@ -221,6 +232,26 @@ SEES_PERSONS = AGENT  # the others see a customer without address, number and im
 def may(user: User, roles: frozenset[str]) -> bool:
     """Whether one of the user's roles is among those."""
     return not roles.isdisjoint(role.value for role in user.roles)
+
+
+def within(only: Sequence[str] | None, path: str) -> bool:
+    """Whether a token that is for those commands, or groups of them, is for that one; None is for every one."""
+    return only is None or any(path == each or path.startswith(f"{each} ") for each in only)
+
+
+def checked_only(said: Sequence[str]) -> tuple[str, ...]:
+    """The commands that a token is to be for, each once. Raises Mistake for one that is not there or lets others in."""
+    only = tuple(dict.fromkeys(" ".join(each.split()) for each in said))
+    for each in only:
+        meant = [path for path in PERMITTED if within((each,), path)]
+        if not meant:
+            raise Mistake(
+                f"There is no command {each[:40]!r}; name them as `escucha --help` does, such as 'case list'."
+            )
+        if open_ := [path for path in meant if path in LETS_IN]:
+            raise Mistake(f"A token for some commands alone cannot be for `escucha {open_[0]}`, which lets others in; "
+                          "name the other commands of that group one by one.")  # fmt: skip
+    return only
 
 
 def demand(app: App, path: str) -> None:
@@ -239,6 +270,9 @@ def demand(app: App, path: str) -> None:
                 "ESCUCHA_TOKEN to their token.")  # fmt: skip
     if acting.user is not None and not may(acting.user, allowed):
         _refuse(app, path, f"`escucha {path}` is for {_named(allowed)}; {acting.name} is {_named(acting.user.roles)}.")
+    if not within(acting.only, path):
+        _refuse(app, path, f"This token of {acting.name} is for {_listed(acting.only or ())} alone, not for "
+                f"`escucha {path}`.")  # fmt: skip
     if not app.has_database:
         return
     if acting.user is not None and not may(acting.user, SEES_ALL_CASES):
@@ -290,6 +324,12 @@ def _still(app: App, tx: Transaction, path: str, allowed: frozenset[str]) -> Non
             raise Mistake(f"This machine no longer knows {now.name}; nothing was changed.")
     elif not tokens.holds(tx, acting.token, app.now()):
         raise Mistake("The token was taken back, or has run out; nothing was changed.")
+
+
+def _listed(only: Sequence[str]) -> str:
+    """`case list and report`, the first few."""
+    named = [f"`{each}`" for each in only[:5]]
+    return ", ".join(named) + (f" and {len(only) - 5} more" if len(only) > 5 else "")
 
 
 def _named(roles: frozenset[str] | tuple[Role, ...]) -> str:

@@ -38,20 +38,26 @@ def whose(app: App, name: str | None, *, others: frozenset[str]) -> str:
 @click.argument("name", required=False)
 @click.option("--label", default="", metavar="TEXT", help="What it is for, such as laptop.")
 @click.option("--days", type=click.IntRange(1, 3650), help="It runs out after so many days; never otherwise.")
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="COMMAND",
+    help="It is for this command alone, or this group of commands, such as 'case list'; may be repeated.",
+)
 @json_option
 @pass_app
-def token(app: App, *, name: str | None, label: str, days: int | None, as_json: bool) -> None:
+def token(app: App, *, name: str | None, label: str, days: int | None, only: tuple[str, ...], as_json: bool) -> None:
     """Make a token for yourself, or as an admin for somebody else. It is shown this once."""
     from listener.store import tokens, users
 
     plain = " ".join(label.split())
     if len(plain) > LONGEST or visible(plain) != plain:
         raise Mistake(f"The label is longer than {LONGEST} characters, or holds some that nobody can see.")
-    now = app.now()
+    now, commands = app.now(), permitted.checked_only(only) if only else None
     with app.store.write() as tx:
         owner = users.get(tx, whose(app, name, others=permitted.ADMIN))
         expires_at = now + timedelta(days=days) if days else None
-        made, words = tokens.issue(tx, owner, label=plain, expires_at=expires_at, by=app.actor, now=now)
+        made, words = tokens.issue(tx, owner, label=plain, expires_at=expires_at, by=app.actor, now=now, only=commands)
     if as_json:
         print_json({"user": owner.name, "token": words, **_plain(made)})
         return
@@ -74,14 +80,30 @@ def tokens_(app: App, *, name: str | None, as_json: bool) -> None:
     if as_json:
         print_json({"user": owner.name, "tokens": [_plain(each) for each in found]})
         return
-    rows = [(each.id, each.label, each.made_at, each.expires_at or "never", each.revoked_at) for each in found]
-    table(("token", "label", "made", "runs out", "taken back"), rows, empty=f"{owner.name} has no token.", wide="label")
+    rows = [
+        (
+            each.id,
+            each.label,
+            "all" if each.only is None else ", ".join(each.only),
+            each.made_at,
+            each.expires_at or "never",
+            each.revoked_at,
+        )
+        for each in found
+    ]
+    table(
+        ("token", "label", "for", "made", "runs out", "taken back"),
+        rows,
+        empty=f"{owner.name} has no token.",
+        wide="label",
+    )
 
 
 def _plain(made: Token) -> dict[str, object]:
     return {
         "number": made.id,
         "label": made.label,
+        "only": made.only,
         "made_at": made.made_at,
         "expires_at": made.expires_at,
         "revoked_at": made.revoked_at,

@@ -19,11 +19,11 @@ from typing import Any
 
 import structlog
 
-from listener import budget
+from listener import budget, metrics, tracing
 from listener.budget import Allowance, Use
 from listener.contract import Connector, Messages, Publishes, Replies
 from listener.desk.purse import Purse
-from listener.errors import AuthFailed, NetworkError, OutcomeUnknown, RateLimited, Rejected
+from listener.errors import AuthFailed, NetworkError, OutcomeUnknown, Rejected
 from listener.flow.ways import CLOCK_SLACK, AmendmentsWay, AnswersWay, NoticesWay, RepliesWay, Way
 from listener.store import Store, looks, outbox, switch, underway
 from listener.store.amendments import Amendment
@@ -33,6 +33,7 @@ from listener.types import Finding, Posted
 
 log = structlog.get_logger(__name__)
 
+UNCLEAR = 3  # writes in a row without a clear answer, after which a round ends
 TROUBLED = timedelta(seconds=30)  # how long an account rests after the network was unavailable
 
 
@@ -40,6 +41,8 @@ TROUBLED = timedelta(seconds=30)  # how long an account rests after the network 
 class Acted:
     """What one round on one account did. `hold_until`: the network wants, or needs, a rest until then.
 
+    `unclear`: so many in a row, the last ones, brought no clear answer; a few, and nothing more is sent in this round.
+    `unsettled`: of so many writes nobody knows yet what became of them.
     `broke`: there is no money to send anything, and why; what is approved stays approved.
     """
 
@@ -49,8 +52,15 @@ class Acted:
     settled: int = 0
     busy: bool = False  # another process is this account's sender
     hold_until: datetime | None = None
+    unclear: int = 0
+    unsettled: int = 0
     broke: str | None = None
     errors: list[str] = field(default_factory=list)
+
+    @property
+    def shaken(self) -> bool:
+        """Whether so much is unclear that sending more would only make it worse."""
+        return self.unclear >= UNCLEAR
 
 
 def act(
@@ -115,6 +125,7 @@ def _settle(way: Way, clock: Callable[[], datetime], done: Acted) -> None:
         way.box.abandoned(tx, way.account, clock())
     with way.store.read() as tx:
         unsettled = way.box.unsettled(tx, way.account)
+    done.unsettled += len(unsettled)
     for item in unsettled:
         now = clock()
         began = item.sending_since or now
@@ -154,7 +165,11 @@ def _settle(way: Way, clock: Callable[[], datetime], done: Acted) -> None:
             else:
                 way.box.not_sent(tx, item, "looked for it on the network: it is not there", now)
         done.settled += 1
-        log.info("An unknown outcome is settled.", action="settled", kind=way.kind, id=item.id, found=bool(found))
+        metrics.sent(item.network, way.kind, "settled")
+        about = way.about(item)
+        log.info(
+            "An unknown outcome is settled.", action="settled", kind=way.kind, id=item.id, found=bool(found), **about
+        )
 
 
 def _finding(there: Posted | None, ours: Posted | None, *, conclusive: bool) -> Finding:
@@ -186,7 +201,7 @@ def _send(
     done: Acted,
 ) -> None:
     before: list[int] = []
-    while not (done.hold_until or stopping()):
+    while not (done.hold_until or done.shaken or stopping()):
         with way.store.read() as tx:
             stops = switch.pauses(tx)
             found = way.due(tx, clock())
@@ -219,7 +234,7 @@ def _send_each(
     finally:
         way.pay()
     for item in due:
-        if stopping() or done.hold_until or way.gives_way(clock()):
+        if stopping() or done.hold_until or done.shaken or way.gives_way(clock()):
             return False
         with way.store.read() as tx:
             if switch.is_paused(tx, item.network, *item.kinds):
@@ -237,13 +252,19 @@ def _send_each(
             way.pay()
         if not way.store.keeps_its_place(way.account):
             return False  # somebody else may be the sender by now
-        with way.store.write() as tx:
-            claimed = way.claim(tx, item, clock())
-        if claimed:
-            if not _said_before(way, item, clock, done):
+        about = way.about(item)
+        with structlog.contextvars.bound_contextvars(**about):
+            with way.store.write() as tx:
+                claimed = way.claim(tx, item, clock())
+            if claimed:
+                began, before = clock(), len(done.errors)
                 _say(way, item, clock, done)
-            way.pay()
-            progress(item)
+                if tracing.on() and about:
+                    why = done.errors[-1] if len(done.errors) > before else ""
+                    what = {"network": item.network, "kind": way.kind, way.kind: item.id}
+                    tracing.span("sent", about["correlation"], began=began, ended=clock(), about=what, error=why)
+                way.pay()
+                progress(item)
     return True
 
 
@@ -254,9 +275,9 @@ def _said_before(way: Way, item: Any, clock: Callable[[], datetime], done: Acted
     person says that it is not there, a look that cannot tell changes nothing.
     """
     with way.store.read() as tx:
-        last = looks.last(tx, way.sort, item.id)
+        last = None if way.once_is_as_twice else looks.last(tx, way.sort, item.id)
         since = looks.earliest(tx, way.sort, item.id) if last else None
-    if last is None or since is None or way.once_is_as_twice:
+    if last is None or since is None:
         return False
     now = clock()
     try:
@@ -265,16 +286,21 @@ def _said_before(way: Way, item: Any, clock: Callable[[], datetime], done: Acted
         if last.by == looks.DAEMON:
             _note(way, item, Finding.UNCLEAR, now, since, detail=str(error))
             _record(way.store, way.box.unknown, item, str(error), now)
-            done.unknown += 1
+            _count(way, item, "unknown", error)
+            _unclear(done, str(error))
         return last.by == looks.DAEMON
+    except Rejected:
+        return False  # it can be neither looked for nor said, which saying it tells
     except NetworkError as error:
         _note(way, item, Finding.UNREACHED, now, since, detail=str(error))
         _record(way.store, way.box.not_sent, item, str(error), now)
+        _count(way, item, "not_sent", error)
         _rest_account(done, error, now)
         return True
     if found is None or not _is_there(way, item, found, now, since):
         return False
     done.settled += 1
+    metrics.sent(item.network, way.kind, "settled")
     log.info("It was there before it was said again.", action="settled", kind=way.kind, id=item.id, found=True)
     return True
 
@@ -292,32 +318,52 @@ def _is_there(way: Way, item: Any, found: Posted, now: datetime, since: datetime
 
 def _say(way: Way, item: Any, clock: Callable[[], datetime], done: Acted) -> None:
     """The one place where something goes out. Whatever happens, its outcome is written down."""
+    if _said_before(way, item, clock, done):
+        return
     try:
         posted = way.say(item)
     except Rejected as error:
         _record(way.store, way.box.failed, item, str(error), clock())
+        _count(way, item, "failed", error)
         done.failed += 1
         done.errors.append(str(error))
         log.warning("The network refused it.", action="refused", kind=way.kind, id=item.id, reason=str(error))
     except OutcomeUnknown as error:
         _record(way.store, way.box.unknown, item, str(error), clock())
-        done.unknown += 1
-        done.errors.append(str(error))
-        log.warning("Nobody knows yet whether it went out.", action="unknown", kind=way.kind, id=item.id)
+        _count(way, item, "unknown", error)
+        _unclear(done, str(error))
+        # Once for each: what was tried before, and was not there, may come to this again and again.
+        say = log.info if item.reason else log.warning
+        say("Nobody knows yet whether it went out.", action="unknown", kind=way.kind, id=item.id, reason=str(error))
     except NetworkError as error:  # rate limited, unavailable, not authorised: nothing was written there
         _record(way.store, way.box.not_sent, item, str(error), clock())
+        _count(way, item, "not_sent", error)
         _rest_account(done, error, clock())
     except Exception as error:
         _record(way.store, way.box.unknown, item, f"a bug in the connector: {type(error).__name__}", clock())
-        done.unknown += 1
+        _count(way, item, "unknown", error)
+        _unclear(done, f"a bug in the connector: {type(error).__name__}")
         log.exception("A connector broke while writing.", action="send_bug", kind=way.kind, id=item.id)
     else:
         now = clock()
         with way.store.write() as tx:
             way.box.sent(tx, item, posted, now)
             way.after(tx, item, now)
+        metrics.sent(item.network, way.kind, "sent", now=now, **way.since(item))
         done.sent += 1
+        done.unclear = 0
         log.info("Sent.", action="sent", kind=way.kind, id=item.id, url=posted.url)
+
+
+def _unclear(done: Acted, reason: str) -> None:
+    done.unknown += 1
+    done.unclear += 1
+    done.errors.append(reason)
+
+
+def _count(way: Way, item: Any, outcome: str, error: Exception) -> None:
+    metrics.sent(item.network, way.kind, outcome)
+    metrics.error(f"send {way.kind}", error)
 
 
 def _record(store: Store, outcome: Callable[..., None], item: Any, reason: str, now: datetime) -> None:
@@ -331,6 +377,6 @@ def _rest_account(done: Acted, error: NetworkError, now: datetime) -> None:
 
 
 def _rest(error: NetworkError) -> timedelta:
-    if isinstance(error, RateLimited) and error.retry_after:
+    if error.retry_after:
         return budget.within_ceiling(error.retry_after)
     return 10 * TROUBLED if isinstance(error, AuthFailed) else TROUBLED

@@ -18,7 +18,7 @@ from typing import Any
 import structlog
 
 from listener.contract import Receives
-from listener.desk import crm_records
+from listener.desk import crm_records, doors
 from listener.desk.crm_records import Taken
 from listener.desk.crm_systems import System
 from listener.errors import AuthFailed, EscuchaError, Outage, Rejected
@@ -61,7 +61,9 @@ def receive(
         crm = system.reach(IN)
         if not isinstance(crm, Receives) or not system.receives:
             return refused(404, f"Nothing is taken from {name} here.")
-        event = crm.receive(headers, body)
+        words = doors.shown(headers.get("authorization", ""))
+        let_in = bool(words) and doors.find(store, words, f"{doors.CRM}{name}", now)
+        event = crm.receive(headers, body, let_in=let_in)
         reply = _store(store, name, crm.naming, event, digest=hashlib.sha256(body).hexdigest(), now=now)
     except AuthFailed as error:
         log.warning("A post to a CRM's address was not believed.", action="crm_refused", crm=name, reason=str(error))

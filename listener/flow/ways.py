@@ -89,6 +89,14 @@ class Way(ABC):
         """What is to be done when nothing more is due."""
         return
 
+    def about(self, _item: Any) -> dict[str, str]:
+        """What every log line about it says."""
+        return {}
+
+    def since(self, _item: Any) -> dict[str, datetime | None]:
+        """When it was decided and approved, for what is measured."""
+        return {}
+
     @abstractmethod
     def say(self, item: Any) -> Posted:
         """Asks the network to post it, once."""
@@ -159,6 +167,13 @@ class RepliesWay(Way):
             parent_id=mention.external_id if there else None,
             content_warning=mention.content_warning if there else "",
         )
+
+    def about(self, item: Draft) -> dict[str, str]:
+        with self.store.read() as tx:
+            return {"correlation": mentions.get(tx, item.mention_id).correlation}
+
+    def since(self, item: Draft) -> dict[str, datetime | None]:
+        return {"decided_at": item.proposed_at, "approved_at": item.decided_at}
 
     def still_stands(self, item: Draft, now: datetime) -> bool:
         if not isinstance(self.connector, Rechecks):
@@ -332,6 +347,9 @@ class AmendmentsWay(Way):
     def holder(self, _tx: Transaction, _item: Amendment, _found: Posted) -> None:
         """Nobody else's: it is the post that was meant."""
         return
+
+    def since(self, item: Amendment) -> dict[str, datetime | None]:
+        return {"approved_at": item.approved_at}
 
     def request(self, item: Amendment, there: str) -> EditRequest:
         return EditRequest(external_id=there, text=item.text, language=item.language)

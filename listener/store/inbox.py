@@ -483,7 +483,7 @@ def move(tx: Transaction, draft: Draft, to: DraftState, **values: Any) -> None:
 # --- counts for the policy's caps ----------------------------------------------------------------------------------
 
 REMEMBERED = 20  # wordings that were said to one author and in one thread
-_SPOKEN = (DraftState.APPROVED.value, DraftState.SENDING.value, DraftState.SENT.value, DraftState.UNKNOWN.value)
+SPOKEN = (DraftState.APPROVED.value, DraftState.SENDING.value, DraftState.SENT.value, DraftState.UNKNOWN.value)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -513,7 +513,7 @@ def sends(
     """
     drafts, heard = t.drafts.c, t.mentions.c
     joined_tables = t.drafts.join(t.mentions, heard.id == drafts.mention_id)
-    spoken = drafts.state.concat("").in_(_SPOKEN)
+    spoken = drafts.state.concat("").in_(SPOKEN)
     theirs = heard.account_id == account_id
     columns = (
         drafts.rule,
@@ -562,7 +562,7 @@ def spoken(
     query = (
         select(t.drafts.c.id, theirs.label("theirs"))
         .join(t.mentions, t.mentions.c.id == t.drafts.c.mention_id)
-        .where(t.drafts.c.state.in_(_SPOKEN), or_(and_(theirs, when >= now - timedelta(days=1)), thread))
+        .where(t.drafts.c.state.in_(SPOKEN), or_(and_(theirs, when >= now - timedelta(days=1)), thread))
         .order_by(t.drafts.c.id.desc())
     )
     return [(row.id, bool(row.theirs)) for row in tx.execute(query)]

@@ -105,6 +105,8 @@ HELD: dict[str, Held] = {
     "listening": Held(),
     "unheard": Held(),
     "spending": Held(clear=("account", "call")),
+    "suspects": Held(clear=("stage",)),
+    "garbled": Held(clear=("network", "external_id", "reason")),
     "identities": Held(clear=("account", "network", "external_id", "handle")),
     "accounts": Held(
         kept=True,
@@ -160,7 +162,8 @@ HELD: dict[str, Held] = {
     "users": Held(
         clear=("name", "folded", "roles", "teams", "skills", "languages", "duty", "os_user", "password"),
     ),
-    "user_tokens": Held(clear=("label", "digest")),
+    "user_tokens": Held(clear=("label", "digest", "only")),
+    "accesses": Held(clear=("name", "scopes", "digest", "made_by")),
     "absences": Held(clear=("reason", "noted_by")),
     # --- the desk ---
     "customers": Held(
@@ -315,7 +318,7 @@ HELD: dict[str, Held] = {
     ),
     # --- the switch and the record ---
     "pauses": Held(clear=("network", "kind", "by", "reason")),
-    "daemons": Held(clear=("name", "version", "policy", "trouble")),
+    "daemons": Held(clear=("name", "version", "policy", "trouble", "hurts")),
     "audit": Held(words=("subject", "detail"), clear=("by", "action", "salt", "digest", "key", "hash")),
     "audit_head": Held(clear=("hash", "key")),
     "erasures": Held(words=("reason", "person", "marks"), clear=("by", "called", "proof")),

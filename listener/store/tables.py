@@ -219,6 +219,36 @@ Index(  # what is to be looked up again, or is too old to be kept; what is gone 
     sqlite_where=mentions.c.gone_at.is_(None),
     postgresql_where=mentions.c.gone_at.is_(None),
 )
+Index(  # the few that are set aside
+    "ix_mentions_set_aside",
+    mentions.c.id,
+    sqlite_where=mentions.c.trouble.is_not(None),
+    postgresql_where=mentions.c.trouble.is_not(None),
+)
+
+suspects = Table(  # mentions over which a process died: looked at alone, and after some deaths by nobody
+    "suspects",
+    metadata,
+    Column("mention_id", BigKey, ForeignKey("mentions.id"), primary_key=True, autoincrement=False),
+    Column("stage", String(20), nullable=False),
+    Column("deaths", Integer, nullable=False),
+    Column("due_at", Moment, nullable=False, index=True),
+)
+
+garbled = Table(  # posts that could not be read or stored, without what they say
+    "garbled",
+    metadata,
+    key(),
+    ref("sources"),
+    Column("network", String(50), nullable=False),
+    Column("external_id", String(300), nullable=False),
+    Column("reason", String(300), nullable=False),
+    Column("first_at", Moment, nullable=False),
+    Column("last_at", Moment, nullable=False),
+    Column("times", Integer, nullable=False),
+    Column("left_at", Moment),  # when a person said that they saw to it
+    UniqueConstraint("network", "external_id"),
+)
 
 revisions = Table(
     "revisions",
@@ -270,6 +300,12 @@ understandings = Table(
     Column("area_scores", JSON, nullable=False),
     Column("at", Moment, nullable=False),
     UniqueConstraint("mention_id", "revision", "model_version"),
+)
+Index(  # the few that no model could read
+    "ix_understandings_unread",
+    understandings.c.mention_id,
+    sqlite_where=text("model_version = 'nobody'"),
+    postgresql_where=text("model_version = 'nobody'"),
 )
 
 decisions = Table(
@@ -434,9 +470,24 @@ user_tokens = Table(
     ref("users"),
     Column("label", String(100), nullable=False),
     Column("digest", String(64), nullable=False, unique=True),  # SHA-256 of the token, which nobody keeps
+    Column("only", JSON),  # the commands that it is for; null: all that its user may call
     Column("made_at", Moment, nullable=False),
     Column("expires_at", Moment),
     Column("revoked_at", Moment),
+)
+
+accesses = Table(  # other programs that may come in
+    "accesses",
+    metadata,
+    key(),
+    Column("name", String(100), nullable=False),
+    Column("scopes", JSON, nullable=False),  # what it is for: "metrics", "crm:erp"
+    Column("digest", String(64), nullable=False, unique=True),  # SHA-256 of the token, which nobody keeps
+    Column("made_by", String(100), nullable=False),
+    Column("made_at", Moment, nullable=False),
+    Column("expires_at", Moment),
+    Column("revoked_at", Moment),
+    Column("used_at", Moment),  # when it last let somebody in, to the hour
 )
 
 absences = Table(
@@ -1250,6 +1301,8 @@ daemons = Table(
     Column("version", String(50), nullable=False),
     Column("policy", String(100), nullable=False),  # by which it decides; "" while by none
     Column("trouble", Text, nullable=False),  # why it decides nothing; "" while all is well
+    Column("hurts", JSON, nullable=False),  # what else it does without, in sentences
+    Column("reads", Boolean, nullable=False),  # whether its model reads
 )
 
 audit = Table(  # a chain: see chain.py

@@ -203,6 +203,7 @@ def _demand_an_admin(tx: Transaction, as_it_would_be: Collection[User], now: dat
         return
     lasting = select(t.user_tokens.c.id).where(
         t.user_tokens.c.user_id.in_([user.id for user in admins]),
+        t.user_tokens.c.only.is_(None),  # one for some commands lets nobody in again
         t.user_tokens.c.revoked_at.is_(None),
         or_(t.user_tokens.c.expires_at.is_(None), t.user_tokens.c.expires_at > now),
     )

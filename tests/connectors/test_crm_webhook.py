@@ -174,3 +174,30 @@ def test_news_are_signed_and_keyed() -> None:
     stamp = came.headers["webhook-timestamp"]
     assert came.headers["webhook-signature"] == signature(KEY, "k1", stamp, came.body)
     assert json.loads(receiver.came[1].body)["kind"] == "test"
+
+
+def test_where_it_shows_a_token_nothing_is_signed_and_an_event_needs_no_id() -> None:
+    crm = crm_webhook.Webhooks(crm_webhook.Settings(proof="token"), now=lambda: NOW)
+    body = b'{"reference": "C-1"}'
+    first, second = (crm.receive({}, body, let_in=True).id for _ in range(2))
+    assert first != second
+    assert crm.receive({"webhook-id": "evt_1"}, body, let_in=True).id == "evt_1"
+    for headers in ({}, signed(body), {"authorization": "Bearer esc_x"}):
+        with pytest.raises(AuthFailed, match="shows no token"):
+            crm.receive(headers, body)
+    for odd in ("x" * 201, "a\x00b", "ñ"):
+        with pytest.raises(Rejected, match="webhook-id"):
+            crm.receive({"webhook-id": odd}, body, let_in=True)
+
+
+def test_where_it_signs_a_token_is_no_proof() -> None:
+    with pytest.raises(AuthFailed, match="webhook-"):
+        joined().receive({"webhook-id": "evt_1"}, b'{"reference": "C-1"}', let_in=True)
+
+
+@pytest.mark.parametrize(
+    "given", [{}, {"url": "https://crm.example/"}, {"proof": "token", "url": "https://crm.example/"}]
+)
+def test_what_signs_needs_a_secret(given: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="lacks `secret`"):
+        crm_webhook.Settings(**given)

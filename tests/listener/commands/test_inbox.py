@@ -24,6 +24,7 @@ from listener.commands.app import App
 from listener.errors import AlreadyDone, Stale
 from listener.store import daemons, inbox, switch
 from listener.types import DraftState, GuardTrace, Media, RuleOutcome, RuleTrace, Urgency
+from tests import databases
 from tests.listener.commands.desk_world import DANGEROUS, REPLY, DeskWorld
 
 ROOT = Path(__file__).parents[3]
@@ -435,7 +436,7 @@ def test_a_person_settles_what_nobody_knows(desk: DeskWorld) -> None:
 def _app(desk: DeskWorld, actor: str) -> App:
     app = App(connectors=connectors, policies=policy_files, config_path=desk.folder / "escucha.toml", now=desk.clock)
     app.__dict__["actor"] = actor
-    app.__dict__["store"] = stores.open(f"sqlite:///{desk.folder / 'escucha.db'}")
+    app.__dict__["store"] = stores.open(databases.at(desk.folder))
     return app
 
 

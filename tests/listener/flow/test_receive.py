@@ -19,7 +19,7 @@ from listener.desk import crm_news, crm_records
 from listener.desk.crm_systems import System
 from listener.errors import Mistake
 from listener.flow.receive import Reply
-from listener.store import audit, crm_in, crm_out, customers, merges
+from listener.store import access, audit, crm_in, crm_out, customers, merges
 from listener.store.customers import Customer
 from listener.types import AlertState, CrmRecord
 from tests.listener.flow.world import Escucha
@@ -252,3 +252,22 @@ def test_what_no_database_can_hold_is_refused_and_not_sent_again_for_ever(
     world: Escucha, said: dict[str, Any], status: int
 ) -> None:
     assert post(world, said).status == status
+
+
+def test_a_token_lets_in_its_own_crm_until_it_is_taken_back(world: Escucha) -> None:
+    joins(world, "old", proof="token")
+    with world.store.write() as tx:
+        made, words = access.issue(tx, "old-erp", ["crm:old"], expires_at=None, by="ana", now=world.clock())
+        _, others = access.issue(tx, "other", ["crm:shop", "metrics"], expires_at=None, by="ana", now=world.clock())
+
+    def show(token: str, name: str = "old") -> int:
+        body = json.dumps({"reference": "C-9", "name": "Luis"}).encode()
+        return world.main.receive(name, {"authorization": f"Bearer {token}"}, body).status
+
+    assert [show(others), show("esc_guessed"), show(words, "erp")] == [401, 401, 401]
+    assert show(words) == 200
+    assert stored(world, "C-9").name == "Luis"
+    with world.store.write() as tx:
+        assert access.get(tx, made.id).used_at == world.clock()
+        access.revoke(tx, made.id, by="ana", now=world.clock())
+    assert show(words) == 401

@@ -170,7 +170,7 @@ def test_a_token_is_kept_as_its_digest_and_holds_until_it_is_taken_back_or_runs_
         assert words not in str(kept)
         assert kept[0].digest == hashlib.sha256(words.encode()).hexdigest()
         assert words not in str(audit.about(tx, "user luis"))
-        assert tokens.owner(tx, words, NOW) == (luis, lasting.id)
+        assert tokens.owner(tx, words, NOW) == (luis, lasting)
         assert tokens.owner(tx, words.upper(), NOW) is None
         assert tokens.owner(tx, short, NOW + timedelta(hours=23)) is not None
         assert tokens.owner(tx, short, NOW + timedelta(days=1)) is None

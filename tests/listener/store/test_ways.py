@@ -17,6 +17,7 @@ from listener.store import Store, Transaction, answering, attached, inbox, incid
 from listener.store import tables as t
 from listener.store.answer_runs import Answer
 from listener.store.sources import Wanted
+from tests import databases
 
 NOW = datetime(2026, 3, 4, 17, 30, tzinfo=UTC)
 PEOPLE = answering.TOGETHER  # so few more in one question, and SQLite would take another way
@@ -25,7 +26,7 @@ PEOPLE = answering.TOGETHER  # so few more in one question, and SQLite would tak
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     """Everybody has written once, and is in a case of their own."""
-    opened = stores.open(f"sqlite:///{tmp_path / 'escucha.db'}")
+    opened = stores.open(databases.at(tmp_path))
     with opened.write() as tx:
         _lay_down(tx)
     yield opened
