@@ -216,6 +216,9 @@ def of_status(  # noqa: PLR0911 - a table of statuses reads best as one
         return AuthFailed(f"{where} does not let our account read this (403){reason}")
     if status in (301, 307, 308, 425):
         return Unavailable(f"{where} sends us elsewhere or asks us to come back ({status}), which we do not follow")
+    if status == 503 and not writing:
+        asked = {name: value for name, value in headers.items() if name.lower() in ("retry-after", "date")}
+        return Unavailable(f"{where} is not available (503)", retry_after=seconds_to_wait(asked, now=now))
     if status == 408 or not 400 <= status < 500:
         return unclear(f"{where} gave no usable answer ({status})")
     return Rejected(f"{where} refuses this ({status}){reason}")

@@ -165,8 +165,7 @@ def _broken_off(error: RateLimited | Unavailable, cursor: Cursor | None, start: 
     after = {**(cursor or {}), "kept": kept}
     if start.start_time and not is_id(after.get("newest")):
         after["from"] = start.start_time.isoformat()
-    wait = error.retry_after if isinstance(error, RateLimited) else None
-    return Look(posts=_in_order(found), cursor=after, retry_after=wait)
+    return Look(posts=_in_order(found), cursor=after, retry_after=error.retry_after)
 
 
 def _deserted(token: str | None) -> str | None:

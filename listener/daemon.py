@@ -39,6 +39,7 @@ ALIVE_EVERY = timedelta(seconds=5)
 LOOK_EVERY = 0.2  # seconds between two looks whether to stop
 MOST_STREAMS = 32  # open at once in one process
 HANGS = 60.0  # seconds after which a loop that comes round five times a second hangs
+ENDLESS = 900.0  # seconds for which the model or the policy may look at the same mentions before the process hangs
 SILENT = 30.0  # seconds for which the database may take no sign of life before it counts as away
 NO_MEMORY = "This machine has no memory left for it."
 UNBORN = 8.0  # seconds after which a thread that has not begun never will
@@ -98,7 +99,7 @@ class Daemon:
                 if abs(time.time() - time.monotonic() - drift) > JUMP:
                     drift = time.time() - time.monotonic()
                     self._clock_jumped(scheduler)
-                if time.monotonic() - fed > ALIVE_EVERY.total_seconds():
+                if time.monotonic() - fed > ALIVE_EVERY.total_seconds() and inhand.longest() < ENDLESS:
                     fed = time.monotonic()
                     self._look_for_the_unborn()
                     notify("WATCHDOG=1")
@@ -123,6 +124,8 @@ class Daemon:
         """How this process is, for whoever watches it. Asks nobody: what the last signs of life met is known."""
         now = time.monotonic()
         hangs = "" if now - self._looked < HANGS else f"its loop has not come round for {now - self._looked:.0f} s"
+        if not hangs and (looks := inhand.longest()) > ENDLESS:
+            hangs = f"it has looked at one mention for {looks:.0f} s"
         if self._ended or self._stopped.is_set():
             waits = "it stops"
         elif self._wrote is None:

@@ -84,7 +84,12 @@ class Crossed(Outage):
 
 
 class NetworkError(EscuchaError):
-    """What a connector may raise. The five kinds below say what happens next."""
+    """What a connector may raise. The five kinds below say what happens next.
+
+    `retry_after`: for how many seconds the network asked to be left alone; None where it did not say.
+    """
+
+    retry_after: float | None = None
 
 
 class RateLimited(NetworkError):
@@ -96,7 +101,11 @@ class RateLimited(NetworkError):
 
 
 class Unavailable(NetworkError):
-    """The network cannot be reached or answers nonsense. Nothing was written there; try later."""
+    """The network cannot be reached or answers nonsense. Nothing was written there; try later, or when it says."""
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        self.retry_after = retry_after
+        super().__init__(message)
 
 
 class AuthFailed(NetworkError):

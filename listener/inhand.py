@@ -16,12 +16,13 @@ import mmap
 import os
 import struct
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-STAGES = ("understand", "decide")
+STAGES = ("understand", "decide", "poll")  # of the last one, sources are in hand
 SLOTS = 32  # one for each thread that has something in hand
 MOST = 510  # mentions in one slot; a batch has fewer
 _SLOT = 8 * (2 + MOST)  # the stage's number, from 1; how many; their numbers
@@ -30,7 +31,7 @@ _SUFFIX = ".hand"
 
 @dataclass(frozen=True, kw_only=True)
 class Left:
-    """What a process that died had in hand at one stage."""
+    """What a process that died had in hand at one stage: mentions by their numbers, or sources."""
 
     stage: str
     mentions: tuple[int, ...]
@@ -50,6 +51,7 @@ class _Hand:
             raise
         self._free = list(reversed(range(SLOTS)))
         self._own = threading.local()
+        self.since: dict[int, float] = {}  # by slot: when it was taken, by a clock that nobody sets
 
     def put(self, stage: str, mentions: Sequence[int]) -> None:
         slot: int | None = getattr(self._own, "slot", None)
@@ -58,6 +60,8 @@ class _Hand:
                 slot = self._own.slot = self._free.pop()
             except IndexError:
                 return  # more threads than anybody starts
+        if stage != "poll":  # a network may take its time
+            self.since[slot] = time.monotonic()
         ids = mentions[:MOST]
         struct.pack_into(f"={2 + len(ids)}q", self._memory, slot * _SLOT, STAGES.index(stage) + 1, len(ids), *ids)
 
@@ -65,6 +69,7 @@ class _Hand:
         slot: int | None = getattr(self._own, "slot", None)
         if slot is not None:
             struct.pack_into("=2q", self._memory, slot * _SLOT, 0, 0)
+            self.since.pop(slot, None)
             self._own.slot = None
             self._free.append(slot)  # another thread may have it
 
@@ -109,6 +114,12 @@ def drop() -> None:
     """Nothing is in this thread's hand any more."""
     if _hand is not None:
         _hand.drop()
+
+
+def longest() -> float:
+    """For how many seconds that has been in hand that was taken first; 0 where nothing is."""
+    taken = list(_hand.since.values()) if _hand is not None else []
+    return time.monotonic() - min(taken) if taken else 0.0
 
 
 def _take_over(folder: Path) -> Iterator[Left]:

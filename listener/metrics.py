@@ -79,8 +79,10 @@ class _Metrics:
             Info,
             PlatformCollector,
             ProcessCollector,
+            disable_created_metrics,
         )
 
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # when each counter began says nothing, and doubles what is scraped
         self.registry = CollectorRegistry()
         told: dict[str, Any] = {"namespace": "escucha", "registry": self.registry}
         waits, works = told | {"buckets": WAITS}, told | {"buckets": WORKS}

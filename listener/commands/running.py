@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -38,10 +38,8 @@ def run(app: App, once: bool) -> None:
     telling.demand(app)
     crm_standing.demand(app)
     pipeline = app.pipeline
-    try:
-        _ = app.classifier  # a model that cannot be loaded is said now, before a new policy rules
-    except NoModel as error:
-        _tell_of_the_model(error)
+    with suppress(NoModel):  # people read then, and the reader says so
+        _ = app.classifier  # areas of another model are said now, before a new policy rules
     pipeline.start(app.wanted, by=DAEMON)
     _tell_of_the_policy(app)
     if once:
@@ -87,17 +85,6 @@ def _watch(app: App, listen: str, health: Callable[[], Health]) -> Watch:
         clock=app.now,
         version=_version(),
         budgets={key: usd for key, usd in budgets.items() if usd is not None},
-    )
-
-
-def _tell_of_the_model(error: NoModel) -> None:
-    """Says that people read until it can be loaded."""
-    import structlog
-
-    structlog.get_logger(__name__).error(
-        "The model cannot be loaded: it is tried again by itself, and people read meanwhile.",
-        action="model_down",
-        reason=str(error),
     )
 
 

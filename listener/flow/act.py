@@ -27,7 +27,7 @@ from listener.contract import Connector, Deletes, Edits, Messages, Pins, Publish
 from listener.desk import answer_runs
 from listener.desk import cases as desk_cases
 from listener.desk.purse import Purse
-from listener.errors import AuthFailed, NetworkError, OutcomeUnknown, RateLimited, Rejected
+from listener.errors import AuthFailed, NetworkError, OutcomeUnknown, Rejected
 from listener.store import Store, Transaction, amendments, attachments, mentions, notices, outbox, switch
 from listener.store.amendments import Amendment
 from listener.store.inbox import Draft
@@ -618,6 +618,6 @@ def _rest_account(done: Acted, error: NetworkError, now: datetime) -> None:
 
 
 def _rest(error: NetworkError) -> timedelta:
-    if isinstance(error, RateLimited) and error.retry_after:
+    if error.retry_after:
         return budget.within_ceiling(error.retry_after)
     return 10 * TROUBLED if isinstance(error, AuthFailed) else TROUBLED

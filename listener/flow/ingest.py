@@ -140,11 +140,11 @@ def failed(store: Store, source: Source, error: Exception, now: datetime) -> Ing
     """Stores what stood in a poll's way, and when to try again; the cursor stays where it was."""
     # Rejected: the query itself is refused, so asking again would only annoy; a person must look, as with credentials.
     pause = isinstance(error, AuthFailed | Rejected)
-    wait = error.retry_after if isinstance(error, RateLimited) else None
+    wait = error.retry_after if isinstance(error, NetworkError) else None
     said = str(error) if isinstance(error, NetworkError) else f"a bug in the connector: {type(error).__name__}"
     retry_at = budget.back_off(now, failures=source.failures + 1, every=source.every, retry_after=wait)
     with store.write() as tx:
-        told = isinstance(error, RateLimited)
+        told = isinstance(error, RateLimited) or wait is not None
         if not told and sources.hastened(tx, source):
             retry_at = min(retry_at, now + budget.HASTE)
         sources.failed(tx, source, error=said, next_poll_at=retry_at, now=now, pause=pause, told=told)

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 
-from listener import budget, metrics
+from listener import budget, inhand, metrics
 from listener.budget import Allowance, Use
 from listener.contract import Classifier, Connector, Policy
 from listener.desk import incident_meaning, ruling, suggestions
@@ -31,7 +31,7 @@ from listener.desk.clearance import Price
 from listener.desk.crm_systems import System
 from listener.desk.purse import Purse
 from listener.desk.retaining import retain
-from listener.errors import Crossed, EscuchaError, Mistake, NetworkError, Outage, RateLimited, Unavailable
+from listener.errors import Crossed, EscuchaError, Mistake, NetworkError, Outage, Unavailable
 from listener.flow.act import Acted, act
 from listener.flow.alert import Target, Told, alert, strand
 from listener.flow.assign import assign
@@ -238,6 +238,7 @@ class Pipeline:
                 connector = self._connection(source.account, "listen")
                 # Who we are is asked for now and then; what that costs is not what a poll costs.
                 started = time.perf_counter()
+                inhand.take("poll", [source.id])
                 polled = poll(source, connector, introduced=partial(purse.pay, connector))
                 metrics.polled(source.network, time.perf_counter() - started)
             except Outage:
@@ -247,6 +248,8 @@ class Pipeline:
             except Exception as error:
                 log.exception("A connector broke.", action="connect_bug", source=source.name)
                 polled = Polled(source=source, error=error)
+            finally:
+                inhand.drop()
             if connected := self._connections.get((source.account, "listen")):
                 purse.pay(connected, source)
         if polled.error:
@@ -652,8 +655,7 @@ class Pipeline:
     def _rest_looks(self, account: str, error: NetworkError) -> None:
         """Looks nothing up for a while: as long as the network asks, and longer each time in a row."""
         failures = self._failed_looks[account] = self._failed_looks.get(account, 0) + 1
-        asked = error.retry_after if isinstance(error, RateLimited) else None
-        until = budget.back_off(self.clock(), failures=failures, every=LOOKS_REST, retry_after=asked)
+        until = budget.back_off(self.clock(), failures=failures, every=LOOKS_REST, retry_after=error.retry_after)
         self._hold_looks[account] = until
         say = log.warning if failures == LOOKS_TOLD else log.debug
         say("Posts cannot be looked up.", action="looks_down", account=account, reason=str(error), again_at=until)

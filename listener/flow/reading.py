@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 
@@ -16,11 +17,13 @@ from listener import budget, metrics
 from listener.contract import Classifier
 from listener.errors import EscuchaError, NoModel, Outage
 from listener.flow.understand import PLAIN, understand
-from listener.store import Store, daemons, unread
+from listener.store import Store, daemons, mentions, unread
+from listener.store.mentions import Mention
 
 log = structlog.get_logger(__name__)
 
 REST = timedelta(seconds=15)  # doubled for the first rest of a model that failed, and again for each further one
+LONGEST_REST = timedelta(minutes=5)  # a look at some files costs nobody anything
 GRACE = timedelta(minutes=1)  # for so long what addresses us waits for the model before people get it
 LOOK_EVERY = timedelta(minutes=1)  # between two looks for what people got and nobody took up
 
@@ -45,6 +48,7 @@ class Reader:
         self._failures = 0
         self._until: datetime | None = None
         self._looked: datetime | None = None
+        self._said = ""
         self.trouble = ""
 
     @property
@@ -71,22 +75,24 @@ class Reader:
         return self._model
 
     def failed(self, error: Exception) -> None:
-        """Leaves the model alone for a while, longer each time in a row; said once when it begins."""
+        """Leaves the model alone for a while, longer each time in a row; said once for each reason."""
         metrics.error("understand", error)
         self._failures += 1
         self._model = None
         self._forget()
-        self._until = budget.back_off(self._clock(), failures=self._failures, every=REST)
+        now = self._clock()
+        self._until = min(budget.back_off(now, failures=self._failures, every=REST), now + LONGEST_REST)
         said = str(error) if isinstance(error, EscuchaError) else f"{type(error).__name__}: {error}"
         self.trouble = f"The model cannot read, so what addresses us goes to people unread, and the rest waits: {said}"
         metrics.ready(model=False)
-        if self._failures == 1:
+        if said != self._said:
             log.error("The model cannot read; people do.", action="model_down", reason=said, retry_at=self._until)
+        self._said = said
 
     def _works(self) -> None:
         if self._failures:
             log.info("The model reads again.", action="model_up")
-        self._failures, self._until, self.trouble = 0, None, ""
+        self._failures, self._until, self.trouble, self._said = 0, None, "", ""
         metrics.ready(model=True)
 
     def understand(self, *, limit: int, ids: Sequence[int] | None = None) -> int:
@@ -109,7 +115,7 @@ class Reader:
                 return 0
             handed = unread.hand_over(tx, heard_before=now - GRACE, limit=limit, ids=ids, now=now)
         if handed:
-            log.warning("Nobody could read these; people are to.", action="unread", mentions=handed)
+            log.warning("Nobody could read these; people are to.", action="unread", **_named(handed))
         return len(handed)
 
     def _take_back(self, *, limit: int) -> None:
@@ -124,6 +130,12 @@ class Reader:
         if found:
             with self._store.write() as tx:
                 found = unread.untouched(tx, limit=limit)
+                taken = mentions.several(tx, found)
                 unread.take_back(tx, found, now=now)
                 self._store.carry(tx, found)
-            log.info("What people got unread is read now.", action="reread", mentions=found)
+            log.info("What people got unread is read now.", action="reread", **_named(taken))
+
+
+def _named(those: Sequence[Mention]) -> dict[str, list[Any]]:
+    """What a log line says of several mentions."""
+    return {"mentions": [each.id for each in those], "correlations": [each.correlation for each in those]}

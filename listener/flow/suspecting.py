@@ -14,16 +14,17 @@ from pathlib import Path
 
 import structlog
 
-from listener import inhand, metrics
+from listener import budget, inhand, metrics
 from listener.correlation import correlation
 from listener.errors import EscuchaError
-from listener.store import Store, mentions, suspects
+from listener.store import Store, mentions, sources, suspects
 from listener.store.mentions import Mention
 from listener.store.sources import Source
 from listener.types import Garbled, Page
 
 log = structlog.get_logger(__name__)
 
+DIED = "the process died while it was being read"
 PATIENCE = 10  # failures in a row after which a page of which no post can be stored is set aside whole
 PATIENCE_ALONE = 3  # the same for a page of one post
 
@@ -38,6 +39,9 @@ def take_over(store: Store, folder: Path, name: str, *, now: datetime) -> int:
     """Begins to keep what is in hand; what processes that died had in hand is suspected. Gives how many mentions."""
     found = 0
     for left in inhand.start(folder, name):
+        if left.stage == "poll":
+            _polled_to_death(store, left.mentions, now)
+            continue
         with store.write() as tx:
             numbers = suspects.died(tx, left.stage, left.mentions, now=now)
         found += len(numbers)
@@ -49,6 +53,18 @@ def take_over(store: Store, folder: Path, name: str, *, now: datetime) -> int:
                 mentions=numbers,
             )
     return found
+
+
+def _polled_to_death(store: Store, source_ids: Sequence[int], now: datetime) -> None:
+    """Whichever of them it was: each is asked again, and the one over which processes die in a row ever more seldom."""
+    with store.write() as tx:
+        for source in [each for each in sources.list_all(tx) if each.id in source_ids]:
+            failures = source.failures + 1
+            again = now if failures == 1 else budget.back_off(now, failures=failures, every=source.every)
+            sources.failed(tx, source, error=DIED, next_poll_at=again, now=now)
+            log.warning(
+                "A process died while it read a source.", action="polled_to_death", source=source.name, retry_at=again
+            )
 
 
 def look_alone(

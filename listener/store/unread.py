@@ -9,6 +9,7 @@ from sqlalchemy import delete, select, text, update
 
 from listener.store import Transaction, decisions, erasing, mentions
 from listener.store import tables as t
+from listener.store.mentions import Mention
 from listener.types import NOBODY, DraftState, MentionState, PostKind, Understanding
 
 _NOTHING = Understanding(
@@ -25,8 +26,8 @@ _UNTOUCHED = (DraftState.PROPOSED.value, DraftState.EXPIRED.value)
 
 def hand_over(
     tx: Transaction, *, heard_before: datetime, limit: int, ids: Sequence[int] | None, now: datetime
-) -> list[int]:
-    """Lets the policy have new mentions unread that address us and were heard before then; gives their numbers."""
+) -> list[Mention]:
+    """Lets the policy have new mentions unread that address us and were heard before then; gives them."""
     found = [
         mention
         for mention in mentions.awaiting(tx, MentionState.NEW, limit, ids=ids)
@@ -35,7 +36,7 @@ def hand_over(
     numbers = mentions.advance_all(tx, found, MentionState.UNDERSTOOD)
     moved = [mention for mention in found if mention.id in numbers]
     decisions.understood_all(tx, [(mention, _NOTHING) for mention in moved], now)
-    return [mention.id for mention in moved]
+    return moved
 
 
 def untouched(tx: Transaction, *, limit: int) -> list[int]:

@@ -90,3 +90,15 @@ def test_threads_that_come_and_go_leave_room_for_others(tmp_path: Path) -> None:
     inhand.take("decide", [7])
     (file,) = tmp_path.glob("*.hand")
     assert list(inhand._read(file.read_bytes())) == [Left(stage="decide", mentions=(7,))]
+
+
+def test_how_long_something_is_in_hand_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert inhand.longest() == 0
+    inhand.start(tmp_path, "this:1")
+    assert inhand.longest() == 0
+    now = inhand.time.monotonic()
+    inhand.take("decide", [1])
+    monkeypatch.setattr(inhand.time, "monotonic", lambda: now + 1000)
+    assert inhand.longest() == pytest.approx(1000, abs=5)
+    inhand.drop()
+    assert inhand.longest() == 0

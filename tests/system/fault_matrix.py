@@ -267,13 +267,16 @@ def _stream(company: Company, trouble: Trouble, outcome: Outcome) -> None:
     outcome.told = company.source().stream_error or ""
     outcome.met = company.site.failed
     company.site.heal()
+    outcome.came = "by itself"
+    if company.source().paused:
+        outcome.came = "a person"
+        company.resume()
     began = company.clock()
     _awaits(company, lambda: company.source().streaming_since is not None, "the stream did not open again", step=60)
     outcome.after_s = (company.clock() - began).total_seconds()
     company.until(lambda: company.heard(during), "what was said meanwhile was not heard")
     after = world.post("carla", "¿horario tres?", to_us=True)
     _awaits(company, lambda: company.heard(after), "the stream says nothing", step=1)
-    outcome.came = "by itself"
     outcome.lost = sum(not company.heard(each) for each in (before, during, after))
 
 

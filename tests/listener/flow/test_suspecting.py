@@ -21,7 +21,7 @@ from listener.flow.pipeline import Pipeline
 from listener.store import Store, garbled, mentions, sources, suspects
 from listener.store import mentions as stored
 from listener.store import tables as t
-from listener.types import Decision, Garbled, MentionState, Page, Situation, Understanding
+from listener.types import Cursor, Decision, Garbled, MentionState, Page, Situation, Understanding
 from tests.listener.flow.world import Escucha, Keywords
 
 SPAWN = multiprocessing.get_context("spawn")
@@ -52,22 +52,33 @@ class DeadlyPolicy:
         return self._policy.decide(situation)
 
 
+class DeadlyNetwork(sandbox.Sandbox):
+    """A network whose answer kills whoever reads it."""
+
+    def poll(self, query: str, cursor: Cursor | None) -> Page:
+        os.kill(os.getpid(), signal.SIGKILL)
+        return super().poll(query, cursor)
+
+
 def process(folder: Path, deadly: str, policy: str) -> None:
     """One process from its start until nothing is left to do, or until something kills it."""
     from listener import store as stores
 
     opened = stores.open(f"sqlite:///{folder / 'escucha.db'}")
     read = policies.load_text(policy)
+    connector = DeadlyNetwork if deadly == "network" else sandbox.Sandbox
     pipeline = Pipeline(
         opened,
         accounts={"care": "sandbox"},
-        connect=lambda _: sandbox.Sandbox(sandbox.Settings(world=folder / "world.db")),
+        connect=lambda _: connector(sandbox.Settings(world=folder / "world.db")),
         network_facts=lambda _: sandbox.FACTS,
         classifier=Deadly if deadly == "model" else Keywords,
         policy=DeadlyPolicy(read) if deadly == "policy" else read,  # type: ignore[arg-type]
         company=Company(case_pattern="ES"),
     )
     pipeline.take_over(f"host:{os.getpid()}")
+    if deadly == "network":
+        pipeline.poll()
     pipeline.digest()
     inhand.stop()
     opened.close()
@@ -114,6 +125,22 @@ def test_a_mention_that_kills_the_process_does_so_three_times_at_most(
         assert suspects.retry(tx, [mention.id], by="ana", now=escucha.clock()) == [mention.id]
     assert run_one(folder, "", escucha.policy.text) == 0, "the model was mended"
     assert states(escucha.store)[f"@marca {DEADLY}"] == ("decided", False)
+    escucha.close()
+
+
+@pytest.mark.slow
+def test_a_source_that_kills_the_process_is_asked_ever_more_seldom(tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.mktemp("network")
+    escucha = Escucha(folder)
+    policy = escucha.policy.text
+    assert [run_one(folder, "network", policy) for _ in range(3)] == [-9, -9, 0], "now it waits"
+    with escucha.store.read() as tx:
+        (source,) = sources.list_all(tx)
+    assert (source.failures, source.last_error) == (2, "the process died while it was being read")
+    assert source.next_poll_at > escucha.clock()
+    escucha.says("@marca ¿horario?")
+    escucha.round(hours=2)
+    assert len(escucha.answers()) == 1, "mended, and nothing lost"
     escucha.close()
 
 
