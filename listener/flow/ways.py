@@ -211,7 +211,7 @@ class RepliesWay(Way):
         return found
 
     def asked(self, item: Draft) -> str:
-        return self.connector.facts.finds.get("message" if item.channel else "reply", "")
+        return str(self.connector.facts.finds.get("message" if item.channel else "reply", ""))
 
     def able(self, item: Draft) -> None:
         """Raises Rejected where the settings now give the account to a network that has no way to say it."""
@@ -294,7 +294,7 @@ class NoticesWay(Way):
         return found
 
     def asked(self, _item: Delivery) -> str:
-        return self.connector.facts.finds.get("notice", "")
+        return str(self.connector.facts.finds.get("notice", ""))
 
 
 class AmendmentsWay(Way):

@@ -10,6 +10,9 @@ from sqlalchemy import ColumnElement, Table, and_, or_, select, update
 
 from listener.store import Transaction, amendments, inbox, notices, senders
 from listener.store import tables as t
+from listener.store.amendments import Amendment
+from listener.store.inbox import Draft
+from listener.store.notices import Delivery
 from listener.store.switch import Pause
 
 TABLES = {"reply": t.drafts, "notice": t.deliveries, "amendment": t.amendments}
@@ -40,7 +43,7 @@ def sending(tx: Transaction, stops: Sequence[Pause], *, died_is_an_end: bool) ->
     """
     going = {what: _going(tx, table, died_is_an_end=died_is_an_end) for what, table in TABLES.items()}
     replies = inbox.joined().where(t.drafts.c.id.in_(list(going["reply"])))
-    found = {
+    found: dict[str, Sequence[Draft | Delivery | Amendment]] = {
         "reply": [inbox.from_row(row) for row in tx.execute(replies)] if going["reply"] else [],
         "notice": notices.several(tx, list(going["notice"])) if going["notice"] else [],
         "amendment": amendments.several(tx, list(going["amendment"])) if going["amendment"] else [],

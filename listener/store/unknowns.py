@@ -105,6 +105,6 @@ def listing(tx: Transaction, *, network: str | None = None, limit: int | None = 
 
 def count(tx: Transaction, *, network: str | None = None) -> int:
     """How many there are without a limit."""
-    elsewhere = [*notices.in_doubt(tx), *amendments.in_doubt(tx)]
+    elsewhere = [each.network for each in notices.in_doubt(tx)] + [each.network for each in amendments.in_doubt(tx)]
     of_replies = waiting.count(tx, states=(DraftState.UNKNOWN,), network=network)
-    return of_replies + sum(network in (None, each.network) for each in elsewhere)
+    return of_replies + sum(network in (None, each) for each in elsewhere)
