@@ -161,7 +161,7 @@ def _print(listing: Listing, now: datetime, *, waiting_only: bool) -> None:
         say(f"\n{len(listing.drafts)} of {listing.total} shown; --limit shows more.")
     totals = listing.totals
     _heard("These need a team (escucha case open M…)", listing.to_route, totals["to_route"], now, width)
-    doubt = "Nobody knows whether these went out (escucha inbox --unknown: what was found)"
+    doubt = "Nobody knows whether these went out (escucha inbox --unknown, escucha settle D…)"
     _outcomes(doubt, listing.unknown, totals["unknown"], now, width)
     _outcomes("The network refused these (escucha retry D…)", listing.failed, totals["failed"], now, width)
     _heard("These could not be handled (escucha mention retry M…)", listing.set_aside, totals["set_aside"], now, width)
