@@ -117,6 +117,10 @@ FACTS = Facts(
     keyed_writes=False,
     deletions_visible=True,
     settle_after=timedelta(minutes=5),
+    finds={
+        "reply": "among our own comments and below what it answers, for the same words",
+        "notice": "among our own submissions, for the same title and words",
+    },
     edits=no_edit,
     deletes=True,
     pins=2,
