@@ -48,8 +48,8 @@ COMMANDS = {
     "spikes": "incident spikes",
     "status": "status",
 }
-_SAID = """sigo sin fibra desde ayer nadie contesta factura doble cobro router roto señal mala tienda técnico promesa baja
-precio contrato línea corte lento otra vez hoy mañana semana llamo espero gracias quiero saber dónde cuándo"""
+_SAID = """sigo sin fibra desde ayer nadie contesta factura doble cobro router roto señal mala tienda técnico promesa
+baja precio contrato línea corte lento otra vez hoy mañana semana llamo espero gracias quiero saber dónde cuándo"""
 WORDS = _SAID.split()
 LISTINGS = ("inbox", "inbox --all", "case list", "customer list", "audit show", "spikes")
 
