@@ -54,6 +54,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "reject": ("answers", "Decide that drafts are not sent."),
         "settle": ("answers", "Say whether a reply of unknown outcome went out."),
         "retry": ("answers", "Propose again what the network refused."),
+        "mention": ("mention", "What could not be handled: list it, try it again."),
         "explain": ("explain", "Why a mention was decided as it was."),
         "leave-alone": ("leaving", "Never answer somebody again, or do so again."),
     },

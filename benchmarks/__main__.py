@@ -18,7 +18,11 @@ from collections.abc import Sequence
 from benchmarks import page
 from benchmarks.results import ROOT
 
-RUNS: dict[str, tuple[str, ...]] = {}  # what each is called with
+RUNS: dict[str, tuple[str, ...]] = {  # what each is called with
+    "faults": (),
+    "throughput": (),
+    "growth": (),
+}
 
 
 def chosen(only: str) -> list[str]:

@@ -96,6 +96,7 @@ FACTS = Facts(
     keyed_writes=True,
     deletions_visible=True,
     settle_after=timedelta(seconds=30),
+    finds=dict.fromkeys(("reply", "notice"), "under the record key that it was written with"),
     looks_at_once=GETS_POSTS,
     images=Images(count=4, types=("image/jpeg", "image/png", "image/webp"), bytes=1_000_000, alt=2_000),
     threads=True,
@@ -189,7 +190,13 @@ class BlueskyConnector(Connector, Replies, Publishes, Amending, Rechecks, Stream
                 if post.author.external_id != account.did
                 and wanted.matches(post.text, language=post.language, author=post.author.handle)
             ]
-        return Page(posts=tuple(posts), cursor=reading.cursor, retry_after=account.pause, gap=reading.gap(broken))
+        return Page(
+            posts=tuple(posts),
+            cursor=reading.cursor,
+            retry_after=account.pause,
+            gap=reading.gap(len(broken)),
+            garbled=tuple(each for each in broken if each.external_id),
+        )
 
     def recheck(self, external_ids: Sequence[str]) -> Rechecked:
         """25 at a time; what does not come is looked for where it is kept, for it may only be hidden from us."""

@@ -16,10 +16,11 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from connectors import faults
 from connectors.bluesky_text import to_text
 from connectors.plain import clean
 from connectors.profiles import contacts_in
-from listener.types import Author, Media, Post, Posted, PostKind
+from listener.types import Author, Garbled, Media, Post, Posted, PostKind
 
 POST = "app.bsky.feed.post"
 
@@ -148,15 +149,13 @@ def to_post(view: Mapping[str, Any], our_did: str | None) -> Post:
     )
 
 
-def to_posts(views: Iterable[Any], our_did: str | None) -> tuple[list[Post], int]:
-    """The posts, and how many could not be read."""
-    posts, broken = [], 0
-    for view in views:
-        try:
-            posts.append(to_post(view, our_did))
-        except (Unreadable, AttributeError):
-            broken += 1
-    return posts, broken
+def to_posts(views: Iterable[Any], our_did: str | None) -> tuple[list[Post], list[Garbled]]:
+    """The posts, and those that could not be read."""
+    return faults.read_each(views, lambda view: to_post(view, our_did), _named)
+
+
+def _named(view: Any) -> str | None:
+    return str(view["uri"]) if split_address(view["uri"]) else None
 
 
 def kind_of(record: Mapping[str, Any], our_did: str | None) -> PostKind:

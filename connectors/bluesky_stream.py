@@ -17,6 +17,7 @@ Sources: github.com/bluesky-social/jetstream and the lexicon network.bsky.jetstr
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -37,6 +38,8 @@ SILENCE = 30.0
 REWIND = 5_000_000  # microseconds that we go back when we come again
 LARGEST = 1_000_000  # bytes of an event; a post has at most some ten thousand
 
+_SILENT = logging.getLogger(__name__)  # what the library has to say, it raises too, and we tell
+_SILENT.setLevel(logging.CRITICAL)
 _WANTED = f'"{POST}"'.encode()
 _ENDS = b'{"$type":"error"'
 _KINDS = ("create", "update", "delete")
@@ -126,6 +129,7 @@ class Jetstream:
                 max_size=LARGEST + 100_000,
                 compression=None,
                 user_agent_header="Escucha",
+                logger=_SILENT,
                 proxy=None if is_loopback(urlsplit(self._address).hostname or "") else True,
                 subprotocols=None if self._is_older else [Subprotocol("xrpc.v1.json")],
             ).connect()

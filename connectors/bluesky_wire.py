@@ -11,20 +11,21 @@ from __future__ import annotations
 import functools
 import ssl
 import threading
-import time
 import urllib.request
 import weakref
 import zlib
 from collections.abc import Mapping, Sequence
 from http.cookiejar import DefaultCookiePolicy
+from typing import Any
 
+import httpcore
 import httpx
 from atproto_client.client.base import ClientBase
 from atproto_client.models.dot_dict import DotDict
 from atproto_client.request import Request
 from atproto_core.exceptions import AtProtocolError
 
-from connectors.wire import MEGABYTE, Answer
+from connectors.wire import MEGABYTE, Answer, time_left, within
 
 FAILURES = (AtProtocolError, httpx.HTTPError, httpx.InvalidURL, OSError)  # what keeps an answer from coming
 
@@ -39,6 +40,28 @@ class AnswerTimeout(httpx.ReadTimeout):
     """The answer trickles and was given up."""
 
 
+class _Hurried(httpcore.NetworkStream):
+    """What a connection brings while there is time left: the library's own time-out begins anew with each byte."""
+
+    def __init__(self, stream: httpcore.NetworkStream) -> None:
+        self._stream = stream
+        self.write, self.close, self.get_extra_info = stream.write, stream.close, stream.get_extra_info  # type: ignore[method-assign]
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        left = time_left()
+        if left <= 0:
+            raise httpcore.ReadTimeout("the answer took too long")
+        return self._stream.read(max_bytes, left if timeout is None else min(timeout, left))
+
+    def start_tls(self, *args: Any, **kwargs: Any) -> httpcore.NetworkStream:
+        return _Hurried(self._stream.start_tls(*args, **kwargs))
+
+
+class _Backend(httpcore.SyncBackend):
+    def connect_tcp(self, *args: Any, **kwargs: Any) -> httpcore.NetworkStream:
+        return _Hurried(super().connect_tcp(*args, **kwargs))
+
+
 class _Transport(httpx.BaseTransport):
     """Reads every answer to its end, within a time and a size, and keeps it per thread."""
 
@@ -47,6 +70,8 @@ class _Transport(httpx.BaseTransport):
         self._largest = largest
         self._reads = httpx.HTTPTransport(verify=_tls(), proxy=proxy)
         self._writes = httpx.HTTPTransport(verify=_tls(), proxy=proxy, limits=httpx.Limits(max_keepalive_connections=0))
+        for transport in (self._reads, self._writes):
+            transport._pool._network_backend = _Backend()  # its constructor cannot be told
         self._here = threading.local()
 
     @property
@@ -57,14 +82,14 @@ class _Transport(httpx.BaseTransport):
         self._here.answer = None
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        ends = time.monotonic() + self._deadline
         request.headers["Accept-Encoding"] = "gzip"
         transport = self._reads if request.method == "GET" else self._writes
-        response = transport.handle_request(request)
-        try:
-            body = self._unpacked(self._read(response, ends), response.headers.get("content-encoding", ""))
-        finally:
-            response.close()
+        with within(self._deadline):
+            response = transport.handle_request(request)
+            try:
+                body = self._unpacked(self._read(response), response.headers.get("content-encoding", ""))
+            finally:
+                response.close()
         self._here.answer = Answer(status=response.status_code, headers=response.headers, body=body)
         # The library is shown an empty answer: we read it ourselves.
         return httpx.Response(response.status_code, json={})
@@ -73,13 +98,13 @@ class _Transport(httpx.BaseTransport):
         self._reads.close()
         self._writes.close()
 
-    def _read(self, response: httpx.Response, ends: float) -> bytes:
+    def _read(self, response: httpx.Response) -> bytes:
         body = bytearray()
         for piece in response.stream:  # type: ignore[union-attr]  # a transport's answer can be iterated
             body += piece
             if len(body) > self._largest:
                 raise AnswerTooLarge("the answer is too large")
-            if time.monotonic() > ends:
+            if time_left() <= 0:
                 raise AnswerTimeout("the answer took too long")
         return bytes(body)
 

@@ -26,7 +26,7 @@ from requests.auth import AuthBase
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from connectors import faults
-from connectors.wire import MEGABYTE
+from connectors.wire import MEGABYTE, Bounded, within
 from listener.errors import NetworkError, Unavailable
 
 _PIECE = 65536
@@ -76,13 +76,16 @@ class Events:
         self._silence = silence
         self._largest = largest
         self._session = requests.Session()
+        for scheme in ("https://", "http://"):
+            self._session.mount(scheme, Bounded())
         self._session.trust_env = proxies
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self._closed = threading.Event()
         self._queue: queue.Queue[Event | NetworkError] = queue.Queue(maxsize=_WAITING)
         self._end: NetworkError | None = None
         try:
-            self._response = self._open(url, params, token, connect_timeout, now)
+            with within(connect_timeout + silence):
+                self._response = self._open(url, params, token, connect_timeout, now)
         except BaseException:
             self._session.close()
             raise

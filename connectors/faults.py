@@ -13,11 +13,15 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from typing import TypeVar
 
 from listener.errors import AuthFailed, NetworkError, OutcomeUnknown, RateLimited, Rejected, Unavailable
+from listener.types import Garbled, Post
+
+Thing = TypeVar("Thing")
 
 CLOCKS_DIFFER = timedelta(minutes=5)  # by so much, when we look among a network's posts for what we wrote
 CEILING = 6 * 3600.0  # asking again after six hours is polite enough, whatever a header says
@@ -44,6 +48,45 @@ _NEVER_SENT = frozenset(
         *("ConnectionRefusedError", "gaierror", "SSLCertVerificationError"),
     }
 )
+
+
+# --- what cannot be read ----------------------------------------------------------------------------------------------
+
+
+def read_each(
+    things: Iterable[Thing],
+    read: Callable[[Thing], Post | None],
+    name: Callable[[Thing], str | None],
+    known: tuple[type[Exception], ...] = (ValueError, AttributeError),
+) -> tuple[list[Post], list[Garbled]]:
+    """What `read` makes of each thing (None: nothing), and those that it cannot read, by their names.
+
+    One that breaks it is passed over, so that the others are heard. Where each of several breaks it otherwise than with
+    one of the `known` errors, the fault is most likely ours, and the first of them is raised: nothing is passed over.
+    """
+    posts: list[Post] = []
+    garbled: list[Garbled] = []
+    bugs: list[Exception] = []
+    for thing in things:
+        try:
+            post = read(thing)
+        except Exception as error:  # noqa: BLE001 - one of many things from outside
+            bugs += [] if isinstance(error, known) else [error]
+            garbled.append(unread(name, thing, error))
+        else:
+            posts += [] if post is None else [post]
+    if len(bugs) > 1 and not posts:
+        raise bugs[0]
+    return posts, garbled
+
+
+def unread(name: Callable[[Thing], str | None], thing: Thing, error: Exception) -> Garbled:
+    """What is known of a thing that could not be read: its name, and the kind of what was wrong. Not what it says."""
+    try:
+        called = name(thing)
+    except Exception:  # noqa: BLE001 - it is broken, and so may its name be
+        called = None
+    return Garbled(external_id=called or "", reason=f"it is not as such posts are written ({type(error).__name__})")
 
 
 # --- how long to wait -----------------------------------------------------------------------------------------------
@@ -174,6 +217,9 @@ def of_status(  # noqa: PLR0911 - a table of statuses reads best as one
         return AuthFailed(f"{where} does not let our account read this (403){reason}")
     if status in (301, 307, 308, 425):
         return Unavailable(f"{where} sends us elsewhere or asks us to come back ({status}), which we do not follow")
+    if status == 503 and not writing:
+        asked = {name: value for name, value in headers.items() if name.lower() in ("retry-after", "date")}
+        return Unavailable(f"{where} is not available (503)", retry_after=seconds_to_wait(asked, now=now))
     if status == 408 or not 400 <= status < 500:
         return unclear(f"{where} gave no usable answer ({status})")
     return Rejected(f"{where} refuses this ({status}){reason}")

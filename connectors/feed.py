@@ -135,13 +135,15 @@ class Feed(Connector):
         feed, entries, cut = self._read(answer)
         seen: dict[str, str] = dict(known.get("seen") or {})
         current: dict[str, str] = {}
-        posts, unreadable = [], 0
-        for entry in entries:
-            try:
-                post = self._post(entry, feed, now)
-            except (ValueError, TypeError, AttributeError, OverflowError):
-                unreadable += 1
-                continue
+        posts: list[Post] = []
+        pairs: list[tuple[Post, dict[str, Any]]] = []
+
+        def read(entry: dict[str, Any]) -> Post:
+            pairs.append((self._post(entry, feed, now), entry))
+            return pairs[-1][0]
+
+        _, broken = faults.read_each(entries, read, self._named, (ValueError, TypeError, AttributeError, OverflowError))
+        for post, entry in pairs:
             matches = not wanted or wanted.matches(post.text, language=post.language, author=post.author.handle)
             before, said = seen.get(post.external_id, ""), _digest(post.text + str(entry.get("updated")))[:12]
             mark = ("+" if matches or before.startswith("+") else "-") + said  # +: given out, so its edits are too
@@ -150,7 +152,7 @@ class Feed(Connector):
             current.setdefault(post.external_id, mark)
         full, missed = len(current) >= int(known.get("most") or 1), not seen.keys() & current.keys()
         gaps = ["every entry is new, older ones may have gone unseen"] if seen and current and full and missed else []
-        gaps += [f"{unreadable} of {len(entries)} entries could not be read"] if unreadable else []
+        gaps += [f"{len(broken)} of {len(entries)} entries could not be read"] if broken else []
         older = {key: mark for key, mark in seen.items() if key not in current}
         kept = dict(list((current | older).items())[:REMEMBERED])
         after = {"seen": kept, "most": max(len(current), int(known.get("most") or 0))}
@@ -159,7 +161,13 @@ class Feed(Connector):
             cursor=after if cut else after | _validators(answer.headers),
             retry_after=_wait(answer.headers, feed, now),
             gap="; ".join(gaps) or None,
+            garbled=tuple(each for each in broken if each.external_id),
         )
+
+    def _named(self, entry: Mapping[str, Any]) -> str | None:
+        """What tells an entry that cannot be read from others."""
+        key = entry.get("id") or entry.get("link")
+        return f"{self._host}/{_digest(f'{self._settings.url} {key}')}" if isinstance(key, str) and key else None
 
     def _fetch(self, known: Mapping[str, Any]) -> requests.Response:
         headers = {

@@ -42,7 +42,7 @@ from imapclient import SEEN
 from imapclient.imapclient import SENT
 from pydantic import BaseModel
 
-from connectors import mail_alerts
+from connectors import faults, mail_alerts
 from connectors.mail_posts import LONGEST_TEXT, to_post
 from connectors.mail_reading import Suspects, read_on
 from connectors.mail_sending import build, build_first, hand_over, our_message_id, reachable, recipient
@@ -60,7 +60,6 @@ from listener.types import (
     Images,
     MessageRequest,
     Page,
-    Post,
     Posted,
     ReplyRequest,
 )
@@ -88,6 +87,9 @@ FACTS = Facts(
     keyed_writes=False,
     deletions_visible=False,
     settle_after=None,
+    finds=dict.fromkeys(
+        ("reply", "message"), "in the folder of sent mail by its Message-ID, then in the inbox for an answer to it"
+    ),
     images=Images(
         count=5, types=("image/png", "image/jpeg", "image/gif", "image/webp"), bytes=5 * 1024 * 1024, alt=1_000
     ),
@@ -160,18 +162,22 @@ class MailConnector(Connector, Replies, Messages, Streams, Alerts):
         with reading(self._settings) as client:
             _check_folder(client, folder)
             found = read_on(client, folder, cursor, now=self._now(), suspects=self._suspects)
-        posts: list[Post] = []
-        unreadable = found.unreadable
-        for mail in found.mails:
-            try:
-                post = to_post(mail, ours=self._settings.address, folder=folder, checked_by=self._settings.checked_by)
-            except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-                unreadable += 1
-                continue
-            if terms is None or terms.matches(post.text, language=post.language, author=post.author.handle):
-                posts.append(post)
+        read, broken = faults.read_each(
+            found.mails,
+            lambda mail: to_post(
+                mail, ours=self._settings.address, folder=folder, checked_by=self._settings.checked_by
+            ),
+            lambda mail: f"{folder} uid {mail.uid}",
+            (ValueError, LookupError, TypeError, AttributeError, RecursionError),
+        )
+        posts = [
+            post
+            for post in read
+            if terms is None or terms.matches(post.text, language=post.language, author=post.author.handle)
+        ]
+        unreadable = found.unreadable + len(broken)
         gap = f"{unreadable} mails in {folder} could not be read" if unreadable else None
-        return Page(posts=tuple(posts), cursor=found.cursor, more=found.more, gap=gap)
+        return Page(posts=tuple(posts), cursor=found.cursor, more=found.more, gap=gap, garbled=tuple(broken))
 
     def streams(self, query: str) -> bool:
         """Whether the query makes sense; only the server can tell whether it offers IDLE."""

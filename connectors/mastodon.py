@@ -100,6 +100,11 @@ FACTS = Facts(
     keyed_writes=True,
     deletions_visible=True,
     settle_after=timedelta(seconds=60),
+    finds={
+        "reply": "below the post that it answers, then among our own posts, for the same words",
+        "notice": "among our own posts in that place, for the same words",
+        "message": "among our own posts in that place, for the same words",
+    },
     images=USUAL_IMAGES,
     threads=True,
     edits=lambda _says, _shall_say: "",
@@ -208,7 +213,8 @@ class MastodonConnector(Connector, Replies, Messages, Publishes, Amending, Reche
             cursor=reading.cursor,
             more=reading.more,
             retry_after=retry_after,
-            gap=reading.gap_with(broken),
+            gap=reading.gap_with(len(broken)),
+            garbled=tuple(each for each in broken if each.external_id),
         )
 
     def streams(self, query: str) -> bool:

@@ -20,7 +20,7 @@ from typing import Any
 from connectors.mastodon_posts import own_id
 from connectors.plain import clean, same_text
 from listener.contract import Deletes, Edits, Pins
-from listener.errors import AuthFailed, Rejected, Unavailable
+from listener.errors import AuthFailed, OutcomeUnknown, Rejected, Unavailable
 from listener.types import EditRequest
 
 
@@ -42,12 +42,10 @@ class Amending(Edits, Deletes, Pins):
         media = status.get("media_attachments")
         pictures = [str(each["id"]) for each in media if isinstance(each, dict) and "id" in each] if media else None
         language = request.language or status.get("language")
-        self._ask(
+        self._change(
             self._api.status_update,
             own,
             clean(request.text).strip(),
-            want=dict,
-            writing=True,
             extra={"language": str(language)} if language and language != "und" else None,  # the library knows none
             media_ids=pictures,
             sensitive=status.get("sensitive") is True,
@@ -58,7 +56,7 @@ class Amending(Edits, Deletes, Pins):
         return self._says(self._own(request.external_id), request.text)
 
     def delete(self, external_id: str) -> None:
-        self._ask(self._api.status_delete, self._own(external_id), want=dict, writing=True, missing=True)
+        self._change(self._api.status_delete, self._own(external_id), missing=True)
 
     def is_deleted(self, external_id: str) -> bool:
         return self._read(self._own(external_id)) is None
@@ -69,14 +67,20 @@ class Amending(Edits, Deletes, Pins):
         if status is None:
             raise Rejected(f"The post is not on {self._host} any more")
         if status.get("pinned") is not True:
-            self._ask(self._api.status_pin, own, want=dict, writing=True)
+            self._change(self._api.status_pin, own)
 
     def unpin(self, external_id: str) -> None:
-        self._ask(self._api.status_unpin, self._own(external_id), want=dict, writing=True, missing=True)
+        self._change(self._api.status_unpin, self._own(external_id), missing=True)
 
     def is_pinned(self, external_id: str) -> bool:
         status = self._read(self._own(external_id))
         return status is not None and status.get("pinned") is True
+
+    def _change(self, call: Callable[..., Any], own: str, *what: str, **more: Any) -> None:
+        """Asks for it. An answer that is not the post itself may come from anywhere, and proves nothing."""
+        status = self._ask(call, own, *what, want=dict, writing=True, **more)
+        if status is not None and str(status.get("id")) != own:
+            raise OutcomeUnknown(f"{self._host} answered something that is not Mastodon's")
 
     def _own(self, external_id: str) -> str:
         if self._token is None:

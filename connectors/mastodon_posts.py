@@ -19,7 +19,7 @@ from connectors.mastodon_text import URL_LENGTH, same_words, to_text
 from connectors.plain import clean
 from connectors.profiles import contacts_in, together
 from listener.errors import OutcomeUnknown
-from listener.types import Author, Contact, Media, Post, Posted, PostKind, Visibility
+from listener.types import Author, Contact, Garbled, Media, Post, Posted, PostKind, Visibility
 
 USUAL_LIMIT = 500
 
@@ -134,15 +134,11 @@ def to_post(status: Mapping[str, Any], host: str, our_id: str | None) -> Post:
     )
 
 
-def to_posts(statuses: Iterable[Any], host: str, our_id: str | None) -> tuple[list[Post], int]:
-    """The posts, and how many could not be read."""
-    posts, broken = [], 0
-    for status in statuses:
-        try:
-            posts.append(to_post(status, host, our_id))
-        except (Unreadable, AttributeError):
-            broken += 1
-    return posts, broken
+def to_posts(statuses: Iterable[Any], host: str, our_id: str | None) -> tuple[list[Post], list[Garbled]]:
+    """The posts, and those that could not be read."""
+    return faults.read_each(
+        statuses, lambda status: to_post(status, host, our_id), lambda status: full_id(host, read_id(status))
+    )
 
 
 def to_posted(status: Mapping[str, Any], host: str) -> Posted:

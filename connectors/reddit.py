@@ -72,6 +72,7 @@ from listener.types import (
     Author,
     Cursor,
     Facts,
+    Garbled,
     Page,
     Post,
     Posted,
@@ -116,6 +117,10 @@ FACTS = Facts(
     keyed_writes=False,
     deletions_visible=True,
     settle_after=timedelta(minutes=5),
+    finds={
+        "reply": "among our own comments and below what it answers, for the same words",
+        "notice": "among our own submissions, for the same title and words",
+    },
     edits=no_edit,
     deletes=True,
     pins=2,
@@ -212,7 +217,8 @@ class RedditConnector(Connector, Replies, Amending, Rechecks):
             cursor=reading.cursor,
             retry_after=pause,
             gone=tuple(gone),
-            gap=reading.gap_with(broken),
+            gap=reading.gap_with(len(broken)),
+            garbled=tuple(broken),
         )
 
     def recheck(self, external_ids: Sequence[str]) -> Rechecked:
@@ -268,8 +274,10 @@ class RedditConnector(Connector, Replies, Amending, Rechecks):
         answer = self._login.post(path, **data)
         if (error := of_errors(answer, secrets=self._login.secrets())) is not None:
             raise error
-        inner = answer.get("json")
-        return inner if isinstance(inner, dict) else {}
+        inner = answer.get("json", {})
+        if not isinstance(inner, dict):
+            raise nothing_posted()
+        return inner
 
     def _posted(self, thing: object) -> Posted:
         if not isinstance(thing, dict):
@@ -395,8 +403,8 @@ class RedditConnector(Connector, Replies, Amending, Rechecks):
         unknown = [name for name in wanted if name not in there]
         return there | self._info(unknown)[0]
 
-    def _to_posts(self, items: Sequence[Item], wanted: Query, us: Us) -> tuple[list[Post], list[str], int]:
-        """The posts that are wanted, which are gone, and how many could not be read.
+    def _to_posts(self, items: Sequence[Item], wanted: Query, us: Us) -> tuple[list[Post], list[str], list[Garbled]]:
+        """The posts that are wanted, which are gone, and which could not be read.
 
         Inbox entries lack most of what a comment has, and no comment says whether its thread is locked; so what is
         wanted is looked up once more.
@@ -408,19 +416,22 @@ class RedditConnector(Connector, Replies, Amending, Rechecks):
         unknown = [item.name for item in left if wanted.mentions]
         above = dict.fromkeys(link for item in left if (link := link_of(item.thing)) and link not in whole)
         looked_up = self._info([*unknown, *above])[0]
-        posts: list[Post] = []
-        broken = 0
+        meant: list[Item] = []
         for item in left:
             thing = whole.get(item.name) or {**item.thing, **looked_up.get(item.name, {})}
             if is_gone(thing):
                 gone.append(item.name)
                 continue
+            meant.append(item)
+
+        def read(item: Item) -> Post:
+            thing = whole.get(item.name) or {**item.thing, **looked_up.get(item.name, {})}
             name = link_of(thing) or ""
             kind = str(item.thing.get("type") or "") if wanted.mentions else ""
-            try:
-                posts.append(to_post(thing, looked_up.get(name) or whole.get(name), site=self._site, us=us, kind=kind))
-            except (Unreadable, RecursionError):
-                broken += 1
+            return to_post(thing, looked_up.get(name) or whole.get(name), site=self._site, us=us, kind=kind)
+
+        known = (Unreadable, RecursionError)
+        posts, broken = faults.read_each(meant, read, lambda item: item.name, known)
         return posts, gone, broken
 
 

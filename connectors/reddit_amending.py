@@ -20,6 +20,7 @@ from typing import Any
 
 from connectors.plain import clean, same_text
 from connectors.reddit_posts import Thing, is_comment, is_fullname, is_gone, text_of
+from connectors.reddit_refusals import nothing_posted
 from connectors.reddit_settings import Settings
 from connectors.reddit_text import address, title_and_body
 from connectors.reddit_wire import Login, needs_account
@@ -59,7 +60,9 @@ class Amending(Edits, Deletes, Pins):
         if title is not None and not same_text(text_of(thing, "title"), title):
             raise Rejected(f"Reddit refuses this: {no_edit('', title)}")
         if not self._says(thing, text):
-            self._write("api/editusertext/", thing_id=request.external_id, text=text)
+            data = self._write("api/editusertext/", thing_id=request.external_id, text=text).get("data")
+            if not isinstance(data, dict) or not isinstance(data.get("things"), list) or not data["things"]:
+                raise nothing_posted()
 
     def is_edited(self, request: EditRequest) -> bool:
         thing = self._there(request.external_id)

@@ -11,7 +11,6 @@ import base64
 import hashlib
 import hmac
 import json
-import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -23,7 +22,7 @@ import requests
 from urllib3.exceptions import HTTPError
 
 from connectors import faults
-from connectors.wire import Wire
+from connectors.wire import Wire, time_left
 from listener.contract import Alerts
 from listener.errors import AuthFailed, NetworkError, RateLimited, Rejected, Unavailable
 from listener.types import AlertMessage
@@ -40,10 +39,10 @@ def signature(key: bytes, message_id: str, timestamp: str, body: bytes) -> str:
 class _Post(Wire):
     """Takes the status for the answer: what comes behind it may be cut short, endless or ill-made."""
 
-    def _read(self, response: requests.Response, ends: float) -> bytes:
+    def _read(self, response: requests.Response) -> bytes:
         body = bytearray()
         with suppress(HTTPError, OSError, ValueError):
-            while len(body) < LARGEST and time.monotonic() < ends and (piece := response.raw.read1(4096)):
+            while len(body) < LARGEST and time_left() > 0 and (piece := response.raw.read1(4096)):
                 body += piece
         return bytes(body)
 

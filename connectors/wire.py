@@ -11,18 +11,42 @@ and some of them stumble over headers that are none of their business (`hide`).
 
 from __future__ import annotations
 
+import io
+import socket
 import threading
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from http.client import HTTPResponse
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any
+from typing import Any, cast
 
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
+from urllib3 import PoolManager
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 MEGABYTE = 1024 * 1024
+
+_hurry = threading.local()  # `ends`: when what this thread waits for must be there, by the monotonic clock
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """What this thread is answered on a `Bounded` connection must come within so many seconds, however it trickles."""
+    _hurry.ends = time.monotonic() + seconds
+    try:
+        yield
+    finally:
+        _hurry.ends = float("inf")
+
+
+def time_left() -> float:
+    """Seconds until then; negative once it is past, infinite where nothing hurries."""
+    return float(getattr(_hurry, "ends", float("inf"))) - time.monotonic()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,14 +70,77 @@ class Astray(requests.RequestException):
     """A request was about to go to a host that this session is not for; nothing was sent."""
 
 
-class _Adapter(HTTPAdapter):
-    """Reads share connections; every write gets one of its own. No retries: that is HTTPAdapter's default."""
+class _Hurried(io.RawIOBase):
+    """What a socket brings, be it an answer's head or its body, while there is time left."""
+
+    def __init__(self, sock: socket.socket, raw: io.RawIOBase) -> None:
+        self._sock, self._raw, self._patience = sock, raw, sock.gettimeout()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        left = time_left()
+        if left <= 0:
+            raise TimeoutError("the answer took too long")
+        if self._patience is not None:
+            self._sock.settimeout(min(self._patience, left))
+        return cast("int | None", self._raw.readinto(buffer))
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _Response(HTTPResponse):
+    """Reads its head, too, no longer than it may: the library's own time-out begins anew with each byte."""
+
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.fp = io.BufferedReader(_Hurried(sock, self.fp.detach()))
+
+
+class _Connection(HTTPConnection):
+    response_class = _Response
+
+
+class _SecureConnection(HTTPSConnection):
+    response_class = _Response
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _SecurePool(HTTPSConnectionPool):
+    ConnectionCls = _SecureConnection
+
+
+class Bounded(HTTPAdapter):
+    """Connections whose answers come `within` their time or not at all. No retries: that is HTTPAdapter's default."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        _bind(self.poolmanager)
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        made = super().proxy_manager_for(proxy, **kwargs)
+        _bind(made)
+        return made
+
+
+def _bind(manager: PoolManager) -> None:
+    manager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
+
+
+class _Adapter(Bounded):
+    """Reads share connections; every write gets one of its own."""
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
         if request.method in ("GET", "HEAD"):
             return super().send(request, *args, **kwargs)
         request.headers["Connection"] = "close"
-        return HTTPAdapter().send(request, *args, **kwargs)
+        return Bounded().send(request, *args, **kwargs)
 
 
 class Wire(requests.Session):
@@ -116,13 +203,13 @@ class Wire(requests.Session):
         timeout = tuple(seconds + patience for seconds in self._timeout)
         kwargs.update(stream=True, allow_redirects=False, timeout=timeout)
         kwargs["auth"] = kwargs.get("auth") or _as_it_is  # or a ~/.netrc would put its login in place of our token
-        ends = time.monotonic() + self._deadline + patience
         try:
-            response = super().request(method, url, *args, **kwargs)
-            try:
-                body = self._read(response, ends)
-            finally:
-                response.close()
+            with within(self._deadline + patience):
+                response = super().request(method, url, *args, **kwargs)
+                try:
+                    body = self._read(response)
+                finally:
+                    response.close()
         except Exception as error:  # told by whoever asked; kept here because libraries wrap it beyond recognition
             self._here.failure = error
             raise
@@ -140,13 +227,13 @@ class Wire(requests.Session):
             raise Astray("the address names another host than ours", request=request)
         return super().send(request, **kwargs)
 
-    def _read(self, response: requests.Response, ends: float) -> bytes:
+    def _read(self, response: requests.Response) -> bytes:
         body = bytearray()
         while piece := response.raw.read1(65536, decode_content=True):
             body += piece
             if len(body) > self._largest:
                 raise AnswerTooLarge("the answer is too large", response=response)
-            if time.monotonic() > ends:
+            if time_left() <= 0:
                 raise AnswerTimeout("the answer took too long", response=response)
         return bytes(body)
 

@@ -107,6 +107,10 @@ FACTS = Facts(
     keyed_writes=False,
     deletions_visible=True,
     settle_after=timedelta(minutes=5),
+    finds={
+        "reply": "among our own posts that answer any version of theirs, for the same words",
+        "notice": "among our own posts, for the same words",
+    },
     costs=PRICES,
     images=Images(count=4, types=("image/jpeg", "image/png", "image/webp"), bytes=5_000_000, alt=1000),
     threads=True,
@@ -184,7 +188,13 @@ class XConnector(Connector, Replies, Publishes, Amending, Rechecks, Metered):
         us = self._us() if self.speaks else None
         read = self._look_for(search, us, cursor) if search else self._look_at_mentions(cast(Us, us), cursor)
         retry_after = self._asking.pause() if read.retry_after is None else read.retry_after
-        return Page(posts=tuple(read.posts), cursor=read.cursor, retry_after=retry_after, gap=read.gap)
+        return Page(
+            posts=tuple(read.posts),
+            cursor=read.cursor,
+            retry_after=retry_after,
+            gap=read.gap,
+            garbled=tuple(read.garbled),
+        )
 
     def recheck(self, external_ids: Sequence[str]) -> Rechecked:
         """A hundred at a time. Of what was edited, the newest version is looked up too."""
@@ -393,6 +403,9 @@ class XConnector(Connector, Replies, Publishes, Amending, Rechecks, Metered):
         where: dict[str, Any] = {"since_id": start.since_id, "start_time": start.start_time, page_by: next_token}
         body = self._ask(ask, max_results=size, user_auth=self.speaks, **_FIELDS, **where)
         rows, joined = rows_of(body), Joined.of(body)
+        strangers = strangers_in(body)
+        if strangers and not rows:  # not one of them is a post at all: that is no page of X
+            raise Unavailable("X answered something that is not X's")
         self._bill(price, rows, joined)
         posts, broken = to_posts(rows, joined, us)
         if search is not None:
@@ -406,7 +419,8 @@ class XConnector(Connector, Replies, Publishes, Amending, Rechecks, Metered):
             length=len(rows),
             newest=str(newest) if is_id(newest) else max(ids, key=int, default=None),
             next_token=token_after(body),
-            unreadable=broken + strangers_in(body),
+            unreadable=len(broken) + strangers,
+            garbled=tuple(each for each in broken if each.external_id),
         )
 
     def _count(self, search: Search, start: Start) -> int | None:

@@ -18,7 +18,7 @@ from connectors import faults
 from connectors.profiles import contacts_in, together
 from connectors.x_text import same_words, to_text
 from listener.errors import OutcomeUnknown
-from listener.types import Author, Contact, Media, Post, Posted, PostKind
+from listener.types import Author, Contact, Garbled, Media, Post, Posted, PostKind
 
 TWEET_FIELDS = [
     *("attachments", "author_id", "conversation_id", "created_at", "edit_history_tweet_ids", "entities"),
@@ -166,16 +166,11 @@ def to_post(post: Mapping[str, Any], joined: Joined, us: Us | None) -> Post:
     )
 
 
-def to_posts(posts: Iterable[Mapping[str, Any]], joined: Joined, us: Us | None) -> tuple[list[Post], int]:
-    """The posts that say something of their own, and how many could not be read."""
-    read, broken = [], 0
-    for post in posts:
-        try:
-            if not is_retweet(post):
-                read.append(to_post(post, joined, us))
-        except Unreadable:
-            broken += 1
-    return read, broken
+def to_posts(posts: Iterable[Mapping[str, Any]], joined: Joined, us: Us | None) -> tuple[list[Post], list[Garbled]]:
+    """The posts that say something of their own, and those that could not be read."""
+    return faults.read_each(
+        posts, lambda post: None if is_retweet(post) else to_post(post, joined, us), _read_id, (Unreadable,)
+    )
 
 
 def to_posted(post: Mapping[str, Any], handle: str) -> Posted:

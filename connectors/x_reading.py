@@ -23,7 +23,7 @@ from typing import Any, Protocol
 from connectors.x_money import pages_to_buy, worth_counting
 from connectors.x_posts import id_at, is_id, time_of
 from listener.errors import RateLimited, Rejected, Unavailable
-from listener.types import Cursor, Post
+from listener.types import Cursor, Garbled, Post
 
 PAGE = 100
 OVERLAP = timedelta(minutes=1)
@@ -52,6 +52,7 @@ class Batch:
     newest: str | None
     next_token: str | None
     unreadable: int = 0
+    garbled: tuple[Garbled, ...] = ()  # those of them that have an id
 
 
 class Fetch(Protocol):
@@ -71,6 +72,7 @@ class Look:
     cursor: dict[str, Any] = field(default_factory=dict)
     retry_after: float | None = None
     gap: str | None = None
+    garbled: list[Garbled] = field(default_factory=list)
 
 
 def begin(cursor: Cursor | None, now: datetime, reach: timedelta | None) -> Start:
@@ -109,6 +111,7 @@ def look(
     start = begin(cursor, now, reach)
     read, unreadable, empty = 0, 0, 0
     found: dict[str, Post] = {}
+    garbled: dict[str, Garbled] = {}
     newest: str | None = None
     token: str | None = None
     waiting: int | None = None
@@ -127,6 +130,7 @@ def look(
         newest = batch.newest if first else newest
         read, unreadable = read + batch.length, unreadable + batch.unreadable
         empty = 0 if batch.length else empty + 1
+        garbled |= {each.external_id: each for each in batch.garbled}
         for post in batch.posts:
             known = found.get(post.external_id)
             if known is None or (post.edited_at or post.posted_at) > (known.edited_at or known.posted_at):
@@ -146,7 +150,8 @@ def look(
     if listed is not None and read >= listed and cursor:
         gaps.append(f"more than {listed} posts came since the last look, and X lists no more of them")
     gaps.append(f"{unreadable} posts could not be read" if unreadable else None)
-    return Look(posts=_in_order(found), cursor=after, gap="; ".join(filter(None, gaps)) or None)
+    told = "; ".join(filter(None, gaps)) or None
+    return Look(posts=_in_order(found), cursor=after, gap=told, garbled=list(garbled.values()))
 
 
 def _broken_off(error: RateLimited | Unavailable, cursor: Cursor | None, start: Start, found: dict[str, Post]) -> Look:
@@ -160,8 +165,7 @@ def _broken_off(error: RateLimited | Unavailable, cursor: Cursor | None, start: 
     after = {**(cursor or {}), "kept": kept}
     if start.start_time and not is_id(after.get("newest")):
         after["from"] = start.start_time.isoformat()
-    wait = error.retry_after if isinstance(error, RateLimited) else None
-    return Look(posts=_in_order(found), cursor=after, retry_after=wait)
+    return Look(posts=_in_order(found), cursor=after, retry_after=error.retry_after)
 
 
 def _deserted(token: str | None) -> str | None:

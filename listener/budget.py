@@ -18,7 +18,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+FIRST_LOOKS = timedelta(seconds=2)  # between the first looks for something of ours of which nobody knows
 CEILING = timedelta(hours=1)  # no header, clock or streak of failures keeps us away for longer
+UNPRESSED = timedelta(minutes=2)  # mentions may wait so long to be read before polls slow down
+MOST_PRESSED = 16.0
+PRESSED = timedelta(minutes=15)  # longer apart, a network's listings could run out between two polls
 POLL_LEASE = timedelta(minutes=1)  # a poller that has not come back by then is taken for dead; two at once do no harm
 STREAM_REST = timedelta(seconds=2)  # doubled for the first rest of a stream that ended, and again for each further one
 HASTE = timedelta(seconds=5)  # a stream may ask for a poll as often as that
@@ -50,6 +54,16 @@ def next_poll(
     return now + max(pause, within_ceiling(retry_after))
 
 
+def pressure(waited: timedelta) -> float:
+    """By how much polls that only find are slowed, from 1 to `MOST_PRESSED`, where mentions waited so long."""
+    return min(max(1.0, waited / UNPRESSED), MOST_PRESSED)
+
+
+def pressed_poll(now: datetime, *, every: timedelta, ratio: float) -> datetime:
+    """When to poll again what only finds, under that pressure: within `PRESSED`, or as usual where that is longer."""
+    return now + min(every * ratio, max(every, PRESSED))
+
+
 def back_off(
     now: datetime, *, failures: int, every: timedelta, retry_after: float | None = None, dice: float | None = None
 ) -> datetime:
@@ -61,6 +75,14 @@ def back_off(
     dice = random.random() if dice is None else dice  # noqa: S311  spreads retries, guards nothing
     longest: timedelta = min(every * 2 ** min(failures, 20), CEILING)
     return now + max(longest * (0.5 + dice / 2), within_ceiling(retry_after))
+
+
+def until_next_look(began: datetime, looked_at: datetime) -> timedelta:
+    """How long after a look for something of unknown outcome, sent at `began`, the next one comes.
+
+    They double, from seconds up to the ceiling: looking costs requests of the same allowance that listening lives on.
+    """
+    return min(max(looked_at - began, FIRST_LOOKS), CEILING)
 
 
 def reopen(

@@ -23,10 +23,12 @@ import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
+from listener import inhand, metrics
 from listener.contract import BEAT
 from listener.errors import Outage
 from listener.flow.pipeline import Pipeline
 from listener.store import daemons
+from listener.watching import Health
 
 log = structlog.get_logger(__name__)
 
@@ -36,6 +38,11 @@ RETAIN_EVERY = timedelta(minutes=10)  # a bounded part each time: what is due to
 ALIVE_EVERY = timedelta(seconds=5)
 LOOK_EVERY = 0.2  # seconds between two looks whether to stop
 MOST_STREAMS = 32  # open at once in one process
+HANGS = 60.0  # seconds after which a loop that comes round five times a second hangs
+ENDLESS = 900.0  # seconds for which the model or the policy may look at the same mentions before the process hangs
+SILENT = 30.0  # seconds for which the database may take no sign of life before it counts as away
+NO_MEMORY = "This machine has no memory left for it."
+UNBORN = 8.0  # seconds after which a thread that has not begun never will
 JUMP = 2.0  # seconds by which the clock may drift between two looks before it has jumped
 
 
@@ -50,15 +57,20 @@ class Daemon:
         version: str,
         beside: Sequence[AbstractContextManager[object]] = (),
     ) -> None:
-        """`beside`: what is open as long as it runs."""
+        """`beside`: what is open as long as it runs; `health` may be asked by it."""
         self._pipeline = pipeline
         self._beside = beside
         self._tick = tick
         self._version = version
         self._started_at = pipeline.clock()
         self.name = f"{socket.gethostname()}:{os.getpid()}"
+        self._looked = time.monotonic()  # when the loop below last came round
+        self._wrote: float | None = None  # when the database last took that we live
+        self._ended = False
         self._stopped = threading.Event()
-        self._trouble: dict[str, str] = {}
+        self._trouble: dict[str, str] = {}  # what stands in a stage's way, by stage
+        self._telling = threading.Lock()
+        self._unborn: dict[threading.Thread, float] = {}  # threads that did not begin, since when
         self._streams: dict[str, threading.Thread] = {}
         self._left: list[threading.Thread] = []  # that hang in a stream
 
@@ -75,6 +87,7 @@ class Daemon:
         if handle_signals:
             for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
                 signal.signal(number, self._on_signal)
+        self._take_over()
         scheduler = self._scheduler()
         scheduler.start()
         notify("READY=1")
@@ -82,19 +95,55 @@ class Daemon:
         drift, fed = time.time() - time.monotonic(), 0.0
         try:
             while not self._stopped.wait(LOOK_EVERY):
+                self._looked = time.monotonic()
                 if abs(time.time() - time.monotonic() - drift) > JUMP:
                     drift = time.time() - time.monotonic()
                     self._clock_jumped(scheduler)
-                if time.monotonic() - fed > ALIVE_EVERY.total_seconds():
+                if time.monotonic() - fed > ALIVE_EVERY.total_seconds() and inhand.longest() < ENDLESS:
                     fed = time.monotonic()
+                    self._look_for_the_unborn()
                     notify("WATCHDOG=1")
         finally:
+            self._ended = True
             notify("STOPPING=1")
             self._pipeline.stop()
             scheduler.shutdown(wait=True)  # what is being sent is finished and written down
             self._leave_streams()
             self._farewell()
+            inhand.stop()
             log.info("Stopped; nothing is half-done.", action="stopped", daemon=self.name)
+
+    def _take_over(self) -> None:
+        """Learns what processes that died here had in hand; a database that is away stops no start."""
+        try:
+            self._pipeline.take_over(self.name)
+        except Outage as error:
+            log.error("A stage waits.", action="stage_down", stage="take over", reason=str(error))
+
+    def health(self) -> Health:
+        """How this process is, for whoever watches it. Asks nobody: what the last signs of life met is known."""
+        now = time.monotonic()
+        hangs = "" if now - self._looked < HANGS else f"its loop has not come round for {now - self._looked:.0f} s"
+        if not hangs and (looks := inhand.longest()) > ENDLESS:
+            hangs = f"it has looked at one mention for {looks:.0f} s"
+        if self._ended or self._stopped.is_set():
+            waits = "it stops"
+        elif self._wrote is None:
+            waits = self._trouble.get("alive", "it starts")
+        elif now - self._wrote > SILENT:
+            waits = self._trouble.get("alive", f"the database has taken nothing for {now - self._wrote:.0f} s")
+        else:
+            waits = ""
+        return Health(hangs=hangs, waits=waits, hurts=[*filter(None, [self._pipeline.policy_trouble]), *self._hurts()])
+
+    def _hurts(self) -> list[str]:
+        """What it does without, in sentences; why nothing is decided stands apart."""
+        broken = [
+            f"The stage {name} breaks ({why}); the rest goes on, see the log."
+            for name, why in list(self._trouble.items())
+            if name != "alive"
+        ]
+        return [*filter(None, [self._pipeline.reader.trouble]), *broken]
 
     def _scheduler(self) -> BackgroundScheduler:
         """One job for each stage; where it waits for a network one for each account, so that none waits for another."""
@@ -154,21 +203,61 @@ class Daemon:
         # Only flags are set here: a handler that logs or locks could meet itself in the middle of either.
         self.stop()
 
+    def _look_for_the_unborn(self) -> None:
+        """A thread that died for lack of memory before it began leaves whoever began it waiting for ever.
+
+        So nothing can be ended in order: this process ends as a kill would, to be started again.
+        """
+        now = time.monotonic()
+        there = [thread for thread in threading.enumerate() if thread.ident is None]
+        self._unborn = {thread: self._unborn.get(thread, now) for thread in there}
+        if any(now - since > UNBORN for since in self._unborn.values()):
+            log.critical("No memory is left; ends, to be started again. Nothing is lost.", action="no_memory")
+            os._exit(1)
+
     def _guarded(self, name: str, work: Callable[[], Any]) -> None:
-        """One tick of one stage. A database that is away is logged once going down and once coming back."""
+        """One tick of one stage. What stands in its way is logged once going down and once coming back.
+
+        A database that is away, a full disk, or a lack of memory stands in the way of many: that is said once for all.
+        """
+        started = time.perf_counter()
         try:
             work()
-        except Outage as error:
-            if self._trouble.get(name) != str(error):
-                log.error("A stage waits.", action="stage_down", stage=name, reason=str(error))
-            self._trouble[name] = str(error)
+        except (Outage, MemoryError) as error:
+            metrics.error(name.split(maxsplit=1)[0], error)
+            self._waits(name, str(error) if isinstance(error, Outage) else NO_MEMORY)
         except Exception as bug:
+            metrics.error(name.split(maxsplit=1)[0], bug)
             if self._trouble.get(name) != repr(bug):
                 log.exception("A stage broke; it goes on at the next tick.", action="stage_bug", stage=name)
             self._trouble[name] = repr(bug)
         else:
-            if self._trouble.pop(name, None):
-                log.info("The stage works again.", action="stage_up", stage=name)
+            self._works(name)
+        finally:
+            if not name.startswith("stream "):  # which lasts as long as it is open
+                metrics.turn(name.split(maxsplit=1)[0], time.perf_counter() - started)
+
+    def _waits(self, name: str, reason: str) -> None:
+        with self._telling:
+            known = reason in self._trouble.values()
+            self._trouble[name] = reason
+        if not known:
+            log.error("A stage waits, and others that meet the same.", action="stage_down", stage=name, reason=reason)
+
+    def _works(self, name: str) -> None:
+        """The stage ran. Where it is the sign that we live, so may all that met what it met, and the streams.
+
+        They would say so late: some run every ten minutes, and a stream lasts as long as it is open.
+        """
+        with self._telling:
+            reason = self._trouble.pop(name, None)
+            gone = {reason} if reason else set()
+            if name == "alive":
+                met = {each for each, why in self._trouble.items() if why == reason or each.startswith("stream ")}
+                gone |= {self._trouble.pop(each) for each in met}
+            over = gone - set(self._trouble.values())
+        for each in sorted(over):
+            log.info("The stage works again, and all that met the same.", action="stage_up", stage=name, reason=each)
 
     def _open_streams(self) -> None:
         """A thread for each stream that should be open and is not."""
@@ -182,6 +271,7 @@ class Daemon:
             thread = threading.Thread(target=work, name=f"stream {name}", daemon=True)
             self._streams[name] = thread
             thread.start()
+        metrics.streams(len(self._streams))
 
     def _leave_streams(self) -> None:
         """Each stream ends at its next beat. One that does not is left behind: nothing it brings is half stored."""
@@ -200,7 +290,10 @@ class Daemon:
                 now=self._pipeline.clock(),
                 policy=policy.version if policy else "",
                 trouble=self._pipeline.policy_trouble,
+                hurts=self._hurts(),
+                reads=self._pipeline.reader.reads,
             )
+        self._wrote = time.monotonic()
 
     def _farewell(self) -> None:
         try:

@@ -6,9 +6,11 @@ EscuchaError
 │   ├── PolicyProblem     the policy file
 │   ├── TermsProblem      the terms of a query
 │   ├── NotFound          no such mention, draft, case, customer, notice, source
+│   ├── NoModel           the model's files are missing or damaged, or there is no memory for it: people read instead
 │   ├── Stale             what was approved is no longer what would be sent
 │   └── AlreadyDone       somebody else was first
 ├── Outage                the machine, not the person: database, disk; exit code 1
+│   └── Crossed           two processes stood in each other's way; done again, it works
 └── NetworkError          what a connector may raise; anything else from a connector is a bug
     ├── RateLimited       wait `retry_after` seconds
     ├── Unavailable       try later
@@ -57,6 +59,10 @@ class NotFound(Mistake):
     """There is no such mention, draft, case, customer, notice or source."""
 
 
+class NoModel(Mistake):
+    """The model cannot read: a file is missing or damaged, or there is no memory for it."""
+
+
 class Stale(Mistake):
     """The text, the mention or the policy changed since it was shown; look again before deciding."""
 
@@ -73,8 +79,17 @@ class Outage(EscuchaError):
     """The database or the disk does not do its part; nothing was half-written."""
 
 
+class Crossed(Outage):
+    """Two processes waited for each other, and the database ended one transaction; nothing of it was written."""
+
+
 class NetworkError(EscuchaError):
-    """What a connector may raise. The five kinds below say what happens next."""
+    """What a connector may raise. The five kinds below say what happens next.
+
+    `retry_after`: for how many seconds the network asked to be left alone; None where it did not say.
+    """
+
+    retry_after: float | None = None
 
 
 class RateLimited(NetworkError):
@@ -86,7 +101,11 @@ class RateLimited(NetworkError):
 
 
 class Unavailable(NetworkError):
-    """The network cannot be reached or answers nonsense. Nothing was written there; try later."""
+    """The network cannot be reached or answers nonsense. Nothing was written there; try later, or when it says."""
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        self.retry_after = retry_after
+        super().__init__(message)
 
 
 class AuthFailed(NetworkError):

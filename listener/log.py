@@ -12,7 +12,8 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Iterable
-from typing import Any, Literal
+from contextlib import suppress
+from typing import Any, Literal, TextIO, cast
 
 import structlog
 from structlog.typing import EventDict, Processor
@@ -21,6 +22,7 @@ from listener.escapes import visible
 
 WRITTEN = frozenset({"text", "body", "draft", "post", "raw", "title", "content", "content_warning", "display_name"})
 MASK = "•••"
+MOST_LISTED = 3  # of one key, on a line for people
 SHORTEST_SECRET = 4  # masking anything shorter would only garble the log
 
 _hidden: set[str] = set()
@@ -58,9 +60,9 @@ def start(
         else structlog.processors.JSONRenderer(ensure_ascii=False)
     )
     structlog.configure(
-        processors=[*shared, renderer],
+        processors=[*shared, *([_shorten] if lines else []), renderer],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=lambda *_: structlog.WriteLogger(sys.stderr),
+        logger_factory=lambda *_: structlog.WriteLogger(cast(TextIO, _Sink())),
         cache_logger_on_first_use=False,
     )
     handler = _StandardError()
@@ -75,11 +77,26 @@ def start(
     root.setLevel(logging.WARNING)  # below that, libraries speak of requests with everything in them
 
 
+class _Sink:
+    """Whatever standard error is at that moment, as far as it takes anything.
+
+    Where it takes nothing (a full disk, a reader who went) the line is lost: that must keep nobody from their work.
+    """
+
+    def write(self, text: str) -> None:
+        with suppress(OSError):
+            sys.stderr.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            sys.stderr.flush()
+
+
 class _StandardError(logging.Handler):
-    """Writes to whatever standard error is at that moment."""
+    """The libraries' part of it."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        sys.stderr.write(self.format(record) + "\n")  # in one piece: threads write side by side
+        _Sink().write(self.format(record) + "\n")  # in one piece: threads write side by side
 
 
 def _foreign(_logger: Any, _method: str, event: EventDict) -> EventDict:
@@ -95,6 +112,14 @@ def _withhold(_logger: Any, method: str, event: EventDict) -> EventDict:
     if method != "debug":
         for key in WRITTEN & event.keys():
             event[key] = f"({len(str(event[key]))} characters)"
+    return event
+
+
+def _shorten(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    """For people, a long list becomes how many it holds; programs get it whole."""
+    for key, value in event.items():
+        if isinstance(value, list) and len(value) > MOST_LISTED:
+            event[key] = f"({len(value)})"
     return event
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
+from functools import cache
 
 from stdnum import damm
 
@@ -87,15 +88,20 @@ def quoted_in(text: str, pattern: str) -> list[str]:
     Only such whose check digit fits; of a text a hundred thousand characters are read.
     """
     plain = unicodedata.normalize("NFKC", text[:100_000])
-    ends = r"(?![\-./_]?[0-9A-Za-z])"
-    found = re.finditer(rf"(?<![0-9A-Za-z]){_shape(pattern, bare=False)}{ends}", plain, re.IGNORECASE)
     quoted: dict[str, None] = {}
-    for each in found:
+    for each in _quoting(pattern).finditer(plain):
         try:
             quoted[parse_reference(each[0], pattern)] = None
         except Mistake:
             continue
     return list(quoted)
+
+
+@cache
+def _quoting(pattern: str) -> re.Pattern[str]:
+    """What finds references in a text."""
+    ends = r"(?![\-./_]?[0-9A-Za-z])"
+    return re.compile(rf"(?<![0-9A-Za-z]){_shape(pattern, bare=False)}{ends}", re.IGNORECASE)
 
 
 def _shape(pattern: str, *, bare: bool = True) -> str:

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import fields
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -27,6 +27,7 @@ ELSEWHERE = frozenset(
 _PROBES = ("Hola 👩‍👩‍👧 ñandú https://example.com/a/rather/long/address?that=no_network&counts=whole y más", "")
 _TRACES = {"rules", "guards"}
 _WRITTEN: dict[int, tuple[RuleTrace | GuardTrace, bytes]] = {}
+_WHOLE: dict[int, tuple[RuleTrace | GuardTrace, str]] = {}
 _LATER = frozenset({"stranger", "incident"})  # guards that came after the first decisions were kept
 _MOST = 10_000  # traces remembered
 _HANDLES = ("ana", "ana@example.social")
@@ -44,6 +45,15 @@ def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
 def kept(situation: Situation) -> dict[str, Any]:
     """What has to be kept beside the mention and its understanding, as JSON knows it."""
     return dict(_adapter(Situation).dump_python(situation, mode="json", exclude=set(ELSEWHERE), warnings=False))
+
+
+def kept_as_json(situation: Situation) -> str:
+    """The same, written down."""
+    adapter = _adapter(Situation)
+    try:
+        return adapter.dump_json(situation, exclude=set(ELSEWHERE), warnings=False).decode()
+    except PydanticSerializationError:  # half a character, which UTF-8 has no bytes for
+        return json.dumps(kept(situation))
 
 
 def rebuilt(
@@ -129,6 +139,19 @@ def fingerprint(decision: Decision) -> str:
     rules = [(_WRITTEN.get(id(trace)) or _write(trace))[1] for trace in decision.rules]
     guards = [(_WRITTEN.get(id(trace)) or _write(trace))[1] for trace in decision.guards if _counts(trace)]
     return hashlib.sha256(b"\n".join((said, *rules, b"|", *guards))).hexdigest()
+
+
+def written(traces: Sequence[RuleTrace | GuardTrace]) -> str:
+    """Traces as JSON, a list of objects with every field; what is handed out again and again is written once."""
+    pieces = []
+    for trace in traces:
+        known = _WHOLE.get(id(trace))
+        if known is None:
+            if len(_WHOLE) >= _MOST:
+                _WHOLE.clear()
+            known = _WHOLE[id(trace)] = (trace, json.dumps(asdict(trace)))
+        pieces.append(known[1])
+    return f"[{', '.join(pieces)}]"
 
 
 def _counts(trace: GuardTrace) -> bool:

@@ -132,12 +132,24 @@ class Post:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Garbled:
+    """A post that could not be read. `external_id`: the network's own, or else what tells it from others.
+
+    `reason`: what was wrong, without a word of what it says.
+    """
+
+    external_id: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Page:
     """One answer to a poll, or what a stream brought. Store `posts` and `cursor` together or not at all.
 
     `cursor` None (in a stream only): the source's own cursor stays where it is. `more`: another page is waiting now.
     `retry_after`: seconds the network wants us to wait before the next call. `gone`: external ids known to have been
-    deleted. `gap`: the network's admission that something was skipped.
+    deleted. `gap`: the network's admission that something was skipped. `garbled`: those of its posts that could not be
+    read, where it is known which.
     """
 
     posts: tuple[Post, ...]
@@ -146,6 +158,7 @@ class Page:
     retry_after: float | None = None
     gone: tuple[str, ...] = ()
     gap: str | None = None
+    garbled: tuple[Garbled, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -244,6 +257,25 @@ class Posted:
     posted_at: datetime | None = None
 
 
+class Sent(StrEnum):
+    """What we send, by where its outcome is kept."""
+
+    REPLY = "reply"
+    NOTICE = "notice"
+    AMENDMENT = "amendment"
+
+
+class Finding(StrEnum):
+    """What came of looking for something of ours on a network."""
+
+    THERE = "there"
+    MISSING = "missing"  # and that is certain: it did not go out
+    NOT_FOUND = "not found"  # which proves nothing, not yet or never
+    TAKEN = "taken"  # one with the same words is there, and is another of ours
+    UNCLEAR = "unclear"  # the network answered, and that cannot tell
+    UNREACHED = "unreached"  # it could not be asked
+
+
 class Answerable(StrEnum):
     """Whom a network lets us answer."""
 
@@ -268,7 +300,8 @@ class Facts:
 
     `limit` is counted by `count`; `address(text, handle)` gives the text exactly as a reply will be posted, so that
     `count(address(text, handle)) <= limit` is the test. `settle_after`: how long after the outcome of a write
-    became unknown a look at the network is conclusive; None means that no look ever is.
+    became unknown a look at the network is conclusive; None means that no look ever is. `finds`: where and by what
+    such a look finds a `reply`, a `notice` or a `message` of ours, as the rest of a sentence.
     `rechecks`: up to which age a post is looked up again how often, where the network's rules ask for other times than
     the usual ones; `looks_at_once`: how many posts one request looks up. `no_messages`: why nobody is written to alone
     here, in a sentence, where `direct_messages` is False. `keep`: how old a post may grow here before
@@ -289,6 +322,7 @@ class Facts:
     keyed_writes: bool
     deletions_visible: bool
     settle_after: timedelta | None
+    finds: Mapping[str, str] = field(default_factory=dict)
     costs: Mapping[str, float] = field(default_factory=dict)  # USD per unit, by name of the call
     images: Images | None = None  # None: a post of ours carries none
     threads: bool = False  # whether a notice may go on in further posts
@@ -359,6 +393,9 @@ class Understanding:
     signal_scores: Mapping[str, float] = field(default_factory=dict)
     areas: tuple[str, ...] = ()
     area_scores: Mapping[str, float] = field(default_factory=dict)
+
+
+NOBODY = "nobody"  # what stands for a model's version where no model could read, and people are to
 
 
 # --- what the policy sees and says ---------------------------------------------------------------------------------

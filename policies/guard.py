@@ -19,6 +19,7 @@ of the trace.
     automatic_once        a second automatic reply to one author within a day         holds
     loop                  who behaves like a machine                                  holds
     campaign              what many accounts write alike within an hour               holds
+    unread                what no model could read: a person is to look at it          holds
     age, confidence, language                                                         holds
     signals               danger, law, press, somebody leaving or frail, irony, abuse holds
     risk                  words of danger; also calls a team in, urgency critical     holds
@@ -38,6 +39,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from listener.types import (
+    NOBODY,
     CaseView,
     CustomerView,
     Decision,
@@ -156,6 +158,8 @@ class Guarded:
             return replace(nothing, ignored="this is our own post")
         if risks and not situation.author.bot:
             return self._alarm(decision, situation, risks)
+        if situation.understanding.model_version == NOBODY:
+            return replace(decision, needs_routing=decision.case is None, ignored="")
         return decision
 
     def answer_many(
@@ -383,6 +387,7 @@ _GUARDS: tuple[tuple[str, Callable[[Case], Stop]], ...] = (
     ("automatic_once", stops.automatic_once),
     ("loop", stops.loop),
     ("campaign", stops.campaign),
+    ("unread", stops.unread),
     ("age", stops.age),
     ("confidence", stops_of_words.confidence),
     ("language", stops_of_words.language),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from listener.types import Answerable, PostKind, ReplyPlan, Situation
+from listener.types import NOBODY, Answerable, PostKind, ReplyPlan, Situation
 from policies.amounts import spoken
 from policies.colleagues import is_colleague, who_answered
 from policies.incidents import holding
@@ -208,6 +208,13 @@ def campaign(about: Case) -> Stop:
     """A text that many accounts write: copied for a campaign, or by machines."""
     others = about.situation.same_text_by_others
     return ("holds", f"{others} other accounts wrote the same within an hour") if others >= CAMPAIGN else None
+
+
+def unread(about: Case) -> Stop:
+    """What no model could read."""
+    if about.situation.understanding.model_version != NOBODY:
+        return None
+    return "holds", "the model is away, so nobody has read it"
 
 
 def age(about: Case) -> Stop:

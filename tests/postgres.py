@@ -39,7 +39,7 @@ def server() -> Iterator[str]:
 
     data = str(folder / "data")
     run(str(bin_ / "initdb"), "-D", data, "-A", "trust", "-U", "escucha", "--no-sync", "-E", "UTF8")
-    options = f"-k {folder} -c listen_addresses='' -c fsync=off"
+    options = f"-k {folder} -c listen_addresses='' -c fsync=off -c max_connections=200"
     run(str(bin_ / "pg_ctl"), "-D", data, "-w", "-l", str(folder / "log"), "-o", options, "start")
     try:
         run(str(bin_ / "createdb"), "-h", str(folder), "-U", "escucha", "escucha")
@@ -56,3 +56,13 @@ def empty(url: str) -> None:
     with psycopg.connect(url, autocommit=True) as link:
         link.execute("DROP SCHEMA public CASCADE")
         link.execute("CREATE SCHEMA public")
+
+
+def restart(url: str) -> None:
+    """Stops that server as a power cut would, and starts it again."""
+    bin_, folder = programs(), Path(url.partition("host=")[2])
+    assert bin_
+    as_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+    command = [str(bin_ / "pg_ctl"), "-D", str(folder / "data"), "-w", "-l", str(folder / "log"), "-m", "immediate"]
+    done = subprocess.run([*as_user, *command, "restart"], capture_output=True, text=True, check=False, cwd="/")
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -173,7 +173,7 @@ class App:
         """The same, for whoever asks who acts."""
         from listener import store
 
-        opened = store.open(self.config.database.url)
+        opened = store.open(self.config.database.url, connections=self.config.database.connections)
         opened.crms = {name: cast("Any", each.settings).takes for name, each in self.config.crm.items()}
         return opened
 
@@ -260,6 +260,7 @@ class App:
             connect=self.connect_account,
             network_facts=self.facts,
             classifier=lambda: self.classifier,
+            forget_classifier=lambda: self.__dict__.pop("classifier", None),
             policy=self._policy_that_can_be_read(),
             read_policy=self.read_policy,
             company=self.company,

@@ -78,6 +78,7 @@ def mention_keys(mention: Mention) -> dict[str, Any]:
         "network": mention.network,
         "source": mention.source,
         "external_id": mention.external_id,
+        "correlation": mention.correlation,
         "kind": mention.kind,
         "visibility": mention.visibility,
         "author": {

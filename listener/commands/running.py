@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from listener.commands import crm_standing, lessons, output, pausing, telling
+from listener.commands import crm_standing, lessons, output, pausing, telling, watched
 from listener.commands.actor import DAEMON
 from listener.commands.app import App, pass_app
-from listener.errors import Mistake, Outage
+from listener.errors import Mistake, NoModel, Outage
 
 if TYPE_CHECKING:
     from listener.store.daemons import Running
@@ -35,7 +36,8 @@ def run(app: App, once: bool) -> None:
     telling.demand(app)
     crm_standing.demand(app)
     pipeline = app.pipeline
-    _ = app.classifier  # a model that cannot be loaded is said now, before a new policy rules
+    with suppress(NoModel):  # people read then, and the reader says so
+        _ = app.classifier  # areas of another model are said now, before a new policy rules
     pipeline.start(app.wanted, by=DAEMON)
     _tell_of_the_policy(app)
     if once:
@@ -45,8 +47,12 @@ def run(app: App, once: bool) -> None:
     from listener.reception import Reception
 
     receives = any(system.receives for system in app.systems.values())
-    beside = [Reception(app.config.daemon.listen, pipeline.receive)] if receives else []
-    Daemon(pipeline, tick=app.config.daemon.tick, version=_version(), beside=beside).run()
+    beside: list[AbstractContextManager[object]] = []
+    if receives:
+        beside.append(Reception(app.config.daemon.listen, pipeline.receive))
+    daemon = Daemon(pipeline, tick=app.config.daemon.tick, version=_version(), beside=beside)
+    beside += watched.beside(app, version=_version(), health=daemon.health)
+    daemon.run()
 
 
 def _tell_of_the_policy(app: App) -> None:
@@ -103,7 +109,8 @@ def _version() -> str:
 def status(app: App, as_json: bool) -> None:
     """How things stand: what is paused, failing, late, waiting."""
     from listener.commands import incident_spikes, incident_whom, money, notice_due, ruling_policy
-    from listener.store import alerts, case_counts, daemons, inbox, mentions, sources, stats, switch
+    from listener.flow import pressure
+    from listener.store import alerts, backlog, case_counts, daemons, garbled, inbox, mentions, sources, stats, switch
     from listener.types import DraftState
 
     now, known = app.now(), incident_whom.known_places(app)
@@ -120,6 +127,8 @@ def status(app: App, as_json: bool) -> None:
             "waiting_for_information": case_counts.waiting_for_information(tx),
             "critical_without_agent": case_counts.unattended(tx),
             "oldest_waiting": stats.oldest_waiting(tx),
+            "backlog": backlog.waiting(tx),
+            "garbled": garbled.how_many(tx),
             "money": money.standings(app, tx),
             "unwatched": mentions.unwatched(tx, list(app.config.accounts)),
             "alerts": alerts.standing(tx, now),
@@ -130,6 +139,7 @@ def status(app: App, as_json: bool) -> None:
         }
         approved = inbox.waiting(tx, states=(DraftState.APPROVED,))
     now = app.now()  # what others wrote until the rows were read is past
+    seen["slowed"] = pressure.ratio(seen["oldest_waiting"], now)
     seen["room"] = app.store.short_of_room()
     seen["areas"] = lessons.hint(app)
     seen["policy"] = ruling_policy.standing(app)
@@ -185,10 +195,14 @@ def _troubles(seen: dict[str, Any], now: datetime) -> list[str]:
         found.append(f"{len(alive)} daemons run on this database ({names}): harmless, but one is enough.")
     found += [f"The daemon {daemon.name} decides nothing. {daemon.trouble}" for daemon in alive if daemon.trouble]
     found += [
+        f"The daemon {daemon.name} goes on without something. {hurt}" for daemon in alive for hurt in daemon.hurts
+    ]
+    found += [
         f"Sending is paused ({hold.scope}) by {hold.by}{f': {hold.reason}' if hold.reason else ''}: "
         f"`{pausing.lifting(hold)}`."
         for hold in seen["pauses"]
     ]
+    found += _behind(seen, now)
     found += seen["spikes"] + seen["lost"]
     found += _untended(seen)
     for source in seen["sources"]:
@@ -203,9 +217,27 @@ def _troubles(seen: dict[str, Any], now: datetime) -> list[str]:
             found.append(f"{source.name} has been failing for {since}: {source.last_error}")
     found += _unsent(counts)
     if counts.troubled:
-        found.append(f"{output.counted(counts.troubled, 'mention')} set aside because a stage broke: see the log.")
+        broken = output.counted(counts.troubled, "mention")
+        found.append(f"{broken} set aside because a stage broke: `escucha mention set-aside`.")
+    if seen["garbled"]:
+        posts = output.counted(seen["garbled"], "post")
+        found.append(f"{posts} could not be read or stored: `escucha mention set-aside`.")
     found += [f"{name} may have missed posts: {reason}" for name, _at, reason in seen["gaps"]]
     return found
+
+
+def _behind(seen: dict[str, Any], now: datetime) -> list[str]:
+    """That more is heard than can be read, and what that slows."""
+    if seen["slowed"] <= 1:
+        return []
+    waits = now - min(seen["oldest_waiting"].values())
+    ours = sum(number for (_, addressed), number in seen["backlog"].items() if addressed)
+    others = sum(number for (_, addressed), number in seen["backlog"].items() if not addressed)
+    return [
+        f"More is heard than can be read: {output.counted(ours + others, 'mention')} waiting, the oldest for "
+        f"{output.spell(waits)}; {ours} of them address us and come first. Sources that only find are polled "
+        f"{seen['slowed']:.1f} times less often until it is caught up; nothing is dropped."
+    ]
 
 
 def _unsent(counts: Counts) -> list[str]:
@@ -214,8 +246,8 @@ def _unsent(counts: Counts) -> list[str]:
     unknown = counts.drafts["unknown"] + counts.deliveries["unknown"]
     if unknown:
         found.append(
-            f"{output.counted(unknown, 'send')} of unknown outcome: `escucha inbox --state unknown`, "
-            "`escucha notice status`."
+            f"{output.counted(unknown, 'send')} of unknown outcome: `escucha inbox --unknown` tells "
+            "what looking for them found."
         )
     changes = counts.amendments["failed"] + counts.amendments["unknown"]
     if changes:
@@ -412,6 +444,12 @@ def _as_json(seen: dict[str, Any], troubles: list[str]) -> dict[str, Any]:
         "waiting_for_information": seen["waiting_for_information"],
         "critical_without_agent": seen["critical_without_agent"],
         "oldest_waiting": seen["oldest_waiting"],
+        "backlog": [
+            {"state": state, "addresses_us": addressed, "mentions": number}
+            for (state, addressed), number in seen["backlog"].items()
+        ],
+        "slowed": seen["slowed"],
+        "unreadable_posts": seen["garbled"],
         "areas": seen["areas"],
         "alerts": seen["alerts"],
         "crm": [crm_standing.as_json(each) for each in seen["crm"]],

@@ -27,8 +27,9 @@ PATTERNS = {  # what a field demands, and the same for people
     r"^[A-Z]{2,6}$": "two to six capital letters",
     r"^[a-z0-9][a-z0-9_-]*$": "lower-case letters, digits, - and _",
     r"^(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$": "an address and a port, such as 127.0.0.1:8425",
+    r"^https?://[^\s/@]+(/\S*)?$": "an address without a password, such as http://127.0.0.1:4318/v1/traces",
 }
-_LANGUAGE, _ADDRESS, _PREFIX, _NAME, _LISTEN = PATTERNS
+_LANGUAGE, _ADDRESS, _PREFIX, _NAME, _LISTEN, _COLLECTOR = PATTERNS
 
 _DURATION = re.compile(r"(?:(\d+)d)?\s*(?:(\d+)h)?\s*(?:(\d+)m)?\s*(?:(\d+)s)?")
 
@@ -88,6 +89,13 @@ class Database(_Section):
         pattern=_ADDRESS,
         description="Where everything is kept; a relative SQLite path starts at the settings file's folder. "
         "A url with a password comes from the environment only",
+    )
+    connections: int = Field(
+        default=20,
+        ge=4,
+        le=500,
+        description="PostgreSQL: as many connections as one process may have at most; it keeps five open. Each account "
+        "that it sends on takes one, and each stage that works at the moment",
     )
 
 
@@ -271,6 +279,18 @@ class DaemonSettings(_Section):
         pattern=_LISTEN,
         description="Where a CRM may post its customers to; what speaks TLS stands before it",
     )
+    watch: str | None = Field(
+        default=None,
+        pattern=_LISTEN,
+        description="Where `/metrics`, `/healthz` and `/readyz` are answered, such as `127.0.0.1:9425`; unset: nowhere",
+    )
+    traces: str | None = Field(
+        default=None,
+        pattern=_COLLECTOR,
+        description="The collector that traces go to (OTLP over HTTP), such as `http://127.0.0.1:4318/v1/traces`; "
+        "unset: none are made. What it wants to be shown stands in `OTEL_EXPORTER_OTLP_HEADERS`",
+    )
+    trace_share: float = Field(default=1.0, ge=0, le=1, description="Of how many mentions traces are made, 0 to 1")
 
 
 SECTIONS: Mapping[str, type[BaseModel]] = {

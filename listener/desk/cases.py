@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
@@ -140,17 +140,25 @@ def join(
 
 def _pressed(tx: Transaction, case: Case, plan: CasePlan, *, by: str, now: datetime) -> Case:
     """The case with what its person's further mention makes more urgent, sooner or more of."""
-    sooner = clocks.hurry(tx, case, plan)
-    if plan.urgency.rank > case.urgency.rank:
-        raised = {**sooner, "urgency_rank": plan.urgency.rank}
-        told = {"was": case.urgency.value, "urgency": plan.urgency.value}
-        case = store.record(tx, case, "urgency", by=by, now=now, became=raised, **told)
-    elif sooner:
-        why = f"sooner than before, by the level {plan.promise.level}"
-        case = store.record(tx, case, "promised", by=by, now=now, became=sooner, why=why)
-    if grown := _grown(case, plan):
-        case = store.record(tx, case, "grew", by=by, now=now, became=grown)
+    for kind, became, told in presses(case, plan, sooner=clocks.hurry(tx, case, plan)):
+        case = store.record(tx, case, kind, by=by, now=now, became=became, **told)
     return case
+
+
+def presses(
+    case: Case, plan: CasePlan, *, sooner: Mapping[str, Any]
+) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
+    """What happens to a case by its person's further mention: each event, what becomes of the case, what is told. Pure.
+
+    `sooner`: what changes because it is promised for an earlier moment.
+    """
+    if plan.urgency.rank > case.urgency.rank:
+        told = {"was": case.urgency.value, "urgency": plan.urgency.value}
+        yield "urgency", {**sooner, "urgency_rank": plan.urgency.rank}, told
+    elif sooner:
+        yield "promised", dict(sooner), {"why": f"sooner than before, by the level {plan.promise.level}"}
+    if grown := _grown(case, plan):
+        yield "grew", grown, {}
 
 
 def _grown(case: Case, plan: CasePlan) -> dict[str, Any]:

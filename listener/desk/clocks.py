@@ -89,23 +89,39 @@ def _over_since(tx: Transaction, case: Case) -> datetime | None:
     return closed.at if closed else None
 
 
-def hurry(tx: Transaction, case: Case, plan: CasePlan) -> dict[str, Any]:
-    """What the plan promises for an earlier moment than the case has takes that one's place, with its steps."""
+def sooner(case: Case, plan: CasePlan) -> list[tuple[Clock, datetime]]:
+    """What the plan promises for an earlier moment than the case has. Pure."""
     if plan.promise.incident != (case.timed_by or 0):
-        return {}  # by another rule than it has, which `incident_clocks.py` sees to
-    values: dict[str, Any] = {}
-    promised = dict(case.promise)
+        return []  # by another rule than it has, which `incident_clocks.py` sees to
     wanted = [(Clock.RESOLUTION, case.resolution_due, plan.promise.resolution_due)]
     if case.first_response_at is None:
         wanted.append((Clock.FIRST_RESPONSE, case.first_response_due, plan.promise.first_response_due))
-    for clock, was, becomes in wanted:
-        if becomes is None or (was is not None and was <= becomes):
-            continue
+    return [
+        (clock, becomes) for clock, was, becomes in wanted if becomes is not None and (was is None or becomes < was)
+    ]
+
+
+def hurried(case: Case, plan: CasePlan) -> tuple[dict[str, Any], dict[Clock, list[Step]]]:
+    """What changes in the case where the plan promises something for an earlier moment, and the clocks whose steps are
+    others then. Pure.
+    """
+    values: dict[str, Any] = {}
+    renewed: dict[Clock, list[Step]] = {}
+    promised = dict(case.promise)
+    for clock, becomes in sooner(case, plan):
         values[f"{clock}_due"] = becomes
         promised[clock.value] = store.promised_by(plan.promise, clock)
+        renewed[clock] = [step for step in plan.promise.steps if step.clock is clock]
+    return values | ({"promise": promised} if values else {}), renewed
+
+
+def hurry(tx: Transaction, case: Case, plan: CasePlan) -> dict[str, Any]:
+    """What the plan promises for an earlier moment than the case has takes that one's place, with its steps."""
+    values, renewed = hurried(case, plan)
+    for clock, planned in renewed.items():
         steps.withdraw(tx, case.id, clock)
-        steps.plan(tx, case.id, [step for step in plan.promise.steps if step.clock is clock])
-    return values | ({"promise": promised} if values else {})
+        steps.plan(tx, case.id, planned)
+    return values
 
 
 def inherit(tx: Transaction, case: Case, other: Case) -> dict[str, Any]:

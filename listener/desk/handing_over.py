@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from listener import budget
-from listener.errors import EscuchaError, RateLimited, Rejected
+from listener.errors import EscuchaError, NetworkError, Rejected
 
 FIRST_REST = timedelta(
     seconds=10
@@ -46,7 +46,7 @@ def after(
 
     A message is tried for `patience` from its first attempt, once more at its end; `for_so_long` says that in words.
     """
-    wait = error.retry_after if isinstance(error, RateLimited) else None
+    wait = error.retry_after if isinstance(error, NetworkError) else None
     rests = budget.back_off(now, failures=failures, every=RECEIVER_REST, retry_after=wait)
     rests = min(rests, now + max(LONGEST_REST, budget.within_ceiling(wait)))
     again = budget.back_off(now, failures=attempts, every=FIRST_REST, retry_after=wait)

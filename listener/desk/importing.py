@@ -8,13 +8,13 @@ the reference says who is who, and a record that is already as the file has it i
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
+from listener import garbage
 from listener.desk import belongings, columns, jsonlines, people, spreadsheet, workbook
 from listener.desk import customers as rules
 from listener.desk.belongings import More
@@ -62,7 +62,7 @@ class Import:
                     field_types.declare(tx, self.types, by=self.task.by, now=self.task.now)
             records = self.sheet.records()
             while batch := list(islice(records, BATCH)):
-                with _without_collecting():
+                with garbage.put_off():
                     good = self._good(batch, read_one)
                     self.rejects.flush()
                     with store.write() if self.task.write else store.read() as tx:
@@ -334,18 +334,6 @@ class Import:
 
 def _taken(claim: Claim, owner: str) -> Claim:
     return Claim(handle=claim.handle, account_id=claim.account_id, owner=owner, expected=claim.account_id is None)
-
-
-@contextmanager
-def _without_collecting() -> Iterator[None]:
-    """A batch makes hundreds of thousands of objects and no cycles: looking for some would take a third of the time."""
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collects:
-            gc.enable()
 
 
 def begin(

@@ -73,7 +73,7 @@ def follow(
     refused = attached.refused(tx, [mention.id]).get(mention.id, frozenset()) if watched.active else frozenset()
     matches = []
     if watched.active and not ours:
-        seen = _seen(tx, watched, mention, understanding, customer)
+        seen = seen_in(tx, watched, mention, understanding, customer)
         matches = fitting(watched.active, seen, watched.near.get((mention.id, mention.revision), {}), refused)
     followed = None if ours else _followed(tx, watched, mention, case, refused)
     found = followed or desk.best(matches)
@@ -113,13 +113,14 @@ def fitting(
     return [(incident, match) for incident, match in found if match is not None]
 
 
-def _seen(
+def seen_in(
     tx: Transaction,
     watched: Watched,
     mention: Mention,
     understanding: Understanding | None,
     customer: Customer | None,
 ) -> Seen:
+    """What of the mention says whether an incident hits whoever wrote it."""
     whose = None
     if customer is not None:
         whose = customer.tier, incidents.lists_with(tx, [customer.id]).get(customer.id, frozenset())

@@ -54,14 +54,18 @@ def nearness(embed: Embed, texts: Sequence[str], compared: Mapping[int, Sequence
     return found
 
 
-def awaiting(store: Store, embed: Callable[[], Embed | None], *, limit: int) -> dict[tuple[int, int], dict[int, float]]:
+def awaiting(
+    store: Store, embed: Callable[[], Embed | None], *, limit: int, ids: Sequence[int] | None = None
+) -> dict[tuple[int, int], dict[int, float]]:
     """The same of the mentions that are next to be decided, by mention and revision; empty where nothing lasts.
+
+    `ids`: of these only.
 
     The model is asked for only where there is something to compare.
     """
     with store.read() as tx:
         compared = of_active(tx)
-        batch = mentions.awaiting(tx, MentionState.UNDERSTOOD, limit) if compared else []
+        batch = mentions.awaiting(tx, MentionState.UNDERSTOOD, limit, ids=ids) if compared else []
     reads = embed() if batch else None
     return of_batch(reads, batch, compared) if reads else {}
 

@@ -17,6 +17,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from listener.store.matters import Answers, Around
 from listener.types import Intent
@@ -179,6 +180,7 @@ _OF_ALL_DAYS = """
 _EVERYBODYS = frozenset(_OF_ALL_DAYS.split())
 
 
+@lru_cache(maxsize=4096)  # what somebody said before is compared with each thing that they say
 def told(text: str) -> frozenset[str]:
     """The beginnings of the words by which a text says what it is about: no names of accounts, no everyday words."""
     pieces = " ".join(piece for piece in text[:5000].split() if not _DIGIT.search(piece))

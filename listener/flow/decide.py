@@ -1,101 +1,54 @@
-"""decide: gather the situation of each understood mention, ask the policy, write down what it says. Sends nothing."""
+"""decide: gather the situation of each understood mention, ask the policy, write down what it says. Sends nothing.
+
+Mentions are decided in batches, each one's decision seeing those before it. What is known around plain ones is read
+for all at once and what is decided of them is written at once (`batches.py`); any other is decided by itself.
+"""
 
 from __future__ import annotations
 
+import json
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 import structlog
 
-from listener import references, situations
+from listener import garbage, inhand, metrics, situations, tracing
 from listener.contract import Policy
 from listener.desk import cases as desk_cases
-from listener.desk import (
-    codes,
-    continuing,
-    handing,
-    incident_cases,
-    incident_matching,
-    joining,
-    lasting,
-    standing,
-    suggestions,
-)
-from listener.desk import customers as desk_customers
+from listener.desk import handing, incident_cases, incident_matching, lasting, situating
+from listener.desk.batches import Batch
 from listener.desk.clocks import Moved
-from listener.desk.incident_matching import Watched
-from listener.desk.joining import Found
-from listener.desk.lasting import Lasting
+from listener.desk.situating import QUICK, Around, Company, Matter, first_contact
 from listener.store import (
     Store,
     Transaction,
     alerts,
-    authors,
+    bulk,
     case_counts,
     cases,
     decisions,
     draws,
     erasing,
-    identities,
     inbox,
     mentions,
     optouts,
     policies,
-    switch,
-    threads,
+    together,
 )
 from listener.store.cases import Case
-from listener.store.customers import Customer
-from listener.store.incidents import Incident
 from listener.store.mentions import Mention
-from listener.types import (
-    Author,
-    AuthorView,
-    CasePlan,
-    CaseView,
-    Decision,
-    Facts,
-    Intent,
-    LinkCode,
-    MentionState,
-    Mode,
-    Post,
-    PostKind,
-    SendKind,
-    SendsView,
-    Situation,
-    Speaker,
-    TeamsView,
-    ThreadView,
-    Understanding,
-)
+from listener.types import CasePlan, Decision, Facts, LinkCode, MentionState, Mode, Situation
+
+__all__ = ["Company", "decide", "first_contact"]
 
 log = structlog.get_logger(__name__)
 
-QUICK = timedelta(seconds=20)  # who answers us sooner than that has hardly read it
 LONGEST = 2.0  # seconds for which a batch keeps other writers waiting, one mention more at most; they wait for 30
-
-
-@dataclass(frozen=True, kw_only=True)
-class Company:
-    """What is the same for every decision. `own_handles` are ours beside those that the networks told us."""
-
-    case_pattern: str
-    reopen: timedelta = timedelta(days=14)  # for how long after its end a follow-up reopens a case
-    own_handles: frozenset[str] = frozenset()
-
-    def is_ours(self, author: Author) -> bool:
-        """Whether the author is one of us, by the full name where ours has a host: half of it anybody could borrow."""
-        names = {author.handle.removeprefix("@").casefold()}
-        if "@" not in author.handle and author.url:
-            names.add(f"{author.handle.removeprefix('@').casefold()}@{urlsplit(author.url).netloc.casefold()}")
-        return not names.isdisjoint(own.removeprefix("@").casefold() for own in self.own_handles)
+BREAKS = 6  # mentions of a batch that had to be decided by themselves, after which the rest is too
 
 
 def decide(
@@ -108,319 +61,227 @@ def decide(
     now: datetime,
     broke: Callable[[Transaction, str], str] = lambda _tx, _account: "",
     near: Mapping[tuple[int, int], Mapping[int, float]] | None = None,
+    ids: Sequence[int] | None = None,
 ) -> int:
     """Decides up to `limit` understood mentions in one transaction, for `LONGEST` at most; gives how many.
+
+    `ids`: of these only. What another process decides at this moment is left to it.
 
     `facts(network, account)` gives what is true of the network as that account sees it; `broke(tx, account)` why that
     account has no money to send anything, asked once for the batch; `near`: see `incident_meaning.awaiting`. A mention
     that breaks the policy is set aside; the rest goes on.
     """
-    with store.write() as tx:
+    with garbage.put_off(), store.write() as tx:
         if policies.hold(tx) not in (None, policy.version):
             return 0  # another policy rules by now: whoever holds it decides
-        batch = mentions.awaiting(tx, MentionState.UNDERSTOOD, limit)
-        ends, done = time.monotonic() + LONGEST, 0
-        why_broke: dict[str, str] = {}
-        live_cases = Counter(case_counts.live_by_team(tx)) if batch else Counter()
-        around = _Around(
+        together.steady(tx)
+        batch = together.hold(tx, mentions.awaiting(tx, MentionState.UNDERSTOOD, limit, ids=ids, alone=True))
+        around = Around(
             lasting=lasting.read(tx),
             watched=incident_matching.watched(tx, places=policy.places, near=near or {}),
+            automatic=together.Automatic(tx),
             on_duty=handing.on_duty(tx, now, policy.promises.moved),
         )
-        kept: dict[int, tuple[Facts, str]] = {}
-        for mention in batch:
-            if mention.account not in why_broke:
-                why_broke[mention.account] = broke(tx, mention.account)
-            known = facts(mention.network, mention.account)
-            matter = _gather(
-                tx,
-                mention,
-                facts=known,
-                company=company,
-                fields_asked=policy.fields_asked,
-                is_colleague=policy.is_colleague,
-                broke=why_broke[mention.account],
-                live_cases=live_cases,
-                around=around,
-                now=now,
-            )
-            if matter is not None:
-                if id(known) not in kept:
-                    kept[id(known)] = known, decisions.keep_facts(tx, known)
-                _decide_one(tx, policy, matter, kept[id(known)][1], now)
-            done += 1
-            if time.monotonic() > ends:
-                break  # the rest comes next time
-    return done
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Around:
-    """What is the same for every mention of a batch: which incidents last, and who is there, by team."""
-
-    lasting: Lasting
-    watched: Watched
-    on_duty: Mapping[str, int] | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Matter:
-    """One mention with all that was found about it, as it goes to the policy."""
-
-    mention: Mention
-    understanding: Understanding
-    customer: Customer | None
-    found: Found  # the case it would join
-    facts: Facts
-    company: Company
-    fields_asked: frozenset[str]  # of those imported with the customer; nothing else of them is copied into a trace
-    is_colleague: Callable[[str, str], bool]  # (network, handle), as the policy lists them
-    broke: str  # why there is no money to answer
-    live_cases: Counter[str]  # by team; grows with the cases that the batch opens
-    code: LinkCode  # what came of the one-time code in it
-    incident: Incident | None  # what it is of, lasting or over
-    around: _Around
-
-
-def _gather(
-    tx: Transaction,
-    mention: Mention,
-    *,
-    facts: Facts,
-    company: Company,
-    fields_asked: frozenset[str],
-    is_colleague: Callable[[str, str], bool],
-    broke: str,
-    live_cases: Counter[str],
-    around: _Around,
-    now: datetime,
-) -> _Matter | None:
-    understanding = decisions.understanding_of(tx, mention.id)
-    if understanding is None:
-        mentions.trouble(tx, mention, stage="decide", reason="its understanding is missing", now=now)
-        return None
-    ours = _is_ours(tx, mention, company)
-    tried = None if ours else codes.look(tx, mention, now)
-    if tried is not None and facts.linkable:
-        suggestions.copied_code(tx, mention.account_id, tried, now)
-    customer = desk_customers.behind(tx, mention.account_id, mention.network, mention.author.handle, now)
-    answered = continuing.answered(tx, mention)
-    found = (
-        Found(case=answered, why="it answers what we wrote to them alone")
-        if answered
-        else joining.find(
-            tx,
-            mention,
-            understanding=understanding,
-            customer=customer,
-            pattern=company.case_pattern,
-            reopen=company.reopen,
+        deciding = _Deciding(
+            tx=tx,
+            policy=policy,
+            company=company,
+            facts=facts,
+            broke=broke,
+            live_cases=Counter(case_counts.live_by_team(tx)) if batch else Counter(),
+            around=around,
             now=now,
+            ends=time.monotonic() + LONGEST,
         )
-    )
-    incident = incident_matching.follow(
-        tx,
-        around.watched,
-        mention,
-        understanding=understanding,
-        customer=customer,
-        case=found.case if found.known else None,
-        ours=ours,
-        now=now,
-    )
-    return _Matter(
-        mention=mention,
-        understanding=understanding,
-        customer=customer,
-        found=found,
-        facts=facts,
-        company=company,
-        fields_asked=fields_asked,
-        is_colleague=is_colleague,
-        broke=broke,
-        live_cases=live_cases,
-        code=tried.outcome if tried else LinkCode.NONE,
-        incident=incident,
-        around=around,
-    )
+        return deciding.all_of(batch)
 
 
-def _is_ours(tx: Transaction, mention: Mention, company: Company) -> bool:
-    """Whether one of us wrote it, by the account or by what we sent."""
-    ours = identities.ours(tx, mention.network)
-    return mention.author.external_id in ours or company.is_ours(mention.author)
+@dataclass(kw_only=True)
+class _Deciding:
+    """One transaction in which mentions are decided, with what is the same for all of them."""
 
+    tx: Transaction
+    policy: Policy
+    company: Company
+    facts: Callable[[str, str], Facts]
+    broke: Callable[[Transaction, str], str]
+    live_cases: Counter[str]
+    around: Around
+    now: datetime
+    ends: float
+    _broke: dict[str, str] = field(default_factory=dict)  # by account
+    _kept: dict[int, tuple[Facts, str]] = field(default_factory=dict)
 
-def _decide_one(tx: Transaction, policy: Policy, matter: _Matter, facts: str, now: datetime) -> None:
-    mention = matter.mention
-    situation = _situation(tx, matter, now)
-    try:
-        decision = policy.decide(situation)
-    except Exception:
-        log.exception("A mention was set aside.", action="set_aside", stage="decide", mention=mention.id)
-        mentions.trouble(tx, mention, stage="decide", reason="the policy broke on it", now=now)
-        return
-    if not mentions.advance(tx, mention, MentionState.DECIDED):
-        return
-    _write_down(tx, matter, situation, decision, facts, moved=policy.promises.moved)
+    def all_of(self, batch: Sequence[Mention]) -> int:
+        """Decides them in their order while there is time; gives how many."""
+        done = breaks = 0
+        while done < len(batch) and not (done and time.monotonic() > self.ends):
+            rest = batch[done:]
+            together_ = 0 if breaks >= BREAKS or rest[0].network == "mail" else self._many(rest)
+            done += together_
+            if together_ < len(rest) and not (done and time.monotonic() > self.ends):
+                self._one(batch[done])
+                done += 1
+                breaks += 1
+                batch = [*batch[:done], *self._as_they_are(batch[done:])]
+        return done
 
+    def _as_they_are(self, rest: Sequence[Mention]) -> list[Mention]:
+        """The mentions anew: what was decided of one may have changed what is known of another's author."""
+        numbers = [mention.id for mention in rest]
+        return mentions.awaiting(self.tx, MentionState.UNDERSTOOD, len(rest), ids=numbers) if rest else []
 
-def _situation(tx: Transaction, matter: _Matter, now: datetime) -> Situation:
-    """Everything a policy may look at, read in the transaction that will hold the decision."""
-    mention, customer, case = matter.mention, matter.customer, matter.found.case
-    ours = identities.ours(tx, mention.network)
-    sends = inbox.sends(
-        tx,
-        mention_id=mention.id,
-        account_id=mention.account_id,
-        network=mention.network,
-        thread_id=mention.thread_id,
-        now=now,
-    )
-    author = mention.author
-    by_hand = threads.answered_by_hand(tx, mention.network, mention.external_id, ours)
-    habits = authors.habits(tx, account_id=mention.account_id, text=mention.text, now=now, quick=QUICK)
-    return Situation(
-        now=now,
-        mention_id=mention.id,
-        revision=mention.revision,
-        network=mention.network,
-        source=mention.source,
-        kind=mention.kind,
-        visibility=mention.visibility,
-        text=mention.text,
-        content_warning=mention.content_warning,
-        url=mention.url,
-        posted_at=mention.posted_at,
-        has_media=bool(mention.media),
-        understanding=matter.understanding,
-        author=AuthorView(
-            handle=author.handle,
-            display_name=author.display_name,
-            followers=author.followers,
-            bot=author.bot,
-            opted_out=author.opted_out,
-            left_alone=mention.left_alone_at is not None,
-            is_us=author.external_id in ours
-            or matter.company.is_ours(author)
-            or inbox.is_ours(tx, mention.network, mention.external_id),
-            account_age_days=(now - author.created_at).days if author.created_at else None,
-            mentions_last_7_days=mentions.by_account_since(tx, mention.account_id, now - timedelta(days=7)),
-            verified=author.verified,
-            unsolved_complaints=case_counts.unsolved_complaints(
-                tx, account_id=mention.account_id, customer_id=customer.id if customer else None
-            ),
-            complaints_last_30_days=authors.complaints(
-                tx,
-                account_id=mention.account_id,
-                customer_id=customer.id if customer else None,
-                since=now - timedelta(days=30),
-            ),
-            mentions_last_10_minutes=habits.posts_last_10_minutes,
-            same_text_last_day=habits.same_text_last_day,
-            quick_replies_last_day=habits.quick_replies_last_day,
-        ),
-        customer=None if customer is None else standing.view(tx, customer, now, fields=matter.fields_asked),
-        thread=ThreadView(
-            our_replies=sends.in_thread,
-            is_reply_to_us=mention.kind is PostKind.REPLY or inbox.is_ours(tx, mention.network, mention.parent_id),
-            answered=sends.this_mention > 0 or mentions.answered_by(tx, mention.network, mention.external_id, ours),
-            answered_by_colleague=by_hand,
-            last_speaker=_last_speaker(tx, matter, ours),
-            repliers=mentions.repliers(
-                tx,
-                mention.network,
-                mention.external_id,
-                but=[*ours, author.external_id],
-                ahead=partial(matter.is_colleague, mention.network),
-            ),
-        ),
-        case=CaseView(reference=case.reference, exists=True, team=case.team, urgency=case.urgency)
-        if case
-        else CaseView(reference=desk_cases.next_reference(tx, matter.company.case_pattern, now)),
-        sends=SendsView(
-            to_author_last_day=sends.to_author_last_day,
-            in_thread=sends.in_thread,
-            last_hour=sends.last_hour,
-            automatic_to_author_last_day=sends.automatic_to_author_last_day,
-            last_day=sends.last_day,
-            by_rule_last_day=sends.by_rule_last_day,
-            by_wording_last_day=sends.by_wording_last_day,
-            wordings_before=sends.wordings_before,
-        ),
-        facts=matter.facts,
-        unanswerable=mention.unanswerable,
-        paused=switch.is_paused(tx, mention.network, SendKind.AUTOMATIC),
-        broke=matter.broke,
-        teams=TeamsView(live_cases=dict(matter.live_cases), on_duty=matter.around.on_duty),
-        incident=matter.around.lasting.of(tx, mention.id),
-        incidents=matter.around.lasting.views,
-        code=matter.code,
-        stranger=case is not None and not matter.found.known,
-        terms=mention.terms,
-        same_text_by_others=authors.wrote_the_same(
-            tx,
-            account_id=mention.account_id,
-            network=mention.network,
-            text=mention.text,
-            around=(mention.heard_at, now),  # the decision may come long after it, as of what was edited
-            within=timedelta(hours=1),
-        ),
-    )
+    def _why_broke(self, account: str) -> str:
+        if account not in self._broke:
+            self._broke[account] = self.broke(self.tx, account)
+        return self._broke[account]
 
+    def _digest(self, facts: Facts) -> str:
+        if id(facts) not in self._kept:
+            self._kept[id(facts)] = facts, decisions.keep_facts(self.tx, facts)
+        return self._kept[id(facts)][1]
 
-def _last_speaker(tx: Transaction, matter: _Matter, ours: frozenset[str]) -> Speaker:
-    """Who spoke in the thread last before the mention, of what we heard and said."""
-    mention = matter.mention
-    last = threads.last_said(tx, mention)
-    if last is None:
-        return Speaker.NOBODY
-    if last.author is None:
-        return Speaker.US
-    if last.author.external_id in ours or matter.company.is_ours(last.author):
-        return Speaker.US if inbox.is_ours(tx, mention.network, last.external_id) else Speaker.COLLEAGUE
-    return Speaker.AUTHOR if last.author.external_id == mention.author.external_id else Speaker.OTHER
+    # --- many ---------------------------------------------------------------------------------------------------------
 
+    def _many(self, rest: Sequence[Mention]) -> int:
+        """Decides mentions from the first on, up to one that must be decided by itself; gives how many."""
+        batch = Batch(
+            self.tx,
+            rest,
+            watched=self.around.watched,
+            pattern=self.company.case_pattern,
+            reopen=self.company.reopen,
+            quick=QUICK,
+            now=self.now,
+        )
+        done = 0
+        for mention in rest:
+            if (done and time.monotonic() > self.ends) or not self._one_of(batch, mention):
+                break
+            done += 1
+        batch.settle()
+        return done
 
-def first_contact(
-    post: Post, understanding: Understanding, *, now: datetime, source: str, facts: Facts, case_pattern: str
-) -> Situation:
-    """The situation of somebody we know nothing about, for a preview without a database."""
-    return Situation(
-        now=now,
-        mention_id=0,
-        revision=1,
-        network=facts.network,
-        source=source,
-        kind=post.kind,
-        visibility=post.visibility,
-        text=post.text,
-        content_warning=post.content_warning,
-        url=post.url,
-        posted_at=post.posted_at,
-        has_media=bool(post.media),
-        understanding=understanding,
-        author=AuthorView(
-            handle=post.author.handle,
-            display_name=post.author.display_name,
-            followers=post.author.followers,
-            bot=post.author.bot,
-            opted_out=post.author.opted_out,
-            account_age_days=(now - post.author.created_at).days if post.author.created_at else None,
-            verified=post.author.verified,
-            complaints_last_30_days=int(Intent.COMPLAINT in understanding.intents),
-        ),
-        customer=None,
-        thread=ThreadView(is_reply_to_us=post.kind is PostKind.REPLY),
-        case=CaseView(reference=references.reference(case_pattern, now.year, 1)),
-        sends=SendsView(),
-        facts=facts,
-        unanswerable=post.unanswerable,
-    )
+    def _one_of(self, batch: Batch, mention: Mention) -> bool:
+        """Decides one of a batch; False where it must be decided by itself, and nothing was said of it yet."""
+        ours = mention.author.external_id in batch.ours[mention.network] or self.company.is_ours(mention.author)
+        understanding = batch.understanding(mention)
+        if understanding is None or not batch.is_plain(mention, ours=ours):
+            return False
+        found = batch.found(mention)
+        if found is None:
+            return False
+        matter = Matter(
+            mention=mention,
+            understanding=understanding,
+            customer=batch.customer(mention),
+            found=found,
+            facts=self.facts(mention.network, mention.account),
+            company=self.company,
+            fields_asked=self.policy.fields_asked,
+            is_colleague=self.policy.is_colleague,
+            broke=self._why_broke(mention.account),
+            live_cases=self.live_cases,
+            code=LinkCode.NONE,
+            incident=None,
+            around=self.around,
+        )
+        situation = situating.situation(matter, situating.look_together(batch, matter), self.now)
+        decision = self._decision(mention, situation)
+        if decision is None:
+            return True
+        if not self._is_simple(batch, matter, decision):
+            return False
+        self._put_down(batch, matter, situation, decision)
+        return True
+
+    def _decision(self, mention: Mention, situation: Situation) -> Decision | None:
+        """What the policy says; None where it broke, and the mention was set aside."""
+        inhand.take("decide", [mention.id])
+        try:
+            return self.policy.decide(situation)
+        except Exception:
+            log.exception(
+                "A mention was set aside.",
+                action="set_aside",
+                stage="decide",
+                mention=mention.id,
+                correlation=mention.correlation,
+            )
+            metrics.set_aside("decide")
+            mentions.trouble(self.tx, mention, stage="decide", reason="the policy broke on it", now=self.now)
+            return None
+        finally:
+            inhand.drop()
+
+    def _is_simple(self, batch: Batch, matter: Matter, decision: Decision) -> bool:
+        """Whether what follows can be written down with the rest of the batch."""
+        if decision.leave_alone or decision.alerts:
+            return False
+        case, plan, reply = matter.found.case, decision.case, decision.reply
+        if reply is not None and reply.mode is Mode.AUTO and (reply.incident or self.around.automatic.begin()):
+            return False
+        return case is None or plan is None or batch.may_join(case, decision)
+
+    def _put_down(self, batch: Batch, matter: Matter, situation: Situation, decision: Decision) -> None:
+        """As `_write_down`, into the book of the batch."""
+        mention, found, reply = matter.mention, matter.found, decision.reply
+        by = f"policy {decision.policy_version}"
+        place = batch.ledger.decided(
+            mention,
+            decision,
+            trace=_trace_as_json(decision),
+            saw=bulk.Json(situations.kept_as_json(situation)),
+            facts=self._digest(matter.facts),
+            model_version=matter.understanding.model_version,
+        )
+        case = found.case
+        if decision.case is not None and case is None:
+            case = batch.open(mention, found, decision.case, by=by)
+            self.live_cases[case.team] += 1
+        elif decision.case is not None:
+            case = batch.join(mention, found, decision.case, by=by)
+        elif reply is None:
+            case = None  # nothing is said and nothing filed: the draftless mention stays out of the case
+        if reply is not None:
+            batch.ledger.propose(mention, decision, reply, place=place, case=case)
+            for values in draws.sides(decision, mention.id, now=self.now):
+                batch.ledger.drew(place, values)
+            if reply.mode is Mode.AUTO:
+                batch.spoken.let_out(mention, rule=reply.rule, wording=reply.wording)
+        _tell(mention, decision, case, self.now)
+
+    # --- one by itself ------------------------------------------------------------------------------------------------
+
+    def _one(self, mention: Mention) -> None:
+        facts = self.facts(mention.network, mention.account)
+        matter = situating.gather(
+            self.tx,
+            mention,
+            facts=facts,
+            company=self.company,
+            fields_asked=self.policy.fields_asked,
+            is_colleague=self.policy.is_colleague,
+            broke=self._why_broke(mention.account),
+            live_cases=self.live_cases,
+            around=self.around,
+            now=self.now,
+        )
+        if matter is None:
+            return
+        situation = situating.situation(matter, situating.look(self.tx, matter, self.now), self.now)
+        decision = self._decision(mention, situation)
+        if decision and decision.reply and decision.reply.mode is Mode.AUTO and self.around.automatic.begin():
+            # what others let go out meanwhile counts
+            situation = situating.situation(matter, situating.look(self.tx, matter, self.now), self.now)
+            decision = self._decision(mention, situation)
+        if decision is not None and mentions.advance(self.tx, mention, MentionState.DECIDED):
+            moved = self.policy.promises.moved
+            _write_down(self.tx, matter, situation, decision, self._digest(facts), moved=moved)
 
 
 def _write_down(
-    tx: Transaction, matter: _Matter, situation: Situation, decision: Decision, facts: str, *, moved: Moved
+    tx: Transaction, matter: Matter, situation: Situation, decision: Decision, facts: str, *, moved: Moved
 ) -> None:
     mention, case, now = matter.mention, matter.found.case, situation.now
     decision_id = decisions.decided(
@@ -494,13 +355,28 @@ def _write_down(
             rule = decision.reply.rule or "policy"
             inbox.approve(tx, inbox.get(tx, draft_id), by=f"rule {rule}", now=now, automatic=True)
     _alert(tx, mention, decision, case, now)
+    _tell(mention, decision, case, now)
+
+
+def _tell(mention: Mention, decision: Decision, case: Case | None, now: datetime) -> None:
+    reply = decision.reply.mode.value if decision.reply else "none"
+    metrics.decided(mention.network, stored_at=mention.heard_at, now=now, urgency=decision.urgency.value, reply=reply)
+    if tracing.on():
+        about = {
+            "mention": mention.id,
+            "urgency": decision.urgency.value,
+            "reply": reply,
+            "ignored": bool(decision.ignored),
+        }
+        tracing.span("decided", mention.correlation, began=mention.heard_at, ended=now, about=about)
     log.info(
         "Decided.",
         action="decided",
         mention=mention.id,
+        correlation=mention.correlation,
         network=mention.network,
         urgency=decision.urgency.value,
-        reply=decision.reply.mode.value if decision.reply else "none",
+        reply=reply,
         case=case.reference if case else None,
         ignored=decision.ignored or None,
     )
@@ -542,6 +418,18 @@ def _trace(situation: Situation, decision: Decision) -> dict[str, Any]:
         "saw": situations.kept(situation),
         "promise": _promised(decision.case),
     }
+
+
+def _trace_as_json(decision: Decision) -> bulk.Json:
+    """The same as it is kept, but for what was seen; what many decisions share is written once."""
+    rest = {
+        "contributions": [vars(part) for part in decision.contributions],
+        "route": _route(decision),
+        "modes": [vars(each) for each in decision.modes],
+        "promise": _promised(decision.case),
+    }
+    rules, guards = situations.written(decision.rules), situations.written(decision.guards)
+    return bulk.Json(f'{{"rules": {rules}, "guards": {guards}, {json.dumps(rest)[1:]}')
 
 
 def _promised(case: CasePlan | None) -> dict[str, Any] | None:

@@ -8,6 +8,9 @@ The daemon, the command line and the tests call these same functions.
 
 from __future__ import annotations
 
+import os
+import random
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -15,11 +18,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 
-from listener import budget
+from listener import budget, inhand, metrics
 from listener.budget import Allowance, Use
 from listener.contract import Classifier, Connector, Policy
 from listener.desk import incident_meaning, ruling, suggestions
@@ -27,7 +31,7 @@ from listener.desk.clearance import Price
 from listener.desk.crm_systems import System
 from listener.desk.purse import Purse
 from listener.desk.retaining import retain
-from listener.errors import EscuchaError, Mistake, NetworkError, Outage, RateLimited, Unavailable
+from listener.errors import Crossed, EscuchaError, Mistake, NetworkError, Outage, Unavailable
 from listener.flow.act import Acted, act
 from listener.flow.alert import Target, Told, alert, strand
 from listener.flow.assign import assign
@@ -37,13 +41,15 @@ from listener.flow.follow import follow
 from listener.flow.incidents import Gathered, gather
 from listener.flow.ingest import Ingested, failed, ingest, overhear
 from listener.flow.poll import Polled, poll
+from listener.flow.pressure import Pressure, only_finds
 from listener.flow.pull import Pulled, pull
+from listener.flow.reading import Reader
 from listener.flow.receive import Reply, receive, refused
 from listener.flow.recheck import batches, forget, recheck
 from listener.flow.release import Means, release
 from listener.flow.spot import Lookout, Spotted
 from listener.flow.stream import LIFELESS, Ended, Rests, Signs, note_end, offers, stream
-from listener.flow.understand import understand
+from listener.flow.suspecting import Stage, look_alone, one_by_one, storable, take_over
 from listener.flow.watch import watch
 from listener.store import Store, Transaction, crm_in, crm_out, outbox, policies, sources, streams
 from listener.store.assigned import Place
@@ -57,10 +63,14 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-BATCH = 64  # mentions understood or decided in one transaction
+Result = TypeVar("Result")
+
+TRIES = 5  # of what two processes stood in each other's way in
+BATCH = 250  # mentions understood or decided in one transaction; no more than `inhand.MOST`
 POLLERS = 8  # sources waited for at once; each of one account after the other
 PUNCTUAL = timedelta(seconds=1)  # for so little, money keeps no poll waiting
 TURN = 0.02  # seconds between two batches of second looks, in which a poll that waits gets its turn
+LOOKS_TOLD = 3  # looks in a row that failed, after which it is said; where everything fails, polls have said it before
 LOOKS_REST = timedelta(minutes=1)  # doubled for the first rest of looks that failed, and again for each further one
 RECHECK_SPELL = 20.0  # seconds for which one round looks up what is due, batch after batch
 REST = timedelta(
@@ -71,6 +81,21 @@ REST = timedelta(
 def utc_now() -> datetime:
     """The present moment."""
     return datetime.now(UTC)
+
+
+def again(work: Callable[[], Result]) -> Result:
+    """What `work` gives, done once more where another process stood in its way, `TRIES` times in all.
+
+    Work that is done whole or not at all only. Raises Crossed where each time somebody did.
+    """
+    for left in reversed(range(TRIES)):
+        try:
+            return work()
+        except Crossed:
+            if not left:
+                raise
+            time.sleep(random.uniform(0, 0.2))  # noqa: S311  so that the two do not meet again
+    raise AssertionError("no try was made")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +117,8 @@ class Pipeline:
     `policy` rules where none ever did, and is None where the one that rules cannot be read. `read_policy(text, name)`
     reads another one that was made to rule meanwhile; without it, mentions are left to whoever holds that one.
 
-    `embed()` gives the model's vectors of texts, for what is of an incident by its meaning; None: rules alone say so.
+    `classifier()` gives the model, loaded anew after `forget_classifier()`. `embed()` gives the model's vectors of
+    texts, for what is of an incident by its meaning; None: rules alone say so.
 
     `targets` are those of our own people whom alerts reach, by name; `systems` the CRMs. `assigns`: whether agents are
     given cases. `check_links` follows the links of notices; None: nobody does.
@@ -118,13 +144,15 @@ class Pipeline:
         periods: Mapping[str, timedelta | None] | None = None,
         check_links: Callable[[Sequence[str]], Sequence[LinkCheck]] | None = None,
         embed: Callable[[], Embed | None] = lambda: None,
+        forget_classifier: Callable[[], None] = lambda: None,
     ) -> None:
         self.store = store
+        self.reader = Reader(store, classifier, clock=clock, forget=forget_classifier)
         self.targets = dict(targets or {})
         self.systems = dict(systems or {})
         self._periods = dict(periods or {})
         self._means = Means(check_links=check_links, prices=self._prices, left=self._left)
-        self._embed = embed
+        self._embed = lambda: None if self.reader.trouble else embed()
         self.accounts = accounts  # our account's name -> its network
         self.policy = policy
         self.policy_trouble = ""  # why nothing is decided
@@ -134,7 +162,6 @@ class Pipeline:
         self._connect = connect
         self._renew = renew
         self._network_facts = network_facts
-        self._classifier = classifier
         self._company = company
         self._assigns = assigns
         self._assigned_up_to: Place | None = None
@@ -144,6 +171,7 @@ class Pipeline:
         self.purses = {
             account: Purse(store, account, (allowances or {}).get(account, Allowance()), clock) for account in accounts
         }
+        self._pressure = Pressure(store, clock)
         self._hold: dict[str, datetime] = {}
         self._failures: dict[str, int] = {}
         self._hold_looks: dict[str, datetime] = {}
@@ -209,7 +237,10 @@ class Pipeline:
             try:
                 connector = self._connection(source.account, "listen")
                 # Who we are is asked for now and then; what that costs is not what a poll costs.
+                started = time.perf_counter()
+                inhand.take("poll", [source.id])
                 polled = poll(source, connector, introduced=partial(purse.pay, connector))
+                metrics.polled(source.network, time.perf_counter() - started)
             except Outage:
                 raise
             except EscuchaError as error:  # it cannot even be connected
@@ -217,17 +248,36 @@ class Pipeline:
             except Exception as error:
                 log.exception("A connector broke.", action="connect_bug", source=source.name)
                 polled = Polled(source=source, error=error)
+            finally:
+                inhand.drop()
             if connected := self._connections.get((source.account, "listen")):
                 purse.pay(connected, source)
+        if polled.error:
+            metrics.error("poll", polled.error)
         if polled.page is None:
             return failed(self.store, source, polled.error or RuntimeError("no page"), self.clock())
         try:
-            return ingest(self.store, source, polled.page, me=polled.me, now=self.clock(), slower=purse.slower())
+            page, slower = polled.page, purse.slower()
+            pressed = self._pressure.now() if only_finds(page) else 1.0
+            keep = partial(ingest, self.store, source, me=polled.me, slower=slower, pressed=pressed)
+            return self._whole_or_what_can_be(source, page, lambda page: keep(page, now=self.clock()))
         except Outage:
             raise
         except Exception as error:
             log.exception("A page could not be stored.", action="ingest_bug", source=source.name)
+            metrics.error("ingest", error)
             return failed(self.store, source, error, self.clock())
+
+    def _whole_or_what_can_be(self, source: Source, page: Page, keep: Callable[[Page], Result]) -> Result:
+        """What `keep` gives for the page or, where it breaks, for what is left without the posts it breaks on."""
+        try:
+            return again(lambda: keep(page))
+        except EscuchaError:
+            raise
+        except Exception:
+            log.exception("A page could not be stored; trying post by post.", action="ingest_bug", source=source.name)
+        rest = storable(self.store, source, page, now=self.clock())
+        return again(lambda: keep(rest))
 
     def _wait_for_money(self, source: Source, purse: Purse, *, thrifty: bool) -> Ingested | None:
         """Why the source is not polled now, None where it may be; it comes again when there is money."""
@@ -316,13 +366,17 @@ class Pipeline:
 
     def _note_end(self, source: Source, ended: Ended) -> None:
         now = self.clock()
+        if ended.error:
+            metrics.error("stream", ended.error)
         reopens = self._rests_of_streams.after(source.name, ended, now)
         again = self._rests_of_streams.again(source.name)
         note_end(self.store, source, ended, now=now, reopens=reopens, again=again)
 
     def _overhear(self, source: Source, page: Page) -> Source:
         with self._overhearing:
-            return overhear(self.store, source, page, now=self.clock())
+            return self._whole_or_what_can_be(
+                source, page, lambda page: overhear(self.store, source, page, now=self.clock())
+            )
 
     def _offers(self, source: Source) -> bool:
         """Whether there is a stream of it, asked once for each query of an account."""
@@ -339,24 +393,56 @@ class Pipeline:
                 self._offered[asked] = False
         return self._offered[asked]
 
-    def understand(self) -> int:
-        """Reads one batch of new mentions; gives how many moved on."""
-        return understand(self.store, self._classifier(), limit=BATCH, now=self.clock())
+    def understand(self, ids: Sequence[int] | None = None) -> int:
+        """Reads one batch of new mentions, of those `ids` where given; gives how many moved on."""
+        return self._whole_or_one_by_one("understand", lambda some: self.reader.understand(limit=BATCH, ids=some), ids)
 
-    def decide(self) -> int:
-        """Decides one batch of understood mentions by the policy that rules; gives how many."""
+    def decide(self, ids: Sequence[int] | None = None) -> int:
+        """Decides one batch of understood mentions by the policy that rules; gives how many. `ids`: of these only."""
+        return self._whole_or_one_by_one("decide", self._decide, ids)
+
+    def _whole_or_one_by_one(self, stage: str, work: Stage, ids: Sequence[int] | None) -> int:
+        try:
+            return work(ids)
+        except EscuchaError:
+            raise
+        except Exception as error:
+            log.exception("A batch broke; trying one by one.", action=f"{stage}_bug")
+            metrics.error(stage, error)
+            return one_by_one(self.store, stage, work, limit=BATCH, ids=ids, clock=self.clock)
+
+    def take_over(self, name: str) -> int:
+        """What processes that died here had in hand is looked at alone from now on; gives how many mentions.
+
+        `name`: this process's own, under which it keeps what it has in hand itself.
+        """
+        path = self.store.path
+        folder = path.parent if path else Path(os.environ.get("STATE_DIRECTORY") or tempfile.gettempdir())
+        return take_over(self.store, folder, name, now=self.clock())
+
+    def look_alone(self) -> int:
+        """Looks alone at each mention over which a process died; gives how many moved on."""
+        stages = {"understand": self.understand, "decide": self.decide}
+        return look_alone(self.store, stages, clock=self.clock, stopping=self.stopping)
+
+    def _decide(self, ids: Sequence[int] | None = None) -> int:
         self._take_up_the_policy()
-        if self.policy is None:
+        policy = self.policy
+        if policy is None:
             return 0
-        return decide(
-            self.store,
-            self.policy,
-            company=self._company,
-            facts=self._facts,
-            limit=BATCH,
-            now=self.clock(),
-            broke=self._why_broke,
-            near=incident_meaning.awaiting(self.store, self._embed, limit=BATCH),
+        near = incident_meaning.awaiting(self.store, self._embed, limit=BATCH, ids=ids)
+        return again(
+            lambda: decide(
+                self.store,
+                policy,
+                company=self._company,
+                facts=self._facts,
+                limit=BATCH,
+                now=self.clock(),
+                broke=self._why_broke,
+                near=near,
+                ids=ids,
+            )
         )
 
     def gather(self) -> Gathered:
@@ -391,6 +477,7 @@ class Pipeline:
             if self._refused:
                 log.info("Mentions are decided again.", action="policy", version=ours)
             self._refused, self.policy_trouble = None, ""
+            metrics.ready(policy=True)
         elif self._read_policy is not None and stored.version != self._refused:
             try:
                 self.policy = ruling.read(stored, self._read_policy, exactly=True)
@@ -401,10 +488,12 @@ class Pipeline:
                 self._refuse(stored.version, f"Reading the policy {stored.version} broke ({type(error).__name__}).")
             else:
                 self._refused, self.policy_trouble = None, ""
+                metrics.ready(policy=True)
                 log.info("Another policy rules from now on.", action="policy", version=stored.version, was=ours)
 
     def _refuse(self, version: str, reason: str) -> None:
         self._refused, self.policy_trouble = version, reason
+        metrics.ready(policy=False)
         log.error("Nothing is decided.", action="policy_refused", version=version, reason=reason)
 
     def release(self) -> int:
@@ -446,28 +535,42 @@ class Pipeline:
             except Outage:
                 raise
             except EscuchaError as error:
+                metrics.error("act", error)
                 self._rest(name, str(error), self.clock())
                 continue
             except Exception as error:
                 log.exception("A connector broke.", action="act_bug", account=name)
+                metrics.error("act", error)
                 self._rest(name, f"a bug: {type(error).__name__}", self.clock())
                 continue
             if acted.hold_until:
                 self._rest(name, acted.errors[-1], acted.hold_until)
-            elif not acted.busy and self._failures.pop(name, 0):
+            elif acted.unclear:
+                self._rest_if_again(name, acted.errors[-1])
+            elif not acted.busy and (acted.sent or not acted.unsettled) and self._failures.pop(name, 0):
                 log.info("Sending works again.", action="send_up", account=name)
             done.append(acted)
         return done
 
-    def _rest(self, account: str, reason: str, until: datetime) -> None:
-        """Leaves the account in peace, longer each time in a row; said once when it begins."""
+    def _rest(self, account: str, reason: str, until: datetime, *, already: int = 0) -> None:
+        """Leaves the account in peace, longer each time in a row; said once when it begins.
+
+        `already`: after so many failures in a row it was not yet left in peace.
+        """
         failures = self._failures[account] = self._failures.get(account, 0) + 1
-        longer = budget.back_off(self.clock(), failures=failures, every=REST)
+        longer = budget.back_off(self.clock(), failures=max(1, failures - already), every=REST)
         self._hold[account] = min(max(until, longer), self.clock() + budget.CEILING)
         with self.store.write() as tx:
             outbox.held_up(tx, account, reason)
-        if failures == 1:
+        if failures == 1 + already:
             log.warning("Sending rests.", action="send_rest", account=account, reason=reason, until=self._hold[account])
+
+    def _rest_if_again(self, account: str, reason: str) -> None:
+        """One write without a clear answer is looked for at once. Where the next one brings none either, it rests."""
+        if self._failures.get(account):
+            self._rest(account, reason, self.clock(), already=1)
+        else:
+            self._failures[account] = 1
 
     def _rests(self, account: str) -> bool:
         """Whether the account is left in peace; a clock that was set back must not make that last."""
@@ -536,24 +639,26 @@ class Pipeline:
             except Outage:
                 raise
             except NetworkError as error:
+                metrics.error("recheck", error)
                 self._rest_looks(name, error)
                 return None
             except EscuchaError:
                 return None  # polling says so already
-            except Exception:
+            except Exception as error:
                 log.exception("A connector broke.", action="recheck_bug", account=name)
+                metrics.error("recheck", error)
                 return None
-            if saved is not None:
-                self._failed_looks.pop(name, None)
+            if saved is not None and self._failed_looks.pop(name, 0) >= LOOKS_TOLD:
+                log.info("Posts are looked up again.", action="looks_up", account=name)
             return saved
 
     def _rest_looks(self, account: str, error: NetworkError) -> None:
         """Looks nothing up for a while: as long as the network asks, and longer each time in a row."""
         failures = self._failed_looks[account] = self._failed_looks.get(account, 0) + 1
-        asked = error.retry_after if isinstance(error, RateLimited) else None
-        until = budget.back_off(self.clock(), failures=failures, every=LOOKS_REST, retry_after=asked)
+        until = budget.back_off(self.clock(), failures=failures, every=LOOKS_REST, retry_after=error.retry_after)
         self._hold_looks[account] = until
-        log.debug("Could not look posts up again.", action="recheck_failed", account=account, reason=str(error))
+        say = log.warning if failures == LOOKS_TOLD else log.debug
+        say("Posts cannot be looked up.", action="looks_down", account=account, reason=str(error), again_at=until)
 
     def _looks_rest(self, account: str) -> bool:
         """Whether nothing is looked up for the account; a clock that was set back must not make that last."""
@@ -616,13 +721,19 @@ class Pipeline:
         return sum(retain(self.store, self._periods, now=self.clock(), stopping=self.stopping).values())
 
     def digest(self) -> int:
-        """Understands and decides until nothing is left or `stop` was called; gives how many mentions were decided."""
+        """Understands and decides until nothing is left or `stop` was called; gives how many mentions were decided.
+
+        While the model, which needs no Python, reads a batch, the one before it is decided.
+        """
         decided = 0
-        while not self.stopping():
-            read, judged = self.understand(), self.decide()
-            decided += judged
-            if not read and not judged:
-                break
+        self.look_alone()
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="understand") as ahead:
+            while not self.stopping():
+                reading = ahead.submit(self.understand)
+                judged = self.decide()
+                decided += judged
+                if not reading.result() and not judged:
+                    break
         return decided
 
     def once(self, names: Sequence[str] = ()) -> Round:

@@ -20,7 +20,7 @@ from listener.contract import Pulls
 from listener.desk import crm_records, handing_over
 from listener.desk.crm_records import Taken
 from listener.desk.crm_systems import System
-from listener.errors import AuthFailed, EscuchaError, Mistake, Outage, RateLimited
+from listener.errors import AuthFailed, EscuchaError, Mistake, NetworkError, Outage
 from listener.store import Store, crm_ways
 from listener.store.crm_ways import IN, Claimed
 
@@ -112,7 +112,7 @@ def _page(
 def _failed(store: Store, name: str, system: System, error: Exception, *, quiet: bool, now: datetime) -> None:
     if isinstance(error, AuthFailed):
         system.leave(IN)
-    wait = error.retry_after if isinstance(error, RateLimited) else None
+    wait = error.retry_after if isinstance(error, NetworkError) else None
     reason = handing_over.told(error)
     with store.write() as tx:
         failures, _ = crm_ways.failed(tx, name, IN, error=reason, now=now)

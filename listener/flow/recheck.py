@@ -45,6 +45,7 @@ def recheck(
         purse.pay(connector)
     with store.write() as tx:
         saved = mentions.rechecked(tx, network=network, external_ids=due, answer=answer, due=turns, now=now)
+        store.carry(tx, saved.edited)
     if saved.edited or saved.gone:
         log.info(
             "Changed meanwhile.", action="rechecked", account=account, edited=len(saved.edited), gone=len(saved.gone)

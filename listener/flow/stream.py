@@ -135,7 +135,7 @@ class Rests:
         failures = self._failures[name] = 1 if steady else self._failures.get(name, 0) + 1
         # Whether our credentials or the query are refused altogether, the polls find out and say.
         refused = isinstance(ended.error, AuthFailed | Rejected)
-        wait = ended.error.retry_after if isinstance(ended.error, RateLimited) else None
+        wait = ended.error.retry_after if isinstance(ended.error, NetworkError) else None
         self._until[name] = budget.reopen(now, failures=failures, refused=refused, retry_after=wait)
         return self._until[name]
 

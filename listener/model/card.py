@@ -13,7 +13,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from listener.errors import Mistake
+from listener.errors import NoModel
 from listener.model import calibration
 from listener.model.calibration import OTHER_LANGUAGE, Calibration
 
@@ -59,32 +59,32 @@ class Card:
 
 
 def read(folder: Path) -> Card:
-    """The card in `folder`. Raises Mistake, in one sentence, when there is none or it cannot be read."""
+    """The card in `folder`. Raises NoModel, in one sentence, when there is none or it cannot be read."""
     try:
         text = (folder / CARD).read_text(encoding="utf-8")
     except OSError as error:
-        raise Mistake(
+        raise NoModel(
             f"The model's card {folder / CARD} cannot be read ({error.strerror}); install Escucha again, "
             "or name a folder that holds a model."
         ) from error
     try:
         return _card(json.loads(text))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise Mistake(f"The model's card {folder / CARD} is damaged ({error!r}); install Escucha again.") from error
+        raise NoModel(f"The model's card {folder / CARD} is damaged ({error!r}); install Escucha again.") from error
 
 
 def check_files(card: Card, folder: Path) -> None:
-    """Raises Mistake, in one sentence, when a file of the model is missing or not the one the card describes."""
+    """Raises NoModel, in one sentence, when a file of the model is missing or not the one the card describes."""
     for file in card.files:
         path = folder / file.name
         try:
             found = sha256(path)
         except OSError as error:
-            raise Mistake(
+            raise NoModel(
                 f"The model's file {path} cannot be read ({error.strerror}); install Escucha again."
             ) from error
         if found != file.sha256:
-            raise Mistake(
+            raise NoModel(
                 f"The model's file {path} is damaged: it is not the one its card names; install Escucha again."
             )
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from listener.errors import Mistake
+from listener.errors import Mistake, NoModel
 from listener.model.card import CARD, sha256
 from listener.model.imported_card import COLUMNS, WEIGHTS, ImportedCard, read_card
 from listener.model.mapping import Ours
@@ -66,9 +66,9 @@ def load(folder: Path) -> Imported:
         try:
             found = sha256(path)
         except OSError as error:
-            raise Mistake(f"The imported model's file {path} cannot be read ({error.strerror}); {again}.") from error
+            raise NoModel(f"The imported model's file {path} cannot be read ({error.strerror}); {again}.") from error
         if found != file.sha256:
-            raise Mistake(f"The imported model's file {path} is not the one its card names; {again}.")
+            raise NoModel(f"The imported model's file {path} is not the one its card names; {again}.")
     return opened(card, folder)
 
 
@@ -81,7 +81,7 @@ def opened(card: ImportedCard, folder: Path) -> Imported:
         return model
     except Exception as error:  # onnxruntime and the tokenizer raise bare Exceptions of their own making
         reason = " ".join(str(error).split())[:300]
-        raise Mistake(f"The imported model in {folder} cannot be used ({reason}); import it again.") from error
+        raise NoModel(f"The imported model in {folder} cannot be used ({reason}); import it again.") from error
 
 
 def join(model: Classifier, folder: Path, names: Sequence[str]) -> Classifier:

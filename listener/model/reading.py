@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from listener.errors import Mistake
+from listener.errors import NoModel
 from listener.model import card as cards
 from listener.model.card import Card
 from listener.model.language import UNCLEAR, LanguageReader
@@ -44,7 +44,7 @@ def reader_version(card: Card, profile: Profile) -> str:
 def load(folder: Path = BUNDLED, *, profile: Profile = "full") -> Model:
     """The model in `folder`, ready to classify; takes less than a second.
 
-    Raises Mistake, in one sentence, when a file is missing, damaged or not a model.
+    Raises NoModel, in one sentence, when a file is missing, damaged or not a model, or memory is short.
     """
     card = cards.read(folder)
     cards.check_files(card, folder)
@@ -52,8 +52,8 @@ def load(folder: Path = BUNDLED, *, profile: Profile = "full") -> Model:
         graph = Graph(folder, profile=profile, max_tokens=card.max_tokens)
         return Model(card=card, profile=profile, graph=graph, language=LanguageReader())
     except Exception as error:  # onnxruntime and the tokenizer raise bare Exceptions of their own making
-        reason = " ".join(str(error).split())[:300]
-        raise Mistake(f"The model in {folder} cannot be used ({reason}); install Escucha again.") from error
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        raise NoModel(f"The model in {folder} cannot be used ({reason}); install Escucha again.") from error
 
 
 class Model:

@@ -13,21 +13,24 @@ import re
 import shutil
 import sqlite3
 import stat
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from zlib import crc32
 
 import filelock
-from sqlalchemy import Connection, Engine, Table, create_engine, event, inspect, text
+from sqlalchemy import Connection, Engine, Table, inspect, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from listener.errors import Mistake, Outage
+from listener.errors import Crossed, Mistake, Outage
+from listener.store import engines
 
 if TYPE_CHECKING:
+    from listener.store.numbers import Stock
     from listener.store.sight import Sight
 
 Transaction = Connection
@@ -37,7 +40,6 @@ ROOM = 200 * 1024**2  # bytes that should be free beside an SQLite file
 FOREIGN = "The database was made by another version of Escucha"
 FOREIGN_STEP = "use the version that made it, or begin with a new database (back this one up first)"
 GATE = crc32(b"escucha claims")  # the advisory lock that every claim shares (PostgreSQL)
-BUSY_SECONDS = 30  # how long a writer waits for another one on SQLite
 
 
 class Store:
@@ -53,6 +55,8 @@ class Store:
         self.country = ""  # two letters: where phone numbers without a country code are dialled
         self._places: dict[str, Connection] = {}  # by account: what keeps us its sole sender (PostgreSQL)
         self.audit_key = b""  # what the audit log is sealed with; "" for no key
+        self.carries: Callable[[Transaction, Sequence[int]], None] | None = None  # see `carry`
+        self.numbers: Stock | None = None  # where the numbers of cases come from; None: counted in the transaction
 
     @property
     def is_sqlite(self) -> bool:
@@ -65,8 +69,13 @@ class Store:
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:
-        """A consistent view. Raises Outage when the database does not answer."""
-        options = {"escucha_sight": self.sight, "escucha_country": self.country}
+        """A consistent view: what others commit meanwhile is not in it.
+
+        Raises Outage when the database does not answer.
+        """
+        options: dict[str, Any] = {"escucha_sight": self.sight, "escucha_country": self.country}
+        if not self.is_sqlite:
+            options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         with _outages(self.url), self._engine.connect().execution_options(**options) as tx:
             yield tx
             tx.rollback()
@@ -80,8 +89,11 @@ class Store:
         Mistake for who may no longer write.
         """
         from listener.store import chain
+        from listener.store.numbers import Pocket
 
+        pocket = Pocket(self.numbers) if self.numbers else None
         options = {
+            "escucha_numbers": pocket,
             "escucha_users": self.users,
             "escucha_sight": self.sight,
             "escucha_country": self.country,
@@ -93,10 +105,22 @@ class Store:
             self._engine.connect().execution_options(escucha_write=True, **options) as tx,
             tx.begin(),
         ):
-            if self.admits:
-                self.admits(tx)
-            yield tx
-            chain.seal(tx)
+            try:
+                if self.admits:
+                    self.admits(tx)
+                yield tx
+                chain.seal(tx)
+            finally:
+                if pocket:
+                    pocket.empty()
+
+    def carry(self, tx: Transaction, mention_ids: Sequence[int]) -> None:
+        """Sees to it, in the transaction that stores these mentions, that they are read and decided after its commit.
+
+        With one process nothing needs to be done: it looks for what is new by itself.
+        """
+        if self.carries and mention_ids:
+            self.carries(tx, mention_ids)
 
     @contextmanager
     def sole_sender(self, account: str, *, wait: float = 0) -> Iterator[bool]:
@@ -298,7 +322,7 @@ class Store:
         """Runs what cannot be part of a transaction, on SQLite; gives the first value of its answer, None for none."""
         if not self.path:
             return None
-        with _outages(self.url), closing(sqlite3.connect(self.path, timeout=BUSY_SECONDS)) as link:
+        with _outages(self.url), closing(sqlite3.connect(self.path, timeout=engines.BUSY_SECONDS)) as link:
             try:
                 found = link.execute(statement).fetchone()
             except sqlite3.Error as error:
@@ -340,12 +364,12 @@ def upsert(tx: Transaction, table: Table) -> postgresql.Insert | sqlite.Insert:
     return postgresql.insert(table) if tx.dialect.name == "postgresql" else sqlite.insert(table)
 
 
-def open(url: str) -> Store:  # `store.open(url)` reads like what it does
+def open(url: str, *, connections: int = engines.CONNECTIONS) -> Store:  # `store.open(url)` reads like what it does
     """The database at `url`, its tables made where it is empty.
 
     Raises Mistake for an address nobody understands or tables of another version, Outage when it cannot be reached.
     """
-    store = connect(url)
+    store = connect(url, connections=connections)
     schema = store.schema()
     if schema is None:
         store.upgrade()
@@ -357,50 +381,23 @@ def open(url: str) -> Store:  # `store.open(url)` reads like what it does
     return store
 
 
-def connect(url: str) -> Store:
-    """The database at `url`, whatever state its tables are in. Raises Mistake for an address nobody understands."""
+def connect(url: str, *, connections: int = engines.CONNECTIONS) -> Store:
+    """The database at `url`, whatever state its tables are in. Raises Mistake for an address nobody understands.
+
+    `connections`: as many to PostgreSQL as this process may have at most.
+    """
     try:
         address = make_url(url)
         if address.get_backend_name() == "sqlite":
-            return Store(_sqlite(address), address)
+            return Store(engines.sqlite(address), address)
         if address.get_backend_name() == "postgresql":
             address = address.set(drivername="postgresql+psycopg")
-            return Store(
-                create_engine(address, pool_pre_ping=True, execution_options={"preserve_rowcount": True}), address
-            )
+            return Store(engines.postgresql(address, connections=connections), address)
     except ArgumentError as error:
         raise Mistake("database.url is not an address: write sqlite:///escucha.db or postgresql://…") from error
     except (NoSuchModuleError, ModuleNotFoundError) as error:
         raise Mistake("PostgreSQL needs its driver: pip install 'escucha[postgres]'.") from error
     raise Mistake(f"database.url names {address.get_backend_name()}; Escucha knows sqlite and postgresql.")
-
-
-def _sqlite(address: URL) -> Engine:
-    if not address.database or address.database == ":memory:":
-        raise Mistake("database.url must name a file, such as sqlite:///escucha.db.")
-    folder = Path(address.database).resolve().parent
-    if not folder.is_dir():
-        raise Mistake(f"database.url points into {folder}, which does not exist: make it, or choose another place.")
-    engine = create_engine(address, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
-
-    @event.listens_for(engine, "connect")
-    def prepare(link: Any, _record: Any) -> None:
-        link.isolation_level = None  # we say BEGIN ourselves, below
-        for pragma in (
-            "journal_mode=WAL",
-            "synchronous=FULL",  # `sending` must survive a power cut, or a reply could go out twice
-            "foreign_keys=ON",
-            "secure_delete=ON",  # deleted is deleted, in the file too
-            f"busy_timeout={BUSY_SECONDS * 1000}",
-        ):
-            link.execute(f"PRAGMA {pragma}")
-
-    @event.listens_for(engine, "begin")
-    def begin(link: Connection) -> None:
-        writes = link.get_execution_options().get("escucha_write")
-        link.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-    return engine
 
 
 def _make_private(path: Path, flags: int = 0) -> None:
@@ -419,6 +416,21 @@ def _make_private(path: Path, flags: int = 0) -> None:
 # SQLite's and PostgreSQL's words for a table or column that is not there.
 _LACKS = re.compile(r"no such (table|column)|has no column named|(relation|column) .* does not exist")
 
+_CROSSED = {"40P01", "40001", "55P03"}  # PostgreSQL's deadlock, failed serialization, and lock that took too long
+
+
+# What a person does about it, by SQLite's words.
+_STEPS = {
+    "disk is full": "make room beside it",
+    "readonly": "let the user who runs Escucha write the file and its folder",
+    "unable to open": "let the user who runs Escucha write the file and its folder, on a disk that can be written",
+    "disk I/O error": "look at the disk, and run `escucha db check`",
+}
+
+
+def _step(reason: str) -> str:
+    return next((f" ({step})" for words, step in _STEPS.items() if words in reason), "")
+
 
 @contextmanager
 def _outages(url: URL) -> Iterator[None]:
@@ -429,9 +441,13 @@ def _outages(url: URL) -> Iterator[None]:
         reason = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
         if _LACKS.search(reason):
             raise Outage(f"{FOREIGN} ({reason}): {FOREIGN_STEP}.") from error
+        if getattr(error.orig, "sqlstate", None) in _CROSSED:
+            raise Crossed(f"Two processes stood in each other's way in the database ({reason}): try again.") from error
         where = url.database if url.get_backend_name() == "sqlite" else url.render_as_string(hide_password=True)
         if error.connection_invalidated or type(error).__name__ in {"OperationalError", "InterfaceError"}:
-            raise Outage(f"The database {where} does not do its part: {reason}.") from error
+            raise Outage(f"The database {where} does not do its part: {reason}{_step(reason)}.") from error
         if type(error).__name__ == "DatabaseError":
             raise Outage(f"{where} is no usable database: {reason}.") from error
         raise
+    except PoolTimeout as error:
+        raise Outage("All of our connections to the database are in use: raise database.connections.") from error

@@ -153,6 +153,12 @@ def refused(tx: Transaction, mention_ids: Collection[int]) -> dict[int, frozense
     return {mention: frozenset(incidents) for mention, incidents in found.items()}
 
 
+def ever(tx: Transaction, mention_ids: Collection[int]) -> set[int]:
+    """Those of these mentions that are, or were, of any incident."""
+    columns = t.incident_mentions.c
+    return set(tx.scalars(select(columns.mention_id).where(columns.mention_id.in_(mention_ids)).distinct()))
+
+
 def history_of(tx: Transaction, mention_id: int) -> list[Attachment]:
     """All that the mention was ever of, oldest first."""
     query = select(t.incident_mentions).where(t.incident_mentions.c.mention_id == mention_id)

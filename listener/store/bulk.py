@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Table
+from sqlalchemy import Table, func, insert, select, text
 from sqlalchemy.sql import ClauseElement
 
-from listener.store import Transaction
+from listener.store import Transaction, upsert
+
+_EMPTY = "[]"  # as JSON
+
+
+class Json(str):
+    """What a JSON column is to hold, written down already."""
+
+    __slots__ = ()
+
+
+_Words = tuple[str, "list[str] | None"]  # a statement, and the order of its columns where it has places for them
+_ADDS: dict[tuple[str, str, tuple[str, ...], bool], _Words] = {}  # by database, table, columns, whether it skips
 
 
 def put(tx: Transaction, statement: ClauseElement, table: Table, names: Sequence[str], rows: Sequence[Any]) -> int:
@@ -16,17 +29,42 @@ def put(tx: Transaction, statement: ClauseElement, table: Table, names: Sequence
 
     -1 where the database does not say.
     """
+    return _run(tx, _words(tx, statement, names), table, names, rows) if rows else 0
+
+
+def add(
+    tx: Transaction,
+    table: Table,
+    names: tuple[str, ...],
+    rows: Sequence[tuple[Any, ...]],
+    *,
+    unless_there: bool = False,
+) -> int:
+    """As `put`, by an INSERT that is put together once and kept; `unless_there`: rows that stand in the way stay."""
     if not rows:
         return 0
+    asked = tx.dialect.name, table.name, names, unless_there
+    words = _ADDS.get(asked)
+    if words is None:
+        statement = upsert(tx, table).on_conflict_do_nothing() if unless_there else insert(table)
+        words = _ADDS[asked] = _words(tx, statement, names)
+    return _run(tx, words, table, names, rows)
+
+
+def _words(tx: Transaction, statement: ClauseElement, names: Sequence[str]) -> _Words:
     compiled = statement.compile(dialect=tx.dialect, column_keys=list(names))
+    return str(compiled), getattr(compiled, "positiontup", None)
+
+
+def _run(tx: Transaction, words: _Words, table: Table, names: Sequence[str], rows: Sequence[Any]) -> int:
+    statement, order = words
     columns = [_formed(tx, table, name, values) for name, values in zip(names, zip(*rows, strict=True), strict=True)]
-    order = getattr(compiled, "positiontup", None)
     if order is not None:
         by_name = dict(zip(names, columns, strict=True))
         values: Any = list(zip(*(by_name[name] for name in order), strict=True))
     else:
         values = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
-    return tx.exec_driver_sql(str(compiled), values).rowcount
+    return tx.exec_driver_sql(statement, values).rowcount
 
 
 def _formed(tx: Transaction, table: Table, name: str, values: tuple[Any, ...]) -> Sequence[Any]:
@@ -35,10 +73,28 @@ def _formed(tx: Transaction, table: Table, name: str, values: tuple[Any, ...]) -
     if form is None:
         return values
     formed: list[Any] = []
+    moments: dict[datetime, Any] = {}
     last: Any = form  # no column holds it
     made: Any = None
     for value in values:
         if value is not last:  # the same moment, or the same empty list, stands in every row
-            last, made = value, form(value)
+            last, kind = value, type(value)
+            if kind is datetime:
+                made = moments.get(value)
+                if made is None:
+                    made = moments[value] = form(value)
+            else:
+                made = str(value) if kind is Json else _EMPTY if value == [] else form(value)
         formed.append(made)
     return formed
+
+
+def numbers(tx: Transaction, table: Table, how_many: int) -> list[int]:
+    """So many numbers for new rows of the table, in order, that nobody else gets."""
+    if not how_many:
+        return []
+    if tx.dialect.name == "postgresql":
+        drawn = "SELECT nextval(pg_get_serial_sequence(:name, 'id')) FROM generate_series(1, :many)"
+        return sorted(tx.scalars(text(drawn), {"name": table.name, "many": how_many}))
+    last = tx.scalar(select(func.max(table.c.id))) or 0  # SQLite's writers are alone, and it counts from there itself
+    return list(range(last + 1, last + 1 + how_many))

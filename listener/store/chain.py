@@ -19,7 +19,7 @@ from hashlib import sha256
 from hmac import new as hmac
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 
 from listener.errors import Mistake
 from listener.store import Transaction, bulk, upsert
@@ -108,7 +108,7 @@ def _chain(tx: Transaction, waiting: Pending, number: int, before: str) -> None:
         words = digest(salt, row["subject"], row["detail"])
         before = link(before, number, waiting.key, at=row["at"], by=row["by"], action=row["action"], words=words)
         row.update(id=number, salt=salt, digest=None, key=name, hash=before)
-    bulk.put(tx, insert(t.audit), t.audit, _COLUMNS, [tuple(row[name] for name in _COLUMNS) for row in waiting.rows])
+    bulk.add(tx, t.audit, _COLUMNS, [tuple(row[name] for name in _COLUMNS) for row in waiting.rows])
     tx.execute(update(t.audit_head).values(last=number, hash=before, key=name))
     waiting.rows.clear()
 

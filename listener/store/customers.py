@@ -6,10 +6,11 @@ import unicodedata
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cache
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Row, bindparam, func, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, bindparam, func, or_, select, update
 
 from listener.errors import NotFound
 from listener.store import Transaction, audit, bulk, contacts, crm_out, sight, upsert
@@ -124,6 +125,19 @@ def behind(tx: Transaction, account_id: int) -> Customer | None:
     )
     row = tx.execute(query).first()
     return _customer(row) if row else None
+
+
+def behind_all(tx: Transaction, account_ids: Collection[int]) -> dict[int, Customer]:
+    """The same of many accounts, by account; who is nobody's is left out."""
+    rows = tx.execute(_linked(), {"accounts": list(account_ids)})
+    return {row.of_account: _customer(row) for row in rows}
+
+
+@cache
+def _linked() -> Select[Any]:
+    c = t.links.c
+    query = select(t.customers, c.account_id.label("of_account")).join(t.links, c.customer_id == t.customers.c.id)
+    return query.where(c.account_id.in_(bindparam("accounts", expanding=True)), c.unlinked_at.is_(None))
 
 
 def known(tx: Transaction, references: Iterable[str]) -> dict[str, Customer]:

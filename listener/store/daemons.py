@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 
 from listener.store import Transaction, upsert
 from listener.store import tables as t
+
+SILENT = timedelta(seconds=30)  # who has said nothing for so long is taken for dead
 
 
 @dataclass(frozen=True, kw_only=True)
 class Running:
     """One process, by `host:pid`, and when it last said that it lives.
 
-    `policy` is the one by which it decides; `trouble`, where there is any, says why it decides nothing.
+    `policy` is the one by which it decides; `trouble`, where there is any, says why it decides nothing. `hurts`: what
+    else it does without, in sentences. `reads`: whether its model reads.
     """
 
     name: str
@@ -24,6 +28,8 @@ class Running:
     version: str
     policy: str = ""
     trouble: str = ""
+    hurts: Sequence[str] = ()
+    reads: bool = False
 
 
 def alive(
@@ -35,10 +41,20 @@ def alive(
     now: datetime,
     policy: str = "",
     trouble: str = "",
+    hurts: Sequence[str] = (),
+    reads: bool = False,
 ) -> None:
     """Says that this process lives; rows of processes that died are forgotten after a day."""
     tx.execute(delete(t.daemons).where(t.daemons.c.seen_at < now - timedelta(days=1)))
-    values = {"started_at": started_at, "seen_at": now, "version": version, "policy": policy, "trouble": trouble}
+    values = {
+        "started_at": started_at,
+        "seen_at": now,
+        "version": version,
+        "policy": policy,
+        "trouble": trouble,
+        "hurts": list(hurts),
+        "reads": reads,
+    }
     statement = upsert(tx, t.daemons).values(name=name, **values)
     tx.execute(statement.on_conflict_do_update(index_elements=["name"], set_=values))
 
@@ -52,3 +68,10 @@ def running(tx: Transaction) -> list[Running]:
     """Every process that did not say good-bye, last seen first; those long unseen died."""
     rows = tx.execute(select(t.daemons).order_by(t.daemons.c.seen_at.desc()))
     return [Running(**row._mapping) for row in rows]
+
+
+def anybody_reads(tx: Transaction, now: datetime) -> bool:
+    """Whether a process that was alive just now has a model that reads."""
+    columns = t.daemons.c
+    alive = (columns.seen_at > now - SILENT, columns.seen_at <= now + SILENT, columns.reads)
+    return bool(tx.scalar(select(func.count()).select_from(t.daemons).where(*alive)))

@@ -5,40 +5,65 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Row, insert, select
+from sqlalchemy import Row, Select, bindparam, insert, select
 
 from listener import situations
-from listener.store import Transaction, upsert
+from listener.store import Transaction, bulk, upsert
 from listener.store import tables as t
 from listener.store.mentions import Mention
 from listener.types import Decision, Facts, Intent, Sentiment, Signal, Understanding
 
+_READ = (
+    "mention_id",
+    "revision",
+    "model_version",
+    "language",
+    "language_score",
+    "sentiment",
+    "sentiment_scores",
+    "intents",
+    "intent_scores",
+    "signals",
+    "signal_scores",
+    "areas",
+    "area_scores",
+    "at",
+)
+
 
 def understood(tx: Transaction, mention: Mention, understanding: Understanding, now: datetime) -> None:
     """Keeps what the model made of this revision."""
-    tx.execute(
-        upsert(tx, t.model_versions).on_conflict_do_nothing(),
-        {"version": understanding.model_version, "first_used_at": now},
-    )
-    values = {
-        "mention_id": mention.id,
-        "revision": mention.revision,
-        "model_version": understanding.model_version,
-        "language": understanding.language,
-        "language_score": understanding.language_score,
-        "sentiment": understanding.sentiment,
-        "sentiment_scores": dict(understanding.sentiment_scores),
-        "intents": [intent.value for intent in understanding.intents],
-        "intent_scores": dict(understanding.intent_scores),
-        "signals": [signal.value for signal in understanding.signals],
-        "signal_scores": dict(understanding.signal_scores),
-        "areas": list(understanding.areas),
-        "area_scores": dict(understanding.area_scores),
-        "at": now,
-    }
-    tx.execute(upsert(tx, t.understandings).on_conflict_do_nothing(), values)
+    understood_all(tx, [(mention, understanding)], now)
+
+
+def understood_all(tx: Transaction, read: Sequence[tuple[Mention, Understanding]], now: datetime) -> None:
+    """Keeps what the model made of each of these, as they stand."""
+    for version in dict.fromkeys(understanding.model_version for _, understanding in read):
+        known = upsert(tx, t.model_versions).on_conflict_do_nothing()
+        tx.execute(known, {"version": version, "first_used_at": now})
+    rows = [
+        (
+            mention.id,
+            mention.revision,
+            understanding.model_version,
+            understanding.language,
+            understanding.language_score,
+            understanding.sentiment,
+            dict(understanding.sentiment_scores),
+            [intent.value for intent in understanding.intents],
+            dict(understanding.intent_scores),
+            [signal.value for signal in understanding.signals],
+            dict(understanding.signal_scores),
+            list(understanding.areas),
+            dict(understanding.area_scores),
+            now,
+        )
+        for mention, understanding in read
+    ]
+    bulk.add(tx, t.understandings, _READ, rows, unless_there=True)
 
 
 def understanding_of(tx: Transaction, mention_id: int) -> Understanding | None:
@@ -54,13 +79,19 @@ def understanding_of(tx: Transaction, mention_id: int) -> Understanding | None:
 
 def understandings_of(tx: Transaction, mention_ids: Sequence[int]) -> dict[int, Understanding]:
     """By mention, the same; only those that are understood as they stand."""
-    query = (
-        select(t.understandings)
+    rows = tx.execute(_readings(), {"mentions": list(mention_ids)})
+    return {row.mention_id: _understanding(row) for row in rows}
+
+
+@cache
+def _readings() -> Select[Any]:
+    read = t.understandings.c
+    return (
+        select(*(read[name] for name in _READ if name != "at"))
         .join(t.mentions)
-        .where(t.mentions.c.id.in_(mention_ids), t.understandings.c.revision == t.mentions.c.revision)
-        .order_by(t.understandings.c.id)
+        .where(t.mentions.c.id.in_(bindparam("mentions", expanding=True)), read.revision == t.mentions.c.revision)
+        .order_by(read.id)
     )
-    return {row.mention_id: _understanding(row) for row in tx.execute(query)}
 
 
 def _understanding(row: Row[Any]) -> Understanding:

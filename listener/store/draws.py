@@ -68,24 +68,30 @@ class Drawn:
         return self.alone if alone else self.suggested
 
 
-def keep(tx: Transaction, decision_id: int, mention_id: int, decision: Decision, *, now: datetime) -> None:
-    """Keeps on which side a draft fell, for each share that it drew for."""
+def sides(decision: Decision, mention_id: int, *, now: datetime) -> list[dict[str, Any]]:
+    """On which side a draft fell, for each share that it drew for: columns, but for the decision's number. Pure."""
     held = any(guard.holds or guard.forbids for guard in decision.guards)
-    drew = [trace for trace in decision.modes if trace.lot is not None]
-    for trace in drew:
-        others = [other for other in decision.modes if other is not trace]
-        values = {
-            "decision_id": decision_id,
+    return [
+        {
             "level": trace.level.value,
             "name": trace.name,
             "mention_id": mention_id,
             "share": trace.share,
             "alone": trace.mode is Mode.AUTO,
-            "alone_but_for_this": not held and all(other.mode is Mode.AUTO for other in others),
+            "alone_but_for_this": not held
+            and all(other.mode is Mode.AUTO for other in decision.modes if other is not trace),
             "at": now,
             "day_over_at": now + WATCHED,
         }
-        tx.execute(insert(t.draws).values(**values))
+        for trace in decision.modes
+        if trace.lot is not None
+    ]
+
+
+def keep(tx: Transaction, decision_id: int, mention_id: int, decision: Decision, *, now: datetime) -> None:
+    """Keeps on which side a draft fell, for each share that it drew for."""
+    for values in sides(decision, mention_id, now=now):
+        tx.execute(insert(t.draws).values(decision_id=decision_id, **values))
 
 
 def compared(tx: Transaction, *, since: datetime, now: datetime) -> list[Drawn]:

@@ -5,7 +5,7 @@ Neither is ever deleted: what was taken back, or came true, stays on record with
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -237,6 +237,20 @@ def come_true(tx: Transaction, account_id: int, network: str, handle: str, now: 
     )
     _record(tx, "customer.linked", customer, DAEMON, now, account=account_id, basis=row.basis, said_by=row.linked_by)
     return customer
+
+
+def expected_among(tx: Transaction, known_as: Mapping[int, tuple[str, str, str | None]]) -> set[int]:
+    """Those of these accounts that somebody expects to be a customer's. By account: network, handle, address."""
+    waits = t.expected_links.c
+    if tx.scalar(select(waits.id).where(waits.settled_at.is_(None)).limit(1)) is None:
+        return set()
+    called = {
+        number: [(network, name) for name in names(handle, url)] for number, (network, handle, url) in known_as.items()
+    }
+    wanted = sorted({name for each in called.values() for _, name in each})
+    query = select(waits.network, waits.handle).where(waits.handle.in_(wanted), waits.settled_at.is_(None))
+    found = {(row.network, row.handle) for row in tx.execute(query)}
+    return {number for number, each in called.items() if not found.isdisjoint(each)}
 
 
 def remove(tx: Transaction, *, claim: Claim, network: str, customer: Customer, by: str, now: datetime) -> bool:

@@ -1,7 +1,8 @@
 """When we listened to each network, so that what nobody heard is not taken for silence.
 
 Polls begin where the last one ended, so a time in which nothing was polled is heard afterwards. A hole is what a
-network admitted to have skipped, what was said before we began, and what is not yet polled.
+network admitted to have skipped, what was said before we began, and what is not yet polled. A poll of a much later
+time than now was made by a clock that was wrong: nothing is heard by it.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def note(tx: Transaction, now: datetime) -> None:
     """Writes down how far each source was heard, and what was skipped since the last note."""
     sources, listening = t.sources.c, t.listening.c
     query = (
-        select(sources.id, sources.succeeded_at, listening.until)
+        select(sources.id, sources.succeeded_at, listening.since, listening.until)
         .outerjoin(t.listening, listening.source_id == sources.id)
         .where(sources.succeeded_at.is_not(None), sources.removed.is_(False))
         .order_by(sources.id)
@@ -49,8 +50,11 @@ def note(tx: Transaction, now: datetime) -> None:
             begun = {"source_id": row.id, "since": since, "until": row.succeeded_at}
             tx.execute(upsert(tx, t.listening).values(**begun).on_conflict_do_nothing())
             _skipped(tx, row.id, since, row.succeeded_at)
-        elif row.succeeded_at > row.until:
-            _skipped(tx, row.id, row.until, min(row.succeeded_at, now))
+        elif row.until > now + LATE:  # the clock was set back: what it said before proves nothing of what is to come
+            right = {"since": min(row.since, now), "until": now}
+            tx.execute(update(t.listening).where(listening.source_id == row.id).values(**right))
+        elif row.until < row.succeeded_at <= now + LATE:
+            _skipped(tx, row.id, row.until, row.succeeded_at)
             tx.execute(update(t.listening).where(listening.source_id == row.id).values(until=row.succeeded_at))
 
 

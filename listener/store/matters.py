@@ -7,9 +7,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, bindparam, func, select
 
 from listener.store import Transaction, cases
 from listener.store import tables as t
@@ -70,21 +71,41 @@ def around(
         ids |= set(tx.scalars(select(columns.id).where(columns.reference.in_(quoted))).all())
     found = {case.id: case for case in (cases.whole(tx, each) for each in cases.by_ids(tx, ids | own | set(answers)))}
     said = _said(tx, list(found))
-    over = _over_since(tx, [case for case in found.values() if case.state not in LIVE])
+    over = over_since(tx, [case for case in found.values() if case.state not in LIVE])
     return [
-        Around(
-            case=case,
-            areas=frozenset(area for row in said[case.id] for area in row.areas or ()),
-            intents=frozenset(intent for row in said[case.id] for intent in row.intents or ()),
-            networks=frozenset(row.network for row in said[case.id]),
-            texts=tuple(row.text for row in said[case.id] if row.mention_id != mention.id),
-            said_last_at=max((row.posted_at for row in said[case.id]), default=None),
+        made(
+            case,
+            said[case.id],
+            mention,
             over_since=over.get(case.id),
             mention_in=case.id in own,
             answers=answers.get(case.id, Answers.NOTHING),
         )
         for case in sorted(found.values(), key=lambda case: -case.id)
     ]
+
+
+def made(
+    case: Case,
+    said: Sequence[Any],
+    mention: Mention,
+    *,
+    over_since: datetime | None = None,
+    mention_in: bool = False,
+    answers: Answers = Answers.NOTHING,
+) -> Around:
+    """A case beside that mention, of rows of what was said in it. Pure."""
+    return Around(
+        case=case,
+        areas=frozenset(area for row in said for area in row.areas or ()),
+        intents=frozenset(intent for row in said for intent in row.intents or ()),
+        networks=frozenset(row.network for row in said),
+        texts=tuple(row.text for row in said if row.mention_id != mention.id),
+        said_last_at=max((row.posted_at for row in said), default=None),
+        over_since=over_since,
+        mention_in=mention_in,
+        answers=answers,
+    )
 
 
 def _answers(tx: Transaction, mention: Mention) -> dict[int, Answers]:
@@ -127,7 +148,7 @@ def _said(tx: Transaction, case_ids: Sequence[int]) -> Mapping[int, list[Any]]:
     return said
 
 
-def _over_since(tx: Transaction, over: Collection[Case]) -> dict[int, datetime]:
+def over_since(tx: Transaction, over: Collection[Case]) -> dict[int, datetime]:
     """Since when each of those cases is over."""
     happened = t.case_events.c
     ends = (CaseState.RESOLVED.value, CaseState.CLOSED.value)
@@ -138,3 +159,37 @@ def _over_since(tx: Transaction, over: Collection[Case]) -> dict[int, datetime]:
     )
     told = {row.case_id: row.at for row in tx.execute(query)} if over else {}
     return {case.id: told.get(case.id) or case.resolved_at or case.changed_at for case in over}
+
+
+def said_in(tx: Transaction, case_ids: Collection[int]) -> dict[int, list[Any]]:
+    """What was said in each of many cases, as `around` reads it: of each the newest `READ`, the newest first."""
+    said: dict[int, list[Any]] = defaultdict(list)
+    for row in tx.execute(_newest_said(), {"cases": list(case_ids)}) if case_ids else ():
+        said[row.case_id].append(row)
+    return said
+
+
+@cache
+def _newest_said() -> Select[Any]:
+    read, heard, inside = t.understandings.c, t.mentions.c, t.case_mentions.c
+    these = t.cases.c.id.in_(bindparam("cases", expanding=True))
+    older = t.case_mentions.alias("older")
+    oldest = (
+        select(older.c.mention_id)
+        .where(older.c.case_id == t.cases.c.id)
+        .order_by(older.c.mention_id.desc())
+        .offset(READ - 1)
+        .limit(1)
+        .scalar_subquery()
+    )
+    first = select(t.cases.c.id, func.coalesce(oldest, 0).label("first")).where(these).cte("first")
+    understood = (read.mention_id == heard.id) & (read.revision == heard.revision)
+    columns = (inside.case_id, inside.mention_id, heard.network, heard.text, heard.posted_at, read.areas, read.intents)
+    return (
+        select(*columns)
+        .join(first, (first.c.id == inside.case_id) & (inside.mention_id >= first.c.first))
+        .join(t.mentions, heard.id == inside.mention_id)
+        .outerjoin(t.understandings, understood)
+        .where(heard.state != MentionState.GONE.value)
+        .order_by(inside.mention_id.desc())
+    )

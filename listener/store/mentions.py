@@ -5,10 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, Text, case, cast, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    Text,
+    Update,
+    bindparam,
+    case,
+    cast,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
+from listener.correlation import correlation
 from listener.errors import NotFound
 from listener.store import Transaction, addresses, audit, copies, edits, erasing, erasures, handles, upsert
 from listener.store import tables as t
@@ -79,15 +95,24 @@ class Mention:
     sender_proven: bool | None = None  # whether it is proven that the author sent it; None: the network's account is
     terms: tuple[str, ...] = ()  # which of our queries' terms are in it
 
+    @property
+    def correlation(self) -> str:
+        """What all that is done about it is known by, in logs and traces."""
+        return correlation(self.network, self.external_id)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Saved:
-    """What a page brought: ids of mentions, and how many were known already."""
+    """What a page brought: ids of mentions, and how many were known already.
+
+    `heard`: what the network calls the new ones, then the edited ones, in the order of their ids here.
+    """
 
     new: tuple[int, ...] = ()
     edited: tuple[int, ...] = ()
     repeated: int = 0
     gone: tuple[int, ...] = ()
+    heard: tuple[str, ...] = ()
 
 
 def save(tx: Transaction, *, source_id: int | None, network: str, posts: Sequence[Post], now: datetime) -> Saved:
@@ -99,6 +124,7 @@ def save(tx: Transaction, *, source_id: int | None, network: str, posts: Sequenc
     one, `edits.py` says) sends the mention back to `new` and withdraws its unsent drafts.
     """
     edited: list[int] = []
+    changed: list[str] = []
     repeated = 0
     posts = [_storable(post) for post in posts]
     ids = [post.external_id for post in posts]
@@ -123,11 +149,13 @@ def save(tx: Transaction, *, source_id: int | None, network: str, posts: Sequenc
         if edits.is_edit(row, post):
             _revise(tx, row, post, now)
             edited.append(row.id)
+            changed.append(post.external_id)
             known[post.external_id] = tx.execute(select(t.mentions).where(columns.id == row.id)).one()
         else:
             repeated += 1
             _notice_again(tx, row, post, source_id, now)
-    return Saved(new=tuple(new), edited=tuple(edited), repeated=repeated)
+    heard = [external_id for external_id in dict.fromkeys(ids) if external_id in added] + changed
+    return Saved(new=tuple(new), edited=tuple(edited), repeated=repeated, heard=tuple(heard))
 
 
 def _text(value: str) -> str:
@@ -337,10 +365,20 @@ def decide_again(tx: Transaction, mention_id: int) -> None:
     tx.execute(update(t.mentions).where(*decided).values(state=MentionState.UNDERSTOOD.value))
 
 
-def awaiting(tx: Transaction, state: MentionState, limit: int) -> list[Mention]:
-    """Up to `limit` mentions in that state that no trouble holds, those that address us first, then oldest first."""
+def awaiting(
+    tx: Transaction, state: MentionState, limit: int, *, ids: Sequence[int] | None = None, alone: bool = False
+) -> list[Mention]:
+    """Up to `limit` mentions in that state that no trouble holds, those that address us first, then oldest first.
+
+    `ids`: of these only. `alone`: without those that another process has in hand; until `tx` ends, nobody else has ours
+    (PostgreSQL; on SQLite a writer is alone).
+    """
     found = t.mentions.c.kind == PostKind.FOUND.value
     query = _joined().where(t.mentions.c.state == state.value, t.mentions.c.trouble.is_(None))
+    if ids is not None:
+        query = query.where(t.mentions.c.id.in_(list(ids)))
+    if alone:
+        query = query.with_for_update(of=t.mentions, skip_locked=True, key_share=True)
     return [_mention(row) for row in tx.execute(query.order_by(found, t.mentions.c.id).limit(limit))]
 
 
@@ -355,6 +393,39 @@ def advance(tx: Transaction, mention: Mention, to: MentionState) -> bool:
         .values(state=to.value)
     )
     return bool(won.rowcount)
+
+
+def advance_all(tx: Transaction, batch: Sequence[Mention], to: MentionState) -> set[int]:
+    """Moves mentions of one state on; gives the numbers of those that were still as they were read.
+
+    Nobody changes those until this transaction ends.
+    """
+    if not batch:
+        return set()
+    state = batch[0].state
+    if to not in MENTION_MOVES[state]:
+        raise ValueError(f"a mention does not go from {state} to {to}")
+    found = tx.execute(_still(), {"numbers": [mention.id for mention in batch], "state": state.value})
+    revisions = {number: revision for number, revision in found}
+    moved = {mention.id for mention in batch if revisions.get(mention.id) == mention.revision}
+    if moved:
+        tx.execute(_moving(), {"numbers": sorted(moved), "to": to.value})
+    return moved
+
+
+@cache
+def _still() -> Select[Any]:
+    """Those of these mentions that are in that state, with their revisions, locked in their order."""
+    columns = t.mentions.c
+    numbers = columns.id.in_(bindparam("numbers", expanding=True))
+    query = select(columns.id, columns.revision).where(numbers, columns.state == bindparam("state"))
+    return query.order_by(columns.id).with_for_update()
+
+
+@cache
+def _moving() -> Update:
+    numbers = t.mentions.c.id.in_(bindparam("numbers", expanding=True))
+    return update(t.mentions).where(numbers).values(state=bindparam("to"))
 
 
 def trouble(tx: Transaction, mention: Mention, *, stage: str, reason: str, now: datetime) -> None:
@@ -432,7 +503,11 @@ def repliers(
         .group_by(t.accounts.c.handle)
         .order_by(func.min(t.mentions.c.id))
     )
-    handles = list(tx.scalars(query))
+    return first_of(list(tx.scalars(query)), ahead=ahead)
+
+
+def first_of(handles: Sequence[str], *, ahead: Callable[[str], bool]) -> tuple[str, ...]:
+    """Of those heard in that order the ones that `repliers` gives. Pure."""
     return tuple(sorted(sorted(handles, key=lambda handle: not ahead(handle))[:50]))
 
 
@@ -476,10 +551,13 @@ def unwatched(tx: Transaction, accounts: Sequence[str]) -> dict[tuple[str, str],
     `accounts`.
     """
     ours = t.sources.c.account, t.sources.c.network
+    left = list(tx.scalars(select(t.sources.c.id).where(t.sources.c.account.not_in(list(accounts)))))
+    if not left:
+        return {}
     query = (
         select(*ours, func.count())
         .select_from(t.mentions.join(t.sources, t.sources.c.id == t.mentions.c.source_id))
-        .where(t.sources.c.account.not_in(list(accounts)), t.mentions.c.gone_at.is_(None))
+        .where(t.mentions.c.source_id.in_(left), t.mentions.c.gone_at.is_(None))
         .group_by(*ours)
     )
     return {(account, network): int(number) for account, network, number in tx.execute(query)}
@@ -540,7 +618,7 @@ def _joined() -> Select[Any]:
         t.accounts.c.created_at,
     ]
     ours = [t.sources.c.name.label("source_name"), t.sources.c.account.label("our_account")]
-    query = select(t.mentions, *author, *ours)
+    query = select(*(column for column in t.mentions.c if column.name != "raw"), *author, *ours)
     return query.join(t.accounts, t.accounts.c.id == t.mentions.c.account_id).join(
         t.sources, t.sources.c.id == t.mentions.c.source_id
     )

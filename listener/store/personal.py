@@ -105,6 +105,8 @@ HELD: dict[str, Held] = {
     "listening": Held(),
     "unheard": Held(),
     "spending": Held(clear=("account", "call")),
+    "suspects": Held(clear=("stage",)),
+    "garbled": Held(clear=("network", "external_id", "reason")),
     "identities": Held(clear=("account", "network", "external_id", "handle")),
     "accounts": Held(
         kept=True,
@@ -144,7 +146,7 @@ HELD: dict[str, Held] = {
         words=("text", "reason", "posted_url", "recipient", "subject"),
         clear=(
             "channel", "through", "send_key", "state", "account", "language", "template", "policy_version",
-            "decided_by", "posted_id", "rule", "wording",
+            "decided_by", "posted_id", "rule", "wording", "sender",
         ),
         whose=of_mention(t.drafts),
         emptied={"reason": None, "posted_url": None, "recipient": "", "subject": ""},
@@ -288,7 +290,7 @@ HELD: dict[str, Held] = {
     "notice_links": Held(words=("url", "detail"), clear=("state",)),
     "deliveries": Held(
         words=("text",),
-        clear=("account", "network", "language", "send_key", "state", "posted_id", "posted_url", "reason"),
+        clear=("account", "network", "language", "send_key", "state", "sender", "posted_id", "posted_url", "reason"),
     ),
     "answer_runs": Held(clear=("state", "by", "approved_by", "policy_version", "reason")),
     "answers": Held(
@@ -299,7 +301,15 @@ HELD: dict[str, Held] = {
         ),
         emptied={"text": "", "why": "", "customer_id": None},
     ),
-    "amendments": Held(words=("before", "text"), clear=("kind", "state", "written_by", "approved_by", "reason")),
+    "amendments": Held(
+        words=("before", "text"), clear=("kind", "state", "sender", "written_by", "approved_by", "reason")
+    ),
+    "looks": Held(
+        words=("posted_url", "detail"),
+        clear=("asked", "found", "posted_id", "by"),
+        whose=lambda person: t.looks.c.draft_id.in_(person.drafts),
+        gone=True,
+    ),
     "attachments": Held(
         words=("name", "data", "alt"),
         clear=("content_type",),
@@ -308,7 +318,7 @@ HELD: dict[str, Held] = {
     ),
     # --- the switch and the record ---
     "pauses": Held(clear=("network", "kind", "by", "reason")),
-    "daemons": Held(clear=("name", "version", "policy", "trouble")),
+    "daemons": Held(clear=("name", "version", "policy", "trouble", "hurts")),
     "audit": Held(words=("subject", "detail"), clear=("by", "action", "salt", "digest", "key", "hash")),
     "audit_head": Held(clear=("hash", "key")),
     "erasures": Held(words=("reason", "person", "marks"), clear=("by", "called", "proof")),

@@ -219,6 +219,36 @@ Index(  # what is to be looked up again, or is too old to be kept; what is gone 
     sqlite_where=mentions.c.gone_at.is_(None),
     postgresql_where=mentions.c.gone_at.is_(None),
 )
+Index(  # the few that are set aside
+    "ix_mentions_set_aside",
+    mentions.c.id,
+    sqlite_where=mentions.c.trouble.is_not(None),
+    postgresql_where=mentions.c.trouble.is_not(None),
+)
+
+suspects = Table(  # mentions over which a process died: looked at alone, and after some deaths by nobody
+    "suspects",
+    metadata,
+    Column("mention_id", BigKey, ForeignKey("mentions.id"), primary_key=True, autoincrement=False),
+    Column("stage", String(20), nullable=False),
+    Column("deaths", Integer, nullable=False),
+    Column("due_at", Moment, nullable=False, index=True),
+)
+
+garbled = Table(  # posts that could not be read or stored, without what they say
+    "garbled",
+    metadata,
+    key(),
+    ref("sources"),
+    Column("network", String(50), nullable=False),
+    Column("external_id", String(300), nullable=False),
+    Column("reason", String(300), nullable=False),
+    Column("first_at", Moment, nullable=False),
+    Column("last_at", Moment, nullable=False),
+    Column("times", Integer, nullable=False),
+    Column("left_at", Moment),  # when a person said that they saw to it
+    UniqueConstraint("network", "external_id"),
+)
 
 revisions = Table(
     "revisions",
@@ -270,6 +300,12 @@ understandings = Table(
     Column("area_scores", JSON, nullable=False),
     Column("at", Moment, nullable=False),
     UniqueConstraint("mention_id", "revision", "model_version"),
+)
+Index(  # the few that no model could read
+    "ix_understandings_unread",
+    understandings.c.mention_id,
+    sqlite_where=text("model_version = 'nobody'"),
+    postgresql_where=text("model_version = 'nobody'"),
 )
 
 decisions = Table(
@@ -336,6 +372,7 @@ drafts = Table(
     Column("reason", Text),  # why rejected, expired, failed, unknown
     Column("not_before", Moment),
     Column("sending_since", Moment),
+    Column("sender", String(200)),  # the process that sent it last, see senders.py
     Column("unknown_since", Moment),  # since when nobody knew whether it went out; kept once it was found
     Column("looked_at", Moment),  # when the network was last searched for it
     Column("sent_at", Moment),
@@ -1127,6 +1164,7 @@ deliveries = Table(
     Column("send_key", String(64), nullable=False, unique=True),
     Column("state", String(20), nullable=False),
     Column("sending_since", Moment),
+    Column("sender", String(200)),  # the process that sent it last, see senders.py
     Column("unknown_since", Moment),  # since when nobody knew whether it went out; kept once it was found
     Column("looked_at", Moment),  # when the network was last searched for it
     Column("sent_at", Moment),
@@ -1153,10 +1191,30 @@ amendments = Table(  # what is done to a delivery after it went out
     Column("approved_by", String(100)),  # where the policy wants two people for a correction
     Column("approved_at", Moment),
     Column("sending_since", Moment),
+    Column("sender", String(200)),  # the process that did it last, see senders.py
     Column("unknown_since", Moment),
     Column("looked_at", Moment),  # when the post was last looked at for it
     Column("done_at", Moment),
     Column("reason", Text),
+)
+
+looks = Table(  # what was found when something of unknown outcome was looked for; the same again is counted
+    "looks",
+    metadata,
+    key(),
+    Column("draft_id", BigKey, ForeignKey("drafts.id"), index=True),
+    Column("delivery_id", BigKey, ForeignKey("deliveries.id"), index=True),
+    Column("amendment_id", BigKey, ForeignKey("amendments.id"), index=True),
+    Column("asked", Text, nullable=False),  # where it was looked for, and by what
+    Column("since", Moment),  # how far back; null: a person looked
+    Column("found", String(20), nullable=False),  # listener.types.Finding
+    Column("posted_id", String(300)),
+    Column("posted_url", Text),
+    Column("detail", Text, nullable=False, default=""),  # why it could not be told
+    Column("by", String(100), nullable=False),  # "daemon", or the person who looked
+    Column("first_at", Moment, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("times", Integer, nullable=False, default=1),
 )
 
 # --- pictures that go out ------------------------------------------------------------------------------------------
@@ -1243,6 +1301,8 @@ daemons = Table(
     Column("version", String(50), nullable=False),
     Column("policy", String(100), nullable=False),  # by which it decides; "" while by none
     Column("trouble", Text, nullable=False),  # why it decides nothing; "" while all is well
+    Column("hurts", JSON, nullable=False),  # what else it does without, in sentences
+    Column("reads", Boolean, nullable=False),  # whether its model reads
 )
 
 audit = Table(  # a chain: see chain.py

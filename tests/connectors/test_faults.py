@@ -278,3 +278,15 @@ def test_nothing_is_said_where_nothing_is_known() -> None:
 def test_a_hostile_text_takes_no_time_to_speak_of(piece: str) -> None:
     for _ in range(3):
         faults.redact(piece * (100_000 // len(piece)))
+
+
+def test_a_503_says_when_to_come_again_where_it_does() -> None:
+    told = faults.of_status(503, {"Retry-After": "90"}, where="red.example", writing=False, now=NOW)
+    assert isinstance(told, Unavailable)
+    assert told.retry_after == 90
+    assert faults.of_status(503, {}, where="red.example", writing=False, now=NOW).retry_after is None
+    windows = {"X-RateLimit-Reset": "600", "X-RateLimit-Remaining": "0"}
+    assert faults.of_status(503, windows, where="red.example", writing=False, now=NOW).retry_after is None
+    assert isinstance(
+        faults.of_status(503, {"Retry-After": "90"}, where="red.example", writing=True, now=NOW), OutcomeUnknown
+    )

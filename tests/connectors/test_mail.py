@@ -49,6 +49,7 @@ from listener.types import (
     ReplyRequest,
     Visibility,
 )
+from tests import databases
 from tests.connectors.conformance import Conformance, Fault, Ours, World, read_all
 from tests.listener.flow.world import AUTO, Keywords
 from tests.servers import dovecot as servers
@@ -918,7 +919,7 @@ def test_every_mail_opens_a_case_and_only_people_are_answered(dovecot: Dovecot, 
     dovecot.deliver(beto, address, written("Vuelvo el lunes", sender=beto, to=address, **away))
     shop = "news@shop.example"
     dovecot.deliver(shop, address, written("Oferta", sender=shop, to=address, List_Id="<n.shop>"))
-    store = stores.open(f"sqlite:///{tmp_path / 'escucha.db'}")
+    store = stores.open(databases.at(tmp_path))
     now = datetime.now(UTC)
     with store.write() as tx:
         record = {"name": "Ana", "email": ana, "phone": None, "language": "", "tier": "", "tags": [], "fields": {}}
@@ -948,7 +949,7 @@ def test_a_mail_goes_on_with_the_case_of_its_thread_or_of_the_reference_it_quote
     ana, from_work, from_home, beto = person(), person(), person(), person()
     begun = f"begun-{ana}"
     dovecot.deliver(ana, address, written("¿Horario?", sender=ana, to=address, message_id=begun))
-    store = stores.open(f"sqlite:///{tmp_path / 'escucha.db'}")
+    store = stores.open(databases.at(tmp_path))
     pipeline = a_company(store, MailConnector(settings_for(dovecot, address)))
     pipeline.once()
     with store.read() as tx:
@@ -974,7 +975,7 @@ def test_only_an_answer_that_no_person_approved_calls_itself_automatic(
     ana, beto = person(), person()
     dovecot.deliver(ana, address, written("¿Horario?", sender=ana, to=address))
     dovecot.deliver(beto, address, written("Muy mal servicio", sender=beto, to=address))
-    store = stores.open(f"sqlite:///{tmp_path / 'escucha.db'}")
+    store = stores.open(databases.at(tmp_path))
     pipeline = a_company(store, MailConnector(settings_for(dovecot, address)))
     pipeline.once()
     (complaint,) = drafts_in(store, DraftState.PROPOSED)
@@ -994,7 +995,7 @@ def test_an_answer_whose_fate_nobody_knows_waits_for_a_person(
     dovecot.deliver(ana, address, written("¿Horario?", sender=ana, to=address))
     _, smtp = lines
     smtp.faults.append(Broken(DATA_END, passed=True))
-    store = stores.open(f"sqlite:///{tmp_path / 'escucha.db'}")
+    store = stores.open(databases.at(tmp_path))
     pipeline = a_company(store, MailConnector(in_the_open(dovecot, address, smtp_port=smtp.here)))
     for _ in range(4):
         pipeline.once()

@@ -47,6 +47,7 @@ from listener.types import (
     ReplyRequest,
     Visibility,
 )
+from tests import databases
 from tests.connectors.conformance import Conformance, Fault, Ours, World, only_new, read_all
 from tests.listener.flow.world import AUTO, Keywords
 from tests.servers.mastodon import BRAND, TOKEN, MastodonServer
@@ -1101,7 +1102,7 @@ def test_what_has_the_same_id_on_two_servers_is_kept_apart(
 ) -> None:
     one, two = twins
     connectors = {"one": connected(one), "two": connected(two)}
-    store = stores.open(f"sqlite:///{tmp_path / 'escucha.db'}")
+    store = stores.open(databases.at(tmp_path))
     pipeline = Pipeline(
         store,
         accounts=dict.fromkeys(connectors, "mastodon"),

@@ -18,6 +18,7 @@ from listener.store.inbox import Draft
 from listener.store.notices import Variant
 from listener.store.sources import Wanted
 from listener.types import DraftState
+from tests import databases
 from tests.connectors.test_reddit import HERE, connected
 from tests.listener.flow.world import AUTO, Clock, Keywords
 from tests.servers.reddit import BRAND, RedditServer
@@ -30,7 +31,7 @@ class Desk:
         self.clock = Clock()
         self.clock.moment += ahead
         self.ahead = ahead
-        self.store: Store = stores.open(f"sqlite:///{folder / 'escucha.db'}")
+        self.store: Store = stores.open(databases.at(folder))
         self.pipeline = Pipeline(
             self.store,
             accounts={"care": "reddit"},

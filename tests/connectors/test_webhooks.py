@@ -141,6 +141,14 @@ def test_who_says_yes_and_then_trickles_has_said_yes() -> None:
         assert Webhook(f"{server.url}/hook", patience=0.5).alert(MESSAGE) == ""
 
 
+@pytest.mark.parametrize("garbage", ["a drip in the head", "a drip of headers"])
+def test_who_never_comes_to_the_point_is_given_up(garbage: str) -> None:
+    began = time.monotonic()
+    with Garbage(SLOW_GARBAGE[garbage]) as server, pytest.raises(Unavailable):
+        Webhook(f"{server.url}/hook", patience=0.5).alert(MESSAGE)
+    assert time.monotonic() - began < 10
+
+
 def _silent(link: socket.socket) -> None:
     link.settimeout(3)
     link.recv(1)

@@ -18,6 +18,7 @@ from listener.store import Store, decisions, inbox, mentions
 from listener.store.mentions import Mention
 from listener.store.sources import Wanted
 from listener.types import DraftState, MentionState, PostKind
+from tests import databases
 from tests.connectors.test_x import WORD, connected
 from tests.listener.flow.world import AUTO, Clock, Keywords
 from tests.servers.x import BRAND, XServer
@@ -28,7 +29,7 @@ class Desk:
 
     def __init__(self, folder: Path, server: XServer, **settings: Any) -> None:
         self.clock = Clock()
-        self.store: Store = stores.open(f"sqlite:///{folder / 'escucha.db'}")
+        self.store: Store = stores.open(databases.at(folder))
         self.pipeline = Pipeline(
             self.store,
             accounts={"care": "x"},

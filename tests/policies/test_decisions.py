@@ -39,7 +39,7 @@ def check(policy: policies.Guarded, row: Row) -> None:
     assert bool(decision.ignored) is row.ignored
     assert set(row.tags) <= set(decision.tags) | set(decision.case.tags if decision.case else ())
     assert len(decision.rules) == len(policy.file.rules)
-    assert len(decision.guards) == 28
+    assert len(decision.guards) == 29
     if decision.reply and decision.case:
         assert decision.reply.length <= decision.reply.limit
 

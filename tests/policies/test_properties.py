@@ -221,7 +221,7 @@ def test_what_always_holds(text: str, seen: list[Situation], mode: Mode | None) 
         stopped = [trace for trace in decision.guards if trace.holds or trace.forbids]
         assert all(trace.reason for trace in stopped)
         assert all(not (trace.holds and trace.forbids) for trace in decision.guards)
-        assert len(decision.guards) == 28
+        assert len(decision.guards) == 29
         assert decision.policy_version == policy.version
         if any(trace.forbids for trace in decision.guards):
             assert decision.reply is None, "nothing is drafted when it is forbidden"

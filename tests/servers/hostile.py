@@ -57,11 +57,11 @@ def _huge(link: socket.socket) -> None:
         link.sendall(b'"' + b"a" * MEGABYTE + b'",')
 
 
-def _drip(link: socket.socket) -> None:
-    link.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n[")
+def _drip(begins: bytes, goes_on: bytes, link: socket.socket) -> None:
+    link.sendall(begins)
     link.settimeout(0.5)
     while True:
-        link.sendall(b" ")
+        link.sendall(goes_on)
         with contextlib.suppress(TimeoutError):
             if not link.recv(1):
                 return
@@ -130,7 +130,12 @@ GARBAGE: Mapping[str, Answer] = {
     ),
 }
 
-SLOW_GARBAGE: Mapping[str, Answer] = {"a drip": _drip}
+_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+SLOW_GARBAGE: Mapping[str, Answer] = {
+    "a drip": functools.partial(_drip, _HEAD + b"Content-Length: 100000\r\n\r\n[", b" "),
+    "a drip in the head": functools.partial(_drip, _HEAD + b"X-Patience: ", b"a"),
+    "a drip of headers": functools.partial(_drip, _HEAD, b"X-A: b\r\n"),
+}
 
 ELSEWHERE = (301, 302, 303, 307, 308)
 

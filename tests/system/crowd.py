@@ -46,6 +46,7 @@ from listener.types import (
     Sentiment,
     Understanding,
 )
+from tests import databases
 from tests.listener.flow.world import AUTO
 from tests.servers.mastodon import BRAND, TOKEN, MastodonServer
 
@@ -166,7 +167,7 @@ def crowd(folder: Path, people: int) -> Iterator[Crowd]:
     try:
         assert process.stdout
         url = process.stdout.readline().strip()
-        store = stores.open(f"sqlite:///{folder / 'escucha.db'}")
+        store = stores.open(databases.at(folder))
         incident = _heard(store, [(number, full_id(host, each)) for number, each in posts])
         yield Crowd(folder=folder, url=url, store=store, incident=incident)
         store.close()
@@ -240,7 +241,7 @@ def send(folder: Path, url: str, later: int) -> None:
     log.start(form="json", level="error")
     network = connectors.load("mastodon")
     connector = network.connect(network.Settings.model_validate({"instance": url, "access_token": TOKEN}))
-    store = stores.open(f"sqlite:///{folder / 'escucha.db'}")
+    store = stores.open(databases.at(folder))
     while True:
         done = act(store, connector, "care", clock=lambda: datetime.now(UTC) + timedelta(seconds=later))
         with store.read() as tx:

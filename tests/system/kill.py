@@ -37,8 +37,9 @@ from typing import Any, ClassVar
 import pytest
 
 from listener import store as stores
-from listener.store import inbox, mentions, notices, stats
+from listener.store import Store, inbox, mentions, notices, stats
 from listener.types import DraftState, NoticeState
+from tests import databases
 from tests.connectors.conformance import World
 from tests.system.mortal import NOTICE
 
@@ -149,13 +150,17 @@ class KillNine(ABC):
             return list(range(told["instants"]))
         return sorted({write + at for write in told["writes"] for at in AROUND})
 
+    def open(self, folder: Path) -> Store:
+        """The database that they wrote."""
+        return stores.open(databases.at(folder))
+
     def check_the_books(self, folder: Path, world: World, posts: dict[str, str]) -> None:
         """Everybody has one answer, the notice stands once, and the store knows just that."""
         said = world.ours()
         parents = Counter(each.parent_id for each in said if each.parent_id)
         assert dict(parents) == dict.fromkeys(posts.values(), 1), "unanswered, or said twice"
         assert [each.text for each in said if not each.parent_id] == [NOTICE] * self.publishes
-        store = stores.open(f"sqlite:///{folder / 'escucha.db'}")
+        store = self.open(folder)
         with store.read() as tx:
             for post in posts.values():
                 assert mentions.by_external_id(tx, self.network, post), "lost"

@@ -38,6 +38,7 @@ from listener.store import Store, inbox, notices
 from listener.store.notices import Variant
 from listener.store.sources import Wanted
 from listener.types import DraftState, NoticeState
+from tests import databases
 from tests.listener.flow.world import AUTO, Keywords
 
 NOTICE = "Aviso: hubo un error en las facturas y lo estamos corrigiendo."
@@ -101,7 +102,7 @@ def maker(life: dict[str, Any]) -> Callable[[], Connector]:
 def live(life: dict[str, Any], make: Callable[[], Connector]) -> Instants:
     """One process's life: everything due is done, a moderator approves, marketing publishes."""
     folder, network = Path(life["folder"]), life["network"]
-    store = stores.open(f"sqlite:///{folder / 'escucha.db'}")
+    store = stores.open(databases.at(folder))
     connector = make()
     instants = Instants(life["die_at"])
     watch(store, connector, instants)

@@ -11,7 +11,6 @@ import os
 import signal
 import sys
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import connectors
@@ -25,6 +24,7 @@ from listener.flow.pipeline import Pipeline
 from listener.store import Store, amendments, notices
 from listener.store.notices import Variant
 from listener.types import FollowUp, NoticeState
+from tests import databases
 from tests.listener.flow.world import AUTO, Keywords
 from tests.system.mortal import Instants, watch, watch_writes
 
@@ -34,7 +34,7 @@ RIGHT = {"es": "Corte en Lleida hasta las 18 h.", "en": "Outage in Lleida until 
 
 def live(life: dict[str, Any]) -> Instants:
     """One process's life: what is due is done, and marketing goes on from wherever it stands."""
-    store = stores.open(f"sqlite:///{Path(life['folder']) / 'escucha.db'}")
+    store = stores.open(databases.at(life["folder"]))
     instants = Instants(life["die_at"])
     networks = {name: given["network"] for name, given in life["accounts"].items()}
     made: dict[str, Any] = {}

@@ -22,6 +22,7 @@ import pytest
 from connectors.webhooks import signature
 from listener import store as stores
 from listener.store import crm_out
+from tests import databases
 from tests.servers.salesforce import KEY as KEY_OF_APP
 from tests.servers.salesforce import SECRET as SECRET_OF_APP
 from tests.servers.salesforce import Salesforce, make_certificate
@@ -126,7 +127,7 @@ def test_a_push_killed_after_salesforce_took_it_says_the_same_again(tmp_path: Pa
         org.meanwhile = lambda: os.kill(pushing.pid, signal.SIGKILL)
         assert pushing.wait(60) == -signal.SIGKILL
         org.meanwhile = lambda: None
-        with closing(stores.open(f"sqlite:///{tmp_path / 'escucha.db'}")) as store, store.write() as tx:
+        with closing(stores.open(databases.at(tmp_path))) as store, store.write() as tx:
             again = crm_out.claim(tx, "sf", now=datetime.now(UTC) + timedelta(minutes=3), at_once=True)
             assert again is not None
             crm_out.not_sent(tx, again, reason="test", again=datetime.now(UTC), now=datetime.now(UTC))

@@ -18,7 +18,6 @@ from typing import Any
 import pytest
 
 from listener.daemon import notify
-from tests import postgres
 from tests.servers.mastodon import TOKEN, MastodonServer
 from tests.servers.webhook import Receiver
 
@@ -183,18 +182,11 @@ def test_one_dead_source_disturbs_no_other(company: Company, server: MastodonSer
     eventually(lambda: not any(source["failing_since"] for source in company.status()["sources"]))
 
 
-@pytest.fixture(scope="module")
-def postgres_url() -> Iterator[str]:
-    with postgres.server() as url:
-        yield url
-
-
 @pytest.fixture(params=["sqlite", "postgresql"])
 def shared(request: pytest.FixtureRequest, company: Company) -> Company:
     """A company on each of the two databases."""
     if request.param == "postgresql":
         url = request.getfixturevalue("postgres_url")
-        postgres.empty(url)
         with (company.folder / "escucha.toml").open("a") as file:
             file.write(f'[database]\nurl = "{url}"\n')
     return company

@@ -19,6 +19,7 @@ import pytest
 from listener import store as stores
 from listener.store import amendments, notices
 from listener.types import AmendmentState, NoticeState
+from tests import databases
 from tests.servers.mastodon import BRAND, TOKEN, MastodonServer
 from tests.servers.x import KEYS, XServer
 from tests.system.kill import AROUND
@@ -73,7 +74,7 @@ def check_the_books(folder: Path, mastodon: MastodonServer, x: XServer) -> None:
     below = sorted((firsts[row["reply_to"]], row["text"]) for row in x.posts_by("marca") if row["reply_to"])
     wanted = [(SAID["es"], f"Corrección: {RIGHT['es']}"), (SAID["en"], f"Correction: {RIGHT['en']}")]
     assert below == sorted(wanted), "uncorrected, or twice"
-    store = stores.open(f"sqlite:///{folder / 'escucha.db'}")
+    store = stores.open(databases.at(folder))
     with store.read() as tx:
         assert {each.state for each in amendments.of_notice(tx, 1)} == {AmendmentState.DONE}
         assert sorted(each.text for each in notices.get(tx, 1).deliveries if each.account == "masto") == sorted(

@@ -17,6 +17,7 @@ import pytest
 from listener import store as stores
 from listener.store import inbox, mentions, stats
 from listener.types import DraftState
+from tests import databases
 from tests.connectors.conformance import World
 from tests.connectors.test_mail import MailWorld
 from tests.servers import dovecot
@@ -68,7 +69,7 @@ class TestMail(KillNine):
         answered = Counter(each.parent_id for each in said)
         assert set(answered.values()) <= {1}, "said twice"
         assert set(answered) <= set(posts.values())
-        store = stores.open(f"sqlite:///{folder / 'escucha.db'}")
+        store = stores.open(databases.at(folder))
         with store.read() as tx:
             numbers = {}
             for post in posts.values():

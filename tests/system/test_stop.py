@@ -23,7 +23,7 @@ from listener.desk.stopping import Scope, Stopped
 from listener.store import Store, inbox, mentions, notices, policies, sources, switch
 from listener.store.notices import Variant
 from listener.types import Author, Mode, Post, PostKind, ReplyPlan, SendKind
-from tests import postgres
+from tests import databases
 from tests.servers.mastodon import TOKEN, Fault, MastodonServer
 from tests.system.test_daemon import Company, eventually
 
@@ -49,12 +49,6 @@ class Watched(MastodonServer):
         return super().fault_for(method, path)
 
 
-@pytest.fixture(scope="module")
-def postgres_url() -> Iterator[str]:
-    with postgres.server() as url:
-        yield url
-
-
 @contextmanager
 def company_of(folder: Path, server: Watched, url: str = "") -> Iterator[tuple[Company, Store]]:
     """Two daemons on one database, with two accounts, and everything that there is to say."""
@@ -67,7 +61,7 @@ def company_of(folder: Path, server: Watched, url: str = "") -> Iterator[tuple[C
     company("pause")
     company.start(), company.start()
     eventually(lambda: company.started() == 2)
-    store = stores.open(url or f"sqlite:///{folder / 'escucha.db'}")
+    store = stores.open(url or databases.at(folder))
     fill(store, server)
     try:
         yield company, store
@@ -173,7 +167,6 @@ def test_after_a_pause_no_write_begins(tmp_path: Path, database: str, request: p
 
 def test_a_lost_database_is_no_way_around_it(tmp_path: Path, postgres_url: str) -> None:
     """Every connection is cut while replies go out, again and again; a pause that says it is complete is."""
-    postgres.empty(postgres_url)
     chance = random.Random(7)
     complete = 0
     with Watched() as server, company_of(tmp_path, server, postgres_url) as (_, store):

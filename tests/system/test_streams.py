@@ -15,6 +15,7 @@ import pytest
 from listener import store as stores
 from listener.contract import BEAT
 from listener.store import tables as t
+from tests import databases
 from tests.servers.mastodon import MastodonServer
 from tests.system.test_daemon import Company, eventually
 
@@ -49,7 +50,7 @@ def polls(server: MastodonServer) -> Counter[str]:
 
 def heard(company: Company) -> Counter[str]:
     """The texts that are stored, and how often each is."""
-    store = stores.open(f"sqlite:///{company.folder / 'escucha.db'}")
+    store = stores.open(databases.at(company.folder))
     try:
         with store.read() as tx:
             return Counter(row.text.removeprefix("@marca ") for row in tx.execute(t.mentions.select()))

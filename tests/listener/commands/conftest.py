@@ -17,12 +17,13 @@ import policies
 from listener import log
 from listener.commands.app import App
 from listener.types import Intent, Sentiment, Understanding
+from tests import databases
 
 
 @pytest.fixture(autouse=True)
 def _nothing_left_behind(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     before = {name: value for name, value in os.environ.items() if name.startswith("ESCUCHA_")}
-    for name in before:
+    for name in before.keys() - ({databases.SETTING} if databases.on_postgres() else set()):
         del os.environ[name]
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level

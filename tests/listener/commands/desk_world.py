@@ -45,6 +45,7 @@ from listener.types import (
     Understanding,
     Urgency,
 )
+from tests import databases
 from tests.listener.model.by_words import ByWords
 
 SETTINGS = """
@@ -104,7 +105,7 @@ class DeskWorld:
         self.clock = clock or Clock()
         self.classifier: Classifier = ByWords()
         (folder / "escucha.toml").write_text(SETTINGS, encoding="utf-8")
-        self.store: Store = stores.open(f"sqlite:///{folder / 'escucha.db'}")
+        self.store: Store = stores.open(databases.at(folder))
         wanted = Wanted(name="tag", account="care", network="sandbox", query="#marca", every=timedelta(minutes=1))
         with self.store.write() as tx:
             sources.sync(tx, [wanted], self.clock())

@@ -15,6 +15,7 @@ from click.testing import Result
 
 from listener import store
 from listener.store import audit, notices, users
+from tests import databases
 
 Run = Callable[..., Result]
 ROOT = Path(__file__).parents[3]
@@ -103,7 +104,7 @@ def test_a_name_that_is_no_text_is_one_sentence(tmp_path: Path) -> None:
 def test_the_name_on_the_machine_stands_beside_a_chosen_one(as_person: Run, tmp_path: Path) -> None:
     drafted(as_person)
     drafted(as_person, ME)
-    database = store.connect(f"sqlite:///{tmp_path / 'escucha.db'}")
+    database = store.connect(databases.at(tmp_path))
     with database.read() as tx:
         (chosen,), (own,) = audit.about(tx, "notice 1"), audit.about(tx, "notice 2")
     database.close()
@@ -118,7 +119,7 @@ def test_no_variable_changes_the_name_on_the_machine(
     for variable in ("LOGNAME", "USER", "LNAME", "USERNAME"):
         monkeypatch.setenv(variable, "luis")
     assert escucha("notice", "draft", "--title", "Corte", "--text", "es=Hay un corte").exit_code == 0
-    database = store.connect(f"sqlite:///{tmp_path / 'escucha.db'}")
+    database = store.connect(databases.at(tmp_path))
     with database.read() as tx:
         assert notices.get(tx, 1).written_by == ME
     database.close()

@@ -14,6 +14,7 @@ from click.testing import Result
 from connectors.sandbox_world import World
 from listener import store as stores
 from listener.store import Store, alerts, alerts_out
+from tests import databases
 from tests.connectors.test_mail_alerts import Office
 from tests.servers.webhook import Receiver
 
@@ -69,7 +70,7 @@ def said(done: Result, code: int = 0) -> str:
 
 
 def database() -> Store:
-    return stores.open("sqlite:///escucha.db")
+    return stores.open(databases.at("."))
 
 
 def told(run: Run, *args: str) -> Any:

@@ -17,6 +17,7 @@ from click.testing import Result
 import connectors
 from listener import store as stores
 from listener.store import crm_in
+from tests import databases
 from tests.servers.webhook import Receiver
 
 Run = Callable[..., Result]
@@ -80,7 +81,7 @@ def test_what_is_refused_is_told_and_tried_again(erp: Run, receiver: Receiver) -
 
 def test_who_is_in_which_crm(erp: Run) -> None:
     erp("customer", "add", "C-1", "--name", "Ana")
-    with closing(stores.open("sqlite:///escucha.db")) as store, store.write() as tx:
+    with closing(stores.open(databases.at("."))) as store, store.write() as tx:
         now = datetime.now(UTC)
         row = {"record": "r7", "customer_id": 1, "digest": "", "changed_at": None, "seen_at": now}
         crm_in.keep(tx, "erp", [row])

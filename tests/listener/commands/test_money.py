@@ -16,6 +16,7 @@ from listener import store as stores
 from listener.store import sources, spending
 from listener.store import tables as t
 from listener.types import Charge
+from tests import databases
 
 Escucha = Callable[..., Result]
 
@@ -40,7 +41,7 @@ def spends(tmp_path: Path, escucha: Escucha) -> Callable[[float], None]:
     assert escucha("source", "poll", "mentions").exit_code == 0
 
     def spend(usd: float) -> None:
-        store = stores.open(f"sqlite:///{tmp_path / 'escucha.db'}")
+        store = stores.open(databases.at(tmp_path))
         with store.write() as tx:
             spending.record(tx, "care", [Charge(call="post read", units=1, usd=usd)], datetime.now(UTC))
         store.close()
@@ -159,7 +160,7 @@ def test_posts_that_nobody_can_look_up_any_more_are_told(
 ) -> None:
     from dataclasses import replace
 
-    store, now = stores.open(f"sqlite:///{tmp_path / 'escucha.db'}"), datetime.now(UTC)
+    store, now = stores.open(databases.at(tmp_path)), datetime.now(UTC)
     with store.write() as tx:
         sources.sync(
             tx,

@@ -28,6 +28,7 @@ from listener.commands.app import App
 from listener.store import incidents, notices
 from listener.store.notices import Variant
 from listener.types import Attachment, LinkCheck, LinkState
+from tests import databases
 from tests.listener.commands.conftest import Steady
 from tests.listener.commands.test_notice import spawn
 from tests.listener.desk.picture_files import jpeg
@@ -118,7 +119,7 @@ def posts(world: World) -> list[str]:
 @contextmanager
 def opened(desk: Desk) -> Iterator[stores.Store]:
     """The desk's database, for what happens elsewhere."""
-    store = stores.open(f"sqlite:///{desk.folder / 'escucha.db'}")
+    store = stores.open(databases.at(desk.folder))
     try:
         yield store
     finally:
@@ -461,6 +462,6 @@ def test_whatever_people_write_is_text_and_nothing_else(memory: stores.Store, te
 
 @pytest.fixture(scope="module")
 def memory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[stores.Store]:
-    made = stores.open(f"sqlite:///{tmp_path_factory.mktemp('pages') / 'escucha.db'}")
+    made = stores.open(databases.at(tmp_path_factory.mktemp("pages")))
     yield made
     made.close()

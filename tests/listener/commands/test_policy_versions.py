@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from listener import store
 from listener.desk import cases as desk
 from listener.store import policies as ruled
 from listener.types import CasePlan, CaseState, DraftState, Mode, Promise, Urgency
-from tests import postgres
+from tests import databases
 from tests.listener.commands.desk_world import DANGEROUS, DeskWorld
 
 Run = Callable[..., Result]
@@ -39,19 +39,12 @@ GAINS = "Rule “thanks”: `main_intent` gains suggestion."
 VERSIONS = {text: policies.load_text(text).version for text in (FIRST, SECOND)}
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with postgres.server() as url:
-        yield url
-
-
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def url(request: pytest.FixtureRequest, escucha: Run, tmp_path: Path) -> str:
     """The database of the settings file in the folder, whose policy is `p.yaml`."""
-    found = f"sqlite:///{tmp_path / 'escucha.db'}"
+    found = databases.at(tmp_path)
     if request.param == "postgresql":
-        found = request.getfixturevalue("server")
-        postgres.empty(found)
+        found = request.getfixturevalue("postgres_url")
     Path("escucha.toml").write_text(f'[database]\nurl = "{found}"\n[policy]\nfile = "p.yaml"\n', encoding="utf-8")
     Path("p.yaml").write_text(FIRST, encoding="utf-8")
     return found

@@ -17,6 +17,7 @@ from connectors import sandbox
 from listener import store
 from listener.commands import replaying
 from listener.store.tables import cases
+from tests import databases
 from tests.listener.commands.desk_world import DANGEROUS
 
 Run = Callable[..., Result]
@@ -113,7 +114,7 @@ def test_two_policies_are_compared_with_the_replies_to_be_read(heard: Run, tmp_p
 
 
 def test_minutes_of_work_and_first_answers_are_told_by_team(heard: Run, tmp_path: Path) -> None:
-    opened = store.open(f"sqlite:///{tmp_path / 'escucha.db'}")
+    opened = store.open(databases.at(tmp_path))
     with opened.write() as tx:
         number, at = tx.execute(select(cases.c.id, cases.c.opened_at).limit(1)).one()
         tx.execute(update(cases).where(cases.c.id == number).values(first_response_at=at + timedelta(minutes=30)))
@@ -143,7 +144,7 @@ def test_every_mention_that_changes_goes_to_a_file_of_its_own(heard: Run, tmp_pa
 
 
 def test_a_comparison_writes_nothing(heard: Run, tmp_path: Path) -> None:
-    opened = store.open(f"sqlite:///{tmp_path / 'escucha.db'}")
+    opened = store.open(databases.at(tmp_path))
     with opened.read() as tx:
         before = [tx.exec_driver_sql(f"SELECT count(*) FROM {name}").scalar() for name in ("drafts", "audit")]
     assert heard("policy", "diff", "active", "new.yaml", "--replay").exit_code == 0

@@ -246,6 +246,9 @@ def test_status_for_programs_keeps_its_keys(desk: DeskWorld) -> None:
         "waiting_for_information",
         "critical_without_agent",
         "oldest_waiting",
+        "backlog",
+        "slowed",
+        "unreadable_posts",
         "areas",
         "money",
         "unwatched",
@@ -265,7 +268,10 @@ def test_status_for_programs_keeps_its_keys(desk: DeskWorld) -> None:
         "unrouted",
     }
     assert set(told["counts"]["drafts"]) == {state.value for state in DraftState}
-    assert set(told["daemons"][0]) == {"name", "started_at", "seen_at", "version", "policy", "trouble"}
+    assert set(told["daemons"][0]) == {
+        *("name", "started_at", "seen_at", "version", "policy", "trouble"),
+        *("hurts", "reads"),
+    }
     (source,) = told["sources"]
     assert source["name"] == "tag"
     assert {"streaming_since", "stream_down_since", "stream_error"} <= set(source)
@@ -393,7 +399,7 @@ def test_sends_that_went_wrong(desk: DeskWorld) -> None:
     with desk.store.write() as tx:
         tx.execute(tables.mentions.update().where(tables.mentions.c.id == 1).values(trouble="it broke"))
     unknown, failed, aside = troubles(desk)
-    assert unknown.startswith("1 send of unknown outcome: `escucha inbox --state unknown`")
+    assert unknown.startswith("1 send of unknown outcome: `escucha inbox --unknown`")
     assert failed.startswith("1 send refused: `escucha inbox --state failed`")
     assert "set aside" in aside
 
@@ -428,3 +434,22 @@ def test_the_version_is_said_even_where_nothing_is_installed(monkeypatch: pytest
     assert running._version()
     monkeypatch.setattr(metadata, "version", missing)
     assert running._version() == "not installed"
+
+
+def test_what_waits_to_be_read_and_what_that_slows_is_said(desk: DeskWorld) -> None:
+    desk.hears()
+    desk.clock.forward(minutes=5)
+    lives(desk, "host:1")
+    (said,) = troubles(desk)
+    assert said.startswith("More is heard than can be read: 1 mention waiting, the oldest for 5 min")
+    assert "polled 2.5 times less often" in said
+    told = json.loads(desk.run("status", "--json").stdout)
+    assert told["slowed"] == pytest.approx(2.5, abs=0.1)
+    assert sum(each["mentions"] for each in told["backlog"]) == 1
+
+
+def test_what_a_daemon_does_without_is_said(desk: DeskWorld) -> None:
+    with desk.store.write() as tx:
+        now = desk.clock()
+        daemons.alive(tx, name="host:1", version="1", started_at=now, now=now, hurts=["The model cannot read: x."])
+    assert "The daemon host:1 goes on without something. The model cannot read: x." in troubles(desk)

@@ -18,6 +18,7 @@ from listener.commands.app import App
 from listener.store import Store, audit, cases, customers, tables, users
 from listener.store import audit as audit_log
 from listener.types import Role
+from tests import databases
 from tests.listener.commands.desk_world import DANGEROUS, DeskWorld
 
 ME = pwd.getpwuid(os.getuid()).pw_name
@@ -194,7 +195,9 @@ def test_admins_may_everything_and_supervisors_what_those_they_lead_may() -> Non
 def test_no_other_way_of_writing_the_databases_address_makes_everybody_free(desk: Desk, command: str) -> None:
     desk.joins("marta", "--role", "admin")
     desk.by("", "user", "edit", "ana", "--os-user", "somebody-else")
-    address = {"ESCUCHA_DATABASE__URL": f"sqlite:///{desk.folder / 'escucha.db'}?timeout=5"}
+    url = databases.at(desk.folder)
+    more = "&connect_timeout=5" if "?" in url else "?timeout=5"
+    address = {"ESCUCHA_DATABASE__URL": url + more}
     refused(desk.run(*command.split(), actor="", environment=address))
     with desk.store.read() as tx:
         assert customers.listing(tx) == []

@@ -18,14 +18,7 @@ from listener.desk import answer_runs as desk
 from listener.errors import AlreadyDone, Mistake, Stale
 from listener.store import answer_runs, inbox, incident_answers, incidents, outbox, switch, tables
 from listener.types import DraftState, IncidentState, LeftOut, RunState, SendKind
-from tests import postgres
 from tests.listener.desk.answering_world import POLICY, Desk, begun
-
-
-@pytest.fixture(scope="module")
-def postgres_url() -> Iterator[str]:
-    with postgres.server() as url:
-        yield url
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
@@ -33,7 +26,6 @@ def here(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Desk]:
     url = None
     if request.param == "postgresql":
         url = request.getfixturevalue("postgres_url")
-        postgres.empty(url)
     made = begun(tmp_path, url=url)
     yield made
     made.escucha.close()

@@ -28,7 +28,7 @@ from listener.errors import Mistake
 from listener.store import Store, audit, consents, contacts, customers, field_types, holdings, links
 from listener.store.customers import Customer
 from listener.types import LinkBasis
-from tests import postgres
+from tests import databases
 from tests.listener.commands.desk_world import Clock
 
 NETWORKS = ("mail", "mastodon", "reddit", "sandbox", "x")
@@ -39,7 +39,7 @@ class Desk:
 
     def __init__(self, folder: Path, url: str = "") -> None:
         self.folder = folder
-        self.store: Store = stores.open(url or f"sqlite:///{folder / 'people.db'}")
+        self.store: Store = stores.open(url or databases.at(folder))
         self.now = Clock()
         self.said: list[Finding] = []
 
@@ -540,7 +540,7 @@ def test_what_comes_for_a_merged_record_is_the_other_ones(desk: Desk) -> None:
 @pytest.mark.slow
 def test_all_that_a_line_says_is_stored_on_postgresql(tmp_path: Path) -> None:
     line = "C1,Ana,fibre;tv,42.50,2026-01-31,2026-02-01,12.00,eur,K1,Fibre 600,2019-01-01,yes,+34911222333\n"
-    with postgres.server() as url:
+    with databases.one() as url:
         desk = Desk(tmp_path, url)
         assert desk.bring(FULL + line).tally.added == 1
         assert desk.bring(FULL + line).tally.unchanged == 1
@@ -570,12 +570,12 @@ path = Path(sys.argv[1])
 now = datetime(2026, 1, 1, tzinfo=UTC)
 task = import_task.Task(basis=LinkBasis.VERIFIED, evidence="", linkable=lambda _: True, by="t", now=now)
 running = importing.begin(path, networks=("x",), task=task, report=lambda finding: None)
-running.run(store.open(f"sqlite:///{sys.argv[2]}"), lambda done: print(done, flush=True))
+running.run(store.open(sys.argv[2]), lambda done: print(done, flush=True))
 """
 
 
-def _all(database: Path) -> list[list[Any]]:
-    store = stores.open(f"sqlite:///{database}")
+def _all(url: str) -> list[list[Any]]:
+    store = stores.open(url)
     with store.read() as tx:
         found = [[each.reference, each.name, each.tier] for each in customers.listing(tx)]
         found += [[r] for r in tx.exec_driver_sql("SELECT kind, value, of_record FROM contact_points ORDER BY value")]
@@ -591,9 +591,11 @@ def test_a_kill_in_the_middle_loses_nothing_and_doubles_nothing(tmp_path: Path) 
     rows = "".join(f"R{n},Name {n},p{n}@x.example,@h{n}\n" for n in range(6_000))
     path.write_text(f"reference,name,email,x\n{rows}", encoding="utf-8")
     root = Path(__file__).parents[3]
+    for name in ("killed", "whole"):
+        (tmp_path / name).mkdir()
     for stop_after in (1, 4):
         going = subprocess.Popen(
-            [sys.executable, "-c", RUN, str(path), str(tmp_path / "killed.db")],
+            [sys.executable, "-c", RUN, str(path), databases.at(tmp_path / "killed")],
             stdout=subprocess.PIPE,
             text=True,
             cwd=root,
@@ -605,8 +607,7 @@ def test_a_kill_in_the_middle_loses_nothing_and_doubles_nothing(tmp_path: Path) 
         going.send_signal(signal.SIGKILL)
         going.wait()
         going.stdout.close()
-    for name in ("killed.db", "whole.db"):
-        subprocess.run(
-            [sys.executable, "-c", RUN, str(path), str(tmp_path / name)], check=True, cwd=root, capture_output=True
-        )
-    assert _all(tmp_path / "killed.db") == _all(tmp_path / "whole.db")
+    for name in ("killed", "whole"):
+        command = [sys.executable, "-c", RUN, str(path), databases.at(tmp_path / name)]
+        subprocess.run(command, check=True, cwd=root, capture_output=True)
+    assert _all(databases.at(tmp_path / "killed")) == _all(databases.at(tmp_path / "whole"))

@@ -25,7 +25,7 @@ from listener.errors import AlreadyDone, Mistake, NotFound
 from listener.store import Store, audit, cases, customers, handles, links, mentions
 from listener.store.customers import Customer, Edit
 from listener.types import LinkBasis
-from tests import postgres
+from tests import databases
 from tests.listener.commands.desk_world import Clock, DeskWorld
 
 NETWORKS = ("mail", "mastodon", "reddit", "sandbox", "x")
@@ -343,7 +343,7 @@ def test_what_the_file_has_no_column_for_stays(world: DeskWorld) -> None:
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Store]:
-    made = stores.open(f"sqlite:///{tmp_path / 'people.db'}")
+    made = stores.open(databases.at(tmp_path))
     yield made
     made.close()
 
@@ -660,7 +660,7 @@ def test_every_well_made_file_is_read_as_it_was_written(rows: list[list[str]], d
 
 @pytest.mark.slow
 def test_the_same_on_postgresql(tmp_path: Path) -> None:
-    with postgres.server() as url:
+    with databases.one() as url:
         database = stores.open(url)
         bring = Importer(database, tmp_path, Clock())
         file = "reference,name,x,tags\nC1,Ana,@ANA,a\nC2,Luis,@ana eva,\nC1,Zoe,@ana,b\nC3,,\n"
@@ -690,17 +690,19 @@ from listener.types import LinkBasis
 path = Path(sys.argv[1])
 task = import_task.Task(basis=LinkBasis.VERIFIED, evidence="", linkable=lambda _: True, by="t", now=datetime.now(UTC))
 running = importing.begin(path, networks=("x",), task=task, report=lambda finding: None)
-running.run(store.open(f"sqlite:///{path}.db"), lambda done: None)
+running.run(store.open(sys.argv[2]), lambda done: None)
 print(json.dumps([running.tally.added, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss]))
 """
     peaks = []
     for size in (5_000, 200_000):
         path = tmp_path / f"{size}.csv"
+        folder = tmp_path / f"{size}"
+        folder.mkdir()
         with path.open("w", encoding="utf-8") as file:
             file.write("reference,name,email,city\n")
             file.writelines(f"R{n},Name {n},p{n}@x.example,Town {n % 99}\n" for n in range(size))
         done = subprocess.run(
-            [sys.executable, "-c", code, str(path)],
+            [sys.executable, "-c", code, str(path), databases.at(folder)],
             capture_output=True,
             text=True,
             check=True,

@@ -14,7 +14,7 @@ from listener import store as stores
 from listener.desk import erasing, retaining
 from listener.store import cases, customers, mentions, policies, rebuilding, sources, verifying
 from listener.store.sources import Wanted
-from tests import postgres
+from tests import databases
 from tests.listener.commands.desk_world import DEFAULT, DeskWorld
 from tests.listener.desk.test_erasing import Person, people
 from tests.listener.desk.test_retaining import close_all
@@ -38,7 +38,7 @@ class OnPostgres(DeskWorld):
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[DeskWorld]:
-    with postgres.server() as url:
+    with databases.one() as url:
         made = OnPostgres(tmp_path, url)
         yield made
         made.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -39,7 +39,7 @@ from listener.store import (
 from listener.store import open as open_store
 from listener.store.sources import Wanted
 from listener.types import Attached, Author, CasePlan, CaseState, IncidentState, Post, PostKind, Urgency
-from tests import postgres
+from tests import databases
 from tests.listener.flow.world import _fresh_database
 
 PLAN = CasePlan(team="care", urgency=Urgency.NORMAL, title="x")
@@ -55,16 +55,16 @@ def still(moment: datetime, /, *, calendar: str, since: datetime, until: datetim
 class Life(RuleBasedStateMachine):
     """A few people who write, and a few incidents."""
 
-    url = ""
+    on_postgres = False  # also where the other tests are on SQLite
 
     def __init__(self) -> None:
         super().__init__()
         self.folder = tempfile.TemporaryDirectory()
-        if self.url:
-            postgres.empty(self.url)
-        if not self.url:
-            (Path(self.folder.name) / "a.db").write_bytes(_fresh_database())
-        self.store: Store = open_store(self.url or f"sqlite:///{self.folder.name}/a.db")
+        if not databases.on_postgres() and not self.on_postgres:
+            (Path(self.folder.name) / "escucha.db").write_bytes(_fresh_database())
+        self.held = ExitStack()
+        own = self.held.enter_context(databases.one()) if self.on_postgres else databases.at(self.folder.name)
+        self.store: Store = open_store(own)
         self.now = START
         wanted = Wanted(name="tag", account="care", network="x", query="#a", every=timedelta(minutes=1))
         with self.store.write() as tx:
@@ -78,6 +78,7 @@ class Life(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.store.close()
+        self.held.close()
         self.folder.cleanup()
 
     @contextmanager
@@ -243,15 +244,12 @@ Sqlite.settings = settings(
 def test_the_same_on_postgresql(tmp_path: Path) -> None:
     from hypothesis.stateful import run_state_machine_as_test
 
-    with postgres.server() as url:
+    class OnPostgres(Life):
+        on_postgres = True
 
-        class OnPostgres(Life):
-            pass
-
-        OnPostgres.url = url
-        run_state_machine_as_test(
-            OnPostgres,
-            settings=settings(
-                max_examples=8, stateful_step_count=20, suppress_health_check=[HealthCheck.too_slow], deadline=None
-            ),
-        )
+    run_state_machine_as_test(
+        OnPostgres,
+        settings=settings(
+            max_examples=8, stateful_step_count=20, suppress_health_check=[HealthCheck.too_slow], deadline=None
+        ),
+    )

@@ -16,6 +16,7 @@ from listener.errors import Mistake
 from listener.store import Store, tables, users
 from listener.store.users import Profile
 from listener.types import Role
+from tests import databases
 
 NOW = datetime(2026, 3, 4, 17, 30, tzinfo=UTC)
 WORDS = "cuatro palabras sin sentido"
@@ -24,7 +25,7 @@ WORDS = "cuatro palabras sin sentido"
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     """Ana has a password, Luis none."""
-    opened = stores.open(f"sqlite:///{tmp_path / 'escucha.db'}")
+    opened = stores.open(databases.at(tmp_path))
     with opened.write() as tx:
         ana = users.add(tx, "ana", Profile(roles=(Role.ADMIN,), os_user="ana"), by="ana", now=NOW)
         users.add(tx, "luis", Profile(roles=(Role.ADMIN,), os_user="luis"), by="ana", now=NOW)

@@ -15,16 +15,9 @@ from listener.errors import AlreadyDone, Mistake, NotFound
 from listener.flow.pipeline import Pipeline
 from listener.store import Store, Transaction, customers
 from listener.types import LinkBasis
-from tests import postgres
 from tests.listener.desk.people_world import PeopleWorld
 
 TIMES = 4
-
-
-@pytest.fixture(scope="module")
-def postgres_url() -> Iterator[str]:
-    with postgres.server() as url:
-        yield url
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
@@ -32,7 +25,6 @@ def world(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[PeopleWorl
     url = None
     if request.param == "postgresql":
         url = request.getfixturevalue("postgres_url")
-        postgres.empty(url)
     made = PeopleWorld(tmp_path, url=url)
     made.adds("C1", "C2", "C3")
     yield made

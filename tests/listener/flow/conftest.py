@@ -5,14 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import postgres
 from tests.listener.flow.world import Escucha
-
-
-@pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    with postgres.server() as url:
-        yield url
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
@@ -21,7 +14,6 @@ def escucha(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Escucha]
     url = None
     if request.param == "postgresql":
         url = request.getfixturevalue("postgres_url")
-        postgres.empty(url)
     made = Escucha(tmp_path, url=url)
     yield made
     made.close()

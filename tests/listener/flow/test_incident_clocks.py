@@ -15,7 +15,6 @@ from listener.store import attached, cases, incidents, rebuilding, steps
 from listener.store.cases import Case
 from listener.store.incidents import Incident
 from listener.types import Attached, CasePlan, CaseState, Clock, IncidentState, Urgency
-from tests import postgres
 from tests.listener.flow.world import AUTO, Escucha
 
 LEVELS = (
@@ -34,7 +33,6 @@ def escucha(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Escucha]
     url = None
     if request.param == "postgresql":
         url = request.getfixturevalue("postgres_url")
-        postgres.empty(url)
     made = company(tmp_path, url=url)
     yield made
     made.close()

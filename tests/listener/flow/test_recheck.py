@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from structlog.testing import capture_logs
 
 from connectors import sandbox
 from connectors.sandbox import Fault
@@ -66,3 +67,15 @@ def test_a_network_that_refuses_is_left_in_peace(silent: Escucha, fault: Fault) 
     silent.network.heal()
     assert looked_up(silent, hours=1) == [post]
     assert looked_up(silent, hours=1) == []
+
+
+def test_that_nothing_can_be_looked_up_is_told_once_and_that_it_can_again(silent: Escucha) -> None:
+    post = silent.says("@marca mal")
+    silent.main.poll(["source-0"])
+    Silent.told = (post,)
+    silent.network.fail("recheck", Fault.UNAVAILABLE, times=6)
+    with capture_logs() as said:
+        for _ in range(30):
+            looked_up(silent, hours=21)
+    told = [(entry["action"], entry["log_level"]) for entry in said if entry["action"].startswith("looks_")]
+    assert [each for each in told if each[1] != "debug"] == [("looks_down", "warning"), ("looks_up", "info")]

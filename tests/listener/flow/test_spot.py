@@ -18,7 +18,6 @@ from listener.store import tables as t
 from listener.store.alerts import Alert
 from listener.store.spikes import Spike
 from listener.types import Attached, IncidentState, SpikeState
-from tests import postgres
 from tests.listener.flow.traffic import Word, Writer, usual
 from tests.listener.flow.world import AUTO, Escucha
 
@@ -39,7 +38,6 @@ def quiet(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[Escu
     url = None
     if request.param == "postgresql":
         url = request.getfixturevalue("postgres_url")
-        postgres.empty(url)
     made = Escucha(tmp_path, policy=POLICY, url=url)
     made.clock.moment = made.clock().replace(hour=11, minute=2, second=0, microsecond=0)
     writer = Writer(made.store)

@@ -6,12 +6,14 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+from structlog.testing import capture_logs
 
 from connectors import sandbox
 from connectors.sandbox import Fault
+from listener.errors import OutcomeUnknown
 from listener.store import notices, outbox
 from listener.store.notices import Variant
-from listener.types import DraftState, Posted, PublishRequest
+from listener.types import DraftState, Posted, PublishRequest, ReplyRequest
 from tests.listener.flow.world import Escucha
 
 
@@ -131,3 +133,40 @@ def test_of_two_same_ones_that_were_lost_none_is_said_again_where_both_may_be_th
         escucha.round()
     assert sorted(states(escucha)) == ["sent", "unknown"]
     assert len(escucha.network.posts_by("marca")) == 2
+
+
+class Nowhere(sandbox.Sandbox):
+    """A network behind a door that answers every write with a page of its own; nothing ever arrives."""
+
+    def reply(self, request: ReplyRequest) -> Posted:
+        raise OutcomeUnknown("the answer was no answer")
+
+
+def test_writes_that_never_get_a_clear_answer_become_rare_and_are_told_once(escucha: Escucha) -> None:
+    escucha.main = escucha.pipeline(connector=Nowhere)
+    escucha.says("@marca ¿horario?")
+    with capture_logs() as said:
+        escucha.round()
+        for _ in range(360):
+            escucha.clock.forward(seconds=10)
+            escucha.main.act()
+    tried = [entry for entry in said if entry["action"] == "unknown"]
+    assert len(tried) <= 12, "in an hour: after half a minute, a minute, two, four …"
+    assert [entry["log_level"] for entry in tried].count("warning") == 1
+    assert [entry["action"] for entry in said].count("send_rest") == 1
+    escucha.main._connections.clear()
+    escucha.main._connect = lambda _: sandbox.Sandbox(sandbox.Settings(world=escucha.folder / "world.db"))
+    escucha.round(hours=1)
+    escucha.round()
+    assert len(escucha.answers()) == 1
+    assert not escucha.main._failures
+
+
+def test_a_round_ends_after_a_few_writes_without_a_clear_answer(escucha: Escucha) -> None:
+    escucha.main = escucha.pipeline(connector=Nowhere)
+    for number in range(8):
+        escucha.says("@marca ¿horario?", who=f"p{number}")
+    escucha.round()
+    states = [draft.state for draft in escucha.drafts()]
+    assert states.count(DraftState.UNKNOWN) == 3
+    assert states.count(DraftState.APPROVED) == 5

@@ -29,7 +29,6 @@ from listener.store import (
 from listener.store.incident_answers import Answer
 from listener.store.incidents import Incident
 from listener.types import Attached, DraftState, IncidentState, NoticeKind
-from tests import postgres
 from tests.listener.flow.world import AUTO, Escucha
 
 CHEERFUL = AUTO.replace(
@@ -51,7 +50,6 @@ def escucha(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Escucha]
     url = None
     if request.param == "postgresql":
         url = request.getfixturevalue("postgres_url")
-        postgres.empty(url)
     made = Escucha(tmp_path, policy=CHEERFUL, url=url)
     yield made
     made.close()

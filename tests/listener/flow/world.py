@@ -22,6 +22,7 @@ from listener.store import policies as ruled
 from listener.store.inbox import Draft
 from listener.store.sources import Wanted
 from listener.types import Cursor, DraftState, Intent, Page, Sentiment, Understanding
+from tests import databases
 
 AUTO = """
 name: Test
@@ -115,9 +116,9 @@ class Escucha:
         self.folder = folder
         self.clock = Clock()
         self.network = World(folder / "world.db")
-        if url is None:
+        if url is None and not databases.on_postgres():
             (folder / "escucha.db").write_bytes(_fresh_database())
-        self.store: Store = stores.open(url or f"sqlite:///{folder / 'escucha.db'}")
+        self.store: Store = stores.open(url or databases.at(folder))
         self.policy: Policy = policies.load_text(policy)
         self.queries = queries
         self.main = self.pipeline()

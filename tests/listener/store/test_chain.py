@@ -22,6 +22,7 @@ from listener import store as stores
 from listener.errors import Mistake
 from listener.store import Store, audit, auditing, chain, verifying
 from listener.store.verifying import Tampering
+from tests import databases
 
 NOW = datetime(2026, 3, 4, 17, 30, tzinfo=UTC)
 KEY = b"a key that nobody else has"
@@ -157,7 +158,7 @@ def test_tampering_is_found_and_named(
 )
 def test_what_is_no_entry_any_more_is_named_and_not_stumbled_over(tmp_path: Path, said: str) -> None:
     """SQLite keeps anything in any column; whoever writes nonsense must not make the proof end in a traceback."""
-    opened = stores.open(f"sqlite:///{tmp_path / 'escucha.db'}")
+    opened = stores.open(databases.at(tmp_path))
     write(opened, 5)
     sql(opened, f"UPDATE audit SET {said} WHERE id = 3")
     found = verdict(opened).fault
@@ -166,7 +167,7 @@ def test_what_is_no_entry_any_more_is_named_and_not_stumbled_over(tmp_path: Path
 
 
 def test_an_entry_under_a_key_that_is_not_here_must_say_what_was_erased(tmp_path: Path) -> None:
-    opened = stores.open(f"sqlite:///{tmp_path / 'escucha.db'}")
+    opened = stores.open(databases.at(tmp_path))
     opened.audit_key = KEY
     write(opened, 3)
     sql(opened, "UPDATE audit SET action = 'audit.emptied' WHERE id = 2")
@@ -176,7 +177,7 @@ def test_an_entry_under_a_key_that_is_not_here_must_say_what_was_erased(tmp_path
 
 
 def test_an_entry_that_lets_older_ones_go_must_say_with_what_they_ended(tmp_path: Path) -> None:
-    opened = stores.open(f"sqlite:///{tmp_path / 'escucha.db'}")
+    opened = stores.open(databases.at(tmp_path))
     write(opened, 5)
     for detail in ('{"up_to": 2}', "[]", "nix"):
         sql(
@@ -377,7 +378,7 @@ def test_what_a_database_gives_back_is_written_down_as_what_was_given(detail: di
 
 @pytest.mark.slow
 def test_a_large_log_is_verified_in_constant_memory(tmp_path: Path) -> None:
-    opened = stores.open(f"sqlite:///{tmp_path / 'escucha.db'}")
+    opened = stores.open(databases.at(tmp_path))
     peaks = []
     for _ in range(2):
         for _ in range(5):

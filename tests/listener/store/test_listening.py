@@ -68,3 +68,23 @@ def test_now_is_unknown_only_while_no_source_of_the_network_is_heard(store: Stor
         tx.execute(update(t.sources).where(t.sources.c.name == "b").values(succeeded_at=now))
         listening.note(tx, now)
     assert holes(store, now) == [(now - WEEKS, NOW)]
+
+
+def test_what_a_clock_that_was_a_day_ahead_has_heard_is_nothing_once_it_is_right_again(store: Store) -> None:
+    heard(store, NOW, a=100)
+    heard(store, NOW + DAY, a=110)  # the clock jumps, a poll succeeds, and the clock is set right
+    hour = timedelta(hours=1)
+    for minutes in range(1, 180):  # meanwhile the network is away
+        with store.write() as tx:
+            listening.note(tx, NOW + timedelta(minutes=minutes))
+    assert holes(store, NOW + 3 * hour)[-1] == (NOW + timedelta(minutes=1), NOW + 3 * hour)
+    heard(store, NOW + 3 * hour, a=120)
+    assert holes(store, NOW + 3 * hour) == [(NOW + 3 * hour - WEEKS, NOW)]
+
+
+def test_a_clock_that_falls_back_a_day_hides_nothing_for_longer(store: Store) -> None:
+    heard(store, NOW, a=100)
+    heard(store, NOW - DAY, a=110)
+    assert holes(store, NOW - DAY + timedelta(minutes=5)) == [(NOW - DAY + timedelta(minutes=5) - WEEKS, NOW - DAY)]
+    away = NOW - DAY + timedelta(hours=3)
+    assert holes(store, away)[-1] == (NOW - DAY, away)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from listener import store
-from tests import postgres
+from tests import databases
 
 pytestmark = pytest.mark.slow
 
@@ -18,9 +18,9 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(params=["sqlite", "postgresql"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'escucha.db'}"
+        yield databases.at(tmp_path)
         return
-    with postgres.server() as made:
+    with databases.bare() as made:
         yield made
 
 

@@ -10,20 +10,15 @@ import pytest
 from listener import store as stores
 from listener.store import Store, upsert
 from listener.store import tables as t
-from tests import postgres
+from tests import databases
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    if request.param == "sqlite":
-        opened = stores.open(f"sqlite:///{tmp_path / 'escucha.db'}")
-        yield opened
-        opened.close()
-        return
-    with postgres.server() as url:
-        opened = stores.open(url)
-        yield opened
-        opened.close()
+    url = databases.at(tmp_path) if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+    opened = stores.open(url)
+    yield opened
+    opened.close()
 
 
 def test_what_was_there_already_counts_as_nothing(store: Store) -> None:

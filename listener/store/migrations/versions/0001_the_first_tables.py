@@ -316,6 +316,8 @@ def upgrade() -> None:
         sa.Column("version", sa.String(length=50), nullable=False),
         sa.Column("policy", sa.String(length=100), nullable=False),
         sa.Column("trouble", sa.Text(), nullable=False),
+        sa.Column("hurts", sa.JSON(), nullable=False),
+        sa.Column("reads", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_daemons")),
     )
     op.create_table(
@@ -567,6 +569,13 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_mentions_posted_at"), ["posted_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_mentions_source_id"), ["source_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_mentions_state_id"), ["state", "id"], unique=False)
+        batch_op.create_index(
+            "ix_mentions_set_aside",
+            ["id"],
+            unique=False,
+            sqlite_where=sa.text("trouble IS NOT NULL"),
+            postgresql_where=sa.text("trouble IS NOT NULL"),
+        )
         batch_op.create_index(
             "ix_mentions_still_here",
             ["source_id", "posted_at", "checked_at"],
@@ -821,6 +830,7 @@ def upgrade() -> None:
         sa.Column("send_key", sa.String(length=64), nullable=False),
         sa.Column("state", sa.String(length=20), nullable=False),
         sa.Column("sending_since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("sender", sa.String(length=200), nullable=True),
         sa.Column("unknown_since", sa.DateTime(timezone=True), nullable=True),
         sa.Column("looked_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
@@ -854,6 +864,7 @@ def upgrade() -> None:
         sa.Column("approved_by", sa.String(length=100), nullable=True),
         sa.Column("approved_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("sending_since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("sender", sa.String(length=200), nullable=True),
         sa.Column("unknown_since", sa.DateTime(timezone=True), nullable=True),
         sa.Column("looked_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("done_at", sa.DateTime(timezone=True), nullable=True),
@@ -1080,6 +1091,38 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_unheard_until"), ["until"], unique=False)
 
     op.create_table(
+        "suspects",
+        sa.Column(
+            "mention_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False
+        ),
+        sa.Column("stage", sa.String(length=20), nullable=False),
+        sa.Column("deaths", sa.Integer(), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["mention_id"], ["mentions.id"], name=op.f("fk_suspects_mention_id")),
+        sa.PrimaryKeyConstraint("mention_id", name=op.f("pk_suspects")),
+    )
+    with op.batch_alter_table("suspects", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_suspects_due_at"), ["due_at"], unique=False)
+
+    op.create_table(
+        "garbled",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("source_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("network", sa.String(length=50), nullable=False),
+        sa.Column("external_id", sa.String(length=300), nullable=False),
+        sa.Column("reason", sa.String(length=300), nullable=False),
+        sa.Column("first_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("last_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("times", sa.Integer(), nullable=False),
+        sa.Column("left_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["source_id"], ["sources.id"], name=op.f("fk_garbled_source_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_garbled")),
+        sa.UniqueConstraint("network", "external_id", name=op.f("uq_garbled_network_external_id")),
+    )
+    with op.batch_alter_table("garbled", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_garbled_source_id"), ["source_id"], unique=False)
+
+    op.create_table(
         "revisions",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("mention_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -1117,6 +1160,14 @@ def upgrade() -> None:
             "mention_id", "revision", "model_version", name=op.f("uq_understandings_mention_id_revision_model_version")
         ),
     )
+    with op.batch_alter_table("understandings", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_understandings_unread",
+            ["mention_id"],
+            unique=False,
+            sqlite_where=sa.text("model_version = 'nobody'"),
+            postgresql_where=sa.text("model_version = 'nobody'"),
+        )
     op.create_table(
         "answer_runs",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
@@ -1165,6 +1216,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("not_before", sa.DateTime(timezone=True), nullable=True),
         sa.Column("sending_since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("sender", sa.String(length=200), nullable=True),
         sa.Column("unknown_since", sa.DateTime(timezone=True), nullable=True),
         sa.Column("looked_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
@@ -1597,3 +1649,29 @@ def upgrade() -> None:
         sa.Column("succeeded_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("target", name=op.f("pk_alert_targets")),
     )
+
+    op.create_table(
+        "looks",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("draft_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("delivery_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("amendment_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("asked", sa.Text(), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("found", sa.String(length=20), nullable=False),
+        sa.Column("posted_id", sa.String(length=300), nullable=True),
+        sa.Column("posted_url", sa.Text(), nullable=True),
+        sa.Column("detail", sa.Text(), nullable=False),
+        sa.Column("by", sa.String(length=100), nullable=False),
+        sa.Column("first_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("times", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["amendment_id"], ["amendments.id"], name=op.f("fk_looks_amendment_id")),
+        sa.ForeignKeyConstraint(["delivery_id"], ["deliveries.id"], name=op.f("fk_looks_delivery_id")),
+        sa.ForeignKeyConstraint(["draft_id"], ["drafts.id"], name=op.f("fk_looks_draft_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_looks")),
+    )
+    with op.batch_alter_table("looks", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_looks_amendment_id"), ["amendment_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_looks_delivery_id"), ["delivery_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_looks_draft_id"), ["draft_id"], unique=False)

@@ -1,0 +1,160 @@
+"""suspecting: what kills or breaks a stage is found one by one, and set aside; the rest goes on.
+
+a process died        | what it had in hand waits apart, and is looked at alone
+a batch broke         | each of it is tried alone
+a page would not be stored | each of its posts is tried alone
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+import structlog
+
+from listener import budget, inhand, metrics
+from listener.correlation import correlation
+from listener.errors import EscuchaError
+from listener.store import Store, mentions, sources, suspects
+from listener.store.mentions import Mention
+from listener.store.sources import Source
+from listener.types import Garbled, Page
+
+log = structlog.get_logger(__name__)
+
+DIED = "the process died while it was being read"
+PATIENCE = 10  # failures in a row after which a page of which no post can be stored is set aside whole
+PATIENCE_ALONE = 3  # the same for a page of one post
+
+Stage = Callable[[Sequence[int] | None], int]  # one batch of a stage, of these mentions where given; how many moved on
+
+
+class _TriedError(Exception):
+    """It can be stored; what was written to find out is undone."""
+
+
+def take_over(store: Store, folder: Path, name: str, *, now: datetime) -> int:
+    """Begins to keep what is in hand; what processes that died had in hand is suspected. Gives how many mentions."""
+    found = 0
+    for left in inhand.start(folder, name):
+        if left.stage == "poll":
+            _polled_to_death(store, left.mentions, now)
+            continue
+        with store.write() as tx:
+            numbers = suspects.died(tx, left.stage, left.mentions, now=now)
+        found += len(numbers)
+        if numbers:
+            log.warning(
+                "A process died with these in hand; each is looked at alone now.",
+                action="suspects",
+                stage=left.stage,
+                mentions=numbers,
+            )
+    return found
+
+
+def _polled_to_death(store: Store, source_ids: Sequence[int], now: datetime) -> None:
+    """Whichever of them it was: each is asked again, and the one over which processes die in a row ever more seldom."""
+    with store.write() as tx:
+        for source in [each for each in sources.list_all(tx) if each.id in source_ids]:
+            failures = source.failures + 1
+            again = now if failures == 1 else budget.back_off(now, failures=failures, every=source.every)
+            sources.failed(tx, source, error=DIED, next_poll_at=again, now=now)
+            log.warning(
+                "A process died while it read a source.", action="polled_to_death", source=source.name, retry_at=again
+            )
+
+
+def look_alone(
+    store: Store, stages: Mapping[str, Stage], *, clock: Callable[[], datetime], stopping: Callable[[], bool]
+) -> int:
+    """Looks at each mention over which a process died, alone; gives how many moved on."""
+    moved = 0
+    while not stopping():
+        with store.read() as tx:
+            waits = suspects.is_due(tx, now=clock())
+        if not waits:
+            break
+        with store.write() as tx:
+            suspect = suspects.next_one(tx, now=clock())
+        if suspect is None:
+            break
+        moved += stages[suspect.stage]([suspect.mention_id])
+        with store.write() as tx:
+            suspects.cleared(tx, [suspect.mention_id])
+    return moved
+
+
+def one_by_one(
+    store: Store, stage: str, work: Stage, *, limit: int, ids: Sequence[int] | None, clock: Callable[[], datetime]
+) -> int:
+    """The batch of which something broke, mention by mention; what breaks alone is set aside. Gives how many moved on.
+
+    Raises what is no mention's fault: EscuchaError, and what each of several breaks with.
+    """
+    with store.read() as tx:
+        batch = mentions.awaiting(tx, suspects.AWAITED[stage], limit, ids=ids)
+    moved = 0
+    broken: list[tuple[Mention, Exception]] = []
+    for mention in batch:
+        try:
+            moved += work([mention.id])
+        except EscuchaError:
+            raise
+        except Exception as error:
+            log.exception(
+                "A mention breaks a stage.",
+                action="breaks",
+                stage=stage,
+                mention=mention.id,
+                correlation=mention.correlation,
+            )
+            broken.append((mention, error))
+    if len(broken) == len(batch) > 1:
+        raise broken[0][1]  # that is no mention's fault: all of them wait
+    for mention, bug in broken:
+        reason = f"a bug: {type(bug).__name__}"
+        with store.write() as tx:
+            mentions.trouble(tx, mention, stage=stage, reason=reason, now=clock())
+        log.warning(
+            "A mention was set aside.",
+            action="set_aside",
+            stage=stage,
+            mention=mention.id,
+            correlation=mention.correlation,
+        )
+        metrics.set_aside(stage)
+    return moved
+
+
+def storable(store: Store, source: Source, page: Page, *, now: datetime) -> Page:
+    """The page without those of its posts that cannot be stored: each was tried alone, and nothing is stored yet.
+
+    Raises EscuchaError, or RuntimeError where none can be: what is no post's fault, until the source has failed many
+    times in a row.
+    """
+    fine, broken = [], list(page.garbled)
+    for post in page.posts:
+        try:
+            with store.write() as tx:
+                mentions.save(tx, source_id=source.id, network=source.network, posts=[post], now=now)
+                raise _TriedError
+        except _TriedError:
+            fine.append(post)
+        except EscuchaError:
+            raise
+        except Exception as error:
+            log.exception(
+                "A post was set aside.",
+                action="set_aside",
+                stage="ingest",
+                source=source.name,
+                correlation=correlation(source.network, post.external_id),
+            )
+            metrics.set_aside("ingest")
+            broken.append(Garbled(external_id=post.external_id, reason=f"it cannot be stored ({type(error).__name__})"))
+    if not fine and source.failures < (PATIENCE if len(page.posts) > 1 else PATIENCE_ALONE):
+        raise RuntimeError("no post of the page can be stored")  # most likely no post's fault: it comes again, whole
+    return replace(page, posts=tuple(fine), garbled=tuple(broken))

@@ -1,0 +1,211 @@
+"""What watches the daemon asks here: a small HTTP server of its own, at the setting `daemon.watch`.
+
+    GET /metrics   everything that is measured, as Prometheus reads it
+    GET /healthz   200 while the process works, 503 once it hangs: then it should be started anew
+    GET /readyz    200 while it can do its part, 503 while it cannot: its database is away, it starts or it stops
+
+On an address of this machine alone everybody may look. On any other, `/metrics` wants a token (`escucha access add NAME
+--for metrics`), and the two others say no more than yes or no.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from ipaddress import ip_address
+from types import TracebackType
+from typing import Any, Self
+
+import structlog
+
+from listener import metrics
+from listener.desk.doors import METRICS, Door
+from listener.errors import Mistake, Outage
+from listener.metrics import SourceStanding, Standing
+from listener.serving import LOOK_EVERY, Handler, Server, place
+from listener.store import Store, Transaction, backlog, daemons, sources, spending, stats, switch
+from listener.store.sources import Source
+
+log = structlog.get_logger(__name__)
+
+FRESH = 5.0  # seconds for which what the database said is said again: several may scrape
+ALIVE = timedelta(seconds=30)  # since when a process counts as dead that said nothing
+
+
+@dataclass(frozen=True, kw_only=True)
+class Health:
+    """How one process is. `hangs` and `waits` are sentences, empty where all is well; `hurts`: what it does without.
+
+    `hangs`: why it does not work any more; `waits`: why it cannot do its part now.
+    """
+
+    hangs: str = ""
+    waits: str = ""
+    hurts: Sequence[str] = ()
+
+
+class Watch:
+    """The server, open while the `with` block runs; what is measured is counted from then on."""
+
+    def __init__(
+        self,
+        listen: str,
+        *,
+        store: Store,
+        health: Callable[[], Health],
+        clock: Callable[[], datetime],
+        version: str,
+        roles: str = "all",
+        budgets: Mapping[tuple[str, str], float] | None = None,
+    ) -> None:
+        """`listen`: an address and a port, such as `127.0.0.1:9425`. `budgets`: (account, `day` or `month`) -> USD."""
+        self._at = place(listen)
+        self._listen = listen
+        self._health = health
+        self._labels = {"version": version, "roles": roles}
+        self._standing = _Fresh(store, clock, dict(budgets or {}))
+        self._door = None if _of_this_machine(self._at[0]) else Door(store, METRICS, clock)
+
+    def __enter__(self) -> Self:
+        """Opens it. Raises Mistake where the address cannot be had."""
+        try:
+            self._server = _Server(self._at, health=self._health, door=self._door)
+        except (OSError, OverflowError) as error:
+            reason = getattr(error, "strerror", None) or "there is no such port"
+            raise Mistake(
+                f"Nothing can be watched at daemon.watch = {self._listen} ({reason}): choose another address or port; "
+                "each process on one machine needs its own."
+            ) from error
+        metrics.start(**self._labels, standing=self._standing)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), name="watch", daemon=True)
+        self._thread.start()
+        log.info("It can be watched.", action="watched", url=self.url)
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        """Lets nobody in any more."""
+        self._server.shutdown()
+        self._server.finish()
+        self._thread.join(LOOK_EVERY * 4)
+        metrics.stop()
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return self._server.url
+
+
+def _of_this_machine(host: str) -> bool:
+    """Whether only this machine can reach that address."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+class _Server(Server):
+    def __init__(self, at: tuple[str, int], *, health: Callable[[], Health], door: Door | None) -> None:
+        self.health = health
+        self.door = door
+        super().__init__(at, _Handler, name="watch", threads=4)
+
+
+class _Handler(Handler):
+    server: _Server
+    refusal = "Ask with GET for /metrics, /healthz or /readyz."
+
+    def do_GET(self) -> None:
+        """One question."""
+        self.server.heard(self.connection)
+        match self.path.partition("?")[0]:
+            case "/healthz":
+                health = self.server.health()
+                self._tell(not health.hangs, {"alive": not health.hangs}, {"why": health.hangs})
+            case "/readyz":
+                health = self.server.health()
+                ready = not health.waits and not health.hangs
+                why = {"why": health.waits or health.hangs, "without": list(health.hurts)}
+                self._tell(ready, {"ready": ready}, why)
+            case "/metrics":
+                self._measure()
+            case _:
+                self.say_json(404, {"error": self.refusal})
+
+    do_HEAD = do_GET
+
+    def _tell(self, well: bool, said: dict[str, Any], inside: dict[str, Any]) -> None:
+        more = {} if self.server.door else {key: value for key, value in inside.items() if value}
+        self.say_json(200 if well else 503, said | more)
+
+    def _measure(self) -> None:
+        if self.server.door:
+            try:
+                opens = self.server.door.opens(self.headers.get("Authorization", ""))
+            except Outage:
+                return self.say_json(503, {"error": "Nobody can say whether you may; ask again."}, retry_after=5)
+            if not opens:
+                sentence = "Show a token: escucha access add NAME --for metrics gives one."
+                return self.say_json(401, {"error": sentence}, challenge="Bearer")
+        return self.say(200, metrics.text(), metrics.CONTENT_TYPE)
+
+
+class _Fresh:
+    """What the database knows, asked at most once in `FRESH` seconds; None while it does not answer."""
+
+    def __init__(self, store: Store, clock: Callable[[], datetime], budgets: dict[tuple[str, str], float]) -> None:
+        self._store = store
+        self._clock = clock
+        self._budgets = budgets
+        self._lock = threading.Lock()
+        self._seen: Standing | None = None
+        self._asked = float("-inf")
+
+    def __call__(self) -> Standing | None:
+        with self._lock:
+            if time.monotonic() - self._asked >= FRESH:
+                try:
+                    with self._store.read() as tx:
+                        self._seen = look(tx, self._clock(), self._budgets)
+                except Outage:
+                    self._seen = None
+                self._asked = time.monotonic()
+            return self._seen
+
+
+def look(tx: Transaction, now: datetime, budgets: dict[tuple[str, str], float]) -> Standing:
+    """What the database knows now, for whoever measures."""
+    drafts, deliveries = backlog.unfinished(tx)
+    spent: dict[tuple[str, str], float] = {}
+    for account in sorted({*spending.accounts(tx), *(account for account, _ in budgets)}):
+        today, _, month = spending.by_day(tx, account, now)
+        spent |= {(account, "day"): today, (account, "month"): month}
+    return Standing(
+        waiting=backlog.waiting(tx),
+        oldest={state: max(0.0, (now - since).total_seconds()) for state, since in stats.oldest_waiting(tx).items()},
+        drafts=dict(drafts),
+        deliveries=dict(deliveries),
+        set_aside=backlog.set_aside(tx),
+        sources=[_source(source, now) for source in sources.list_all(tx)],
+        spent=spent,
+        budgets=budgets,
+        paused=[pause.scope for pause in switch.pauses(tx)],
+        daemons={"all": sum(abs(now - each.seen_at) < ALIVE for each in daemons.running(tx))},
+    )
+
+
+def _source(source: Source, now: datetime) -> SourceStanding:
+    streams = source.streaming_since is not None
+    lag = 0.0 if streams else None
+    if lag is None and source.succeeded_at is not None:
+        lag = max(0.0, (now - source.succeeded_at).total_seconds())
+    return SourceStanding(
+        name=source.name,
+        network=source.network,
+        lag=None if source.paused else lag,
+        failing=source.failing_since is not None,
+        paused=bool(source.paused),
+        stream=streams if streams or source.stream_down_since else None,
+    )

@@ -1,0 +1,432 @@
+"""Every network behind a line that can break: how to reach it, and which of its requests each stage makes.
+
+A site is one network with people on it (the `World` of its conformance suite) and the `Line` that leads there.
+"""
+
+from __future__ import annotations
+
+import ssl
+import tempfile
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar
+from unittest import mock
+
+from pydantic import SecretStr
+
+from connectors import bluesky_wire, mail, mail_sending, mail_wire, sandbox
+from connectors.feed import Feed
+from connectors.feed import Settings as FeedSettings
+from connectors.mail import MailConnector
+from connectors.mail_settings import Security
+from connectors.mastodon import MastodonConnector
+from connectors.mastodon import Settings as MastodonSettings
+from connectors.mastodon_streaming import Patience
+from connectors.reddit import PublishingRedditConnector
+from connectors.reddit import Settings as RedditSettings
+from connectors.reddit_wire import RedditWire
+from connectors.wire import MEGABYTE, Wire
+from connectors.x import XConnector
+from listener.contract import Connector
+from tests.connectors.conformance import World
+from tests.connectors.test_bluesky import BlueskyWorld
+from tests.connectors.test_bluesky import connected as bluesky_connected
+from tests.connectors.test_feed import FeedWorld
+from tests.connectors.test_mail import DATA_END, MailWorld, in_the_open
+from tests.connectors.test_mastodon import MastodonWorld
+from tests.connectors.test_reddit import RedditWorld, settings_for
+from tests.connectors.test_sandbox import READS, WRITES, SandboxWorld
+from tests.connectors.test_x import XWorld
+from tests.connectors.test_x import settings as x_settings
+from tests.servers import bluesky, dovecot
+from tests.servers.dovecot import Broken, FaultyLine
+from tests.servers.feed import FeedServer
+from tests.servers.jetstream import JetstreamServer
+from tests.servers.line import WAIT, Line, Papers, Trouble
+from tests.servers.mastodon import TOKEN, MastodonServer
+from tests.servers.reddit import RedditServer
+from tests.servers.x import XServer
+
+
+class Stage(StrEnum):
+    """What is under way when the trouble begins."""
+
+    POLL = "poll"
+    STREAM = "stream"
+    RECHECK = "recheck"
+    REPLY = "reply"
+    PUBLISH = "publish"
+    AMEND = "amend"
+
+
+WRITING = frozenset({Stage.REPLY, Stage.PUBLISH, Stage.AMEND})
+WAITS = frozenset({Trouble.SILENT, Trouble.DRIP, Trouble.HUGE})  # troubles that end by our own impatience
+PATIENT, HASTY = 20.0, 1.5  # seconds that a connector waits for an answer
+
+
+class Site(ABC):
+    """One network. `line` leads there; each of `asks` says which requests a stage stands and falls with."""
+
+    network: ClassVar[str]
+    stages: ClassVar[frozenset[Stage]]  # that there are
+    troubles: ClassVar[frozenset[Trouble]] = frozenset(Trouble)  # that there can be
+    query: ClassVar[str] = "mentions"
+    asks: ClassVar[dict[Stage, str]] = {}
+    world: World
+    line: Line
+    wait = PATIENT
+    ca: Path | None = None  # who vouches for it, where the line is behind TLS
+
+    @abstractmethod
+    def connector(self) -> Connector:
+        """Our account there, by way of the line."""
+
+    @classmethod
+    def knows(cls, stage: Stage, trouble: Trouble) -> bool:
+        """Whether there is such a trouble here. Streams have no line behind TLS."""
+        return trouble in cls.troubles and (trouble is not Trouble.STRANGER or stage is not Stage.STREAM)
+
+    def fail(self, stage: Stage, trouble: Trouble) -> None:
+        """From now on what that stage asks fails so. Whoever listens is thrown out."""
+        self.line.fail(trouble, self.asks.get(stage, ""))
+        if stage is Stage.STREAM:
+            self.line.cut()
+
+    def heal(self) -> None:
+        """Everything goes through again."""
+        self.line.heal()
+
+    @property
+    def failed(self) -> int:
+        """How many requests have failed."""
+        return self.line.failed
+
+    def wire(self, kind: type[Wire] = Wire) -> Any:
+        """A session for the line that is as patient as the trouble needs."""
+        made = kind(
+            connect_timeout=self.wait, read_timeout=self.wait, deadline=2 * self.wait, largest=MEGABYTE, proxies=False
+        )
+        made.verify = str(self.ca) if self.ca else True
+        return made
+
+
+class Mastodon(Site):
+    network = "mastodon"
+    stages = frozenset(Stage)
+    asks: ClassVar = {
+        Stage.STREAM: "GET /api/v1/streaming",
+        Stage.RECHECK: r"GET /api/v1/statuses[?/]",
+        **dict.fromkeys(WRITING, "(POST|PUT|DELETE) /api/v1/statuses"),
+    }
+
+    def __init__(self, server: MastodonServer, line: Line) -> None:
+        self.line = line
+        server.url, server.host = line.url, line.url.partition("//")[2]  # it names itself as it is reached
+        server.streams.thump = 0.1
+        self.world = MastodonWorld(server)
+
+    def connector(self) -> Connector:
+        settings = MastodonSettings(instance=self.line.url, access_token=SecretStr(TOKEN))
+        return MastodonConnector(settings, wire=self.wire(), patience=Patience(beat=0.1, silence=10.0))
+
+
+class X(Site):
+    network = "x"
+    stages = frozenset(Stage) - {Stage.STREAM}
+    asks: ClassVar = {
+        Stage.RECHECK: r"GET /2/tweets\?",
+        **dict.fromkeys(WRITING, "(POST|PUT|DELETE) /2/(tweets|users)"),
+    }
+
+    def __init__(self, server: XServer, line: Line) -> None:
+        self.line, self.server = line, server
+        server.url = line.url
+        self.world = XWorld(server)
+
+    def connector(self) -> Connector:
+        return XConnector(x_settings(self.server), wire=self.wire())
+
+
+class Reddit(Site):
+    network = "reddit"
+    stages = frozenset(Stage) - {Stage.STREAM}
+    asks: ClassVar = {
+        Stage.RECHECK: "GET /api/info",
+        **dict.fromkeys(WRITING, "POST /api/(comment|submit|editusertext|del|set_subreddit_sticky)"),
+    }
+
+    def __init__(self, server: RedditServer, line: Line) -> None:
+        self.line, self.server = line, server
+        server.url = line.url
+        self.world = RedditWorld(server)
+
+    def connector(self) -> Connector:
+        settings = RedditSettings.model_validate(settings_for(self.server))
+        return PublishingRedditConnector(settings, wire=self.wire(RedditWire))
+
+
+class FeedSite(Site):
+    network = "feed"
+    stages = frozenset({Stage.POLL})
+    query = "all"
+
+    def __init__(self, server: FeedServer, line: Line) -> None:
+        self.line, self.server = line, server
+        server.url = line.url
+        self.world = FeedWorld(server)
+
+    def connector(self) -> Connector:
+        return Feed(FeedSettings(url=self.line.url), self.wire())
+
+
+class Bluesky(Site):
+    """The stream is heard on a server of its own."""
+
+    network = "bluesky"
+    stages = frozenset(Stage)
+    asks: ClassVar = {
+        Stage.RECHECK: "GET /xrpc/app.bsky.feed.getPosts",
+        **dict.fromkeys(WRITING, "POST /xrpc/com.atproto.repo.(createRecord|putRecord|deleteRecord|applyWrites)"),
+    }
+
+    def __init__(self, network: bluesky.Network, line: Line, jetstream: JetstreamServer, heard: Line) -> None:
+        self.line, self.heard = line, heard
+        self.folder = Path(tempfile.mkdtemp())
+        self.world: BlueskyWorld = BlueskyWorld(network, line, jetstream, self.folder)  # type: ignore[arg-type]
+        self.people = network
+
+    def query_for(self, stage: Stage) -> str:
+        return self.world.query if stage is Stage.STREAM else self.query
+
+    def connector(self) -> Connector:
+        return bluesky_connected(
+            self.world.brand,
+            self.folder,
+            service=self.line.url,
+            jetstream=self.heard.url,
+            appview=self.people.appview,
+            wait=self.wait,
+            silence=20.0,
+        )
+
+    def fail(self, stage: Stage, trouble: Trouble) -> None:
+        if stage is Stage.STREAM:
+            self.heard.fail(trouble)
+            self.heard.cut()
+        else:
+            super().fail(stage, trouble)
+
+    def heal(self) -> None:
+        self.line.heal()
+        self.heard.heal()
+
+    @property
+    def failed(self) -> int:
+        return self.line.failed + self.heard.failed
+
+
+class Mail(Site):
+    """Two servers: one is read, one sends. What has no status here has words of its own."""
+
+    network = "mail"
+    stages = frozenset({Stage.POLL, Stage.STREAM, Stage.REPLY})
+    refusals: ClassVar = {  # by trouble: (to whom reads, in answer to what), (to whom sends, in answer to what)
+        Trouble.BUSY: ((" (AUTHENTICATE|LOGIN)", "NO [LIMIT] Too many logins"), ("^MAIL", "451 4.7.1 Too many")),
+        Trouble.ERROR: ((" (AUTHENTICATE|LOGIN)", "NO [UNAVAILABLE] Trouble"), ("^MAIL", "421 4.3.0 Trouble")),
+        Trouble.EXPIRED: ((" (AUTHENTICATE|LOGIN)", "NO [AUTHENTICATIONFAILED] No"), ("^AUTH", "535 5.7.8 No")),
+        Trouble.FORBIDDEN: ((" (SELECT|EXAMINE)", "NO [NOPERM] Not yours"), ("^RCPT", "550 5.7.1 Not wanted")),
+        Trouble.MISSING: ((" (SELECT|EXAMINE)", "NO [NONEXISTENT] No such"), ("^RCPT", "550 5.1.1 No such user")),
+        Trouble.INVALID: ((" (SELECT|EXAMINE)", "BAD What?"), ("^MAIL", "501 5.5.4 What?")),
+    }
+    plain: ClassVar = frozenset(
+        {Trouble.REFUSED, Trouble.SILENT, Trouble.DRIP, Trouble.RESET, Trouble.CUT, Trouble.HTML, Trouble.HUGE}
+    )
+
+    def __init__(self, world: MailWorld, reads: Line, sends: Line) -> None:
+        self.world: MailWorld = world
+        self.line, self.sends = reads, sends
+
+    def connector(self) -> Connector:
+        security = Security.TLS if self.ca else Security.NONE
+        settings = in_the_open(
+            self.world.dovecot,
+            self.world.address,
+            imap_port=self.line.port,
+            smtp_port=self.sends.port,
+            imap_security=security,
+            smtp_security=security,
+            **({"ca_file": self.ca} if self.ca else {}),
+        )
+        return MailConnector(settings, beat=0.5, reidle=1.0, patience=1.0)
+
+    @classmethod
+    def knows(cls, stage: Stage, trouble: Trouble) -> bool:
+        if trouble is Trouble.GATEWAY:
+            return stage is Stage.REPLY
+        secure = trouble is Trouble.STRANGER and super().knows(stage, trouble)
+        return trouble in cls.plain or trouble in cls.refusals or secure
+
+    def fail(self, stage: Stage, trouble: Trouble) -> None:
+        line, words = (self.sends, self.world.smtp) if stage is Stage.REPLY else (self.line, self.world.imap)
+        if trouble in self.refusals:
+            told = self.refusals[trouble][stage is Stage.REPLY]
+            said = told[1] if stage is Stage.REPLY else "{tag} " + told[1]
+            words.faults.append(Broken(told[0].encode(), said, times=10_000))
+        elif stage is Stage.REPLY and trouble in (Trouble.GATEWAY, Trouble.RESET, Trouble.CUT):
+            words.faults.append(Broken(DATA_END, passed=True, times=10_000))
+        else:
+            line.fail(trouble)
+        if stage is Stage.STREAM:
+            line.cut()
+
+    def heal(self) -> None:
+        self.world.heal()
+        self.line.heal()
+        self.sends.heal()
+
+    @property
+    def failed(self) -> int:
+        spent = sum(10_000 - each.times for words in (self.world.imap, self.world.smtp) for each in words.faults)
+        return self.line.failed + self.sends.failed + spent
+
+
+class Sandbox(Site):
+    """The network inside the process, whose faults are its own."""
+
+    network = "sandbox"
+    stages = frozenset(Stage) - {Stage.STREAM}
+    faults: ClassVar = {
+        Trouble.BUSY: sandbox.Fault.RATE_LIMITED,
+        Trouble.BUSY_WAIT: sandbox.Fault.RATE_LIMITED,
+        Trouble.ERROR: sandbox.Fault.UNAVAILABLE,
+        Trouble.EXPIRED: sandbox.Fault.AUTH_FAILED,
+        Trouble.INVALID: sandbox.Fault.REJECTED,
+        Trouble.SILENT: sandbox.Fault.NEVER_ARRIVED,
+        Trouble.RESET: sandbox.Fault.ANSWER_LOST,
+    }
+    asked: ClassVar = {Stage.POLL: ("poll",), Stage.RECHECK: ("recheck",)}
+
+    def __init__(self, folder: Path) -> None:
+        self.world: SandboxWorld = SandboxWorld(folder / "world.db")
+
+    def connector(self) -> Connector:
+        return self.world.connector()
+
+    @classmethod
+    def knows(cls, stage: Stage, trouble: Trouble) -> bool:
+        if trouble in (Trouble.SILENT, Trouble.RESET):
+            return stage in WRITING
+        return trouble in cls.faults
+
+    def fail(self, stage: Stage, trouble: Trouble) -> None:
+        seconds = WAIT if trouble is Trouble.BUSY_WAIT else None
+        for name in self.asked.get(stage, WRITES if stage in WRITING else READS):
+            self.world.people.fail(name, self.faults[trouble], 10_000, seconds=seconds)
+
+    def heal(self) -> None:
+        self.world.heal()
+
+    @property
+    def failed(self) -> int:
+        rows = self.world.people._link.execute("SELECT 10000 - times FROM faults").fetchall()
+        return sum(int(each[0]) for each in rows)
+
+
+SITES: dict[str, type[Site]] = {each.network: each for each in (Bluesky, FeedSite, Mail, Mastodon, Reddit, Sandbox, X)}
+
+
+def cells() -> list[tuple[str, Stage, Trouble]]:
+    """Every network, stage and trouble that go together, in that order."""
+    return [
+        (name, stage, trouble)
+        for name, site in SITES.items()
+        for stage in Stage
+        if stage in site.stages
+        for trouble in Trouble
+        if site.knows(stage, trouble)
+    ]
+
+
+class Networks:
+    """Opens sites. The servers that take their time to start are started once, when they are first needed."""
+
+    def __init__(self, stack: ExitStack, folder: Path, papers: Callable[[], Papers]) -> None:
+        self._stack, self._folder, self._papers = stack, folder, papers
+        self._bluesky: bluesky.Network | None = None
+        self._dovecot: dovecot.Dovecot | None = None
+        self._numbers = 0
+
+    @contextmanager
+    def site(self, network: str, trouble: Trouble) -> Iterator[Site]:
+        """That network with nobody's posts on it yet, behind TLS where the trouble is one of certificates."""
+        self._numbers += 1
+        tls = self._papers() if trouble is Trouble.STRANGER else None
+        with ExitStack() as stack:
+            site = self._sites()[network](stack, tls)
+            site.ca = tls.ca if tls else None
+            site.wait = HASTY if trouble in WAITS else PATIENT
+            if site.wait == HASTY and network == "mail":
+                for name, seconds in (("CONNECT_TIMEOUT", HASTY), ("READ_TIMEOUT", HASTY), ("DEADLINE", 2 * HASTY)):
+                    stack.enter_context(mock.patch.object(mail_wire, name, seconds))
+                reads, sends = (partial(each, deadline=2 * HASTY) for each in (mail_wire.reading, mail_wire.sending))
+                stack.enter_context(mock.patch.object(mail, "reading", reads))
+                stack.enter_context(mock.patch.object(mail, "sending", sends))
+                stack.enter_context(mock.patch.object(mail_sending, "sending", sends))
+            yield site
+
+    def _sites(self) -> dict[str, Callable[[ExitStack, Papers | None], Site]]:
+        return {
+            "bluesky": self._open_bluesky,
+            "feed": self._open_feed,
+            "mail": self._open_mail,
+            "mastodon": self._open_mastodon,
+            "reddit": self._open_reddit,
+            "sandbox": lambda _stack, _tls: Sandbox(self._new_folder()),
+            "x": self._open_x,
+        }
+
+    def _new_folder(self) -> Path:
+        folder = self._folder / f"site{self._numbers}"
+        folder.mkdir()
+        return folder
+
+    def _open_mastodon(self, stack: ExitStack, tls: Papers | None) -> Site:
+        server = stack.enter_context(MastodonServer())
+        return Mastodon(server, stack.enter_context(Line(server.url, tls=tls)))
+
+    def _open_x(self, stack: ExitStack, tls: Papers | None) -> Site:
+        server = stack.enter_context(XServer())
+        return X(server, stack.enter_context(Line(server.url, tls=tls)))
+
+    def _open_reddit(self, stack: ExitStack, tls: Papers | None) -> Site:
+        server = stack.enter_context(RedditServer())
+        return Reddit(server, stack.enter_context(Line(server.url, tls=tls)))
+
+    def _open_feed(self, stack: ExitStack, tls: Papers | None) -> Site:
+        server = stack.enter_context(FeedServer())
+        return FeedSite(server, stack.enter_context(Line(server.url, tls=tls)))
+
+    def _open_bluesky(self, stack: ExitStack, tls: Papers | None) -> Site:
+        if self._bluesky is None:
+            self._bluesky = self._stack.enter_context(bluesky.running())
+        if tls:
+            ours = ssl.create_default_context(cafile=str(tls.ca))
+            stack.enter_context(mock.patch.object(bluesky_wire, "_tls", return_value=ours))
+        jetstream = stack.enter_context(JetstreamServer())
+        line = stack.enter_context(Line(self._bluesky.pds, tls=tls))
+        return Bluesky(self._bluesky, line, jetstream, stack.enter_context(Line(jetstream.url)))
+
+    def _open_mail(self, stack: ExitStack, tls: Papers | None) -> Site:
+        if self._dovecot is None:
+            self._dovecot = self._stack.enter_context(dovecot.server())
+        server, address = self._dovecot, f"site{self._numbers}@brand.example"
+        client = stack.enter_context(server.login(address))
+        words = stack.enter_context(FaultyLine(server.imap)), stack.enter_context(FaultyLine(server.submission))
+        reads, sends = (
+            stack.enter_context(Line(f"tcp://127.0.0.1:{each.here}", tls=tls, plain=True)) for each in words
+        )
+        return Mail(MailWorld(server, address, client, words), reads, sends)
