@@ -1,4 +1,4 @@
-"""What needs a team waits until a case has it, and again once it was taken out; the index looked through holds no more."""
+"""What needs a team waits until a case has it, and again once it was taken out; the index holds no more than that."""
 
 from __future__ import annotations
 
