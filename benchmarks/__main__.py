@@ -21,7 +21,8 @@ from benchmarks.results import ROOT
 RUNS: dict[str, tuple[str, ...]] = {  # what each is called with
     "faults": (),
     "throughput": (),
-    "growth": (),
+    "latency": (),
+    "growth": ("--sizes", "10000,100000,1000000,10000000"),
 }
 
 
