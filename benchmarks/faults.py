@@ -68,9 +68,10 @@ def main() -> None:
     names, stages = asked.only.split(","), asked.stage.split(",")
     part = [cell for cell in cells() if cell[0] in names and cell[1] in stages]
     began = time.monotonic()
-    # By networks, so that a server which takes its time to start is started once; the long ones first.
-    shares = [[cell for cell in part if cell[0] == name] for name in ("mastodon", "bluesky", "mail", *SITES)]
-    shares = [share for number, share in enumerate(shares) if share and share not in shares[:number]]
+    # By networks and stages; those whose servers take their time to start come first.
+    first = [*(name for name in ("bluesky", "mail", "mastodon") if name in SITES), *SITES]
+    shares = [[cell for cell in part if cell[:2] == (name, stage)] for name in dict.fromkeys(first) for stage in Stage]
+    shares = [share for share in shares if share]
     with multiprocessing.get_context("spawn").Pool(asked.processes) as pool:
         outcomes = [each for share in pool.imap_unordered(played, shares, chunksize=1) for each in share]
     outcomes.sort(
