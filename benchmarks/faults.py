@@ -1,6 +1,6 @@
 """Every network, every stage of it, every trouble of its server: what the daemon makes of it.
 
-    python -m benchmarks.faults [--only mastodon,x] [--stage reply] [--processes 2]
+    python -m benchmarks.faults [--only mastodon,x] [--stage reply] [--processes 6]
 
 Plays the whole matrix of `tests/system/fault_matrix.py` against the local servers, prints a line for each cell and
 keeps the table. Exit code 1 where a cell is not as it must be.
@@ -63,7 +63,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.faults", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--only", default=",".join(SITES), metavar="NETWORKS")
     parser.add_argument("--stage", default=",".join(Stage), metavar="STAGES")
-    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--processes", type=int, default=6, help="most cells wait more than they reckon")
     asked = parser.parse_args()
     names, stages = asked.only.split(","), asked.stage.split(",")
     part = [cell for cell in cells() if cell[0] in names and cell[1] in stages]
