@@ -1,6 +1,6 @@
 """Hundreds of deaths of real daemons while thousands of posts, edits and deletions arrive: what the networks count.
 
-    python -m benchmarks.kills [--kills 300] [--posts 700] [--databases sqlite,postgresql] [--networks mastodon,x,reddit]
+    python -m benchmarks.kills [--kills 300] [--posts 700] [--databases sqlite,postgresql] [--networks mastodon,x]
 
 Plays `tests/system/kill_matrix.py` once for each database and keeps the table. Exit code 1 where anything was lost,
 doubled or said in the wrong place.
