@@ -72,32 +72,32 @@ class Stub:
         return [found] * len(texts)
 
 
-def posts(first: int, count: int, app: App) -> list[Post]:
-    """Further mentions: a third by people who wrote before, an eighth in threads that were there."""
-    dice = random.Random(first)
+def posts(first: int, count: int, app: App, *, total: int) -> list[Post]:
+    """Further mentions: a third by people who wrote lately, an eighth in threads of that time."""
+    dice, known = random.Random(first), 20 + total // 5
     return [
         Post(
             external_id=f"new{number}",
             author=Author(
-                external_id=f"p{number % 997}" if number % 3 == 0 else f"n{number}", handle=f"person{number}"
+                external_id=f"p{known - number % 997}" if number % 3 == 0 else f"n{number}", handle=f"person{number}"
             ),
             text=f"@marca {' '.join(dice.choices(WORDS, k=9))}",
             posted_at=app.now(),
             kind=PostKind.MENTION,
-            thread_id=f"x{number % 5000}" if number % 8 == 0 else None,
+            thread_id=f"x{total - number % 5000}" if number % 8 == 0 else None,
         )
         for number in range(first, first + count)
     ]
 
 
-def cost(app: App, count: int) -> tuple[float, float]:
+def cost(app: App, count: int, *, total: int) -> tuple[float, float]:
     """Microseconds of CPU for a mention: stored, decided."""
     with app.store.read() as tx:
         source = sources.get(tx, "mentions")
     app.pipeline.poll(["mentions"])  # connected, as in a daemon
     took = [0.0, 0.0]
     for turn in range(2):  # the first one warms up
-        new = posts(turn * count, count, app)
+        new = posts(turn * count, count, app, total=total)
         began = time.process_time()
         for start in range(0, count, PAGE):
             page = Page(posts=tuple(new[start : start + PAGE]), cursor={"change": 0})
@@ -142,7 +142,7 @@ def measure(total: int, *, new: int, rounds: int) -> dict[str, float]:
         for name, words in COMMANDS.items():
             found[name] = round(waits(make, words.format(**places), rounds), 2)
         app = make()
-        found["ingest"], found["decide"] = (round(each, 1) for each in cost(app, new))
+        found["ingest"], found["decide"] = (round(each, 1) for each in cost(app, new, total=total))
         app.close()
     finally:
         shutil.rmtree(folder)

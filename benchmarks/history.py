@@ -162,6 +162,7 @@ def tables() -> list[tuple[str, str, dict[str, str]]]:
                 "model_version": "'model-1'",
                 "urgency": _named(("low", "normal", "high"), 23),
                 "needs_routing": "i % 40 = 7",
+                "routed": "i % 40 = 7 AND i <= :total - 40 * :odd",
                 "trace": _TRACE,
                 "at": _at(later=2),
                 "queue_at": _at(),

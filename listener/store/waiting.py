@@ -257,7 +257,11 @@ def networks(tx: Transaction) -> set[str]:
 def _to_route(tx: Transaction, network: str | None) -> Select[Any]:
     in_a_case = select(t.case_mentions.c.case_id).where(t.case_mentions.c.mention_id == t.mentions.c.id).exists()
     decided = t.mentions.c.state.concat("") == MentionState.DECIDED.value  # no search by it: nearly all are
-    return _heard(tx, network, t.decisions.c.escalate_to).where(t.decisions.c.needs_routing, decided, ~in_a_case)
+    return _heard(tx, network, t.decisions.c.escalate_to).where(*_unrouted(), decided, ~in_a_case)
+
+
+def _unrouted() -> tuple[ColumnElement[bool], ...]:
+    return t.decisions.c.needs_routing, ~t.decisions.c.routed
 
 
 def _set_aside(tx: Transaction, network: str | None) -> Select[Any]:
