@@ -22,6 +22,7 @@ RUNS: dict[str, tuple[str, ...]] = {  # what each is called with
     "faults": (),
     "kills": (),
     "throughput": (),
+    "growth": (),
 }
 
 

@@ -19,7 +19,7 @@ from listener.commands.output import clip, console, heading, json_option, print_
 from listener.desk import lasting
 from listener.errors import Mistake
 from listener.store import policies, switch, waiting
-from listener.store.waiting import Heard, Waiting
+from listener.store.waiting import Heard, Undrafted, Waiting
 from listener.types import DraftState, IncidentView, Media, SendKind, Urgency
 
 LIMIT = 20
@@ -37,7 +37,7 @@ class Listing:
     unknown: Sequence[Waiting]
     set_aside: Sequence[Heard]
     undrafted: Sequence[Heard]
-    unproposed: Mapping[Urgency | None, int]
+    unproposed: Undrafted
     totals: Mapping[str, int]
     elsewhere: int  # drafts that would wait without the filters
     policy: str | None
@@ -126,7 +126,7 @@ def _read(
                 "unknown": waiting.count(tx, states=(DraftState.UNKNOWN,), network=network) if apart else 0,
                 "failed": waiting.count(tx, states=(DraftState.FAILED,), network=network) if apart else 0,
                 "set_aside": waiting.how_many_set_aside(tx, network=network) if besides else 0,
-                "without_draft": sum(unproposed.values()),
+                "without_draft": unproposed.total,
             },
             elsewhere=waiting.count(tx) if network or agent else 0,
             policy=policies.active(tx),

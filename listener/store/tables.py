@@ -318,6 +318,9 @@ decisions = Table(
     Column("model_version", String(100), nullable=False),
     Column("urgency", String(20), nullable=False),
     Column("needs_routing", Boolean, nullable=False),
+    Column(
+        "routed", Boolean, nullable=False, default=False
+    ),  # a case has what needed routing; few have to be looked at
     Column("escalate_to", String(100), nullable=False),
     Column("ignored", Text, nullable=False),
     Column("tags", JSON, nullable=False),
@@ -335,8 +338,8 @@ decisions = Table(
 Index(
     "ix_decisions_to_route",
     decisions.c.queue_at,
-    sqlite_where=text("needs_routing = 1"),
-    postgresql_where=text("needs_routing"),
+    sqlite_where=text("needs_routing = 1 AND routed = 0"),
+    postgresql_where=text("needs_routing AND NOT routed"),
 )
 
 facts = Table(  # what was true of a network when something was decided; never changed

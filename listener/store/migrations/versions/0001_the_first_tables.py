@@ -1040,6 +1040,7 @@ def upgrade() -> None:
         sa.Column("model_version", sa.String(length=100), nullable=False),
         sa.Column("urgency", sa.String(length=20), nullable=False),
         sa.Column("needs_routing", sa.Boolean(), nullable=False),
+        sa.Column("routed", sa.Boolean(), nullable=False),
         sa.Column("escalate_to", sa.String(length=100), nullable=False),
         sa.Column("ignored", sa.Text(), nullable=False),
         sa.Column("tags", sa.JSON(), nullable=False),
@@ -1062,8 +1063,8 @@ def upgrade() -> None:
             "ix_decisions_to_route",
             ["queue_at"],
             unique=False,
-            sqlite_where=sa.text("needs_routing = 1"),
-            postgresql_where=sa.text("needs_routing"),
+            sqlite_where=sa.text("needs_routing = 1 AND routed = 0"),
+            postgresql_where=sa.text("needs_routing AND NOT routed"),
         )
 
     op.create_table(
