@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from listener.commands import crm_standing, lessons, output, pausing, telling
+from listener.commands import crm_standing, lessons, output, pausing, telling, watched
 from listener.commands.actor import DAEMON
 from listener.commands.app import App, pass_app
 from listener.errors import Mistake, NoModel, Outage
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from listener.store.inbox import Draft
     from listener.store.sources import Source
     from listener.store.stats import Counts
-    from listener.watching import Health, Watch
 
 LATE_AFTER = timedelta(minutes=5)  # an approved draft goes out within seconds; later something is in its way
 DEAD_AFTER = timedelta(seconds=30)  # a daemon says every few seconds that it lives
@@ -53,39 +51,8 @@ def run(app: App, once: bool) -> None:
     if receives:
         beside.append(Reception(app.config.daemon.listen, pipeline.receive))
     daemon = Daemon(pipeline, tick=app.config.daemon.tick, version=_version(), beside=beside)
-    if app.config.daemon.watch:
-        beside.append(_watch(app, app.config.daemon.watch, daemon.health))
-    if app.config.daemon.traces:
-        beside.append(_traced(app, app.config.daemon.traces))
+    beside += watched.beside(app, version=_version(), health=daemon.health)
     daemon.run()
-
-
-@contextmanager
-def _traced(app: App, collector: str, roles: str = "all") -> Iterator[None]:
-    """Mentions are traced as long as it is open."""
-    from listener import tracing
-
-    tracing.start(collector, version=_version(), roles=roles, share=app.config.daemon.trace_share)
-    try:
-        yield
-    finally:
-        tracing.stop()
-
-
-def _watch(app: App, listen: str, health: Callable[[], Health]) -> Watch:
-    """What answers those who watch this process."""
-    from listener.watching import Watch
-
-    limits = app.allowances.items()
-    budgets = {(name, period): getattr(each, period) for name, each in limits for period in ("day", "month")}
-    return Watch(
-        listen,
-        store=app.store,
-        health=health,
-        clock=app.now,
-        version=_version(),
-        budgets={key: usd for key, usd in budgets.items() if usd is not None},
-    )
 
 
 def _tell_of_the_policy(app: App) -> None:
@@ -279,8 +246,8 @@ def _unsent(counts: Counts) -> list[str]:
     unknown = counts.drafts["unknown"] + counts.deliveries["unknown"]
     if unknown:
         found.append(
-            f"{output.counted(unknown, 'send')} of unknown outcome: `escucha inbox --state unknown`, "
-            "`escucha notice status`."
+            f"{output.counted(unknown, 'send')} of unknown outcome: `escucha inbox --unknown` tells "
+            "what looking for them found."
         )
     changes = counts.amendments["failed"] + counts.amendments["unknown"]
     if changes:

@@ -9,7 +9,7 @@ of an incident, a case that wakes) goes the way of a single mention, after this 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -22,7 +22,6 @@ from listener.desk.joining import Found
 from listener.store import (
     Transaction,
     attached,
-    authors,
     case_counts,
     cases,
     crowd,
@@ -40,7 +39,8 @@ from listener.store.ledger import PROVISIONAL, Ledger
 from listener.store.matters import MOST, READ, Answers, Around
 from listener.store.mentions import Mention
 from listener.store.spoken import Spoken
-from listener.types import CasePlan, CaseState, CustomerView, Decision, SendKind, Understanding
+from listener.store.threads import Said
+from listener.types import CasePlan, CaseState, CustomerView, Decision, SendKind, Understanding, Visibility
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,11 +89,13 @@ class Batch:
         self._touched = attached.ever(tx, numbers) if watched.any else set()
         self._views: dict[int, CustomerView] = {}
         self._live_now: dict[int, int] = defaultdict(int)  # by customer: live cases more than the view says
-        self._counts: dict[tuple[int, int], tuple[int, int]] = {}
+        self._counts: dict[tuple[int, int], int] = {}  # unsolved complaints, by account and customer
         self._read_cases()
 
     def _read_cases(self) -> None:
         owned = {each.id for each in self._customers.values()}
+        self._live = case_counts.open_counts(self._tx, owned)
+        self._unsolved = case_counts.with_unsolved(self._tx, owned)
         self._of_customer = cases.recent_of(self._tx, owned, since=self._now - self._reopen)
         wanted = {number for known in self.known.values() for number in (*known.by_account, *known.theirs, *known.ours)}
         wanted |= {number for known in self.known.values() for number in known.thread}
@@ -154,7 +156,10 @@ class Batch:
             theirs |= {*self._of_customer.get(customer.id, ()), *self._opened_for.get(customer.id, ())}
         answers: dict[int, Answers] = dict.fromkeys(known.thread, Answers.THREAD)
         if mention.thread_id is not None:
-            answers |= dict.fromkeys(self._joined_thread.get((mention.network, mention.thread_id), ()), Answers.THREAD)
+            beside: Iterable[int] = self._joined_thread.get((mention.network, mention.thread_id), ())
+            if mention.visibility is not Visibility.DIRECT:  # in public nobody joins those of others there
+                beside = [number for number in beside if self._is_theirs(self._cases[number], mention, customer)]
+            answers |= dict.fromkeys(beside, Answers.THREAD)
         answers |= dict.fromkeys(known.ours, Answers.OURS)
         answers |= dict.fromkeys(known.theirs, Answers.THEIRS)
         if mention.parent_id is not None:
@@ -176,27 +181,35 @@ class Batch:
             if number in self._cases
         ]
 
+    def _is_theirs(self, case: Case, mention: Mention, customer: Customer | None) -> bool:
+        return case.account_id == mention.account_id or (customer is not None and case.customer_id == customer.id)
+
     def view(self, customer: Customer, *, fields: frozenset[str]) -> CustomerView:
         """The customer as a policy sees them at this moment."""
         if customer.id not in self._views:
-            self._views[customer.id] = standing.view(self._tx, customer, self._now, fields=fields)
+            live = self._live.get(customer.id, 0)
+            self._views[customer.id] = standing.view(self._tx, customer, self._now, fields=fields, open_cases=live)
         view = self._views[customer.id]
         return replace(view, open_cases=view.open_cases + self._live_now[customer.id])
 
     def complaints(self, mention: Mention) -> tuple[int, int]:
         """How many complaints its person posted within 30 days, and how many of their cases were left unsolved."""
         customer, known = self.customer(mention), self.known[mention.id]
-        if customer is None:
+        if customer is None or not (known.unsolved or customer.id in self._unsolved):
             return known.complaints, known.unsolved
         asked = mention.account_id, customer.id
         if asked not in self._counts:
-            whose: dict[str, int] = {"account_id": mention.account_id, "customer_id": customer.id}
-            since = self._now - timedelta(days=30)
-            self._counts[asked] = (
-                authors.complaints(self._tx, since=since, **whose),
-                case_counts.unsolved_complaints(self._tx, **whose),
+            self._counts[asked] = case_counts.unsolved_complaints(
+                self._tx, account_id=mention.account_id, customer_id=customer.id
             )
-        return self._counts[asked]
+        return known.complaints, self._counts[asked]
+
+    def last_said(self, mention: Mention) -> tuple[Said | None, bool]:
+        """What was said last in its thread before it, as `threads.last_said` has it; whether Escucha said it."""
+        heard, sent = self.known[mention.id].heard_last, self.spoken.last_sent(mention)
+        if sent is not None and (heard is None or heard.at <= sent):
+            return Said(external_id=None, author=None), True
+        return (None, False) if heard is None else (heard.said, heard.is_ours)
 
     def repliers(self, mention: Mention, *, is_colleague: Callable[[str, str], bool]) -> tuple[str, ...]:
         """Whom we heard answering it; see `mentions.repliers`."""

@@ -275,6 +275,7 @@ def look_together(batch: Batch, matter: Matter) -> Seen:
     mention, case = matter.mention, matter.found.case
     known, ours = batch.known[mention.id], batch.ours[mention.network]
     complaints, unsolved = batch.complaints(mention)
+    last, last_is_ours = batch.last_said(mention)
     return Seen(
         is_us=_by_name(matter, mention.author, ours) or known.is_ours,
         week=known.week,
@@ -289,8 +290,8 @@ def look_together(batch: Batch, matter: Matter) -> Seen:
         answers_us=known.answers_us,
         answered=known.answered,
         answered_by_hand=known.answered_by_hand,
-        last=known.last_said,
-        last_is_ours=known.last_said_is_ours,
+        last=last,
+        last_is_ours=last_is_ours,
         repliers=batch.repliers(mention, is_colleague=matter.is_colleague),
         reference=case.reference if case else batch.ledger.next_reference(),
         paused=batch.paused[mention.network],

@@ -54,10 +54,18 @@ def of(tx: Transaction, customer: Customer, now: datetime) -> Standing:
     )
 
 
-def view(tx: Transaction, customer: Customer, now: datetime, *, fields: Collection[str] | None) -> CustomerView:
+def view(
+    tx: Transaction,
+    customer: Customer,
+    now: datetime,
+    *,
+    fields: Collection[str] | None,
+    open_cases: int | None = None,
+) -> CustomerView:
     """The customer as a policy sees them.
 
     `fields`: which further fields, in small letters, and what of their standing (`customer.arrears`); None: all of it.
+    `open_cases`: how many they have, where that is known.
     """
 
     def asks(*names: str) -> bool:
@@ -75,7 +83,7 @@ def view(tx: Transaction, customer: Customer, now: datetime, *, fields: Collecti
         tier=customer.tier,
         language=customer.language,
         tags=customer.tags,
-        open_cases=case_counts.open_count(tx, customer.id),
+        open_cases=case_counts.open_count(tx, customer.id) if open_cases is None else open_cases,
         fields=seen,
         types={name: types[name].kind.value for each in seen if (name := each.casefold()) in types},
         consent=words(said, given=True),

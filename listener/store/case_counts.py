@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, func, select, union
@@ -15,6 +16,22 @@ from listener.types import CaseState, Clock, Intent, Urgency
 def open_count(tx: Transaction, customer_id: int) -> int:
     """How many live cases the customer has."""
     return _live_count(tx, t.cases.c.customer_id == customer_id)
+
+
+def open_counts(tx: Transaction, customer_ids: Collection[int]) -> dict[int, int]:
+    """The same of many customers; who has none is left out."""
+    live = t.cases.c.state.in_([state.value for state in LIVE])
+    of = t.cases.c.customer_id
+    query = select(of, func.count()).where(of.in_(list(customer_ids)), live).group_by(of)
+    return {number: int(count) for number, count in tx.execute(query)} if customer_ids else {}
+
+
+def with_unsolved(tx: Transaction, customer_ids: Collection[int]) -> set[int]:
+    """Those of the customers of whom a case was closed without a solution."""
+    c = t.cases.c
+    closed = (c.state == CaseState.CLOSED.value, c.resolved_at.is_(None))
+    query = select(c.customer_id).where(c.customer_id.in_(list(customer_ids)), *closed).distinct()
+    return set(tx.scalars(query)) if customer_ids else set()
 
 
 def unsolved_complaints(tx: Transaction, *, account_id: int, customer_id: int | None, limit: int = 500) -> int:

@@ -50,8 +50,17 @@ COMPLAINED = 500  # of one person's newest posts, or of what is in their cases, 
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Heard:
+    """What was heard last in a thread before a mention; `is_ours`: Escucha wrote it."""
+
+    said: Said
+    at: datetime
+    is_ours: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Known:
-    """What is known around one mention. Counts are those of its account alone.
+    """What is known around one mention. Counts are those of its account alone, but `complaints` those of its person.
 
     `by_account`, `theirs`, `ours`, `thread`: numbers of cases: live or lately over of its author; that it answers;
     whose answer of ours it answers; in whose conversation it stands. `repliers`: the handles of others who answered it,
@@ -77,8 +86,7 @@ class Known:
     answered_by_hand: bool
     repliers: tuple[str, ...]
     answers_alone: bool
-    last_said: Said | None
-    last_said_is_ours: bool
+    heard_last: Heard | None
 
 
 def around(
@@ -123,7 +131,7 @@ def around(
 
 def _known(row: Any, said: Mapping[int, Any], hasty: int, repliers: Sequence[str]) -> Known:
     week, minutes, same = _listed(row.counts)
-    last, ours = _last(row, said)
+    heard = said.get(row.heard_last)
     return Known(
         week=int(week or 0),
         ten_minutes=int(minutes or 0),
@@ -135,7 +143,7 @@ def _known(row: Any, said: Mapping[int, Any], hasty: int, repliers: Sequence[str
         by_account=_listed(row.by_account),
         theirs=_listed(row.theirs),
         ours=_listed(row.ours),
-        thread=_listed(row.thread),
+        thread=(*_listed(row.conversation), *_listed(row.thread)),
         before=bool(row.before),
         is_ours=bool(row.is_ours),
         answers_us=bool(row.answers_us),
@@ -143,20 +151,17 @@ def _known(row: Any, said: Mapping[int, Any], hasty: int, repliers: Sequence[str
         answered_by_hand=bool(row.by_hand),
         repliers=tuple(repliers),
         answers_alone=bool(row.answers_alone),
-        last_said=last,
-        last_said_is_ours=ours,
+        heard_last=None
+        if heard is None
+        else Heard(
+            said=Said(
+                external_id=heard.external_id,
+                author=Author(external_id=heard.who, handle=heard.handle, url=heard.url),
+            ),
+            at=heard.posted_at,
+            is_ours=bool(heard.is_ours),
+        ),
     )
-
-
-def _last(row: Any, said: Mapping[int, Any]) -> tuple[Said | None, bool]:
-    """What was said last before the mention, as `threads.last_said` gives it; whether Escucha wrote that post."""
-    heard = said.get(row.heard_last)
-    if row.sent_last is not None and (heard is None or heard.posted_at <= row.sent_last):
-        return Said(external_id=None, author=None), True
-    if heard is None:
-        return None, False
-    author = Author(external_id=heard.who, handle=heard.handle, url=heard.url)
-    return Said(external_id=heard.external_id, author=author), bool(heard.is_ours)
 
 
 def _listed(found: Any) -> tuple[Any, ...]:
@@ -190,12 +195,13 @@ def _asked(dialect: str) -> CTE:
 
 @cache
 def _question(dialect: str) -> Select[Any]:
-    asked, me = _asked(dialect), t.mentions.alias("me")
+    asked, me, whose = _asked(dialect), t.mentions.alias("me"), t.links.alias("whose")
+    current = and_(whose.c.account_id == me.c.account_id, whose.c.unlinked_at.is_(None))
     gathered = func.json_agg if dialect == "postgresql" else func.json_group_array
     packed = func.json_build_array if dialect == "postgresql" else func.json_array
 
     def listed(query: Select[Any]) -> ScalarSelect[Any]:
-        rows = query.correlate(me, asked).subquery()
+        rows = query.correlate(me, asked, whose).subquery()
         return select(gathered(rows.c[0])).select_from(rows).scalar_subquery()
 
     said = t.mentions.alias("h")
@@ -214,13 +220,14 @@ def _question(dialect: str) -> Select[Any]:
         .correlate(me)
         .scalar_subquery()
         .label("counts"),
-        _complaints(me).label("complaints"),
+        _complaints(me, whose).label("complaints"),
         _unsolved(me).label("unsolved"),
         _others(me, asked).label("others"),
         listed(_cases_of(me)).label("by_account"),
         listed(_theirs(me)).label("theirs"),
         listed(_ours(me)).label("ours"),
-        listed(_thread(me)).label("thread"),
+        listed(_conversation(me)).label("conversation"),
+        listed(_own_in_thread(me, whose)).label("thread"),
         _before(me).label("before"),
         _we_wrote(me, me.c.external_id).label("is_ours"),
         _we_wrote(me, me.c.parent_id).label("answers_us"),
@@ -229,8 +236,7 @@ def _question(dialect: str) -> Select[Any]:
         _replied(me).label("has_repliers"),
         _alone(me).label("answers_alone"),
         _heard_last(me).label("heard_last"),
-        _sent_last(me).label("sent_last"),
-    ).select_from(asked.join(me, me.c.id == asked.c.id))
+    ).select_from(asked.join(me, me.c.id == asked.c.id).outerjoin(whose, current))
 
 
 def _hasty(tx: Transaction, accounts: Collection[int], *, quick: timedelta, now: datetime) -> Counter[int]:
@@ -258,15 +264,26 @@ def _lately(said: FromClause, since: str) -> ColumnElement[bool]:
     return and_(said.c.heard_at >= bindparam(since), day)
 
 
-def _complaints(me: FromClause) -> ScalarSelect[Any]:
-    said, read = t.mentions.alias("h"), t.understandings.alias("u")
+def _complaints(me: FromClause, whose: FromClause) -> ColumnElement[int]:
+    """Of its account; where that is a customer's, of all of theirs, of which it is one."""
+    said = t.mentions.alias("h")
+    alone = select(said.c.id).where(said.c.account_id == me.c.account_id)
+    linked = t.links.alias("l")
+    theirs = select(said.c.id).join(linked, linked.c.account_id == said.c.account_id)
+    theirs = theirs.where(linked.c.customer_id == whose.c.customer_id, linked.c.unlinked_at.is_(None))
+    of_account, of_customer = (_complaining(each, said, me, whose) for each in (alone, theirs))
+    return case((whose.c.customer_id.is_(None), of_account), else_=of_customer)
+
+
+def _complaining(posts: Select[Any], said: FromClause, me: FromClause, whose: FromClause) -> ScalarSelect[Any]:
+    read = t.understandings.alias("u")
     newest = (
-        select(said.c.id, cast(read.c.intents, Text).label("intents"))
+        posts.add_columns(cast(read.c.intents, Text).label("intents"))
         .join(read, and_(read.c.mention_id == said.c.id, read.c.revision == said.c.revision))
-        .where(said.c.account_id == me.c.account_id, said.c.posted_at >= bindparam("month"))
+        .where(said.c.posted_at >= bindparam("month"))
         .order_by(said.c.posted_at.desc())
         .limit(COMPLAINED)
-        .correlate(me)
+        .correlate(me, whose)
         .subquery()
     )
     complains = newest.c.intents.like(_COMPLAINT)
@@ -339,26 +356,21 @@ def _ours(me: FromClause) -> Select[Any]:
     )
 
 
-def _thread(me: FromClause) -> Select[Any]:
-    """Its conversation's cases: in public those of its own account alone, for others there join nobody's.
+def _conversation(me: FromClause) -> Select[Any]:
+    """The cases of a private conversation, whosever they are."""
+    said, inside = t.mentions.alias("h"), t.case_mentions.alias("i")
+    beside = (said.c.network == me.c.network, said.c.thread_id == me.c.thread_id, said.c.id != me.c.id)
+    query = select(inside.c.case_id).join(said, said.c.id == inside.c.mention_id)
+    return query.where(me.c.visibility == Visibility.DIRECT.value, *beside).distinct().limit(READ)
 
-    What is a customer's, or a part of another case, may be its author's too.
-    """
+
+def _own_in_thread(me: FromClause, whose: FromClause) -> Select[Any]:
+    """Its person's cases that have something in its thread: in public nobody joins those of others in it."""
     said, inside, cases = t.mentions.alias("h"), t.case_mentions.alias("i"), t.cases.alias("c")
-    theirs = or_(
-        me.c.visibility == Visibility.DIRECT.value,
-        cases.c.account_id == me.c.account_id,
-        cases.c.customer_id.is_not(None),
-        cases.c.merged_into.is_not(None),
-    )
-    return (
-        select(inside.c.case_id)
-        .join(said, said.c.id == inside.c.mention_id)
-        .join(cases, cases.c.id == inside.c.case_id)
-        .where(said.c.network == me.c.network, said.c.thread_id == me.c.thread_id, said.c.id != me.c.id, theirs)
-        .distinct()
-        .limit(READ)
-    )
+    theirs = or_(cases.c.account_id == me.c.account_id, cases.c.customer_id == whose.c.customer_id)
+    beside = (said.c.network == me.c.network, said.c.thread_id == me.c.thread_id, said.c.id != me.c.id)
+    there = exists().where(inside.c.case_id == cases.c.id, said.c.id == inside.c.mention_id, *beside)
+    return select(cases.c.id).where(me.c.visibility != Visibility.DIRECT.value, theirs, there.correlate(cases, me))
 
 
 def _before(me: FromClause) -> ColumnElement[bool]:
@@ -417,13 +429,6 @@ def _heard_last(me: FromClause) -> ScalarSelect[Any]:
     before = (said.c.posted_at < me.c.posted_at, said.c.id != me.c.id)
     newest = select(said.c.id).where(*thread, *before).order_by(said.c.posted_at.desc(), said.c.id.desc())
     return newest.limit(1).correlate(me).scalar_subquery()
-
-
-def _sent_last(me: FromClause) -> ScalarSelect[Any]:
-    said, drafts = t.mentions.alias("h"), t.drafts.alias("d")
-    thread = (said.c.network == me.c.network, said.c.thread_id == me.c.thread_id, said.c.id == drafts.c.mention_id)
-    sent = (drafts.c.state.concat("") == DraftState.SENT.value, drafts.c.sent_at < me.c.posted_at)
-    return select(func.max(drafts.c.sent_at)).where(*thread, *sent).correlate(me).scalar_subquery()
 
 
 def _repliers(tx: Transaction, numbers: Sequence[int]) -> dict[int, list[str]]:

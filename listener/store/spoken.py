@@ -15,6 +15,7 @@ from listener.store import Transaction
 from listener.store import tables as t
 from listener.store.inbox import REMEMBERED, SPOKEN, Sends
 from listener.store.mentions import Mention
+from listener.types import DraftState
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class _Said:
     lately: bool
     automatic: bool
     by_run: bool
+    sent_at: datetime | None  # None where it is yet on its way
 
 
 @dataclass(slots=True)
@@ -90,6 +92,12 @@ class Spoken:
             wordings_before=tuple(dict.fromkeys(each.wording for each in told if each.wording))[:REMEMBERED],
         )
 
+    def last_sent(self, mention: Mention) -> datetime | None:
+        """When we last sent something in its thread before it was posted."""
+        there = self._in_thread.get((mention.network, mention.thread_id or ""), ())
+        before = [each.sent_at for each in there if each.sent_at is not None and each.sent_at < mention.posted_at]
+        return max(before, default=None)
+
     def let_out(self, mention: Mention, *, rule: str, wording: str) -> None:
         """Counts one more, that goes out by itself from now on."""
         theirs = self._of_account[mention.account_id]
@@ -106,6 +114,7 @@ class Spoken:
             lately=True,
             automatic=True,
             by_run=False,
+            sent_at=None,
         )
         theirs.append(said)
         if mention.thread_id is not None:
@@ -128,6 +137,7 @@ def _said(row: Any) -> _Said:
         lately=bool(row.lately),
         automatic=bool(row.automatic),
         by_run=bool(row.by_run),
+        sent_at=row.sent_at if row.state == DraftState.SENT.value else None,
     )
 
 
@@ -164,6 +174,8 @@ def _ever() -> Select[Any]:
             drafts.rule,
             drafts.wording,
             drafts.automatic,
+            drafts.state,
+            drafts.sent_at,
             case((drafts.said_at >= bindparam("day"), 1), else_=0).label("lately"),
             case((by_run, 1), else_=0).label("by_run"),
         )

@@ -18,10 +18,12 @@ from connectors import sandbox
 from listener import store as stores
 from listener.contract import Policy
 from listener.desk import cases as desk
+from listener.desk import incident_life as life
 from listener.desk import marks
+from listener.desk.incidents import Affected
 from listener.flow.decide import Company, decide
 from listener.flow.ingest import ingest
-from listener.store import cases, customers, decisions, identities, inbox, links, mentions, optouts, sources
+from listener.store import cases, customers, decisions, identities, inbox, incidents, links, mentions, optouts, sources
 from listener.store import policies as ruled
 from listener.store import tables as t
 from listener.store.customers import Edit
@@ -31,6 +33,7 @@ from listener.store.sources import Wanted
 from listener.types import (
     CASE_MOVES,
     Author,
+    CasePlan,
     CaseState,
     Decision,
     DraftState,
@@ -44,6 +47,7 @@ from listener.types import (
     Sentiment,
     Signal,
     Understanding,
+    Urgency,
     Visibility,
 )
 from tests import postgres
@@ -196,6 +200,11 @@ class World:
                 sent = {"state": "sent", "sent_at": now, "posted_id": f"p{dice.randrange(200)}"}
                 if dice.random() < 0.6:
                     tx.execute(update(t.drafts).where(t.drafts.c.id == draft.id).values(**sent))
+            if not incidents.there_are(tx):
+                hits = Affected(words=("internet",))
+                told = life.Description(title="Corte", affected=hits, began_at=now - timedelta(hours=2))
+                plan = CasePlan(team="boss", urgency=Urgency.HIGH, title="Corte")
+                life.open_incident(tx, told, plan=plan, pattern="ES", by="boss", now=now)
             if dice.random() < 0.5:
                 optouts.leave_alone(tx, mentions.get(tx, 1), by="boss", now=now)
 
@@ -279,7 +288,7 @@ def test_the_same_history_in_batches_of_one_and_of_many(
     monkeypatch.setattr(stage, "BREAKS", 1000)  # in so crowded a history half of the mentions break a batch off
     same(alone, lived(f"sqlite:///{tmp_path}/2.db", seed=seed, limit=64, begun=begun))
     rows = alone[-1]
-    names = ("cases", "case_events", "drafts", "draws", "alerts", "links", "link_tries")
+    names = ("cases", "case_events", "drafts", "draws", "alerts", "links", "link_tries", "incident_mentions")
     assert not [name for name in names if not rows[name]]
     assert [row for row in rows["drafts"] if row["automatic"]], "or no limit was counted"
     assert len(together) > 50, "or too few went the quick way"

@@ -16,7 +16,7 @@ from listener.contract import Connector, Streams
 from listener.errors import AuthFailed, NetworkError, Outage, RateLimited, Rejected, Unavailable
 from listener.flow.decide import Company
 from listener.flow.pipeline import Pipeline
-from listener.store import mentions, sources, stats
+from listener.store import garbled, mentions, sources, stats
 from listener.store.sources import Source, Wanted
 from listener.types import Author, Cursor, MentionState, Page, Post, PostKind
 from tests.listener.flow.world import Escucha, Keywords
@@ -186,12 +186,24 @@ def test_a_stream_that_knows_where_it_is_moves_the_cursor(escucha: Escucha, radi
 
 
 def test_the_cursor_moves_only_with_what_it_covers(escucha: Escucha, radio: Radio, pipeline: Pipeline) -> None:
-    broken = Page(posts=(post(escucha, "1"), post(escucha, "2", text=7)), cursor={"time": 1})  # type: ignore[arg-type]
+    broken = Page(posts=(post(escucha, "2", text=7),), cursor={"time": 1})  # type: ignore[arg-type]
     radio.script = [broken]
     pipeline.stream("source-0")
     assert row(escucha).cursor == {}
     assert heard(escucha) == 0
-    assert row(escucha).stream_error == "a bug: TypeError"
+    assert row(escucha).stream_error == "a bug: RuntimeError"
+
+
+def test_one_post_that_cannot_be_stored_is_covered_by_its_address(
+    escucha: Escucha, radio: Radio, pipeline: Pipeline
+) -> None:
+    broken = Page(posts=(post(escucha, "1"), post(escucha, "2", text=7)), cursor={"time": 1})  # type: ignore[arg-type]
+    radio.script = [broken, BEAT]
+    pipeline.stream("source-0")
+    assert row(escucha).cursor == {"time": 1}
+    assert heard(escucha) == 1
+    with escucha.store.read() as tx:
+        assert [kept.external_id for kept in garbled.listing(tx)] == ["2"]
 
 
 # --- side by side with polls and with other processes ---

@@ -13,10 +13,23 @@ import pytest
 from sqlalchemy import event, insert
 
 from listener import store as stores
-from listener.store import Store, Transaction, answering, attached, inbox, incidents, mentions, sources, threads
+from listener.store import (
+    Store,
+    Transaction,
+    answering,
+    attached,
+    crowd,
+    inbox,
+    incidents,
+    matters,
+    mentions,
+    sources,
+    threads,
+)
 from listener.store import tables as t
 from listener.store.answer_runs import Answer
 from listener.store.sources import Wanted
+from listener.store.spoken import Spoken
 from tests import databases
 
 NOW = datetime(2026, 3, 4, 17, 30, tzinfo=UTC)
@@ -62,7 +75,7 @@ def _ways(tx: Transaction) -> Iterator[list[str]]:
     found: list[str] = []
 
     def ask(_tx: Any, cursor: Any, statement: str, values: Any, *_more: Any) -> None:
-        if statement.startswith("SELECT"):
+        if statement.startswith(("SELECT", "WITH")):
             found.extend(row[3] for row in cursor.connection.execute(f"EXPLAIN QUERY PLAN {statement}", values))
 
     event.listen(tx.engine, "before_cursor_execute", ask)
@@ -103,6 +116,23 @@ def test_what_was_said_to_an_author_and_in_a_thread_is_found_by_their_mentions(s
         with _ways(tx) as ways:
             inbox.sends(tx, mention_id=3, account_id=3, network="sandbox", thread_id="t", now=NOW)
         assert _by_mention(ways, "ix_drafts_said_at"), ways
+
+
+WHOLE = ("SCAN me", "SCAN h", "SCAN d", "SCAN c", "SCAN i", "SCAN u", "SCAN o", "SCAN a", "SCAN l", "SCAN whose")
+
+
+def test_what_is_known_around_many_is_found_without_reading_any_table_whole(store: Store) -> None:
+    """Each of the questions in one has its index; by no state and no network, which hold all that was ever said."""
+    with store.read() as tx:
+        batch = [mentions.get(tx, number) for number in (3, 4, 5)]
+        with _ways(tx) as ways:
+            known = crowd.around(tx, batch, since=NOW - timedelta(days=14), quick=timedelta(seconds=20), now=NOW)
+            Spoken(tx, batch, now=NOW)
+            matters.said_in(tx, [1003, 1004])
+    assert set(known) == {3, 4, 5}
+    assert not [way for way in ways if way.split(" USING ")[0].split(" (")[0] in WHOLE], ways
+    assert not [way for way in ways if way.startswith(("SCAN mentions", "SCAN drafts", "SCAN cases"))], ways
+    assert not [way for way in ways if "ix_drafts_state" in way or "uq_mentions_network_external_id (network=?)" in way]
 
 
 def test_what_of_a_case_is_of_an_incident_is_found_by_the_case(store: Store) -> None:
