@@ -20,7 +20,9 @@ from benchmarks.results import ROOT
 
 RUNS: dict[str, tuple[str, ...]] = {  # what each is called with
     "faults": (),
+    "kills": (),
     "throughput": (),
+    "growth": (),
 }
 
 

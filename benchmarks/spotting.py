@@ -58,9 +58,9 @@ ROWS = (
     + " "
     + " ".join(f"WHEN {n} THEN '{name}'" for n, name in enumerate(INTENTS))
     + f" END || '\"]', '{{}}', '[]', '{{}}', '[\"area' || {AMONG.format(13, AREAS)} || '\"]', '{{}}', {AT} FROM n",
-    "INSERT INTO decisions (id, mention_id, revision, policy_version, model_version, urgency, needs_routing, "
+    "INSERT INTO decisions (id, mention_id, revision, policy_version, model_version, urgency, needs_routing, routed, "
     "escalate_to, ignored, tags, alerts, trace, at, score, queue_at) "
-    f"SELECT i, i, 1, 'p', 'm', 'normal', 0, '', '', '[]', '[]', '{{}}', {AT}, 0, {AT} FROM n",
+    f"SELECT i, i, 1, 'p', 'm', 'normal', 0, 0, '', '', '[]', '[]', '{{}}', {AT}, 0, {AT} FROM n",
 )
 
 

@@ -96,6 +96,7 @@ FACTS = Facts(
     keyed_writes=True,
     deletions_visible=True,
     settle_after=timedelta(seconds=30),
+    finds=dict.fromkeys(("reply", "notice"), "under the record key that it was written with"),
     looks_at_once=GETS_POSTS,
     images=Images(count=4, types=("image/jpeg", "image/png", "image/webp"), bytes=1_000_000, alt=2_000),
     threads=True,

@@ -11,10 +11,11 @@ import requests
 from urllib3.exceptions import HTTPError
 
 from connectors import faults
-from connectors.wire import Wire
+from connectors.wire import Astray, Wire
 from listener.errors import AuthFailed, NetworkError, OutcomeUnknown, RateLimited, Rejected, Unavailable
 
 WHERE = "Salesforce"
+OURS = ("salesforce.com", "force.com", "salesforce.mil", "cloudforce.com")  # whose servers its secrets may go to
 USED_UP = 900.0  # seconds to wait where the calls of the day are used up and nobody says how long
 LOGIN = "/services/oauth2/token"
 
@@ -38,20 +39,21 @@ class SalesforceWire(Wire):
     """Knows what was asked last, so that a failure can be told for what it is."""
 
     def __init__(self, secrets: Sequence[str]) -> None:
-        super().__init__()
+        super().__init__(hosts=[f".{each}" for each in OURS])
         self._secrets = secrets
         self._logging_in = False
 
     def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:
-        """One request, one answer; nobody logs in by a ~/.netrc for that host."""
+        """One request, one answer."""
         self._logging_in = str(url).endswith(LOGIN)
-        kwargs.setdefault("auth", lambda request: request)
         return super().request(method, url, *args, **kwargs)
 
     def told(self, error: BaseException, *, writing: bool, now: datetime) -> NetworkError:  # noqa: PLR0911 - a table
         """The error for what just happened. What was only asked to log in wrote nothing."""
         writing = writing and not self._logging_in
         answer = self.answer
+        if isinstance(self.failure, Astray):  # a login, or a list's next page, named it
+            return AuthFailed(f"{WHERE} names a server that is not {WHERE}'s; nothing was asked of it")
         if answer is None:
             return faults.of_failure(self.failure or error, where=WHERE, writing=writing)
         if type(error).__name__ == "SalesforceExpiredSession" and self._logging_in:  # new tokens are no good either

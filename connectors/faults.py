@@ -41,6 +41,7 @@ _NEVER_SENT = frozenset(
         # urllib3 and requests
         *("NewConnectionError", "NameResolutionError", "ConnectTimeoutError", "ConnectTimeout"),
         *("InvalidURL", "InvalidHeader", "InvalidSchema", "MissingSchema", "LocationParseError"),
+        "Astray",  # our own: it was about to go elsewhere
         # httpx
         *("ConnectError", "UnsupportedProtocol", "PoolTimeout"),
         # the standard library
@@ -227,7 +228,9 @@ def of_status(  # noqa: PLR0911 - a table of statuses reads best as one
 def of_failure(error: BaseException, *, where: str, writing: bool) -> NetworkError:
     """The error for a call that brought no answer. Its text never quotes the original, which may hold anything."""
     names = {name for part in _chain(error) for name in _names(part)}
-    if names & {"gaierror", "NameResolutionError"}:
+    if "Astray" in names:
+        story = "it names another host than its own, which is not asked"
+    elif names & {"gaierror", "NameResolutionError"}:
         story = "its name cannot be found"
     elif any("Certificate" in name or "SSL" in name for name in names):
         story = "no secure connection to it is possible"

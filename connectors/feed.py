@@ -102,7 +102,7 @@ class Settings(BaseModel):
 
 def connect(settings: Settings) -> Feed:
     """That feed. Asks nothing yet."""
-    return Feed(settings, Wire(largest=4 * MEGABYTE))
+    return Feed(settings, Wire(largest=4 * MEGABYTE, hosts=[urlsplit(settings.url).hostname or ""]))
 
 
 class Feed(Connector):

@@ -87,6 +87,9 @@ FACTS = Facts(
     keyed_writes=False,
     deletions_visible=False,
     settle_after=None,
+    finds=dict.fromkeys(
+        ("reply", "message"), "in the folder of sent mail by its Message-ID, then in the inbox for an answer to it"
+    ),
     images=Images(
         count=5, types=("image/png", "image/jpeg", "image/gif", "image/webp"), bytes=5 * 1024 * 1024, alt=1_000
     ),

@@ -100,6 +100,11 @@ FACTS = Facts(
     keyed_writes=True,
     deletions_visible=True,
     settle_after=timedelta(seconds=60),
+    finds={
+        "reply": "below the post that it answers, then among our own posts, for the same words",
+        "notice": "among our own posts in that place, for the same words",
+        "message": "among our own posts in that place, for the same words",
+    },
     images=USUAL_IMAGES,
     threads=True,
     edits=lambda _says, _shall_say: "",
@@ -150,7 +155,8 @@ class MastodonConnector(Connector, Replies, Messages, Publishes, Amending, Reche
         self._our_id: str | None = None  # as our server knows it
         self._learnt_at: datetime | None = None
         self._rechecks_together = True
-        self._wire = wire or Wire(proxies=not is_loopback(urlsplit(settings.instance).hostname or ""))
+        server = urlsplit(settings.instance).hostname or ""
+        self._wire = wire or Wire(proxies=not is_loopback(server), hosts=[server])
         asking = Asking(instance=settings.instance, host=self._host, token=self._token, wire=self._wire, now=self._now)
         self._ask, self._api = asking.ask, asking.api
         self._uploads = Uploads(self._ask, self._api, self._wire, host=self._host)

@@ -117,6 +117,10 @@ FACTS = Facts(
     keyed_writes=False,
     deletions_visible=True,
     settle_after=timedelta(minutes=5),
+    finds={
+        "reply": "among our own comments and below what it answers, for the same words",
+        "notice": "among our own submissions, for the same title and words",
+    },
     edits=no_edit,
     deletes=True,
     pins=2,
@@ -147,7 +151,8 @@ class RedditConnector(Connector, Replies, Amending, Rechecks):
         self._settings = settings
         self._site = settings.reddit_url
         self._now = now or (lambda: datetime.now(UTC))
-        self._wire = wire or RedditWire(proxies=not is_loopback(urlsplit(settings.oauth_url).hostname or ""))
+        hosts = [urlsplit(url).hostname or "" for url in (settings.oauth_url, settings.reddit_url)]
+        self._wire = wire or RedditWire(proxies=not is_loopback(hosts[0]), hosts=hosts)
         self._stranger = Login(settings, self._wire, ours=False, now=self._now)
         self._login = Login(settings, self._wire, ours=True, now=self._now) if self.speaks else self._stranger
         self._known: Us | None = None

@@ -102,6 +102,7 @@ FACTS = Facts(
     keyed_writes=True,
     deletions_visible=True,
     settle_after=timedelta(seconds=1),
+    finds=dict.fromkeys(("reply", "notice", "message"), "under the key that it was written with"),
     images=IMAGES,
     threads=True,
     edits=lambda _says, _shall_say: "",

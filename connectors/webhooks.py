@@ -87,12 +87,10 @@ class Signed:
 
     def _post(self, body: bytes, headers: dict[str, str]) -> tuple[int, dict[str, str]]:
         """Status and headers of the answer. Raises Unavailable where no status came."""
-        with _Post(read_timeout=self._patience, deadline=self._patience + 8.0) as wire:
+        host = urlsplit(self._url).hostname or ""
+        with _Post(read_timeout=self._patience, deadline=self._patience + 8.0, hosts=[host]) as wire:
             try:
-                # Whoever logs in by a ~/.netrc for that host must not do so here.
-                found = wire.request(
-                    "POST", self._url, data=body, headers=headers, verify=self._trusted, auth=lambda request: request
-                )
+                found = wire.request("POST", self._url, data=body, headers=headers, verify=self._trusted)
             except (requests.RequestException, HTTPError, OSError, ValueError) as error:
                 raise faults.of_failure(error, where=self._where, writing=False) from error
             return found.status_code, dict(found.headers)

@@ -1,8 +1,9 @@
 """A `requests` session that cannot hang, wander or drown, for the libraries that let us bring our own.
 
 It never retries, never follows a redirect (a redirected write would be sent as something else, and a token would go to
-a stranger), keeps no cookies, gives up on an answer that trickles or does not end, and sends every write on a new
-connection: an idle one that the server just closed would leave us not knowing whether the write arrived.
+a stranger), asks no other host than those that it is for, whatever address an answer names or a library makes, logs in
+nowhere by a ~/.netrc, keeps no cookies, gives up on an answer that trickles or does not end, and sends every write on a
+new connection: an idle one that the server just closed would leave us not knowing whether the write arrived.
 
 It also keeps the last answer as it came, per thread, because libraries drop what we need (the headers of a refusal)
 and some of them stumble over headers that are none of their business (`hide`).
@@ -22,6 +23,7 @@ from http.cookiejar import DefaultCookiePolicy
 from typing import Any, cast
 
 import requests
+import urllib3
 from requests.adapters import HTTPAdapter
 from urllib3 import PoolManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -62,6 +64,10 @@ class AnswerTooLarge(requests.RequestException):
 
 class AnswerTimeout(requests.Timeout):
     """The answer trickles and was given up."""
+
+
+class Astray(requests.RequestException):
+    """A request was about to go to a host that this session is not for; nothing was sent."""
 
 
 class _Hurried(io.RawIOBase):
@@ -148,8 +154,11 @@ class Wire(requests.Session):
         deadline: float = 28.0,
         largest: int = 16 * MEGABYTE,
         proxies: bool = True,
+        hosts: Collection[str] | None = None,
     ) -> None:
+        """`hosts`: the names that it may ask, `.example.org` for all below that one; None: any, where no secret is."""
         super().__init__()
+        self._hosts = None if hosts is None else frozenset(name if name[:1] == "." else _host(name) for name in hosts)
         self.mount("https://", _Adapter())
         self.mount("http://", _Adapter())
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
@@ -193,6 +202,7 @@ class Wire(requests.Session):
             kwargs["params"] = {**(kwargs.get("params") or {}), **extra}
         timeout = tuple(seconds + patience for seconds in self._timeout)
         kwargs.update(stream=True, allow_redirects=False, timeout=timeout)
+        kwargs["auth"] = kwargs.get("auth") or _as_it_is  # or a ~/.netrc would put its login in place of our token
         try:
             with within(self._deadline + patience):
                 response = super().request(method, url, *args, **kwargs)
@@ -209,6 +219,14 @@ class Wire(requests.Session):
             del response.headers[name]
         return response
 
+    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+        """As requests sends it, where it goes to a host that is ours to ask. Raises Astray."""
+        # By the parser that will connect, for another one may read `https://a\\@b` otherwise.
+        host = urllib3.util.parse_url(request.url or "").host or ""
+        if self._hosts is not None and not _among(host.lower(), self._hosts):
+            raise Astray("the address names another host than ours", request=request)
+        return super().send(request, **kwargs)
+
     def _read(self, response: requests.Response) -> bytes:
         body = bytearray()
         while piece := response.raw.read1(65536, decode_content=True):
@@ -218,3 +236,17 @@ class Wire(requests.Session):
             if time_left() <= 0:
                 raise AnswerTimeout("the answer took too long", response=response)
         return bytes(body)
+
+
+def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
+
+
+def _host(name: str) -> str:
+    """A host's name as requests will write it: in small letters, IDNA for other scripts, brackets around IPv6."""
+    named = f"[{name}]" if ":" in name and not name.startswith("[") else name
+    return (urllib3.util.parse_url(f"https://{named}").host or "").lower()
+
+
+def _among(host: str, hosts: frozenset[str]) -> bool:
+    return host in hosts or any(name.startswith(".") and host.endswith(name) for name in hosts)

@@ -107,6 +107,10 @@ FACTS = Facts(
     keyed_writes=False,
     deletions_visible=True,
     settle_after=timedelta(minutes=5),
+    finds={
+        "reply": "among our own posts that answer any version of theirs, for the same words",
+        "notice": "among our own posts, for the same words",
+    },
     costs=PRICES,
     images=Images(count=4, types=("image/jpeg", "image/png", "image/webp"), bytes=5_000_000, alt=1000),
     threads=True,

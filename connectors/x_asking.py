@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 import tweepy
@@ -45,7 +46,7 @@ class Asking:
         self.meter = Meter(now)
         self._now = now
         self._secrets = settings.secrets()
-        self._wire = wire or Wire(proxies=settings.api == API)
+        self._wire = wire or Wire(proxies=settings.api == API, hosts=[urlsplit(settings.api).hostname or ""])
         self._wire.hide(_NOT_FOR_THE_LIBRARY, show_body=b"{}")
         given = {name: getattr(settings, name) for name in _KEYS}
         keys = {name: value.get_secret_value() for name, value in given.items() if value is not None}

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+FIRST_LOOKS = timedelta(seconds=2)  # between the first looks for something of ours of which nobody knows
 CEILING = timedelta(hours=1)  # no header, clock or streak of failures keeps us away for longer
 UNPRESSED = timedelta(minutes=2)  # mentions may wait so long to be read before polls slow down
 MOST_PRESSED = 16.0
@@ -74,6 +75,14 @@ def back_off(
     dice = random.random() if dice is None else dice  # noqa: S311  spreads retries, guards nothing
     longest: timedelta = min(every * 2 ** min(failures, 20), CEILING)
     return now + max(longest * (0.5 + dice / 2), within_ceiling(retry_after))
+
+
+def until_next_look(began: datetime, looked_at: datetime) -> timedelta:
+    """How long after a look for something of unknown outcome, sent at `began`, the next one comes.
+
+    They double, from seconds up to the ceiling: looking costs requests of the same allowance that listening lives on.
+    """
+    return min(max(looked_at - began, FIRST_LOOKS), CEILING)
 
 
 def reopen(

@@ -257,6 +257,25 @@ class Posted:
     posted_at: datetime | None = None
 
 
+class Sent(StrEnum):
+    """What we send, by where its outcome is kept."""
+
+    REPLY = "reply"
+    NOTICE = "notice"
+    AMENDMENT = "amendment"
+
+
+class Finding(StrEnum):
+    """What came of looking for something of ours on a network."""
+
+    THERE = "there"
+    MISSING = "missing"  # and that is certain: it did not go out
+    NOT_FOUND = "not found"  # which proves nothing, not yet or never
+    TAKEN = "taken"  # one with the same words is there, and is another of ours
+    UNCLEAR = "unclear"  # the network answered, and that cannot tell
+    UNREACHED = "unreached"  # it could not be asked
+
+
 class Answerable(StrEnum):
     """Whom a network lets us answer."""
 
@@ -281,7 +300,8 @@ class Facts:
 
     `limit` is counted by `count`; `address(text, handle)` gives the text exactly as a reply will be posted, so that
     `count(address(text, handle)) <= limit` is the test. `settle_after`: how long after the outcome of a write
-    became unknown a look at the network is conclusive; None means that no look ever is.
+    became unknown a look at the network is conclusive; None means that no look ever is. `finds`: where and by what
+    such a look finds a `reply`, a `notice` or a `message` of ours, as the rest of a sentence.
     `rechecks`: up to which age a post is looked up again how often, where the network's rules ask for other times than
     the usual ones; `looks_at_once`: how many posts one request looks up. `no_messages`: why nobody is written to alone
     here, in a sentence, where `direct_messages` is False. `keep`: how old a post may grow here before
@@ -302,6 +322,7 @@ class Facts:
     keyed_writes: bool
     deletions_visible: bool
     settle_after: timedelta | None
+    finds: Mapping[str, str] = field(default_factory=dict)
     costs: Mapping[str, float] = field(default_factory=dict)  # USD per unit, by name of the call
     images: Images | None = None  # None: a post of ours carries none
     threads: bool = False  # whether a notice may go on in further posts

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from listener.commands import attaching, caps, deciding, from_article, money, unsaved
+from listener.commands import unknown as unknown_sends
 from listener.commands.app import App, pass_app
 from listener.commands.output import SomeFailed, block, clip, complain, say
 from listener.commands.running import DEAD_AFTER
@@ -188,8 +189,10 @@ def settle(app: App, draft: str, was_sent: bool | None) -> None:
     if was_sent is None:
         with app.store.read() as tx:
             mention = mentions.get(tx, unknown.mention_id)
+            found = unknown_sends.last_in_words(unknown_sends.of_draft(tx, unknown))
         where = f" at {mention.url}" if mention.url else f" on {mention.network}, under M{mention.id}"
-        raise Mistake(f"Look{where} whether our reply is there; then add --sent or --not-sent.")
+        said = f" (Escucha looked {found})" if found else ""
+        raise Mistake(f"Look{where} whether our reply is there{said}; then add --sent or --not-sent.")
     with app.store.write() as tx:
         inbox.settle_by_hand(tx, unknown, was_sent=was_sent, by=app.actor, now=app.now())
     if was_sent:

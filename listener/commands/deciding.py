@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from difflib import get_close_matches
@@ -27,6 +27,7 @@ from listener.store import inbox, made_from, mentions, policies, waiting
 from listener.store.attachments import NewImage
 from listener.store.inbox import Draft
 from listener.store.mentions import Mention
+from listener.store.waiting import Undrafted
 from listener.types import DraftState, Urgency
 
 GRACE = timedelta(seconds=10)  # from an approval in a review to its sending, so that it can be taken back
@@ -50,12 +51,15 @@ def nothing_waits(elsewhere: int) -> str:
     return f"No draft waits here; {elsewhere} elsewhere." if elsewhere else "No draft waits for a person."
 
 
-def no_reply_proposed(by_urgency: Mapping[Urgency | None, int]) -> str:
-    """`37 heard, no reply proposed (3 high): escucha inbox --all`; empty where there is none."""
-    total = sum(by_urgency.values())
-    grave = [f"{many} {urgency}" for urgency in GRAVE if (many := by_urgency.get(urgency, 0))]
+def no_reply_proposed(found: Undrafted) -> str:
+    """`37 heard, no reply proposed (3 high): escucha inbox --all`; empty where there is none.
+
+    Where there is a long history: `37 of the last 1,000 heard, no reply …`.
+    """
+    grave = [f"{many} {urgency}" for urgency in GRAVE if (many := found.by_urgency.get(urgency, 0))]
     how_grave = f" ({', '.join(grave)})" if grave else ""
-    return f"{total:,} heard, no reply proposed{how_grave}: escucha inbox --all" if total else ""
+    heard = f"{found.total:,} of the last {found.among:,} heard" if found.among else f"{found.total:,} heard"
+    return f"{heard}, no reply proposed{how_grave}: escucha inbox --all" if found.total else ""
 
 
 @dataclass(frozen=True, kw_only=True)

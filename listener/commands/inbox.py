@@ -11,14 +11,15 @@ import click
 from rich.console import Group
 from rich.text import Text
 
-from listener.commands import deciding, money, pausing
+from listener.commands import deciding, money, pausing, unknown
 from listener.commands.app import App, pass_app
 from listener.commands.drawing import STYLES, WIDEST, in_one_line, label, name_of
 from listener.commands.keys import draft_keys, incident_keys, media_keys
 from listener.commands.output import clip, console, heading, json_option, print_json, say, show, spell
 from listener.desk import lasting
+from listener.errors import Mistake
 from listener.store import policies, switch, waiting
-from listener.store.waiting import Heard, Waiting
+from listener.store.waiting import Heard, Undrafted, Waiting
 from listener.types import DraftState, IncidentView, Media, SendKind, Urgency
 
 LIMIT = 20
@@ -36,7 +37,7 @@ class Listing:
     unknown: Sequence[Waiting]
     set_aside: Sequence[Heard]
     undrafted: Sequence[Heard]
-    unproposed: Mapping[Urgency | None, int]
+    unproposed: Undrafted
     totals: Mapping[str, int]
     elsewhere: int  # drafts that would wait without the filters
     policy: str | None
@@ -61,6 +62,7 @@ class Listing:
     help=f"At most so many in each list; {LIMIT} where nothing is said, and with --all every draft.",
 )
 @click.option("--all", "everything", is_flag=True, help="Every draft ever made, and mentions without one.")
+@click.option("--unknown", "in_doubt", is_flag=True, help="What may or may not be out, and what looking for it found.")
 @json_option
 @pass_app
 def inbox(  # noqa: PLR0917
@@ -70,9 +72,16 @@ def inbox(  # noqa: PLR0917
     mine: bool,
     limit: int | None,
     everything: bool,
+    in_doubt: bool,
     as_json: bool,
 ) -> None:
     """What waits for a person, by score and by how long it has waited."""
+    if in_doubt:
+        if states or mine or everything:
+            raise Mistake("--unknown shows replies, notices and changes of them; give it with --network or --limit.")
+        deciding.check_network(app, network)
+        unknown.listing(app, network=network, limit=limit, as_json=as_json)
+        return
     chosen = tuple(map(DraftState, states)) or (tuple(DraftState) if everything else (DraftState.PROPOSED,))
     listing = _read(
         app,
@@ -117,7 +126,7 @@ def _read(
                 "unknown": waiting.count(tx, states=(DraftState.UNKNOWN,), network=network) if apart else 0,
                 "failed": waiting.count(tx, states=(DraftState.FAILED,), network=network) if apart else 0,
                 "set_aside": waiting.how_many_set_aside(tx, network=network) if besides else 0,
-                "without_draft": sum(unproposed.values()),
+                "without_draft": unproposed.total,
             },
             elsewhere=waiting.count(tx) if network or agent else 0,
             policy=policies.active(tx),
@@ -152,8 +161,8 @@ def _print(listing: Listing, now: datetime, *, waiting_only: bool) -> None:
         say(f"\n{len(listing.drafts)} of {listing.total} shown; --limit shows more.")
     totals = listing.totals
     _heard("These need a team (escucha case open M…)", listing.to_route, totals["to_route"], now, width)
-    unknown = "Nobody knows whether these went out (look there, then escucha settle D…)"
-    _outcomes(unknown, listing.unknown, totals["unknown"], now, width)
+    doubt = "Nobody knows whether these went out (escucha inbox --unknown, escucha settle D…)"
+    _outcomes(doubt, listing.unknown, totals["unknown"], now, width)
     _outcomes("The network refused these (escucha retry D…)", listing.failed, totals["failed"], now, width)
     _heard("These could not be handled (escucha mention retry M…)", listing.set_aside, totals["set_aside"], now, width)
     _heard("Heard, and no reply proposed", listing.undrafted, totals["without_draft"], now, width, apart=True)

@@ -180,7 +180,7 @@ def _next(incident: Incident, run: Run, counts: dict[str, int], *, alive: bool) 
     if run.state is RunState.RUNNING and not alive:
         found.append("No daemon is running; `escucha run` sends them, and so does this command on a terminal.")
     if counts.get(DraftState.UNKNOWN.value):
-        found.append("Nobody knows whether some went out: escucha inbox --state unknown")
+        found.append("Nobody knows whether some went out: escucha inbox --unknown")
     return found
 
 

@@ -120,8 +120,11 @@ def retry(app: App, number: str, as_json: bool) -> None:
 @output.json_option
 @pass_app
 def settle(app: App, number: str, where: str, was_sent: bool, as_json: bool) -> None:
-    """Say whether a message of unknown outcome is on the network, having looked there yourself."""
-    from listener.store import notices
+    """Say whether a message of unknown outcome is on the network, or a change of one took effect, having looked there.
+
+    `escucha inbox --unknown` tells what Escucha itself found there.
+    """
+    from listener.store import amendments, notices
 
     account, _, language = where.partition("/")
     with app.store.write() as tx:
@@ -133,10 +136,17 @@ def settle(app: App, number: str, where: str, was_sent: bool, as_json: bool) -> 
             raise Mistake(f"N{found.id} does not go to {where}; it goes to {places}.")
         if len(unknown) > 1:
             raise Mistake(f"{len(unknown)} messages on {account} are unknown; name the language, as in {account}/es.")
-        notices.settle_by_hand(tx, (unknown or meant)[0], was_sent=was_sent, by=app.actor, now=app.now())
+        change = None if unknown else amendments.unknown_of(tx, [each.id for each in meant])
+        if change is not None:
+            amendments.settle_by_hand(tx, change, was_done=was_sent, by=app.actor, now=app.now())
+        else:
+            notices.settle_by_hand(tx, (unknown or meant)[0], was_sent=was_sent, by=app.actor, now=app.now())
         found = notices.get(tx, found.id)
     if as_json:
         output.print_json(screen.as_json(found))
+    elif change is not None:
+        became = "took effect" if was_sent else "did not take effect; its command tries it once more"
+        output.say(f"Noted: the change of N{found.id} on {account} {became}.")
     elif was_sent:
         output.say(f"Noted: it is there. {screen.out(found)} of N{found.id} out.")
     else:

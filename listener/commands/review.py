@@ -547,7 +547,7 @@ class Review:
         if unproposed:
             say(unproposed)
         if unknown:
-            say(f"Nobody knows whether {unknown} went out: escucha inbox --state unknown")
+            say(f"Nobody knows whether {unknown} went out: escucha inbox --unknown")
 
 
 def _danger(card: Card) -> str:

@@ -266,8 +266,8 @@ def _unsent(counts: Counts) -> list[str]:
     unknown = counts.drafts["unknown"] + counts.deliveries["unknown"]
     if unknown:
         found.append(
-            f"{output.counted(unknown, 'send')} of unknown outcome: `escucha inbox --state unknown`, "
-            "`escucha notice status`."
+            f"{output.counted(unknown, 'send')} of unknown outcome: `escucha inbox --unknown` tells "
+            "what looking for them found."
         )
     changes = counts.amendments["failed"] + counts.amendments["unknown"]
     if changes:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 from rich.text import Text
 
-from listener.commands import around, around_plain, deciding, drawing, looking, suggested
+from listener.commands import around, around_plain, deciding, drawing, looking, suggested, unknown
 from listener.commands import card as cards
 from listener.commands.app import App, pass_app
 from listener.commands.attaching import image_keys
@@ -43,6 +43,7 @@ def show(app: App, what: str, quoted: bool, as_json: bool) -> None:
     with app.store.read() as tx:
         card = cards.find(tx, what, pattern=app.config.cases.pattern, actor=app.actor, now=now, before=THREAD)
         known = context.of_mention(tx, card.mention, case=card.case, now=now)
+        searched = unknown.of_draft(tx, card.draft)
     card, known = (
         cards.with_articles(app, cards.now_known(app, card)),
         around.seen_by(app, around.with_offers(app, known)),
@@ -51,7 +52,7 @@ def show(app: App, what: str, quoted: bool, as_json: bool) -> None:
         looking.at(app, [f"customer {card.customer.reference}"], reason=f"mention {card.mention.id}")
     if as_json:
         known = replace(known, articles=card.articles)
-        print_json(_plain(card) | {"context": around_plain.as_plain(known, now)})
+        print_json(_plain(card) | {"looks": unknown.keys(searched)} | {"context": around_plain.as_plain(known, now)})
         return
     screen, mention = console(), card.mention
     known = known if card.customer else replace(known, may_be=())  # the card says whose account it may be
@@ -66,6 +67,7 @@ def show(app: App, what: str, quoted: bool, as_json: bool) -> None:
             ("seen by", mention.visibility),
             ("link", drawing.label(mention.url or "")),
             ("drafts", ", ".join(f"D{draft.id} {draft.state}" for draft in card.drafts)),
+            ("looked for", unknown.last_in_words(searched)),
             ("edits", f"{len(card.earlier)}; now revision {mention.revision}" if card.earlier else ""),
         ]
     )

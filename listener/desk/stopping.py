@@ -10,12 +10,12 @@ process that is suspended does neither; then the wait ends at its bound, and say
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from listener.errors import Outage
-from listener.store import Store, switch, underway
+from listener.store import Store, senders, switch, underway
 from listener.store.switch import Pause
 from listener.store.underway import Underway
 from listener.types import SendKind
@@ -108,16 +108,18 @@ def stop(
 
 def _saying(store: Store, stops: Sequence[Pause]) -> tuple[Underway, ...]:
     with store.read() as tx:
-        return tuple(underway.sending(tx, stops))
+        return tuple(underway.sending(tx, stops, died_is_an_end=store.is_sqlite))
 
 
 def _of_the_living(store: Store, left: tuple[Underway, ...], now: datetime) -> tuple[Underway, ...]:
     """What is left without that whose sender is certainly dead.
 
-    On SQLite the operating system keeps an account's sender, and gives its place away only when it died. On PostgreSQL
-    the server does, and a sender that merely lost the server may still speak: it counts as dead only when it has had
-    the time that no call takes.
+    On this machine that is plain to see. On SQLite the operating system keeps an account's sender besides, and gives
+    its place away only when it died. On PostgreSQL the server does, and a sender that merely lost the server may still
+    speak: where it ran on another machine, and nobody there has said that it ended, it counts as dead only when it has
+    had the time that no call takes.
     """
+    left = tuple(item for item in left if not senders.is_dead(item.sender))
     free = set()
     for account in {item.account for item in left}:
         try:
@@ -125,8 +127,10 @@ def _of_the_living(store: Store, left: tuple[Underway, ...], now: datetime) -> t
                 free |= {account} if ours else set()
         except Outage:
             continue  # we may not look, so we do not know
-    return tuple(
-        item
-        for item in left
-        if item.account not in free or not (store.is_sqlite or now - (item.since or now) > LONGEST_CALL)
-    )
+    return tuple(item for item in left if _may_speak(item, free, now, on_sqlite=store.is_sqlite))
+
+
+def _may_speak(item: Underway, free: Collection[str], now: datetime, *, on_sqlite: bool) -> bool:
+    if item.account not in free and not item.taken:
+        return True
+    return not on_sqlite and now - (item.since or now) <= LONGEST_CALL

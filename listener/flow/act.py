@@ -5,15 +5,13 @@ For each account, as its only sender:
     what a dead sender left | look for it on the network | claim one | say it | write down what came of it
 
 `sending` is committed before the network is called. A write whose outcome is unknown is looked for and, unless the look
-is conclusive, left to a person. Replies, notices, and what is done to notices that are out go the same way; the answers
-of a run go last, and evenly.
+is conclusive, left to a person; each look is kept as the proof. What was once of unknown outcome is looked for a last
+time before it is said again. Replies, notices, and what is done to notices that are out go the same way; the answers of
+a run go last, and evenly.
 """
 
 from __future__ import annotations
 
-import math
-import time
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -23,23 +21,18 @@ import structlog
 
 from listener import budget, metrics, tracing
 from listener.budget import Allowance, Use
-from listener.contract import Connector, Deletes, Edits, Messages, Pins, Publishes, Rechecks, Replies
-from listener.desk import answer_runs
-from listener.desk import cases as desk_cases
+from listener.contract import Connector, Messages, Publishes, Replies
 from listener.desk.purse import Purse
 from listener.errors import AuthFailed, NetworkError, OutcomeUnknown, Rejected
-from listener.store import Store, Transaction, amendments, attachments, mentions, notices, outbox, switch
+from listener.flow.ways import CLOCK_SLACK, AmendmentsWay, AnswersWay, NoticesWay, RepliesWay, Way
+from listener.store import Store, looks, outbox, switch, underway
 from listener.store.amendments import Amendment
 from listener.store.inbox import Draft
-from listener.store.mentions import Mention
 from listener.store.notices import Delivery
-from listener.types import AmendmentKind, Author, EditRequest, MessageRequest, Posted, PublishRequest, ReplyRequest
+from listener.types import Finding, Posted
 
 log = structlog.get_logger(__name__)
 
-CLOCK_SLACK = timedelta(minutes=10)  # how far a network's clock may be from ours when we look for a post of our own
-FIRST_LOOKS = timedelta(seconds=2)  # between the first looks for a post of ours
-STANDS = 30.0  # seconds for which a look at several posts at once counts
 UNCLEAR = 3  # writes in a row without a clear answer, after which a round ends
 TROUBLED = timedelta(seconds=30)  # how long an account rests after the network was unavailable
 
@@ -90,19 +83,20 @@ def act(
     """
     purse = purse or Purse(store, account, Allowance(), clock)
     done = Acted()
+    _testify(store, account)
     with store.sole_sender(account, wait=wait) as mine:
         if not mine:
             done.busy = True
             return done
-        ways: list[_Way] = []
+        ways: list[Way] = []
         if "amendment" in kinds:  # before all else: what is wrong there is being read
-            ways.append(_AmendmentsWay(store, connector, account, purse, notice_id))
+            ways.append(AmendmentsWay(store, connector, account, purse, notice_id))
         if "reply" in kinds and isinstance(connector, (Replies, Messages)):
-            ways.append(_RepliesWay(store, connector, account, purse))
+            ways.append(RepliesWay(store, connector, account, purse))
         if "notice" in kinds and isinstance(connector, Publishes):
-            ways.append(_NoticesWay(store, connector, account, purse, notice_id))
+            ways.append(NoticesWay(store, connector, account, purse, notice_id))
         if "answer" in kinds and isinstance(connector, Replies):
-            ways.append(_AnswersWay(store, connector, account, purse))
+            ways.append(AnswersWay(store, connector, account, purse))
         for way in ways:
             if way.kind != "answer" or len(ways) == 1:  # replies have settled those too
                 _settle(way, clock, done)
@@ -110,301 +104,18 @@ def act(
     return done
 
 
-class _Way(ABC):
-    """How one kind of thing goes out: where it is kept (`box`), and how the network is asked."""
-
-    box: Any  # listener.store.outbox, notices or amendments: the same verbs
-    kind: str
-    comes_again = False  # whether more may be due once what was due is out
-
-    def __init__(self, store: Store, connector: Any, account: str, purse: Purse) -> None:
-        self.store = store
-        self.connector = connector
-        self.account = account
-        self.purse = purse
-
-    def pay(self) -> None:
-        """Writes down what the last call has cost, failed or not."""
-        self.purse.pay(self.connector)
-
-    def due(self, tx: Transaction, now: datetime) -> list[Any]:
-        found: list[Any] = self.box.sendable(tx, self.account, now)
-        return found
-
-    def gives_way(self, _now: datetime) -> bool:
-        """Whether something else goes before the next of these."""
-        return False
-
-    def look_ahead(self, _items: Sequence[Any], _now: datetime) -> None:
-        """Asks the network about several at once: how they stand `still_stands` need not ask then."""
+def _testify(store: Store, account: str) -> None:
+    """Says which senders of this machine have ended, where another that took over cannot know it (PostgreSQL)."""
+    if store.is_sqlite:
         return
-
-    def still_stands(self, _item: Any, _now: datetime) -> bool:
-        """Whether what it answers is still there as it was; asks the network."""
-        return True
-
-    def claim(self, tx: Transaction, item: Any, now: datetime) -> bool:
-        """Writes down that it is being sent; False where it must not be."""
-        won: bool = self.box.claim(tx, item, now)
-        return won
-
-    def ended(self, _now: datetime) -> None:
-        """What is to be done when nothing more is due."""
-        return
-
-    def about(self, _item: Any) -> dict[str, str]:
-        """What every log line about it says."""
-        return {}
-
-    def since(self, _item: Any) -> dict[str, datetime | None]:
-        """When it was decided and approved, for what is measured."""
-        return {}
-
-    @abstractmethod
-    def say(self, item: Any) -> Posted:
-        """Asks the network to post it, once."""
-
-    @abstractmethod
-    def look(self, item: Any, since: datetime) -> Posted | None:
-        """Whether it is on the network already."""
-
-    def conclusive(self, item: Any, now: datetime) -> bool:
-        """Whether what a look does not find now is certainly not there."""
-        settle_after = self.connector.facts.settle_after
-        return settle_after is not None and _long_enough(self, item, settle_after, now)
-
-    def holder(self, tx: Transaction, item: Any, found: Posted) -> outbox.Holder | None:
-        """Whose that post is already, where another of ours is known to be it."""
-        return outbox.holder(tx, item.network, found.external_id)
-
-    def after(self, _tx: Transaction, _item: Any, _now: datetime) -> None:
-        """What else changes when it is out."""
-        return
+    with store.read() as tx:
+        ended = underway.ended_here(tx, account)
+    if ended:
+        with store.write() as tx:
+            underway.testify(tx, ended)
 
 
-class _RepliesWay(_Way):
-    box = outbox
-    kind = "reply"
-
-    def request(self, draft: Draft) -> ReplyRequest:
-        with self.store.read() as tx:
-            mention = mentions.get(tx, draft.mention_id)
-            raw = mentions.raw(tx, draft.mention_id)
-            media = attachments.to_send(tx, draft_id=draft.id, language=draft.language) if draft.images else ()
-        return ReplyRequest(
-            key=draft.send_key,
-            parent_id=mention.external_id,
-            parent_author=mention.author,
-            parent_visibility=mention.visibility,
-            text=draft.text,
-            language=draft.language,
-            content_warning=mention.content_warning,
-            parent_raw=raw,
-            media=media,
-            automatic=draft.automatic,
-        )
-
-    def message(self, draft: Draft) -> MessageRequest:
-        """What goes to its author alone; it follows their post only on the network where that stands."""
-        with self.store.read() as tx:
-            mention = mentions.get(tx, draft.mention_id)
-        there = mention.network == draft.network
-        who = mention.author
-        if draft.recipient:
-            who = Author(external_id=draft.recipient, handle=draft.recipient)
-        return MessageRequest(
-            key=draft.send_key,
-            to=who,
-            text=draft.text,
-            subject=draft.subject,
-            language=draft.language,
-            parent_id=mention.external_id if there else None,
-            content_warning=mention.content_warning if there else "",
-        )
-
-    def about(self, item: Draft) -> dict[str, str]:
-        with self.store.read() as tx:
-            return {"correlation": mentions.get(tx, item.mention_id).correlation}
-
-    def since(self, item: Draft) -> dict[str, datetime | None]:
-        return {"decided_at": item.proposed_at, "approved_at": item.decided_at}
-
-    def still_stands(self, item: Draft, now: datetime) -> bool:
-        if not isinstance(self.connector, Rechecks):
-            return True
-        with self.store.read() as tx:
-            mention = mentions.get(tx, item.mention_id)
-        if mention.network != item.network:
-            return True  # it stands elsewhere, and is looked up there in its turn
-        return not self.changed([mention], now)
-
-    def changed(self, looked_up: Sequence[Mention], now: datetime) -> set[int]:
-        """The numbers of those that were edited or are gone, by asking the network for all of them at once."""
-        turns = self.connector.facts.rechecks or budget.RECHECKS
-        ids = [mention.external_id for mention in looked_up]
-        answer = self.connector.recheck(ids)
-        network = looked_up[0].network
-        with self.store.write() as tx:
-            saved = mentions.rechecked(tx, network=network, external_ids=ids, answer=answer, due=turns, now=now)
-        return {*saved.edited, *saved.gone}
-
-    def say(self, item: Draft) -> Posted:
-        self.able(item)
-        if item.channel:
-            alone: Posted = self.connector.message(self.message(item))
-            return alone
-        posted: Posted = self.connector.reply(self.request(item))
-        return posted
-
-    def look(self, item: Draft, since: datetime) -> Posted | None:
-        self.able(item)
-        if item.channel:
-            alone: Posted | None = self.connector.find_message(self.message(item), since)
-            return alone
-        found: Posted | None = self.connector.find_reply(self.request(item), since)
-        return found
-
-    def able(self, item: Draft) -> None:
-        """Raises Rejected where the settings now give the account to a network that has no way to say it."""
-        if not isinstance(self.connector, Messages if item.channel else Replies):
-            raise Rejected(f"{self.account} cannot send that any more: its network has no way to")
-
-    def after(self, _tx: Transaction, _item: Draft, _now: datetime) -> None:
-        desk_cases.answered(_tx, _item.mention_id, _now)
-
-
-class _AnswersWay(_RepliesWay):
-    """The answers of runs: after everything else of the account, at their pace, looked up on the network together."""
-
-    kind = "answer"
-    comes_again = True
-
-    def __init__(self, store: Store, connector: Any, account: str, purse: Purse) -> None:
-        super().__init__(store, connector, account, purse)
-        self.looked_at = -math.inf  # when those below were looked up, by a clock that nobody sets
-        self.as_they_were: dict[int, bool] = {}  # by mention
-
-    def due(self, tx: Transaction, now: datetime) -> list[Draft]:
-        return answer_runs.due(tx, self.account, self.connector.facts.network, now)
-
-    def gives_way(self, now: datetime) -> bool:
-        with self.store.read() as tx:
-            return outbox.anything_due(tx, self.account, now)
-
-    def look_ahead(self, items: Sequence[Draft], now: datetime) -> None:
-        self.as_they_were = {}
-        if len(items) < 2 or not isinstance(self.connector, Rechecks):
-            return
-        with self.store.read() as tx:
-            found = mentions.several(tx, [item.mention_id for item in items])
-        changed = self.changed(found, now)
-        self.looked_at = time.monotonic()
-        self.as_they_were = {mention.id: mention.id not in changed for mention in found}
-
-    def still_stands(self, item: Draft, now: datetime) -> bool:
-        if time.monotonic() - self.looked_at < STANDS and item.mention_id in self.as_they_were:
-            return self.as_they_were[item.mention_id]
-        return super().still_stands(item, now)
-
-    def claim(self, tx: Transaction, item: Draft, now: datetime) -> bool:
-        return answer_runs.claim(tx, item, now)
-
-    def ended(self, now: datetime) -> None:
-        answer_runs.look_after(self.store, self.connector.facts.network, now)
-
-
-class _NoticesWay(_Way):
-    box = notices
-    kind = "notice"
-
-    def __init__(self, store: Store, connector: Any, account: str, purse: Purse, notice_id: int | None) -> None:
-        super().__init__(store, connector, account, purse)
-        self.notice_id = notice_id
-
-    def due(self, tx: Transaction, now: datetime) -> list[Delivery]:
-        return [item for item in super().due(tx, now) if self.notice_id in (None, item.notice_id)]
-
-    def request(self, delivery: Delivery) -> PublishRequest:
-        number, language = delivery.notice_id, delivery.language
-        with self.store.read() as tx:
-            return PublishRequest(
-                key=delivery.send_key,
-                text=delivery.text,
-                language=language,
-                media=attachments.to_send(tx, notice_id=number, language=language) if delivery.images else (),
-                after=notices.after(tx, delivery),
-            )
-
-    def say(self, item: Delivery) -> Posted:
-        posted: Posted = self.connector.publish(self.request(item))
-        return posted
-
-    def look(self, item: Delivery, since: datetime) -> Posted | None:
-        found: Posted | None = self.connector.find_published(self.request(item), since)
-        return found
-
-
-class _AmendmentsWay(_Way):
-    box = amendments
-    kind = "amendment"
-
-    def __init__(self, store: Store, connector: Any, account: str, purse: Purse, notice_id: int | None) -> None:
-        super().__init__(store, connector, account, purse)
-        self.notice_id = notice_id
-
-    def due(self, tx: Transaction, now: datetime) -> list[Amendment]:
-        return [item for item in super().due(tx, now) if self.notice_id in (None, item.notice_id)]
-
-    def say(self, item: Amendment) -> Posted:
-        there = self.able(item)
-        match item.kind:
-            case AmendmentKind.EDIT:
-                self.connector.edit(self.request(item, there))
-            case AmendmentKind.DELETE:
-                self.connector.delete(there)
-            case AmendmentKind.PIN:
-                self.connector.pin(there)
-            case AmendmentKind.UNPIN:
-                self.connector.unpin(there)
-        return Posted(external_id=there, url=item.posted_url)
-
-    def look(self, item: Amendment, since: datetime) -> Posted | None:  # noqa: ARG002 - the post itself tells
-        there = self.able(item)
-        match item.kind:
-            case AmendmentKind.EDIT:
-                done = self.connector.is_edited(self.request(item, there))
-            case AmendmentKind.DELETE:
-                done = self.connector.is_deleted(there)
-            case AmendmentKind.PIN:
-                done = self.connector.is_pinned(there)
-            case AmendmentKind.UNPIN:
-                done = not self.connector.is_pinned(there)
-        return Posted(external_id=there, url=item.posted_url) if done else None
-
-    def conclusive(self, item: Amendment, now: datetime) -> bool:
-        """Once what was sent has had its time to take effect; if it comes later still, twice is as once."""
-        since, wait = item.unknown_since or now, self.connector.facts.settle_after or timedelta(0)
-        return now >= since + wait or now < since
-
-    def holder(self, _tx: Transaction, _item: Amendment, _found: Posted) -> None:
-        """Nobody else's: it is the post that was meant."""
-        return
-
-    def since(self, item: Amendment) -> dict[str, datetime | None]:
-        return {"approved_at": item.approved_at}
-
-    def request(self, item: Amendment, there: str) -> EditRequest:
-        return EditRequest(external_id=there, text=item.text, language=item.language)
-
-    def able(self, item: Amendment) -> str:
-        """The post's id there. Raises Rejected where the account's network has no way to do that to it."""
-        needed = {AmendmentKind.EDIT: Edits, AmendmentKind.DELETE: Deletes}.get(item.kind, Pins)
-        if item.posted_id is None or not isinstance(self.connector, needed):
-            raise Rejected(f"{self.account} has no way to {item.kind} it: that is for you to do there by hand")
-        return item.posted_id
-
-
-def _settle(way: _Way, clock: Callable[[], datetime], done: Acted) -> None:
+def _settle(way: Way, clock: Callable[[], datetime], done: Acted) -> None:
     """Finds out what became of writes whose outcome nobody knows."""
     with way.store.read() as tx:
         suspects = bool(way.box.unsettled(tx, way.account)) or way.box.sending(tx, way.account)
@@ -423,25 +134,29 @@ def _settle(way: _Way, clock: Callable[[], datetime], done: Acted) -> None:
         if broke := way.purse.refusal(Use.SENDING):
             done.broke = broke
             return
+        since = began - CLOCK_SLACK
         with way.store.write() as tx:
             way.box.looked(tx, item, now)
         try:
-            found = way.look(item, began - CLOCK_SLACK)
+            found = way.look(item, since)
         except OutcomeUnknown as error:
             done.errors.append(str(error))
+            _note(way, item, Finding.UNCLEAR, now, since, detail=str(error))
             continue
         except NetworkError as error:
             done.errors.append(str(error))
             done.hold_until = now + _rest(error)
+            _note(way, item, Finding.UNREACHED, now, since, detail=str(error))
             return
         finally:
             way.pay()
-        conclusive = way.conclusive(item, now)
+        conclusive, there = way.conclusive(item, now), found
         with way.store.write() as tx:
             if found is not None and (holder := way.holder(tx, item, found)) is not None:
                 # Another one is there with the same words. Which of the two it is, is certain only where that one's
                 # own answer told its address; else both may be there.
                 found, conclusive = None, conclusive and holder is outbox.Holder.TOLD
+            way.note(tx, item, _finding(there, found, conclusive=conclusive), now, since, posted=there)
             if found is None and not conclusive:
                 continue
             if found is not None:
@@ -457,35 +172,29 @@ def _settle(way: _Way, clock: Callable[[], datetime], done: Acted) -> None:
         )
 
 
-def _long_enough(way: _Way, item: Any, settle_after: timedelta, now: datetime) -> bool:
-    """Whether nobody has known for so long that what cannot be found now is not there.
+def _finding(there: Posted | None, ours: Posted | None, *, conclusive: bool) -> Finding:
+    """What a look came to that found `there`, of which `ours` is what was looked for."""
+    if ours is not None:
+        return Finding.THERE
+    if conclusive:
+        return Finding.MISSING
+    return Finding.TAKEN if there is not None else Finding.NOT_FOUND
 
-    Never once the clock was set back: what we look for may then be older than we think. That is left to a person.
-    """
-    began, since = item.sending_since, item.unknown_since
-    if began is None or since is None:
-        return False
-    if min(now, since) < began - CLOCK_SLACK or now < since - CLOCK_SLACK:
-        with way.store.write() as tx:
-            way.box.doubt(tx, item)
-        return False
-    return bool(now >= since + settle_after)
+
+def _note(way: Way, item: Any, found: Finding, now: datetime, since: datetime, *, detail: str) -> None:
+    with way.store.write() as tx:
+        way.note(tx, item, found, now, since, detail=detail)
 
 
 def _time_to_look(began: datetime, looked_at: datetime | None, now: datetime) -> bool:
-    """Whether to look again: at once, then after waits that double, from seconds up to the ceiling.
-
-    Looking costs requests of the same allowance that listening lives on. Times that only a clock set back explains
-    count as past.
-    """
+    """Whether to look again: at once, then ever less often. Times that only a clock set back explains count as past."""
     if looked_at is None or now < looked_at:
         return True
-    wait = min(max(looked_at - began, FIRST_LOOKS), budget.CEILING)
-    return now - looked_at >= wait
+    return now - looked_at >= budget.until_next_look(began, looked_at)
 
 
 def _send(
-    way: _Way,
+    way: Way,
     clock: Callable[[], datetime],
     stopping: Callable[[], bool],
     progress: Callable[[Any], None],
@@ -508,7 +217,7 @@ def _send(
 
 
 def _send_each(
-    way: _Way,
+    way: Way,
     due: Sequence[Any],
     clock: Callable[[], datetime],
     done: Acted,
@@ -559,8 +268,58 @@ def _send_each(
     return True
 
 
-def _say(way: _Way, item: Any, clock: Callable[[], datetime], done: Acted) -> None:
+def _said_before(way: Way, item: Any, clock: Callable[[], datetime], done: Acted) -> bool:
+    """Whether what was once of unknown outcome must not be said now: it is there after all, or nobody can tell.
+
+    A network may take a write long after its answer was lost, and a person who looked may have missed it. Where a
+    person says that it is not there, a look that cannot tell changes nothing.
+    """
+    with way.store.read() as tx:
+        last = None if way.once_is_as_twice else looks.last(tx, way.sort, item.id)
+        since = looks.earliest(tx, way.sort, item.id) if last else None
+    if last is None or since is None:
+        return False
+    now = clock()
+    try:
+        found = way.look(item, since)
+    except OutcomeUnknown as error:
+        if last.by == looks.DAEMON:
+            _note(way, item, Finding.UNCLEAR, now, since, detail=str(error))
+            _record(way.store, way.box.unknown, item, str(error), now)
+            _count(way, item, "unknown", error)
+            _unclear(done, str(error))
+        return last.by == looks.DAEMON
+    except Rejected:
+        return False  # it can be neither looked for nor said, which saying it tells
+    except NetworkError as error:
+        _note(way, item, Finding.UNREACHED, now, since, detail=str(error))
+        _record(way.store, way.box.not_sent, item, str(error), now)
+        _count(way, item, "not_sent", error)
+        _rest_account(done, error, now)
+        return True
+    if found is None or not _is_there(way, item, found, now, since):
+        return False
+    done.settled += 1
+    metrics.sent(item.network, way.kind, "settled")
+    log.info("It was there before it was said again.", action="settled", kind=way.kind, id=item.id, found=True)
+    return True
+
+
+def _is_there(way: Way, item: Any, found: Posted, now: datetime, since: datetime) -> bool:
+    """Writes down that it is out, unless what was found is another of ours; whether it is."""
+    with way.store.write() as tx:
+        if way.holder(tx, item, found) is not None:
+            return False
+        way.note(tx, item, Finding.THERE, now, since, posted=found)
+        way.box.sent(tx, item, found, now)
+        way.after(tx, item, now)
+    return True
+
+
+def _say(way: Way, item: Any, clock: Callable[[], datetime], done: Acted) -> None:
     """The one place where something goes out. Whatever happens, its outcome is written down."""
+    if _said_before(way, item, clock, done):
+        return
     try:
         posted = way.say(item)
     except Rejected as error:
@@ -602,7 +361,7 @@ def _unclear(done: Acted, reason: str) -> None:
     done.errors.append(reason)
 
 
-def _count(way: _Way, item: Any, outcome: str, error: Exception) -> None:
+def _count(way: Way, item: Any, outcome: str, error: Exception) -> None:
     metrics.sent(item.network, way.kind, outcome)
     metrics.error(f"send {way.kind}", error)
 

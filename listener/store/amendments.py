@@ -15,10 +15,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Select, and_, insert, or_, select, update
 
 from listener.errors import AlreadyDone, Mistake
-from listener.store import Transaction, audit, outbox, switch, users
+from listener.store import Transaction, audit, looks, senders, switch, users
 from listener.store import tables as t
 from listener.store.notices import Delivery
-from listener.types import AMENDMENT_MOVES, AmendmentKind, AmendmentState, Posted, SendKind
+from listener.types import AMENDMENT_MOVES, AmendmentKind, AmendmentState, Finding, Posted, SendKind, Sent
 
 UNDECIDED = (AmendmentState.WAITING, AmendmentState.SENDING, AmendmentState.UNKNOWN)
 
@@ -160,6 +160,26 @@ def _drop(tx: Transaction, found: Iterable[Amendment], reason: str, by: str, now
     return dropped
 
 
+def settle_by_hand(tx: Transaction, amendment: Amendment, *, was_done: bool, by: str, now: datetime) -> None:
+    """A person looked at the post and says whether that took effect; where not, it counts as refused.
+
+    Raises AlreadyDone where its outcome is known.
+    """
+    values: dict[str, Any] = {"state": AmendmentState.FAILED.value, "reason": f"it did not take effect, says {by}"}
+    if was_done:
+        at = amendment.sending_since
+        values = {"state": AmendmentState.DONE.value, "done_at": at, "reason": f"settled by {by}"}
+    where = (t.amendments.c.id == amendment.id, t.amendments.c.state == AmendmentState.UNKNOWN.value)
+    if not tx.execute(update(t.amendments).where(*where).values(**values)).rowcount:
+        raise AlreadyDone(f"Whether N{amendment.notice_id} was changed on {amendment.account} is known already.")
+    what = {"amendment": amendment.id, "kind": amendment.kind.value, "account": amendment.account}
+    _note(tx, amendment.notice_id, "amendment.settled", by, now, **what, was_done=was_done)
+    found = Finding.THERE if was_done else Finding.MISSING
+    looks.keep(tx, Sent.AMENDMENT, amendment.id, asked=looks.BY_EYE, found=found, at=now, by=by)
+    if was_done and amendment.kind is AmendmentKind.EDIT:
+        _says(tx, amendment)
+
+
 # --- what the sender does: the verbs of outbox.py -------------------------------------------------------------------
 
 
@@ -198,9 +218,10 @@ def claim(tx: Transaction, amendment: Amendment, now: datetime) -> bool:
     if not any(each.id == amendment.id for each in sendable(tx, amendment.account, now)):
         return False
     where = (t.amendments.c.id == amendment.id, t.amendments.c.state == AmendmentState.WAITING.value)
-    values = {"state": AmendmentState.SENDING.value, "sending_since": now, "unknown_since": None}
+    values = {"state": AmendmentState.SENDING.value, "sending_since": now, "sender": senders.me()}
+    values |= {"unknown_since": None, "looked_at": None, "reason": None}
     held = switch.held(tx, amendment.network, *amendment.kinds)
-    won = tx.execute(update(t.amendments).where(*where, ~held).values(**values, looked_at=None, reason=None)).rowcount
+    won = tx.execute(update(t.amendments).where(*where, ~held).values(**values)).rowcount
     if won:
         _note(tx, amendment.notice_id, "amendment.sending", "daemon", now, amendment=amendment.id)
     return bool(won)
@@ -216,16 +237,27 @@ def waiting(tx: Transaction) -> list[Amendment]:
     return _of(tx, t.amendments.c.state == AmendmentState.WAITING.value)
 
 
-def on_their_way(tx: Transaction) -> list[Amendment]:
-    """Everything that says `sending`."""
-    return _of(tx, t.amendments.c.state == AmendmentState.SENDING.value)
+def several(tx: Transaction, numbers: Sequence[int]) -> list[Amendment]:
+    """Those changes."""
+    return _of(tx, t.amendments.c.id.in_(numbers))
+
+
+def in_doubt(tx: Transaction) -> list[Amendment]:
+    """Everything of which nobody knows whether it took effect, the longest unknown first."""
+    return _of(tx, t.amendments.c.state == AmendmentState.UNKNOWN.value)
+
+
+def unknown_of(tx: Transaction, delivery_ids: Sequence[int]) -> Amendment | None:
+    """The first one of those deliveries of which nobody knows whether it took effect."""
+    return next((each for each in in_doubt(tx) if each.delivery_id in delivery_ids), None)
 
 
 def abandoned(tx: Transaction, account: str, now: datetime) -> int:
     """Turns what a dead sender left behind into `unknown`. Call it only as the account's sole sender."""
-    left = _of(tx, t.deliveries.c.account == account, t.amendments.c.state == AmendmentState.SENDING.value)
-    for each in left:
-        unknown(tx, each, outbox.DIED, now)
+    where = (t.deliveries.c.account == account, t.amendments.c.state == AmendmentState.SENDING.value)
+    left = [(_amendment(row), row.sender) for row in tx.execute(_joined().where(*where).order_by(t.amendments.c.id))]
+    for each, sender in left:
+        unknown(tx, each, senders.epitaph(sender), now)
     return len(left)
 
 
@@ -244,8 +276,13 @@ def sent(tx: Transaction, amendment: Amendment, _posted: Posted, now: datetime) 
     if _outcome(tx, amendment, AmendmentState.DONE, now, reason=None, done_at=now) and (
         amendment.kind is AmendmentKind.EDIT
     ):
-        says = {"text": amendment.text, "length": amendment.length}
-        tx.execute(update(t.deliveries).where(t.deliveries.c.id == amendment.delivery_id).values(**says))
+        _says(tx, amendment)
+
+
+def _says(tx: Transaction, amendment: Amendment) -> None:
+    """The delivery says the new text from now on."""
+    says = {"text": amendment.text, "length": amendment.length}
+    tx.execute(update(t.deliveries).where(t.deliveries.c.id == amendment.delivery_id).values(**says))
 
 
 def failed(tx: Transaction, amendment: Amendment, reason: str, now: datetime) -> None:

@@ -253,8 +253,16 @@ def attach(tx: Transaction, case: Case, mention_id: int, *, why: str, by: str, n
     added = tx.execute(upsert(tx, t.case_mentions).values(**values).on_conflict_do_nothing())
     case = hold(tx, case.id)
     if added.rowcount:
+        _routed(tx, mention_id, by_now=True)
         case = record(tx, case, "mention", by=by, now=now, became={}, mention=mention_id, why=why, **detail)
     return case
+
+
+def _routed(tx: Transaction, mention_id: int, *, by_now: bool) -> None:
+    """Says of a mention that needed routing whether a case has it, for `waiting.to_route`, which then looks itself."""
+    columns = t.decisions.c
+    asked = (columns.mention_id == mention_id, columns.needs_routing)
+    tx.execute(update(t.decisions).where(*asked).values(routed=by_now))
 
 
 def detach(tx: Transaction, case: Case, mention_id: int, *, why: str, by: str, now: datetime, **detail: Any) -> Case:
@@ -263,6 +271,7 @@ def detach(tx: Transaction, case: Case, mention_id: int, *, why: str, by: str, n
     where = (t.case_mentions.c.case_id == case.id, t.case_mentions.c.mention_id == mention_id)
     if not tx.execute(delete(t.case_mentions).where(*where)).rowcount:
         raise NotFound(f"M{mention_id} is not in {case.reference}; see `escucha case show {case.reference}`.")
+    _routed(tx, mention_id, by_now=False)
     return record(tx, case, "mention_left", by=by, now=now, became={}, mention=mention_id, why=why, **detail)
 
 

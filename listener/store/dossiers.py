@@ -21,6 +21,7 @@ LEFT_OUT = {  # tables with rows about a person that are not handed over, and wh
     "revisions": "told with the posts, as earlier versions",
     "views": "which of our people looked at which of our drafts is about them",
     "draws": "which draft drew for a share says nothing of the person",
+    "looks": "how an answer of ours was looked for on its network; where it stands is told with the answers",
     "draft_quotes": "which posts an answer repeats stands in the answer",
     "answers": "what was sent to them is told with the answers",
     "expected_links": "told with the accounts",

@@ -17,12 +17,22 @@ from uuid import uuid4
 from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, case, false, func, insert, or_, select, update
 
 from listener.errors import AlreadyDone, NotFound, OtherPolicy, Stale
-from listener.store import Transaction, attachments, audit, incident_holds, policies, upsert
+from listener.store import Transaction, attachments, audit, incident_holds, looks, policies, upsert
 from listener.store import tables as t
 from listener.store.attachments import NewImage
 from listener.store.erasing import erase_drafts
 from listener.store.mentions import decide_again
-from listener.types import DRAFT_MOVES, Channel, DraftState, MentionState, ReplyPlan, SendKind, Visibility
+from listener.types import (
+    DRAFT_MOVES,
+    Channel,
+    DraftState,
+    Finding,
+    MentionState,
+    ReplyPlan,
+    SendKind,
+    Sent,
+    Visibility,
+)
 
 OPEN = (DraftState.PROPOSED, DraftState.APPROVED, DraftState.SENDING, DraftState.UNKNOWN, DraftState.FAILED)
 
@@ -429,6 +439,8 @@ def settle_by_hand(tx: Transaction, draft: Draft, *, was_sent: bool, by: str, no
     else:
         move(tx, draft, DraftState.FAILED, reason=f"not on the network, says {by}")
         outdated(tx, draft)
+    found = Finding.THERE if was_sent else Finding.MISSING
+    looks.keep(tx, Sent.REPLY, draft.id, asked=looks.BY_EYE, found=found, at=now, by=by)
     erase_if_gone(tx, draft)
     audit.record(tx, at=now, by=by, action="draft.settled", subject=f"draft {draft.id}", was_sent=was_sent)
 

@@ -124,7 +124,7 @@ def answered(tx: Transaction, account_ids: Sequence[int], *, limit: int) -> list
     inside = _lately(tx, account_ids)
     query = (
         inbox.joined()
-        .where(t.drafts.c.mention_id.in_(inside), t.drafts.c.state == DraftState.SENT.value, *sight.read(tx))
+        .where(t.drafts.c.mention_id.in_(inside), t.drafts.c.state.concat("") == DraftState.SENT.value, *sight.read(tx))
         .order_by(t.drafts.c.sent_at.desc(), t.drafts.c.id.desc())
         .limit(limit)
     )

@@ -551,10 +551,13 @@ def unwatched(tx: Transaction, accounts: Sequence[str]) -> dict[tuple[str, str],
     `accounts`.
     """
     ours = t.sources.c.account, t.sources.c.network
+    left = list(tx.scalars(select(t.sources.c.id).where(t.sources.c.account.not_in(list(accounts)))))
+    if not left:
+        return {}
     query = (
         select(*ours, func.count())
         .select_from(t.mentions.join(t.sources, t.sources.c.id == t.mentions.c.source_id))
-        .where(t.sources.c.account.not_in(list(accounts)), t.mentions.c.gone_at.is_(None))
+        .where(t.mentions.c.source_id.in_(left), t.mentions.c.gone_at.is_(None))
         .group_by(*ours)
     )
     return {(account, network): int(number) for account, network, number in tx.execute(query)}

@@ -21,9 +21,10 @@ from listener.store import (
     attachments,
     audit,
     incident_holds,
+    looks,
     notice_digest,
     notice_links,
-    outbox,
+    senders,
     switch,
     users,
 )
@@ -36,11 +37,13 @@ from listener.types import (
     AmendmentKind,
     AmendmentState,
     DeliveryState,
+    Finding,
     FollowUp,
     NoticeKind,
     NoticeState,
     Posted,
     SendKind,
+    Sent,
 )
 
 
@@ -279,6 +282,8 @@ def settle_by_hand(tx: Transaction, delivery: Delivery, *, was_sent: bool, by: s
         values = {"state": DeliveryState.SENT.value, "sent_at": delivery.sending_since, "reason": f"settled by {by}"}
     if not tx.execute(update(t.deliveries).where(*where).values(**values)).rowcount:
         raise AlreadyDone(f"The outcome of N{delivery.notice_id} on {delivery.account} is known already.")
+    found = Finding.THERE if was_sent else Finding.MISSING
+    looks.keep(tx, Sent.NOTICE, delivery.id, asked=looks.BY_EYE, found=found, at=now, by=by)
     subject = f"notice {delivery.notice_id}"
     audit.record(tx, at=now, by=by, action="delivery.settled", subject=subject, delivery=delivery.id, was_sent=was_sent)
     finish(tx, delivery.notice_id, now)
@@ -368,7 +373,14 @@ def claim(tx: Transaction, delivery: Delivery, now: datetime) -> bool:
     won = tx.execute(
         update(t.deliveries)
         .where(*where, ~switch.held(tx, delivery.network, *delivery.kinds))
-        .values(state=DeliveryState.SENDING.value, sending_since=now, unknown_since=None, looked_at=None, reason=None)
+        .values(
+            state=DeliveryState.SENDING.value,
+            sending_since=now,
+            sender=senders.me(),
+            unknown_since=None,
+            looked_at=None,
+            reason=None,
+        )
     )
     if won.rowcount:
         subject = f"notice {delivery.notice_id}"
@@ -415,17 +427,23 @@ def sending(tx: Transaction, account: str) -> bool:
     return tx.scalar(select(t.deliveries.c.id).where(*where).limit(1)) is not None
 
 
-def on_their_way(tx: Transaction) -> list[Delivery]:
-    """Every delivery that says `sending`."""
-    return [_delivery(row) for row in tx.execute(_deliveries().where(t.deliveries.c.state == DeliveryState.SENDING))]
+def several(tx: Transaction, numbers: Sequence[int]) -> list[Delivery]:
+    """Those deliveries."""
+    return [_delivery(row) for row in tx.execute(_deliveries().where(t.deliveries.c.id.in_(numbers)))]
+
+
+def in_doubt(tx: Transaction) -> list[Delivery]:
+    """Every delivery of which nobody knows whether it went out, the longest unknown first."""
+    where = t.deliveries.c.state == DeliveryState.UNKNOWN.value
+    return [_delivery(row) for row in tx.execute(_deliveries().where(where).order_by(t.deliveries.c.id))]
 
 
 def abandoned(tx: Transaction, account: str, now: datetime) -> int:
     """Turns what a dead sender left behind into `unknown`. Call it only as the account's sole sender."""
     where = (t.deliveries.c.account == account, t.deliveries.c.state == DeliveryState.SENDING.value)
-    left = [_delivery(row) for row in tx.execute(_deliveries().where(*where))]
-    for delivery in left:
-        unknown(tx, delivery, outbox.DIED, now)
+    left = [(_delivery(row), row.sender) for row in tx.execute(_deliveries().where(*where))]
+    for delivery, sender in left:
+        unknown(tx, delivery, senders.epitaph(sender), now)
     return len(left)
 
 
@@ -472,7 +490,8 @@ def _outcome(tx: Transaction, delivery: Delivery, to: DeliveryState, now: dateti
         s.value for s in (DeliveryState.SENDING, DeliveryState.UNKNOWN) if to in DELIVERY_MOVES[s] or s is to
     ]
     where = (t.deliveries.c.id == delivery.id, t.deliveries.c.state.in_(on_their_way))
-    tx.execute(update(t.deliveries).where(*where).values(state=to.value, **values))
+    if not tx.execute(update(t.deliveries).where(*where).values(state=to.value, **values)).rowcount:
+        return  # a person has settled it meanwhile
     audit.record(
         tx,
         at=now,

@@ -10,14 +10,12 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
 
 from listener.errors import AlreadyDone, OtherPolicy, Stale
-from listener.store import Transaction, audit, inbox, incident_holds, incidents, switch
+from listener.store import Transaction, audit, inbox, incident_holds, incidents, senders, switch
 from listener.store import tables as t
 from listener.store.inbox import Draft
 from listener.types import DRAFT_MOVES, DraftState, LeftOut, Posted, RunState
 
 HOUR = timedelta(hours=1)
-
-DIED = "the sender died"  # the reason of what is `unknown` because its account has another sender by now
 
 
 def sendable(tx: Transaction, account: str, now: datetime) -> list[Draft]:
@@ -83,7 +81,13 @@ def claim(tx: Transaction, draft: Draft, now: datetime) -> bool:
         .where(columns.id == draft.id, columns.state == DraftState.APPROVED.value, columns.edit == draft.edit)
         .where(~incident_holds.held())
         .where(~switch.held(tx, draft.network, *draft.kinds), *_run_lets(draft, now))
-        .values(state=DraftState.SENDING.value, sending_since=now, unknown_since=None, looked_at=None)
+        .values(
+            state=DraftState.SENDING.value,
+            sending_since=now,
+            sender=senders.me(),
+            unknown_since=None,
+            looked_at=None,
+        )
     )
     if won.rowcount:
         if draft.answer_run_id is not None:
@@ -152,11 +156,10 @@ def sending(tx: Transaction, account: str) -> bool:
 def abandoned(tx: Transaction, account: str, now: datetime) -> int:
     """Turns what a dead sender left behind into `unknown`. Call it only as the account's sole sender."""
     where = (t.drafts.c.account == account, t.drafts.c.state == DraftState.SENDING.value)
-    ids = tx.scalars(select(t.drafts.c.id).where(*where)).all()
-    tx.execute(update(t.drafts).where(*where).values(state=DraftState.UNKNOWN.value, reason=DIED, unknown_since=now))
-    for draft_id in ids:
-        audit.record(tx, at=now, by="daemon", action="draft.unknown", subject=f"draft {draft_id}", reason="died")
-    return len(ids)
+    left = [(inbox.from_row(row), row.sender) for row in tx.execute(inbox.joined().where(*where))]
+    for draft, sender in left:
+        unknown(tx, draft, senders.epitaph(sender), now)
+    return len(left)
 
 
 def unsettled(tx: Transaction, account: str) -> list[Draft]:
@@ -222,7 +225,8 @@ def _outcome(tx: Transaction, draft: Draft, to: DraftState, now: datetime, **val
     underway = (DraftState.SENDING, DraftState.UNKNOWN)
     on_their_way = [state.value for state in underway if to in DRAFT_MOVES[state] or state is to]
     where = (t.drafts.c.id == draft.id, t.drafts.c.state.in_(on_their_way))
-    tx.execute(update(t.drafts).where(*where).values(state=to.value, **values))
+    if not tx.execute(update(t.drafts).where(*where).values(state=to.value, **values)).rowcount:
+        return  # a person has settled it meanwhile
     if to in (DraftState.SENT, DraftState.FAILED):
         inbox.erase_if_gone(tx, draft)
     reason = values.get("reason")

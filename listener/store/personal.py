@@ -146,7 +146,7 @@ HELD: dict[str, Held] = {
         words=("text", "reason", "posted_url", "recipient", "subject"),
         clear=(
             "channel", "through", "send_key", "state", "account", "language", "template", "policy_version",
-            "decided_by", "posted_id", "rule", "wording",
+            "decided_by", "posted_id", "rule", "wording", "sender",
         ),
         whose=of_mention(t.drafts),
         emptied={"reason": None, "posted_url": None, "recipient": "", "subject": ""},
@@ -290,7 +290,7 @@ HELD: dict[str, Held] = {
     "notice_links": Held(words=("url", "detail"), clear=("state",)),
     "deliveries": Held(
         words=("text",),
-        clear=("account", "network", "language", "send_key", "state", "posted_id", "posted_url", "reason"),
+        clear=("account", "network", "language", "send_key", "state", "sender", "posted_id", "posted_url", "reason"),
     ),
     "answer_runs": Held(clear=("state", "by", "approved_by", "policy_version", "reason")),
     "answers": Held(
@@ -301,7 +301,15 @@ HELD: dict[str, Held] = {
         ),
         emptied={"text": "", "why": "", "customer_id": None},
     ),
-    "amendments": Held(words=("before", "text"), clear=("kind", "state", "written_by", "approved_by", "reason")),
+    "amendments": Held(
+        words=("before", "text"), clear=("kind", "state", "sender", "written_by", "approved_by", "reason")
+    ),
+    "looks": Held(
+        words=("posted_url", "detail"),
+        clear=("asked", "found", "posted_id", "by"),
+        whose=lambda person: t.looks.c.draft_id.in_(person.drafts),
+        gone=True,
+    ),
     "attachments": Held(
         words=("name", "data", "alt"),
         clear=("content_type",),

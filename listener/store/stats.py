@@ -36,8 +36,9 @@ def counts(tx: Transaction) -> Counts:
         .select_from(t.decisions.join(t.mentions, t.mentions.c.id == t.decisions.c.mention_id))
         .where(
             t.decisions.c.needs_routing,
+            ~t.decisions.c.routed,
             t.decisions.c.revision == t.mentions.c.revision,
-            t.mentions.c.state == MentionState.DECIDED.value,
+            t.mentions.c.state.concat("") == MentionState.DECIDED.value,  # no search by it: nearly all are
             ~in_a_case,
         )
     )

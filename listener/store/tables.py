@@ -318,6 +318,9 @@ decisions = Table(
     Column("model_version", String(100), nullable=False),
     Column("urgency", String(20), nullable=False),
     Column("needs_routing", Boolean, nullable=False),
+    Column(
+        "routed", Boolean, nullable=False, default=False
+    ),  # a case has what needed routing; few have to be looked at
     Column("escalate_to", String(100), nullable=False),
     Column("ignored", Text, nullable=False),
     Column("tags", JSON, nullable=False),
@@ -335,8 +338,8 @@ decisions = Table(
 Index(
     "ix_decisions_to_route",
     decisions.c.queue_at,
-    sqlite_where=text("needs_routing = 1"),
-    postgresql_where=text("needs_routing"),
+    sqlite_where=text("needs_routing = 1 AND routed = 0"),
+    postgresql_where=text("needs_routing AND NOT routed"),
 )
 
 facts = Table(  # what was true of a network when something was decided; never changed
@@ -372,6 +375,7 @@ drafts = Table(
     Column("reason", Text),  # why rejected, expired, failed, unknown
     Column("not_before", Moment),
     Column("sending_since", Moment),
+    Column("sender", String(200)),  # the process that sent it last, see senders.py
     Column("unknown_since", Moment),  # since when nobody knew whether it went out; kept once it was found
     Column("looked_at", Moment),  # when the network was last searched for it
     Column("sent_at", Moment),
@@ -1163,6 +1167,7 @@ deliveries = Table(
     Column("send_key", String(64), nullable=False, unique=True),
     Column("state", String(20), nullable=False),
     Column("sending_since", Moment),
+    Column("sender", String(200)),  # the process that sent it last, see senders.py
     Column("unknown_since", Moment),  # since when nobody knew whether it went out; kept once it was found
     Column("looked_at", Moment),  # when the network was last searched for it
     Column("sent_at", Moment),
@@ -1189,10 +1194,30 @@ amendments = Table(  # what is done to a delivery after it went out
     Column("approved_by", String(100)),  # where the policy wants two people for a correction
     Column("approved_at", Moment),
     Column("sending_since", Moment),
+    Column("sender", String(200)),  # the process that did it last, see senders.py
     Column("unknown_since", Moment),
     Column("looked_at", Moment),  # when the post was last looked at for it
     Column("done_at", Moment),
     Column("reason", Text),
+)
+
+looks = Table(  # what was found when something of unknown outcome was looked for; the same again is counted
+    "looks",
+    metadata,
+    key(),
+    Column("draft_id", BigKey, ForeignKey("drafts.id"), index=True),
+    Column("delivery_id", BigKey, ForeignKey("deliveries.id"), index=True),
+    Column("amendment_id", BigKey, ForeignKey("amendments.id"), index=True),
+    Column("asked", Text, nullable=False),  # where it was looked for, and by what
+    Column("since", Moment),  # how far back; null: a person looked
+    Column("found", String(20), nullable=False),  # listener.types.Finding
+    Column("posted_id", String(300)),
+    Column("posted_url", Text),
+    Column("detail", Text, nullable=False, default=""),  # why it could not be told
+    Column("by", String(100), nullable=False),  # "daemon", or the person who looked
+    Column("first_at", Moment, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("times", Integer, nullable=False, default=1),
 )
 
 # --- pictures that go out ------------------------------------------------------------------------------------------

@@ -15,6 +15,8 @@ from listener.store.inbox import Draft, from_row, joined, sent_through
 from listener.store.mentions import Mention
 from listener.types import DraftState, Media, MentionState, Urgency
 
+LATEST = 1000  # mentions among which those without a draft are counted
+
 
 @dataclass(frozen=True, kw_only=True)
 class Waiting:
@@ -48,6 +50,22 @@ class Heard:
     urgency: Urgency | None
     score: int | None
     why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Undrafted:
+    """How many mentions have no draft, by urgency. `among`: of so many heard last; None: of all that was ever heard.
+
+    To count a long history takes longer the longer it is, and says little of today.
+    """
+
+    by_urgency: Mapping[Urgency | None, int]
+    among: int | None = None
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return sum(self.by_urgency.values())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +120,8 @@ def drafts(
         .outerjoin(t.customers, t.customers.c.id == t.links.c.customer_id)
         .where(*_those(states, network, agent), *sight.read(tx))
     )
+    if limit is not None and limit <= LATEST and len(states) > 1:
+        query = query.where(t.drafts.c.id.in_(_first(tx, states, network, agent, limit)))
     same = [name for name in Waiting.__dataclass_fields__ if name not in ("draft", "gone", "mention_media")]
     return [
         Waiting(
@@ -122,8 +142,20 @@ def count(
     agent: str | None = None,
 ) -> int:
     """How many drafts `drafts` would give without a limit."""
-    query = joined().with_only_columns(func.count()).where(*_those(states, network, agent), *sight.read(tx))
-    return int(tx.scalar(query) or 0)
+    limits = sight.read(tx)
+    whole = (
+        joined().with_only_columns(func.count()) if network or agent or limits else select(func.count(t.drafts.c.id))
+    )
+    return int(tx.scalar(whole.where(*_those(states, network, agent), *limits)) or 0)
+
+
+def _first(
+    tx: Transaction, states: Sequence[DraftState], network: str | None, agent: str | None, limit: int
+) -> list[int]:
+    """The numbers of the first so many of each state: of each there is an index in their order, of several none."""
+    first = joined().with_only_columns(t.drafts.c.id).where(*sight.read(tx))
+    first = first.order_by(t.drafts.c.queue_at, t.drafts.c.id).limit(limit)
+    return [number for state in states for number in tx.scalars(first.where(*_those((state,), network, agent)))]
 
 
 def withdrawable(tx: Transaction, account_id: int) -> list[int]:
@@ -203,13 +235,18 @@ def how_many_set_aside(tx: Transaction, *, network: str | None = None) -> int:
     return int(tx.scalar(_set_aside(tx, network).with_only_columns(func.count(t.mentions.c.id.distinct()))) or 0)
 
 
-def how_many_undrafted(tx: Transaction, *, network: str | None = None) -> dict[Urgency | None, int]:
-    """How many `undrafted` would give without a limit, by their urgency; None: not decided yet."""
-    urgency = t.decisions.c.urgency
-    query = _undrafted(tx, network).with_only_columns(urgency, func.count(t.mentions.c.id.distinct()).label("many"))
-    return {
-        Urgency(row.urgency) if row.urgency else None: row.many for row in tx.execute(query.group_by(urgency)).all()
-    }
+def how_many_undrafted(tx: Transaction, *, network: str | None = None) -> Undrafted:
+    """How many `undrafted` would give of the newest mentions, by their urgency; None: not decided yet."""
+    urgency, number = t.decisions.c.urgency, t.mentions.c.id
+    before = tx.scalar(select(number).order_by(number.desc()).limit(1).offset(LATEST))  # the newest that is not counted
+    query = _undrafted(tx, network).with_only_columns(urgency, func.count(number.distinct()).label("many"))
+    if before is not None:
+        query = query.where(number > before)
+    found = tx.execute(query.group_by(urgency)).all()
+    return Undrafted(
+        by_urgency={Urgency(row.urgency) if row.urgency else None: row.many for row in found},
+        among=None if before is None else LATEST,
+    )
 
 
 def networks(tx: Transaction) -> set[str]:
@@ -219,9 +256,12 @@ def networks(tx: Transaction) -> set[str]:
 
 def _to_route(tx: Transaction, network: str | None) -> Select[Any]:
     in_a_case = select(t.case_mentions.c.case_id).where(t.case_mentions.c.mention_id == t.mentions.c.id).exists()
-    return _heard(tx, network, t.decisions.c.escalate_to).where(
-        t.decisions.c.needs_routing, t.mentions.c.state == MentionState.DECIDED.value, ~in_a_case
-    )
+    decided = t.mentions.c.state.concat("") == MentionState.DECIDED.value  # no search by it: nearly all are
+    return _heard(tx, network, t.decisions.c.escalate_to).where(*_unrouted(), decided, ~in_a_case)
+
+
+def _unrouted() -> tuple[ColumnElement[bool], ...]:
+    return t.decisions.c.needs_routing, ~t.decisions.c.routed
 
 
 def _set_aside(tx: Transaction, network: str | None) -> Select[Any]:
@@ -313,7 +353,8 @@ def said_before(tx: Transaction, mention: Mention, *, limit: int) -> list[Said]:
     ours = (
         select(t.drafts.c.text, t.drafts.c.sent_at, t.drafts.c.posted_id)
         .join(t.mentions, t.mentions.c.id == t.drafts.c.mention_id)
-        .where(*same, t.drafts.c.state == DraftState.SENT.value, t.drafts.c.mention_id != mention.id)
+        # no search by the state: of a long history most are sent, of a thread there are few
+        .where(*same, t.drafts.c.state.concat("") == DraftState.SENT.value, t.drafts.c.mention_id != mention.id)
         .where(t.drafts.c.sent_at <= mention.posted_at, t.drafts.c.text != "", *sight.read(tx))
         .order_by(t.drafts.c.sent_at.desc())
         .limit(limit)

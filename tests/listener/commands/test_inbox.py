@@ -22,8 +22,8 @@ from listener import store as stores
 from listener.commands import deciding
 from listener.commands.app import App
 from listener.errors import AlreadyDone, Stale
-from listener.store import daemons, inbox, switch
-from listener.types import DraftState, GuardTrace, Media, RuleOutcome, RuleTrace, Urgency
+from listener.store import daemons, inbox, looks, switch
+from listener.types import DraftState, Finding, GuardTrace, Media, RuleOutcome, RuleTrace, Sent, Urgency
 from tests import databases
 from tests.listener.commands.desk_world import DANGEROUS, REPLY, DeskWorld
 
@@ -428,6 +428,33 @@ def test_a_person_settles_what_nobody_knows(desk: DeskWorld) -> None:
     assert desk.run("retry", "D1").exit_code == 2
     assert desk.run("retry", "D2").exit_code == 0
     assert desk.now_is(lost).state is DraftState.PROPOSED
+
+
+def test_what_nobody_knows_is_told_with_what_was_found(desk: DeskWorld) -> None:
+    assert "it is known whether it is there" in desk.run("inbox", "--unknown").stdout
+    draft = desk.draft()
+    began = desk.clock() - timedelta(minutes=2)
+    desk.put(draft, DraftState.UNKNOWN, sending_since=began, unknown_since=began, reason="no answer came")
+    for _ in range(2):
+        with desk.store.write() as tx:
+            found = {"asked": "under the key", "found": Finding.NOT_FOUND, "at": desk.clock(), "since": began}
+            looks.keep(tx, Sent.REPLY, draft.id, **found)
+    told = " ".join(desk.run("inbox", "--unknown").stdout.split())
+    for part in ("D1", "no answer came", "2 times", "under the key", "nothing of it", "escucha settle D1 --sent"):
+        assert part in told
+    plain = json.loads(desk.run("inbox", "--unknown", "--json").stdout)
+    assert plain["total"] == 1
+    (only,) = plain["unknown"]
+    assert (only["send"], only["what"], only["reason"]) == ("D1", "reply", "no answer came")
+    (look,) = only["looks"]
+    assert (look["found"], look["times"], look["by"]) == ("not found", 2, "daemon")
+    assert only["certain_at"] > only["sending_since"]
+    assert desk.run("inbox", "--unknown", "--all").exit_code == 2
+    assert "nothing of it" in desk.run("settle", "D1").stderr
+    assert "nothing of it" in " ".join(desk.run("show", "D1").stdout.split())
+    desk.run("settle", "D1", "--sent")
+    assert "it is there, says ana" in " ".join(desk.run("show", "D1").stdout.split())
+    assert json.loads(desk.run("inbox", "--unknown", "--json").stdout) == {"total": 0, "unknown": []}
 
 
 # --- two moderators at once ---

@@ -399,7 +399,7 @@ def test_sends_that_went_wrong(desk: DeskWorld) -> None:
     with desk.store.write() as tx:
         tx.execute(tables.mentions.update().where(tables.mentions.c.id == 1).values(trouble="it broke"))
     unknown, failed, aside = troubles(desk)
-    assert unknown.startswith("1 send of unknown outcome: `escucha inbox --state unknown`")
+    assert unknown.startswith("1 send of unknown outcome: `escucha inbox --unknown`")
     assert failed.startswith("1 send refused: `escucha inbox --state failed`")
     assert "set aside" in aside
 

@@ -169,7 +169,7 @@ def test_whoever_pauses_waits_for_the_change_that_is_being_made(escucha: Escucha
         assert amendments.claim(tx, waiting, escucha.clock())
     with escucha.store.write() as tx:
         switch.pause(tx, network=None, kind=SendKind.AMENDMENT, by="ana", reason="", now=escucha.clock())
-        (going,) = underway.sending(tx, switch.pauses(tx))
+        (going,) = underway.sending(tx, switch.pauses(tx), died_is_an_end=True)
         assert (going.what, going.id, going.account) == ("amendment", waiting.id, "care")
         assert underway.still(tx, [going], died_is_an_end=True) == [going]
         amendments.failed(tx, waiting, "no", escucha.clock())

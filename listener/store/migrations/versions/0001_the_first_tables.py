@@ -845,6 +845,7 @@ def upgrade() -> None:
         sa.Column("send_key", sa.String(length=64), nullable=False),
         sa.Column("state", sa.String(length=20), nullable=False),
         sa.Column("sending_since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("sender", sa.String(length=200), nullable=True),
         sa.Column("unknown_since", sa.DateTime(timezone=True), nullable=True),
         sa.Column("looked_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
@@ -878,6 +879,7 @@ def upgrade() -> None:
         sa.Column("approved_by", sa.String(length=100), nullable=True),
         sa.Column("approved_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("sending_since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("sender", sa.String(length=200), nullable=True),
         sa.Column("unknown_since", sa.DateTime(timezone=True), nullable=True),
         sa.Column("looked_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("done_at", sa.DateTime(timezone=True), nullable=True),
@@ -1053,6 +1055,7 @@ def upgrade() -> None:
         sa.Column("model_version", sa.String(length=100), nullable=False),
         sa.Column("urgency", sa.String(length=20), nullable=False),
         sa.Column("needs_routing", sa.Boolean(), nullable=False),
+        sa.Column("routed", sa.Boolean(), nullable=False),
         sa.Column("escalate_to", sa.String(length=100), nullable=False),
         sa.Column("ignored", sa.Text(), nullable=False),
         sa.Column("tags", sa.JSON(), nullable=False),
@@ -1075,8 +1078,8 @@ def upgrade() -> None:
             "ix_decisions_to_route",
             ["queue_at"],
             unique=False,
-            sqlite_where=sa.text("needs_routing = 1"),
-            postgresql_where=sa.text("needs_routing"),
+            sqlite_where=sa.text("needs_routing = 1 AND routed = 0"),
+            postgresql_where=sa.text("needs_routing AND NOT routed"),
         )
 
     op.create_table(
@@ -1229,6 +1232,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("not_before", sa.DateTime(timezone=True), nullable=True),
         sa.Column("sending_since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("sender", sa.String(length=200), nullable=True),
         sa.Column("unknown_since", sa.DateTime(timezone=True), nullable=True),
         sa.Column("looked_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
@@ -1661,3 +1665,29 @@ def upgrade() -> None:
         sa.Column("succeeded_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("target", name=op.f("pk_alert_targets")),
     )
+
+    op.create_table(
+        "looks",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("draft_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("delivery_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("amendment_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("asked", sa.Text(), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("found", sa.String(length=20), nullable=False),
+        sa.Column("posted_id", sa.String(length=300), nullable=True),
+        sa.Column("posted_url", sa.Text(), nullable=True),
+        sa.Column("detail", sa.Text(), nullable=False),
+        sa.Column("by", sa.String(length=100), nullable=False),
+        sa.Column("first_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("times", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["amendment_id"], ["amendments.id"], name=op.f("fk_looks_amendment_id")),
+        sa.ForeignKeyConstraint(["delivery_id"], ["deliveries.id"], name=op.f("fk_looks_delivery_id")),
+        sa.ForeignKeyConstraint(["draft_id"], ["drafts.id"], name=op.f("fk_looks_draft_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_looks")),
+    )
+    with op.batch_alter_table("looks", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_looks_amendment_id"), ["amendment_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_looks_delivery_id"), ["delivery_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_looks_draft_id"), ["draft_id"], unique=False)
