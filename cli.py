@@ -213,8 +213,10 @@ def _report(bug: Exception) -> None:
     import tempfile
     import traceback
 
+    from listener import log
     from listener.commands.output import complain
 
+    log.hide_environment()  # the bug may have come before anything was read
     text = _masked("".join(traceback.format_exception(bug)))
     with tempfile.NamedTemporaryFile("w", prefix="escucha-bug-", suffix=".log", delete=False, encoding="utf-8") as file:
         file.write(text)

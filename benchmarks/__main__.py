@@ -20,6 +20,7 @@ from benchmarks.results import ROOT
 
 RUNS: dict[str, tuple[str, ...]] = {  # what each is called with
     "faults": (),
+    "kills": (),
     "throughput": (),
     "latency": (),
     "growth": ("--sizes", "10000,100000,1000000,10000000"),

@@ -119,12 +119,18 @@ class Account:
         answer = self._write("com.atproto.repo.putRecord", body)
         if _named(answer) == "InvalidSwap":
             raise Unavailable(f"{self.host} has another record there since we looked; it is read again")
-        self._body(answer, writing=True)
+        if not isinstance(self._body(answer, writing=True).get("uri"), str):
+            raise self._nonsense(writing=True)
 
     def delete(self, key: str) -> None:
-        """Our post under that key is not there any more, be it that it never was."""
+        """Our post under that key is not there any more, be it that it never was.
+
+        The answer names the commit, or nothing at all; anything else may come from anywhere, and proves nothing.
+        """
         body = {"repo": self.did, "collection": POST, "rkey": key}
-        self._body(self._write("com.atproto.repo.deleteRecord", body), writing=True)
+        told = self._body(self._write("com.atproto.repo.deleteRecord", body), writing=True)
+        if told and not isinstance(told.get("commit"), dict):
+            raise self._nonsense(writing=True)
 
     def _write(self, call: str, body: dict[str, Any]) -> Answer:
         data = json.dumps(body).encode()
@@ -137,7 +143,8 @@ class Account:
             writing=False,
         )
         if answer.status == 403 and _named(answer):
-            raise Rejected(f"{self.host} does not take the picture: “{faults.one_line(_said(answer))}”")
+            shown = faults.one_line(_said(answer), secrets=self._secrets())
+            raise Rejected(f"{self.host} does not take the picture: “{shown}”")
         blob = self._body(answer, writing=False).get("blob")
         if not isinstance(blob, dict):
             raise self._nonsense(writing=False)
@@ -175,7 +182,6 @@ class Account:
             return AuthFailed(f"{self.host} does not let {self._handle} in: {_FOR_A_PERSON[name]}")
         if name in _WORN_OUT:
             return AuthFailed(f"{self.host} does not accept our session ({name}); check handle and app_password")
-        known = self.sessions.known
         return faults.of_status(
             answer.status,
             answer.headers,
@@ -183,8 +189,13 @@ class Account:
             writing=writing,
             now=self._now(),
             said=_said(answer),
-            secrets=[self._password, *([known.access, known.refresh] if known else [])],
+            secrets=self._secrets(),
         )
+
+    def _secrets(self) -> list[str]:
+        """What no error may show, though the server may repeat it."""
+        known = self.sessions.known
+        return [self._password, *([known.access, known.refresh] if known else [])]
 
     def _nonsense(self, *, writing: bool) -> NetworkError:
         kind = OutcomeUnknown if writing else Unavailable
@@ -194,8 +205,9 @@ class Account:
         body = json.dumps({"identifier": self._handle, "password": self._password}).encode()
         answer = self._answer(lambda: self._wire.post("com.atproto.server.createSession", body), writing=False)
         if answer.status in (400, 401, 403) and _named(answer) not in {"", *_FOR_A_PERSON}:
+            named = faults.one_line(_named(answer), limit=60, secrets=self._secrets())
             raise AuthFailed(
-                f"{self.host} does not let {self._handle} in ({_named(answer)}): check handle and app_password, "
+                f"{self.host} does not let {self._handle} in ({named}): check handle and app_password, "
                 "or make a new app password"
             )
         return self._session(self._body(answer, writing=False))

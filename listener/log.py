@@ -10,10 +10,13 @@ Known secrets are masked wherever they turn up. What people wrote never shows ab
 from __future__ import annotations
 
 import logging
+import os
+import re
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any, Literal, TextIO, cast
+from urllib.parse import unquote
 
 import structlog
 from structlog.typing import EventDict, Processor
@@ -26,11 +29,22 @@ MOST_LISTED = 3  # of one key, on a line for people
 SHORTEST_SECRET = 4  # masking anything shorter would only garble the log
 
 _hidden: set[str] = set()
+_SECRET = re.compile(r"(?:ESCUCHA_\w*|HF_)(?:TOKEN|SECRET|PASSWORD|KEY)|OTEL_EXPORTER_OTLP_\w*HEADERS|PGPASSWORD")
 
 
 def hide(secrets: Iterable[str]) -> None:
     """Masks these values from now on, in every log line and traceback."""
     _hidden.update(secret for secret in secrets if len(secret) >= SHORTEST_SECRET)
+
+
+def hide_environment() -> None:
+    """Masks the secrets of the environment that stand in no settings: tokens of ours, of hubs, of collectors."""
+    for name, value in os.environ.items():
+        if _SECRET.fullmatch(name):
+            # Of headers (`Authorization=Bearer%20x,other=y`) each value, as it is written and as it is meant.
+            words = [word for part in value.split(",") for word in (part, part.partition("=")[2].strip())]
+            meant = [word for each in words for word in unquote(each).split()]
+            hide([value, *(word for word in (*words, *meant) if len(word) >= len("Bearer x"))])
 
 
 def masked(text: str) -> str:
@@ -44,6 +58,7 @@ def start(
     *, form: Literal["auto", "lines", "json"] = "auto", level: Literal["debug", "info", "warning"] = "info"
 ) -> None:
     """Sends our logs, and the libraries' warnings, to standard error in that form. May be called again."""
+    hide_environment()
     lines = form == "lines" or (form == "auto" and sys.stderr.isatty())
     number = logging.getLevelNamesMapping()[level.upper()]
     shared: list[Processor] = [

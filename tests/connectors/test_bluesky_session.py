@@ -417,7 +417,7 @@ def test_a_text_that_no_database_takes_is_cleaned(server: Proxy, tmp_path: Path)
         "uri": "at://did:plc:ana/app.bsky.feed.post/3k",
         "cid": "b",
         "author": {"did": "did:plc:ana", "handle": "ana.test"},
-        "record": {"text": "telecom \x00 y \x1b[31m", "createdAt": "2026-11-22T10:00:00Z", "x": ["\x00"]},
+        "record": {"text": "telecom \x00 y \x1b[31m", "createdAt": datetime.now(UTC).isoformat(), "x": ["\x00"]},
         "indexedAt": datetime.now(UTC).isoformat(),
     }
     body = json.dumps({"posts": [view]}).replace(" y ", r" \ud83d ")

@@ -110,3 +110,29 @@ def test_libraries_speak_through_us_from_warning_on(capsys: pytest.CaptureFixtur
     (line,) = capsys.readouterr().err.splitlines()
     assert json.loads(line)["event"] == f"Retrying {log.MASK}"
     assert json.loads(line)["library"] == "urllib3"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "hidden"),
+    [
+        ("HF_TOKEN", "hf_0123456789", ["hf_0123456789"]),
+        ("ESCUCHA_TOKEN", "esc_0123456789", ["esc_0123456789"]),
+        ("ESCUCHA_AUDIT__KEY", "0123456789abcdef", ["0123456789abcdef"]),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "Authorization=Bearer%20t0ken-of-ours,x-key=k3y-of-ours",
+         ["t0ken-of-ours", "k3y-of-ours", "Bearer%20t0ken-of-ours"]),
+        ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "x-key=k3y-of-ours", ["k3y-of-ours"]),
+        ("ESCUCHA_BRAND__NAME", "Telefónica", []),
+        ("HF_ENDPOINT", "https://hub.example", []),
+    ],
+)  # fmt: skip
+def test_secrets_of_the_environment_are_hidden(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, hidden: list[str]
+) -> None:
+    monkeypatch.setattr(log, "_hidden", set())
+    monkeypatch.setenv(name, value)
+    log.hide_environment()
+    for secret in hidden:
+        assert secret not in log.masked(f"It said {secret}.")
+    if not hidden:
+        assert log.masked(value) == value
+    assert log.masked("Bearer and Authorization are words.") == "Bearer and Authorization are words."

@@ -1,0 +1,94 @@
+"""Hundreds of deaths of real daemons while thousands of posts, edits and deletions arrive: what the networks count.
+
+    python -m benchmarks.kills [--kills 300] [--posts 700] [--databases sqlite,postgresql] [--networks mastodon,x]
+
+Plays `tests/system/kill_matrix.py` once for each database and keeps the table. Exit code 1 where anything was lost,
+doubled or said in the wrong place.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from benchmarks import results
+from tests.system.kill_matrix import SEED, Outcome, Plan, matrix
+
+SETUPS = {
+    "sqlite": (Plan(), "two daemons on SQLite"),
+    "postgresql": (Plan(database="postgresql"), "two daemons on PostgreSQL, which is killed too"),
+}
+COLUMNS = ("setup", "posts", "edits", "deletions", "kills", "in mid-send", "lost", "doubled", "wrong thread", "unknown")
+
+
+def play(name: str, asked: argparse.Namespace) -> Outcome:
+    """One setup, from its first post until nothing more is to be done."""
+    setup, _ = SETUPS[name]
+    more = {"restarts": asked.kills // 20} if setup.database == "postgresql" else {}
+    plan = Plan(
+        **asdict(setup)
+        | {"seed": asked.seed, "posts": asked.posts, "kills": asked.kills, "patience": 300.0, "pause": asked.pause}
+        | {"networks": tuple(asked.networks.split(",")), "pace": 1.6 * asked.kills * asked.pause / asked.posts / 2}
+        | more
+    )
+    with TemporaryDirectory() as folder, matrix(Path(folder), plan) as played:
+        return played.run()
+
+
+def row(name: str, found: Outcome) -> tuple[object, ...]:
+    """As the table shows it."""
+    counted = (found.posts, found.edits, found.deletions, found.kills, found.in_mid_send)
+    return SETUPS[name][1], *counted, len(found.lost), len(found.doubled), len(found.wrong_thread), found.unsure
+
+
+def main() -> None:
+    """Plays what was asked for, prints it and keeps it."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.kills", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--kills", type=int, default=300)
+    parser.add_argument("--posts", type=int, default=700, help="of each network")
+    parser.add_argument("--networks", default="mastodon,x,reddit")
+    parser.add_argument("--databases", default=",".join(SETUPS))
+    parser.add_argument("--pause", type=float, default=0.6, help="seconds between two deaths, on average")
+    parser.add_argument("--seed", type=int, default=SEED)
+    asked = parser.parse_args()
+    found = {}
+    for name in asked.databases.split(","):
+        found[name] = play(name, asked)
+        print(dict(zip(COLUMNS, row(name, found[name]), strict=True)), f"{found[name].seconds:.0f} s", flush=True)
+        for what in ("lost", "doubled", "wrong_thread"):
+            if those := getattr(found[name], what):
+                print(f"  {what}: {', '.join(those[:20])}", flush=True)
+    wrong = sum(len(each.lost) + len(each.doubled) + len(each.wrong_thread) for each in found.values())
+    kills = sum(each.kills for each in found.values())
+    results.keep(
+        "kills",
+        {name: asdict(each) for name, each in found.items()},
+        parameters=vars(asked),
+        aims=[
+            results.Aim(
+                what="lost, doubled or misplaced answers, counted on the networks' side",
+                aim="0",
+                reached=f"{wrong} in {kills} kills",
+                met=not wrong,
+            )
+        ],
+        tables=[
+            results.Table(
+                title="kill -9 at random instants while people write, edit and delete",
+                columns=COLUMNS,
+                rows=[row(name, each) for name, each in found.items()],
+            )
+        ],
+        notes=[
+            "Real `escucha run` processes; the local servers take the same answer as often as it comes.",
+            "Texts are read by single words, and what waits for minutes after a death waits for two seconds here.",
+            "“in mid-send”: deaths after which the database said that something was being sent.",
+        ],
+    )
+    raise SystemExit(1 if wrong else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+"""Real `escucha run` processes by the hundred: `python -m tests.system.brood` forks one for each line that it reads.
+
+A daemon takes seconds to load what it needs; this program loads it once, and each fork goes on as a process of its own
+from there, through the command line, with settings and environment of its own. Reads JSON lines: `folder` (where it
+runs), `arguments` (of `escucha`), `environment`, `log` (the file that it writes to); answers each with its number.
+
+Two things are not as in a real installation. Texts are read by single words instead of the model, which would take
+more time than all the rest. And where `hurry` is given, a poller's claim runs out and a look becomes conclusive after
+so many seconds instead of minutes: the local servers show at once what they took.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import cli
+import connectors
+import policies
+from listener import budget
+from listener.commands import running
+from listener.commands.app import App
+from listener.store import migrations
+from tests.listener.flow.world import Keywords
+
+LOADED = (running, migrations)  # what a daemon would load by itself
+
+
+def hurry(seconds: float) -> None:
+    """Shortens what a daemon waits for after somebody died."""
+    after = timedelta(seconds=seconds)
+    budget.POLL_LEASE = after
+    for name in connectors.available():
+        module = connectors.load(name)
+        if module.FACTS.settle_after is not None:
+            module.FACTS = replace(module.FACTS, settle_after=after)
+
+
+def live(asked: dict[str, Any]) -> None:
+    """This process becomes that daemon."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    os.setsid()
+    os.chdir(asked["folder"])
+    with open(asked["log"], "ab") as log, open(os.devnull, "rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+    os.environ.update(asked["environment"])
+    app = App(connectors=connectors, policies=policies, config_path=Path("escucha.toml"))
+    app.__dict__["classifier"] = Keywords()
+    code = 1
+    try:
+        cli.escucha(asked["arguments"], obj=app, standalone_mode=False)
+        code = 0
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def main() -> None:
+    """Forks until its input ends; then ends whoever lives."""
+    if len(sys.argv) > 1:
+        hurry(float(sys.argv[1]))
+    for name in connectors.available():
+        connectors.load(name)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # whoever dies is gone at once
+    children = []
+    for line in sys.stdin:
+        child = os.fork()
+        if child == 0:
+            live(json.loads(line))
+        children.append(child)
+        print(child, flush=True)
+    for child in children:
+        try:
+            os.kill(child, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+
+
+if __name__ == "__main__":
+    main()

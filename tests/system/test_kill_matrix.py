@@ -1,0 +1,43 @@
+"""Real daemons die by the dozen while people write, edit and delete on three networks: lost 0, doubled 0, misplaced 0.
+
+The long run is `python -m benchmarks.kills`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.system.kill_matrix import Plan, Said, matrix, told
+
+PLANS = {
+    "sqlite": Plan(seed=3, posts=40, kills=20, patience=60),
+    "postgresql": Plan(seed=4, posts=40, kills=20, patience=60, database="postgresql", restarts=2),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("database", PLANS)
+def test_whoever_dies_nothing_is_lost_doubled_or_said_elsewhere(tmp_path: Path, database: str) -> None:
+    with matrix(tmp_path, PLANS[database]) as played:
+        outcome = played.run()
+    assert outcome.clean, outcome
+    assert outcome.answered == outcome.posts > 80
+    assert outcome.edits > 3
+    assert outcome.deletions > 3
+    assert outcome.kills + outcome.ended >= PLANS[database].kills
+    assert outcome.in_mid_send > 2, "nobody died while something was being said"
+    assert outcome.restarts == PLANS[database].restarts
+
+
+def test_the_count_sees_what_is_doubled_and_what_is_misplaced() -> None:
+    said = [Said(id="p1", network="x"), Said(id="p2", network="x"), Said(id="p3", network="x", deleted=True)]
+    one, two, three = "ES-26-000001-8", "ES-26-000002-6", "ES-26-000003-4"
+    post_of = {one: "p1", two: "p2", three: "p3"}
+    right = told({"p1": [f"@ana {one}."], "p2": [two], "": [three]}, post_of, said)
+    assert right.misplaced == ()
+    assert right.times == {"p1": 1, "p2": 1, "p3": 1}
+    assert told({"p1": [one, one]}, post_of, said).times["p1"] == 2
+    for below, text in (("p2", one), ("", one), ("p9", one), ("p1", "no case"), ("p1", "ES-26-999999-9")):
+        assert told({below: [text]}, post_of, said).misplaced, (below, text)
