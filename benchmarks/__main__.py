@@ -23,6 +23,8 @@ RUNS: dict[str, tuple[str, ...]] = {  # what each is called with
     "kills": (),
     "throughput": (),
     "latency": (),
+    "soak": (),
+    "peer": (),
     "growth": ("--sizes", "10000,100000,1000000,10000000"),
 }
 

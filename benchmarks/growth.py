@@ -173,14 +173,18 @@ def main() -> None:
     parser.add_argument("--sizes", default="10000,100000,1000000")
     parser.add_argument("--new", type=int, default=640, help="further mentions, stored and decided")
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--add", action="store_true", help="beside the sizes of the result that is there")
     asked = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     sizes = sorted(int(size) for size in asked.sizes.split(","))
     found = {size: measure(size, new=asked.new, rounds=asked.rounds) for size in sizes}
+    if asked.add:
+        before = {each.name: each.figures for each in results.kept()}.get("growth", {})
+        found = dict(sorted(({int(size): figures for size, figures in before.items()} | found).items()))
     results.keep(
         "growth",
-        {f"{size:,} mentions": figures for size, figures in found.items()},
-        parameters={"sizes": sizes, "new": asked.new, "rounds": asked.rounds},
+        {str(size): figures for size, figures in found.items()},
+        parameters={"sizes": list(found), "new": asked.new, "rounds": asked.rounds},
         aims=aims(found),
         tables=[table(found)],
         charts=charts(found),
