@@ -77,6 +77,12 @@ class Stub:
         return [found] * len(texts)
 
 
+def texts(count: int) -> list[str]:
+    """Different texts, of nine words each."""
+    dice = random.Random(3)
+    return [f"{' '.join(dice.choices(WORDS, k=9))} {number}" for number in range(count)]
+
+
 def posts(first: int, count: int, app: App, *, total: int) -> list[Post]:
     """Further mentions: a third by people who wrote lately, an eighth in threads of that time."""
     dice, known = random.Random(first), 20 + total // 5
