@@ -181,11 +181,11 @@ def simulated(workers: int, cores: int, *, takes: float, own: float, shared: flo
     heapq.heapify(ready)
     done = 0
     while (at := heapq.heappop(ready)) < seconds:
-        began = max(at + own * BATCH, heapq.heappop(free))
-        heapq.heappush(free, began + shared * BATCH)
-        done += BATCH
+        written = max(at + own * BATCH, heapq.heappop(free)) + shared * BATCH
+        heapq.heappush(free, written)
+        done += BATCH * (written <= seconds)
         # While a batch is decided and written, the next one is read.
-        heapq.heappush(ready, max(at + takes * BATCH, began + shared * BATCH))
+        heapq.heappush(ready, max(at + takes * BATCH, written))
     return done / seconds
 
 
