@@ -1,6 +1,6 @@
 """Every network, every stage of it, every trouble of its server: what the daemon makes of it.
 
-    python -m benchmarks.faults [--only mastodon,x] [--stage reply] [--processes 2]
+    python -m benchmarks.faults [--only mastodon,x] [--stage reply] [--processes 6]
 
 Plays the whole matrix of `tests/system/fault_matrix.py` against the local servers, prints a line for each cell and
 keeps the table. Exit code 1 where a cell is not as it must be.
@@ -63,14 +63,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.faults", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--only", default=",".join(SITES), metavar="NETWORKS")
     parser.add_argument("--stage", default=",".join(Stage), metavar="STAGES")
-    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--processes", type=int, default=6, help="most cells wait more than they reckon")
     asked = parser.parse_args()
     names, stages = asked.only.split(","), asked.stage.split(",")
     part = [cell for cell in cells() if cell[0] in names and cell[1] in stages]
     began = time.monotonic()
-    # By networks, so that a server which takes its time to start is started once; the long ones first.
-    shares = [[cell for cell in part if cell[0] == name] for name in ("mastodon", "bluesky", "mail", *SITES)]
-    shares = [share for number, share in enumerate(shares) if share and share not in shares[:number]]
+    # By networks and stages; those whose servers take their time to start come first.
+    first = [*(name for name in ("bluesky", "mail", "mastodon") if name in SITES), *SITES]
+    shares = [[cell for cell in part if cell[:2] == (name, stage)] for name in dict.fromkeys(first) for stage in Stage]
+    shares = [share for share in shares if share]
     with multiprocessing.get_context("spawn").Pool(asked.processes) as pool:
         outcomes = [each for share in pool.imap_unordered(played, shares, chunksize=1) for each in share]
     outcomes.sort(

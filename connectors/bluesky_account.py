@@ -119,12 +119,18 @@ class Account:
         answer = self._write("com.atproto.repo.putRecord", body)
         if _named(answer) == "InvalidSwap":
             raise Unavailable(f"{self.host} has another record there since we looked; it is read again")
-        self._body(answer, writing=True)
+        if not isinstance(self._body(answer, writing=True).get("uri"), str):
+            raise self._nonsense(writing=True)
 
     def delete(self, key: str) -> None:
-        """Our post under that key is not there any more, be it that it never was."""
+        """Our post under that key is not there any more, be it that it never was.
+
+        The answer names the commit, or nothing at all; anything else may come from anywhere, and proves nothing.
+        """
         body = {"repo": self.did, "collection": POST, "rkey": key}
-        self._body(self._write("com.atproto.repo.deleteRecord", body), writing=True)
+        told = self._body(self._write("com.atproto.repo.deleteRecord", body), writing=True)
+        if told and not isinstance(told.get("commit"), dict):
+            raise self._nonsense(writing=True)
 
     def _write(self, call: str, body: dict[str, Any]) -> Answer:
         data = json.dumps(body).encode()

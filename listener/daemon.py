@@ -12,12 +12,13 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from types import FrameType
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
@@ -28,6 +29,7 @@ from listener.contract import BEAT
 from listener.errors import Outage
 from listener.flow.pipeline import Pipeline
 from listener.store import daemons
+from listener.types import Duty
 from listener.watching import Health
 
 log = structlog.get_logger(__name__)
@@ -46,6 +48,40 @@ UNBORN = 8.0  # seconds after which a thread that has not begun never will
 JUMP = 2.0  # seconds by which the clock may drift between two looks before it has jumped
 
 
+@dataclass(frozen=True, kw_only=True)
+class Turn:
+    """What is done every so often. `duty`: whose it is where processes share the work, done by one of them for all;
+    None: everybody's. `carried`: where they share it, jobs carry it instead.
+    """
+
+    every: timedelta
+    work: Callable[[], Any]
+    duty: Duty | None = None
+    carried: bool = False
+
+
+class Crew(Protocol):
+    """What a process knows of the others that it shares the work with; see `cluster.py`."""
+
+    duties: frozenset[Duty]
+    trouble: str
+
+    def join(self, name: str, guard: Callable[[str, Callable[[], Any]], None]) -> None:
+        """Hands over the process's name, and how what is done is guarded."""
+
+    def turns(self) -> Mapping[str, Turn]:
+        """What is to be done besides."""
+
+    def leads(self, duty: Duty) -> bool:
+        """Whether this process does what one process of that duty does for all."""
+
+    def listens(self, wanted: Sequence[str], running: Iterable[str]) -> list[str]:
+        """The streams that are this process's."""
+
+    def doing(self) -> str:
+        """What is in hand."""
+
+
 class Daemon:
     """One running process: ticks the stages until it is told to stop."""
 
@@ -56,8 +92,12 @@ class Daemon:
         tick: timedelta,
         version: str,
         beside: Sequence[AbstractContextManager[object]] = (),
+        crew: Crew | None = None,
     ) -> None:
-        """`beside`: what is open as long as it runs; `health` may be asked by it."""
+        """`beside`: what is open as long as it runs; `health` may be asked by it.
+
+        `crew`: with whom it shares the work; None: it does all of it.
+        """
         self._pipeline = pipeline
         self._beside = beside
         self._tick = tick
@@ -73,6 +113,9 @@ class Daemon:
         self._unborn: dict[threading.Thread, float] = {}  # threads that did not begin, since when
         self._streams: dict[str, threading.Thread] = {}
         self._left: list[threading.Thread] = []  # that hang in a stream
+        self._crew = crew
+        if crew:
+            crew.join(self.name, self._guarded)
 
     def run(self, *, handle_signals: bool = True) -> None:
         """Ticks until `stop` or a signal; then finishes what is in hand and leaves nothing half-done."""
@@ -143,50 +186,79 @@ class Daemon:
             for name, why in list(self._trouble.items())
             if name != "alive"
         ]
-        return [*filter(None, [self._pipeline.reader.trouble]), *broken]
+        jobless = self._crew.trouble if self._crew else ""
+        return [*filter(None, [self._pipeline.reader.trouble, jobless]), *broken]
 
     def _scheduler(self) -> BackgroundScheduler:
         """One job for each stage; where it waits for a network one for each account, so that none waits for another."""
-        jobs: dict[str, tuple[timedelta, Callable[[], Any]]] = {
-            "digest": (self._tick, self._pipeline.digest),
-            "alive": (ALIVE_EVERY, self._alive),
-            "forget": (RECHECK_EVERY, self._pipeline.forget),
-            "compare": (RECHECK_EVERY, self._pipeline.compare),
-            "retain": (RETAIN_EVERY, self._pipeline.retain),
-            "release": (self._tick, self._pipeline.release),
-            "alerts": (RECHECK_EVERY, self._pipeline.strand_alerts),
-            "streams": (self._tick, self._open_streams),
-            "spot": (SPOT_EVERY, self._pipeline.spot),
-            "watch": (self._tick, self._pipeline.watch),
-            "assign": (self._tick, self._pipeline.assign),
-            "incidents": (self._tick, self._pipeline.gather),
-        }
-        for account in self._pipeline.accounts:
-            jobs[f"poll {account}"] = self._tick, partial(self._pipeline.poll, account=account)
-            jobs[f"act {account}"] = self._tick, partial(self._pipeline.act, account=account)
-            jobs[f"recheck {account}"] = RECHECK_EVERY, partial(self._pipeline.recheck, account=account)
-        for target in self._pipeline.targets:
-            jobs[f"alert {target}"] = self._tick, partial(self._pipeline.alert, target=target)
-        for system in self._pipeline.systems:
-            jobs[f"tell {system}"] = self._tick, partial(self._pipeline.deliver, system=system)
-            jobs[f"ask {system}"] = self._tick, partial(self._pipeline.pull, system=system)
-        if self._pipeline.systems:
-            jobs["forget crms"] = RECHECK_EVERY, self._pipeline.forget_crms
+        turns = self._shared(self._turns())
         scheduler = BackgroundScheduler(
-            executors={"default": ThreadPoolExecutor(len(jobs))},
+            executors={"default": ThreadPoolExecutor(len(turns))},
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
             timezone="UTC",
         )
-        for name, (every, work) in jobs.items():
+        for name, turn in turns.items():
             scheduler.add_job(
                 self._guarded,
                 "interval",
-                args=(name, work),
-                seconds=every.total_seconds(),
+                args=(name, turn.work),
+                seconds=turn.every.total_seconds(),
                 id=name,
                 next_run_time=self._pipeline.clock(),
             )
         return scheduler
+
+    def _turns(self) -> dict[str, Turn]:
+        pipeline, tick = self._pipeline, self._tick
+        turns = {
+            "alive": Turn(every=ALIVE_EVERY, work=self._alive),
+            "streams": Turn(every=tick, work=self._open_streams, duty=Duty.POLL),
+            "digest": Turn(every=tick, work=pipeline.digest, duty=Duty.WORK, carried=True),
+            "forget": Turn(every=RECHECK_EVERY, work=pipeline.forget, duty=Duty.WORK),
+            "compare": Turn(every=RECHECK_EVERY, work=pipeline.compare, duty=Duty.WORK),
+            "retain": Turn(every=RETAIN_EVERY, work=pipeline.retain, duty=Duty.WORK),
+            "spot": Turn(every=SPOT_EVERY, work=pipeline.spot, duty=Duty.WORK),
+            "watch": Turn(every=tick, work=pipeline.watch, duty=Duty.WORK),
+            "assign": Turn(every=tick, work=pipeline.assign, duty=Duty.WORK),
+            "incidents": Turn(every=tick, work=pipeline.gather, duty=Duty.WORK),
+            "release": Turn(every=tick, work=pipeline.release, duty=Duty.SEND),
+            "alerts": Turn(every=RECHECK_EVERY, work=pipeline.strand_alerts, duty=Duty.SEND),
+        }
+        for account in pipeline.accounts:
+            poll, act, recheck = (
+                partial(each, account=account) for each in (pipeline.poll, pipeline.act, pipeline.recheck)
+            )
+            turns[f"poll {account}"] = Turn(every=tick, work=poll, duty=Duty.POLL, carried=True)
+            turns[f"act {account}"] = Turn(every=tick, work=act, duty=Duty.SEND, carried=True)
+            turns[f"recheck {account}"] = Turn(every=RECHECK_EVERY, work=recheck, duty=Duty.POLL)
+        for target in pipeline.targets:
+            turns[f"alert {target}"] = Turn(every=tick, work=partial(pipeline.alert, target=target), duty=Duty.SEND)
+        for system in pipeline.systems:
+            turns[f"tell {system}"] = Turn(every=tick, work=partial(pipeline.deliver, system=system), duty=Duty.SEND)
+            turns[f"ask {system}"] = Turn(every=tick, work=partial(pipeline.pull, system=system), duty=Duty.POLL)
+        if pipeline.systems:
+            turns["forget crms"] = Turn(every=RECHECK_EVERY, work=pipeline.forget_crms, duty=Duty.SEND)
+        return turns
+
+    def _shared(self, turns: Mapping[str, Turn]) -> dict[str, Turn]:
+        """Of these, with a crew, its own: what one process does for all waits until that is this one."""
+        crew = self._crew
+        if crew is None:
+            return dict(turns)
+        ours = {
+            name: turn
+            for name, turn in turns.items()
+            if turn.duty is None or (turn.duty in crew.duties and not turn.carried)
+        }
+        everybodys = {"streams"}  # each stream has one process, and each process some of them
+
+        def led(turn: Turn) -> Callable[[], Any]:
+            return lambda: turn.work() if turn.duty is None or crew.leads(turn.duty) else None
+
+        return {
+            name: turn if name in everybodys else replace(turn, work=led(turn))
+            for name, turn in {**ours, **crew.turns()}.items()
+        }
 
     def _clock_jumped(self, scheduler: BackgroundScheduler) -> None:
         """The scheduler plans by the wall clock; one that was set back must not make it wait for the old time."""
@@ -264,7 +336,10 @@ class Daemon:
         self._streams = {name: thread for name, thread in self._streams.items() if thread.is_alive()}
         self._left = [thread for thread in self._left if thread.is_alive()]
         self._left += [self._streams.pop(name) for name in self._pipeline.give_up_streams() if name in self._streams]
-        for name in self._pipeline.streams():
+        wanted = self._pipeline.streams()
+        if self._crew:
+            wanted = self._crew.listens(wanted, self._streams)
+        for name in wanted:
             if name in self._streams or len(self._streams) + len(self._left) >= MOST_STREAMS:
                 continue
             work = partial(self._guarded, f"stream {name}", partial(self._pipeline.stream, name))
@@ -292,6 +367,8 @@ class Daemon:
                 trouble=self._pipeline.policy_trouble,
                 hurts=self._hurts(),
                 reads=self._pipeline.reader.reads,
+                roles=sorted(self._crew.duties) if self._crew else (),
+                doing=self._crew.doing() if self._crew else "",
             )
         self._wrote = time.monotonic()
 

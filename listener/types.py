@@ -911,6 +911,14 @@ class Decision:
 # --- what is stored -------------------------------------------------------------------------------------------------
 
 
+class Duty(StrEnum):
+    """What one process does of the work that several share: hear, read and decide, or say."""
+
+    POLL = "poll"
+    WORK = "work"
+    SEND = "send"
+
+
 class MentionState(StrEnum):
     NEW = "new"
     UNDERSTOOD = "understood"

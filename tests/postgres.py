@@ -56,6 +56,10 @@ def empty(url: str) -> None:
     with psycopg.connect(url, autocommit=True) as link:
         link.execute("DROP SCHEMA public CASCADE")
         link.execute("CREATE SCHEMA public")
+        for (name,) in link.execute(
+            "SELECT nspname FROM pg_namespace WHERE starts_with(nspname, 'escucha_')"
+        ).fetchall():
+            link.execute(f"DROP SCHEMA {name} CASCADE")
 
 
 def restart(url: str) -> None:

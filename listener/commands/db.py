@@ -38,12 +38,23 @@ def upgrade(app: App, as_json: bool) -> None:
             )
         database.upgrade()
         after = database.schema()
+        _queue(database)
     if as_json:
         output.print_json({"before": before, "after": after})
     elif before == after:
         output.say(f"The tables are at step {after} already; nothing to do.")
     else:
         output.say(f"The tables are at step {after} now (before: {before or 'none'}).")
+
+
+def _queue(database: Store) -> None:
+    """The tables of the queue that many processes share, where there can be one and its engine is here."""
+    from importlib.util import find_spec
+
+    if not database.is_sqlite and find_spec("procrastinate"):
+        from listener import cluster
+
+        cluster.prepare(database)
 
 
 @db.command()

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from listener.commands import crm_standing, lessons, output, pausing, telling, watched
+from listener.commands import crm_standing, lessons, output, pausing, roles, telling, watched
 from listener.commands.actor import DAEMON
 from listener.commands.app import App, pass_app
 from listener.errors import Mistake, NoModel, Outage
+from listener.types import Duty
 
 if TYPE_CHECKING:
     from listener.store.daemons import Running
@@ -26,19 +27,35 @@ DEAD_AFTER = timedelta(seconds=30)  # a daemon says every few seconds that it li
 
 @click.command()
 @click.option("--once", is_flag=True, help="One round: poll, read, decide, send what is approved; then end.")
+@click.option(
+    "--role",
+    "named",
+    multiple=True,
+    type=click.Choice(roles.CHOICES),
+    help="Share the work with other processes, on PostgreSQL: listen, read and decide, or send. May be said again.",
+)
 @pass_app
-def run(app: App, once: bool) -> None:
-    """Listen, and send what is approved, until stopped (Ctrl-C, or SIGTERM)."""
+def run(app: App, once: bool, named: tuple[str, ...]) -> None:
+    """Listen, and send what is approved, until stopped (Ctrl-C, or SIGTERM).
+
+    Without --role one process does everything. With it, as many as there are share the work, on any number of machines,
+    and what one had in hand that died is done by another.
+    """
     app.actor = DAEMON  # whoever started it
     if not app.config.sources:
         raise Mistake(f"{app.config_path} names no source: add one with `escucha source add`.")
-    app.demand_secrets()
-    telling.demand(app)
-    crm_standing.demand(app)
+    if once and named:
+        raise Mistake("--once does everything itself; leave --role out.")
+    shared = roles.duties(app, named)
+    if shared != {Duty.WORK}:  # who only reads and decides asks no network, and needs no secret
+        app.demand_secrets()
+        telling.demand(app)
+        crm_standing.demand(app)
     pipeline = app.pipeline
+    cluster = roles.cluster(app, shared)
     with suppress(NoModel):  # people read then, and the reader says so
         _ = app.classifier  # areas of another model are said now, before a new policy rules
-    pipeline.start(app.wanted, by=DAEMON)
+    pipeline.start(app.wanted if Duty.POLL in (shared or Duty) else None, by=DAEMON)
     _tell_of_the_policy(app)
     if once:
         _one_round(app)
@@ -46,12 +63,13 @@ def run(app: App, once: bool) -> None:
     from listener.daemon import Daemon
     from listener.reception import Reception
 
-    receives = any(system.receives for system in app.systems.values())
+    receives = Duty.POLL in (shared or Duty) and any(system.receives for system in app.systems.values())
     beside: list[AbstractContextManager[object]] = []
     if receives:
         beside.append(Reception(app.config.daemon.listen, pipeline.receive))
-    daemon = Daemon(pipeline, tick=app.config.daemon.tick, version=_version(), beside=beside)
-    beside += watched.beside(app, version=_version(), health=daemon.health)
+    daemon = Daemon(pipeline, tick=app.config.daemon.tick, version=_version(), beside=beside, crew=cluster)
+    beside += watched.beside(app, version=_version(), health=daemon.health, roles=roles.named(shared))
+    beside += [cluster] if cluster else []
     daemon.run()
 
 
@@ -190,9 +208,11 @@ def _troubles(seen: dict[str, Any], now: datetime) -> list[str]:
         found.append("No daemon is running: start one with `escucha run`.")
     if bar and (alive or silent or seen["room"]):
         found.append(f"The next `escucha run` does not start: {bar}")
-    if len(alive) > 1:
-        names = ", ".join(daemon.name for daemon in alive)
-        found.append(f"{len(alive)} daemons run on this database ({names}): harmless, but one is enough.")
+    found += roles.troubles(alive, silent, now)
+    alone = [daemon for daemon in alive if not daemon.roles]
+    if len(alone) > 1:
+        names = ", ".join(daemon.name for daemon in alone)
+        found.append(f"{len(alone)} daemons run on this database ({names}): harmless, but one is enough.")
     found += [f"The daemon {daemon.name} decides nothing. {daemon.trouble}" for daemon in alive if daemon.trouble]
     found += [
         f"The daemon {daemon.name} goes on without something. {hurt}" for daemon in alive for hurt in daemon.hurts
@@ -370,6 +390,7 @@ def _print(app: App, seen: dict[str, Any], troubles: list[str], now: datetime) -
     else:
         output.show(output.styled("All is well.", "green"))
     output.say()
+    roles.table(seen["daemons"], _alive(seen, now), now)
     output.table(
         ["source", "network", "query", "health", "last heard", "next", "mentions"],
         [

@@ -51,7 +51,7 @@ from listener.flow.spot import Lookout, Spotted
 from listener.flow.stream import LIFELESS, Ended, Rests, Signs, note_end, offers, stream
 from listener.flow.suspecting import Stage, look_alone, one_by_one, storable, take_over
 from listener.flow.watch import watch
-from listener.store import Store, Transaction, crm_in, crm_out, outbox, policies, sources, streams
+from listener.store import Store, Transaction, crm_in, crm_out, outbox, policies, rests, sources, streams
 from listener.store.assigned import Place
 from listener.store.mentions import Saved
 from listener.store.notices import Notice
@@ -185,11 +185,13 @@ class Pipeline:
         self._rests_of_streams = Rests()
         self._signs_of_streams = Signs()
 
-    def start(self, wanted: Sequence[Wanted], *, by: str) -> None:
-        """Writes down which sources are wanted; makes our policy rule where none ever did."""
+    def start(self, wanted: Sequence[Wanted] | None, *, by: str) -> None:
+        """Writes down which sources are wanted; makes our policy rule where none ever did. None: others listen."""
         with self.store.write() as tx:
             if self.policy is not None and ruling.begin(tx, self.policy, by=by, now=self.clock()):
                 log.info("This policy rules from now on.", action="policy", version=self.policy.version)
+            if wanted is None:
+                return
             sources.sync(tx, wanted, self.clock())
             known = sources.list_all(tx)
             for source in known:
@@ -214,15 +216,25 @@ class Pipeline:
 
     # --- the stages ---------------------------------------------------------------------------------------------------
 
-    def poll(self, names: Sequence[str] = (), *, account: str | None = None, thrifty: bool = False) -> list[Ingested]:
-        """Polls and stores whatever is due, or the named sources at once; only that account's, if one is given.
+    def poll(
+        self,
+        names: Sequence[str] = (),
+        *,
+        account: str | None = None,
+        source: str | None = None,
+        thrifty: bool = False,
+    ) -> list[Ingested]:
+        """Polls and stores whatever is due, or the named sources at once; only that account's, if one is given, or
+        only that `source`.
 
         `thrifty`: named sources too wait where their account's money must last. Without any money none is polled.
         """
         thrifty = thrifty or not names
-        self._notice_resumed()
+        self.notice_resumed()
         with self.store.write() as tx:
-            due = sources.claim_due(tx, self.clock(), lease=budget.POLL_LEASE, names=names, account=account)
+            due = sources.claim_due(
+                tx, self.clock(), lease=budget.POLL_LEASE, names=names, account=account, source=source
+            )
         if not due:
             return []
         with ThreadPoolExecutor(max_workers=min(POLLERS, len(due)), thread_name_prefix="poll") as pollers:
@@ -562,6 +574,7 @@ class Pipeline:
         self._hold[account] = min(max(until, longer), self.clock() + budget.CEILING)
         with self.store.write() as tx:
             outbox.held_up(tx, account, reason)
+            rests.rest(tx, account, self._hold[account])
         if failures == 1 + already:
             log.warning("Sending rests.", action="send_rest", account=account, reason=reason, until=self._hold[account])
 
@@ -767,12 +780,15 @@ class Pipeline:
                 self._connections[account, role] = self._connect(account)
             return self._connections[account, role]
 
-    def _notice_resumed(self) -> None:
+    def notice_resumed(self) -> None:
         """Whoever resumes a source may have renewed its account's secrets: the account is connected anew."""
         with self._looking:
             with self.store.read() as tx:
                 paused = sources.paused(tx)
             resumed = {account for _, account in self._paused - paused}
+            if resumed:
+                with self.store.write() as tx:
+                    rests.over(tx, resumed)
             for account in resumed:
                 self._renew(account)
                 with self._connecting:

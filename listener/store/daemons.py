@@ -19,7 +19,8 @@ class Running:
     """One process, by `host:pid`, and when it last said that it lives.
 
     `policy` is the one by which it decides; `trouble`, where there is any, says why it decides nothing. `hurts`: what
-    else it does without, in sentences. `reads`: whether its model reads.
+    else it does without, in sentences. `reads`: whether its model reads. `roles`: of the work that it shares with other
+    processes, none for one that does everything; `doing`: what it then had in hand.
     """
 
     name: str
@@ -30,6 +31,8 @@ class Running:
     trouble: str = ""
     hurts: Sequence[str] = ()
     reads: bool = False
+    roles: Sequence[str] = ()
+    doing: str = ""
 
 
 def alive(
@@ -43,6 +46,8 @@ def alive(
     trouble: str = "",
     hurts: Sequence[str] = (),
     reads: bool = False,
+    roles: Sequence[str] = (),
+    doing: str = "",
 ) -> None:
     """Says that this process lives; rows of processes that died are forgotten after a day."""
     tx.execute(delete(t.daemons).where(t.daemons.c.seen_at < now - timedelta(days=1)))
@@ -54,6 +59,8 @@ def alive(
         "trouble": trouble,
         "hurts": list(hurts),
         "reads": reads,
+        "roles": list(roles),
+        "doing": doing,
     }
     statement = upsert(tx, t.daemons).values(name=name, **values)
     tx.execute(statement.on_conflict_do_update(index_elements=["name"], set_=values))

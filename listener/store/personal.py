@@ -318,7 +318,9 @@ HELD: dict[str, Held] = {
     ),
     # --- the switch and the record ---
     "pauses": Held(clear=("network", "kind", "by", "reason")),
-    "daemons": Held(clear=("name", "version", "policy", "trouble", "hurts")),
+    "daemons": Held(clear=("name", "version", "policy", "trouble", "hurts", "roles", "doing")),
+    "places": Held(clear=("name", "holder")),
+    "rests": Held(clear=("account",)),
     "audit": Held(words=("subject", "detail"), clear=("by", "action", "salt", "digest", "key", "hash")),
     "audit_head": Held(clear=("hash", "key")),
     "erasures": Held(words=("reason", "person", "marks"), clear=("by", "called", "proof")),

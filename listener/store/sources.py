@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, and_, func, insert, or_, select, update
 
 from listener.errors import NotFound
 from listener.store import Transaction, audit
@@ -111,27 +111,35 @@ def get(tx: Transaction, name: str) -> Source:
     return _source(row)
 
 
+def due(tx: Transaction, now: datetime, *, lease: timedelta) -> list[Source]:
+    """The sources that `claim_due` would claim; claims none."""
+    where = (t.sources.c.paused.is_(None), _timely(now, lease), _free(now, lease), t.sources.c.removed.is_(False))
+    return [_source(row) for row in tx.execute(select(t.sources).where(*where).order_by(t.sources.c.next_poll_at))]
+
+
 def claim_due(
-    tx: Transaction, now: datetime, *, lease: timedelta, names: Sequence[str] = (), account: str | None = None
+    tx: Transaction,
+    now: datetime,
+    *,
+    lease: timedelta,
+    names: Sequence[str] = (),
+    account: str | None = None,
+    source: str | None = None,
 ) -> list[Source]:
     """The sources whose time has come (or the named ones at once), claimed so that no other poller takes them.
+
+    Only those of `account`, and only `source`, where given.
 
     A claim ends with the poll's outcome or, where the poller died, after `lease`. Times that only a clock set back
     can explain count as past.
     """
     columns = t.sources.c
-    # No wait is longer than an hour, or the source's own interval, which is a day at most.
-    absurd = now + LONGEST_WAIT + lease
-    frequent = columns.every_seconds <= LONGEST_WAIT.total_seconds()
-    timely = or_(
-        columns.next_poll_at <= now,
-        and_(frequent, columns.next_poll_at > absurd),
-        columns.next_poll_at > absurd + timedelta(days=1),
-    )
-    due = columns.name.in_(names) if names else and_(columns.paused.is_(None), timely)
+    due = columns.name.in_(names) if names else and_(columns.paused.is_(None), _timely(now, lease))
     if account is not None:
         due = and_(due, columns.account == account)
-    free = or_(columns.claimed_until.is_(None), columns.claimed_until <= now, columns.claimed_until > now + 2 * lease)
+    if source is not None:
+        due = and_(due, columns.name == source)
+    free = _free(now, lease)
     claimed = []
     for row in tx.execute(
         select(t.sources).where(due, free, columns.removed.is_(False)).order_by(columns.next_poll_at)
@@ -142,6 +150,23 @@ def claim_due(
         if won.rowcount:
             claimed.append(_source(row))
     return claimed
+
+
+def _timely(now: datetime, lease: timedelta) -> ColumnElement[bool]:
+    columns = t.sources.c
+    # No wait is longer than an hour, or the source's own interval, which is a day at most.
+    absurd = now + LONGEST_WAIT + lease
+    frequent = columns.every_seconds <= LONGEST_WAIT.total_seconds()
+    return or_(
+        columns.next_poll_at <= now,
+        and_(frequent, columns.next_poll_at > absurd),
+        columns.next_poll_at > absurd + timedelta(days=1),
+    )
+
+
+def _free(now: datetime, lease: timedelta) -> ColumnElement[bool]:
+    until = t.sources.c.claimed_until
+    return or_(until.is_(None), until <= now, until > now + 2 * lease)
 
 
 def succeeded(

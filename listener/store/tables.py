@@ -1306,6 +1306,23 @@ daemons = Table(
     Column("trouble", Text, nullable=False),  # why it decides nothing; "" while all is well
     Column("hurts", JSON, nullable=False),  # what else it does without, in sentences
     Column("reads", Boolean, nullable=False),  # whether its model reads
+    Column("roles", JSON, nullable=False),  # of the work that several processes share; none: it does everything
+    Column("doing", Text, nullable=False),  # what it had in hand then, in words without anybody's data
+)
+
+places = Table(  # what one process of several does, on loan: who does not renew it has lost it
+    "places",
+    metadata,
+    Column("name", String(200), primary_key=True),  # "lead poll", "stream mentions"
+    Column("holder", String(100), nullable=False),  # host:pid
+    Column("until", Moment, nullable=False),  # by the database's clock
+)
+
+rests = Table(  # until when nothing is sent on an account, whoever would send it
+    "rests",
+    metadata,
+    Column("account", String(100), primary_key=True),
+    Column("until", Moment, nullable=False),
 )
 
 audit = Table(  # a chain: see chain.py

@@ -141,12 +141,13 @@ def test_who_says_yes_and_then_trickles_has_said_yes() -> None:
         assert Webhook(f"{server.url}/hook", patience=0.5).alert(MESSAGE) == ""
 
 
-@pytest.mark.parametrize("garbage", ["a drip in the head", "a drip of headers"])
-def test_who_never_comes_to_the_point_is_given_up(garbage: str) -> None:
+@pytest.mark.slow
+def test_who_never_comes_to_the_point_is_given_up() -> None:
+    """Each byte comes in time; all of them never would."""
     began = time.monotonic()
-    with Garbage(SLOW_GARBAGE[garbage]) as server, pytest.raises(Unavailable):
-        Webhook(f"{server.url}/hook", patience=0.5).alert(MESSAGE)
-    assert time.monotonic() - began < 10
+    with Garbage(SLOW_GARBAGE["a drip in the head"]) as server, pytest.raises(Unavailable):
+        Webhook(f"{server.url}/hook", patience=2.0).alert(MESSAGE)
+    assert 8 < time.monotonic() - began < 20
 
 
 def _silent(link: socket.socket) -> None:

@@ -26,14 +26,24 @@ from listener.contract import Edits
 from listener.daemon import Daemon
 from listener.flow.decide import Company as Ruled
 from listener.flow.pipeline import Pipeline
-from listener.store import Store, amendments, inbox, mentions, notices, sources
+from listener.store import Store, alerts, amendments, cases, crm_out, inbox, mentions, notices, sources
 from listener.store.amendments import Change
 from listener.store.notices import Variant
 from listener.store.sources import Source, Wanted
-from listener.types import AmendmentKind, AmendmentState, DeliveryState, DraftState, MentionState
+from listener.types import (
+    AlertState,
+    AmendmentKind,
+    AmendmentState,
+    CasePlan,
+    DeliveryState,
+    DraftState,
+    MentionState,
+    Promise,
+    Urgency,
+)
 from tests.listener.flow.world import AUTO, Clock, Keywords, _fresh_database
 from tests.servers.line import Trouble
-from tests.system.fault_sites import WRITING, Bluesky, Site, Stage
+from tests.system.fault_sites import TELLING, WRITING, Bluesky, Site, Stage, Webhooks
 
 STEP = 30.0  # seconds between two looks at what is due
 TICK = timedelta(seconds=10)
@@ -116,11 +126,12 @@ class Company:
     def __init__(self, site: Site, stage: Stage, store: Store) -> None:
         self.site, self.stage, self.store = site, stage, store
         self.clock = Clock(datetime.now(UTC) - timedelta(hours=4))  # so that the servers' clocks are not behind
-        self.holds_back = stage in WRITING  # nothing is sent before the trouble has begun
-        facts = connectors.load(site.network).FACTS
+        self.holds_back = stage in WRITING | TELLING  # nothing is sent before the trouble has begun
+        network = site.runs_on or site.network
+        facts = connectors.load(network).FACTS
         self.pipeline = Pipeline(
             store,
-            accounts={"care": site.network},
+            accounts={"care": network},
             connect=lambda _: site.connector(),
             network_facts=lambda _: facts,
             classifier=Keywords,
@@ -128,10 +139,14 @@ class Company:
             company=Ruled(case_pattern="ES"),
             clock=self.clock,
         )
+        if isinstance(site, Webhooks):
+            self.pipeline.targets["ops"] = site.target()
+            self.pipeline.systems["crm"] = site.system()
+            store.crms = {"crm": self.pipeline.systems["crm"].takes}
         query = site.query_for(stage) if isinstance(site, Bluesky) else site.query
         every = timedelta(hours=1) if stage is Stage.STREAM else timedelta(seconds=STEP)
         self.pipeline.start(
-            [Wanted(name="heard", account="care", network=site.network, query=query, every=every)], by="test"
+            [Wanted(name="heard", account="care", network=network, query=query, every=every)], by="test"
         )
         self.daemon = Daemon(self.pipeline, tick=TICK, version="test")
         jobs = self.daemon._scheduler().get_jobs()
@@ -144,7 +159,7 @@ class Company:
         for name, (every, work, arguments) in self._jobs.items():
             if name == "streams" and self.stage is not Stage.STREAM:
                 continue
-            if name.startswith("act ") and self.holds_back:
+            if name.startswith(("act ", "alert ", "tell ")) and self.holds_back:
                 continue
             last = self._ran.get(name)
             if last is None or self.clock() - last >= every:
@@ -410,6 +425,37 @@ def _name(outcome: Outcome, *, out: int, of: int, unknown: int) -> None:
         outcome.came = "refused" if outcome.after_s is not None else "it neither went out nor was given up"
 
 
+# --- telling ---
+
+
+def _tell(company: Company, trouble: Trouble, outcome: Outcome) -> None:
+    """One alert, or one case for the CRM. Each try carries the same key, by which the receiver knows it."""
+    site, now = company.site, company.clock()
+    assert isinstance(site, Webhooks)
+    with company.store.write() as tx:
+        if company.stage is Stage.ALERT:
+            told = {"kind": "case_late", "subject": "Late", "why": "late", "mention_id": None, "case_id": None}
+            alerts.add(tx, to="ops", key="one", now=now, **told)  # type: ignore[arg-type]
+        else:
+            plan = CasePlan(team="care", urgency=Urgency.HIGH, title="La factura", promise=Promise())
+            of = {"account_id": None, "customer_id": None, "by": "ana", "since": now, "now": now}
+            cases.add(tx, reference="ES-26-000001-8", plan=plan, **of)  # type: ignore[arg-type]
+
+    def states() -> list[AlertState]:
+        with company.store.read() as tx:
+            if company.stage is Stage.ALERT:
+                return [each.state for each in alerts.listing(tx)]
+            return [each.state for each in crm_out.listing(tx, states=tuple(AlertState))]
+
+    over = {AlertState.SENT, AlertState.FAILED}
+    _goes_out(company, trouble, outcome, lambda: set(states()) <= over)
+    keys = set(site.receiver.keys)
+    sent = states().count(AlertState.SENT)
+    outcome.doubled = max(0, len(keys) - 1)
+    outcome.lost = int(sent > 0 and not keys)
+    _name(outcome, out=sent, of=1, unknown=0)
+
+
 _STAGES: dict[Stage, Callable[[Company, Trouble, Outcome], None]] = {
     Stage.POLL: _poll,
     Stage.STREAM: _stream,
@@ -417,4 +463,6 @@ _STAGES: dict[Stage, Callable[[Company, Trouble, Outcome], None]] = {
     Stage.REPLY: _reply,
     Stage.PUBLISH: _publish,
     Stage.AMEND: _amend,
+    Stage.ALERT: _tell,
+    Stage.DELIVER: _tell,
 }

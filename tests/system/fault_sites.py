@@ -5,6 +5,7 @@ A site is one network with people on it (the `World` of its conformance suite) a
 
 from __future__ import annotations
 
+import base64
 import ssl
 import tempfile
 from abc import ABC, abstractmethod
@@ -18,7 +19,7 @@ from unittest import mock
 
 from pydantic import SecretStr
 
-from connectors import bluesky_wire, mail, mail_sending, mail_wire, sandbox
+from connectors import bluesky_wire, crm_webhook, mail, mail_sending, mail_wire, sandbox
 from connectors.feed import Feed
 from connectors.feed import Settings as FeedSettings
 from connectors.mail import MailConnector
@@ -29,9 +30,12 @@ from connectors.mastodon_streaming import Patience
 from connectors.reddit import PublishingRedditConnector
 from connectors.reddit import Settings as RedditSettings
 from connectors.reddit_wire import RedditWire
+from connectors.webhooks import Signed, Webhook
 from connectors.wire import MEGABYTE, Wire
 from connectors.x import XConnector
 from listener.contract import Connector
+from listener.desk.crm_systems import System
+from listener.flow.alert import Target
 from tests.connectors.conformance import World
 from tests.connectors.test_bluesky import BlueskyWorld
 from tests.connectors.test_bluesky import connected as bluesky_connected
@@ -49,6 +53,7 @@ from tests.servers.jetstream import JetstreamServer
 from tests.servers.line import WAIT, Line, Papers, Trouble
 from tests.servers.mastodon import TOKEN, MastodonServer
 from tests.servers.reddit import RedditServer
+from tests.servers.webhook import Receiver
 from tests.servers.x import XServer
 
 
@@ -61,9 +66,14 @@ class Stage(StrEnum):
     REPLY = "reply"
     PUBLISH = "publish"
     AMEND = "amend"
+    ALERT = "alert"  # our own people are told
+    DELIVER = "deliver"  # a CRM is told
 
 
+KEY = base64.b64encode(b"k" * 32).decode()  # what the CRM's webhooks are signed with
 WRITING = frozenset({Stage.REPLY, Stage.PUBLISH, Stage.AMEND})
+TELLING = frozenset({Stage.ALERT, Stage.DELIVER})
+NETWORK = frozenset(Stage) - TELLING  # what there is on a network that has everything
 WAITS = frozenset({Trouble.SILENT, Trouble.DRIP, Trouble.HUGE})  # troubles that end by our own impatience
 PATIENT, HASTY = 20.0, 1.5  # seconds that a connector waits for an answer
 
@@ -74,6 +84,7 @@ class Site(ABC):
     network: ClassVar[str]
     stages: ClassVar[frozenset[Stage]]  # that there are
     troubles: ClassVar[frozenset[Trouble]] = frozenset(Trouble)  # that there can be
+    runs_on: ClassVar[str] = ""  # the network of our account, where it is another one
     query: ClassVar[str] = "mentions"
     asks: ClassVar[dict[Stage, str]] = {}
     world: World
@@ -116,7 +127,7 @@ class Site(ABC):
 
 class Mastodon(Site):
     network = "mastodon"
-    stages = frozenset(Stage)
+    stages = NETWORK
     asks: ClassVar = {
         Stage.STREAM: "GET /api/v1/streaming",
         Stage.RECHECK: r"GET /api/v1/statuses[?/]",
@@ -136,7 +147,9 @@ class Mastodon(Site):
 
 class X(Site):
     network = "x"
-    stages = frozenset(Stage) - {Stage.STREAM}
+    stages = NETWORK - {Stage.STREAM}
+    # Our keys go to X's own address, or to this machine without TLS: there is no line behind TLS.
+    troubles = frozenset(Trouble) - {Trouble.STRANGER}
     asks: ClassVar = {
         Stage.RECHECK: r"GET /2/tweets\?",
         **dict.fromkeys(WRITING, "(POST|PUT|DELETE) /2/(tweets|users)"),
@@ -153,7 +166,7 @@ class X(Site):
 
 class Reddit(Site):
     network = "reddit"
-    stages = frozenset(Stage) - {Stage.STREAM}
+    stages = NETWORK - {Stage.STREAM}
     asks: ClassVar = {
         Stage.RECHECK: "GET /api/info",
         **dict.fromkeys(WRITING, "POST /api/(comment|submit|editusertext|del|set_subreddit_sticky)"),
@@ -187,7 +200,7 @@ class Bluesky(Site):
     """The stream is heard on a server of its own."""
 
     network = "bluesky"
-    stages = frozenset(Stage)
+    stages = NETWORK
     asks: ClassVar = {
         Stage.RECHECK: "GET /xrpc/app.bsky.feed.getPosts",
         **dict.fromkeys(WRITING, "POST /xrpc/com.atproto.repo.(createRecord|putRecord|deleteRecord|applyWrites)"),
@@ -298,7 +311,7 @@ class Sandbox(Site):
     """The network inside the process, whose faults are its own."""
 
     network = "sandbox"
-    stages = frozenset(Stage) - {Stage.STREAM}
+    stages = NETWORK - {Stage.STREAM}
     faults: ClassVar = {
         Trouble.BUSY: sandbox.Fault.RATE_LIMITED,
         Trouble.BUSY_WAIT: sandbox.Fault.RATE_LIMITED,
@@ -336,7 +349,47 @@ class Sandbox(Site):
         return sum(int(each[0]) for each in rows)
 
 
-SITES: dict[str, type[Site]] = {each.network: each for each in (Bluesky, FeedSite, Mail, Mastodon, Reddit, Sandbox, X)}
+class Webhooks(Sandbox):
+    """Who is told by a signed POST: our own people, or a CRM. Each knows by its key what it got already.
+
+    Their answer is the status alone: what comes along with a 2xx is nobody's trouble.
+    """
+
+    network = "webhook"
+    runs_on = "sandbox"
+    stages = TELLING
+
+    def __init__(self, folder: Path, receiver: Receiver, line: Line) -> None:
+        super().__init__(folder)
+        self.receiver, self.line = receiver, line
+
+    @classmethod
+    def knows(cls, _stage: Stage, trouble: Trouble) -> bool:
+        return trouble not in (Trouble.GARBAGE, Trouble.HTML, Trouble.TYPES, Trouble.HUGE)
+
+    def target(self) -> Target:
+        """Our people, as the settings would name them."""
+        return Target(reach=lambda: Webhook(self.line.url, ca_file=self.ca, patience=self.wait), hourly=60)
+
+    def system(self) -> System:
+        """The CRM, as the settings would name it."""
+        given = crm_webhook.Settings(secret=SecretStr(KEY), url=self.line.url, ca_file=self.ca, sends=("cases",))
+        return System(connect=lambda: crm_webhook.join(given), takes=given.takes)
+
+    def fail(self, _stage: Stage, trouble: Trouble) -> None:
+        self.line.fail(trouble)
+
+    def heal(self) -> None:
+        self.line.heal()
+
+    @property
+    def failed(self) -> int:
+        return self.line.failed
+
+
+SITES: dict[str, type[Site]] = {
+    each.network: each for each in (Bluesky, FeedSite, Mail, Mastodon, Reddit, Sandbox, Webhooks, X)
+}
 
 
 def cells() -> list[tuple[str, Stage, Trouble]]:
@@ -376,6 +429,9 @@ class Networks:
                 stack.enter_context(mock.patch.object(mail, "reading", reads))
                 stack.enter_context(mock.patch.object(mail, "sending", sends))
                 stack.enter_context(mock.patch.object(mail_sending, "sending", sends))
+            if site.wait == HASTY and network == "webhook":
+                hasty = partial(Signed, patience=HASTY)
+                stack.enter_context(mock.patch.object(crm_webhook, "Signed", hasty))
             yield site
 
     def _sites(self) -> dict[str, Callable[[ExitStack, Papers | None], Site]]:
@@ -386,6 +442,7 @@ class Networks:
             "mastodon": self._open_mastodon,
             "reddit": self._open_reddit,
             "sandbox": lambda _stack, _tls: Sandbox(self._new_folder()),
+            "webhook": self._open_webhook,
             "x": self._open_x,
         }
 
@@ -409,6 +466,10 @@ class Networks:
     def _open_feed(self, stack: ExitStack, tls: Papers | None) -> Site:
         server = stack.enter_context(FeedServer())
         return FeedSite(server, stack.enter_context(Line(server.url, tls=tls)))
+
+    def _open_webhook(self, stack: ExitStack, tls: Papers | None) -> Site:
+        receiver = stack.enter_context(Receiver())
+        return Webhooks(self._new_folder(), receiver, stack.enter_context(Line(receiver.url, tls=tls)))
 
     def _open_bluesky(self, stack: ExitStack, tls: Papers | None) -> Site:
         if self._bluesky is None:

@@ -318,7 +318,22 @@ def upgrade() -> None:
         sa.Column("trouble", sa.Text(), nullable=False),
         sa.Column("hurts", sa.JSON(), nullable=False),
         sa.Column("reads", sa.Boolean(), nullable=False),
+        sa.Column("roles", sa.JSON(), nullable=False),
+        sa.Column("doing", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_daemons")),
+    )
+    op.create_table(
+        "places",
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("holder", sa.String(length=100), nullable=False),
+        sa.Column("until", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_places")),
+    )
+    op.create_table(
+        "rests",
+        sa.Column("account", sa.String(length=100), nullable=False),
+        sa.Column("until", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("account", name=op.f("pk_rests")),
     )
     op.create_table(
         "identities",

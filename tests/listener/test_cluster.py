@@ -1,0 +1,246 @@
+"""The jobs that many machines share, on a real PostgreSQL: made with what they are about, found where they are lost."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from listener import cluster as clusters
+from listener.cluster import Cluster
+from listener.store import Store, jobs, places, rests, sources
+from listener.types import Duty
+from tests import postgres
+from tests.listener.flow.world import Escucha
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def postgres_url() -> Iterator[str]:
+    with postgres.server() as url:
+        yield url
+
+
+@pytest.fixture
+def escucha(tmp_path: Path, postgres_url: str) -> Iterator[Escucha]:
+    postgres.empty(postgres_url)
+    made = Escucha(tmp_path, url=postgres_url)
+    clusters.prepare(made.store)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def one(escucha: Escucha) -> Cluster:
+    """A process with every duty that is not open: its jobs are made, and nobody takes them."""
+    return process(escucha, "one", Duty)
+
+
+def process(escucha: Escucha, name: str, duties: Any) -> Cluster:
+    made = Cluster(escucha.main, frozenset(duties), tick=timedelta(seconds=1))
+    made.join(name, lambda _name, work: work())
+    return made
+
+
+def queue(store: Store) -> list[Any]:
+    query = f"SELECT task_name, priority, lock, args FROM {jobs.schema()}.procrastinate_jobs ORDER BY id"
+    with store.read() as tx:
+        return [(row.task_name, row.priority, row.lock, row.args) for row in tx.execute(text(query))]
+
+
+def clear(store: Store) -> None:
+    with store.write() as tx:
+        jobs.enter(tx)
+        tx.execute(text("DELETE FROM procrastinate_jobs"))
+
+
+def eventually(what: Callable[[], Any]) -> None:
+    until = time.monotonic() + 30
+    while not what():
+        assert time.monotonic() < until, "it never happened"
+        time.sleep(0.05)
+
+
+def test_a_job_is_there_when_its_mention_is(escucha: Escucha, one: Cluster) -> None:
+    """In the transaction that stores it; one that is rolled back leaves neither."""
+    escucha.store.carries = one.carry
+    escucha.says("@marca ¿cuánto cuesta?")
+    escucha.main.poll()
+    assert queue(escucha.store) == [("digest", clusters.DIRECT, None, {"ids": [1]})]
+
+    def breaks() -> None:
+        with escucha.store.write() as tx:
+            one.carry(tx, [1])
+            raise RuntimeError("no")
+
+    with pytest.raises(RuntimeError):
+        breaks()
+    assert len(queue(escucha.store)) == 1
+
+
+def test_what_addresses_us_goes_before_what_was_only_found(tmp_path: Path, postgres_url: str) -> None:
+    postgres.empty(postgres_url)
+    escucha = Escucha(tmp_path, url=postgres_url, queries=("#fibra", "mentions"))
+    clusters.prepare(escucha.store)
+    escucha.store.carries = process(escucha, "one", Duty).carry
+    for number in range(clusters.JOB + 1):
+        escucha.says(f"#fibra {number}")
+    escucha.says("@marca mal")
+    escucha.main.poll()
+    made = queue(escucha.store)
+    assert sorted(priority for _, priority, _, _ in made)[-1] == clusters.DIRECT
+    assert sum(len(values["ids"]) for _, _, _, values in made) == clusters.JOB + 2
+    assert all(len(values["ids"]) <= clusters.JOB for _, _, _, values in made)
+    escucha.close()
+
+
+def test_the_sweep_finds_what_no_job_carries_and_only_that(escucha: Escucha, one: Cluster) -> None:
+    escucha.says("@marca ¿cuánto cuesta?")
+    escucha.says("@marca mal", who="beto")
+    escucha.main.poll()
+    assert one.sweep() == 2
+    assert one.sweep() == 0, "jobs carry them"
+    assert escucha.main.digest() == 2
+    clear(escucha.store)
+    assert one.sweep() == 0, "nothing waits"
+
+
+def test_a_due_source_is_one_job_and_one_account_is_polled_once_at_a_time(escucha: Escucha, one: Cluster) -> None:
+    one._plan_polls()
+    one._plan_polls()
+    assert queue(escucha.store) == [("poll", 0, "poll care", {"source": "source-0"})]
+    one._poll("source-0")
+    clear(escucha.store)
+    with escucha.store.write() as tx:
+        sources.pause(tx, "source-0", by="ana", reason="", now=escucha.clock())
+    escucha.clock.forward(hours=1)
+    one._plan_polls()
+    assert queue(escucha.store) == []
+    assert escucha.main.poll(source="source-0") == [], "a job made before the pause asks nobody"
+
+
+def test_an_account_that_rests_has_no_job_whoever_was_told(escucha: Escucha, one: Cluster) -> None:
+    escucha.says("@marca ¿cuánto cuesta?")
+    escucha.main.poll()
+    escucha.main.digest()
+    until = escucha.clock() + timedelta(minutes=5)
+    with escucha.store.write() as tx:
+        rests.rest(tx, "care", until)
+    one._plan_sends()
+    assert queue(escucha.store) == []
+    one._act("care")
+    assert escucha.answers() == [], "nor is one done that was made before"
+    escucha.clock.forward(minutes=6)
+    one._plan_sends()
+    one._plan_sends()
+    assert queue(escucha.store) == [("act", 0, "act care", {"account": "care"})]
+    one._act("care")
+    assert len(escucha.answers()) == 1
+    with escucha.store.read() as tx:
+        assert jobs.to_send(tx, escucha.clock()) == set()
+
+
+def test_a_place_is_one_process_s_until_it_is_renewed_no_more(escucha: Escucha) -> None:
+    first, second = process(escucha, "first", Duty), process(escucha, "second", [Duty.WORK])
+    first._renew()
+    second._renew()
+    assert all(first.leads(duty) for duty in Duty)
+    assert not second.leads(Duty.WORK)
+    with escucha.store.write() as tx:
+        tx.execute(text("UPDATE places SET until = now() - interval '1 s'"))
+    second._renew()
+    first._renew()
+    assert second.leads(Duty.WORK)
+    assert not first.leads(Duty.WORK)
+    assert first.leads(Duty.POLL)
+
+
+def test_each_stream_has_one_process(escucha: Escucha) -> None:
+    first, second = process(escucha, "first", [Duty.POLL]), process(escucha, "second", [Duty.POLL])
+    for each in (first, second, first):
+        each.listens(["a", "b"], [])
+        each._renew()
+    assert first.listens(["a", "b"], []) == ["a", "b"]
+    assert second.listens(["a", "b"], []) == []
+    with escucha.store.write() as tx:
+        places.leave(tx, holder="first")
+    second._renew()
+    assert second.listens(["a", "b"], []) == ["a", "b"]
+
+
+def test_jobs_of_a_process_that_died_are_done_by_another(escucha: Escucha, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Taken by a worker that shows no sign of life any more, or whose row is gone."""
+    monkeypatch.setattr(clusters, "HEARTBEAT", 0.2)
+    monkeypatch.setattr(clusters, "DEAD", 2.0)
+    one = process(escucha, "one", [Duty.WORK])
+    escucha.says("@marca ¿cuánto cuesta?")
+    escucha.main.poll()
+    one.sweep()
+    name = jobs.schema()
+    with escucha.store.write() as tx:
+        dead = f"INSERT INTO {name}.procrastinate_workers (last_heartbeat) VALUES (now() - interval '1 h') RETURNING id"
+        worker = tx.scalar(text(dead))
+        taken = f"UPDATE {name}.procrastinate_jobs SET status = 'doing', worker_id = :worker"
+        tx.execute(text(f"SET LOCAL search_path TO {name}"))
+        tx.execute(text(taken), {"worker": worker})
+    with one:
+        time.sleep(0.6)
+        assert queue(escucha.store), "it does not lead, so it takes nothing over"
+        one._renew()
+        eventually(lambda: not queue(escucha.store))
+    with escucha.store.read() as tx:
+        assert jobs.waiting(tx, [1]) == []
+
+
+def test_two_versions_queues_live_side_by_side(escucha: Escucha, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each has its own; the older one goes when nobody has used it for a while."""
+    old = jobs.schema()
+    assert clusters.prepare(escucha.store) is None, "made once"
+    with escucha.store.write() as tx:
+        tx.execute(text(f"INSERT INTO {old}.procrastinate_workers DEFAULT VALUES"))
+    monkeypatch.setattr(jobs, "schema", lambda: "escucha_jobs_99_0")
+    clusters.prepare(escucha.store)
+    with escucha.store.write() as tx:
+        assert jobs.there(tx)
+        assert tx.scalar(text("SELECT count(*) FROM escucha_jobs_99_0.procrastinate_jobs")) == 0
+        assert tx.scalar(text("SELECT to_regclass(:n) IS NOT NULL"), {"n": f"{old}.procrastinate_jobs"})
+        tx.execute(text(f"UPDATE {old}.procrastinate_workers SET last_heartbeat = now() - interval '1 h'"))
+    clusters.prepare(escucha.store)
+    with escucha.store.read() as tx:
+        assert not tx.scalar(text("SELECT to_regclass(:n) IS NOT NULL"), {"n": f"{old}.procrastinate_jobs"})
+
+
+def test_three_processes_read_and_decide_each_once(escucha: Escucha) -> None:
+    """Everything that was said is read and decided once, whoever takes it."""
+    people = 30
+    with ExitStack() as stack:
+        # each stands for a process; they share one store here, whose connections are enough for all
+        crew = [process(escucha, f"p{number}", Duty) for number in range(3)]
+        for each in crew:
+            each._renew()
+            stack.enter_context(each)
+        for number in range(people):
+            escucha.says("@marca mal, no anda", who=f"p{number}")
+        crew[0]._plan_polls()
+        with_case = "SELECT count(*) FROM cases"
+
+        def counted() -> int:
+            with escucha.store.read() as tx:
+                return int(tx.scalar(text(with_case)) or 0)
+
+        def pages() -> bool:
+            crew[0]._plan_polls()
+            return counted() == people
+
+        eventually(pages)
+    with escucha.store.read() as tx:
+        assert tx.scalar(text("SELECT count(DISTINCT mention_id) FROM decisions")) == people
+        assert tx.scalar(text("SELECT count(*) FROM decisions")) == people
+    assert escucha.store.problems() == []
