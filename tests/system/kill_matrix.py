@@ -66,6 +66,7 @@ rules:
 """
 WORDS = ("fibra", "luz", "agua", "gas", "tren", "móvil", "router", "cita", "tienda", "envío", "cuota", "cable", "bono")
 CASE = re.compile(r"ES-\d+-\d+-\d")
+BEGUN = 30.0  # seconds within which the first answer comes; only then somebody dies
 WATCHED = 1.5  # seconds for which somebody who says something is waited for
 STEADY = 3.0  # seconds in which nothing changes once everything is done
 SEED = 20261123
@@ -163,6 +164,9 @@ class Matrix:
         for each in [*people, moderator]:
             each.start()
         restarts = set(chance.sample(range(self.plan.kills), self.plan.restarts))
+        ends = time.monotonic() + BEGUN
+        while not self._answers() and time.monotonic() < ends:
+            time.sleep(0.05)
         for number in range(self.plan.kills):
             time.sleep(chance.uniform(0, 2 * self.plan.pause))
             victim = chance.randrange(len(self.pids))

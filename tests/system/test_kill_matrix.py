@@ -15,7 +15,7 @@ ROLES = (("poll",), ("work",), ("send",), ("send",))
 PLANS = {
     "sqlite": Plan(seed=3, posts=30, kills=12, patience=60),
     "roles on postgresql": Plan(
-        seed=4, posts=20, kills=8, patience=90, database="postgresql", restarts=1, processes=ROLES
+        seed=4, posts=20, kills=8, pace=0.5, patience=90, database="postgresql", restarts=1, processes=ROLES
     ),
 }
 
