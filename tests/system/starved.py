@@ -17,6 +17,7 @@ import contextlib
 import json
 import os
 import resource
+import shutil
 import socket
 import sys
 import tempfile
@@ -78,11 +79,18 @@ class Wire:
         self._lock = threading.Lock()
         self.next: str = ""  # what happens to the next message: "cut" or "lost"
 
-    def listen(self, folder: Path) -> None:
+    def listen(self) -> Path:
+        """The folder with a socket of its own: a short path, as sockets want it."""
+        self._folder = Path(tempfile.mkdtemp(prefix="wire"))
         self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(str(folder / self._target.name))
+        self._listener.bind(str(self._folder / self._target.name))
         self._listener.listen(32)
         threading.Thread(target=self._accept, daemon=True).start()
+        return self._folder
+
+    def close(self) -> None:
+        """Leaves nothing behind."""
+        shutil.rmtree(self._folder)
 
     def _accept(self) -> None:
         while True:
@@ -135,8 +143,7 @@ def live(life: dict[str, Any], make: Callable[[], Connector]) -> Harm:
     if url:
         target = next(Path(url.partition("host=")[2]).glob(".s.PGSQL.*[0-9]"))
         wire = Wire(target)
-        there = Path(tempfile.mkdtemp(prefix="wire"))  # a socket's path must be short
-        wire.listen(there)
+        there = wire.listen()
         url = url.replace(str(target.parent), str(there))
     store = stores.open(url or f"sqlite:///{folder / 'escucha.db'}")
     connector = make()
@@ -199,6 +206,8 @@ def live(life: dict[str, Any], make: Callable[[], Connector]) -> Harm:
     assert not problems, problems
     assert met or not instants.done or life["harm"] in ("ended", "cut", "lost"), "the harm was never met"
     store.close()
+    if wire:
+        wire.close()
     return instants
 
 
