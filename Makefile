@@ -7,7 +7,7 @@ BIN = $(VENV)/bin
 # share what they start. What was compiled once is not compiled at every start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo install test test-postgres check bench lock clean
+.PHONY: demo install test test-postgres check bench lock clean audit sbom
 
 demo: $(VENV)/.runtime ## see the main job done, in half a minute
 	$(BIN)/escucha demo --dir demo
@@ -37,8 +37,22 @@ lock: ## pin every dependency with its hashes; see CONTRIBUTING.md
 	uv pip compile pyproject.toml --extra dev --extra plots --extra postgres --extra salesforce --extra telemetry --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-annotate --quiet --custom-compile-command "make lock" -o requirements-dev.lock
 
+audit: .venv-tools/.made ## whether a weakness is known of what we depend on; exit 75 of `.ci/audit`: it could not look
+	.ci/audit .venv-tools/bin/pip-audit
+
+sbom: .venv-tools/.made ## what Escucha is made of, as CycloneDX: dist/escucha.cdx.json
+	@mkdir -p dist
+	.venv-tools/bin/python -W ignore -m cyclonedx_py requirements requirements.lock --pyproject pyproject.toml \
+	  --mc-type application --output-reproducible --of JSON -o dist/escucha.cdx.json
+	@echo "dist/escucha.cdx.json"
+
+.venv-tools/.made: .ci/tools.txt
+	$(PYTHON) -m venv .venv-tools
+	.venv-tools/bin/python -m pip install --quiet --disable-pip-version-check -r .ci/tools.txt
+	@touch $@
+
 clean:
-	rm -rf $(VENV) demo build dist *.egg-info
+	rm -rf $(VENV) .venv-tools demo build dist *.egg-info
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

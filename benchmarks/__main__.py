@@ -22,7 +22,11 @@ RUNS: dict[str, tuple[str, ...]] = {  # what each is called with
     "faults": (),
     "kills": (),
     "throughput": (),
-    "growth": (),
+    "latency": (),
+    "soak": (),
+    "scale_out": (),
+    "peer": (),
+    "growth": ("--sizes", "10000,100000,1000000,10000000"),
 }
 
 

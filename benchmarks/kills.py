@@ -1,8 +1,8 @@
 """Hundreds of deaths of real daemons while thousands of posts, edits and deletions arrive: what the networks count.
 
-    python -m benchmarks.kills [--kills 300] [--posts 700] [--databases sqlite,postgresql] [--networks mastodon,x]
+    python -m benchmarks.kills [--kills 300] [--posts 700] [--setups sqlite,postgresql,roles] [--networks mastodon,x]
 
-Plays `tests/system/kill_matrix.py` once for each database and keeps the table. Exit code 1 where anything was lost,
+Plays `tests/system/kill_matrix.py` once for each setup and keeps the table. Exit code 1 where anything was lost,
 doubled or said in the wrong place.
 """
 
@@ -19,6 +19,10 @@ from tests.system.kill_matrix import SEED, Outcome, Plan, matrix
 SETUPS = {
     "sqlite": (Plan(), "two daemons on SQLite"),
     "postgresql": (Plan(database="postgresql"), "two daemons on PostgreSQL, which is killed too"),
+    "roles": (
+        Plan(database="postgresql", processes=(("poll",), ("work",), ("send",), ("send",))),
+        "a poller, a worker and two senders on PostgreSQL, which is killed too",
+    ),
 }
 COLUMNS = ("setup", "posts", "edits", "deletions", "kills", "in mid-send", "lost", "doubled", "wrong thread", "unknown")
 
@@ -49,12 +53,12 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=300)
     parser.add_argument("--posts", type=int, default=700, help="of each network")
     parser.add_argument("--networks", default="mastodon,x,reddit")
-    parser.add_argument("--databases", default=",".join(SETUPS))
+    parser.add_argument("--setups", default=",".join(SETUPS))
     parser.add_argument("--pause", type=float, default=0.6, help="seconds between two deaths, on average")
     parser.add_argument("--seed", type=int, default=SEED)
     asked = parser.parse_args()
     found = {}
-    for name in asked.databases.split(","):
+    for name in asked.setups.split(","):
         found[name] = play(name, asked)
         print(dict(zip(COLUMNS, row(name, found[name]), strict=True)), f"{found[name].seconds:.0f} s", flush=True)
         for what in ("lost", "doubled", "wrong_thread"):

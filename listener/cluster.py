@@ -25,7 +25,8 @@ from typing import Any
 
 import structlog
 from procrastinate import App, PsycopgConnector, SyncPsycopgConnector, schema
-from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
+from procrastinate.exceptions import AlreadyEnqueued, ConnectorException, UniqueViolation
+from procrastinate.jobs import Job, Status
 
 from listener import budget
 from listener.daemon import MOST_STREAMS, Turn
@@ -340,7 +341,7 @@ class Cluster:
             await app.job_manager.prune_stalled_workers(DEAD)
             for job in await app.job_manager.get_stalled_jobs(queue=duty, seconds_since_heartbeat=DEAD):
                 with suppress(ConnectorException):  # it ended meanwhile
-                    await app.job_manager.retry_job(job)
+                    await _to_others(app, job)
                     log.warning(
                         "A job of a process that died goes to another.", action="taken_over", task=job.task_name
                     )
@@ -365,3 +366,13 @@ class Cluster:
         for name, words, work in tasks:
             app.task(name=name, queue="default")(self._task_of(name, words, work))
         return app
+
+
+async def _to_others(app: App, job: Job) -> None:
+    """Lets another process do it. Where the next job of the same waits already, that one does what there is to do, and
+    would wait for ever for the one that nobody ends.
+    """
+    try:
+        await app.job_manager.retry_job(job)
+    except UniqueViolation:
+        await app.job_manager.finish_job(job, Status.FAILED, delete_job=True)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -192,8 +193,15 @@ def look(tx: Transaction, now: datetime, budgets: dict[tuple[str, str], float]) 
         spent=spent,
         budgets=budgets,
         paused=[pause.scope for pause in switch.pauses(tx)],
-        daemons={"all": sum(abs(now - each.seen_at) < ALIVE for each in daemons.running(tx))},
+        daemons=_by_role(daemons.running(tx), now),
     )
+
+
+def _by_role(running: Sequence[daemons.Running], now: datetime) -> dict[str, int]:
+    """How many live of each role, one of several roles counted in each; `all` are those that do everything alone."""
+    alive = [each for each in running if abs(now - each.seen_at) < ALIVE]
+    roles = Counter(role for each in alive for role in each.roles or ("all",))
+    return dict(roles) if roles else {"all": 0}
 
 
 def _source(source: Source, now: datetime) -> SourceStanding:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from listener.commands import asking, crm_standing, lessons, output, telling, user_standing
+from listener.commands import asking, crm_standing, database_line, lessons, output, telling, user_standing
 from listener.commands.actor import DAEMON, system_user
 from listener.commands.app import App, pass_app
 from listener.errors import AuthFailed, ConfigProblem, EscuchaError, Mistake, RateLimited, Unavailable
@@ -223,6 +223,9 @@ def _database(settings: Config) -> Iterator[Check]:
         yield Check(name="database", ok=False, detail=said, next_step=step)
     if not (found and check.ok):
         yield check
+    if open_line := database_line.weakness(url, os.environ):
+        step = "Where others share that network, add ?sslmode=verify-full&sslrootcert=FILE to database.url."
+        yield Check(name="database", ok=None, detail=f"{open_line}.", next_step=step)
 
 
 def _made(settings: Config) -> bool:

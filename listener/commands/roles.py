@@ -31,8 +31,8 @@ def duties(app: App, named: Sequence[str]) -> frozenset[Duty]:
         return frozenset()
     if app.config.database.url.startswith("sqlite"):
         raise Mistake(
-            "--role shares the work with other processes, which takes PostgreSQL: set database.url to one (`escucha db "
-            "copy` moves what is here), or leave --role out."
+            "--role shares the work with other processes, which takes PostgreSQL: set database.url to one, or leave "
+            "--role out."
         )
     return frozenset(Duty) if ALL in named else frozenset(map(Duty, named))
 
@@ -69,9 +69,10 @@ def troubles(alive: Sequence[Running], silent: Sequence[Running], now: datetime)
     found = [f"{NEEDED[duty]}: `escucha run --role {duty}`." for duty in Duty if duty not in done]
     for each in silent:
         if each.roles and now - each.seen_at < MOURNED:
+            goes_on = ", and others have its work" if done.issuperset(each.roles) else ""
             found.append(
                 f"The process {each.name} ({_roles(each)}) was last heard {output.ago(each.seen_at, now)}: it died or "
-                "hangs, and others have its work. See its log."
+                f"hangs{goes_on}. See its log."
             )
     return found
 

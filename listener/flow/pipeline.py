@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 
-from listener import budget, inhand, metrics
+from listener import budget, inhand, metrics, situations
 from listener.budget import Allowance, Use
 from listener.contract import Classifier, Connector, Policy
 from listener.desk import incident_meaning, ruling, suggestions
@@ -51,7 +51,19 @@ from listener.flow.spot import Lookout, Spotted
 from listener.flow.stream import LIFELESS, Ended, Rests, Signs, note_end, offers, stream
 from listener.flow.suspecting import Stage, look_alone, one_by_one, storable, take_over
 from listener.flow.watch import watch
-from listener.store import Store, Transaction, crm_in, crm_out, outbox, policies, rests, sources, streams
+from listener.store import (
+    Store,
+    Transaction,
+    crm_in,
+    crm_out,
+    decisions,
+    identities,
+    outbox,
+    policies,
+    rests,
+    sources,
+    streams,
+)
 from listener.store.assigned import Place
 from listener.store.mentions import Saved
 from listener.store.notices import Notice
@@ -72,6 +84,7 @@ PUNCTUAL = timedelta(seconds=1)  # for so little, money keeps no poll waiting
 TURN = 0.02  # seconds between two batches of second looks, in which a poll that waits gets its turn
 LOOKS_TOLD = 3  # looks in a row that failed, after which it is said; where everything fails, polls have said it before
 LOOKS_REST = timedelta(minutes=1)  # doubled for the first rest of looks that failed, and again for each further one
+AS_HEARD = 60.0  # seconds for which another process's word on what is true of a network is taken
 RECHECK_SPELL = 20.0  # seconds for which one round looks up what is due, batch after batch
 REST = timedelta(
     seconds=15
@@ -172,6 +185,8 @@ class Pipeline:
             account: Purse(store, account, (allowances or {}).get(account, Allowance()), clock) for account in accounts
         }
         self._pressure = Pressure(store, clock)
+        self._as_heard: dict[str, tuple[Facts, float]] = {}  # by account, and until when that is not asked again
+        self._told_facts: dict[str, Facts] = {}
         self._hold: dict[str, datetime] = {}
         self._failures: dict[str, int] = {}
         self._hold_looks: dict[str, datetime] = {}
@@ -272,7 +287,9 @@ class Pipeline:
             page, slower = polled.page, purse.slower()
             pressed = self._pressure.now() if only_finds(page) else 1.0
             keep = partial(ingest, self.store, source, me=polled.me, slower=slower, pressed=pressed)
-            return self._whole_or_what_can_be(source, page, lambda page: keep(page, now=self.clock()))
+            ingested = self._whole_or_what_can_be(source, page, lambda page: keep(page, now=self.clock()))
+            self._tell_facts(source.account)
+            return ingested
         except Outage:
             raise
         except Exception as error:
@@ -800,4 +817,26 @@ class Pipeline:
 
     def _facts(self, network: str, account: str) -> Facts:
         connected = self._connections.get((account, "listen"))
-        return connected.facts if connected else self._network_facts(network)
+        return connected.facts if connected else self._facts_as_heard(network, account)
+
+    def _facts_as_heard(self, network: str, account: str) -> Facts:
+        """What is true of the network as whoever listens through that account has seen it, or else of any."""
+        known = self._as_heard.get(account)
+        if known is None or time.monotonic() > known[1]:
+            of_any = self._network_facts(network)
+            with self.store.read() as tx:
+                kept = identities.facts_of(tx, account)
+            try:
+                found = situations.rebuilt_facts(kept, of_any) if kept else None
+            except situations.Unfit:
+                found = None
+            known = self._as_heard[account] = found or of_any, time.monotonic() + AS_HEARD
+        return known[0]
+
+    def _tell_facts(self, account: str) -> None:
+        """Keeps what the network told of itself, for those who decide in another process."""
+        facts = self._connections[account, "listen"].facts
+        if self._told_facts.get(account) is not facts:
+            with self.store.write() as tx:
+                if identities.found(tx, account, facts=decisions.keep_facts(tx, facts)):
+                    self._told_facts[account] = facts

@@ -13,6 +13,7 @@ import re
 import shutil
 import sqlite3
 import stat
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -41,6 +42,7 @@ ROOM = 200 * 1024**2  # bytes that should be free beside an SQLite file
 FOREIGN = "The database was made by another version of Escucha"
 FOREIGN_STEP = "use the version that made it, or begin with a new database (back this one up first)"
 GATE = crc32(b"escucha claims")  # the advisory lock that every claim shares (PostgreSQL)
+GATE_SECONDS = 5.0  # for so long whoever changes what may be claimed waits for a claim (PostgreSQL)
 
 
 class Store:
@@ -371,6 +373,20 @@ def enter_gate(tx: Transaction) -> None:
     """
     if tx.dialect.name == "postgresql":
         tx.execute(text("SELECT pg_advisory_xact_lock_shared(:n)"), {"n": GATE})
+
+
+def close_gate(tx: Transaction) -> None:
+    """Waits until nothing is being claimed, and lets nothing be claimed until `tx` ends: what it changes holds for
+    every claim that ends after it.
+
+    A claim takes milliseconds. One that does not end within `GATE_SECONDS` belongs to a process that is suspended;
+    nobody waits for it any longer. On SQLite whoever writes is alone.
+    """
+    if tx.dialect.name != "postgresql":
+        return
+    ends = time.monotonic() + GATE_SECONDS
+    while not tx.scalar(text("SELECT pg_try_advisory_xact_lock(:n)"), {"n": GATE}) and time.monotonic() < ends:
+        time.sleep(0.01)
 
 
 def upsert(tx: Transaction, table: Table) -> postgresql.Insert | sqlite.Insert:

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Row, insert, select, update
 
 from listener.errors import AlreadyDone, Mistake, NotFound
-from listener.store import Transaction, cases, inbox, incidents, users
+from listener.store import Transaction, cases, close_gate, inbox, incidents, users
 from listener.store import tables as t
 from listener.store.incidents import Incident
 from listener.store.mentions import decide_again
@@ -96,6 +96,7 @@ def withdraw(tx: Transaction, incident: Incident, answers: Sequence[Answer], *, 
 
     Raises AlreadyDone where one was withdrawn before.
     """
+    close_gate(tx)
     for answer in answers:
         where = (t.incident_answers.c.id == answer.id, t.incident_answers.c.withdrawn_at.is_(None))
         if not tx.execute(update(t.incident_answers).where(*where).values(withdrawn_by=by, withdrawn_at=now)).rowcount:

@@ -14,13 +14,14 @@ from typing import Any
 from sqlalchemy import Row, Select, func, insert, select, update
 
 from listener.errors import NotFound, Stale
-from listener.store import Transaction, attached, audit, upsert
+from listener.store import Transaction, attached, audit, close_gate, upsert
 from listener.store import tables as t
 from listener.store.attached import attach, detach, mentions_of
 from listener.store.cases import as_json
 from listener.types import IncidentState
 
 ACTIVE = tuple(state for state in IncidentState if state.active)
+HOLDS = frozenset({"state", "holds_replies", "holds_cheer"})  # what keeps other things from going out
 
 __all__ = [
     "ACTIVE",
@@ -129,6 +130,8 @@ def open(  # `incidents.open(tx, …)` reads like what it does
         "revision": 1,
         "changed_at": now,
     }
+    if state.active:
+        close_gate(tx)
     made = tx.execute(insert(t.incidents).values(**values, swept_to=0).returning(t.incidents.c.id)).scalar_one()
     incident = by_id(tx, made)
     _event(tx, incident, "opened", by, now, became=as_json(values), **detail)
@@ -153,6 +156,8 @@ def record(
     Stale when somebody changed the incident since it was read.
     """
     columns = dict(became or {})
+    if not HOLDS.isdisjoint(columns):
+        close_gate(tx)
     where = (t.incidents.c.id == incident.id, t.incidents.c.revision == incident.revision)
     values = {**columns, "changed_at": now, "revision": incident.revision + 1}
     if not tx.execute(update(t.incidents).where(*where).values(**values)).rowcount:

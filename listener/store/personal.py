@@ -107,7 +107,7 @@ HELD: dict[str, Held] = {
     "spending": Held(clear=("account", "call")),
     "suspects": Held(clear=("stage",)),
     "garbled": Held(clear=("network", "external_id", "reason")),
-    "identities": Held(clear=("account", "network", "external_id", "handle")),
+    "identities": Held(clear=("account", "network", "external_id", "handle", "facts")),
     "accounts": Held(
         kept=True,
         words=("external_id", "handle", "folded", "display_name", "url", "contacts"),

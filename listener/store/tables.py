@@ -171,6 +171,7 @@ identities = Table(  # our own accounts, as the networks know them
     Column("external_id", String(300), nullable=False),
     Column("handle", Text, nullable=False),
     Column("seen_at", Moment, nullable=False),
+    Column("facts", String(64)),  # what is true of the network as this account sees it: `facts.digest`
 )
 
 mentions = Table(

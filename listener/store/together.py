@@ -16,6 +16,7 @@ from sqlalchemy import select, text
 from listener.store import Transaction, links, mentions
 from listener.store import tables as t
 from listener.store.mentions import Mention
+from listener.types import Visibility
 
 _THREADS = crc32(b"escucha threads") - 2**31  # PostgreSQL's pairs of numbers are signed
 _AUTOMATIC = crc32(b"escucha automatic")
@@ -29,9 +30,10 @@ def steady(tx: Transaction) -> None:
 def hold(tx: Transaction, batch: Sequence[Mention]) -> Sequence[Mention]:
     """Waits until nobody else decides anything of these people or threads, and keeps it so until `tx` ends.
 
-    Gives the mentions as they are then, in their order. Two posts of one person, of one customer or in one thread that
-    are decided at once so find one case. A thread is known by its root, by what a post answers, and by the post itself,
-    as whoever answers it will name it.
+    Gives the mentions as they are then, in their order. Two posts of one person, of one customer or in one private
+    thread, decided at once, so find one case; in a public thread each has a case of their own (`desk/matters.py`),
+    and what goes out by itself there is counted alone (`Automatic`). A thread is known by its root, by what a post
+    answers, and by the post itself, as whoever answers it will name it.
     """
     if tx.dialect.name != "postgresql" or not batch:
         return batch
@@ -40,9 +42,11 @@ def hold(tx: Transaction, batch: Sequence[Mention]) -> Sequence[Mention]:
     current = t.links.c.account_id.in_(accounts) & t.links.c.unlinked_at.is_(None)
     customers = select(t.customers.c.id).where(t.customers.c.id.in_(select(t.links.c.customer_id).where(current)))
     tx.execute(customers.order_by(t.customers.c.id).with_for_update(key_share=True))
-    threads = {_key(mention.network, each) for mention in batch for each in _names(mention)}
+    private = [mention for mention in batch if mention.visibility is Visibility.DIRECT]
+    threads = {_key(mention.network, each) for mention in private for each in _names(mention)}
     locks = "SELECT pg_advisory_xact_lock(CAST(:kind AS integer), each) FROM unnest(CAST(:all AS integer[])) AS each"
-    tx.execute(text(locks), {"kind": _THREADS, "all": sorted(threads)})
+    if threads:  # few at a time: the server has room for so many locks only (max_locks_per_transaction)
+        tx.execute(text(locks), {"kind": _THREADS, "all": sorted(threads)})
     return mentions.awaiting(tx, batch[0].state, len(batch), ids=[mention.id for mention in batch])
 
 

@@ -199,6 +199,24 @@ def test_jobs_of_a_process_that_died_are_done_by_another(escucha: Escucha, monke
         assert jobs.waiting(tx, [1]) == []
 
 
+def test_the_next_job_does_not_wait_for_ever_for_one_whose_process_died(
+    escucha: Escucha, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of an account one job is done and one waits, which keeps the first from being put back."""
+    monkeypatch.setattr(clusters, "HEARTBEAT", 0.2)
+    one = process(escucha, "one", [Duty.SEND])
+    clear(escucha.store)
+    job = "('send', 'act', 'act care', 'act care', '{\"account\": \"care\"}'"
+    with escucha.store.write() as tx:
+        tx.execute(text(f"SET LOCAL search_path TO {jobs.schema()}"))
+        for status in ("doing", "todo"):
+            columns = "queue_name, task_name, lock, queueing_lock, args, status"
+            tx.exec_driver_sql(f"INSERT INTO procrastinate_jobs ({columns}) VALUES {job}, '{status}')")
+    with one:
+        one._renew()
+        eventually(lambda: not queue(escucha.store))
+
+
 def test_two_versions_queues_live_side_by_side(escucha: Escucha, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each has its own; the older one goes when nobody has used it for a while."""
     old = jobs.schema()

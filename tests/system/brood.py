@@ -5,8 +5,8 @@ from there, through the command line, with settings and environment of its own. 
 runs), `arguments` (of `escucha`), `environment`, `log` (the file that it writes to); answers each with its number.
 
 Two things are not as in a real installation. Texts are read by single words instead of the model, which would take
-more time than all the rest. And where `hurry` is given, a poller's claim runs out and a look becomes conclusive after
-so many seconds instead of minutes: the local servers show at once what they took.
+more time than all the rest. And where `hurry` is given, a poller's claim runs out, a dead process is missed and a look
+becomes conclusive after so many seconds instead of minutes: the local servers show at once what they took.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from typing import Any
 import cli
 import connectors
 import policies
-from listener import budget
+from listener import budget, cluster
 from listener.commands import running
 from listener.commands.app import App
-from listener.store import migrations
+from listener.store import migrations, places
 from tests.listener.flow.world import Keywords
 
 LOADED = (running, migrations)  # what a daemon would load by itself
@@ -36,6 +36,8 @@ def hurry(seconds: float) -> None:
     """Shortens what a daemon waits for after somebody died."""
     after = timedelta(seconds=seconds)
     budget.POLL_LEASE = after
+    cluster.HEARTBEAT, cluster.DEAD = seconds / 4, 2 * seconds
+    cluster.RENEW_EVERY, places.LOAN = after, 3 * after
     for name in connectors.available():
         module = connectors.load(name)
         if module.FACTS.settle_after is not None:

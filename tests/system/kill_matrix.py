@@ -66,6 +66,8 @@ rules:
 """
 WORDS = ("fibra", "luz", "agua", "gas", "tren", "móvil", "router", "cita", "tienda", "envío", "cuota", "cable", "bono")
 CASE = re.compile(r"ES-\d+-\d+-\d")
+BEGUN = 30.0  # seconds within which the first answer comes; only then somebody dies
+WATCHED = 1.5  # seconds for which somebody who says something is waited for
 STEADY = 3.0  # seconds in which nothing changes once everything is done
 SEED = 20261123
 
@@ -89,6 +91,7 @@ class Plan:
     pace: float = 0.15
     edited: float = 0.1
     deleted: float = 0.1
+    aimed: float = 0.5  # the share of deaths that hit a process while it says something
     hurry: float | None = 2.0
     slow: float = 0.25  # seconds, at most, that a network takes over a write; who dies meanwhile has written it
     patience: float = 120.0  # seconds for the end, once nobody dies any more
@@ -161,9 +164,15 @@ class Matrix:
         for each in [*people, moderator]:
             each.start()
         restarts = set(chance.sample(range(self.plan.kills), self.plan.restarts))
+        ends = time.monotonic() + BEGUN
+        while not self._answers() and time.monotonic() < ends:
+            time.sleep(0.05)
         for number in range(self.plan.kills):
             time.sleep(chance.uniform(0, 2 * self.plan.pause))
-            self._kill(chance.randrange(len(self.pids)), store)
+            victim = chance.randrange(len(self.pids))
+            if chance.random() < self.plan.aimed:
+                victim = self._sender(store, chance.uniform(0, self.plan.slow), otherwise=victim)
+            self._kill(victim, store)
             if number in restarts:
                 postgres.restart(self.url)
                 self.counts["restarts"] += 1
@@ -200,6 +209,19 @@ class Matrix:
         self._brood.stdin.write(json.dumps(asked) + "\n")
         self._brood.stdin.flush()
         return int(self._brood.stdout.readline())
+
+    def _sender(self, store: Store, later: float, *, otherwise: int) -> int:
+        """Which process is saying something, so many seconds after it began; `otherwise` where none begins soon."""
+        ends = time.monotonic() + WATCHED
+        saying = select(t.drafts.c.sender).where(t.drafts.c.state == "sending", t.drafts.c.sender.is_not(None))
+        while time.monotonic() < ends:
+            with suppress(Outage), store.read() as tx:
+                pids = [int(sender.rsplit(":", 3)[1]) for sender in tx.scalars(saying)]
+                if found := [self.pids.index(pid) for pid in pids if pid in self.pids]:
+                    time.sleep(later)
+                    return found[0]
+            time.sleep(0.02)
+        return otherwise
 
     def _kill(self, victim: int, store: Store) -> None:
         """One of them dies; another takes its place at once."""

@@ -3,9 +3,9 @@
 Speaks the lines of `tests.system.mortal`; what stands there of a death is here a harm, and the life goes on after it.
 Further keys: `harm` and `url` (a database; empty: an SQLite file in `folder`).
 
-    full     no file can grow any more, as on a full disk, until the next round but one
-    cut      the connection to PostgreSQL breaks before what is asked next
-    lost     what is asked next is done by PostgreSQL, and the connection breaks before its answer: also a commit
+    full     nothing can be written to a file, as on a full disk, until the next round but one
+    cut      the connection to PostgreSQL breaks before the next commit gets there
+    lost     PostgreSQL does the next commit, and the connection breaks before it can say so
     ended    PostgreSQL ends every connection of ours, as its administrator may
 
 Whatever a stage raises but an Outage is a failure of the life: a database that is away is nobody's bug.
@@ -17,6 +17,7 @@ import contextlib
 import json
 import os
 import resource
+import shutil
 import socket
 import sys
 import tempfile
@@ -56,11 +57,10 @@ class Harm(Instants):
         self.passed += 1
 
 
-def fill(folder: Path) -> None:
-    """From now on no file grows: what is written beyond the end of the shortest of the database's is refused."""
+def fill() -> None:
+    """From now on nothing can be written to a file, as on a full disk. What SQLite keeps in use has room in it else."""
     _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    log_of_writes = folder / "escucha.db-wal"
-    resource.setrlimit(resource.RLIMIT_FSIZE, (log_of_writes.stat().st_size if log_of_writes.exists() else 0, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
 
 
 def make_room() -> None:
@@ -76,13 +76,21 @@ class Wire:
         self._target = target
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
-        self.next: str = ""  # what happens to the next message: "cut" or "lost"
+        self.next: str = ""  # what happens to the next commit: "cut" or "lost"
+        self._asked: socket.socket | None = None  # whose answer is lost
 
-    def listen(self, folder: Path) -> None:
+    def listen(self) -> Path:
+        """The folder with a socket of its own: a short path, as sockets want it."""
+        self._folder = Path(tempfile.mkdtemp(prefix="wire"))
         self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(str(folder / self._target.name))
+        self._listener.bind(str(self._folder / self._target.name))
         self._listener.listen(32)
         threading.Thread(target=self._accept, daemon=True).start()
+        return self._folder
+
+    def close(self) -> None:
+        """Leaves nothing behind."""
+        shutil.rmtree(self._folder)
 
     def _accept(self) -> None:
         while True:
@@ -97,18 +105,19 @@ class Wire:
     def _asks(self, client: socket.socket, server: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while said := client.recv(65536):
-                if self.next == "cut":
+                commits = b"COMMIT" in said
+                if self.next == "cut" and commits:
                     self.break_off()
                     return
-                if self.next == "lost":
-                    self.next = "answering"
+                if self.next == "lost" and commits:
+                    self.next, self._asked = "answering", server
                 server.sendall(said)
         self._end(client, server)
 
     def _answers(self, client: socket.socket, server: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while said := server.recv(65536):
-                if self.next == "answering":
+                if self.next == "answering" and server is self._asked:
                     self.break_off()
                     return
                 client.sendall(said)
@@ -135,15 +144,14 @@ def live(life: dict[str, Any], make: Callable[[], Connector]) -> Harm:
     if url:
         target = next(Path(url.partition("host=")[2]).glob(".s.PGSQL.*[0-9]"))
         wire = Wire(target)
-        there = Path(tempfile.mkdtemp(prefix="wire"))  # a socket's path must be short
-        wire.listen(there)
+        there = wire.listen()
         url = url.replace(str(target.parent), str(there))
     store = stores.open(url or f"sqlite:///{folder / 'escucha.db'}")
     connector = make()
 
     def harm() -> None:
         if life["harm"] == "full":
-            fill(folder)
+            fill()
         elif life["harm"] == "ended":
             end_all(life["url"])
         elif wire:
@@ -197,8 +205,10 @@ def live(life: dict[str, Any], make: Callable[[], Connector]) -> Harm:
     make_room()
     problems = store.problems()
     assert not problems, problems
-    assert met or not instants.done or life["harm"] in ("ended", "cut", "lost"), "the harm was never met"
+    assert met or not instants.done or life["harm"] == "ended", "the harm was never met"
     store.close()
+    if wire:
+        wire.close()
     return instants
 
 

@@ -11,24 +11,28 @@ import pytest
 
 from tests.system.kill_matrix import Plan, Said, matrix, told
 
+ROLES = (("poll",), ("work",), ("send",), ("send",))
 PLANS = {
-    "sqlite": Plan(seed=3, posts=40, kills=20, patience=60),
-    "postgresql": Plan(seed=4, posts=40, kills=20, patience=60, database="postgresql", restarts=2),
+    "sqlite": Plan(seed=3, posts=30, kills=12, patience=60),
+    "roles on postgresql": Plan(
+        seed=4, posts=20, kills=8, pace=0.5, patience=90, database="postgresql", restarts=1, processes=ROLES
+    ),
 }
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("database", PLANS)
-def test_whoever_dies_nothing_is_lost_doubled_or_said_elsewhere(tmp_path: Path, database: str) -> None:
-    with matrix(tmp_path, PLANS[database]) as played:
+@pytest.mark.parametrize("setup", PLANS)
+def test_whoever_dies_nothing_is_lost_doubled_or_said_elsewhere(tmp_path: Path, setup: str) -> None:
+    plan = PLANS[setup]
+    with matrix(tmp_path, plan) as played:
         outcome = played.run()
     assert outcome.clean, outcome
-    assert outcome.answered == outcome.posts > 80
-    assert outcome.edits > 3
-    assert outcome.deletions > 3
-    assert outcome.kills + outcome.ended >= PLANS[database].kills
-    assert outcome.in_mid_send > 2, "nobody died while something was being said"
-    assert outcome.restarts == PLANS[database].restarts
+    assert outcome.answered == outcome.posts > 40
+    assert outcome.edits > 1
+    assert outcome.deletions > 1
+    assert outcome.kills + outcome.ended >= plan.kills
+    assert outcome.in_mid_send, "nobody died while something was being said"
+    assert outcome.restarts == plan.restarts
 
 
 def test_the_count_sees_what_is_doubled_and_what_is_misplaced() -> None:

@@ -203,3 +203,18 @@ def test_a_suspended_sender_is_told_and_its_end_is_waited_for(tmp_path: Path) ->
         assert "Nothing is being sent." in said
         time.sleep(QUIET)
         assert after(server, moment) == []
+
+
+def test_killed_senders_hold_no_pause_up_on_postgresql_either(tmp_path: Path, postgres_url: str) -> None:
+    """The server cannot tell who died from who lost it, but on this machine a dead process is plain to see."""
+    with Watched() as server, company_of(tmp_path, server, postgres_url) as (company, store):
+        server.fail("POST /api/v1/statuses", "timeout_before", times=2, seconds=8)
+        resume(store)
+        eventually(lambda: len(server.begun) == len(ACCOUNTS))
+        for daemon in company.daemons:
+            daemon.kill()
+            daemon.wait()
+        began = time.monotonic()
+        said = company("pause")
+        assert time.monotonic() - began < 15
+        assert "Nothing is being sent." in said

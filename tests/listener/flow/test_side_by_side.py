@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
+from connectors import sandbox
 from listener.errors import Crossed
 from listener.flow.pipeline import Pipeline, again
 from listener.store import Transaction, cases, mentions, references, stats
@@ -267,3 +269,24 @@ def test_numbers_drawn_ahead_are_given_once() -> None:
     taken = [one.take(2026) for _ in range(2 * BLOCK)]
     assert len(set(taken)) == 2 * BLOCK
     assert not set(taken) & {1, 2, 3}
+
+
+def test_who_decides_knows_what_whoever_listens_was_told_of_the_network(escucha: Escucha) -> None:
+    """A server with room for 5,000 characters: another process that is connected to nothing drafts for 5,000."""
+
+    class Roomy(sandbox.Sandbox):
+        facts = replace(sandbox.FACTS, limit=5000)
+
+    apart = escucha.pipeline()
+    assert apart._facts("sandbox", "care").limit == sandbox.FACTS.limit
+    listens = escucha.pipeline(connector=Roomy)
+    escucha.says("@marca ¿cuánto cuesta?")
+    listens.poll()
+    assert apart._facts("sandbox", "care").limit == sandbox.FACTS.limit, "asked once a minute"
+    later = escucha.pipeline()
+    assert later._facts("sandbox", "care") == Roomy.facts
+    later.understand()
+    later.decide()
+    with escucha.store.read() as tx:
+        decided = tx.scalar(select(t.decisions.c.facts))
+        assert decided == tx.scalar(select(t.identities.c.facts))

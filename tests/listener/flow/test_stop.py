@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from subprocess import PIPE
 from typing import ClassVar
 
 import pytest
@@ -14,7 +17,7 @@ from sqlalchemy import text, update
 from connectors import sandbox
 from listener.desk import stopping
 from listener.desk.stopping import Scope, Stopped
-from listener.store import inbox, outbox, switch
+from listener.store import inbox, incidents, outbox, switch
 from listener.store import tables as t
 from listener.store.underway import Underway
 from listener.types import DraftState, Posted, ReplyRequest, SendKind
@@ -216,3 +219,53 @@ def test_the_claim_itself_asks(escucha: Escucha) -> None:
     stop(escucha, [Scope(kind=SendKind.MASS), Scope(network="x")])
     with escucha.store.write() as tx:
         assert outbox.claim(tx, draft, escucha.clock())
+
+
+def is_said_by(escucha: Escucha, number: int, sender: str) -> None:
+    with escucha.store.write() as tx:
+        values = {"state": DraftState.SENDING.value, "sending_since": escucha.clock(), "sender": sender}
+        tx.execute(update(t.drafts).where(t.drafts.c.id == number).values(**values))
+
+
+def test_a_sender_that_was_killed_on_this_machine_is_not_waited_for(escucha: Escucha) -> None:
+    (number,) = approved(escucha, SendKind.REPLY)
+    code = "from listener.store import senders; print(senders.me(), flush=True); input()"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=PIPE, stdout=PIPE, text=True) as sender:
+        assert sender.stdout
+        name = sender.stdout.readline().strip()
+        is_said_by(escucha, number, name)
+        assert stop(escucha).is_complete is escucha.store.is_sqlite, "on PostgreSQL it may have lost the server alone"
+        with escucha.store.write() as tx:  # another machine took its place meanwhile
+            outbox.abandoned(tx, "care", escucha.clock())
+        assert stop(escucha).is_complete is escucha.store.is_sqlite
+        sender.kill()
+        sender.wait()
+        assert stop(escucha, wait=5).is_complete
+        is_said_by(escucha, number, name)
+        assert stop(escucha, wait=5).is_complete
+        is_said_by(escucha, number, name.replace(name[-16:], "0" * 16))
+        assert stop(escucha).is_complete is escucha.store.is_sqlite, "of another machine we know nothing"
+
+
+def test_an_incident_that_holds_replies_waits_for_a_claim_and_holds_the_next(escucha: Escucha) -> None:
+    if escucha.store.is_sqlite:
+        pytest.skip("who writes is alone there")
+    first, second = approved(escucha, SendKind.AUTOMATIC, SendKind.AUTOMATIC)
+    opened = threading.Event()
+
+    def hold() -> None:
+        now = escucha.clock()
+        with escucha.store.write() as tx:
+            incidents.open(tx, title="Corte", by="ana", now=now, began_at=now)
+        opened.set()
+
+    with escucha.store.write() as tx:
+        assert outbox.claim(tx, inbox.get(tx, first), escucha.clock())
+        holding = threading.Thread(target=hold)
+        holding.start()
+        assert not opened.wait(0.7), "it would be over before what it holds began"
+    assert opened.wait(5)
+    holding.join()
+    with escucha.store.write() as tx:
+        assert not outbox.claim(tx, inbox.get(tx, second), escucha.clock())
+    assert states(escucha, [first, second]) == [DraftState.SENDING, DraftState.PROPOSED]

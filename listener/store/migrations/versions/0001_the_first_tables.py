@@ -342,6 +342,7 @@ def upgrade() -> None:
         sa.Column("external_id", sa.String(length=300), nullable=False),
         sa.Column("handle", sa.Text(), nullable=False),
         sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("facts", sa.String(length=64), nullable=True),
         sa.PrimaryKeyConstraint("account", name=op.f("pk_identities")),
     )
     op.create_table(
