@@ -64,10 +64,11 @@ def prepare(target: Store, name: str) -> None:
     target.upgrade()
     with target.write() as tx:
         for table in t.metadata.sorted_tables:
-            for constraint in inspect(tx).get_foreign_keys(table.name):
-                tx.exec_driver_sql(f'ALTER TABLE "{table.name}" DROP CONSTRAINT "{constraint["name"]}"')
-            for constraint in inspect(tx).get_unique_constraints(table.name):
-                tx.exec_driver_sql(f'ALTER TABLE "{table.name}" DROP CONSTRAINT "{constraint["name"]}"')
+            look = inspect(tx)
+            names = [each["name"] for each in look.get_foreign_keys(table.name)]
+            names += [each["name"] for each in look.get_unique_constraints(table.name)]
+            for name_of in names:
+                tx.exec_driver_sql(f'ALTER TABLE "{table.name}" DROP CONSTRAINT "{name_of}"')
             for index in table.indexes:
                 tx.exec_driver_sql(f'DROP INDEX "{index.name}"')
         tx.exec_driver_sql(
