@@ -7,7 +7,7 @@ BIN = $(VENV)/bin
 # share what they start. What was compiled once is not compiled at every start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo install test check bench lock clean audit sbom
+.PHONY: demo install test test-postgres check bench lock clean audit sbom
 
 demo: $(VENV)/.runtime ## see the main job done, in half a minute
 	$(BIN)/escucha demo --dir demo
@@ -17,6 +17,10 @@ install: $(VENV)/.runtime ## what `escucha` needs to run, pinned
 test: $(VENV)/.dev ## every test, the fast ones first
 	$(BIN)/python -m pytest -q -n 4 --dist worksteal -m "not slow"
 	$(BIN)/python -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder -m slow
+
+test-postgres: $(VENV)/.dev ## the same tests on PostgreSQL
+	$(BIN)/python -m pytest -q -n 4 --dist worksteal -m "not slow" --on postgresql
+	$(BIN)/python -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder -m slow --on postgresql
 
 check: $(VENV)/.dev ## style, types, who imports whom
 	$(BIN)/ruff check .

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from listener.commands import output
+from listener.commands import db_copy, output
 from listener.commands.app import App, pass_app
 from listener.errors import Mistake
 
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 @click.group()
 def db() -> None:
-    """The database: upgrade, check, back up."""
+    """The database: upgrade, check, back up, move to PostgreSQL."""
+
+
+db.add_command(db_copy.copy)
 
 
 @db.command()
@@ -31,6 +34,8 @@ def upgrade(app: App, as_json: bool) -> None:
 
     with _connected(app) as database:
         before = database.schema()
+        if before in store.ELSEWHERE:
+            raise Mistake(store.ELSEWHERE[before])
         if before is not None and before > store.SCHEMA:
             raise Mistake(
                 f"The tables are newer ({before}) than this version knows ({store.SCHEMA}): "

@@ -52,6 +52,7 @@ PERMITTED: dict[str, frozenset[str]] = {
     "policy show": EVERYBODY,
     "db backup": KEEPER,
     "db check": MACHINE,
+    "db copy": KEEPER,
     "db upgrade": MACHINE,
     "model correct": CARE,
     "model eval": MACHINE,

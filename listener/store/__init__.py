@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 Transaction = Connection
 
+COPYING, MOVED = "copying", "moved"  # instead of a step: a copy that is not whole yet; a database that is one no more
 SCHEMA = "0001"  # the newest step in migrations/; a test keeps this true
 ROOM = 200 * 1024**2  # bytes that should be free beside an SQLite file
 FOREIGN = "The database was made by another version of Escucha"
@@ -174,6 +175,17 @@ class Store:
         except DBAPIError:
             return False
 
+    @contextmanager
+    def alone(self, number: int) -> Iterator[bool]:
+        """Whether the advisory lock of that number is ours until the block ends (PostgreSQL)."""
+        with _outages(self.url), self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as link:
+            mine = _take(link, number, 0)
+            try:
+                yield mine
+            finally:
+                if mine:
+                    link.execute(text("SELECT pg_advisory_unlock(:n)"), {"n": number})
+
     def claims_underway(self) -> frozenset[str]:
         """The transactions, by the server's names for them, that are claiming something to be sent at this moment.
 
@@ -230,7 +242,9 @@ class Store:
         """What is wrong with the database, one sentence each; empty when all is well. Reads only."""
         found = []
         schema = self.schema()
-        if schema != SCHEMA:
+        if schema in (COPYING, MOVED):
+            found.append(ELSEWHERE[schema])
+        elif schema != SCHEMA:
             found.append(
                 f"The tables are at step {schema or 'none'}, this version needs {SCHEMA}: run `escucha db upgrade`."
             )
@@ -391,10 +405,19 @@ def open(url: str, *, connections: int = engines.CONNECTIONS) -> Store:  # `stor
         store.upgrade()
     elif schema != SCHEMA:
         store.close()
+        if schema in (COPYING, MOVED):
+            raise Mistake(ELSEWHERE[schema])
         age = "older" if schema < SCHEMA else "newer"
         step = "run `escucha db upgrade`" if schema < SCHEMA else "use the version of Escucha that made it"
         raise Mistake(f"The database's tables are {age} ({schema}) than this version needs ({SCHEMA}): {step}.")
     return store
+
+
+ELSEWHERE = {
+    COPYING: "A copy into this database is not finished: `escucha db copy TARGET --finish` makes it whole.",
+    MOVED: "This database has moved to PostgreSQL and takes nothing any more: set database.url to where it is now "
+    "(`escucha db copy --give-up` takes that back).",
+}
 
 
 def connect(url: str, *, connections: int = engines.CONNECTIONS) -> Store:

@@ -1,0 +1,154 @@
+"""`escucha db copy`: an SQLite database moves to PostgreSQL while it is in use, and is switched over in a moment."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from listener.commands import output
+from listener.commands.app import App, pass_app
+from listener.errors import Mistake
+
+if TYPE_CHECKING:
+    from listener.store import Store
+    from listener.store.transfer import Copied, Report, Transfer
+
+ROUNDS = 20  # of following, before somebody writes more than can be followed
+FEW = 200  # changes that the switch-over may still bring over
+
+
+@click.command(name="copy")
+@click.argument("target", required=False)
+@click.option("--finish", is_flag=True, help="Switch over: bring the last changes, then take none here.")
+@click.option("--give-up", is_flag=True, help="Forget a copy that was begun, or take the switch-over back.")
+@output.json_option
+@pass_app
+def copy(app: App, *, target: str | None, finish: bool, give_up: bool, as_json: bool) -> None:
+    """Copy the SQLite database into TARGET, an empty PostgreSQL one, while everything runs.
+
+    TARGET is a url: postgresql://user@host/name. Leave its password out; PostgreSQL's client takes it from ~/.pgpass or
+    PGPASSWORD. Every row is compared with its original. Whatever stops it, the same command goes on where it
+    stopped, and brings what changed since. When it says so, stop Escucha and switch over with --finish.
+    """
+    with _settings_database(app) as old:
+        if give_up:
+            if target or finish:
+                raise Mistake("--give-up takes no target, and not --finish.")
+            _give_up(old, as_json)
+            return
+        if not target:
+            raise Mistake("Say where to copy to: escucha db copy postgresql://user@host/name")
+        began = time.monotonic()
+        moved = _copied(app, old, target, finish=finish, quiet=as_json)
+        seconds = round(time.monotonic() - began, 1)
+    if as_json:
+        told = {"state": "moved" if finish else "following", "rows": moved.rows, "copied": moved.copied}
+        output.print_json({**told, "compared": moved.compared, "changes": moved.changes, "seconds": seconds})
+        return
+    if not finish:
+        output.say(f"Copied {moved.copied} rows, compared {moved.compared}, followed {moved.changes} changes.")
+        output.say()
+        output.say("The copy is as the database is. Run it again at any time: it brings what changed since.")
+        output.say("To switch over, stop Escucha, then: escucha db copy TARGET --finish")
+        return
+    output.say(f"Moved: {sum(moved.rows.values())} rows in {len(moved.rows)} tables, each compared with its original.")
+    output.say("Nobody can write into the SQLite file any more. Keep it until you trust the new database.")
+    output.say()
+    output.say("Next: set ESCUCHA_DATABASE__URL (or database.url) to the new database, then escucha doctor, and start.")
+
+
+def _give_up(old: Store, as_json: bool) -> None:
+    from listener.store import transfer
+
+    done = transfer.give_up(old)
+    if as_json:
+        output.print_json({"state": "given up" if done else "none"})
+    elif done:
+        output.say("The copy is given up; this database is in use as before. Drop the other one by hand.")
+        output.say("If Escucha ran on the other one already, begin with `escucha pause`: what it said is unknown here.")
+    else:
+        output.say("No copy was begun; nothing to do.")
+
+
+def _copied(app: App, old: Store, target: str, *, finish: bool, quiet: bool) -> Copied:
+    from listener import store
+    from listener.store import audit, chain, transfer
+
+    moved_before = old.schema() == store.MOVED
+    actor = "" if moved_before else app.actor
+    if finish and not moved_before:
+        _demand_that_nothing_runs(app, old)
+    new = store.connect(target)
+    try:
+        if new.is_sqlite:
+            raise Mistake("`db copy` copies to PostgreSQL; to copy into another SQLite file: escucha db backup FILE")
+        going = transfer.Transfer(old, new, report=(lambda *_: None) if quiet else _progress())
+        try:
+            going.begin()
+            if not moved_before:
+                _bring(going)
+            if finish:
+                key = app.config.audit.sealing
+                going.finish(keys={chain.key_name(key): key} if key else {})
+                new.audit_key = key
+                with new.write() as tx:
+                    audit.record(tx, at=app.now(), by=actor or "escucha", action="database.moved", subject="database")
+        finally:
+            going.close()
+        return going.done
+    finally:
+        new.close()
+
+
+def _bring(going: Transfer) -> None:
+    """Everything up to a moment ago."""
+    going.fill()
+    going.follow()
+    going.bind()
+    going.compare()
+    for _ in range(ROUNDS):
+        if going.follow() <= FEW:
+            break
+
+
+def _demand_that_nothing_runs(app: App, old: Store) -> None:
+    from listener.store import daemons
+
+    with old.read() as tx:
+        alive = [each.name for each in daemons.running(tx) if app.now() - each.seen_at < daemons.SILENT]
+    if alive:
+        raise Mistake(f"Escucha is running ({', '.join(alive)}): stop it first, then switch over.")
+
+
+def _progress() -> Report:
+    """Says how far it is, a line for each table and, in large ones, every few seconds."""
+    said = 0.0
+
+    def report(what: str, table: str, done: int, of: int) -> None:
+        nonlocal said
+        now = time.monotonic()
+        if done and (done >= of or now - said > 5):
+            said = now
+            output.say(f"{_DOING[what]} {table}: {done} of {max(done, of)}")
+
+    return report
+
+
+_DOING = {"copy": "copied", "compare": "compared", "follow": "followed"}
+
+
+@contextmanager
+def _settings_database(app: App) -> Iterator[Store]:
+    from listener import store
+
+    if not app.has_database:
+        raise Mistake("There is no database yet, so nothing to copy: set database.url to PostgreSQL and start there.")
+    database = store.connect(app.config.database.url)
+    try:
+        yield database
+    finally:
+        database.close()
