@@ -20,6 +20,7 @@ from listener.store import Store, Transaction, audit, references, switch
 from listener.store import tables as t
 
 SHORT = timedelta(minutes=10)  # where more than this is missing, nothing goes out before a person has looked
+MONTH = timedelta(days=30)  # as much may be missing where nothing was ever written down
 SPARE = 100  # numbers of cases left out, besides twice those of an equally long time
 BEGUN = "database.put_back"
 _C = t.lives.c
@@ -83,14 +84,15 @@ def settle(tx: Transaction) -> None:
 def mark_copy(link: sqlite3.Connection) -> None:
     """Writes into the copy of a database that it is one: whoever puts it in place begins a new life by that."""
     with suppress(sqlite3.OperationalError):  # an older version's tables
-        link.execute("UPDATE lives SET place = 'a copy' WHERE id = (SELECT max(id) FROM lives)")
+        if not link.execute("UPDATE lives SET place = 'a copy' WHERE id = (SELECT max(id) FROM lives)").rowcount:
+            link.execute("INSERT INTO lives (place, by) VALUES ('a copy', 'daemon')")
         link.commit()
 
 
 def _begin(tx: Transaction, where: str, *, by: str, now: datetime, hold: bool) -> Life:
     written = select(func.max(t.audit.c.at)).where(t.audit.c.at <= now)
     alive = select(func.max(t.daemons.c.seen_at)).where(t.daemons.c.seen_at <= now)
-    known_until = max((at for at in (tx.scalar(written), tx.scalar(alive)) if at), default=now)
+    known_until = max((at for at in (tx.scalar(written), tx.scalar(alive)) if at), default=now - MONTH)
     life = Life(began_at=now, known_until=known_until)
     tx.execute(insert(t.lives).values(place=where, began_at=now, known_until=known_until, by=by))
     _leave_out_numbers(tx, life)
