@@ -7,7 +7,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy import select
+
 from listener.store import Transaction, amendments, looks, notices, waiting
+from listener.store import tables as t
 from listener.store.looks import Look
 from listener.types import DraftState, Sent
 
@@ -108,3 +111,23 @@ def count(tx: Transaction, *, network: str | None = None) -> int:
     elsewhere = [each.network for each in notices.in_doubt(tx)] + [each.network for each in amendments.in_doubt(tx)]
     of_replies = waiting.count(tx, states=(DraftState.UNKNOWN,), network=network)
     return of_replies + sum(network in (None, each) for each in elsewhere)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Awaited:
+    """When one of them was sent, and when it was last looked for; each None where nobody knows or never."""
+
+    account: str
+    sending_since: datetime | None
+    looked_at: datetime | None
+
+
+def awaited(tx: Transaction) -> list[Awaited]:
+    """When each of them was looked for, whoever may see it."""
+    columns = t.drafts.c
+    asked = select(columns.account, columns.sending_since, columns.looked_at)
+    replies = tx.execute(asked.where(columns.state == DraftState.UNKNOWN.value)).all()
+    return [
+        Awaited(account=each.account, sending_since=each.sending_since, looked_at=each.looked_at)
+        for each in (*replies, *notices.in_doubt(tx), *amendments.in_doubt(tx))
+    ]
