@@ -127,7 +127,6 @@ def awaited(tx: Transaction) -> list[Awaited]:
     columns = t.drafts.c
     asked = select(columns.account, columns.sending_since, columns.looked_at)
     replies = tx.execute(asked.where(columns.state == DraftState.UNKNOWN.value)).all()
-    return [
-        Awaited(account=each.account, sending_since=each.sending_since, looked_at=each.looked_at)
-        for each in (*replies, *notices.in_doubt(tx), *amendments.in_doubt(tx))
-    ]
+    found = [Awaited(account=row.account, sending_since=row.sending_since, looked_at=row.looked_at) for row in replies]
+    doubts = (*notices.in_doubt(tx), *amendments.in_doubt(tx))
+    return found + [Awaited(account=d.account, sending_since=d.sending_since, looked_at=d.looked_at) for d in doubts]
