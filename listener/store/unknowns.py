@@ -11,7 +11,9 @@ from sqlalchemy import select
 
 from listener.store import Transaction, amendments, looks, notices, waiting
 from listener.store import tables as t
+from listener.store.amendments import Amendment
 from listener.store.looks import Look
+from listener.store.notices import Delivery
 from listener.types import DraftState, Sent
 
 
@@ -128,5 +130,5 @@ def awaited(tx: Transaction) -> list[Awaited]:
     asked = select(columns.account, columns.sending_since, columns.looked_at)
     replies = tx.execute(asked.where(columns.state == DraftState.UNKNOWN.value)).all()
     found = [Awaited(account=row.account, sending_since=row.sending_since, looked_at=row.looked_at) for row in replies]
-    doubts = (*notices.in_doubt(tx), *amendments.in_doubt(tx))
+    doubts: list[Delivery | Amendment] = [*notices.in_doubt(tx), *amendments.in_doubt(tx)]
     return found + [Awaited(account=d.account, sending_since=d.sending_since, looked_at=d.looked_at) for d in doubts]
