@@ -128,9 +128,22 @@ def _version() -> str:
 @pass_app
 def status(app: App, as_json: bool) -> None:
     """How things stand: what is paused, failing, late, waiting."""
-    from listener.commands import incident_spikes, incident_whom, money, notice_due, ruling_policy
+    from listener.commands import incident_spikes, incident_whom, money, notice_due, ruling_policy, unknown
     from listener.flow import pressure
-    from listener.store import alerts, backlog, case_counts, daemons, garbled, inbox, mentions, sources, stats, switch
+    from listener.store import (
+        alerts,
+        backlog,
+        case_counts,
+        daemons,
+        garbled,
+        inbox,
+        mentions,
+        rests,
+        sources,
+        stats,
+        switch,
+        unknowns,
+    )
     from listener.types import DraftState
 
     now, known = app.now(), incident_whom.known_places(app)
@@ -153,8 +166,10 @@ def status(app: App, as_json: bool) -> None:
             "lost": incident_whom.lost_lines(tx, known),
             "notices": notice_due.troubles(tx, now),
         }
+        awaited, resting = unknowns.awaited(tx), rests.until(tx)
         approved = inbox.waiting(tx, states=(DraftState.APPROVED,))
     now = app.now()  # what others wrote until the rows were read is past
+    seen["unlooked"] = unknown.overdue(app, awaited, resting, now)
     seen["slowed"] = pressure.ratio(seen["oldest_waiting"], now)
     seen["room"] = app.store.short_of_room()
     seen["areas"] = lessons.hint(app)
@@ -233,7 +248,7 @@ def _troubles(seen: dict[str, Any], now: datetime) -> list[str]:
         elif source.failing_since:
             since = output.spell(now - source.failing_since)
             found.append(f"{source.name} has been failing for {since}: {source.last_error}")
-    found += _unsent(counts)
+    found += _unsent(counts) + seen["unlooked"]
     if counts.troubled:
         broken = output.counted(counts.troubled, "mention")
         found.append(f"{broken} set aside because a stage broke: `escucha mention set-aside`.")
