@@ -156,8 +156,10 @@ def test_recovered_to_an_earlier_point_it_says_nothing_twice(company: Company, h
     assert company.log().count('"action": "settled"') + company.log().count("action=settled") >= 3
 
 
-@pytest.mark.parametrize("synchronous", [True, False], ids=["synchronous", "asynchronous"])
-def test_a_standby_takes_over_while_it_works(company: Company, held: ExitStack, synchronous: bool) -> None:
+@pytest.mark.parametrize(("synchronous", "role"), [(True, ("--role", "all")), (False, ())], ids=["roles", "one"])
+def test_a_standby_takes_over_while_it_works(
+    company: Company, held: ExitStack, synchronous: bool, role: tuple[str, ...]
+) -> None:
     """The first server is killed in the middle of it all, the second promoted: nobody is lost, nobody hears twice."""
     first = Machine()
     held.callback(first.close)
@@ -170,7 +172,7 @@ def test_a_standby_takes_over_while_it_works(company: Company, held: ExitStack, 
         first.sql("ALTER SYSTEM SET synchronous_standby_names = 'second'")
         first.sql("SELECT pg_reload_conf()")
     both = f"postgresql://app@/escucha?host={first.host}&host={second.host}&target_session_attrs=read-write"
-    company.escucha(both, "run")
+    company.escucha(both, "run", *role)
     company.ask()
     eventually(company.all_answered)
     company.server.fail("POST /api/v1/statuses", "slow", times=20, pause=0.001)
