@@ -1,6 +1,6 @@
 """Hundreds of deaths of real daemons while thousands of posts, edits and deletions arrive: what the networks count.
 
-    python -m benchmarks.kills [--kills 300] [--posts 700] [--setups sqlite,postgresql,roles] [--networks mastodon,x]
+    python -m benchmarks.kills [--kills 200] [--posts 400] [--setups sqlite,postgresql,roles] [--networks mastodon,x]
 
 Plays `tests/system/kill_matrix.py` once for each setup and keeps the table. Exit code 1 where anything was lost,
 doubled or said in the wrong place.
@@ -50,8 +50,8 @@ def row(name: str, found: Outcome) -> tuple[object, ...]:
 def main() -> None:
     """Plays what was asked for, prints it and keeps it."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.kills", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--kills", type=int, default=300)
-    parser.add_argument("--posts", type=int, default=700, help="of each network")
+    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--posts", type=int, default=400, help="of each network")
     parser.add_argument("--networks", default="mastodon,x,reddit")
     parser.add_argument("--setups", default=",".join(SETUPS))
     parser.add_argument("--pause", type=float, default=0.6, help="seconds between two deaths, on average")
@@ -60,7 +60,8 @@ def main() -> None:
     found = {}
     for name in asked.setups.split(","):
         found[name] = play(name, asked)
-        print(dict(zip(COLUMNS, row(name, found[name]), strict=True)), f"{found[name].seconds:.0f} s", flush=True)
+        told = dict(zip(COLUMNS, row(name, found[name]), strict=True))
+        print(told, f"{found[name].seconds:.0f} s, seed {asked.seed}", flush=True)
         for what in ("lost", "doubled", "wrong_thread"):
             if those := getattr(found[name], what):
                 print(f"  {what}: {', '.join(those[:20])}", flush=True)
