@@ -34,7 +34,7 @@ def play(name: str, asked: argparse.Namespace) -> Outcome:
     more = {"restarts": asked.kills // 20} if setup.database == "postgresql" else {}
     plan = Plan(
         **asdict(setup)
-        | {"seed": asked.seed, "posts": asked.posts, "kills": asked.kills, "patience": 300.0, "pause": asked.pause}
+        | {"seed": asked.seed, "posts": asked.posts, "kills": asked.kills, "patience": 120.0, "pause": asked.pause}
         | {"networks": tuple(asked.networks.split(",")), "pace": 1.6 * asked.kills * asked.pause / asked.posts / 2}
         | more
     )

@@ -97,7 +97,7 @@ class Plan:
     aimed: float = 0.5  # the share of deaths that hit a process while it says something
     hurry: float | None = 2.0
     slow: float = 0.25  # seconds, at most, that a network takes over a write; who dies meanwhile has written it
-    patience: float = 120.0  # seconds for the end, once nobody dies any more
+    patience: float = 120.0  # seconds without any progress, once nobody dies any more
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -289,10 +289,11 @@ class Matrix:
     # --- how it ends ---
 
     def _wait_until_done(self, store: Store) -> None:
-        """Until every post has its answer and nothing is on its way, or the plan's patience is at its end."""
-        ends, steady = time.monotonic() + self.plan.patience, time.monotonic()
+        """Until every post has its answer and nothing is on its way, or nothing comes forward any more."""
+        forward = steady = time.monotonic()
         before: object = None
-        while time.monotonic() < ends:
+        least = sys.maxsize
+        while time.monotonic() - forward < self.plan.patience:
             for number, pid in enumerate(self.pids):
                 try:
                     os.kill(pid, 0)
@@ -300,6 +301,9 @@ class Matrix:
                     self.counts["ended by themselves"] += 1
                     self.pids[number] = self._start(self.plan.processes[number])
             now = (self._open(store), tuple(self._unanswered()))
+            left = now[0] + len(now[1])
+            if now[0] >= 0 and left < least:
+                least, forward = left, time.monotonic()
             if now != before:
                 before, steady = now, time.monotonic()
             elif now == (0, ()) and time.monotonic() - steady > STEADY:
