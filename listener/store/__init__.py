@@ -16,6 +16,7 @@ import stat
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from zlib import crc32
@@ -69,6 +70,12 @@ class Store:
     def path(self) -> Path | None:
         """The database file, None where there is none."""
         return Path(self.url.database) if self.is_sqlite and self.url.database else None
+
+    @property
+    def mark(self) -> str:
+        """Eight letters by which the databases of one machine are told apart; nothing of the address is in them."""
+        named = str(self.path.resolve()) if self.path else self.url.set(password=None).render_as_string()
+        return sha256(named.encode()).hexdigest()[:8]
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:
