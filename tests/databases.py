@@ -39,7 +39,8 @@ class Server:
         """The url of a new database, with all tables, or with none."""
         self._made += 1
         name = f"t{self._made}"
-        self._link.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE if tables else 'template0'}")
+        template = TEMPLATE if tables else "template0"
+        self._link.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
         return self._named(name)
 
     def drop(self, url: str) -> None:
