@@ -135,6 +135,18 @@ def for_a_test() -> Iterator[str]:
                 del _places.others[folder]
 
 
+def content(folder: Path | str) -> bytes:
+    """All that the database of that folder keeps: every byte of SQLite's files, on PostgreSQL every row as text."""
+    if not on_postgres():
+        return b"".join(path.read_bytes() for path in sorted(Path(folder).glob("escucha.db*")))
+    import psycopg
+
+    with psycopg.connect(at(folder)) as link:
+        names = "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname !~ '^(pg_|information_)'"
+        rows = [link.execute(f"SELECT t::text FROM {name} t").fetchall() for (name,) in link.execute(names).fetchall()]
+    return "\n".join(text for found in rows for (text,) in found).encode()
+
+
 def at(folder: Path | str) -> str:
     """The url of the database that belongs to that folder: of the first folder that a test names, the test's own."""
     folder = Path(folder).resolve()

@@ -23,7 +23,7 @@ def programs() -> Path | None:
 
 
 def _fast() -> Path | None:
-    """The folder in memory where a server's files are at home for a test, None where there is no room in it (in most containers).
+    """The folder in memory that a test's server lies in, None where there is no room in it (in most containers).
 
     Where a machine writes slowly, a database is copied in a tenth of the time there.
     """
