@@ -1328,6 +1328,16 @@ places = Table(  # what one process of several does, on loan: who does not renew
     Column("until", Moment, nullable=False),  # by the database's clock
 )
 
+lives = Table(  # one more each time that the database went on as what it had been earlier: see lives.py
+    "lives",
+    metadata,
+    key(),
+    Column("place", String(200), nullable=False),  # where it is, as the database itself tells
+    Column("began_at", Moment),  # null: the first
+    Column("known_until", Moment),  # what came later is not known here; null: the first
+    Column("by", String(100), nullable=False),
+)
+
 rests = Table(  # until when nothing is sent on an account, whoever would send it
     "rests",
     metadata,

@@ -332,6 +332,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_places")),
     )
     op.create_table(
+        "lives",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("place", sa.String(length=200), nullable=False),
+        sa.Column("began_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("known_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("by", sa.String(length=100), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_lives")),
+    )
+    op.create_table(
         "rests",
         sa.Column("account", sa.String(length=100), nullable=False),
         sa.Column("until", sa.DateTime(timezone=True), nullable=False),
