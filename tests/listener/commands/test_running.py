@@ -263,7 +263,6 @@ def test_status_for_programs_keeps_its_keys(desk: DeskWorld) -> None:
         "deliveries",
         "amendments",
         "decided",
-        "automatic",
         "troubled",
         "unrouted",
     }
