@@ -24,11 +24,11 @@ import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from listener import inhand, metrics
+from listener import inhand, metrics, store
 from listener.contract import BEAT
 from listener.errors import Outage
 from listener.flow.pipeline import Pipeline
-from listener.store import daemons
+from listener.store import daemons, upgrading
 from listener.types import Duty
 from listener.watching import Health
 
@@ -357,6 +357,7 @@ class Daemon:
     def _alive(self) -> None:
         policy = self._pipeline.policy
         with self._pipeline.store.write() as tx:
+            needed = upgrading.oldest(tx)
             daemons.alive(
                 tx,
                 name=self.name,
@@ -371,6 +372,14 @@ class Daemon:
                 doing=self._crew.doing() if self._crew else "",
             )
         self._wrote = time.monotonic()
+        if needed > store.SCHEMA:
+            log.critical(
+                "The tables are too new for this version by now: it stops. Start the version that upgraded them.",
+                action="left_behind",
+                step=store.SCHEMA,
+                needed=needed,
+            )
+            self.stop()
 
     def _farewell(self) -> None:
         try:

@@ -115,11 +115,10 @@ def backup(app: App, target: Path | None, as_json: bool) -> None:
 
 def _note(app: App, database: Store, target: Path) -> None:
     """Writes down that there is a copy, so that whoever is erased later is known to stand in it."""
-    from listener import store
     from listener.desk.erasing import BACKUP
     from listener.store import audit
 
-    if database.schema() == store.SCHEMA:
+    if database.fits():
         database.audit_key = app.config.audit.sealing
         with database.write() as tx:
             audit.record(tx, at=app.now(), by=app.actor, action=BACKUP, subject="database", file=str(target.resolve()))

@@ -38,6 +38,8 @@ Transaction = Connection
 
 COPYING, MOVED = "copying", "moved"  # instead of a step: a copy that is not whole yet; a database that is one no more
 SCHEMA = "0001"  # the newest step in migrations/; a test keeps this true
+STEP = "SELECT version_num FROM alembic_version"
+UPGRADE_WAIT = 5  # seconds for a table that somebody is working on (PostgreSQL)
 ROOM = 200 * 1024**2  # bytes that should be free beside an SQLite file
 FOREIGN = "The database was made by another version of Escucha"
 FOREIGN_STEP = "use the version that made it, or begin with a new database (back this one up first)"
@@ -209,12 +211,13 @@ class Store:
         with _outages(self.url), self._engine.connect() as link:
             if not inspect(link).has_table("alembic_version"):
                 return None
-            return cast("str | None", link.scalar(text("SELECT version_num FROM alembic_version")))
+            return cast("str | None", link.scalar(text(STEP)))
 
     def upgrade(self) -> None:
         """Brings the tables up to this version of Escucha; does nothing where they are."""
         from alembic import command
         from alembic.config import Config
+        from alembic.script import ScriptDirectory
         from alembic.util import CommandError
 
         self._make_file()
@@ -224,13 +227,36 @@ class Store:
             config.attributes["connection"] = link
             if not self.is_sqlite:  # of several that find it empty, one makes the tables and the others find them made
                 link.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": crc32(b"escucha upgrade")})
+                # Who waits for a table keeps everybody after them waiting: better to let go and try again.
+                link.execute(text(f"SET LOCAL lock_timeout = {UPGRADE_WAIT * 1000}"))
             try:
+                self._demand_that_all_can_stay(link, ScriptDirectory.from_config(config))
                 command.upgrade(config, "head")
             except CommandError as error:
                 raise Mistake(
                     f"The tables are of no version that can be upgraded ({error}): restore a backup, or use the "
                     "version of Escucha that made them."
                 ) from error
+
+    def _demand_that_all_can_stay(self, link: Connection, scripts: Any) -> None:
+        from listener.store import upgrading
+
+        if inspect(link).has_table("alembic_version") and (now := link.scalar(text(STEP))):
+            coming = [each.module.works_with for each in scripts.iterate_revisions("head", now)]
+            if coming:
+                upgrading.demand_that_all_can_stay(link, max(coming))
+
+    def fits(self) -> bool:
+        """Whether this program may work on the tables: they are of its step, or of a later one that allows it."""
+        from listener.store import upgrading
+
+        step = self.schema()
+        if step is None or step in ELSEWHERE or step < SCHEMA:
+            return False
+        if step == SCHEMA:
+            return True
+        with self.read() as tx:
+            return (upgrading.oldest(tx) or step) <= SCHEMA
 
     def _make_file(self) -> None:
         """The SQLite file, readable for us alone from its first moment; whoever may not make it hears so on opening."""
@@ -244,7 +270,7 @@ class Store:
         schema = self.schema()
         if schema in (COPYING, MOVED):
             found.append(ELSEWHERE[schema])
-        elif schema != SCHEMA:
+        elif not self.fits():
             found.append(
                 f"The tables are at step {schema or 'none'}, this version needs {SCHEMA}: run `escucha db upgrade`."
             )
@@ -403,7 +429,7 @@ def open(url: str, *, connections: int = engines.CONNECTIONS) -> Store:  # `stor
     schema = store.schema()
     if schema is None:
         store.upgrade()
-    elif schema != SCHEMA:
+    elif schema != SCHEMA and not store.fits():
         store.close()
         if schema in (COPYING, MOVED):
             raise Mistake(ELSEWHERE[schema])
