@@ -1,4 +1,4 @@
-"""Two versions side by side on one database: the old one goes on while the tables are upgraded, and until it is replaced.
+"""Two versions side by side on one database: the old one goes on while the tables are upgraded, until it is replaced.
 
 The next versions are made up here: this one with another migration.
 """
