@@ -74,7 +74,7 @@ def _print(item: Unknown, certain: datetime | None, now: datetime) -> None:
             ("why", clip(item.reason[:500], 300)),
             ("looked", _looked(item.looks, now)),
             ("found", in_words(item.looks[-1]) if item.looks else ""),
-            ("certain", f"{certain:%Y-%m-%d %H:%M:%S} UTC: not found then is not there" if certain else NEVER),
+            ("certain", f"from {certain:%Y-%m-%d %H:%M:%S} UTC on, where it is not found" if certain else NEVER),
             ("next look", _next(item, now)),
             ("or look there,", f"then `{settles(item)}`"),
         ]

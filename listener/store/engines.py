@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
 from pydantic_core import from_json
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import OperationalError
 
 from listener.errors import Mistake
 
 BUSY_SECONDS = 30  # how long a writer waits for another one on SQLite
+_ASK_AGAIN_SECONDS = 0.002  # how long it lets pass between two questions
 CONNECTIONS = 20  # of one process to PostgreSQL, at most
 KEPT_OPEN = 5  # of them, while nobody needs them
 WAIT_SECONDS = 30  # for one of our own connections to become free
@@ -72,10 +76,35 @@ def sqlite(address: URL) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(link: Connection) -> None:
-        writes = link.get_execution_options().get("escucha_write")
-        link.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        if link.get_execution_options().get("escucha_write"):
+            _begin_writing(link)
+        else:
+            link.exec_driver_sql("BEGIN")
 
     return engine
+
+
+def _begin_writing(link: Connection) -> None:
+    """BEGIN IMMEDIATE as soon as nobody else writes, for `BUSY_SECONDS` at most.
+
+    SQLite has no queue of writers: each asks again after a while, the longest waiting only ten times a second, and may
+    never find the moment beside one that hardly pauses between its transactions (https://www.sqlite.org/c3ref/busy_timeout.html).
+    So we ask every few milliseconds.
+    """
+    until = time.monotonic() + BUSY_SECONDS
+    link.exec_driver_sql("PRAGMA busy_timeout=0")
+    try:
+        while True:
+            try:
+                link.exec_driver_sql("BEGIN IMMEDIATE")
+                return
+            except OperationalError as error:
+                code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
+                if code != sqlite3.SQLITE_BUSY or time.monotonic() >= until:
+                    raise
+            time.sleep(_ASK_AGAIN_SECONDS)
+    finally:
+        link.exec_driver_sql(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
 
 
 def postgresql(address: URL, *, connections: int = CONNECTIONS) -> Engine:

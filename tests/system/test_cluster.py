@@ -109,7 +109,7 @@ def test_what_a_killed_process_had_in_hand_is_done_by_another(cluster: Cluster) 
     living = {role: [cluster.play(role), cluster.play(role)] for role in ("poll", "work", "send")}
     eventually(lambda: cluster.started() == 6)
     posts = []
-    for number in range(6):
+    for number in range(4):
         posts += [ask(cluster, 2 * number), ask(cluster, 2 * number + 1)]
         role = chance.choice(sorted(living))
         time.sleep(chance.uniform(0.1, 3.0))
