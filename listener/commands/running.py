@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from listener.commands import crm_standing, lessons, output, pausing, roles, telling, watched
+from listener.commands import crm_standing, lessons, output, pausing, roles, telling, versions, watched
 from listener.commands.actor import DAEMON
 from listener.commands.app import App, pass_app
 from listener.errors import Mistake, NoModel, Outage
@@ -128,13 +128,26 @@ def status(app: App, as_json: bool) -> None:
     """How things stand: what is paused, failing, late, waiting."""
     from listener.commands import incident_spikes, incident_whom, money, notice_due, ruling_policy
     from listener.flow import pressure
-    from listener.store import alerts, backlog, case_counts, daemons, garbled, inbox, mentions, sources, stats, switch
+    from listener.store import (
+        alerts,
+        backlog,
+        case_counts,
+        daemons,
+        garbled,
+        inbox,
+        mentions,
+        sources,
+        stats,
+        switch,
+        upgrading,
+    )
     from listener.types import DraftState
 
     now, known = app.now(), incident_whom.known_places(app)
     with app.store.read() as tx:
         seen: dict[str, Any] = {
             "daemons": daemons.running(tx),
+            "tables": upgrading.standing(tx),
             "pauses": switch.pauses(tx),
             "sources": sources.list_all(tx),
             "gaps": sources.gaps(tx, now - timedelta(days=7)),
@@ -209,6 +222,7 @@ def _troubles(seen: dict[str, Any], now: datetime) -> list[str]:
     if bar and (alive or silent or seen["room"]):
         found.append(f"The next `escucha run` does not start: {bar}")
     found += roles.troubles(alive, silent, now)
+    found += versions.troubles(seen["tables"].step, alive)
     alone = [daemon for daemon in alive if not daemon.roles]
     if len(alone) > 1:
         names = ", ".join(daemon.name for daemon in alone)
@@ -390,7 +404,7 @@ def _print(app: App, seen: dict[str, Any], troubles: list[str], now: datetime) -
     else:
         output.show(output.styled("All is well.", "green"))
     output.say()
-    roles.table(seen["daemons"], _alive(seen, now), now)
+    roles.table(seen["daemons"], _alive(seen, now), now, step=seen["tables"].step)
     output.table(
         ["source", "network", "query", "health", "last heard", "next", "mentions"],
         [
@@ -421,6 +435,7 @@ def _print(app: App, seen: dict[str, Any], troubles: list[str], now: datetime) -
             ("areas", areas.why if areas and not areas.stops_run else ""),
             ("policy", ruling_policy.row(seen["policy"], now)),
             ("database", app.store.url.render_as_string(hide_password=True)),
+            ("tables", f"step {seen['tables'].step}, for versions of step {seen['tables'].works_with} and later"),
             ("mentions", _states(counts.mentions)),
             ("drafts", _states(counts.drafts)),
             ("cases", _states(counts.cases)),
@@ -452,6 +467,7 @@ def _as_json(seen: dict[str, Any], troubles: list[str]) -> dict[str, Any]:
         "troubles": troubles,
         "policy": seen["policy"],
         "daemons": seen["daemons"],
+        "tables": seen["tables"],
         "pauses": seen["pauses"],
         "sources": [
             {key: value for key, value in asdict(source).items() if key not in ("id", "cursor")}

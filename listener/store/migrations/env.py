@@ -11,7 +11,8 @@ context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=metadata,
     render_as_batch=True,
-    on_version_apply=upgrading.write_down,
+    on_version_apply=upgrading.take,
+    transaction_per_migration=True,
 )
 with context.begin_transaction():
     context.run_migrations()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ from sqlalchemy import create_engine, inspect, text
 
 from listener import store
 from listener.errors import Mistake, Outage
-from listener.store import daemons, tables, upgrading
+from listener.store import tables
 
 MIGRATIONS = Path(store.__file__).parent / "migrations"
 
@@ -81,43 +80,3 @@ def test_what_is_no_database_is_said_to_be_none(tmp_path: Path) -> None:
     (tmp_path / "a.db").write_text("not a database " * 100)
     with pytest.raises(Outage, match=r"a\.db is no usable database"):
         store.open(url(tmp_path / "a.db"))
-
-
-def test_every_step_says_with_whom_it_works() -> None:
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    for step in ScriptDirectory.from_config(config).walk_revisions():
-        assert step.module.works_with <= step.revision, step.revision
-
-
-def _later(path: Path, *, step: str, works_with: str) -> None:
-    """The tables take a step that this version does not know."""
-    engine = create_engine(url(path))
-    with engine.begin() as link:
-        upgrading.taken(link, step, works_with)
-        link.execute(text("UPDATE alembic_version SET version_num = :step"), {"step": step})
-    engine.dispose()
-
-
-def test_tables_of_a_later_step_that_works_with_this_version_are_used(tmp_path: Path) -> None:
-    store.open(url(tmp_path / "a.db")).close()
-    _later(tmp_path / "a.db", step="0002", works_with=store.SCHEMA)
-    opened = store.open(url(tmp_path / "a.db"))
-    assert opened.fits()
-    assert opened.problems() == []
-    opened.close()
-    _later(tmp_path / "a.db", step="0003", works_with="0002")
-    with pytest.raises(Mistake, match="newer .0003. than this version needs"):
-        store.open(url(tmp_path / "a.db"))
-
-
-def test_nobody_is_left_behind_by_an_upgrade(tmp_path: Path) -> None:
-    opened = store.open(url(tmp_path / "a.db"))
-    now = datetime.now(UTC)
-    with opened.write() as tx:
-        daemons.alive(tx, name="host:7", version="0.1", started_at=now, now=now)
-        daemons.alive(tx, name="dead:8", version="0.1", started_at=now, now=now - timedelta(minutes=1))
-        upgrading.demand_that_all_can_stay(tx, store.SCHEMA)
-        with pytest.raises(Mistake, match=r"new tables: host:7 \(version 0\.1\)\."):
-            upgrading.demand_that_all_can_stay(tx, "0002")
-    opened.close()
