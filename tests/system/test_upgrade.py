@@ -42,6 +42,7 @@ class Step:
     adds: tuple[tuple[str, str], ...] = ()
 
 
+STEP = "SELECT version_num FROM alembic_version"
 FILE = '''"""Made up."""
 import sqlalchemy as sa
 from alembic import op
@@ -54,7 +55,7 @@ works_with = "{works_with}"
 def upgrade() -> None:
 {does}
 '''
-WIDER = Step(  # what the new program asks of a mention, and what it writes with every draft and every sign of life
+WIDER = Step(  # what the new program asks of each mention and draft, and what it writes with each sign of life
     revision="0002",
     works_with="0001",
     does="""
@@ -64,19 +65,20 @@ WIDER = Step(  # what the new program asks of a mention, and what it writes with
 """,
     adds=(
         ("mentions", 'Column("mood", Text)'),
-        ("drafts", 'Column("tone", Text, nullable=False, default="new")'),
+        ("drafts", 'Column("tone", Text, nullable=False, server_default="as ever")'),
         ("daemons", 'Column("shape", Text, default="round")'),
     ),
 )
 INDEX = Step(
     revision="0003", works_with="0001", does='    upgrading.add_index("ix_mentions_mood", "mentions", ["mood"])'
 )
-NARROWER = Step(  # the old program would go on writing drafts without a tone
+NARROWER = Step(  # the old program would go on saying that it lives without a shape
     revision="0004",
     works_with="0002",
     does="""
-    with op.batch_alter_table("drafts") as batch:
-        batch.alter_column("tone", server_default=None, existing_type=sa.Text(), existing_nullable=False)
+    op.execute("UPDATE daemons SET shape = 'of old' WHERE shape IS NULL")
+    with op.batch_alter_table("daemons") as batch:
+        batch.alter_column("shape", nullable=False, existing_type=sa.Text())
 """,
 )
 ENDLESS = Step(  # another way to 0002, which never ends
@@ -152,6 +154,12 @@ class Rolled(Company):
             check=False,
         )
 
+    def seen(self, program: Path) -> Any:
+        """What that version's `status` tells."""
+        done = self.by(program, "status", "--json")
+        assert done.returncode == 0, done.stdout + done.stderr
+        return json.loads(done.stdout)
+
     def play(self, program: Path, *roles: str) -> subprocess.Popen[str]:
         """A process of that version, once it listens; without a role one that does everything."""
         before = self.started()
@@ -176,6 +184,17 @@ class Rolled(Company):
 
     def answer_all(self) -> None:
         eventually(lambda: set(self.asked) <= set(answered(self.server)), within=180)
+
+    def upgrades(self, program: Path) -> subprocess.Popen[str]:
+        """An upgrade that goes on."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "cli", "db", "upgrade"],
+            cwd=self.folder,
+            env=self.environment | {"PYTHONPATH": str(program)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
 
     def upgraded(self, program: Path) -> str:
         done = self.by(program, "db", "upgrade")
@@ -226,6 +245,7 @@ def test_one_version_replaces_the_other_while_both_run(company: Rolled, tmp_path
     told = " ".join(refused.stderr.split())
     assert "only with versions of step 0002 and later" in told
     assert f":{old.pid} (version" in told
+    assert company.rows(STEP) == [("0001",)], "not even the steps that it could bear"
 
     company.ask()
     assert company.upgraded(new) == "The tables are at step 0003 now (before: 0001).\n"
@@ -236,7 +256,7 @@ def test_one_version_replaces_the_other_while_both_run(company: Rolled, tmp_path
         assert company.by(ROOT, *command.split()).returncode == 0, command
     company.play(new)
     eventually(lambda: len(company.status()["daemons"]) == 2)
-    seen = json.loads(company.by(new, "status", "--json").stdout)
+    seen = company.seen(new)
     assert seen["tables"] == {"step": "0003", "works_with": "0001"}
     assert sorted(each["step"] for each in seen["daemons"]) == ["0001", "0003"]
     assert [each for each in seen["troubles"] if f":{old.pid} is of an older version" in each]
@@ -259,7 +279,7 @@ def test_one_version_replaces_the_other_while_both_run(company: Rolled, tmp_path
     company.answer_all()
     company.count()
     assert company.by(newer, "db", "check").returncode == 0
-    assert {tone for (tone,) in company.rows("SELECT tone FROM drafts")} == {"as ever", "new"}
+    assert company.rows("SELECT shape FROM daemons") == [("round",)]
 
 
 def test_who_hung_during_an_upgrade_stops_when_it_wakes_up(company: Rolled, tmp_path: Path) -> None:
@@ -290,7 +310,7 @@ def test_who_hung_during_an_upgrade_stops_when_it_wakes_up(company: Rolled, tmp_
     assert len(said) == 1
     assert "upgraded to step 0004, which works with versions of step 0002 and later" in said[0]
     assert said[0] in " ".join((company.folder / "log").read_text().split()), "and ends with that sentence"
-    seen = json.loads(company.by(newer, "status", "--json").stdout)
+    seen = company.seen(newer)
     assert [each["step"] for each in seen["daemons"]] == ["0004"], "it signed off"
     company.ask()
     company.answer_all()
@@ -304,20 +324,14 @@ def test_an_upgrade_that_is_killed_is_done_again(company: Rolled, tmp_path: Path
     company.ask()
     company.answer_all()
     for _ in range(2):
-        begun = subprocess.Popen(
-            [sys.executable, "-m", "cli", "db", "upgrade"],
-            cwd=company.folder,
-            env=company.environment | {"PYTHONPATH": str(endless)},
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        begun = company.upgrades(endless)
         assert begun.stdout
         assert begun.stdout.readline() == "halfway\n"
         begun.kill()
         begun.communicate()
         company.ask()
         company.answer_all()
-        assert company.rows("SELECT version_num FROM alembic_version") == [("0001",)]
+        assert company.rows(STEP) == [("0001",)]
     company.upgraded(new)
     company.ask()
     company.answer_all()
@@ -336,6 +350,17 @@ def test_roles_are_replaced_one_after_the_other(
         playing = {role: company.play(ROOT, role) for role in ("poll", "work", "send")}
         company.ask()
         company.answer_all()
+        database = store.connect(postgres_url)
+        with database.read() as report:  # somebody has looked at a table for long, and the upgrade lets others by
+            report.execute(text("SELECT count(*) FROM mentions"))
+            begun = company.upgrades(new)
+            for _ in range(2):
+                company.ask()
+                company.answer_all()
+            assert company.rows(STEP) == [("0001",)]
+        database.close()
+        _, said = begun.communicate(timeout=240)
+        assert begun.returncode == 0 or "in a quieter moment" in " ".join(said.split()), said
         company.ask()
         company.upgraded(new)
         for role in ("work", "poll", "send"):
