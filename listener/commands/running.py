@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
@@ -16,6 +17,7 @@ from listener.errors import Mistake, NoModel, Outage
 from listener.types import Duty
 
 if TYPE_CHECKING:
+    from listener.store.case_counts import Pressing
     from listener.store.daemons import Running
     from listener.store.inbox import Draft
     from listener.store.sources import Source
@@ -126,7 +128,7 @@ def _version() -> str:
 @pass_app
 def status(app: App, as_json: bool) -> None:
     """How things stand: what is paused, failing, late, waiting."""
-    from listener.commands import incident_spikes, incident_whom, money, notice_due, ruling_policy
+    from listener.commands import incident_spikes, incident_whom, money, notice_due, ruling_policy, unknown
     from listener.flow import pressure
     from listener.store import (
         alerts,
@@ -136,9 +138,11 @@ def status(app: App, as_json: bool) -> None:
         garbled,
         inbox,
         mentions,
+        rests,
         sources,
         stats,
         switch,
+        unknowns,
         upgrading,
     )
     from listener.types import DraftState
@@ -152,11 +156,7 @@ def status(app: App, as_json: bool) -> None:
             "sources": sources.list_all(tx),
             "gaps": sources.gaps(tx, now - timedelta(days=7)),
             "counts": stats.counts(tx),
-            "cases_overdue": case_counts.overdue(tx, now),
-            "solutions_overdue": case_counts.overdue_solutions(tx, now),
-            "cases_warned": case_counts.warned(tx, now),
-            "waiting_for_information": case_counts.waiting_for_information(tx),
-            "critical_without_agent": case_counts.unattended(tx),
+            "pressing": case_counts.pressing(tx, now),
             "oldest_waiting": stats.oldest_waiting(tx),
             "backlog": backlog.waiting(tx),
             "garbled": garbled.how_many(tx),
@@ -168,8 +168,10 @@ def status(app: App, as_json: bool) -> None:
             "lost": incident_whom.lost_lines(tx, known),
             "notices": notice_due.troubles(tx, now),
         }
+        awaited, resting = unknowns.awaited(tx), rests.until(tx)
         approved = inbox.waiting(tx, states=(DraftState.APPROVED,))
     now = app.now()  # what others wrote until the rows were read is past
+    seen["unlooked"] = unknown.overdue(app, awaited, resting, now)
     seen["slowed"] = pressure.ratio(seen["oldest_waiting"], now)
     seen["room"] = app.store.short_of_room()
     seen["areas"] = lessons.hint(app)
@@ -249,7 +251,7 @@ def _troubles(seen: dict[str, Any], now: datetime) -> list[str]:
         elif source.failing_since:
             since = output.spell(now - source.failing_since)
             found.append(f"{source.name} has been failing for {since}: {source.last_error}")
-    found += _unsent(counts)
+    found += _unsent(counts) + seen["unlooked"]
     if counts.troubled:
         broken = output.counted(counts.troubled, "mention")
         found.append(f"{broken} set aside because a stage broke: `escucha mention set-aside`.")
@@ -347,7 +349,8 @@ def _late(app: App, approved: list[Draft], now: datetime) -> list[str]:
 
 def _untended(seen: dict[str, Any]) -> list[str]:
     """The people who wait for one of ours."""
-    late, critical, unrouted = seen["cases_overdue"], seen["critical_without_agent"], seen["counts"].unrouted
+    pressing: Pressing = seen["pressing"]
+    late, critical, unrouted = pressing.overdue, pressing.unattended, seen["counts"].unrouted
     found = []
     if critical:
         have = "has" if critical == 1 else "have"
@@ -358,10 +361,10 @@ def _untended(seen: dict[str, Any]) -> list[str]:
     if late:
         past = "is past its" if late == 1 else "are past their"
         found.append(f"{output.counted(late, 'case')} {past} promised first answer: `escucha case list --late`.")
-    if unsolved := seen["solutions_overdue"]:
+    if unsolved := pressing.solutions_overdue:
         past = "is past its" if unsolved == 1 else "are past their"
         found.append(f"{output.counted(unsolved, 'case')} {past} promised solution: `escucha case list --late`.")
-    if warned := seen["cases_warned"]:
+    if warned := pressing.warned:
         become = "becomes" if warned == 1 else "become"
         found.append(f"{output.counted(warned, 'case')} {become} late soon: `escucha case list --late`.")
     if unrouted:
@@ -396,6 +399,10 @@ def _health(source: Source, now: datetime) -> str:
 
 def _print(app: App, seen: dict[str, Any], troubles: list[str], now: datetime) -> None:
     from listener.commands import money, ruling_policy
+    from listener.store import stats
+
+    def states(counted: Mapping[str, int]) -> str:
+        return ", ".join(f"{stats.told(number)} {state}" for state, number in counted.items() if number) or "none"
 
     if troubles:
         output.heading("Needs a person")
@@ -436,12 +443,12 @@ def _print(app: App, seen: dict[str, Any], troubles: list[str], now: datetime) -
             ("policy", ruling_policy.row(seen["policy"], now)),
             ("database", app.store.url.render_as_string(hide_password=True)),
             ("tables", f"step {seen['tables'].step}, for versions of step {seen['tables'].works_with} and later"),
-            ("mentions", _states(counts.mentions)),
-            ("drafts", _states(counts.drafts)),
-            ("cases", _states(counts.cases)),
-            ("asked", _asked(seen["waiting_for_information"])),
+            ("mentions", states(counts.mentions)),
+            ("drafts", states(counts.drafts)),
+            ("cases", states(counts.cases)),
+            ("asked", _asked(seen["pressing"].asked)),
             *((f"crm {each.system}", crm_standing.row(each, now)) for each in seen["crm"]),
-            ("notices", _states(counts.deliveries)),
+            ("notices", states(counts.deliveries)),
             *(
                 (f"{stage} since", output.ago(moment, now))
                 for stage, moment in seen["oldest_waiting"].items()
@@ -454,10 +461,6 @@ def _print(app: App, seen: dict[str, Any], troubles: list[str], now: datetime) -
 def _asked(cases: int) -> str:
     waits = "waits" if cases == 1 else "wait"
     return f"{output.counted(cases, 'case')} {waits} for another team's information" if cases else ""
-
-
-def _states(counted: Any) -> str:
-    return ", ".join(f"{number} {state}" for state, number in counted.items() if number) or "none"
 
 
 def _as_json(seen: dict[str, Any], troubles: list[str]) -> dict[str, Any]:
@@ -475,11 +478,11 @@ def _as_json(seen: dict[str, Any], troubles: list[str]) -> dict[str, Any]:
         ],
         "gaps": [{"source": name, "at": at, "reason": reason} for name, at, reason in seen["gaps"]],
         "counts": seen["counts"],
-        "cases_overdue": seen["cases_overdue"],
-        "solutions_overdue": seen["solutions_overdue"],
-        "cases_warned": seen["cases_warned"],
-        "waiting_for_information": seen["waiting_for_information"],
-        "critical_without_agent": seen["critical_without_agent"],
+        "cases_overdue": seen["pressing"].overdue,
+        "solutions_overdue": seen["pressing"].solutions_overdue,
+        "cases_warned": seen["pressing"].warned,
+        "waiting_for_information": seen["pressing"].asked,
+        "critical_without_agent": seen["pressing"].unattended,
         "oldest_waiting": seen["oldest_waiting"],
         "backlog": [
             {"state": state, "addresses_us": addressed, "mentions": number}

@@ -10,6 +10,7 @@ from typing import Any
 from rich.text import Text
 
 from listener import budget
+from listener.commands import money
 from listener.commands.app import App
 from listener.commands.drawing import label, name_of
 from listener.commands.output import ago, clip, console, counted, fields, heading, print_json, say, show, spell
@@ -17,9 +18,10 @@ from listener.errors import Mistake
 from listener.store import Transaction, looks, unknowns
 from listener.store.inbox import Draft
 from listener.store.looks import Look
-from listener.store.unknowns import Unknown
+from listener.store.unknowns import Awaited, Unknown
 from listener.types import Finding, Sent
 
+LATE_AFTER = timedelta(minutes=5)  # a look comes within seconds of its time; later something is in its way
 NEVER = "no look there can prove that it is not"
 WANTED = {
     "edit": "shall say instead",
@@ -93,11 +95,40 @@ def _next(item: Unknown, now: datetime) -> str:
     return f"by itself at {at:%H:%M:%S} UTC" if at and at > now else "by itself at once, where the daemon runs"
 
 
-def next_look(item: Unknown) -> datetime | None:
+def next_look(item: Unknown | Awaited) -> datetime | None:
     """When it is looked for again by itself, in UTC; None: at once."""
     if item.sending_since is None or item.looked_at is None:
         return None
     return item.looked_at + budget.until_next_look(item.sending_since, item.looked_at)
+
+
+def overdue(app: App, awaited: Sequence[Awaited], resting: Mapping[str, datetime], now: datetime) -> list[str]:
+    """A sentence for each account on which sends of unknown outcome should long have been looked for, and why not.
+
+    `resting`: until when nothing is sent on an account.
+    """
+    late: dict[str, list[datetime]] = {}
+    for each in awaited:
+        due = next_look(each) or each.sending_since
+        if due is not None and now - due > LATE_AFTER:
+            late.setdefault(each.account, []).append(due)
+    return [
+        f"{counted(len(since), 'send')} of unknown outcome on the account {account} should have been looked for "
+        f"{ago(min(since), now)}: {_why_not(app, account, resting.get(account), now)}."
+        for account, since in sorted(late.items())
+    ]
+
+
+def _why_not(app: App, account: str, rests_until: datetime | None, now: datetime) -> str:
+    if account not in app.config.accounts:
+        return f"{app.config_path} no longer names it; name it there again, or settle them by hand"
+    if not app.unasked(account).speaks:
+        return app.why_mute(account).rstrip(".")
+    if broke := money.why_broke(app, account):
+        return broke.rstrip(".")
+    if rests_until is not None and now < rests_until <= now + budget.CEILING:
+        return f"the network wants, or needs, a rest until {rests_until:%H:%M:%S} UTC"
+    return "no daemon that sends does so; see its log"
 
 
 def in_words(look: Look) -> str:

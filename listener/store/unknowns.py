@@ -7,8 +7,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy import select
+
 from listener.store import Transaction, amendments, looks, notices, waiting
+from listener.store import tables as t
+from listener.store.amendments import Amendment
 from listener.store.looks import Look
+from listener.store.notices import Delivery
 from listener.types import DraftState, Sent
 
 
@@ -108,3 +113,22 @@ def count(tx: Transaction, *, network: str | None = None) -> int:
     elsewhere = [each.network for each in notices.in_doubt(tx)] + [each.network for each in amendments.in_doubt(tx)]
     of_replies = waiting.count(tx, states=(DraftState.UNKNOWN,), network=network)
     return of_replies + sum(network in (None, each) for each in elsewhere)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Awaited:
+    """When one of them was sent, and when it was last looked for; each None where nobody knows or never."""
+
+    account: str
+    sending_since: datetime | None
+    looked_at: datetime | None
+
+
+def awaited(tx: Transaction) -> list[Awaited]:
+    """When each of them was looked for, whoever may see it."""
+    columns = t.drafts.c
+    asked = select(columns.account, columns.sending_since, columns.looked_at)
+    replies = tx.execute(asked.where(columns.state == DraftState.UNKNOWN.value)).all()
+    found = [Awaited(account=row.account, sending_since=row.sending_since, looked_at=row.looked_at) for row in replies]
+    doubts: list[Delivery | Amendment] = [*notices.in_doubt(tx), *amendments.in_doubt(tx)]
+    return found + [Awaited(account=d.account, sending_since=d.sending_since, looked_at=d.looked_at) for d in doubts]

@@ -18,7 +18,7 @@ from connectors.sandbox_world import Fault, World
 from listener import daemon
 from listener.commands import running
 from listener.commands.app import App
-from listener.store import daemons, sources, streams, tables
+from listener.store import daemons, rests, sources, streams, tables
 from listener.store.sources import Wanted
 from listener.types import DraftState, Urgency
 from tests.listener.commands.desk_world import DANGEROUS, SETTINGS, DeskWorld
@@ -264,7 +264,6 @@ def test_status_for_programs_keeps_its_keys(desk: DeskWorld) -> None:
         "deliveries",
         "amendments",
         "decided",
-        "automatic",
         "troubled",
         "unrouted",
     }
@@ -403,6 +402,29 @@ def test_sends_that_went_wrong(desk: DeskWorld) -> None:
     assert unknown.startswith("1 send of unknown outcome: `escucha inbox --unknown`")
     assert failed.startswith("1 send refused: `escucha inbox --state failed`")
     assert "set aside" in aside
+
+
+def test_a_look_that_should_have_come_is_missed(desk: DeskWorld) -> None:
+    def missed() -> list[str]:
+        return [each for each in troubles(desk) if "should have been looked for" in each]
+
+    sent = desk.clock()
+    desk.put(desk.draft(), DraftState.UNKNOWN, sending_since=sent, looked_at=sent + timedelta(minutes=20))
+    desk.clock.forward(minutes=44)  # the next look comes as long after the last one as that came after the sending
+    assert missed() == []
+    desk.clock.forward(minutes=2)
+    assert missed() == [
+        "1 send of unknown outcome on the account care should have been looked for 6 min ago: "
+        "no daemon that sends does so; see its log."
+    ]
+    with desk.store.write() as tx:
+        rests.rest(tx, "care", desk.clock() + timedelta(minutes=10))
+    assert "needs, a rest until" in missed()[0]
+    desk.put(desk.draft(who="luis"), DraftState.UNKNOWN, sending_since=sent, account="former")
+    care, former = missed()
+    assert care.startswith("1 send of unknown outcome on the account care")
+    assert former.startswith("1 send of unknown outcome on the account former should have been looked for 46 min ago")
+    assert "no longer names it; name it there again, or settle them by hand" in former
 
 
 def test_what_is_approved_and_cannot_go_out(desk: DeskWorld) -> None:
