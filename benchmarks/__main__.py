@@ -26,7 +26,7 @@ RUNS: dict[str, tuple[str, ...]] = {  # what each is called with
     "soak": (),
     "scale_out": (),
     "peer": (),
-    "growth": ("--sizes", "10000,100000,1000000,10000000"),
+    "growth": (),
 }
 
 
