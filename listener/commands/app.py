@@ -172,8 +172,10 @@ class App:
     def _database(self) -> Store:
         """The same, for whoever asks who acts."""
         from listener import store
+        from listener.store import lives
 
         opened = store.open(self.config.database.url, connections=self.config.database.connections)
+        lives.recognise(opened, self.now())
         opened.crms = {name: cast("Any", each.settings).takes for name, each in self.config.crm.items()}
         return opened
 

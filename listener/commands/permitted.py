@@ -53,6 +53,7 @@ PERMITTED: dict[str, frozenset[str]] = {
     "db backup": KEEPER,
     "db check": MACHINE,
     "db copy": KEEPER,
+    "db restored": KEEPER,
     "db upgrade": MACHINE,
     "model correct": CARE,
     "model eval": MACHINE,

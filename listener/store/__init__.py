@@ -297,6 +297,8 @@ class Store:
         """
         if not self.is_sqlite or not self.path:
             raise Mistake("`db backup` copies SQLite files; for PostgreSQL use pg_dump, see docs/operations.md.")
+        from listener.store import lives
+
         if target.exists():
             raise Mistake(f"{target} exists already; choose another name.")
         half = target.with_name(target.name + ".part")
@@ -311,6 +313,7 @@ class Store:
             try:
                 source.backup(copy)
                 copy.execute("PRAGMA journal_mode=DELETE")
+                lives.mark_copy(copy)
                 verdict = copy.execute("PRAGMA quick_check").fetchone()[0]
             finally:
                 copy.close()

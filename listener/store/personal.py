@@ -320,6 +320,7 @@ HELD: dict[str, Held] = {
     "pauses": Held(clear=("network", "kind", "by", "reason")),
     "daemons": Held(clear=("name", "version", "policy", "trouble", "hurts", "roles", "doing")),
     "places": Held(clear=("name", "holder")),
+    "lives": Held(clear=("place", "by")),
     "rests": Held(clear=("account",)),
     "audit": Held(words=("subject", "detail"), clear=("by", "action", "salt", "digest", "key", "hash")),
     "audit_head": Held(clear=("hash", "key")),
