@@ -204,7 +204,7 @@ def main() -> None:
             "Rows are smaller than real ones (benchmarks/history.py): a decision's trace has some 300 bytes, not five "
             "thousand. One mention comes every three seconds, so that a day holds as many at every size; the smallest "
             "history is shorter than a day.",
-            "`status` and `inbox --all` count up to 10,000 of a state. `report` is of an incident of two thousand mentions "
+            "`status` and `inbox --all` count up to 10,000 of a state. `report` is of an incident of 2,000 mentions "
             "and reads all that was said on the day before it, of which the smallest history holds a part.",
         ],
     )
