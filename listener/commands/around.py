@@ -20,7 +20,8 @@ from listener.commands import case_clocks, case_continue, looking, suggested
 from listener.commands.app import App
 from listener.commands.customer_show import owed_in_words, paid_in_words, since_in_words
 from listener.commands.customer_suggestions import who
-from listener.commands.drawing import STRANGER, WIDEST, articles_of, label, name_of, standing
+from listener.commands.drawing import STRANGER, articles_of, standing
+from listener.commands.lines import WIDEST, label, name_of
 from listener.commands.output import ago, clip, counted, show, spell
 from listener.desk.context import Context
 from listener.errors import PolicyProblem
