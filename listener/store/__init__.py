@@ -209,9 +209,12 @@ class Store:
         if self.path and not self.path.exists():
             return None
         with _outages(self.url), self._engine.connect() as link:
-            if not inspect(link).has_table("alembic_version"):
-                return None
-            return cast("str | None", link.scalar(text("SELECT version_num FROM alembic_version")))
+            try:
+                return cast("str | None", link.scalar(text("SELECT version_num FROM alembic_version")))
+            except DBAPIError as error:
+                if _LACKS.search(str(error.orig)):
+                    return None
+                raise
 
     def upgrade(self) -> None:
         """Brings the tables up to this version of Escucha; does nothing where they are."""
