@@ -88,6 +88,7 @@ class _Embeds(Protocol):
 
 
 def _now() -> datetime:
+    """By this machine's clock; a database that others share has its own, see `store/clock.py`."""
     return datetime.now(UTC)
 
 
@@ -177,6 +178,10 @@ class App:
         opened = store.open(self.config.database.url, connections=self.config.database.connections)
         lives.recognise(opened, self.now())
         opened.crms = {name: cast("Any", each.settings).takes for name, each in self.config.crm.items()}
+        if self.now is _now and not opened.is_sqlite:
+            from listener.store.clock import Clock
+
+            self.now = Clock(opened)
         return opened
 
     @property
