@@ -23,7 +23,7 @@ RUNS: dict[str, tuple[str, ...]] = {  # what each is called with
     "kills": (),
     "throughput": (),
     "latency": (),
-    "soak": (),
+    "soak": ("--every", "8"),
     "scale_out": (),
     "peer": (),
     "growth": (),
