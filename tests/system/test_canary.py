@@ -502,6 +502,11 @@ def test_a_canary_that_got_out_is_found(world: World, place: str) -> None:
     assert any("ESCUCHA_CRM__ERP__SECRET" in shown for shown in world.found())
 
 
+def test_a_canary_in_a_table_of_postgresql_is_found(shared: World) -> None:
+    shared.run("customer", "add", "C-1", "--name", shared.canaries[DATABASE])
+    assert any(shown.startswith(f"{DATABASE} as itself in public.customers") for shown in shared.found())
+
+
 def test_what_hides_secrets_knows_each_of_them(world: World) -> None:
     """The log's list is made from the settings; what stands outside of them is hidden where it is read."""
     world.run("status")
