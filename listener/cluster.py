@@ -112,7 +112,7 @@ class Cluster:
         if self._thread:
             self._thread.join()
         self._store.carries = self._store.numbers = None
-        with suppress(Outage), self._store.write() as tx:
+        with suppress(Outage), self._store.write(leaving=True) as tx:
             places.leave(tx, holder=self._name)
 
     def turns(self) -> Mapping[str, Turn]:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from tests import databases
+from tests import databases, tables
 
 # A slow machine is no failure, and CI plays the same examples each time: what it finds must be found again.
 settings.register_profile("escucha", deadline=None, derandomize=bool(os.environ.get("CI")), print_blob=True)
@@ -78,6 +78,11 @@ def postgres_url() -> Iterator[str]:
     """A PostgreSQL database with all tables and nothing in them."""
     with databases.one() as url:
         yield url
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    tables.for_test(item)
 
 
 @pytest.hookimpl(wrapper=True)

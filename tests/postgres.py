@@ -13,11 +13,22 @@ from pathlib import Path
 
 import pytest
 
+ROOM = 4 * 1024**3  # bytes that several servers, each with the databases of one test and its log, never fill
+
 
 def programs() -> Path | None:
     """Where initdb and pg_ctl are."""
     found = shutil.which("initdb") or next(iter(sorted(glob.glob("/usr/lib/postgresql/*/bin/initdb"))[::-1]), None)
     return Path(found).resolve().parent if found else None
+
+
+def _fast() -> Path | None:
+    """The folder in memory that a test's server lies in, None where there is no room in it (in most containers).
+
+    Where a machine writes slowly, a database is copied in a tenth of the time there.
+    """
+    memory = Path("/dev/shm")
+    return memory if os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > ROOM else None
 
 
 @contextmanager
@@ -30,7 +41,7 @@ def server(*, port: int = 0) -> Iterator[str]:
     if bin_ is None:
         assert not os.environ.get("CI"), "CI must have PostgreSQL"
         pytest.skip("PostgreSQL is not here")
-    folder = Path(tempfile.mkdtemp(prefix="pg"))
+    folder = Path(tempfile.mkdtemp(prefix="pg", dir=_fast()))
     as_user: list[str] = []
     if os.geteuid() == 0:  # PostgreSQL refuses to run as root
         shutil.chown(folder, "postgres", "postgres")
@@ -43,7 +54,8 @@ def server(*, port: int = 0) -> Iterator[str]:
     data = str(folder / "data")
     run(str(bin_ / "initdb"), "-D", data, "-A", "trust", "-U", "escucha", "--no-sync", "-E", "UTF8")
     listens = f"-c listen_addresses=127.0.0.1 -p {port}" if port else "-c listen_addresses=''"
-    options = f"-k {folder} {listens} -c fsync=off -c max_connections=200"
+    careless = "-c fsync=off -c full_page_writes=off -c wal_level=minimal -c max_wal_senders=0"
+    options = f"-k {folder} {listens} -c max_connections=200 {careless}"
     run(str(bin_ / "pg_ctl"), "-D", data, "-w", "-l", str(folder / "log"), "-o", options, "start")
     try:
         at = ["-h", "127.0.0.1", "-p", str(port)] if port else ["-h", str(folder)]

@@ -173,8 +173,10 @@ class App:
     def _database(self) -> Store:
         """The same, for whoever asks who acts."""
         from listener import store
+        from listener.store import lives
 
         opened = store.open(self.config.database.url, connections=self.config.database.connections)
+        lives.recognise(opened, self.now())
         opened.crms = {name: cast("Any", each.settings).takes for name, each in self.config.crm.items()}
         if self.now is _now and not opened.is_sqlite:
             from listener.store.clock import Clock

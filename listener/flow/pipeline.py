@@ -32,7 +32,7 @@ from listener.desk.crm_systems import System
 from listener.desk.purse import Purse
 from listener.desk.retaining import retain
 from listener.errors import Crossed, EscuchaError, Mistake, NetworkError, Outage, Unavailable
-from listener.flow.act import Acted, act
+from listener.flow.act import act
 from listener.flow.alert import Target, Told, alert, strand
 from listener.flow.assign import assign
 from listener.flow.decide import Company, decide
@@ -40,6 +40,7 @@ from listener.flow.deliver import Delivered, deliver
 from listener.flow.follow import follow
 from listener.flow.incidents import Gathered, gather
 from listener.flow.ingest import Ingested, failed, ingest, overhear
+from listener.flow.outcomes import Acted
 from listener.flow.poll import Polled, poll
 from listener.flow.pressure import Pressure, only_finds
 from listener.flow.pull import Pulled, pull

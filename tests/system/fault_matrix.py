@@ -41,7 +41,7 @@ from listener.types import (
     Promise,
     Urgency,
 )
-from tests.listener.flow.world import AUTO, Clock, Keywords, _fresh_database
+from tests.listener.flow.world import AUTO, Clock, Keywords
 from tests.servers.line import Trouble
 from tests.system.fault_sites import TELLING, WRITING, Bluesky, Site, Stage, Webhooks
 
@@ -225,7 +225,6 @@ class Company:
 
 @contextmanager
 def _company(site: Site, stage: Stage, folder: Path) -> Iterator[Company]:
-    (folder / "escucha.db").write_bytes(_fresh_database())
     store = stores.open(f"sqlite:///{folder / 'escucha.db'}")
     company = Company(site, stage, store)
     try:
