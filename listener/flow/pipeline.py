@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -341,7 +341,7 @@ class Pipeline:
                 for name in stale:
                     streams.closed(tx, name)
         now = self.clock()
-        return [source.name for source in offered if not self._rests_of_streams.holds(source.name, now)]
+        return [source.name for source in offered if not self._rests_of_streams.holds(source, now)]
 
     def stream(self, name: str) -> None:
         """Stores what the stream of that source brings, until it ends or breaks, `stop` is called, or the source is
@@ -350,9 +350,11 @@ class Pipeline:
         with self.store.read() as tx:
             source = sources.get(tx, name)
         turn = self._signs_of_streams.begin(name)
+        inhand.take("stream", [source.id])
         try:
             ended = self._listen(source, turn)
         finally:
+            inhand.drop()
             mine = self._signs_of_streams.end(name, turn)
         if mine:
             self._note_end(source, ended)
@@ -368,16 +370,19 @@ class Pipeline:
                 log.exception("A connector broke.", action="stream_bug", source=source.name)
             return Ended(error=error)
 
+        passes_over = self._rests_of_streams.passes_over(source)
+
         def take(source: Source, page: Page) -> Source:
             purse.pay(connector)
-            return self._overhear(source, page)
+            return self._overhear(source, replace(page, cursor=None) if passes_over else page)
 
         def stopping() -> bool:
             given_up = not self._signs_of_streams.sign(source.name, turn)
             return given_up or self.stopping() or purse.refusal(Use.READING) is not None
 
         try:
-            return stream(self.store, connector, source, take=take, clock=self.clock, stopping=stopping)
+            begins = replace(source, cursor=None) if passes_over else source
+            return stream(self.store, connector, begins, take=take, clock=self.clock, stopping=stopping)
         finally:
             purse.pay(connector)
 
