@@ -586,7 +586,7 @@ def test_a_network_that_cannot_be_connected_has_none(escucha: Escucha, error: Ex
         raise error
 
     made = listens(escucha, Radio())
-    made._connect = connect
+    made.connections._connect = connect
     assert made.streams() == []
     assert made.streams() == []
 
@@ -601,7 +601,7 @@ def test_a_stream_that_cannot_be_connected_rests(
         raise error
 
     assert pipeline.streams() == ["source-0"]
-    pipeline._connect = connect
+    pipeline.connections._connect = connect
     pipeline.stream("source-0")
     assert row(escucha).stream_error == said
     assert pipeline.streams() == []
