@@ -45,7 +45,7 @@ from tests.listener.flow.world import AUTO, Clock, Keywords
 from tests.servers.line import Trouble
 from tests.system.fault_sites import TELLING, WRITING, Bluesky, Site, Stage, Webhooks
 
-STEP = 30.0  # seconds between two looks at what is due
+STEP = 60.0  # seconds between two looks at what is due
 TICK = timedelta(seconds=10)
 LASTS = timedelta(minutes=10)
 LONG = timedelta(hours=1)
