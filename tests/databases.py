@@ -39,7 +39,8 @@ class Server:
         """The url of a new database, with all tables, or with none."""
         self._made += 1
         name = f"t{self._made}"
-        self._link.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE if tables else 'template0'}")
+        template = TEMPLATE if tables else "template0"
+        self._link.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
         return self._named(name)
 
     def drop(self, url: str) -> None:
@@ -132,6 +133,18 @@ def for_a_test() -> Iterator[str]:
             if not folder.exists():
                 server.drop(url)
                 del _places.others[folder]
+
+
+def content(folder: Path | str) -> bytes:
+    """All that the database of that folder keeps: every byte of SQLite's files, on PostgreSQL every row as text."""
+    if not on_postgres():
+        return b"".join(path.read_bytes() for path in sorted(Path(folder).glob("escucha.db*")))
+    import psycopg
+
+    with psycopg.connect(at(folder)) as link:
+        names = "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname !~ '^(pg_|information_)'"
+        rows = [link.execute(f"SELECT t::text FROM {name} t").fetchall() for (name,) in link.execute(names).fetchall()]
+    return "\n".join(text for found in rows for (text,) in found).encode()
 
 
 def at(folder: Path | str) -> str:

@@ -15,7 +15,8 @@ import pytest
 
 from tests.servers.line import Papers, Trouble, papers
 from tests.system.fault_matrix import FOR_A_PERSON, play
-from tests.system.fault_sites import SITES, Networks, Stage, cells
+from tests.system.fault_networks import SITES, Networks, cells
+from tests.system.fault_sites import Stage
 
 pytestmark = pytest.mark.slow
 
@@ -44,7 +45,7 @@ def networks() -> Iterator[Networks]:
 
         @cache
         def made() -> Papers:
-            return papers(folder)
+            return papers(folder, "*.my.salesforce.com")
 
         yield Networks(stack, folder, made)
 

@@ -74,7 +74,15 @@ def test_looking_for_a_database_makes_none(escucha: Run, tmp_path: Path, command
 def test_check_of_a_good_database(escucha: Run) -> None:
     escucha("db", "upgrade")
     result = escucha("db", "check")
-    assert (result.exit_code, result.output) == (0, f"All is well: the tables are at step {store.SCHEMA} and whole.\n")
+    assert (result.exit_code, result.output.splitlines()) == (
+        0,
+        [
+            f"All is well: the tables are at step {store.SCHEMA} and whole.",
+            f"They work with versions of step {store.SCHEMA} and later.",
+        ],
+    )
+    told = json.loads(escucha("db", "check", "--json").stdout)
+    assert told == {"schema": "0001", "needed": "0001", "problems": [], "works_with": "0001", "daemons": []}
 
 
 @pytest.mark.parametrize(
@@ -200,3 +208,32 @@ def test_in_a_folder_that_hands_its_group_down_the_group_may_write(escucha: Run,
     tmp_path.chmod(0o2770)
     escucha("db", "upgrade")
     assert (tmp_path / "escucha.db").stat().st_mode & 0o777 == 0o660
+
+
+def test_who_says_that_it_was_put_back_stops_everything_until_a_person_goes_on(escucha: Run, tmp_path: Path) -> None:
+    assert "There is no database" in escucha("db", "restored").stderr
+    escucha("db", "upgrade")
+    escucha("leave-alone", "M1")  # whatever opens it
+    said = escucha("db", "restored")
+    assert said.exit_code == 0
+    assert "Everything is paused" in said.stdout
+    (paused,) = json.loads(escucha("status", "--json").stdout)["pauses"]
+    assert "was put back" in paused["reason"]
+    assert escucha("resume").exit_code == 0
+    assert set(json.loads(escucha("db", "restored", "--json").stdout)) == {"known_until", "began_at"}
+    edit(tmp_path / "escucha.db", "UPDATE alembic_version SET version_num = '0000'")
+    assert "run `escucha db upgrade` first" in escucha("db", "restored").stderr
+
+
+def test_a_backup_that_is_put_in_place_is_noticed(escucha: Run, tmp_path: Path) -> None:
+    escucha("db", "upgrade")
+    escucha("pause")
+    escucha("resume")
+    escucha("db", "backup", "mine.db")
+    assert json.loads(escucha("status", "--json").stdout)["pauses"] == []
+    edit(tmp_path / "mine.db", "UPDATE audit SET at = datetime(at, '-1 day')")  # as though it were of yesterday
+    (tmp_path / "mine.db").replace(tmp_path / "escucha.db")
+    for name in ("escucha.db-wal", "escucha.db-shm"):
+        (tmp_path / name).unlink(missing_ok=True)
+    assert len(json.loads(escucha("status", "--json").stdout)["pauses"]) == 1
+    assert escucha("audit", "show", "--json").stdout.count('"database.put_back"') == 1
