@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from listener.commands import db_copy, output
+from listener.commands import db_copy, output, versions
 from listener.commands.app import App, pass_app
 from listener.errors import Mistake
 
@@ -36,16 +36,20 @@ def upgrade(app: App, as_json: bool) -> None:
         before = database.schema()
         if before in store.ELSEWHERE:
             raise Mistake(store.ELSEWHERE[before])
-        if before is not None and before > store.SCHEMA:
+        newer = before is not None and before > store.SCHEMA
+        if newer and not database.fits():
             raise Mistake(
                 f"The tables are newer ({before}) than this version knows ({store.SCHEMA}): "
-                "use the version of Escucha that made them."
+                "use the version of Escucha that upgraded them."
             )
-        database.upgrade()
+        if not newer:
+            database.upgrade()
         after = database.schema()
         _queue(database)
     if as_json:
         output.print_json({"before": before, "after": after})
+    elif newer:
+        output.say(f"The tables are at step {after}, newer than this version ({store.SCHEMA}), and work with it.")
     elif before == after:
         output.say(f"The tables are at step {after} already; nothing to do.")
     else:
@@ -74,13 +78,17 @@ def check(app: App, ctx: click.Context, as_json: bool) -> None:
     with _connected(app) as database:
         problems = database.problems()
         schema = database.schema()
+        known = versions.known(database, app.now())
     if as_json:
-        output.print_json({"schema": schema, "needed": store.SCHEMA, "problems": problems})
-    elif problems:
+        told = {"works_with": known.works_with, "daemons": [versions.brief(each) for each in known.running]}
+        output.print_json({"schema": schema, "needed": store.SCHEMA, "problems": problems} | told)
+    else:
         for problem in problems:
             output.say(f"• {problem}")
-    else:
-        output.say(f"All is well: the tables are at step {schema} and whole.")
+        if not problems:
+            output.say(f"All is well: the tables are at step {schema} and whole.")
+        for line in versions.lines(known):
+            output.say(line)
     if problems:
         ctx.exit(2)
 
@@ -143,11 +151,10 @@ def restored(app: App, as_json: bool) -> None:
 
 def _note(app: App, database: Store, target: Path) -> None:
     """Writes down that there is a copy, so that whoever is erased later is known to stand in it."""
-    from listener import store
     from listener.desk.erasing import BACKUP
     from listener.store import audit
 
-    if database.schema() == store.SCHEMA:
+    if database.fits():
         database.audit_key = app.config.audit.sealing
         with database.write() as tx:
             audit.record(tx, at=app.now(), by=app.actor, action=BACKUP, subject="database", file=str(target.resolve()))

@@ -292,7 +292,7 @@ def _can_tell(app: App) -> bool:
         return False
     database = store.connect(app.config.database.url)
     try:
-        return database.schema() == store.SCHEMA
+        return database.fits()
     finally:
         database.close()
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from listener.commands import crm_standing, lessons, output, pausing, roles, telling, watched
+from listener.commands import crm_standing, lessons, output, pausing, roles, telling, versions, watched
 from listener.commands.actor import DAEMON
 from listener.commands.app import App, pass_app
 from listener.errors import Mistake, NoModel, Outage
@@ -143,6 +143,7 @@ def status(app: App, as_json: bool) -> None:
         stats,
         switch,
         unknowns,
+        upgrading,
     )
     from listener.types import DraftState
 
@@ -150,6 +151,7 @@ def status(app: App, as_json: bool) -> None:
     with app.store.read() as tx:
         seen: dict[str, Any] = {
             "daemons": daemons.running(tx),
+            "tables": upgrading.standing(tx),
             "pauses": switch.pauses(tx),
             "sources": sources.list_all(tx),
             "gaps": sources.gaps(tx, now - timedelta(days=7)),
@@ -222,6 +224,7 @@ def _troubles(seen: dict[str, Any], now: datetime) -> list[str]:
     if bar and (alive or silent or seen["room"]):
         found.append(f"The next `escucha run` does not start: {bar}")
     found += roles.troubles(alive, silent, now)
+    found += versions.troubles(seen["tables"].step, alive)
     alone = [daemon for daemon in alive if not daemon.roles]
     if len(alone) > 1:
         names = ", ".join(daemon.name for daemon in alone)
@@ -408,7 +411,7 @@ def _print(app: App, seen: dict[str, Any], troubles: list[str], now: datetime) -
     else:
         output.show(output.styled("All is well.", "green"))
     output.say()
-    roles.table(seen["daemons"], _alive(seen, now), now)
+    roles.table(seen["daemons"], _alive(seen, now), now, step=seen["tables"].step)
     output.table(
         ["source", "network", "query", "health", "last heard", "next", "mentions"],
         [
@@ -439,6 +442,7 @@ def _print(app: App, seen: dict[str, Any], troubles: list[str], now: datetime) -
             ("areas", areas.why if areas and not areas.stops_run else ""),
             ("policy", ruling_policy.row(seen["policy"], now)),
             ("database", app.store.url.render_as_string(hide_password=True)),
+            ("tables", f"step {seen['tables'].step}, for versions of step {seen['tables'].works_with} and later"),
             ("mentions", states(counts.mentions)),
             ("drafts", states(counts.drafts)),
             ("cases", states(counts.cases)),
@@ -466,6 +470,7 @@ def _as_json(seen: dict[str, Any], troubles: list[str]) -> dict[str, Any]:
         "troubles": troubles,
         "policy": seen["policy"],
         "daemons": seen["daemons"],
+        "tables": seen["tables"],
         "pauses": seen["pauses"],
         "sources": [
             {key: value for key, value in asdict(source).items() if key not in ("id", "cursor")}

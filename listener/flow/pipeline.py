@@ -50,7 +50,7 @@ from listener.flow.recheck import batches, forget, recheck
 from listener.flow.release import Means, release
 from listener.flow.spot import Lookout, Spotted
 from listener.flow.stream import LIFELESS, Ended, Rests, Signs, note_end, offers, stream
-from listener.flow.suspecting import Stage, look_alone, one_by_one, storable, take_over
+from listener.flow.suspecting import Stage, look_alone, look_for_the_dead, one_by_one, storable
 from listener.flow.watch import watch
 from listener.store import (
     Store,
@@ -442,13 +442,16 @@ class Pipeline:
             return one_by_one(self.store, stage, work, limit=BATCH, ids=ids, clock=self.clock)
 
     def take_over(self, name: str) -> int:
-        """What processes that died here had in hand is looked at alone from now on; gives how many mentions.
+        """Keeps what this process, of that name, has in hand from now on, and looks for the dead; see below."""
+        return self.look_for_the_dead(name=name)
 
-        `name`: this process's own, under which it keeps what it has in hand itself.
+    def look_for_the_dead(self, *, name: str = "") -> int:
+        """What processes that died on this machine had in hand is looked at alone from now on; gives how many
+        mentions.
         """
         path = self.store.path
         folder = path.parent if path else Path(os.environ.get("STATE_DIRECTORY") or tempfile.gettempdir())
-        return take_over(self.store, folder, name, now=self.clock())
+        return look_for_the_dead(self.store, folder, of=self.store.mark, name=name, now=self.clock())
 
     def look_alone(self) -> int:
         """Looks alone at each mention over which a process died; gives how many moved on."""

@@ -1,6 +1,7 @@
 """suspecting: what kills or breaks a stage is found one by one, and set aside; the rest goes on.
 
 a process died        | what it had in hand waits apart, and is looked at alone
+a job killed twice    | so does what it carries, where nothing is left of those processes
 a batch broke         | each of it is tried alone
 a page would not be stored | each of its posts is tried alone
 """
@@ -35,21 +36,32 @@ class _TriedError(Exception):
     """It can be stored; what was written to find out is undone."""
 
 
-def take_over(store: Store, folder: Path, name: str, *, now: datetime) -> int:
-    """Begins to keep what is in hand; what processes that died had in hand is suspected. Gives how many mentions."""
+def look_for_the_dead(store: Store, folder: Path, *, of: str, name: str = "", now: datetime) -> int:
+    """What processes that died had in hand is suspected; gives how many mentions.
+
+    `name`: this process's, where it begins to keep what it has in hand itself; `of` which database.
+    """
     found = 0
-    for left in inhand.start(folder, name):
+    for left in inhand.start(folder, name, of=of) if name else inhand.left(folder, of=of):
         if left.stage == "poll":
             _polled_to_death(store, left.mentions, now)
-            continue
+        else:
+            found += suspect(store, left.mentions, stages=[left.stage], now=now)
+    return found
+
+
+def suspect(store: Store, mention_ids: Sequence[int], *, stages: Sequence[str], now: datetime) -> int:
+    """A process died with these in hand at one of these stages; gives how many of them still wait for it."""
+    found = 0
+    for stage in stages:
         with store.write() as tx:
-            numbers = suspects.died(tx, left.stage, left.mentions, now=now)
+            numbers = suspects.died(tx, stage, mention_ids, now=now)
         found += len(numbers)
         if numbers:
             log.warning(
                 "A process died with these in hand; each is looked at alone now.",
                 action="suspects",
-                stage=left.stage,
+                stage=stage,
                 mentions=numbers,
             )
     return found

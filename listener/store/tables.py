@@ -1312,12 +1312,21 @@ daemons = Table(
     Column("started_at", Moment, nullable=False),
     Column("seen_at", Moment, nullable=False),
     Column("version", String(50), nullable=False),
+    Column("step", String(32), nullable=False),  # of the tables, that it was made for
     Column("policy", String(100), nullable=False),  # by which it decides; "" while by none
     Column("trouble", Text, nullable=False),  # why it decides nothing; "" while all is well
     Column("hurts", JSON, nullable=False),  # what else it does without, in sentences
     Column("reads", Boolean, nullable=False),  # whether its model reads
     Column("roles", JSON, nullable=False),  # of the work that several processes share; none: it does everything
     Column("doing", Text, nullable=False),  # what it had in hand then, in words without anybody's data
+)
+
+table_steps = Table(  # the migrations that these tables have seen
+    "table_steps",
+    metadata,
+    Column("step", String(32), primary_key=True),
+    Column("works_with", String(32), nullable=False),  # the oldest step whose program still works after it
+    Column("taken_at", Moment, nullable=False),
 )
 
 places = Table(  # what one process of several does, on loan: who does not renew it has lost it

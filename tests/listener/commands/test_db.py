@@ -73,7 +73,15 @@ def test_looking_for_a_database_makes_none(escucha: Run, tmp_path: Path, command
 def test_check_of_a_good_database(escucha: Run) -> None:
     escucha("db", "upgrade")
     result = escucha("db", "check")
-    assert (result.exit_code, result.output) == (0, f"All is well: the tables are at step {store.SCHEMA} and whole.\n")
+    assert (result.exit_code, result.output.splitlines()) == (
+        0,
+        [
+            f"All is well: the tables are at step {store.SCHEMA} and whole.",
+            f"They work with versions of step {store.SCHEMA} and later.",
+        ],
+    )
+    told = json.loads(escucha("db", "check", "--json").stdout)
+    assert told == {"schema": "0001", "needed": "0001", "problems": [], "works_with": "0001", "daemons": []}
 
 
 @pytest.mark.parametrize(

@@ -236,6 +236,7 @@ def test_status_for_programs_keeps_its_keys(desk: DeskWorld) -> None:
         "troubles",
         "policy",
         "daemons",
+        "tables",
         "pauses",
         "sources",
         "gaps",
@@ -268,7 +269,7 @@ def test_status_for_programs_keeps_its_keys(desk: DeskWorld) -> None:
     }
     assert set(told["counts"]["drafts"]) == {state.value for state in DraftState}
     assert set(told["daemons"][0]) == {
-        *("name", "started_at", "seen_at", "version", "policy", "trouble"),
+        *("name", "started_at", "seen_at", "version", "step", "policy", "trouble"),
         *("hurts", "reads", "roles", "doing"),
     }
     (source,) = told["sources"]

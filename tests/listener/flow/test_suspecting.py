@@ -159,6 +159,34 @@ def test_one_death_costs_those_beside_it_nothing_but_a_moment(escucha: Escucha) 
         assert not suspects.is_due(tx, now=escucha.clock())
 
 
+def test_who_is_silent_about_what_it_looked_at_alone_has_died_of_it(escucha: Escucha) -> None:
+    """Its machine is gone, and with it what it had in hand there."""
+    escucha.says("@marca ¿horario?")
+    escucha.main.poll()
+    with escucha.store.write() as tx:
+        (mention,) = mentions.awaiting(tx, MentionState.NEW, 10)
+        suspects.died(tx, "understand", [mention.id], now=escucha.clock())
+    deaths = []
+    for _ in range(2):
+        with escucha.store.write() as tx:
+            found = suspects.next_one(tx, now=escucha.clock())
+            assert found is not None
+            deaths.append(found.deaths)
+            assert suspects.next_one(tx, now=escucha.clock()) is None, "somebody has it in hand"
+            assert mentions.awaiting(tx, MentionState.NEW, 10) == [], "nobody else takes it meanwhile"
+            assert mentions.awaiting(tx, MentionState.NEW, 10, ids=[mention.id, 999]) == []
+            assert [each.id for each in mentions.awaiting(tx, MentionState.NEW, 1, ids=[mention.id])] == [mention.id]
+        escucha.clock.forward(minutes=11)
+        with escucha.store.write() as tx:
+            assert suspects.next_one(tx, now=escucha.clock()) is None, "it is known now, and waits"
+        escucha.clock.forward(minutes=3)
+    assert deaths == [1, 2]
+    with escucha.store.read() as tx:
+        assert not suspects.is_due(tx, now=escucha.clock())
+        (mention,) = mentions.recent(tx, limit=1)
+    assert "died while it looked at this 3 times" in (mention.trouble or "")
+
+
 def test_what_was_done_before_the_death_is_not_suspected(escucha: Escucha) -> None:
     escucha.says("@marca ¿horario?")
     escucha.round()

@@ -9,6 +9,7 @@ revision = "0001"
 down_revision = None
 branch_labels = None
 depends_on = None
+works_with = "0001"
 
 
 def upgrade() -> None:
@@ -311,11 +312,20 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_peppers")),
     )
     op.create_table(
+        "table_steps",
+        sa.Column("step", sa.String(length=32), nullable=False),
+        sa.Column("works_with", sa.String(length=32), nullable=False),
+        sa.Column("taken_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("step", name=op.f("pk_table_steps")),
+    )
+
+    op.create_table(
         "daemons",
         sa.Column("name", sa.String(length=100), nullable=False),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("version", sa.String(length=50), nullable=False),
+        sa.Column("step", sa.String(length=32), nullable=False),
         sa.Column("policy", sa.String(length=100), nullable=False),
         sa.Column("trouble", sa.Text(), nullable=False),
         sa.Column("hurts", sa.JSON(), nullable=False),
