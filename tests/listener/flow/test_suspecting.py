@@ -24,6 +24,7 @@ from listener.store import mentions as stored
 from listener.store import tables as t
 from listener.store.sources import Source
 from listener.types import Cursor, Decision, Garbled, MentionState, Page, Situation, Understanding
+from tests import databases
 from tests.listener.flow.world import Escucha, Keywords
 
 SPAWN = multiprocessing.get_context("spawn")
@@ -79,7 +80,7 @@ def process(folder: Path, deadly: str, policy: str) -> None:
     """One process from its start until nothing is left to do, or until something kills it."""
     from listener import store as stores
 
-    opened = stores.open(f"sqlite:///{folder / 'escucha.db'}")
+    opened = stores.open(databases.at(folder))
     read = policies.load_text(policy)
     connector = {"network": DeadlyNetwork, "stream": DeadlyStream}.get(deadly, sandbox.Sandbox)
     pipeline = Pipeline(
