@@ -328,7 +328,10 @@ class Store:
         Raises Mistake where the copy cannot be made this way.
         """
         if not self.is_sqlite or not self.path:
-            raise Mistake("`db backup` copies SQLite files; for PostgreSQL use pg_dump, see docs/operations.md.")
+            raise Mistake(
+                "`db backup` copies SQLite files; for PostgreSQL it is `pg_dump -Fc -f escucha.dump escucha`, see "
+                "docs/operations.md."
+            )
         from listener.store import lives
 
         if target.exists():
