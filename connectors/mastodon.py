@@ -297,8 +297,8 @@ class MastodonConnector(Connector, Replies, Messages, Publishes, Amending, Reche
 
     def find_reply(self, request: ReplyRequest, since: datetime) -> Posted | None:
         """Looks under the parent, then through our own posts back to then; whom it answers tells it, not its time."""
-        our_id, text = self._us(), address(request.text, request.parent_author.handle)
         parent, below = self._below(request)
+        our_id, text = self._us(), address(request.text, request.parent_author.handle)
         stands = below is not None
         candidates = [*(below or ()), *self._own_posts(our_id, since)]
         parents = {parent} if stands else {parent, ""}  # a lost parent is unset
@@ -309,10 +309,10 @@ class MastodonConnector(Connector, Replies, Messages, Publishes, Amending, Reche
 
     def find_replies(self, request: ReplyRequest, since: datetime) -> Sequence[Posted]:
         """Looks under the parent; where nothing of ours is there, as `find_reply`. OutcomeUnknown where it is gone."""
-        our_id = self._us()
         parent, below = self._below(request)
         if below is None:
             raise OutcomeUnknown(f"the post is gone from {self._host}, and what answers it is no longer told")
+        our_id = self._us()
         found = all_ours(below, self._host, our_id, parent)
         return found or all_ours(self._own_posts(our_id, since), self._host, our_id, parent)
 
