@@ -358,15 +358,15 @@ class Cluster:
             suspect(self._store, ids, stages=stages, now=self._pipeline.clock())  # type: ignore[arg-type]
 
     def _engine(self) -> App:
-        address = self._store.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        _, where = self._store.url.get_dialect()().create_connect_args(self._store.url)  # also of several servers
         app = App(
             connector=PsycopgConnector(
-                conninfo=address,
                 min_size=1,
                 max_size=4,
                 timeout=10.0,
                 reconnect_timeout=30.0,
-                kwargs={"options": f"-c search_path={jobs.schema()}", "connect_timeout": 10, "keepalives_idle": 30},
+                configure=_at_home,
+                kwargs={"connect_timeout": 10, "keepalives_idle": 30, **where},
             )
         )
         tasks: tuple[tuple[str, Callable[..., str], Callable[..., None]], ...] = (
@@ -377,6 +377,12 @@ class Cluster:
         for name, words, work in tasks:
             app.task(name=name, queue="default")(self._task_of(name, words, work))
         return app
+
+
+async def _at_home(link: Any) -> None:
+    """Leads a connection to the queue's tables, in a way that a pooler lets through."""
+    await link.execute("SELECT set_config('search_path', %s, false)", (jobs.schema(),))
+    await link.commit()
 
 
 async def _to_others(app: App, job: Job) -> None:

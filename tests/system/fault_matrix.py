@@ -65,7 +65,7 @@ from tests.system.fault_sites import TELLING, WRITING, Bluesky, Site, Stage
 from tests.system.fault_told import Salesforce, Told, Webhooks
 
 JOBS_DONE = 60.0  # seconds within which the jobs of one step are done
-STEP = 30.0  # seconds between two looks at what is due
+STEP = 60.0  # seconds between two looks at what is due
 TICK = timedelta(seconds=10)
 LASTS = timedelta(minutes=10)
 LONG = timedelta(hours=1)
@@ -363,7 +363,7 @@ def _recheck(company: Company, trouble: Trouble, outcome: Outcome) -> None:
     company.until(lambda: company.heard(there) and company.heard(stays), "nothing was heard before the trouble")
     company.site.fail(Stage.RECHECK, trouble)
     world.delete(there)
-    seldom = bool(company.pipeline._facts(company.site.network, "care").rechecks)
+    seldom = bool(company.pipeline.connections.facts(company.site.network, "care").rechecks)
     if seldom:
         company.passes(timedelta(hours=21), step=3600)
     company.passes(max(LONG, _lasts(trouble)), step=60)
@@ -429,10 +429,10 @@ def _amend(company: Company, trouble: Trouble, outcome: Outcome) -> None:
     """Corrects a notice that is out, or takes it back where the network lets nothing be corrected."""
     announce(company)
     company.holds_back = False
-    world, facts = company.site.world, company.pipeline._facts(company.site.network, "care")
+    world, facts = company.site.world, company.pipeline.connections.facts(company.site.network, "care")
     company.until(lambda: len(world.ours()) == 1, "the notice did not go out")
     company.holds_back = True
-    edits = isinstance(company.pipeline._connection("care", "speak"), Edits) and facts.edits is not None
+    edits = isinstance(company.pipeline.connections.of("care", "speak"), Edits) and facts.edits is not None
     with company.store.write() as tx:
         (there,) = notices.get(tx, 1).deliveries
         change = Change(delivery=there, kind=AmendmentKind.DELETE)
