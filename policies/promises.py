@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from listener.types import Clock, IncidentView, Occasion, Promise, Step, Urgency
 from policies.calendars import Hours, local_time, spoken_clock
@@ -59,6 +60,7 @@ class Promises:
         self._of_incidents = {clock: span for clock, span in spans.items() if span is not None}
         self._from_end = rules.resolution_from_end
         self._known: dict[tuple[int, Urgency], tuple[str, ServiceLevel]] = {}
+        self._lately = lru_cache(maxsize=256)(self._promise)  # of a batch, many are promised the same at one moment
 
     def promise(
         self,
@@ -74,7 +76,13 @@ class Promises:
 
         What counts from the incident's end is not due while it lasts; once it is over, `now` is its end.
         """
-        words, level = self._level(team, urgency, network.casefold(), tier.casefold())
+        about = (team, urgency, network.casefold(), tier.casefold(), now)
+        return self._promise(*about, incident) if incident else self._lately(*about)
+
+    def _promise(
+        self, team: str, urgency: Urgency, network: str, tier: str, now: datetime, incident: IncidentView | None = None
+    ) -> Promise:
+        words, level = self._level(team, urgency, network, tier)
         own = self._of_incidents if incident else {}
         waits = self._from_end and incident is not None and incident.state.active
         if own and incident:

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Table, func, insert, select, text
 from sqlalchemy.sql import ClauseElement
 
-from listener.store import Transaction, upsert
+from listener.store import Transaction, engines, upsert
 
 _EMPTY = "[]"  # as JSON
 
@@ -18,6 +18,11 @@ class Json(str):
     """What a JSON column is to hold, written down already."""
 
     __slots__ = ()
+
+    @classmethod
+    def of(cls, value: Any) -> Json:
+        """The value, written as the columns are."""
+        return cls(engines.as_json(value))
 
 
 _Words = tuple[str, "list[str] | None"]  # a statement, and the order of its columns where it has places for them
