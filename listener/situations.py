@@ -171,7 +171,9 @@ def _row(traces: Sequence[RuleTrace | GuardTrace]) -> _Row:
 
 
 def _counts(trace: RuleTrace | GuardTrace) -> bool:
-    return isinstance(trace, RuleTrace) or trace.guard not in _LATER or bool(trace.holds or trace.forbids or trace.reason)
+    if isinstance(trace, RuleTrace) or trace.guard not in _LATER:
+        return True
+    return bool(trace.holds or trace.forbids or trace.reason)
 
 
 def _write(trace: RuleTrace | GuardTrace) -> tuple[RuleTrace | GuardTrace, bytes, str]:

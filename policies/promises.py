@@ -76,11 +76,20 @@ class Promises:
 
         What counts from the incident's end is not due while it lasts; once it is over, `now` is its end.
         """
-        about = (team, urgency, network.casefold(), tier.casefold(), now)
-        return self._promise(*about, incident) if incident else self._lately(*about)
+        network, tier = network.casefold(), tier.casefold()
+        if incident is None:
+            return self._lately(team=team, urgency=urgency, network=network, tier=tier, now=now)
+        return self._promise(team=team, urgency=urgency, network=network, tier=tier, now=now, incident=incident)
 
     def _promise(
-        self, team: str, urgency: Urgency, network: str, tier: str, now: datetime, incident: IncidentView | None = None
+        self,
+        *,
+        team: str,
+        urgency: Urgency,
+        network: str,
+        tier: str,
+        now: datetime,
+        incident: IncidentView | None = None,
     ) -> Promise:
         words, level = self._level(team, urgency, network, tier)
         own = self._of_incidents if incident else {}
