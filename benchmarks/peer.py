@@ -37,7 +37,7 @@ from listener.model.onnx import TOKENIZER
 NEW, OLD, OURS = "obsei 1.1", "obsei 0.0.15", "Escucha"
 NEEDS = {
     NEW: (".venv-obsei1", ("obsei==1.1.1",)),
-    OLD: (".venv-obsei0", ("obsei==0.0.15", "torch", "transformers<5")),
+    OLD: (".venv-obsei0", ("obsei==0.0.15", "torch", "transformers<5", "nltk")),
 }
 DOES = {
     NEW: "fetched, redacted, stored; not read by a model, not decided",

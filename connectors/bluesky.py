@@ -36,12 +36,14 @@ from typing import Any, cast
 
 from pydantic import BaseModel
 
+from connectors import faults
 from connectors.bluesky_account import GETS_POSTS, Account
 from connectors.bluesky_amending import Amending
 from connectors.bluesky_listening import FIRST_LOOK, Ear, listen, read_once
 from connectors.bluesky_posts import (
     POST,
     Unreadable,
+    read_time,
     record_key,
     reference,
     root_of,
@@ -111,6 +113,7 @@ ADVICE = (
     "Use an app password made for Escucha alone, never the account's own.",
 )
 
+_OWN_PAGES = 100  # of 100 of our own posts, as far back as we look
 _REASONS = ["mention", "reply", "quote"]
 
 
@@ -286,6 +289,23 @@ class BlueskyConnector(Connector, Replies, Publishes, Amending, Rechecks, Stream
         """Looks under the key that the reply was written with: there it is, or it is nowhere."""
         return self._find(request.key)
 
+    def find_replies(self, request: ReplyRequest, since: datetime) -> Sequence[Posted]:
+        """Looks through what the network shows of our account, newest first, back to then."""
+        account = self._speaker()
+        found: list[Posted] = []
+        cursor: str | None = None
+        for _ in range(_OWN_PAGES):
+            views, cursor = account.own_posts(cursor)
+            written = [view for view in views if _dict_of(view, "author").get("did") == account.did]
+            for view in written:
+                record = _dict_of(view, "record")
+                if _dict_of(_dict_of(record, "reply"), "parent").get("uri") == request.parent_id:
+                    found.append(to_posted(str(view.get("uri")), record.get("createdAt")))
+            times = [at for view in written if (at := read_time(view.get("indexedAt")))]
+            if cursor is None or (times and min(times) < since - faults.CLOCKS_DIFFER):
+                return found
+        raise Unavailable(f"{account.host} does not let us look far enough back among our own posts")
+
     def publish(self, request: PublishRequest) -> Posted:
         """Say it to everybody, on its own or going on from an earlier post of ours."""
         account = self._speaker()
@@ -412,3 +432,8 @@ def _host(url: str) -> str:
 def _time_us(cursor: Cursor | None) -> int | None:
     value = (cursor or {}).get("time_us")
     return value if type(value) is int and value > 0 else None
+
+
+def _dict_of(value: object, name: str) -> dict[str, Any]:
+    found = value.get(name) if isinstance(value, dict) else None
+    return found if isinstance(found, dict) else {}

@@ -78,6 +78,16 @@ class Account:
             raise self._nonsense(writing=False)
         return views
 
+    def own_posts(self, cursor: str | None) -> tuple[list[Any], str | None]:
+        """A page of what the network shows of us, answers too, newest first, as views; and where the next begins."""
+        params: dict[str, Any] = {"actor": self.did, "filter": "posts_with_replies", "limit": 100}
+        body = self.ask("app.bsky.feed.getAuthorFeed", params | ({"cursor": cursor} if cursor else {}))
+        feed, after = body.get("feed"), body.get("cursor")
+        if not isinstance(feed, list):
+            raise self._nonsense(writing=False)
+        views = [each["post"] for each in feed if isinstance(each, dict) and isinstance(each.get("post"), dict)]
+        return views, after if isinstance(after, str) and after else None
+
     def record(self, did: str, key: str, collection: str = POST) -> dict[str, Any] | None:
         """A record from where it is kept, at once and not by what search knows; None when it is not there."""
         params = {"repo": did, "collection": collection, "rkey": key}

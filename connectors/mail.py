@@ -33,7 +33,7 @@ from __future__ import annotations
 import imaplib
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -43,13 +43,22 @@ from imapclient.imapclient import SENT
 from pydantic import BaseModel
 
 from connectors import faults, mail_alerts
-from connectors.mail_posts import LONGEST_TEXT, to_post
+from connectors.mail_posts import LONGEST_TEXT, message_id, to_post
 from connectors.mail_reading import Suspects, read_on
-from connectors.mail_sending import build, build_first, hand_over, our_message_id, reachable, recipient
+from connectors.mail_sending import (
+    build,
+    build_first,
+    hand_over,
+    our_message_id,
+    parent_message_id,
+    reachable,
+    recipient,
+)
 from connectors.mail_settings import Settings
+from connectors.mail_text import parse as read_mail
 from connectors.mail_wire import READ_TIMEOUT, Imap, reading, sending
 from listener.contract import BEAT, Alerts, Connector, Messages, Replies, Streams
-from listener.errors import AuthFailed, Mistake, NetworkError, Rejected, Unavailable
+from listener.errors import AuthFailed, Mistake, NetworkError, OutcomeUnknown, Rejected, Unavailable
 from listener.terms import Terms, parse
 from listener.types import (
     AlertMessage,
@@ -251,6 +260,20 @@ class MailConnector(Connector, Replies, Messages, Streams, Alerts):
         del since  # the id is of this answer alone, whenever it went out
         return self._find(request.key)
 
+    def find_replies(self, request: ReplyRequest, since: datetime) -> Sequence[Posted]:
+        """Looks in Sent for what answers that mail. None proves nothing here."""
+        del since  # whatever answers it came later
+        parent = parent_message_id(request)
+        if not parent:
+            raise OutcomeUnknown("the mail has no Message-ID by which an answer to it could name it")
+        with reading(self._settings) as client:
+            sent = self._sent_folder(client)
+            found = _having(client, sent, "IN-REPLY-TO", parent) if sent is not None else []
+            told = client.fetch(found, [_ID_OF]) if found else {}
+        heads = (value for each in told.values() for key, value in each.items() if key.startswith(b"BODY["))
+        known = (message_id(read_mail(head)) for head in heads if isinstance(head, bytes))
+        return [Posted(external_id=each) for each in known if each]
+
     def find_message(self, request: MessageRequest, since: datetime) -> Posted | None:
         """Looks for our Message-ID as `find_reply` does."""
         del since
@@ -308,14 +331,22 @@ def _check_folder(client: Imap, folder: str) -> None:
         raise Rejected(f"There is no folder {folder!r} in the mailbox; look at its name in your mail program")
 
 
-def _has(client: Imap, folder: str, header: str, message_id: str) -> bool:
+_ID_OF = "BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)]"
+
+
+def _has(client: Imap, folder: str, header: str, own: str) -> bool:
+    return bool(_having(client, folder, header, own))
+
+
+def _having(client: Imap, folder: str, header: str, own: str) -> list[int]:
+    """The numbers of the mails there whose header names that Message-ID."""
     try:
         client.select_folder(folder, readonly=True)
     except imaplib.IMAP4.abort:
         raise
     except imaplib.IMAP4.error as error:
         raise Unavailable(f"The folder {folder!r} cannot be opened now") from error
-    return bool(client.search(["HEADER", header, f"<{message_id}>"], charset=None))
+    return list(client.search(["HEADER", header, f"<{own}>"], charset=None))
 
 
 def _tells_of_mail(said: Any) -> bool:

@@ -47,6 +47,7 @@ from connectors.mastodon_media import USUAL_IMAGES, Uploads, read_images
 from connectors.mastodon_posts import (
     USUAL_LIMIT,
     Unreadable,
+    all_ours,
     find_ours,
     full_id,
     is_id,
@@ -296,19 +297,31 @@ class MastodonConnector(Connector, Replies, Messages, Publishes, Amending, Reche
 
     def find_reply(self, request: ReplyRequest, since: datetime) -> Posted | None:
         """Looks under the parent, then through our own posts back to then; whom it answers tells it, not its time."""
+        our_id, text = self._us(), address(request.text, request.parent_author.handle)
+        candidates, stands = self._answers(request, our_id, since)
+        if stands:
+            return find_ours(candidates, self._host, our_id, text, None)
+        return self._surely(find_ours(candidates, self._host, our_id, text, since))
+
+    def find_replies(self, request: ReplyRequest, since: datetime) -> Sequence[Posted]:
+        """As `find_reply`. OutcomeUnknown where the parent is gone: what answered it names it no more."""
+        our_id = self._us()
+        candidates, stands = self._answers(request, our_id, since)
+        if not stands:
+            raise OutcomeUnknown(f"the post is gone from {self._host}, and what answers it is no longer told")
+        return all_ours(candidates, self._host, our_id)
+
+    def _answers(self, request: ReplyRequest, our_id: str, since: datetime) -> tuple[list[dict[str, Any]], bool]:
+        """What may be our answer to that post, and whether the post stands."""
         parent = own_id(self._host, request.parent_id)
         if parent is None:
             raise OutcomeUnknown(f"the post is of another server than {self._host}, where a reply cannot be looked for")
-        our_id, text = self._us(), address(request.text, request.parent_author.handle)
         context = self._ask(self._api.status_context, parent, want=dict, missing=True)
         parents = {parent} if context is not None else {parent, ""}  # a lost parent is unset
         below = context.get("descendants") if context else None
         candidates = [each for each in below if isinstance(each, dict)] if isinstance(below, list) else []
         candidates += self._own_posts(our_id, since)
-        candidates = [each for each in candidates if parent_of(each) in parents]
-        if context is not None:
-            return find_ours(candidates, self._host, our_id, text, None)
-        return self._surely(find_ours(candidates, self._host, our_id, text, since))
+        return [each for each in candidates if parent_of(each) in parents], context is not None
 
     def message(self, request: MessageRequest) -> Posted:
         """A post that only they see. Rejected where it names anybody else, who would see it too."""

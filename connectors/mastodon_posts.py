@@ -170,6 +170,17 @@ def find_ours(
     return None
 
 
+def all_ours(candidates: Iterable[Mapping[str, Any]], host: str, our_id: str) -> list[Posted]:
+    """Those of these that are ours, whatever they say, each once."""
+    found: dict[str, Posted] = {}
+    for status in candidates:
+        account = status.get("account")
+        if isinstance(account, dict) and str(account.get("id")) == our_id:
+            posted = to_posted(status, host)
+            found[posted.external_id] = posted
+    return list(found.values())
+
+
 def read_limits(instance: Mapping[str, Any]) -> tuple[int, int]:
     """The longest status and what a URL counts there. Older servers say `max_toot_chars` or nothing."""
     configuration = instance.get("configuration")

@@ -264,6 +264,19 @@ class RedditConnector(Connector, Replies, Amending, Rechecks):
         found = look(self._own("comments", us, since))
         return found or look(self._below(request))
 
+    def find_replies(self, request: ReplyRequest, since: datetime) -> Sequence[Posted]:
+        """As `find_reply`."""
+        if not is_fullname(request.parent_id):
+            raise OutcomeUnknown("what was answered is no comment or post of Reddit")
+        us = self._ours()
+        there = [*self._own("comments", us, since), *self._below(request)]
+        ours = [each for each in there if us.wrote(each) and each.get("parent_id") == request.parent_id]
+        try:
+            posted = [to_posted(each, self._site) for each in ours]
+        except Unreadable as error:
+            raise OutcomeUnknown("an answer of ours cannot be read") from error
+        return list({each.external_id: each for each in posted}.values())
+
     def _addressed(self, request: ReplyRequest) -> str:
         return self.facts.address(request.text, request.parent_author.handle)
 

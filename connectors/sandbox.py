@@ -223,6 +223,12 @@ class Sandbox(Connector, Replies, Messages, Publishes, Edits, Deletes, Pins, Rec
     def find_reply(self, request: ReplyRequest, since: datetime) -> Posted | None:  # noqa: ARG002 - the key tells
         return self._find("find_reply", request.key)
 
+    def find_replies(self, request: ReplyRequest, since: datetime) -> Sequence[Posted]:
+        with self._asking("find_replies") as fault:
+            ours = self.world.posts_by(self._handle, since=since) if fault is not Fault.NOT_YET else []
+        below = [row for row in ours if str(row["parent"]) == request.parent_id and row["deleted_at"] is None]
+        return [self._posted(row) for row in below]
+
     def find_message(self, request: MessageRequest, since: datetime) -> Posted | None:  # noqa: ARG002 - as above
         return self._find("find_message", request.key)
 

@@ -49,6 +49,7 @@ from connectors.x_posts import (
     Joined,
     Unreadable,
     Us,
+    all_ours,
     dicts,
     find_ours,
     is_id,
@@ -237,6 +238,11 @@ class XConnector(Connector, Replies, Publishes, Amending, Rechecks, Metered):
         """Looks through our own posts back to then for one that answers any version of the post, whatever its time."""
         return self._search_ours(address(request.text, request.parent_author.handle), _parents(request), since)
 
+    def find_replies(self, request: ReplyRequest, since: datetime) -> Sequence[Posted]:
+        """As `find_reply`."""
+        us, posts = self._ours_since(since)
+        return all_ours(posts, us, parents=_parents(request))
+
     def publish(self, request: PublishRequest) -> Posted:
         """Say it to everybody; where it continues a post of ours, as an answer to that."""
         if request.after is not None and not is_id(request.after):
@@ -296,11 +302,14 @@ class XConnector(Connector, Replies, Publishes, Amending, Rechecks, Metered):
             self._ask(send, "/2/media/metadata", json=described, price="media_metadata", task="take its description")
         return str(media_id)
 
-    def _search_ours(self, text: str, parents: Sequence[str], since: datetime) -> Posted | None:
+    def _ours_since(self, since: datetime) -> tuple[Us, list[dict[str, Any]]]:
         if not self.speaks:
             raise AuthFailed("Looking for our own posts on X needs an account: access_token is missing")
         us = self._us()
-        posts = self._own_posts(us, since - faults.CLOCKS_DIFFER)
+        return us, self._own_posts(us, since - faults.CLOCKS_DIFFER)
+
+    def _search_ours(self, text: str, parents: Sequence[str], since: datetime) -> Posted | None:
+        us, posts = self._ours_since(since)
         found = find_ours(posts, us, text=text, parents=parents, since=None if parents else since)
         if found is None and not parents and abs(self._asking.ahead()) > faults.CLOCKS_DIFFER:
             raise OutcomeUnknown("our clock and X's differ, so that ours may be among what looks older")

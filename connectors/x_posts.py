@@ -208,6 +208,14 @@ def find_ours(
     return None
 
 
+def all_ours(posts: Iterable[Mapping[str, Any]], us: Us, *, parents: Sequence[str]) -> list[Posted]:
+    """Those of our posts that answer one of `parents`, whatever they say. OutcomeUnknown where one cannot be read."""
+    try:
+        return [to_posted(post, us.handle) for post in posts if _answered(post) in parents]
+    except Unreadable as error:
+        raise OutcomeUnknown("A post of ours from that time cannot be read; it may be the one") from error
+
+
 def _answered(post: Mapping[str, Any]) -> str | None:
     """The id of what a post answers, as it stands there."""
     for each in dicts(post, "referenced_tweets"):

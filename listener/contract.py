@@ -124,6 +124,13 @@ class Replies(ABC):
         Raises OutcomeUnknown when looking cannot tell, another NetworkError when it could not look this time.
         """
 
+    @abstractmethod
+    def find_replies(self, request: ReplyRequest, since: datetime) -> Sequence[Posted]:
+        """Everything of ours since then in answer to that post, whatever its words and key; as honest as `find_reply`.
+
+        For what was said in a time of which our database knows nothing any more.
+        """
+
 
 class Publishes(ABC):
     """Can say something to everybody."""

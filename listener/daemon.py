@@ -26,9 +26,10 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from listener import inhand, metrics
 from listener.contract import BEAT
-from listener.errors import Outage
+from listener.errors import LeftBehind, Outage
 from listener.flow.pipeline import Pipeline
 from listener.store import daemons
+from listener.store.clock import Clock
 from listener.types import Duty
 from listener.watching import Health
 
@@ -113,16 +114,22 @@ class Daemon:
         self._unborn: dict[threading.Thread, float] = {}  # threads that did not begin, since when
         self._streams: dict[str, threading.Thread] = {}
         self._left: list[threading.Thread] = []  # that hang in a stream
+        self._left_behind: LeftBehind | None = None
         self._crew = crew
         if crew:
             crew.join(self.name, self._guarded)
 
     def run(self, *, handle_signals: bool = True) -> None:
-        """Ticks until `stop` or a signal; then finishes what is in hand and leaves nothing half-done."""
+        """Ticks until `stop` or a signal; then finishes what is in hand and leaves nothing half-done.
+
+        Raises LeftBehind, after that, where the tables became too new for this version.
+        """
         with ExitStack() as stack:
             for each in self._beside:
                 stack.enter_context(each)
             self._run(handle_signals=handle_signals)
+        if self._left_behind:
+            raise self._left_behind
 
     def _run(self, *, handle_signals: bool) -> None:
         # A stage that outlasts its tick is no news: the next tick finds it still at work and leaves it alone.
@@ -187,7 +194,8 @@ class Daemon:
             if name != "alive"
         ]
         jobless = self._crew.trouble if self._crew else ""
-        return [*filter(None, [self._pipeline.reader.trouble, jobless]), *broken]
+        clock = self._pipeline.clock.trouble if isinstance(self._pipeline.clock, Clock) else ""
+        return [*filter(None, [self._pipeline.reader.trouble, jobless, clock]), *broken]
 
     def _scheduler(self) -> BackgroundScheduler:
         """One job for each stage; where it waits for a network one for each account, so that none waits for another."""
@@ -204,7 +212,7 @@ class Daemon:
                 args=(name, turn.work),
                 seconds=turn.every.total_seconds(),
                 id=name,
-                next_run_time=self._pipeline.clock(),
+                next_run_time=datetime.now(UTC),  # the scheduler goes by this machine's clock
             )
         return scheduler
 
@@ -295,6 +303,8 @@ class Daemon:
         started = time.perf_counter()
         try:
             work()
+        except LeftBehind as error:
+            self._leave(error)
         except (Outage, MemoryError) as error:
             metrics.error(name.split(maxsplit=1)[0], error)
             self._waits(name, str(error) if isinstance(error, Outage) else NO_MEMORY)
@@ -308,6 +318,14 @@ class Daemon:
         finally:
             if not name.startswith("stream "):  # which lasts as long as it is open
                 metrics.turn(name.split(maxsplit=1)[0], time.perf_counter() - started)
+
+    def _leave(self, error: LeftBehind) -> None:
+        """Stops for good: no stage may write any more."""
+        with self._telling:
+            said, self._left_behind = self._left_behind, error
+        if said is None:
+            log.critical("Another version is needed; stops.", action="left_behind", reason=str(error))
+            self.stop()
 
     def _waits(self, name: str, reason: str) -> None:
         with self._telling:
@@ -356,6 +374,8 @@ class Daemon:
 
     def _alive(self) -> None:
         policy = self._pipeline.policy
+        if isinstance(self._pipeline.clock, Clock):
+            self._pipeline.clock.look()
         with self._pipeline.store.write() as tx:
             daemons.alive(
                 tx,
@@ -374,7 +394,7 @@ class Daemon:
 
     def _farewell(self) -> None:
         try:
-            with self._pipeline.store.write() as tx:
+            with self._pipeline.store.write(leaving=True) as tx:
                 daemons.gone(tx, self.name)
         except Outage as error:
             log.warning("Could not sign off.", action="stage_down", stage="alive", reason=str(error))

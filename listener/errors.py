@@ -8,6 +8,7 @@ EscuchaError
 │   ├── NotFound          no such mention, draft, case, customer, notice, source
 │   ├── NoModel           the model's files are missing or damaged, or there is no memory for it: people read instead
 │   ├── Stale             what was approved is no longer what would be sent
+│   ├── LeftBehind        the tables are too new for this version: another one must be started
 │   └── AlreadyDone       somebody else was first
 ├── Outage                the machine, not the person: database, disk; exit code 1
 │   └── Crossed           two processes stood in each other's way; done again, it works
@@ -69,6 +70,10 @@ class Stale(Mistake):
 
 class OtherPolicy(Stale):
     """The draft was made under a policy that no longer rules."""
+
+
+class LeftBehind(Mistake):
+    """The tables were upgraded beyond what this version of Escucha works with; nothing of its work is half-written."""
 
 
 class AlreadyDone(Mistake):

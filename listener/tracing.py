@@ -86,6 +86,7 @@ class _Tracing:
         self._share = share
         session = requests.Session()
         session.max_redirects = 0  # what a collector is told, nobody else is
+        session.auth = lambda request: request  # or a ~/.netrc would put its login in place of our token
         about = {
             "service.name": "escucha",
             "service.version": version,

@@ -7,8 +7,9 @@ names it, for every command and every process that the test starts. One that nob
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from listener import store
@@ -39,7 +40,8 @@ class Server:
         """The url of a new database, with all tables, or with none."""
         self._made += 1
         name = f"t{self._made}"
-        self._link.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE if tables else 'template0'}")
+        template = TEMPLATE if tables else "template0"
+        self._link.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
         return self._named(name)
 
     def drop(self, url: str) -> None:
@@ -132,6 +134,30 @@ def for_a_test() -> Iterator[str]:
             if not folder.exists():
                 server.drop(url)
                 del _places.others[folder]
+
+
+def edit(folder: Path | str, statement: str) -> None:
+    """Changes the database of that folder by plain SQL, as somebody behind our back would."""
+    if not on_postgres():
+        with closing(sqlite3.connect(Path(folder) / "escucha.db")) as link, link:
+            link.execute(statement)
+        return
+    import psycopg
+
+    with psycopg.connect(os.environ[SETTING]) as other:
+        other.execute(statement)
+
+
+def content(folder: Path | str) -> bytes:
+    """All that the database of that folder keeps: every byte of SQLite's files, on PostgreSQL every row as text."""
+    if not on_postgres():
+        return b"".join(path.read_bytes() for path in sorted(Path(folder).glob("escucha.db*")))
+    import psycopg
+
+    with psycopg.connect(at(folder)) as link:
+        names = "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname !~ '^(pg_|information_)'"
+        rows = [link.execute(f"SELECT t::text FROM {name} t").fetchall() for (name,) in link.execute(names).fetchall()]
+    return "\n".join(text for found in rows for (text,) in found).encode()
 
 
 def at(folder: Path | str) -> str:

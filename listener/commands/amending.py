@@ -11,7 +11,7 @@ from listener.commands.app import App
 from listener.commands.publishing import Left, in_rounds, side_by_side
 from listener.contract import Connector
 from listener.errors import EscuchaError
-from listener.flow.act import Acted
+from listener.flow.outcomes import Acted
 from listener.store import amendments, switch
 from listener.store.amendments import UNDECIDED, Amendment
 from listener.types import AmendmentState

@@ -1,4 +1,4 @@
-"""`escucha db`: bring the tables up to date, look for damage, and copy the database while it is in use."""
+"""`escucha db`: bring the tables up to date, look for damage, copy the database, and go on after it was put back."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from listener.commands import db_copy, output
+from listener.commands import db_copy, output, versions
 from listener.commands.app import App, pass_app
 from listener.errors import Mistake
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def db() -> None:
-    """The database: upgrade, check, back up, move to PostgreSQL."""
+    """The database: upgrade, check, back up and go on from a backup, move to PostgreSQL."""
 
 
 db.add_command(db_copy.copy)
@@ -36,16 +36,20 @@ def upgrade(app: App, as_json: bool) -> None:
         before = database.schema()
         if before in store.ELSEWHERE:
             raise Mistake(store.ELSEWHERE[before])
-        if before is not None and before > store.SCHEMA:
+        newer = before is not None and before > store.SCHEMA
+        if newer and not database.fits():
             raise Mistake(
                 f"The tables are newer ({before}) than this version knows ({store.SCHEMA}): "
-                "use the version of Escucha that made them."
+                "use the version of Escucha that upgraded them."
             )
-        database.upgrade()
+        if not newer:
+            database.upgrade()
         after = database.schema()
         _queue(database)
     if as_json:
         output.print_json({"before": before, "after": after})
+    elif newer:
+        output.say(f"The tables are at step {after}, newer than this version ({store.SCHEMA}), and work with it.")
     elif before == after:
         output.say(f"The tables are at step {after} already; nothing to do.")
     else:
@@ -74,13 +78,17 @@ def check(app: App, ctx: click.Context, as_json: bool) -> None:
     with _connected(app) as database:
         problems = database.problems()
         schema = database.schema()
+        known = versions.known(database, app.now())
     if as_json:
-        output.print_json({"schema": schema, "needed": store.SCHEMA, "problems": problems})
-    elif problems:
+        told = {"works_with": known.works_with, "daemons": [versions.brief(each) for each in known.running]}
+        output.print_json({"schema": schema, "needed": store.SCHEMA, "problems": problems} | told)
+    else:
         for problem in problems:
             output.say(f"• {problem}")
-    else:
-        output.say(f"All is well: the tables are at step {schema} and whole.")
+        if not problems:
+            output.say(f"All is well: the tables are at step {schema} and whole.")
+        for line in versions.lines(known):
+            output.say(line)
     if problems:
         ctx.exit(2)
 
@@ -110,16 +118,43 @@ def backup(app: App, target: Path | None, as_json: bool) -> None:
     if as_json:
         output.print_json({"backup": target, "bytes": size})
     else:
-        output.say(f"Copied to {target} ({size / 1024**2:.1f} MB). To go back: stop the daemon, put it in place.")
+        output.say(f"Copied to {target} ({size / 1024**2:.1f} MB). To go back to it:")
+        output.say("stop the daemon, put it in place, remove the files beside it that end in -wal and -shm, start.")
+
+
+@db.command()
+@output.json_option
+@pass_app
+def restored(app: App, as_json: bool) -> None:
+    """Say that the database was put back to an earlier state, where that is not noticed by itself.
+
+    By itself it is noticed of a copy that `escucha db backup` made, and on PostgreSQL of a recovery to a point in time,
+    of a dump, and of a server that took over. It is not of files that something else copied. Nothing goes out then
+    before `escucha resume`, and what may have gone out since is looked for on its network before it is said.
+    """
+    from listener import store
+    from listener.store import lives
+
+    _there(app)
+    with _connected(app) as database:
+        if database.schema() != store.SCHEMA:
+            raise Mistake("The tables are of another version: run `escucha db upgrade` first.")
+        database.audit_key = app.config.audit.sealing
+        life = lives.begin(database, by=app.actor, now=app.now())
+    if as_json:
+        output.print_json({"known_until": life.known_until, "began_at": life.began_at})
+        return
+    output.say(f"The database knows what came until {life.known_until:%Y-%m-%d %H:%M:%S} UTC.")
+    output.say("What went out since is looked for on its network before anything is said there. Everything is paused:")
+    output.say("see in docs/operations.md what else to look at after a restore, then `escucha resume`.")
 
 
 def _note(app: App, database: Store, target: Path) -> None:
     """Writes down that there is a copy, so that whoever is erased later is known to stand in it."""
-    from listener import store
     from listener.desk.erasing import BACKUP
     from listener.store import audit
 
-    if database.schema() == store.SCHEMA:
+    if database.fits():
         database.audit_key = app.config.audit.sealing
         with database.write() as tx:
             audit.record(tx, at=app.now(), by=app.actor, action=BACKUP, subject="database", file=str(target.resolve()))

@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import click
-from rich.console import Group
 from rich.text import Text
 
 from listener.commands import deciding, money, pausing, unknown
@@ -18,7 +17,7 @@ from listener.commands.keys import draft_keys, incident_keys, media_keys
 from listener.commands.output import clip, console, heading, json_option, print_json, say, show, spell
 from listener.desk import lasting
 from listener.errors import Mistake
-from listener.store import policies, switch, waiting
+from listener.store import policies, stats, switch, waiting
 from listener.store.waiting import Heard, Undrafted, Waiting
 from listener.types import DraftState, IncidentView, Media, SendKind, Urgency
 
@@ -154,11 +153,11 @@ def _print(listing: Listing, now: datetime, *, waiting_only: bool) -> None:
         if told := in_one_line(each):
             show(Text(f"  {told}", style="bold cyan", overflow="fold"))
     for waits in listing.drafts:
-        show(_lines(waits, now, width))
+        show(*_lines(waits, now, width))
     if not listing.drafts:
         say(deciding.nothing_waits(listing.elsewhere) if waiting_only else "There is no such draft.")
     elif listing.total > len(listing.drafts):
-        say(f"\n{len(listing.drafts)} of {listing.total} shown; --limit shows more.")
+        say(f"\n{len(listing.drafts)} of {stats.told(listing.total)} shown; --limit shows more.")
     totals = listing.totals
     _heard("These need a team (escucha case open M…)", listing.to_route, totals["to_route"], now, width)
     doubt = "Nobody knows whether these went out (escucha inbox --unknown, escucha settle D…)"
@@ -172,7 +171,7 @@ def _print(listing: Listing, now: datetime, *, waiting_only: bool) -> None:
         say("\nescucha review goes through them one by one; escucha show D… shows one.")
 
 
-def _lines(waits: Waiting, now: datetime, width: int) -> Group:
+def _lines(waits: Waiting, now: datetime, width: int) -> tuple[Text, Text]:
     """One draft in two lines: whose and how urgent; what they said, and what we would say."""
     draft = waits.draft
     urgency = list(Urgency)[draft.urgency_rank]
@@ -195,7 +194,7 @@ def _lines(waits: Waiting, now: datetime, width: int) -> Group:
     alone = f"[{draft.channel}] " if draft.channel else ""
     second.append(clip(alone + with_picture + draft.text[:2000] or "(erased)", half))
     second.truncate(width, overflow="ellipsis")
-    return Group(first, second)
+    return first, second
 
 
 def _marked(text: str, media: Sequence[Media]) -> str:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
+from functools import lru_cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 MASK = "•••"
 AROUND = 30  # characters shown on either side of a place in a text
+# What of the environment a console asks for when it is made.
+_TOLD_BY = ("COLUMNS", "LINES", "TERM", "COLORTERM", "NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE")
 
 _HIDDEN_IN_JSON = re.compile("[\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
 
@@ -201,24 +205,50 @@ def pairs_of(pairs: Iterable[tuple[str, Any]]) -> RenderableType:
     return grid
 
 
-def show(renderable: RenderableType) -> None:
-    """Anything of rich on standard output, without blanks at the ends of lines."""
+def show(*renderables: RenderableType) -> None:
+    """Anything of rich on standard output, one below the other, without blanks at the ends of lines."""
     terminal = console()
-    with terminal.capture() as captured:
-        terminal.print(renderable)
-    for line in captured.get().splitlines():
-        click.echo(line.rstrip())
+    for each in renderables:
+        if (line := _in_one_line(each, terminal)) is not None:
+            click.echo(line.rstrip())
+            continue
+        with terminal.capture() as captured:
+            terminal.print(each)
+        for line in captured.get().splitlines():
+            click.echo(line.rstrip())
+
+
+def _in_one_line(renderable: RenderableType, terminal: Console) -> str | None:
+    """What rich would print of words that fit into one line, sooner, as most of a list does; None for all else."""
+    from rich.console import COLOR_SYSTEMS
+    from rich.text import Text
+
+    if not isinstance(renderable, Text) or terminal.no_color or renderable.justify:
+        return None
+    words = renderable.plain
+    if not words or "\n" in words or "\t" in words or renderable.cell_len > terminal.width:
+        return None
+    if terminal.color_system is None:
+        return words
+    colours = COLOR_SYSTEMS[terminal.color_system]
+    parts = Text().append_text(renderable).render(terminal)
+    return "".join(each.style.render(each.text, color_system=colours) if each.style else each.text for each in parts)
 
 
 def console() -> Console:
     """Where people read: colour only on a terminal, 80 columns where nobody says how many, nothing read as markup."""
+    return _console(sys.stdout, tuple(map(os.environ.get, _TOLD_BY)))
+
+
+@lru_cache(maxsize=1)
+def _console(file: IO[str], _told: tuple[str | None, ...]) -> Console:
     from rich.console import Console
 
     class Quiet(Console):
         def on_broken_pipe(self) -> None:
             raise BrokenPipeError  # `cli.py` ends quietly
 
-    return Quiet(file=sys.stdout, markup=False, highlight=False, emoji=False)
+    return Quiet(file=file, markup=False, highlight=False, emoji=False)
 
 
 def clip(text: str, width: int) -> str:

@@ -53,6 +53,7 @@ PERMITTED: dict[str, frozenset[str]] = {
     "db backup": KEEPER,
     "db check": MACHINE,
     "db copy": KEEPER,
+    "db restored": KEEPER,
     "db upgrade": MACHINE,
     "model correct": CARE,
     "model eval": MACHINE,
@@ -291,7 +292,7 @@ def _can_tell(app: App) -> bool:
         return False
     database = store.connect(app.config.database.url)
     try:
-        return database.schema() == store.SCHEMA
+        return database.fits()
     finally:
         database.close()
 

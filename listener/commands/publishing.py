@@ -17,7 +17,8 @@ from typing import Any
 from listener.commands.app import App
 from listener.contract import Connector, Publishes
 from listener.errors import EscuchaError
-from listener.flow.act import Acted, act
+from listener.flow.act import act
+from listener.flow.outcomes import Acted
 from listener.store import Store, notices, switch
 from listener.store.notices import Delivery, Notice
 from listener.types import DeliveryState

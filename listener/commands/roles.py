@@ -77,16 +77,17 @@ def troubles(alive: Sequence[Running], silent: Sequence[Running], now: datetime)
     return found
 
 
-def table(running: Sequence[Running], alive: Sequence[Running], now: datetime) -> None:
-    """Who does what; nothing where nobody shares the work."""
-    if not any(each.roles for each in running):
+def table(running: Sequence[Running], alive: Sequence[Running], now: datetime, *, step: str) -> None:
+    """Who does what, and of which version; nothing where nobody shares the work and all are of the tables' `step`."""
+    if not any(each.roles for each in running) and all(each.step == step for each in alive):
         return
     output.table(
-        ["process", "role", "started", "last heard", "has in hand"],
+        ["process", "role", "version (step)", "started", "last heard", "has in hand"],
         [
             [
                 each.name,
                 _roles(each),
+                f"{each.version} ({each.step})",
                 output.ago(each.started_at, now),
                 output.ago(each.seen_at, now),
                 (each.doing or "nothing") if each in alive else "silent",

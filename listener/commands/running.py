@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
@@ -9,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from listener.commands import crm_standing, lessons, output, pausing, roles, telling, watched
+from listener.commands import crm_standing, lessons, output, pausing, roles, telling, versions, watched
 from listener.commands.actor import DAEMON
 from listener.commands.app import App, pass_app
 from listener.errors import Mistake, NoModel, Outage
 from listener.types import Duty
 
 if TYPE_CHECKING:
+    from listener.store.case_counts import Pressing
     from listener.store.daemons import Running
     from listener.store.inbox import Draft
     from listener.store.sources import Source
@@ -141,6 +143,7 @@ def status(app: App, as_json: bool) -> None:
         stats,
         switch,
         unknowns,
+        upgrading,
     )
     from listener.types import DraftState
 
@@ -148,15 +151,12 @@ def status(app: App, as_json: bool) -> None:
     with app.store.read() as tx:
         seen: dict[str, Any] = {
             "daemons": daemons.running(tx),
+            "tables": upgrading.standing(tx),
             "pauses": switch.pauses(tx),
             "sources": sources.list_all(tx),
             "gaps": sources.gaps(tx, now - timedelta(days=7)),
             "counts": stats.counts(tx),
-            "cases_overdue": case_counts.overdue(tx, now),
-            "solutions_overdue": case_counts.overdue_solutions(tx, now),
-            "cases_warned": case_counts.warned(tx, now),
-            "waiting_for_information": case_counts.waiting_for_information(tx),
-            "critical_without_agent": case_counts.unattended(tx),
+            "pressing": case_counts.pressing(tx, now),
             "oldest_waiting": stats.oldest_waiting(tx),
             "backlog": backlog.waiting(tx),
             "garbled": garbled.how_many(tx),
@@ -224,6 +224,7 @@ def _troubles(seen: dict[str, Any], now: datetime) -> list[str]:
     if bar and (alive or silent or seen["room"]):
         found.append(f"The next `escucha run` does not start: {bar}")
     found += roles.troubles(alive, silent, now)
+    found += versions.troubles(seen["tables"].step, alive)
     alone = [daemon for daemon in alive if not daemon.roles]
     if len(alone) > 1:
         names = ", ".join(daemon.name for daemon in alone)
@@ -348,7 +349,8 @@ def _late(app: App, approved: list[Draft], now: datetime) -> list[str]:
 
 def _untended(seen: dict[str, Any]) -> list[str]:
     """The people who wait for one of ours."""
-    late, critical, unrouted = seen["cases_overdue"], seen["critical_without_agent"], seen["counts"].unrouted
+    pressing: Pressing = seen["pressing"]
+    late, critical, unrouted = pressing.overdue, pressing.unattended, seen["counts"].unrouted
     found = []
     if critical:
         have = "has" if critical == 1 else "have"
@@ -359,10 +361,10 @@ def _untended(seen: dict[str, Any]) -> list[str]:
     if late:
         past = "is past its" if late == 1 else "are past their"
         found.append(f"{output.counted(late, 'case')} {past} promised first answer: `escucha case list --late`.")
-    if unsolved := seen["solutions_overdue"]:
+    if unsolved := pressing.solutions_overdue:
         past = "is past its" if unsolved == 1 else "are past their"
         found.append(f"{output.counted(unsolved, 'case')} {past} promised solution: `escucha case list --late`.")
-    if warned := seen["cases_warned"]:
+    if warned := pressing.warned:
         become = "becomes" if warned == 1 else "become"
         found.append(f"{output.counted(warned, 'case')} {become} late soon: `escucha case list --late`.")
     if unrouted:
@@ -397,6 +399,10 @@ def _health(source: Source, now: datetime) -> str:
 
 def _print(app: App, seen: dict[str, Any], troubles: list[str], now: datetime) -> None:
     from listener.commands import money, ruling_policy
+    from listener.store import stats
+
+    def states(counted: Mapping[str, int]) -> str:
+        return ", ".join(f"{stats.told(number)} {state}" for state, number in counted.items() if number) or "none"
 
     if troubles:
         output.heading("Needs a person")
@@ -405,7 +411,7 @@ def _print(app: App, seen: dict[str, Any], troubles: list[str], now: datetime) -
     else:
         output.show(output.styled("All is well.", "green"))
     output.say()
-    roles.table(seen["daemons"], _alive(seen, now), now)
+    roles.table(seen["daemons"], _alive(seen, now), now, step=seen["tables"].step)
     output.table(
         ["source", "network", "query", "health", "last heard", "next", "mentions"],
         [
@@ -436,12 +442,13 @@ def _print(app: App, seen: dict[str, Any], troubles: list[str], now: datetime) -
             ("areas", areas.why if areas and not areas.stops_run else ""),
             ("policy", ruling_policy.row(seen["policy"], now)),
             ("database", app.store.url.render_as_string(hide_password=True)),
-            ("mentions", _states(counts.mentions)),
-            ("drafts", _states(counts.drafts)),
-            ("cases", _states(counts.cases)),
-            ("asked", _asked(seen["waiting_for_information"])),
+            ("tables", f"step {seen['tables'].step}, for versions of step {seen['tables'].works_with} and later"),
+            ("mentions", states(counts.mentions)),
+            ("drafts", states(counts.drafts)),
+            ("cases", states(counts.cases)),
+            ("asked", _asked(seen["pressing"].asked)),
             *((f"crm {each.system}", crm_standing.row(each, now)) for each in seen["crm"]),
-            ("notices", _states(counts.deliveries)),
+            ("notices", states(counts.deliveries)),
             *(
                 (f"{stage} since", output.ago(moment, now))
                 for stage, moment in seen["oldest_waiting"].items()
@@ -456,10 +463,6 @@ def _asked(cases: int) -> str:
     return f"{output.counted(cases, 'case')} {waits} for another team's information" if cases else ""
 
 
-def _states(counted: Any) -> str:
-    return ", ".join(f"{number} {state}" for state, number in counted.items() if number) or "none"
-
-
 def _as_json(seen: dict[str, Any], troubles: list[str]) -> dict[str, Any]:
     from listener.commands import money
 
@@ -467,6 +470,7 @@ def _as_json(seen: dict[str, Any], troubles: list[str]) -> dict[str, Any]:
         "troubles": troubles,
         "policy": seen["policy"],
         "daemons": seen["daemons"],
+        "tables": seen["tables"],
         "pauses": seen["pauses"],
         "sources": [
             {key: value for key, value in asdict(source).items() if key not in ("id", "cursor")}
@@ -474,11 +478,11 @@ def _as_json(seen: dict[str, Any], troubles: list[str]) -> dict[str, Any]:
         ],
         "gaps": [{"source": name, "at": at, "reason": reason} for name, at, reason in seen["gaps"]],
         "counts": seen["counts"],
-        "cases_overdue": seen["cases_overdue"],
-        "solutions_overdue": seen["solutions_overdue"],
-        "cases_warned": seen["cases_warned"],
-        "waiting_for_information": seen["waiting_for_information"],
-        "critical_without_agent": seen["critical_without_agent"],
+        "cases_overdue": seen["pressing"].overdue,
+        "solutions_overdue": seen["pressing"].solutions_overdue,
+        "cases_warned": seen["pressing"].warned,
+        "waiting_for_information": seen["pressing"].asked,
+        "critical_without_agent": seen["pressing"].unattended,
         "oldest_waiting": seen["oldest_waiting"],
         "backlog": [
             {"state": state, "addresses_us": addressed, "mentions": number}

@@ -98,7 +98,7 @@ class Import:
         if any(person.handles for _, person in good):
             links.alone(tx)
         latest, again, contracts = self._latest(good)
-        stored = customers.as_imported(tx, latest)
+        stored = customers.as_imported(tx, latest, lock=self.task.write)
         if not self.layout.has_names:
             latest = self._of_known(latest, stored)
         latest = self._without_erased(tx, latest, stored)
@@ -107,7 +107,7 @@ class Import:
             for reference, (_, person) in latest.items()
             if reference in stored and stored[reference][1] != person.digest
         }
-        known = customers.known(tx, doubtful) if doubtful else {}
+        known = customers.known(tx, doubtful, lock=self.task.write) if doubtful else {}
         belong = {known[name].id: each.more for name, each in doubtful.items() if each.more}
         differ = belongings.differences(tx, belong) if belong else {}
         added = [people.merged(person, None) for reference, (_, person) in latest.items() if reference not in stored]
@@ -277,7 +277,7 @@ class Import:
             for first in range(0, len(told), HANDLES):
                 claims[network] |= links.claims(tx, network, told[first : first + HANDLES])
         allowed: list[tuple[str, Claim, str]] = []
-        stored = customers.known(tx, {person.reference for _, person in batch})
+        stored = customers.known(tx, {person.reference for _, person in batch}, lock=self.task.write)
         merged = customers.merged_among(tx, {each.id for each in stored.values()}) if stored else set()
         rule = {each.reference: customers.ruling(tx, each).reference for each in stored.values() if each.id in merged}
         for record, person in batch:

@@ -13,8 +13,7 @@ a run go last, and evenly.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -23,44 +22,17 @@ from listener import budget, metrics, tracing
 from listener.budget import Allowance, Use
 from listener.contract import Connector, Messages, Publishes, Replies
 from listener.desk.purse import Purse
-from listener.errors import AuthFailed, NetworkError, OutcomeUnknown, Rejected
+from listener.errors import NetworkError, OutcomeUnknown, Rejected
+from listener.flow.before import ripe, said_before
+from listener.flow.outcomes import Acted, count, note, record, rest, rest_account, unclear
 from listener.flow.ways import CLOCK_SLACK, AmendmentsWay, AnswersWay, NoticesWay, RepliesWay, Way
-from listener.store import Store, looks, outbox, switch, underway
+from listener.store import Store, lives, outbox, switch, underway
 from listener.store.amendments import Amendment
 from listener.store.inbox import Draft
 from listener.store.notices import Delivery
 from listener.types import Finding, Posted
 
 log = structlog.get_logger(__name__)
-
-UNCLEAR = 3  # writes in a row without a clear answer, after which a round ends
-TROUBLED = timedelta(seconds=30)  # how long an account rests after the network was unavailable
-
-
-@dataclass(kw_only=True)
-class Acted:
-    """What one round on one account did. `hold_until`: the network wants, or needs, a rest until then.
-
-    `unclear`: so many in a row, the last ones, brought no clear answer; a few, and nothing more is sent in this round.
-    `unsettled`: of so many writes nobody knows yet what became of them.
-    `broke`: there is no money to send anything, and why; what is approved stays approved.
-    """
-
-    sent: int = 0
-    failed: int = 0
-    unknown: int = 0
-    settled: int = 0
-    busy: bool = False  # another process is this account's sender
-    hold_until: datetime | None = None
-    unclear: int = 0
-    unsettled: int = 0
-    broke: str | None = None
-    errors: list[str] = field(default_factory=list)
-
-    @property
-    def shaken(self) -> bool:
-        """Whether so much is unclear that sending more would only make it worse."""
-        return self.unclear >= UNCLEAR
 
 
 def act(
@@ -84,6 +56,8 @@ def act(
     purse = purse or Purse(store, account, Allowance(), clock)
     done = Acted()
     _testify(store, account)
+    if life := lives.recognise(store, clock()):
+        log.warning(lives.NEWS, action="put_back", known_until=life.known_until.isoformat())
     with store.sole_sender(account, wait=wait) as mine:
         if not mine:
             done.busy = True
@@ -141,12 +115,12 @@ def _settle(way: Way, clock: Callable[[], datetime], done: Acted) -> None:
             found = way.look(item, since)
         except OutcomeUnknown as error:
             done.errors.append(str(error))
-            _note(way, item, Finding.UNCLEAR, now, since, detail=str(error))
+            note(way, item, Finding.UNCLEAR, now, since, detail=str(error))
             continue
         except NetworkError as error:
             done.errors.append(str(error))
-            done.hold_until = now + _rest(error)
-            _note(way, item, Finding.UNREACHED, now, since, detail=str(error))
+            done.hold_until = now + rest(error)
+            note(way, item, Finding.UNREACHED, now, since, detail=str(error))
             return
         finally:
             way.pay()
@@ -181,11 +155,6 @@ def _finding(there: Posted | None, ours: Posted | None, *, conclusive: bool) -> 
     return Finding.TAKEN if there is not None else Finding.NOT_FOUND
 
 
-def _note(way: Way, item: Any, found: Finding, now: datetime, since: datetime, *, detail: str) -> None:
-    with way.store.write() as tx:
-        way.note(tx, item, found, now, since, detail=detail)
-
-
 def _time_to_look(began: datetime, looked_at: datetime | None, now: datetime) -> bool:
     """Whether to look again: at once, then ever less often. Times that only a clock set back explains count as past."""
     if looked_at is None or now < looked_at:
@@ -206,6 +175,7 @@ def _send(
             stops = switch.pauses(tx)
             found = way.due(tx, clock())
             due = [item for item in found if not any(stop.holds(item.network, item.kinds) for stop in stops)]
+            due = ripe(way, tx, due, clock())
         if not found:
             way.ended(clock())
         ids = [item.id for item in due]
@@ -229,7 +199,7 @@ def _send_each(
     try:
         way.look_ahead(due, clock())
     except NetworkError as error:
-        _rest_account(done, error, clock())
+        rest_account(done, error, clock())
         return False
     finally:
         way.pay()
@@ -246,7 +216,7 @@ def _send_each(
             if not way.still_stands(item, clock()):
                 continue
         except NetworkError as error:
-            _rest_account(done, error, clock())
+            rest_account(done, error, clock())
             return False
         finally:
             way.pay()
@@ -268,81 +238,33 @@ def _send_each(
     return True
 
 
-def _said_before(way: Way, item: Any, clock: Callable[[], datetime], done: Acted) -> bool:
-    """Whether what was once of unknown outcome must not be said now: it is there after all, or nobody can tell.
-
-    A network may take a write long after its answer was lost, and a person who looked may have missed it. Where a
-    person says that it is not there, a look that cannot tell changes nothing.
-    """
-    with way.store.read() as tx:
-        last = None if way.once_is_as_twice else looks.last(tx, way.sort, item.id)
-        since = looks.earliest(tx, way.sort, item.id) if last else None
-    if last is None or since is None:
-        return False
-    now = clock()
-    try:
-        found = way.look(item, since)
-    except OutcomeUnknown as error:
-        if last.by == looks.DAEMON:
-            _note(way, item, Finding.UNCLEAR, now, since, detail=str(error))
-            _record(way.store, way.box.unknown, item, str(error), now)
-            _count(way, item, "unknown", error)
-            _unclear(done, str(error))
-        return last.by == looks.DAEMON
-    except Rejected:
-        return False  # it can be neither looked for nor said, which saying it tells
-    except NetworkError as error:
-        _note(way, item, Finding.UNREACHED, now, since, detail=str(error))
-        _record(way.store, way.box.not_sent, item, str(error), now)
-        _count(way, item, "not_sent", error)
-        _rest_account(done, error, now)
-        return True
-    if found is None or not _is_there(way, item, found, now, since):
-        return False
-    done.settled += 1
-    metrics.sent(item.network, way.kind, "settled")
-    log.info("It was there before it was said again.", action="settled", kind=way.kind, id=item.id, found=True)
-    return True
-
-
-def _is_there(way: Way, item: Any, found: Posted, now: datetime, since: datetime) -> bool:
-    """Writes down that it is out, unless what was found is another of ours; whether it is."""
-    with way.store.write() as tx:
-        if way.holder(tx, item, found) is not None:
-            return False
-        way.note(tx, item, Finding.THERE, now, since, posted=found)
-        way.box.sent(tx, item, found, now)
-        way.after(tx, item, now)
-    return True
-
-
 def _say(way: Way, item: Any, clock: Callable[[], datetime], done: Acted) -> None:
     """The one place where something goes out. Whatever happens, its outcome is written down."""
-    if _said_before(way, item, clock, done):
+    if said_before(way, item, clock, done):
         return
     try:
         posted = way.say(item)
     except Rejected as error:
-        _record(way.store, way.box.failed, item, str(error), clock())
-        _count(way, item, "failed", error)
+        record(way.store, way.box.failed, item, str(error), clock())
+        count(way, item, "failed", error)
         done.failed += 1
         done.errors.append(str(error))
         log.warning("The network refused it.", action="refused", kind=way.kind, id=item.id, reason=str(error))
     except OutcomeUnknown as error:
-        _record(way.store, way.box.unknown, item, str(error), clock())
-        _count(way, item, "unknown", error)
-        _unclear(done, str(error))
+        record(way.store, way.box.unknown, item, str(error), clock())
+        count(way, item, "unknown", error)
+        unclear(done, str(error))
         # Once for each: what was tried before, and was not there, may come to this again and again.
         say = log.info if item.reason else log.warning
         say("Nobody knows yet whether it went out.", action="unknown", kind=way.kind, id=item.id, reason=str(error))
     except NetworkError as error:  # rate limited, unavailable, not authorised: nothing was written there
-        _record(way.store, way.box.not_sent, item, str(error), clock())
-        _count(way, item, "not_sent", error)
-        _rest_account(done, error, clock())
+        record(way.store, way.box.not_sent, item, str(error), clock())
+        count(way, item, "not_sent", error)
+        rest_account(done, error, clock())
     except Exception as error:
-        _record(way.store, way.box.unknown, item, f"a bug in the connector: {type(error).__name__}", clock())
-        _count(way, item, "unknown", error)
-        _unclear(done, f"a bug in the connector: {type(error).__name__}")
+        record(way.store, way.box.unknown, item, f"a bug in the connector: {type(error).__name__}", clock())
+        count(way, item, "unknown", error)
+        unclear(done, f"a bug in the connector: {type(error).__name__}")
         log.exception("A connector broke while writing.", action="send_bug", kind=way.kind, id=item.id)
     else:
         now = clock()
@@ -353,30 +275,3 @@ def _say(way: Way, item: Any, clock: Callable[[], datetime], done: Acted) -> Non
         done.sent += 1
         done.unclear = 0
         log.info("Sent.", action="sent", kind=way.kind, id=item.id, url=posted.url)
-
-
-def _unclear(done: Acted, reason: str) -> None:
-    done.unknown += 1
-    done.unclear += 1
-    done.errors.append(reason)
-
-
-def _count(way: Way, item: Any, outcome: str, error: Exception) -> None:
-    metrics.sent(item.network, way.kind, outcome)
-    metrics.error(f"send {way.kind}", error)
-
-
-def _record(store: Store, outcome: Callable[..., None], item: Any, reason: str, now: datetime) -> None:
-    with store.write() as tx:
-        outcome(tx, item, reason, now)
-
-
-def _rest_account(done: Acted, error: NetworkError, now: datetime) -> None:
-    done.hold_until = now + _rest(error)
-    done.errors.append(str(error))
-
-
-def _rest(error: NetworkError) -> timedelta:
-    if error.retry_after:
-        return budget.within_ceiling(error.retry_after)
-    return 10 * TROUBLED if isinstance(error, AuthFailed) else TROUBLED

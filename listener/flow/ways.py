@@ -18,9 +18,10 @@ from listener.desk import answer_runs
 from listener.desk import cases as desk_cases
 from listener.desk.purse import Purse
 from listener.errors import Rejected
-from listener.store import Store, Transaction, amendments, attachments, looks, mentions, notices, outbox
+from listener.store import Store, Transaction, amendments, attachments, lives, looks, mentions, notices, outbox
 from listener.store.amendments import Amendment
 from listener.store.inbox import Draft
+from listener.store.lives import Life
 from listener.store.mentions import Mention
 from listener.store.notices import Delivery
 from listener.types import (
@@ -109,9 +110,28 @@ class Way(ABC):
     def asked(self, item: Any) -> str:
         """Where and by what `look` looks for it, as the rest of a sentence."""
 
-    def note(self, tx: Transaction, item: Any, found: Finding, now: datetime, since: datetime, **more: Any) -> None:
+    def lost(self, _tx: Transaction, _item: Any) -> Life | None:
+        """The time of which the database knows nothing, where it may have gone out in it."""
+        return None
+
+    def look_for_any(self, item: Any, since: datetime) -> Sequence[Posted]:
+        """What of ours is there in its stead, whatever its words."""
+        found = self.look(item, since)
+        return (found,) if found else ()
+
+    def note(
+        self,
+        tx: Transaction,
+        item: Any,
+        found: Finding,
+        now: datetime,
+        since: datetime,
+        *,
+        asked: str | None = None,
+        **more: Any,
+    ) -> None:
         """Keeps what a look came to."""
-        looks.keep(tx, self.sort, item.id, asked=self.asked(item), found=found, at=now, since=since, **more)
+        looks.keep(tx, self.sort, item.id, asked=asked or self.asked(item), found=found, at=now, since=since, **more)
 
     def conclusive(self, item: Any, now: datetime) -> bool:
         """Whether what a look does not find now is certainly not there."""
@@ -210,6 +230,16 @@ class RepliesWay(Way):
         found: Posted | None = self.connector.find_reply(self.request(item), since)
         return found
 
+    def lost(self, tx: Transaction, item: Draft) -> Life | None:
+        return lives.lost(tx, mentions.get(tx, item.mention_id).posted_at - CLOCK_SLACK)
+
+    def look_for_any(self, item: Draft, since: datetime) -> Sequence[Posted]:
+        if item.channel:
+            return super().look_for_any(item, since)
+        self.able(item)
+        found: Sequence[Posted] = self.connector.find_replies(self.request(item), since)
+        return found
+
     def asked(self, item: Draft) -> str:
         return str(self.connector.facts.finds.get("message" if item.channel else "reply", ""))
 
@@ -292,6 +322,9 @@ class NoticesWay(Way):
     def look(self, item: Delivery, since: datetime) -> Posted | None:
         found: Posted | None = self.connector.find_published(self.request(item), since)
         return found
+
+    def lost(self, tx: Transaction, item: Delivery) -> Life | None:
+        return lives.lost(tx, notices.get(tx, item.notice_id).written_at)
 
     def asked(self, _item: Delivery) -> str:
         return str(self.connector.facts.finds.get("notice", ""))

@@ -16,6 +16,7 @@ import stat
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from zlib import crc32
@@ -38,6 +39,10 @@ Transaction = Connection
 
 COPYING, MOVED = "copying", "moved"  # instead of a step: a copy that is not whole yet; a database that is one no more
 SCHEMA = "0001"  # the newest step in migrations/; a test keeps this true
+STEP = "SELECT version_num FROM alembic_version"
+LOOK_AGAIN = 3.0  # seconds for which whoever writes relies on the tables being those that it knows
+UPGRADE_TRIES = 10  # of an upgrade that meets a table in use (PostgreSQL)
+UPGRADE_PAUSE = 2.0  # seconds between them, in which those who waited behind it have their turn
 ROOM = 200 * 1024**2  # bytes that should be free beside an SQLite file
 FOREIGN = "The database was made by another version of Escucha"
 FOREIGN_STEP = "use the version that made it, or begin with a new database (back this one up first)"
@@ -60,6 +65,7 @@ class Store:
         self.audit_key = b""  # what the audit log is sealed with; "" for no key
         self.carries: Callable[[Transaction, Sequence[int]], None] | None = None  # see `carry`
         self.numbers: Stock | None = None  # where the numbers of cases come from; None: counted in the transaction
+        self._fitted = time.monotonic()  # when the tables were last known to be such that this version may write
 
     @property
     def is_sqlite(self) -> bool:
@@ -69,6 +75,12 @@ class Store:
     def path(self) -> Path | None:
         """The database file, None where there is none."""
         return Path(self.url.database) if self.is_sqlite and self.url.database else None
+
+    @property
+    def mark(self) -> str:
+        """Eight letters by which the databases of one machine are told apart; nothing of the address is in them."""
+        named = str(self.path.resolve()) if self.path else self.url.set(password=None).render_as_string()
+        return sha256(named.encode()).hexdigest()[:8]
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:
@@ -84,14 +96,15 @@ class Store:
             tx.rollback()
 
     @contextmanager
-    def write(self) -> Iterator[Transaction]:
+    def write(self, *, leaving: bool = False) -> Iterator[Transaction]:
         """All or nothing: committed at the end, rolled back on any error.
 
         On SQLite the write lock is taken at the start, so that what was read stays true until the commit. What goes
         into the audit log is chained last. Raises Outage when the database does not answer, is full or read-only;
-        Mistake for who may no longer write.
+        Mistake for who may no longer write; LeftBehind where the tables are too new for this version by now, except
+        for what is given back while `leaving`.
         """
-        from listener.store import chain
+        from listener.store import chain, upgrading
         from listener.store.numbers import Pocket
 
         pocket = Pocket(self.numbers) if self.numbers else None
@@ -109,6 +122,9 @@ class Store:
             tx.begin(),
         ):
             try:
+                if not leaving and time.monotonic() - self._fitted > LOOK_AGAIN:
+                    upgrading.demand_that_we_fit(tx)
+                    self._fitted = time.monotonic()
                 if self.admits:
                     self.admits(tx)
                 yield tx
@@ -209,28 +225,39 @@ class Store:
         with _outages(self.url), self._engine.connect() as link:
             if not inspect(link).has_table("alembic_version"):
                 return None
-            return cast("str | None", link.scalar(text("SELECT version_num FROM alembic_version")))
+            return cast("str | None", link.scalar(text(STEP)))
 
     def upgrade(self) -> None:
-        """Brings the tables up to this version of Escucha; does nothing where they are."""
-        from alembic import command
-        from alembic.config import Config
-        from alembic.util import CommandError
+        """Brings the tables up to this version of Escucha, step by step; does nothing where they are.
+
+        Others go on meanwhile. Raises Mistake where a process runs that could not go on afterwards, or for tables of no
+        version that can be upgraded; Outage where a table is never free. What is left is done by the next.
+        """
+        from listener.store import upgrading
 
         self._make_file()
-        config = Config()
-        config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
-        with _outages(self.url), self._engine.connect().execution_options(escucha_write=True) as link, link.begin():
-            config.attributes["connection"] = link
-            if not self.is_sqlite:  # of several that find it empty, one makes the tables and the others find them made
-                link.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": crc32(b"escucha upgrade")})
+        for tries_left in reversed(range(UPGRADE_TRIES)):
             try:
-                command.upgrade(config, "head")
-            except CommandError as error:
-                raise Mistake(
-                    f"The tables are of no version that can be upgraded ({error}): restore a backup, or use the "
-                    "version of Escucha that made them."
-                ) from error
+                with _outages(self.url), self._engine.connect().execution_options(escucha_write=True) as link:
+                    upgrading.upgrade(link)
+                return
+            except Crossed as error:
+                if not tries_left:
+                    raise Outage(
+                        f"A table was in use whenever it was to be changed ({error}): run `escucha db upgrade` again "
+                        "in a quieter moment. Until then everything goes on as before."
+                    ) from error
+            time.sleep(UPGRADE_PAUSE)
+
+    def fits(self) -> bool:
+        """Whether this program may work on the tables: they are of its step, or of a later one that allows it."""
+        from listener.store import upgrading
+
+        step = self.schema()
+        if step is None or step in ELSEWHERE or step < SCHEMA:
+            return False
+        with self.read() as tx:
+            return upgrading.standing(tx).works_with <= SCHEMA
 
     def _make_file(self) -> None:
         """The SQLite file, readable for us alone from its first moment; whoever may not make it hears so on opening."""
@@ -244,10 +271,10 @@ class Store:
         schema = self.schema()
         if schema in (COPYING, MOVED):
             found.append(ELSEWHERE[schema])
-        elif schema != SCHEMA:
-            found.append(
-                f"The tables are at step {schema or 'none'}, this version needs {SCHEMA}: run `escucha db upgrade`."
-            )
+        elif not self.fits():
+            newer = schema is not None and schema > SCHEMA
+            step = "use the version of Escucha that upgraded them" if newer else "run `escucha db upgrade`"
+            found.append(f"The tables are at step {schema or 'none'}, this version needs {SCHEMA}: {step}.")
         elif lacks := self._foreign():
             found.append(f"{FOREIGN} (it has {lacks}): {FOREIGN_STEP}.")
         if self.is_sqlite:
@@ -296,7 +323,12 @@ class Store:
         Raises Mistake where the copy cannot be made this way.
         """
         if not self.is_sqlite or not self.path:
-            raise Mistake("`db backup` copies SQLite files; for PostgreSQL use pg_dump, see docs/operations.md.")
+            raise Mistake(
+                "`db backup` copies SQLite files; for PostgreSQL it is `pg_dump -Fc -f escucha.dump escucha`, see "
+                "docs/operations.md."
+            )
+        from listener.store import lives
+
         if target.exists():
             raise Mistake(f"{target} exists already; choose another name.")
         half = target.with_name(target.name + ".part")
@@ -311,6 +343,7 @@ class Store:
             try:
                 source.backup(copy)
                 copy.execute("PRAGMA journal_mode=DELETE")
+                lives.mark_copy(copy)
                 verdict = copy.execute("PRAGMA quick_check").fetchone()[0]
             finally:
                 copy.close()
@@ -403,12 +436,12 @@ def open(url: str, *, connections: int = engines.CONNECTIONS) -> Store:  # `stor
     schema = store.schema()
     if schema is None:
         store.upgrade()
-    elif schema != SCHEMA:
+    elif schema != SCHEMA and not store.fits():
         store.close()
         if schema in (COPYING, MOVED):
             raise Mistake(ELSEWHERE[schema])
         age = "older" if schema < SCHEMA else "newer"
-        step = "run `escucha db upgrade`" if schema < SCHEMA else "use the version of Escucha that made it"
+        step = "run `escucha db upgrade`" if schema < SCHEMA else "use the version of Escucha that upgraded it"
         raise Mistake(f"The database's tables are {age} ({schema}) than this version needs ({SCHEMA}): {step}.")
     return store
 

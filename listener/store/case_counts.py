@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, select, union
+from sqlalchemy import case, func, select, union
 
 from listener.store import Transaction, steps
 from listener.store import tables as t
@@ -15,7 +16,7 @@ from listener.types import CaseState, Clock, Intent, Urgency
 
 def open_count(tx: Transaction, customer_id: int) -> int:
     """How many live cases the customer has."""
-    return _live_count(tx, t.cases.c.customer_id == customer_id)
+    return open_counts(tx, [customer_id]).get(customer_id, 0)
 
 
 def open_counts(tx: Transaction, customer_ids: Collection[int]) -> dict[int, int]:
@@ -53,20 +54,30 @@ def unsolved_complaints(tx: Transaction, *, account_id: int, customer_id: int | 
     return len({row.id for row in tx.execute(query) if Intent.COMPLAINT in row.intents})
 
 
-def overdue(tx: Transaction, now: datetime) -> int:
-    """How many live cases are past their promised first answer."""
-    late = (t.cases.c.first_response_at.is_(None), t.cases.c.first_response_due < now)
-    return _live_count(tx, *late)
+@dataclass(frozen=True, kw_only=True)
+class Pressing:
+    """How many live cases a person should look at, and why."""
+
+    overdue: int  # past the promised first answer
+    solutions_overdue: int  # open, and past the promised solution
+    warned: int  # soon late: a warning was given
+    asked: int  # wait for what another team was asked
+    unattended: int  # critical, and no agent has them
 
 
-def overdue_solutions(tx: Transaction, now: datetime) -> int:
-    """How many open cases are past their promised solution."""
-    return _live_count(tx, t.cases.c.state == CaseState.OPEN.value, t.cases.c.resolution_due < now)
-
-
-def warned(tx: Transaction, now: datetime) -> int:
-    """How many live cases will soon be late: a warning was given."""
-    return _live_count(tx, steps.is_warned(now))
+def pressing(tx: Transaction, now: datetime) -> Pressing:
+    """Counts those in one look at the live cases."""
+    c = t.cases.c
+    which = {
+        "overdue": c.first_response_at.is_(None) & (c.first_response_due < now),
+        "solutions_overdue": (c.state == CaseState.OPEN.value) & (c.resolution_due < now),
+        "warned": steps.is_warned(now),
+        "asked": c.asked_at.is_not(None),
+        "unattended": (c.urgency_rank == Urgency.CRITICAL.rank) & c.agent.is_(None),
+    }
+    live = c.state.in_([state.value for state in LIVE])
+    query = select(*(func.count(case((such, 1))).label(name) for name, such in which.items())).where(live)
+    return Pressing(**tx.execute(query).one()._mapping)
 
 
 def calendars(tx: Transaction) -> dict[str, int]:
@@ -79,23 +90,8 @@ def calendars(tx: Transaction) -> dict[str, int]:
     return {name: int(count) for name, count in tx.execute(query.order_by(by_case.c.name))}
 
 
-def waiting_for_information(tx: Transaction) -> int:
-    """How many live cases wait for what another team was asked."""
-    return _live_count(tx, t.cases.c.asked_at.is_not(None))
-
-
 def live_by_team(tx: Transaction) -> dict[str, int]:
     """How many live cases each team has; who has none is left out."""
     live = t.cases.c.state.in_([state.value for state in LIVE])
     query = select(t.cases.c.team, func.count()).where(live).group_by(t.cases.c.team).order_by(t.cases.c.team)
     return {team: int(count) for team, count in tx.execute(query)}
-
-
-def unattended(tx: Transaction) -> int:
-    """How many live critical cases no agent has."""
-    return _live_count(tx, t.cases.c.urgency_rank == Urgency.CRITICAL.rank, t.cases.c.agent.is_(None))
-
-
-def _live_count(tx: Transaction, *where: ColumnElement[bool]) -> int:
-    live = t.cases.c.state.in_([state.value for state in LIVE])
-    return int(tx.scalar(select(func.count()).select_from(t.cases).where(live, *where)) or 0)

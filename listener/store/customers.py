@@ -140,10 +140,10 @@ def _linked() -> Select[Any]:
     return query.where(c.account_id.in_(bindparam("accounts", expanding=True)), c.unlinked_at.is_(None))
 
 
-def known(tx: Transaction, references: Iterable[str]) -> dict[str, Customer]:
-    """Those of them that exist, by reference, locked until this transaction ends."""
-    query = select(t.customers).where(t.customers.c.reference.in_(list(references))).with_for_update()
-    return {row.reference: _customer(row) for row in tx.execute(query)}
+def known(tx: Transaction, references: Iterable[str], *, lock: bool = True) -> dict[str, Customer]:
+    """Those of them that exist, by reference; with `lock` nobody else changes them until this transaction ends."""
+    query = select(t.customers).where(t.customers.c.reference.in_(list(references))).order_by(t.customers.c.id)
+    return {row.reference: _customer(row) for row in tx.execute(query.with_for_update() if lock else query)}
 
 
 def ids(tx: Transaction, references: Iterable[str]) -> dict[str, int]:
@@ -152,11 +152,11 @@ def ids(tx: Transaction, references: Iterable[str]) -> dict[str, int]:
     return {row[0]: row[1] for row in tx.execute(select(c.reference, c.id).where(c.reference.in_(list(references))))}
 
 
-def as_imported(tx: Transaction, references: Iterable[str]) -> dict[str, tuple[int, str]]:
-    """Row id and digest of the line last imported of those that exist, by reference; locked as by `known`."""
+def as_imported(tx: Transaction, references: Iterable[str], *, lock: bool) -> dict[str, tuple[int, str]]:
+    """Row id and digest of the line last imported of those that exist, by reference; `lock` as for `known`."""
     c = t.customers.c
-    query = select(c.reference, c.id, c.imported).where(c.reference.in_(list(references))).with_for_update()
-    return {row[0]: (row[1], row[2]) for row in tx.execute(query)}
+    query = select(c.reference, c.id, c.imported).where(c.reference.in_(list(references))).order_by(c.id)
+    return {row[0]: (row[1], row[2]) for row in tx.execute(query.with_for_update() if lock else query)}
 
 
 def write(

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import delete, func, select
 
+from listener import store
 from listener.store import Transaction, upsert
 from listener.store import tables as t
 
@@ -18,15 +19,17 @@ SILENT = timedelta(seconds=30)  # who has said nothing for so long is taken for 
 class Running:
     """One process, by `host:pid`, and when it last said that it lives.
 
-    `policy` is the one by which it decides; `trouble`, where there is any, says why it decides nothing. `hurts`: what
-    else it does without, in sentences. `reads`: whether its model reads. `roles`: of the work that it shares with other
-    processes, none for one that does everything; `doing`: what it then had in hand.
+    `step`: of the tables, that it was made for. `policy` is the one by which it decides; `trouble`, where there is any,
+    says why it decides nothing. `hurts`: what else it does without, in sentences. `reads`: whether its model reads.
+    `roles`: of the work that it shares with other processes, none for one that does everything; `doing`: what it then
+    had in hand.
     """
 
     name: str
     started_at: datetime
     seen_at: datetime
     version: str
+    step: str = ""
     policy: str = ""
     trouble: str = ""
     hurts: Sequence[str] = ()
@@ -55,6 +58,7 @@ def alive(
         "started_at": started_at,
         "seen_at": now,
         "version": version,
+        "step": store.SCHEMA,
         "policy": policy,
         "trouble": trouble,
         "hurts": list(hurts),

@@ -318,8 +318,10 @@ HELD: dict[str, Held] = {
     ),
     # --- the switch and the record ---
     "pauses": Held(clear=("network", "kind", "by", "reason")),
-    "daemons": Held(clear=("name", "version", "policy", "trouble", "hurts", "roles", "doing")),
+    "table_steps": Held(clear=("step", "works_with")),
+    "daemons": Held(clear=("name", "version", "step", "policy", "trouble", "hurts", "roles", "doing")),
     "places": Held(clear=("name", "holder")),
+    "lives": Held(clear=("place", "by")),
     "rests": Held(clear=("account",)),
     "audit": Held(words=("subject", "detail"), clear=("by", "action", "salt", "digest", "key", "hash")),
     "audit_head": Held(clear=("hash", "key")),

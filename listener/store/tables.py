@@ -6,7 +6,7 @@ Every time is stored in UTC. JSON columns hold only what nothing joins on. The `
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -90,6 +90,11 @@ def key() -> Column[Any]:
     return Column("id", BigKey, primary_key=True, autoincrement=True)
 
 
+# Of tables whose rows go and are known elsewhere by their numbers (`moves`): otherwise SQLite gives the last
+# one's to the next row. https://www.sqlite.org/autoinc.html
+NEVER_AGAIN: Mapping[str, Any] = {"sqlite_autoincrement": True}
+
+
 def ref(target: str, *, nullable: bool = False, index: bool = True) -> Column[Any]:
     """A column that points at another table's id."""
     return Column(f"{target.removesuffix('s')}_id", BigKey, ForeignKey(f"{target}.id"), nullable=nullable, index=index)
@@ -121,6 +126,8 @@ sources = Table(
     Column("streaming_since", Moment),  # null: there is no stream, or it is down
     Column("stream_down_since", Moment),
     Column("stream_error", Text),
+    Column("stream_deaths", Integer, nullable=False, default=0),  # of processes that heard it, in a row
+    Column("stream_rests_until", Moment),  # after such deaths it is left alone so long
     Column("removed", Boolean, nullable=False, default=False),
 )
 
@@ -579,6 +586,7 @@ contact_points = Table(
     Column("added_at", Moment, nullable=False),
     UniqueConstraint("customer_id", "kind", "value"),
     Index(None, "value"),
+    **NEVER_AGAIN,
 )
 
 consents = Table(  # what they allowed and what they took back; the newest for a channel and purpose counts
@@ -626,6 +634,7 @@ products = Table(
     Column("name", String(200), nullable=False),
     Column("changed_at", Moment, nullable=False),
     UniqueConstraint("customer_id", "name"),
+    **NEVER_AGAIN,
 )
 
 payments = Table(  # what each paid last, and what they owe; amounts are decimals in text, such as 12.50
@@ -974,6 +983,7 @@ incident_customers = Table(  # a list of those whom it hits, that somebody broug
     ref("customers"),
     Column("added_at", Moment, nullable=False),
     UniqueConstraint("incident_id", "customer_id"),
+    **NEVER_AGAIN,
 )
 
 # --- how much is said ------------------------------------------------------------------------------------------------
@@ -1324,6 +1334,7 @@ daemons = Table(
     Column("started_at", Moment, nullable=False),
     Column("seen_at", Moment, nullable=False),
     Column("version", String(50), nullable=False),
+    Column("step", String(32), nullable=False),  # of the tables, that it was made for
     Column("policy", String(100), nullable=False),  # by which it decides; "" while by none
     Column("trouble", Text, nullable=False),  # why it decides nothing; "" while all is well
     Column("hurts", JSON, nullable=False),  # what else it does without, in sentences
@@ -1332,12 +1343,30 @@ daemons = Table(
     Column("doing", Text, nullable=False),  # what it had in hand then, in words without anybody's data
 )
 
+table_steps = Table(  # the migrations that these tables have seen
+    "table_steps",
+    metadata,
+    Column("step", String(32), primary_key=True),
+    Column("works_with", String(32), nullable=False),  # the oldest step whose program still works after it
+    Column("taken_at", Moment, nullable=False),
+)
+
 places = Table(  # what one process of several does, on loan: who does not renew it has lost it
     "places",
     metadata,
     Column("name", String(200), primary_key=True),  # "lead poll", "stream mentions"
     Column("holder", String(100), nullable=False),  # host:pid
     Column("until", Moment, nullable=False),  # by the database's clock
+)
+
+lives = Table(  # one more each time that the database went on as what it had been earlier: see lives.py
+    "lives",
+    metadata,
+    key(),
+    Column("place", String(200), nullable=False),  # where it is, as the database itself tells
+    Column("began_at", Moment),  # null: the first
+    Column("known_until", Moment),  # what came later is not known here; null: the first
+    Column("by", String(100), nullable=False),
 )
 
 rests = Table(  # until when nothing is sent on an account, whoever would send it

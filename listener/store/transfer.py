@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 from listener.errors import Mistake, Outage
-from listener.store import MOVED, SCHEMA, Store, Transaction, verifying
+from listener.store import MOVED, SCHEMA, Store, Transaction, lives, verifying
 from listener.store import tables as t
 from listener.store import transfer_source as source
 from listener.store import transfer_target as target
@@ -177,6 +177,7 @@ class Transfer:
             counted = {table.name: source.count(tx, table) for table in t.metadata.sorted_tables}
             self.done.rows = {name: many for name, many in counted.items() if many}
             target.complete(tx)
+            lives.settle(tx)
 
     def _demand_whole(self, held: Transaction, keys: Mapping[str, bytes]) -> None:
         with self.new.read() as tx:

@@ -18,6 +18,7 @@ from listener.store import COPYING, SCHEMA, Store, Transaction
 from listener.store import tables as t
 from listener.store.transfer_source import AT_ONCE, Key, Row, key_of, keys, read_key, write_key
 
+OWN = (t.lives, t.table_steps)  # what a database without anything in it holds; who merely looked in has a life there
 LOCK = 0x65736363  # the advisory lock of whoever copies into this database
 
 
@@ -51,7 +52,7 @@ def demand_fit(target: Store, name: str) -> bool:
             if there != ours or step != SCHEMA:
                 raise Mistake("The target has tables of another version of Escucha: make a new, empty database.")
             for table in t.metadata.sorted_tables:
-                if tx.scalar(select(1).select_from(table).limit(1)):
+                if table not in OWN and tx.scalar(select(1).select_from(table).limit(1)):
                     raise Mistake(
                         f"The target is in use: its table {table.name} is not empty. Nothing was changed; make a new, "
                         "empty database."
@@ -63,6 +64,8 @@ def prepare(target: Store, name: str) -> None:
     """Makes the tables, without what holds them together: rows come in no order, from different moments."""
     target.upgrade()
     with target.write() as tx:
+        for table in OWN:
+            tx.execute(delete(table))  # the source's come with its rows
         for table in t.metadata.sorted_tables:
             look = inspect(tx)
             names = [each["name"] for each in look.get_foreign_keys(table.name)]

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, func, select
+from sqlalchemy import ColumnElement, CompoundSelect, Row, Select, and_, func, select, union_all
 
-from listener.store import Transaction, identities, sight
+from listener.store import Transaction, identities, sight, stats
 from listener.store import tables as t
 from listener.store.inbox import Draft, from_row, joined, sent_through
 from listener.store.mentions import Mention
@@ -118,10 +118,11 @@ def drafts(
         .join(t.accounts, t.accounts.c.id == t.mentions.c.account_id)
         .outerjoin(t.links, current)
         .outerjoin(t.customers, t.customers.c.id == t.links.c.customer_id)
-        .where(*_those(states, network, agent), *sight.read(tx))
     )
-    if limit is not None and limit <= LATEST and len(states) > 1:
+    if limit is not None and len(states) > 1:
         query = query.where(t.drafts.c.id.in_(_first(tx, states, network, agent, limit)))
+    else:
+        query = query.where(*_those(states, network, agent), *sight.read(tx))
     same = [name for name in Waiting.__dataclass_fields__ if name not in ("draft", "gone", "mention_media")]
     return [
         Waiting(
@@ -141,21 +142,21 @@ def count(
     network: str | None = None,
     agent: str | None = None,
 ) -> int:
-    """How many drafts `drafts` would give without a limit."""
+    """How many drafts `drafts` would give without a limit, up to `stats.MOST`: all that was ever said is too long."""
     limits = sight.read(tx)
-    whole = (
-        joined().with_only_columns(func.count()) if network or agent or limits else select(func.count(t.drafts.c.id))
-    )
-    return int(tx.scalar(whole.where(*_those(states, network, agent), *limits)) or 0)
+    whole = joined().with_only_columns(t.drafts.c.id) if network or agent or limits else select(t.drafts.c.id)
+    found = whole.where(*_those(states, network, agent), *limits).limit(stats.MOST).subquery()
+    return int(tx.scalar(select(func.count()).select_from(found)) or 0)
 
 
 def _first(
     tx: Transaction, states: Sequence[DraftState], network: str | None, agent: str | None, limit: int
-) -> list[int]:
-    """The numbers of the first so many of each state: of each there is an index in their order, of several none."""
+) -> CompoundSelect[Any]:
+    """The first so many of each state: of each there is an index in their order, of several none."""
     first = joined().with_only_columns(t.drafts.c.id).where(*sight.read(tx))
     first = first.order_by(t.drafts.c.queue_at, t.drafts.c.id).limit(limit)
-    return [number for state in states for number in tx.scalars(first.where(*_those((state,), network, agent)))]
+    each = [first.where(*_those((state,), network, agent)).subquery() for state in states]
+    return union_all(*(select(one.c.id) for one in each))
 
 
 def withdrawable(tx: Transaction, account_id: int) -> list[int]:

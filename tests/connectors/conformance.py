@@ -626,6 +626,22 @@ class Conformance:
         if found is not None:
             assert found.external_id == world.ours()[0].external_id
 
+    def test_what_answers_a_post_is_found_whatever_it_says(
+        self, world: World, connector: Connector, replies: Replies
+    ) -> None:
+        """Also by a connector that has just begun: for what our database knows nothing of."""
+        since = datetime.now(UTC) - timedelta(minutes=1)
+        parent = self.parent(world, connector)
+        other = self.parent(world, connector)
+        assert list(replies.find_replies(self.request(parent, "Hola."), since)) == []
+        said = [replies.reply(self.request(parent, f"Lo vemos, vez {n}.", key=f"key-{n}")) for n in range(2)]
+        world.settle()
+        anew = world.connector()
+        assert isinstance(anew, Replies)
+        found = anew.find_replies(self.request(parent, "Algo muy distinto.", key="key-9"), since)
+        assert {each.external_id for each in found} == {each.external_id for each in said}
+        assert list(anew.find_replies(self.request(other, "Lo vemos, vez 0.", key="key-0"), since)) == []
+
     # --- to one person alone ---
 
     def test_where_messages_are_sent_or_why_not_is_a_fact(self, connector: Connector) -> None:

@@ -143,6 +143,9 @@ class BlueskyWorld(World):
         self.owner(external_id).delete(external_id)
         self.network.settle()
 
+    def settle(self) -> None:
+        self.network.settle()
+
     def ours(self) -> list[Ours]:
         return [
             Ours(external_id=post["uri"], parent_id=parent, text=post["value"]["text"])

@@ -15,10 +15,13 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
+from structlog.testing import capture_logs
 
 import connectors
 from connectors import bluesky_wire, links
 from connectors.events import Events
+from listener import tracing
+from listener.correlation import correlation
 from listener.errors import EscuchaError, NetworkError
 from listener.types import AlertMessage, CrmDelivery, LinkState
 from tests.connectors.test_hostile import SECRET
@@ -124,6 +127,16 @@ def link(port: int) -> object:
     return found
 
 
+def collector(port: int) -> object:
+    with capture_logs() as said:
+        tracing.start(f"https://{HOST}:{port}/v1/traces", version="1")
+        tracing.span("heard", correlation("sandbox", "1"), began=NOW, ended=NOW, about={})
+        tracing.stop()
+    if any(line["action"] == "traces_down" for line in said):
+        raise NetworkError(f"the collector is away: {said}")
+    return said
+
+
 def mail(port: int, way: str, security: str) -> object:
     from connectors.mail import Settings
     from connectors.mail_wire import reading, sending
@@ -150,6 +163,7 @@ CLIENTS = {
     "a CRM's webhook": Client(ask=crm),
     "a hub of models": Client(ask=hub, follows=True),
     "a link in a notice": Client(ask=link, follows=True),
+    "a collector of traces": Client(ask=collector),
     "imap": Client(ask=mailing("imap", "tls"), talk=tls.imap(), web=False),
     "imap, starttls": Client(ask=mailing("imap", "starttls"), talk=tls.imap(), at_once=False, web=False),
     "smtp": Client(ask=mailing("smtp", "tls"), talk=tls.smtp(), web=False),
@@ -179,6 +193,7 @@ def _names_and_trust(trusted: Authority, monkeypatch: pytest.MonkeyPatch) -> Ite
     for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"):
         monkeypatch.setenv(name, str(trusted.file))
     monkeypatch.delenv("CURL_CA_BUNDLE", raising=False)
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", f"Authorization=Bearer%20{SECRET}")
     bluesky_wire._tls.cache_clear()
     yield
     bluesky_wire._tls.cache_clear()

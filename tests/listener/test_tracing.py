@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,11 +26,13 @@ class Collector:
         self.bodies: list[bytes] = []
         self.status = 200
         self.headers: dict[str, str] = {}
+        self.proofs: list[str | None] = []
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
+                outer.proofs.append(self.headers["Authorization"])
                 if outer.status == 200:
                     outer.bodies.append(body)
                 self.send_response(outer.status)
@@ -144,3 +147,17 @@ def test_what_a_collector_is_told_nobody_else_is(collector: Collector) -> None:
     tracing.stop()
     assert other.bodies == []
     other.close()
+
+
+def test_no_login_of_this_machine_takes_the_place_of_our_token(
+    collector: Collector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / ".netrc"
+    netrc.write_text("machine 127.0.0.1 login me password hunter2\n", encoding="utf-8")
+    monkeypatch.setenv("NETRC", str(netrc))
+    for headers in ("Authorization=Bearer%20ours", ""):
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", headers)
+        tracing.start(collector.url, version="1")
+        say("heard")
+        tracing.stop()
+    assert collector.proofs == ["Bearer ours", None]

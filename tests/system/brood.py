@@ -5,8 +5,8 @@ from there, through the command line, with settings and environment of its own. 
 runs), `arguments` (of `escucha`), `environment`, `log` (the file that it writes to); answers each with its number.
 
 Two things are not as in a real installation. Texts are read by single words instead of the model, which would take
-more time than all the rest. And where `hurry` is given, a poller's claim runs out, a dead process is missed and a look
-becomes conclusive after so many seconds instead of minutes: the local servers show at once what they took.
+more time than all the rest. And where `hurry` is given, a claim runs out, a dead process is missed, a digest is made
+and a look becomes conclusive after so many seconds instead of minutes: the local servers show at once what they took.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ import policies
 from listener import budget, cluster
 from listener.commands import running
 from listener.commands.app import App
-from listener.store import migrations, places
+from listener.store import alerts_out, crm_out, migrations, places
 from tests.listener.flow.world import Keywords
 
 LOADED = (running, migrations)  # what a daemon would load by itself
@@ -35,7 +35,7 @@ LOADED = (running, migrations)  # what a daemon would load by itself
 def hurry(seconds: float) -> None:
     """Shortens what a daemon waits for after somebody died."""
     after = timedelta(seconds=seconds)
-    budget.POLL_LEASE = after
+    budget.POLL_LEASE = alerts_out.LEASE = alerts_out.DIGEST_EVERY = crm_out.LEASE = after
     cluster.HEARTBEAT, cluster.DEAD = seconds / 4, 2 * seconds
     cluster.RENEW_EVERY, places.LOAN = after, 3 * after
     for name in connectors.available():

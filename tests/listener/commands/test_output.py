@@ -17,8 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, SecretStr
 from rich.cells import cell_len
+from rich.text import Text
 
 from listener.commands import output
+from listener.escapes import visible
 
 HOSTILE = "[red]x[/red] \x1b[31m\x1b]0;owned\x07 \u202egnp.exe pay\u200bpal :boom: https://x.example\nsecond line"
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -40,12 +42,12 @@ class Login(BaseModel):
     empty: SecretStr = SecretStr("")
 
 
-def printed(action: Callable[[], None]) -> str:
+def printed(action: Callable[[], None], *, color: bool = False) -> str:
     @click.command()
     def command() -> None:
         action()
 
-    result = CliRunner().invoke(command, catch_exceptions=False)
+    result = CliRunner().invoke(command, catch_exceptions=False, color=color)
     assert result.exit_code == 0
     return result.stdout
 
@@ -218,3 +220,36 @@ def test_a_complaint_is_broken_between_words_on_a_terminal(
     assert said.split() == told.split()
     assert all(len(line) <= 40 for line in said.splitlines() if url not in line)
     assert "\n\n  and more" in said
+
+
+@pytest.mark.parametrize("colours", [None, "1"], ids=["plain", "on a terminal"])
+@given(
+    parts=st.lists(st.tuples(st.text(st.characters(), max_size=30), st.sampled_from(["", "bold red", "dim"]))),
+    style=st.sampled_from(["", "yellow"]),
+    wraps=st.booleans(),
+)
+def test_a_line_looks_as_rich_would_draw_it(
+    parts: list[tuple[str, str]], style: str, wraps: bool, colours: str | None
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TERM", "xterm-256color")
+        patch.delenv("NO_COLOR", raising=False)
+        patch.setenv("FORCE_COLOR", colours) if colours else patch.delenv("FORCE_COLOR", raising=False)
+        line = Text(style=style, no_wrap=not wraps, overflow="fold" if wraps else "ellipsis")
+        for words, how in parts:
+            line.append(visible(words), how)
+        drawn = printed(lambda: _by_rich(line), color=True)
+        assert printed(lambda: output.show(line), color=True) == drawn
+
+
+def _by_rich(line: Text) -> None:
+    with output.console().capture() as captured:
+        output.console().print(line)
+    for each in captured.get().splitlines():
+        click.echo(each.rstrip())
+
+
+def test_the_width_that_is_asked_for_holds_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    for columns in (40, 120):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        assert printed(lambda: print(output.console().width)) == f"{columns}\n"

@@ -236,6 +236,7 @@ def test_status_for_programs_keeps_its_keys(desk: DeskWorld) -> None:
         "troubles",
         "policy",
         "daemons",
+        "tables",
         "pauses",
         "sources",
         "gaps",
@@ -263,13 +264,12 @@ def test_status_for_programs_keeps_its_keys(desk: DeskWorld) -> None:
         "deliveries",
         "amendments",
         "decided",
-        "automatic",
         "troubled",
         "unrouted",
     }
     assert set(told["counts"]["drafts"]) == {state.value for state in DraftState}
     assert set(told["daemons"][0]) == {
-        *("name", "started_at", "seen_at", "version", "policy", "trouble"),
+        *("name", "started_at", "seen_at", "version", "step", "policy", "trouble"),
         *("hurts", "reads", "roles", "doing"),
     }
     (source,) = told["sources"]

@@ -12,7 +12,7 @@ from listener.desk import case_merging, erasing, merging, unlinking
 from listener.desk import cases as desk
 from listener.desk import customers as rules
 from listener.errors import AlreadyDone, Mistake, NotFound
-from listener.store import cases, customers, links, merges, rebuilding
+from listener.store import cases, contacts, customers, links, merges, rebuilding
 from listener.store import tables as t
 from listener.store.customers import Customer, Edit
 from listener.types import CasePlan, CaseState, DraftState, LinkBasis, MentionState, Urgency
@@ -80,6 +80,11 @@ class PeopleWorld(Escucha):
             values = {name: getattr(known, name) for name in names} | {"tags": list(known.tags)} | columns
             edit = Edit(reference=reference, values=values, changed=tuple(columns))
             customers.write(tx, added=[], changed=[edit], by="test", now=self.clock(), source="test")
+
+    def reached(self, reference: str) -> list[str]:
+        """The contact points of that record, as people write them."""
+        with self.store.read() as tx:
+            return [point.written for point in contacts.of(tx, customers.get(tx, reference).id)]
 
     def resolves(self, number: int) -> None:
         """The case of that place among all is solved."""

@@ -40,7 +40,6 @@ from listener.store import open as open_store
 from listener.store.sources import Wanted
 from listener.types import Attached, Author, CasePlan, CaseState, IncidentState, Post, PostKind, Urgency
 from tests import databases
-from tests.listener.flow.world import _fresh_database
 
 PLAN = CasePlan(team="care", urgency=Urgency.NORMAL, title="x")
 PEOPLE, POSTS, INCIDENTS = 3, 8, 3
@@ -60,8 +59,6 @@ class Life(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.folder = tempfile.TemporaryDirectory()
-        if not databases.on_postgres() and not self.on_postgres:
-            (Path(self.folder.name) / "escucha.db").write_bytes(_fresh_database())
         self.held = ExitStack()
         own = self.held.enter_context(databases.one()) if self.on_postgres else databases.at(self.folder.name)
         self.store: Store = open_store(own)

@@ -178,9 +178,10 @@ def test_what_was_changed_since_is_left_and_told(world: PeopleWorld) -> None:
     world.changes("C1", email="new@a.example")
     world.links_("C1", "ana")
     done = world.unmerges("C3")
-    assert [(put.table, put.column) for put in done.left] == [("customers", "email")]
+    assert [(put.table, put.column) for put in done.left] == [("customers", "email"), ("contact_points", "customer_id")]
     assert world.customer("C1").email == "new@a.example"
-    assert dict(done.stays) == {"expected_links": 1}
+    assert (world.reached("C1"), world.reached("C3")) == (["new@a.example"], ["eva@a.example"])
+    assert dict(done.stays) == {"expected_links": 1, "contact_points": 1}
 
 
 def test_what_a_merge_brought_outlives_a_change_of_the_record(world: PeopleWorld) -> None:

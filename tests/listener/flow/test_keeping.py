@@ -49,8 +49,8 @@ class Keeping(Escucha):
             connector.facts, connector.looks = self.facts, self.looks
             return connector
 
-        made._connect = connect
-        made._network_facts = lambda _: self.facts
+        made.connections._connect = connect
+        made.connections._network_facts = lambda _: self.facts
         return made
 
     def with_facts(self, **facts: Any) -> None:
@@ -171,7 +171,7 @@ def test_a_network_that_is_gone_stops_nothing(escucha: Keeping) -> None:
 
     escucha.says("@marca va mal")
     escucha.main.poll()
-    escucha.main._network_facts = unknown
+    escucha.main.connections._network_facts = unknown
     assert escucha.main.forget() == 0
 
 
@@ -253,9 +253,8 @@ def test_a_round_costs_about_as_many_requests_whatever_a_request_can_tell(at_onc
     assert stage.REQUESTS / 2 <= stage.batches(facts) * requests_for_one_batch <= stage.REQUESTS
 
 
+@pytest.mark.about_sqlite
 def test_what_is_due_and_what_is_old_is_found_by_an_index(escucha: Keeping) -> None:
-    if not escucha.store.is_sqlite:
-        pytest.skip("SQLite tells its plan in a way of its own")
     fill(escucha, 200)
     asked: list[tuple[str, Any]] = []
     event.listen(

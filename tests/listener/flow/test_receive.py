@@ -271,3 +271,24 @@ def test_a_token_lets_in_its_own_crm_until_it_is_taken_back(world: Escucha) -> N
         assert access.get(tx, made.id).used_at == world.clock()
         access.revoke(tx, made.id, by="ana", now=world.clock())
     assert show(words) == 401
+
+
+@pytest.mark.parametrize("keeps", ["its id", "its time", "nothing"])
+def test_a_post_proven_by_a_token_and_sent_again_undoes_nothing_newer(world: Escucha, keeps: str) -> None:
+    """With neither, nobody could tell it from a customer who went back to what they had."""
+    joins(world, "old", proof="token", changed="at" if keeps == "its time" else "")
+    with world.store.write() as tx:
+        _, words = access.issue(tx, "old-erp", ["crm:old"], expires_at=None, by="ana", now=world.clock())
+
+    def show(tier: str, hour: int) -> Reply:
+        body = json.dumps({"reference": "C-9", "name": "Luis", "tier": tier, "at": f"2026-05-04T{hour}:00:00Z"})
+        named = {"webhook-id": f"e{hour}"} if keeps == "its id" else {}
+        return world.main.receive("old", {"authorization": f"Bearer {words}", **named}, body.encode())
+
+    assert show("Oro", 10).fields["added"] == 1
+    assert show("Plata", 11).fields["changed"] == 1
+    again = show("Oro", 10)
+    assert again.status == 200
+    assert stored(world, "C-9").tier == ("Oro" if keeps == "nothing" else "Plata")
+    assert again.fields["repeated"] is (keeps == "its id")
+    assert again.fields["older"] == (1 if keeps == "its time" else 0)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from pathlib import Path
 
 import policies
@@ -44,15 +42,6 @@ rules:
     when: {intents: [question]}
     then: {reply: answer, case: {}}
 """
-
-
-@cache
-def _fresh_database() -> bytes:
-    """An empty database with all its tables, made once."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "fresh.db"
-        stores.open(f"sqlite:///{path}").close()
-        return path.read_bytes()
 
 
 class Keywords:
@@ -116,8 +105,6 @@ class Escucha:
         self.folder = folder
         self.clock = Clock()
         self.network = World(folder / "world.db")
-        if url is None and not databases.on_postgres():
-            (folder / "escucha.db").write_bytes(_fresh_database())
         self.store: Store = stores.open(url or databases.at(folder))
         self.policy: Policy = policies.load_text(policy)
         self.queries = queries

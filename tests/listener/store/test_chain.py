@@ -27,6 +27,7 @@ from tests import databases
 NOW = datetime(2026, 3, 4, 17, 30, tzinfo=UTC)
 KEY = b"a key that nobody else has"
 KEYS = {chain.key_name(KEY): KEY}
+ONLY_SQLITE_TAKES_IT = pytest.mark.about_sqlite  # PostgreSQL lets no nonsense into such a column
 
 
 def write(store: Store, count: int, *, by: str = "ana", action: str = "case.note") -> None:
@@ -148,10 +149,10 @@ def test_tampering_is_found_and_named(
         "salt = 'zz'",
         "salt = 'zz', hash = ''",
         "salt = 'ñ'",
-        "detail = 'nix'",
+        pytest.param("detail = 'nix'", marks=ONLY_SQLITE_TAKES_IT),
         "detail = '[]'",
         "detail = 'null'",
-        "at = 'nix'",
+        pytest.param("at = 'nix'", marks=ONLY_SQLITE_TAKES_IT),
         "\"by\" = x'ff00'",
         "subject = x'ff'",
     ],
@@ -176,17 +177,14 @@ def test_an_entry_under_a_key_that_is_not_here_must_say_what_was_erased(tmp_path
     opened.close()
 
 
-def test_an_entry_that_lets_older_ones_go_must_say_with_what_they_ended(tmp_path: Path) -> None:
+@pytest.mark.parametrize("detail", ['{"up_to": 2}', "[]", pytest.param("nix", marks=ONLY_SQLITE_TAKES_IT)])
+def test_an_entry_that_lets_older_ones_go_must_say_with_what_they_ended(tmp_path: Path, detail: str) -> None:
     opened = stores.open(databases.at(tmp_path))
     write(opened, 5)
-    for detail in ('{"up_to": 2}', "[]", "nix"):
-        sql(
-            opened,
-            "DELETE FROM audit WHERE id <= 2",
-            f"UPDATE audit SET action = 'audit.pruned', detail = '{detail}' WHERE id = 4",
-        )
-        found = verdict(opened).fault
-        assert (found.number, found.kind) == (1, Tampering.REMOVED)
+    let_go = f"UPDATE audit SET action = 'audit.pruned', detail = '{detail}' WHERE id = 4"
+    sql(opened, "DELETE FROM audit WHERE id <= 2", let_go)
+    found = verdict(opened).fault
+    assert (found.number, found.kind) == (1, Tampering.REMOVED)
     opened.close()
 
 

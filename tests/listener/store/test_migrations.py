@@ -16,6 +16,8 @@ from listener import store
 from listener.errors import Mistake, Outage
 from listener.store import tables
 
+pytestmark = pytest.mark.makes_tables
+
 MIGRATIONS = Path(store.__file__).parent / "migrations"
 
 

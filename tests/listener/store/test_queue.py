@@ -71,6 +71,7 @@ def test_a_limit_cuts_the_queue_and_changes_nothing_else(world: DeskWorld, asked
         assert [case.id for case in cases.listing(tx, limit=limit, **how)] == whole[:limit]
 
 
+@pytest.mark.about_sqlite
 @pytest.mark.parametrize("how", [{}, {"team": "care"}], ids=["all", "of a team"])
 def test_the_queue_is_read_in_its_order_from_an_index(world: DeskWorld, how: dict[str, Any]) -> None:
     with world.store.read() as tx:

@@ -6,7 +6,7 @@ import json
 import random
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 
 from listener import store as stores
 from listener.errors import Mistake, Outage
-from listener.store import Store, audit, transfer, verifying
+from listener.store import Store, audit, lives, transfer, verifying
 from listener.store import tables as t
 from listener.store import transfer_source as source
 from listener.store.transfer import Transfer
@@ -76,11 +76,12 @@ def moved(world: Escucha, url: str) -> None:
 
 
 def rows(store: Store) -> dict[str, list[str]]:
-    """Everything, by the product's own reading of it."""
+    """Everything, by the product's own reading of it, but where it is."""
     with store._engine.connect() as tx:
         return {
             table.name: sorted(repr([_plain(value) for value in row]) for row in tx.execute(select(table)))
             for table in t.metadata.sorted_tables
+            if table is not t.lives
         }
 
 
@@ -118,6 +119,18 @@ def test_every_row_is_there_and_the_tables_are_as_made_new(world: Escucha, empty
             assert verifying.head(tx) == verifying.head(before)
             assert verifying.head(tx).number > 0
     assert shape(empty) == shape(postgres_url)
+
+
+def test_it_knows_where_it_is_and_looks_for_nothing(world: Escucha, empty: str) -> None:
+    store = stores.open(empty)
+    lives.recognise(store, world.clock())  # somebody looked in before
+    store.close()
+    moved(world, empty)
+    store = stores.open(empty)
+    lives.recognise(store, world.clock())
+    with store.read() as tx:
+        assert lives.lost(tx, world.clock() - timedelta(days=400)) is None
+    store.close()
 
 
 def test_the_new_database_goes_on_where_the_old_one_stopped(world: Escucha, empty: str) -> None:

@@ -33,6 +33,7 @@ from listener.store.spoken import Spoken
 from tests import databases
 
 NOW = datetime(2026, 3, 4, 17, 30, tzinfo=UTC)
+pytestmark = pytest.mark.about_sqlite  # whose ways do not depend on how many rows there are
 PEOPLE = answering.TOGETHER  # so few more in one question, and SQLite would take another way
 
 

@@ -9,6 +9,7 @@ revision = "0001"
 down_revision = None
 branch_labels = None
 depends_on = None
+works_with = "0001"
 
 
 def upgrade() -> None:
@@ -197,6 +198,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["customer_id"], ["customers.id"], name=op.f("fk_contact_points_customer_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_contact_points")),
         sa.UniqueConstraint("customer_id", "kind", "value", name=op.f("uq_contact_points_customer_id_kind_value")),
+        sqlite_autoincrement=True,
     )
     op.create_index(op.f("ix_contact_points_value"), "contact_points", ["value"], unique=False)
     op.create_table(
@@ -247,6 +249,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["customer_id"], ["customers.id"], name=op.f("fk_products_customer_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_products")),
         sa.UniqueConstraint("customer_id", "name", name=op.f("uq_products_customer_id_name")),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "payments",
@@ -309,11 +312,20 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_peppers")),
     )
     op.create_table(
+        "table_steps",
+        sa.Column("step", sa.String(length=32), nullable=False),
+        sa.Column("works_with", sa.String(length=32), nullable=False),
+        sa.Column("taken_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("step", name=op.f("pk_table_steps")),
+    )
+
+    op.create_table(
         "daemons",
         sa.Column("name", sa.String(length=100), nullable=False),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("version", sa.String(length=50), nullable=False),
+        sa.Column("step", sa.String(length=32), nullable=False),
         sa.Column("policy", sa.String(length=100), nullable=False),
         sa.Column("trouble", sa.Text(), nullable=False),
         sa.Column("hurts", sa.JSON(), nullable=False),
@@ -328,6 +340,15 @@ def upgrade() -> None:
         sa.Column("holder", sa.String(length=100), nullable=False),
         sa.Column("until", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_places")),
+    )
+    op.create_table(
+        "lives",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("place", sa.String(length=200), nullable=False),
+        sa.Column("began_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("known_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("by", sa.String(length=100), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_lives")),
     )
     op.create_table(
         "rests",
@@ -392,6 +413,8 @@ def upgrade() -> None:
         sa.Column("streaming_since", sa.DateTime(timezone=True), nullable=True),
         sa.Column("stream_down_since", sa.DateTime(timezone=True), nullable=True),
         sa.Column("stream_error", sa.Text(), nullable=True),
+        sa.Column("stream_deaths", sa.Integer(), nullable=False),
+        sa.Column("stream_rests_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("removed", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_sources")),
         sa.UniqueConstraint("name", name=op.f("uq_sources_name")),
@@ -980,6 +1003,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["incident_id"], ["incidents.id"], name=op.f("fk_incident_customers_incident_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_incident_customers")),
         sa.UniqueConstraint("incident_id", "customer_id", name=op.f("uq_incident_customers_incident_id_customer_id")),
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("incident_customers", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_incident_customers_customer_id"), ["customer_id"], unique=False)

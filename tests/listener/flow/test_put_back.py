@@ -1,0 +1,223 @@
+"""A database that goes on as what it was earlier: what went out since is on the network, and is not said again."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from connectors import sandbox
+from connectors.sandbox import Fault
+from listener import store as stores
+from listener.store import inbox, lives, looks, mentions, switch
+from listener.types import DraftState, Finding, Sent
+from tests.listener.flow.test_unknown import publish, states
+from tests.listener.flow.world import Escucha
+
+pytestmark = pytest.mark.about_sqlite
+
+A_WHILE = {"minutes": 5}  # little enough that nobody needs to look first
+
+
+class Forgetful(sandbox.Sandbox):
+    """A network on which no look proves anything."""
+
+    facts = replace(sandbox.FACTS, settle_after=None)
+
+
+@pytest.fixture
+def escucha(tmp_path: Path) -> Escucha:
+    made = Escucha(tmp_path)
+    made.round()  # so that the database knows where it is
+    return made
+
+
+def copied(escucha: Escucha) -> Path:
+    """A copy as `escucha db backup` makes it."""
+    target = escucha.folder / "copy.db"
+    target.unlink(missing_ok=True)
+    escucha.store.backup(target)
+    return target
+
+
+def put_back(escucha: Escucha, copy: Path, *, connector: type[sandbox.Sandbox] = sandbox.Sandbox) -> None:
+    """Puts it in place and starts, as a command or daemon does; the network forgets the keys it was written to with."""
+    escucha.store.close()
+    for name in ("escucha.db-wal", "escucha.db-shm"):
+        (escucha.folder / name).unlink(missing_ok=True)
+    shutil.copy(copy, escucha.folder / "escucha.db")
+    escucha.store = stores.open(f"sqlite:///{escucha.folder / 'escucha.db'}")
+    lives.recognise(escucha.store, escucha.clock())
+    escucha.main = escucha.pipeline(connector=connector)
+    escucha.forgets_keys()
+
+
+def paused(escucha: Escucha) -> bool:
+    with escucha.store.read() as tx:
+        return bool(switch.pauses(tx))
+
+
+def test_what_was_heard_and_answered_after_the_copy_is_heard_again_and_not_answered_again(escucha: Escucha) -> None:
+    copy = copied(escucha)
+    for number in range(3):
+        escucha.says(f"@marca ¿horario de la tienda {number}?", who=f"p{number}")
+    escucha.round(**A_WHILE)
+    assert len(escucha.answers()) == 3
+    put_back(escucha, copy)
+    late = escucha.says("@marca ¿y los domingos?", who="late")
+    for _ in range(3):
+        escucha.round()
+    assert {draft.state for draft in escucha.drafts()} == {DraftState.SENT}
+    assert len(escucha.drafts()) == 4
+    assert sorted(parent for parent, _ in escucha.answers()) == sorted({parent for parent, _ in escucha.answers()})
+    assert late in {parent for parent, _ in escucha.answers()}
+    assert not paused(escucha)
+
+
+def test_an_answer_in_other_words_counts_too_and_where_it_stands_is_kept(escucha: Escucha) -> None:
+    escucha.says("@marca todo mal")
+    escucha.round()
+    copy = copied(escucha)
+    draft = escucha.draft()
+    with escucha.store.write() as tx:
+        edited = inbox.edit(tx, draft, text="Te llamamos hoy.", length=16, by="mod", now=escucha.clock())
+        inbox.approve(tx, edited, by="mod", now=escucha.clock())
+    escucha.round(**A_WHILE)
+    assert len(escucha.answers()) == 1
+    put_back(escucha, copy)
+    assert escucha.draft().state is DraftState.PROPOSED
+    escucha.approve(escucha.draft())
+    escucha.round()
+    assert escucha.draft().state is DraftState.SENT
+    assert escucha.draft().posted_url
+    assert len(escucha.answers()) == 1
+    with escucha.store.read() as tx:
+        (look,) = looks.of(tx, Sent.REPLY, escucha.draft().id)
+    assert look.found is Finding.THERE
+    assert "knows nothing" in look.asked
+
+
+def test_what_did_not_go_out_goes_out_once_a_look_is_certain(escucha: Escucha) -> None:
+    escucha.says("@marca todo mal")
+    escucha.round()
+    escucha.approve(escucha.draft())
+    put_back(escucha, copied(escucha))
+    escucha.round(milliseconds=500)
+    assert escucha.draft().state is DraftState.APPROVED, "what was said a moment ago might not show yet"
+    escucha.round()
+    assert escucha.draft().state is DraftState.SENT
+    assert len(escucha.answers()) == 1
+
+
+def test_where_no_look_proves_anything_a_person_decides(escucha: Escucha) -> None:
+    escucha.says("@marca todo mal")
+    escucha.round()
+    escucha.approve(escucha.draft())
+    put_back(escucha, copied(escucha), connector=Forgetful)
+    for _ in range(3):
+        escucha.round()
+    assert escucha.draft().state is DraftState.UNKNOWN
+    assert escucha.answers() == []
+    now = escucha.clock()
+    with escucha.store.write() as tx:
+        inbox.settle_by_hand(tx, escucha.draft(), was_sent=False, by="mod", now=now)
+        inbox.approve(tx, inbox.retry(tx, inbox.get(tx, 1), by="mod", now=now), by="mod", now=now)
+    escucha.round()
+    assert escucha.draft().state is DraftState.SENT
+    assert len(escucha.answers()) == 1
+
+
+def test_where_it_cannot_be_looked_for_it_waits(escucha: Escucha) -> None:
+    copy = copied(escucha)
+    escucha.says("@marca ¿horario?")
+    escucha.round(**A_WHILE)
+    put_back(escucha, copy)
+    escucha.network.fail("find_replies", Fault.UNAVAILABLE, times=2)
+    escucha.round()
+    assert escucha.draft().state is DraftState.APPROVED
+    for _ in range(3):
+        escucha.round(minutes=2)
+    assert escucha.draft().state is DraftState.SENT
+    assert len(escucha.answers()) == 1
+
+
+def test_a_notice_that_went_out_is_not_published_again(escucha: Escucha) -> None:
+    publish(escucha)
+    copy = copied(escucha)
+    escucha.round(**A_WHILE)
+    assert len(escucha.network.posts_by("marca")) == 1
+    put_back(escucha, copy)
+    for _ in range(3):
+        escucha.round()
+    assert states(escucha) == ["sent"]
+    assert len(escucha.network.posts_by("marca")) == 1
+
+
+def test_after_a_long_time_nothing_goes_out_before_a_person_says_so(escucha: Escucha) -> None:
+    copy = copied(escucha)
+    escucha.says("@marca ¿horario?")
+    escucha.round(hours=2)
+    put_back(escucha, copy)
+    escucha.says("@marca ¿y los domingos?", who="late")
+    escucha.round()
+    assert paused(escucha)
+    assert len(escucha.answers()) == 1
+    with escucha.store.write() as tx:
+        assert switch.resume(tx, network=None, by="eva", now=escucha.clock())
+    for draft in escucha.drafts(DraftState.PROPOSED):  # while all is paused nothing goes out alone
+        escucha.approve(draft)
+    for _ in range(3):
+        escucha.round()
+    assert {draft.state for draft in escucha.drafts()} == {DraftState.SENT}
+    assert len(escucha.answers()) == 2
+
+
+def test_who_says_it_themselves_after_it_was_noticed_takes_nothing_back(escucha: Escucha) -> None:
+    """The time that is lost counts from the first loss, however often it is said."""
+    copy = copied(escucha)
+    escucha.says("@marca ¿horario?")
+    escucha.round(hours=2)
+    put_back(escucha, copy)
+    escucha.clock.forward(minutes=3)
+    lives.begin(escucha.store, by="eva", now=escucha.clock())
+    with escucha.store.write() as tx:
+        switch.resume(tx, network=None, by="eva", now=escucha.clock())
+    for _ in range(3):
+        escucha.round()
+    assert escucha.draft().state is DraftState.SENT
+    assert len(escucha.answers()) == 1
+    with escucha.store.read() as tx:
+        lost = lives.lost(tx, mentions.get(tx, escucha.draft().mention_id).posted_at)
+    assert lost is not None
+    assert lost.began_at - lost.known_until > timedelta(hours=2)
+
+
+def test_numbers_that_people_were_told_are_not_given_again(escucha: Escucha) -> None:
+    copy = copied(escucha)
+    escucha.says("@marca ¿horario?")
+    escucha.round(**A_WHILE)
+    with escucha.store.read() as tx:
+        told = tx.exec_driver_sql("SELECT reference FROM cases").scalars().all()
+    put_back(escucha, copy)
+    for _ in range(3):
+        escucha.round()
+    with escucha.store.read() as tx:
+        given = tx.exec_driver_sql("SELECT reference FROM cases").scalars().all()
+    assert len(told) == len(given) == 1
+    assert not set(told) & set(given)
+
+
+def test_a_database_that_stays_where_it_is_looks_for_nothing(escucha: Escucha) -> None:
+    copied(escucha)
+    escucha.network.fail("find_replies", Fault.AUTH_FAILED, times=100)
+    escucha.says("@marca ¿horario?")
+    escucha.round()
+    lives.recognise(escucha.store, escucha.clock())
+    escucha.says("@marca ¿y mañana?", who="berta")
+    escucha.round()
+    assert {draft.state for draft in escucha.drafts()} == {DraftState.SENT}
+    with escucha.store.read() as tx:
+        assert lives.lost(tx, escucha.clock() - timedelta(days=9)) is None
