@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    Integer,
     Row,
     Select,
     Text,
@@ -373,13 +374,19 @@ def awaiting(
     `ids`: of these only. `alone`: without those that another process has in hand; until `tx` ends, nobody else has ours
     (PostgreSQL; on SQLite a writer is alone).
     """
-    found = t.mentions.c.kind == PostKind.FOUND.value
-    query = _joined().where(t.mentions.c.state == state.value, t.mentions.c.trouble.is_(None))
-    if ids is not None:
-        query = query.where(t.mentions.c.id.in_(list(ids)))
+    asked = {"waits": state.value, "most": limit} | ({} if ids is None else {"numbers": list(ids)})
+    return [_mention(row) for row in tx.execute(_awaiting(some=ids is not None, alone=alone), asked)]
+
+
+@cache
+def _awaiting(*, some: bool, alone: bool) -> Select[Any]:
+    columns = t.mentions.c
+    query = _joined().where(columns.state == bindparam("waits"), columns.trouble.is_(None))
+    if some:
+        query = query.where(columns.id.in_(bindparam("numbers", expanding=True)))
     if alone:
         query = query.with_for_update(of=t.mentions, skip_locked=True, key_share=True)
-    return [_mention(row) for row in tx.execute(query.order_by(found, t.mentions.c.id).limit(limit))]
+    return query.order_by(columns.kind == PostKind.FOUND.value, columns.id).limit(bindparam("most", type_=Integer))
 
 
 def advance(tx: Transaction, mention: Mention, to: MentionState) -> bool:
