@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import cache, lru_cache
 from typing import Any
 
-from sqlalchemy import Table, func, insert, select, text
+from sqlalchemy import Column, Dialect, Select, Table, func, insert, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql import ClauseElement
 
@@ -96,7 +97,7 @@ def _columns(tx: Transaction, table: Table, names: Sequence[str], rows: Sequence
 
 def _formed(tx: Transaction, table: Table, name: str, values: tuple[Any, ...]) -> Sequence[Any]:
     dialect = tx.dialect
-    form: Callable[[Any], Any] | None = table.c[name].type.dialect_impl(dialect).bind_processor(dialect)
+    form = _form(dialect, table.c[name])
     if form is None:
         return values
     formed: list[Any] = []
@@ -116,6 +117,11 @@ def _formed(tx: Transaction, table: Table, name: str, values: tuple[Any, ...]) -
     return formed
 
 
+@lru_cache(maxsize=1024)
+def _form(dialect: Dialect, column: Column[Any]) -> Callable[[Any], Any] | None:
+    return column.type.dialect_impl(dialect).bind_processor(dialect)
+
+
 def numbers(tx: Transaction, table: Table, how_many: int) -> list[int]:
     """So many numbers for new rows of the table, in order, that nobody else gets."""
     if not how_many:
@@ -123,5 +129,10 @@ def numbers(tx: Transaction, table: Table, how_many: int) -> list[int]:
     if tx.dialect.name == "postgresql":
         drawn = "SELECT nextval(pg_get_serial_sequence(:name, 'id')) FROM generate_series(1, :many)"
         return sorted(tx.scalars(text(drawn), {"name": table.name, "many": how_many}))
-    last = tx.scalar(select(func.max(table.c.id))) or 0  # SQLite's writers are alone, and it counts from there itself
+    last = tx.scalar(_last(table)) or 0  # SQLite's writers are alone, and it counts from there itself
     return list(range(last + 1, last + 1 + how_many))
+
+
+@cache
+def _last(table: Table) -> Select[Any]:
+    return select(func.max(table.c.id))
