@@ -22,7 +22,8 @@ from tempfile import TemporaryDirectory
 from benchmarks import results
 from tests.servers.line import Papers, Trouble, papers
 from tests.system.fault_matrix import FOR_A_PERSON, Outcome, play
-from tests.system.fault_sites import SITES, Networks, Stage, cells
+from tests.system.fault_networks import SITES, Networks, cells
+from tests.system.fault_sites import Stage
 
 Cell = tuple[str, Stage, Trouble]
 
@@ -34,7 +35,7 @@ def played(part: list[Cell]) -> list[Outcome]:
 
         @cache
         def made() -> Papers:
-            return papers(folder)
+            return papers(folder, "*.my.salesforce.com")
 
         networks = Networks(stack, folder, made)
         return list(_each(networks, folder, part))

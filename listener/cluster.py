@@ -32,7 +32,8 @@ from listener import budget
 from listener.daemon import MOST_STREAMS, Turn
 from listener.errors import Outage
 from listener.flow.pipeline import Pipeline
-from listener.store import Store, Transaction, jobs, places, references, rests, sources
+from listener.flow.suspecting import suspect
+from listener.store import Store, Transaction, jobs, places, references, rests, sources, suspects
 from listener.store.numbers import Stock
 from listener.types import Duty
 
@@ -46,6 +47,7 @@ DEAD = 20.0  # seconds without one, after which its jobs are given to others
 SWEEP_EVERY = timedelta(seconds=15)
 SWEPT = 4096  # mentions that one sweep finds
 RENEW_EVERY = timedelta(seconds=5)  # of the places, which last three times as long
+DEADLY = 2  # processes that died of one job, after which what it carries is looked at one by one
 BUSY = 20  # looks at what another process has in hand, before it is left to the sweep
 LOOK_AGAIN = 0.1  # seconds between them
 POLLING = 5.0  # seconds after which a worker looks for jobs of which it was not told
@@ -118,6 +120,7 @@ class Cluster:
         found = {
             "places": Turn(every=RENEW_EVERY, work=self._renew),
             "resumed": Turn(every=self._tick, work=self._pipeline.notice_resumed),
+            "the dead": Turn(every=timedelta(seconds=HEARTBEAT), work=self._pipeline.look_for_the_dead),
         }
         if Duty.POLL in self.duties:
             found["plan polls"] = Turn(every=self._tick, work=self._plan_polls, duty=Duty.POLL)
@@ -340,22 +343,30 @@ class Cluster:
                 continue
             await app.job_manager.prune_stalled_workers(DEAD)
             for job in await app.job_manager.get_stalled_jobs(queue=duty, seconds_since_heartbeat=DEAD):
+                if job.task_name == "digest" and job.attempts + 1 >= DEADLY:
+                    # Its machine may be gone, and with it what its processes had in hand.
+                    await asyncio.to_thread(self._suspect, job)
                 with suppress(ConnectorException):  # it ended meanwhile
                     await _to_others(app, job)
                     log.warning(
                         "A job of a process that died goes to another.", action="taken_over", task=job.task_name
                     )
 
+    def _suspect(self, job: Job) -> None:
+        ids, stages = job.task_kwargs["ids"], list(suspects.AWAITED)
+        with suppress(Outage):  # then it is found the next time that it kills
+            suspect(self._store, ids, stages=stages, now=self._pipeline.clock())  # type: ignore[arg-type]
+
     def _engine(self) -> App:
-        address = self._store.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        _, where = self._store.url.get_dialect()().create_connect_args(self._store.url)  # also of several servers
         app = App(
             connector=PsycopgConnector(
-                conninfo=address,
                 min_size=1,
                 max_size=4,
                 timeout=10.0,
                 reconnect_timeout=30.0,
-                kwargs={"options": f"-c search_path={jobs.schema()}", "connect_timeout": 10, "keepalives_idle": 30},
+                configure=_at_home,
+                kwargs={"connect_timeout": 10, "keepalives_idle": 30, **where},
             )
         )
         tasks: tuple[tuple[str, Callable[..., str], Callable[..., None]], ...] = (
@@ -366,6 +377,12 @@ class Cluster:
         for name, words, work in tasks:
             app.task(name=name, queue="default")(self._task_of(name, words, work))
         return app
+
+
+async def _at_home(link: Any) -> None:
+    """Leads a connection to the queue's tables, in a way that a pooler lets through."""
+    await link.execute("SELECT set_config('search_path', %s, false)", (jobs.schema(),))
+    await link.commit()
 
 
 async def _to_others(app: App, job: Job) -> None:

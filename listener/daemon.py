@@ -29,6 +29,7 @@ from listener.contract import BEAT
 from listener.errors import LeftBehind, Outage
 from listener.flow.pipeline import Pipeline
 from listener.store import daemons
+from listener.store.clock import Clock
 from listener.types import Duty
 from listener.watching import Health
 
@@ -193,7 +194,8 @@ class Daemon:
             if name != "alive"
         ]
         jobless = self._crew.trouble if self._crew else ""
-        return [*filter(None, [self._pipeline.reader.trouble, jobless]), *broken]
+        clock = self._pipeline.clock.trouble if isinstance(self._pipeline.clock, Clock) else ""
+        return [*filter(None, [self._pipeline.reader.trouble, jobless, clock]), *broken]
 
     def _scheduler(self) -> BackgroundScheduler:
         """One job for each stage; where it waits for a network one for each account, so that none waits for another."""
@@ -210,7 +212,7 @@ class Daemon:
                 args=(name, turn.work),
                 seconds=turn.every.total_seconds(),
                 id=name,
-                next_run_time=self._pipeline.clock(),
+                next_run_time=datetime.now(UTC),  # the scheduler goes by this machine's clock
             )
         return scheduler
 
@@ -372,6 +374,8 @@ class Daemon:
 
     def _alive(self) -> None:
         policy = self._pipeline.policy
+        if isinstance(self._pipeline.clock, Clock):
+            self._pipeline.clock.look()
         with self._pipeline.store.write() as tx:
             daemons.alive(
                 tx,

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from tests import databases, tables
+from tests import databases, once
 
 # A slow machine is no failure, and CI plays the same examples each time: what it finds must be found again.
 settings.register_profile("escucha", deadline=None, derandomize=bool(os.environ.get("CI")), print_blob=True)
@@ -28,6 +28,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    once.share()
     if config.getoption("--on") == "postgresql":
         databases.use_postgres()
         # A store that a test leaves open ends with its database.
@@ -82,7 +83,19 @@ def postgres_url() -> Iterator[str]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    tables.for_test(item)
+    once.for_test(item)
+
+
+@pytest.fixture
+def no_tables(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The test's database is empty, on PostgreSQL too; on SQLite there is none before somebody makes it."""
+    if not databases.on_postgres():
+        yield
+        return
+    with databases.bare() as url:
+        monkeypatch.setenv(databases.SETTING, url)
+        monkeypatch.setenv(databases.PASSED_ON, url)
+        yield
 
 
 @pytest.hookimpl(wrapper=True)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import glob
 import os
 import shutil
+import signal
+import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,8 +35,11 @@ def _fast() -> Path | None:
 
 
 @contextmanager
-def server() -> Iterator[str]:
-    """The url of an empty database. Skips where PostgreSQL is not installed; in CI it must be."""
+def server(*, port: int = 0) -> Iterator[str]:
+    """The url of an empty database. Skips where PostgreSQL is not installed; in CI it must be.
+
+    `port`: of this machine, for those who cannot see the socket.
+    """
     bin_ = programs()
     if bin_ is None:
         assert not os.environ.get("CI"), "CI must have PostgreSQL"
@@ -50,12 +56,16 @@ def server() -> Iterator[str]:
 
     data = str(folder / "data")
     run(str(bin_ / "initdb"), "-D", data, "-A", "trust", "-U", "escucha", "--no-sync", "-E", "UTF8")
+    listens = f"-c listen_addresses=127.0.0.1 -p {port}" if port else "-c listen_addresses=''"
     careless = "-c fsync=off -c full_page_writes=off -c wal_level=minimal -c max_wal_senders=0"
-    options = f"-k {folder} -c listen_addresses='' -c max_connections=200 {careless}"
+    options = f"-k {folder} {listens} -c max_connections=200 {careless}"
     run(str(bin_ / "pg_ctl"), "-D", data, "-w", "-l", str(folder / "log"), "-o", options, "start")
     try:
-        run(str(bin_ / "createdb"), "-h", str(folder), "-U", "escucha", "escucha")
-        yield f"postgresql://escucha@/escucha?host={folder}"
+        at = ["-h", "127.0.0.1", "-p", str(port)] if port else ["-h", str(folder)]
+        run(str(bin_ / "createdb"), *at, "-U", "escucha", "escucha")
+        yield (
+            f"postgresql://escucha@127.0.0.1:{port}/escucha" if port else f"postgresql://escucha@/escucha?host={folder}"
+        )
     finally:
         run(str(bin_ / "pg_ctl"), "-D", data, "-m", "immediate", "stop")
         shutil.rmtree(folder)
@@ -82,3 +92,86 @@ def restart(url: str) -> None:
     command = [str(bin_ / "pg_ctl"), "-D", str(folder / "data"), "-w", "-l", str(folder / "log"), "-m", "immediate"]
     done = subprocess.run([*as_user, *command, "restart"], capture_output=True, text=True, check=False, cwd="/")
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+class Machine:
+    """A PostgreSQL server of its own on a port of loopback, as an operator has it: killed, copied, promoted.
+
+    Escucha comes as the user `app`, who owns the database `escucha` and has no other right.
+    """
+
+    def __init__(self) -> None:
+        bin_ = programs()
+        if bin_ is None:
+            assert not os.environ.get("CI"), "CI must have PostgreSQL"
+            pytest.skip("PostgreSQL is not here")
+        self._bin = bin_
+        self.folder = Path(tempfile.mkdtemp(prefix="pg"))
+        self.data = self.folder / "data"
+        self._as_user: list[str] = []
+        if os.geteuid() == 0:
+            shutil.chown(self.folder, "postgres", "postgres")
+            self._as_user = ["runuser", "-u", "postgres", "--"]
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+
+    @property
+    def host(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def url(self) -> str:
+        return f"postgresql://app@{self.host}/escucha"
+
+    def run(self, program: str, *arguments: str) -> str:
+        """One of PostgreSQL's programs, as the user who owns the server; gives what it prints."""
+        command = [*self._as_user, str(self._bin / program), *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd="/")
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def make(self, **settings: str) -> None:
+        """A new server with an empty database, running."""
+        self.run("initdb", "-D", str(self.data), "-A", "trust", "-U", "postgres", "--no-sync", "-E", "UTF8")
+        self.start(**settings)
+        self.sql("CREATE ROLE app LOGIN")
+        self.sql("CREATE DATABASE escucha OWNER app")
+
+    def start(self, **settings: str) -> None:
+        """Starts it; these settings stay."""
+        with (self.data / "postgresql.auto.conf").open("a") as file:
+            file.write("".join(f"{name} = '{value}'\n" for name, value in settings.items()))
+        options = f"-k {self.folder} -p {self.port} -c fsync=off"
+        self.run("pg_ctl", "-D", str(self.data), "-w", "-l", str(self.folder / "log"), "-o", options, "start")
+
+    def kill(self) -> None:
+        """Its machine is gone."""
+        pid = int((self.data / "postmaster.pid").read_text().split()[0])
+        os.kill(pid, signal.SIGKILL)
+
+    def copy(self, *more: str) -> Machine:
+        """A base backup as a further machine, not started."""
+        made = Machine()
+        where = ("-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres", "-D", str(made.data))
+        self.run("pg_basebackup", *where, "-c", "fast", "--no-sync", *more)
+        return made
+
+    def promote(self) -> None:
+        """It takes over from the one that it followed."""
+        self.run("pg_ctl", "-D", str(self.data), "-w", "promote")
+
+    def sql(self, statement: str, *, database: str = "postgres") -> Any:
+        """What a statement of the administrator gives: the first value; None where it gives no rows."""
+        import psycopg
+
+        with psycopg.connect(f"postgresql://postgres@{self.host}/{database}", autocommit=True) as link:
+            cursor = link.execute(statement)  # type: ignore[call-overload]
+            row = cursor.fetchone() if cursor.description else None
+        return row[0] if row else None
+
+    def close(self) -> None:
+        """Ends it, whatever state it is in."""
+        command = [*self._as_user, str(self._bin / "pg_ctl"), "-D", str(self.data), "-m", "immediate", "stop"]
+        subprocess.run(command, capture_output=True, check=False, cwd="/")
+        shutil.rmtree(self.folder)

@@ -185,8 +185,9 @@ print(repr(writer.stderr.read()), writer.wait())
 
 def test_control_c_ends_it_cleanly(tmp_path: Path) -> None:
     code = """
-import click, cli, sys, time
+import click, cli, signal, sys, time
 import listener.commands.doctor as module
+signal.signal(signal.SIGINT, signal.default_int_handler)  # who runs the tests may ignore it, and we would inherit that
 @click.command("doctor")
 def doctor():
     print("ready", flush=True)

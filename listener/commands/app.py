@@ -88,6 +88,7 @@ class _Embeds(Protocol):
 
 
 def _now() -> datetime:
+    """By this machine's clock; a database that others share has its own, see `store/clock.py`."""
     return datetime.now(UTC)
 
 
@@ -175,8 +176,15 @@ class App:
         from listener.store import lives
 
         opened = store.open(self.config.database.url, connections=self.config.database.connections)
-        lives.recognise(opened, self.now())
+        if life := lives.recognise(opened, self.now()):
+            structlog.get_logger(__name__).warning(
+                lives.NEWS, action="put_back", known_until=life.known_until.isoformat()
+            )
         opened.crms = {name: cast("Any", each.settings).takes for name, each in self.config.crm.items()}
+        if self.now is _now and not opened.is_sqlite:
+            from listener.store.clock import Clock
+
+            self.now = Clock(opened)
         return opened
 
     @property

@@ -56,7 +56,8 @@ def act(
     purse = purse or Purse(store, account, Allowance(), clock)
     done = Acted()
     _testify(store, account)
-    lives.recognise(store, clock())
+    if life := lives.recognise(store, clock()):
+        log.warning(lives.NEWS, action="put_back", known_until=life.known_until.isoformat())
     with store.sole_sender(account, wait=wait) as mine:
         if not mine:
             done.busy = True

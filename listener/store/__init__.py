@@ -16,13 +16,14 @@ import stat
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from zlib import crc32
 
 import filelock
 from sqlalchemy import Connection, Engine, Table, inspect, text
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -31,6 +32,8 @@ from listener.errors import Crossed, Mistake, Outage
 from listener.store import engines
 
 if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
+
     from listener.store.numbers import Stock
     from listener.store.sight import Sight
 
@@ -74,6 +77,12 @@ class Store:
     def path(self) -> Path | None:
         """The database file, None where there is none."""
         return Path(self.url.database) if self.is_sqlite and self.url.database else None
+
+    @property
+    def mark(self) -> str:
+        """Eight letters by which the databases of one machine are told apart; nothing of the address is in them."""
+        named = str(self.path.resolve()) if self.path else self.url.set(password=None).render_as_string()
+        return sha256(named.encode()).hexdigest()[:8]
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:
@@ -216,9 +225,12 @@ class Store:
         if self.path and not self.path.exists():
             return None
         with _outages(self.url), self._engine.connect() as link:
-            if not inspect(link).has_table("alembic_version"):
-                return None
-            return cast("str | None", link.scalar(text(STEP)))
+            try:
+                return cast("str | None", link.scalar(text(STEP)))
+            except DBAPIError as error:
+                if _LACKS.search(str(error.orig)):
+                    return None
+                raise
 
     def upgrade(self) -> None:
         """Brings the tables up to this version of Escucha, step by step; does nothing where they are.
@@ -316,7 +328,10 @@ class Store:
         Raises Mistake where the copy cannot be made this way.
         """
         if not self.is_sqlite or not self.path:
-            raise Mistake("`db backup` copies SQLite files; for PostgreSQL use pg_dump, see docs/operations.md.")
+            raise Mistake(
+                "`db backup` copies SQLite files; for PostgreSQL it is `pg_dump -Fc -f escucha.dump escucha`, see "
+                "docs/operations.md."
+            )
         from listener.store import lives
 
         if target.exists():
@@ -414,7 +429,11 @@ def close_gate(tx: Transaction) -> None:
 
 def upsert(tx: Transaction, table: Table) -> postgresql.Insert | sqlite.Insert:
     """An INSERT that knows ON CONFLICT, for whichever database this is."""
-    return postgresql.insert(table) if tx.dialect.name == "postgresql" else sqlite.insert(table)
+    if tx.dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql  # takes long to load, and who types a command on SQLite waits for it
+
+        return postgresql.insert(table)
+    return sqlite.insert(table)
 
 
 def open(url: str, *, connections: int = engines.CONNECTIONS) -> Store:  # `store.open(url)` reads like what it does

@@ -93,6 +93,7 @@ def uncarried(tx: Transaction, task: str, limit: int) -> list[int]:
         )
         SELECT mentions.id FROM mentions LEFT JOIN carried ON carried.id = mentions.id
         WHERE mentions.state IN ('new', 'understood') AND mentions.trouble IS NULL AND carried.id IS NULL
+          AND NOT EXISTS (SELECT 1 FROM suspects WHERE suspects.mention_id = mentions.id)
         ORDER BY mentions.id LIMIT :limit
     """  # noqa: S608 - our own schema's name
     return [int(each) for each in tx.scalars(text(query), {"task": task, "limit": limit})]

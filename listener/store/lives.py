@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, func, insert, literal, select, text, update
+from sqlalchemy import Row, func, insert, select, text, update
 
 from listener.store import Store, Transaction, audit, references, switch
 from listener.store import tables as t
@@ -22,6 +22,7 @@ from listener.store import tables as t
 SHORT = timedelta(minutes=10)  # where more than this is missing, nothing goes out before a person has looked
 MONTH = timedelta(days=30)  # as much may be missing where nothing was ever written down
 SPARE = 100  # numbers of cases left out, besides twice those of an equally long time
+NEWS = "The database is not where it was: what went out since is looked for before anything is said."
 BEGUN = "database.put_back"
 _C = t.lives.c
 _WHERE = text(  # a server that only repeats another one's writes is nowhere: nothing begins there
@@ -38,15 +39,15 @@ class Life:
     known_until: datetime
 
 
-def recognise(store: Store, now: datetime) -> None:
-    """Begins a life where the database is not where it was.
+def recognise(store: Store, now: datetime) -> Life | None:
+    """Begins a life where the database is not where it was, and gives it; None where all is as ever.
 
     Ask before anything is written: what is written first counts as known.
     """
     with store.read() as tx:
         known, where = _newest(tx)
     if where is None or (known is not None and known.place == where):
-        return
+        return None
     with store.write() as tx:
         if not store.is_sqlite:
             tx.execute(text("LOCK TABLE lives IN EXCLUSIVE MODE"))
@@ -54,7 +55,8 @@ def recognise(store: Store, now: datetime) -> None:
         if known is None:
             tx.execute(insert(t.lives).values(place=where, by="daemon"))
         elif known.place != where:  # no other process was first
-            _begin(tx, where or "", by="daemon", now=now, hold=False)
+            return _begin(tx, where or "", by="daemon", now=now, hold=False)
+    return None
 
 
 def begin(store: Store, *, by: str, now: datetime) -> Life:
@@ -90,7 +92,7 @@ def mark_copy(link: sqlite3.Connection) -> None:
 
 
 def _begin(tx: Transaction, where: str, *, by: str, now: datetime, hold: bool) -> Life:
-    written = select(func.max(t.audit.c.at)).where(t.audit.c.at <= now)
+    written = select(func.max(t.audit.c.at)).where(t.audit.c.at <= now, t.audit.c.action != BEGUN)
     alive = select(func.max(t.daemons.c.seen_at)).where(t.daemons.c.seen_at <= now)
     known_until = max((at for at in (tx.scalar(written), tx.scalar(alive)) if at), default=now - MONTH)
     life = Life(began_at=now, known_until=known_until)
@@ -114,6 +116,5 @@ def _leave_out_numbers(tx: Transaction, life: Life) -> None:
 
 def _newest(tx: Transaction) -> tuple[Row[Any] | None, str | None]:
     """The newest row, and where the database is now: None on a server that only follows another."""
-    where = _WHERE if tx.dialect.name == "postgresql" else literal("")
     row = tx.execute(select(t.lives).order_by(_C.id.desc()).limit(1)).first()
-    return row, tx.scalar(select(where))
+    return row, tx.scalar(select(_WHERE)) if tx.dialect.name == "postgresql" else ""

@@ -17,6 +17,7 @@ from sqlalchemy import (
     bindparam,
     case,
     cast,
+    exists,
     func,
     insert,
     or_,
@@ -371,12 +372,15 @@ def awaiting(
     """Up to `limit` mentions in that state that no trouble holds, those that address us first, then oldest first.
 
     `ids`: of these only. `alone`: without those that another process has in hand; until `tx` ends, nobody else has ours
-    (PostgreSQL; on SQLite a writer is alone).
+    (PostgreSQL; on SQLite a writer is alone). One over which a process died (`suspects`) is for those who ask for it
+    and no other.
     """
     found = t.mentions.c.kind == PostKind.FOUND.value
     query = _joined().where(t.mentions.c.state == state.value, t.mentions.c.trouble.is_(None))
     if ids is not None:
         query = query.where(t.mentions.c.id.in_(list(ids)))
+    if ids is None or len(ids) > 1:
+        query = query.where(~exists().where(t.suspects.c.mention_id == t.mentions.c.id))
     if alone:
         query = query.with_for_update(of=t.mentions, skip_locked=True, key_share=True)
     return [_mention(row) for row in tx.execute(query.order_by(found, t.mentions.c.id).limit(limit))]

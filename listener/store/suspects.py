@@ -55,15 +55,22 @@ def died(tx: Transaction, stage: str, mention_ids: Sequence[int], *, now: dateti
 
 
 def next_one(tx: Transaction, *, now: datetime) -> Suspect | None:
-    """The next one to look at alone, ours for a while; nothing holds it back from its stage any more."""
-    columns = t.suspects.c
+    """The next one to look at alone, ours for a while; nothing holds it back from its stage any more.
+
+    None where there is none, or where the next one was somebody's who is silent since: that counts as a death, too, of
+    which nothing else is left where the machine is gone.
+    """
+    columns, held = t.suspects.c, t.mentions.c.trouble.is_(None) & (t.mentions.c.state.in_(AWAITED.values()))
     due = (columns.deaths < MOST, columns.due_at <= now)
-    row = tx.execute(select(t.suspects).where(*due).order_by(columns.due_at, columns.mention_id).limit(1)).first()
+    query = select(t.suspects, held.label("held")).join(t.mentions, t.mentions.c.id == columns.mention_id).where(*due)
+    row = tx.execute(query.order_by(columns.due_at, columns.mention_id).limit(1)).first()
     if row is None:
         return None
     ours = (columns.mention_id == row.mention_id, columns.due_at == row.due_at)
     if not tx.execute(update(t.suspects).where(*ours).values(due_at=now + HELD)).rowcount:
         return None  # another process was quicker
+    if row.held and died(tx, row.stage, [row.mention_id], now=now):
+        return None
     tx.execute(update(t.mentions).where(t.mentions.c.id == row.mention_id).values(trouble=None))
     return Suspect(mention_id=row.mention_id, stage=row.stage, deaths=row.deaths)
 

@@ -106,6 +106,8 @@ sources = Table(
     Column("streaming_since", Moment),  # null: there is no stream, or it is down
     Column("stream_down_since", Moment),
     Column("stream_error", Text),
+    Column("stream_deaths", Integer, nullable=False, default=0),  # of processes that heard it, in a row
+    Column("stream_rests_until", Moment),  # after such deaths it is left alone so long
     Column("removed", Boolean, nullable=False, default=False),
 )
 

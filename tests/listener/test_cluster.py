@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from listener import cluster as clusters
 from listener.cluster import Cluster
-from listener.store import Store, jobs, places, rests, sources
+from listener.store import Store, jobs, places, rests, sources, suspects
 from listener.types import Duty
 from tests import postgres
 from tests.listener.flow.world import Escucha
@@ -53,6 +53,17 @@ def queue(store: Store) -> list[Any]:
     query = f"SELECT task_name, priority, lock, args FROM {jobs.schema()}.procrastinate_jobs ORDER BY id"
     with store.read() as tx:
         return [(row.task_name, row.priority, row.lock, row.args) for row in tx.execute(text(query))]
+
+
+def taken_by_the_dead(store: Store, deaths: int = 0) -> None:
+    """Each job is a process's that is silent for an hour; so many have died of it before."""
+    name = jobs.schema()
+    with store.write() as tx:
+        dead = f"INSERT INTO {name}.procrastinate_workers (last_heartbeat) VALUES (now() - interval '1 h') RETURNING id"
+        worker = tx.scalar(text(dead))
+        taken = f"UPDATE {name}.procrastinate_jobs SET status = 'doing', worker_id = :worker, attempts = :deaths"
+        tx.execute(text(f"SET LOCAL search_path TO {name}"))
+        tx.execute(text(taken), {"worker": worker, "deaths": deaths})
 
 
 def clear(store: Store) -> None:
@@ -110,6 +121,45 @@ def test_the_sweep_finds_what_no_job_carries_and_only_that(escucha: Escucha, one
     assert escucha.main.digest() == 2
     clear(escucha.store)
     assert one.sweep() == 0, "nothing waits"
+
+
+def test_what_a_process_died_of_is_in_no_job(escucha: Escucha, one: Cluster) -> None:
+    """Once it is looked at alone nothing but its place among the suspects keeps others from it."""
+    escucha.says("@marca ¿cuánto cuesta?")
+    escucha.main.poll()
+    with escucha.store.write() as tx:
+        suspects.died(tx, "understand", [1], now=escucha.clock())
+        assert suspects.next_one(tx, now=escucha.clock())
+    assert one.sweep() == 0
+    one._digest([1, 2])
+    with escucha.store.read() as tx:
+        assert jobs.waiting(tx, [1]) == [1]
+
+
+def test_what_a_job_that_killed_two_processes_carries_is_looked_at_one_by_one(
+    escucha: Escucha, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clusters, "HEARTBEAT", 0.2)
+    monkeypatch.setattr(clusters, "DEAD", 2.0)
+    escucha.says("@marca ¿cuánto cuesta?")
+    escucha.main.poll()
+    one = process(escucha, "one", [Duty.WORK])
+    looks: list[int] = []
+    for deaths in (0, 1):
+        one.sweep()
+        taken_by_the_dead(escucha.store, deaths)
+        other = process(escucha, f"after {deaths}", [Duty.WORK])
+        other._digest = lambda ids, **_: None  # type: ignore[method-assign]
+        with other:
+            other._renew()
+            eventually(lambda: not queue(escucha.store))
+        with escucha.store.read() as tx:
+            looks.append(suspects.is_due(tx, now=escucha.clock()))
+    assert looks == [False, True], "the second death is one too many"
+    one._look_alone()
+    with escucha.store.read() as tx:
+        assert jobs.waiting(tx, [1]) == [1], "read, and left to be decided with the others"
+        assert not suspects.is_due(tx, now=escucha.clock())
 
 
 def test_a_due_source_is_one_job_and_one_account_is_polled_once_at_a_time(escucha: Escucha, one: Cluster) -> None:
@@ -183,13 +233,7 @@ def test_jobs_of_a_process_that_died_are_done_by_another(escucha: Escucha, monke
     escucha.says("@marca ¿cuánto cuesta?")
     escucha.main.poll()
     one.sweep()
-    name = jobs.schema()
-    with escucha.store.write() as tx:
-        dead = f"INSERT INTO {name}.procrastinate_workers (last_heartbeat) VALUES (now() - interval '1 h') RETURNING id"
-        worker = tx.scalar(text(dead))
-        taken = f"UPDATE {name}.procrastinate_jobs SET status = 'doing', worker_id = :worker"
-        tx.execute(text(f"SET LOCAL search_path TO {name}"))
-        tx.execute(text(taken), {"worker": worker})
+    taken_by_the_dead(escucha.store)
     with one:
         time.sleep(0.6)
         assert queue(escucha.store), "it does not lead, so it takes nothing over"

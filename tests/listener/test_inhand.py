@@ -24,8 +24,8 @@ def nothing_left() -> Iterator[None]:
     inhand.stop()
 
 
-def dies(folder: Path, ready: Event, lives: Event) -> None:
-    inhand.start(folder, "other:1")
+def dies(folder: Path, ready: Event, lives: Event, of: str = "") -> None:
+    inhand.start(folder, "other:1", of=of)
     other = threading.Thread(target=inhand.take, args=("decide", [7]))
     other.start()
     other.join()
@@ -54,6 +54,20 @@ def test_what_a_killed_process_had_in_hand_is_found_once_and_only_when_it_is_dea
     assert inhand.start(tmp_path, "this:1") == []
 
 
+def test_of_several_databases_each_finds_its_own(tmp_path: Path) -> None:
+    ready, lives = SPAWN.Event(), SPAWN.Event()
+    process = SPAWN.Process(target=dies, args=(tmp_path, ready, lives, "one"))
+    process.start()
+    assert ready.wait(20)
+    lives.set()
+    process.join(20)
+    inhand.start(tmp_path, "this:1", of="two")
+    inhand.take("decide", [1])
+    assert inhand.left(tmp_path, of="two") == [], "this one lives"
+    assert len(inhand.left(tmp_path, of="one")) == 2
+    assert inhand.left(tmp_path, of="one") == []
+
+
 def test_who_ends_in_good_order_leaves_nothing(tmp_path: Path) -> None:
     inhand.start(tmp_path, "this:1")
     inhand.take("decide", [1])
@@ -69,8 +83,8 @@ def test_a_folder_that_cannot_be_written_keeps_nothing_and_stops_nobody(tmp_path
 
 
 def test_more_than_fits_is_cut_and_a_damaged_file_is_no_trouble(tmp_path: Path) -> None:
-    (tmp_path / "x.hand").write_bytes(b"\xff" * 5000)
-    (tmp_path / "y.hand").write_bytes(b"")
+    (tmp_path / ".x.hand").write_bytes(b"\xff" * 5000)
+    (tmp_path / ".y.hand").write_bytes(b"")
     assert inhand.start(tmp_path, "this:1") == []
     inhand.take("understand", range(10_000))
     assert len(list(tmp_path.glob("*.hand"))) == 1
@@ -102,3 +116,5 @@ def test_how_long_something_is_in_hand_is_known(tmp_path: Path, monkeypatch: pyt
     assert inhand.longest() == pytest.approx(1000, abs=5)
     inhand.drop()
     assert inhand.longest() == 0
+    inhand.take("stream", [1])
+    assert inhand.longest() == 0, "a stream lasts"

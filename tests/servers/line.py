@@ -6,7 +6,8 @@
 
 It reads each request as HTTP, so that some fail and the rest pass, and otherwise passes bytes on as they come: answers
 without end and websockets too. A `plain` line reads nothing (mail): then every connection fails, or none. Behind `tls`
-it answers in its own name, or with a stranger's certificate. Knows no network.
+it answers in its own name, or with a stranger's certificate; as a `tunnel` it is a proxy that is asked for the way
+first. Knows no network.
 """
 
 from __future__ import annotations
@@ -86,12 +87,13 @@ class Papers:
     strangers: Path
 
 
-def papers(folder: Path) -> Papers:
-    """Makes both for 127.0.0.1 and localhost, by the `openssl` command."""
+def papers(folder: Path, *others: str) -> Papers:
+    """Makes both for 127.0.0.1, localhost and `others`, by the `openssl` command."""
+    there = ",".join(["IP:127.0.0.1", *(f"DNS:{name}" for name in ("localhost", *others))])
     assert shutil.which("openssl")
     for name in ("ours", "stranger"):
         what = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
-        names = ["-subj", f"/CN={name}", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+        names = ["-subj", f"/CN={name}", "-addext", f"subjectAltName={there}"]
         files = ["-keyout", str(folder / f"{name}.key"), "-out", str(folder / f"{name}.crt")]
         subprocess.run(["openssl", "req", *what, *names, *files], capture_output=True, check=True)
         both = (folder / f"{name}.crt").read_text() + (folder / f"{name}.key").read_text()
@@ -102,11 +104,11 @@ def papers(folder: Path) -> Papers:
 class Line:
     """Listens on a port of its own while the `with` block runs. `asked`: what came, as "GET /path?query"."""
 
-    def __init__(self, target: str, *, tls: Papers | None = None, plain: bool = False) -> None:
+    def __init__(self, target: str, *, tls: Papers | None = None, plain: bool = False, tunnel: bool = False) -> None:
         parts = urlsplit(target)
         self._target = (parts.hostname or "127.0.0.1", parts.port or 80)
         self._scheme, self._rest = parts.scheme, target.partition(parts.netloc)[2]
-        self._tls, self._plain = tls, plain
+        self._tls, self._plain, self._tunnel = tls, plain, tunnel
         self.asked: list[str] = []
         self.failed = 0  # how many failed
         self._trouble: Trouble | None = None
@@ -180,6 +182,9 @@ class Line:
                 (self._serve_plain if self._plain else self._serve_one)(secured)
 
     def _greeted(self, link: socket.socket) -> socket.socket:
+        if self._tunnel:
+            _request(link)
+            link.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
         if self._tls is None:
             return link
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,9 +24,22 @@ import policies
 from listener import store as stores
 from listener.contract import Edits
 from listener.daemon import Daemon
+from listener.errors import NotFound
 from listener.flow.decide import Company as Ruled
 from listener.flow.pipeline import Pipeline
-from listener.store import Store, alerts, amendments, cases, crm_out, inbox, mentions, notices, sources
+from listener.store import (
+    Store,
+    alerts,
+    amendments,
+    cases,
+    crm_out,
+    crm_ways,
+    customers,
+    inbox,
+    mentions,
+    notices,
+    sources,
+)
 from listener.store.amendments import Change
 from listener.store.notices import Variant
 from listener.store.sources import Source, Wanted
@@ -43,9 +56,10 @@ from listener.types import (
 )
 from tests.listener.flow.world import AUTO, Clock, Keywords
 from tests.servers.line import Trouble
-from tests.system.fault_sites import TELLING, WRITING, Bluesky, Site, Stage, Webhooks
+from tests.system.fault_sites import TELLING, WRITING, Bluesky, Site, Stage
+from tests.system.fault_told import Salesforce, Told, Webhooks
 
-STEP = 30.0  # seconds between two looks at what is due
+STEP = 60.0  # seconds between two looks at what is due
 TICK = timedelta(seconds=10)
 LASTS = timedelta(minutes=10)
 LONG = timedelta(hours=1)
@@ -106,8 +120,8 @@ def _read_log(said: list[Any], outcome: Outcome) -> None:
         f"{e.get('action')}: {e['event']} {e.get('reason', '')}" for e in loud if _is_bug(str(e.get("action")))
     ]
     about = Counter(
-        (entry.get("action"), entry.get("source") or entry.get("account"), entry.get("kind"), entry.get("id"))
-        for entry in loud
+        (each.get("action"), each["event"], each.get("source") or each.get("account"), each.get("kind"), each.get("id"))
+        for each in loud
     )
     outcome.repeated = [f"{number} x {what}" for what, number in about.items() if number > 1]
 
@@ -141,6 +155,7 @@ class Company:
         )
         if isinstance(site, Webhooks):
             self.pipeline.targets["ops"] = site.target()
+        if isinstance(site, Told):
             self.pipeline.systems["crm"] = site.system()
             store.crms = {"crm": self.pipeline.systems["crm"].takes}
         query = site.query_for(stage) if isinstance(site, Bluesky) else site.query
@@ -216,6 +231,17 @@ class Company:
             for notice in notices.listing(tx):
                 told += [each.reason for each in (*notice.deliveries, *amendments.of_notice(tx, notice.id))]
         return "; ".join(sorted({each for each in told if each}))
+
+    def knows(self, reference: str) -> bool:
+        """Whether that customer is known here."""
+        with self.store.read() as tx, suppress(NotFound):
+            return bool(customers.get(tx, reference))
+        return False
+
+    def why_not_asked(self) -> str:
+        """Why the CRM gives no customers."""
+        with self.store.read() as tx:
+            return next((way.last_error or "" for way in crm_ways.listing(tx) if way.way == crm_ways.IN), "")
 
     def resume(self) -> None:
         """A person puts things right and lets the source go on."""
@@ -311,7 +337,7 @@ def _recheck(company: Company, trouble: Trouble, outcome: Outcome) -> None:
     company.until(lambda: company.heard(there) and company.heard(stays), "nothing was heard before the trouble")
     company.site.fail(Stage.RECHECK, trouble)
     world.delete(there)
-    seldom = bool(company.pipeline._facts(company.site.network, "care").rechecks)
+    seldom = bool(company.pipeline.connections.facts(company.site.network, "care").rechecks)
     if seldom:
         company.passes(timedelta(hours=21), step=3600)
     company.passes(max(LONG, _lasts(trouble)), step=60)
@@ -377,10 +403,10 @@ def _amend(company: Company, trouble: Trouble, outcome: Outcome) -> None:
     """Corrects a notice that is out, or takes it back where the network lets nothing be corrected."""
     announce(company)
     company.holds_back = False
-    world, facts = company.site.world, company.pipeline._facts(company.site.network, "care")
+    world, facts = company.site.world, company.pipeline.connections.facts(company.site.network, "care")
     company.until(lambda: len(world.ours()) == 1, "the notice did not go out")
     company.holds_back = True
-    edits = isinstance(company.pipeline._connection("care", "speak"), Edits) and facts.edits is not None
+    edits = isinstance(company.pipeline.connections.of("care", "speak"), Edits) and facts.edits is not None
     with company.store.write() as tx:
         (there,) = notices.get(tx, 1).deliveries
         change = Change(delivery=there, kind=AmendmentKind.DELETE)
@@ -430,7 +456,7 @@ def _name(outcome: Outcome, *, out: int, of: int, unknown: int) -> None:
 def _tell(company: Company, trouble: Trouble, outcome: Outcome) -> None:
     """One alert, or one case for the CRM. Each try carries the same key, by which the receiver knows it."""
     site, now = company.site, company.clock()
-    assert isinstance(site, Webhooks)
+    assert isinstance(site, Told)
     with company.store.write() as tx:
         if company.stage is Stage.ALERT:
             told = {"kind": "case_late", "subject": "Late", "why": "late", "mention_id": None, "case_id": None}
@@ -448,11 +474,33 @@ def _tell(company: Company, trouble: Trouble, outcome: Outcome) -> None:
 
     over = {AlertState.SENT, AlertState.FAILED}
     _goes_out(company, trouble, outcome, lambda: set(states()) <= over)
-    keys = set(site.receiver.keys)
+    keys = site.taken()
     sent = states().count(AlertState.SENT)
     outcome.doubled = max(0, len(keys) - 1)
     outcome.lost = int(sent > 0 and not keys)
     _name(outcome, out=sent, of=1, unknown=0)
+
+
+def _pull(company: Company, trouble: Trouble, outcome: Outcome) -> None:
+    """Customers that come to the CRM before the trouble, in it and after it are known here."""
+    site = company.site
+    assert isinstance(site, Salesforce)
+    before = site.arrives("Ana")
+    company.until(lambda: company.knows(before), "nobody was known before the trouble")
+    site.fail(Stage.PULL, trouble)
+    during = site.arrives("Beto")
+    company.passes(_lasts(trouble))
+    outcome.told, outcome.met = company.why_not_asked(), site.failed
+    if not outcome.told:
+        raise Stuck("nothing stands in the CRM's row")
+    site.heal()
+    outcome.after_s = company.until(lambda: company.knows(during), "who came meanwhile is not known")
+    if company.why_not_asked():
+        raise Stuck("the CRM still counts as failing")
+    after = site.arrives("Carla")
+    company.until(lambda: company.knows(after), "nobody is known after the trouble")
+    outcome.came = "by itself"
+    outcome.lost = sum(not company.knows(each) for each in (before, during, after))
 
 
 _STAGES: dict[Stage, Callable[[Company, Trouble, Outcome], None]] = {
@@ -464,4 +512,5 @@ _STAGES: dict[Stage, Callable[[Company, Trouble, Outcome], None]] = {
     Stage.AMEND: _amend,
     Stage.ALERT: _tell,
     Stage.DELIVER: _tell,
+    Stage.PULL: _pull,
 }

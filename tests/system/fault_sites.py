@@ -5,21 +5,15 @@ A site is one network with people on it (the `World` of its conformance suite) a
 
 from __future__ import annotations
 
-import base64
-import ssl
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
 from enum import StrEnum
-from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
-from unittest import mock
 
 from pydantic import SecretStr
 
-from connectors import bluesky_wire, crm_webhook, mail, mail_sending, mail_wire, sandbox
+from connectors import sandbox
 from connectors.feed import Feed
 from connectors.feed import Settings as FeedSettings
 from connectors.mail import MailConnector
@@ -30,12 +24,9 @@ from connectors.mastodon_streaming import Patience
 from connectors.reddit import PublishingRedditConnector
 from connectors.reddit import Settings as RedditSettings
 from connectors.reddit_wire import RedditWire
-from connectors.webhooks import Signed, Webhook
 from connectors.wire import MEGABYTE, Wire
 from connectors.x import XConnector
 from listener.contract import Connector
-from listener.desk.crm_systems import System
-from listener.flow.alert import Target
 from tests.connectors.conformance import World
 from tests.connectors.test_bluesky import BlueskyWorld
 from tests.connectors.test_bluesky import connected as bluesky_connected
@@ -46,14 +37,13 @@ from tests.connectors.test_reddit import RedditWorld, settings_for
 from tests.connectors.test_sandbox import READS, WRITES, SandboxWorld
 from tests.connectors.test_x import XWorld
 from tests.connectors.test_x import settings as x_settings
-from tests.servers import bluesky, dovecot
-from tests.servers.dovecot import Broken, FaultyLine
+from tests.servers import bluesky
+from tests.servers.dovecot import Broken
 from tests.servers.feed import FeedServer
 from tests.servers.jetstream import JetstreamServer
-from tests.servers.line import WAIT, Line, Papers, Trouble
+from tests.servers.line import WAIT, Line, Trouble
 from tests.servers.mastodon import TOKEN, MastodonServer
 from tests.servers.reddit import RedditServer
-from tests.servers.webhook import Receiver
 from tests.servers.x import XServer
 
 
@@ -68,12 +58,12 @@ class Stage(StrEnum):
     AMEND = "amend"
     ALERT = "alert"  # our own people are told
     DELIVER = "deliver"  # a CRM is told
+    PULL = "pull"  # a CRM is asked for its customers
 
 
-KEY = base64.b64encode(b"k" * 32).decode()  # what the CRM's webhooks are signed with
 WRITING = frozenset({Stage.REPLY, Stage.PUBLISH, Stage.AMEND})
 TELLING = frozenset({Stage.ALERT, Stage.DELIVER})
-NETWORK = frozenset(Stage) - TELLING  # what there is on a network that has everything
+NETWORK = frozenset(Stage) - TELLING - {Stage.PULL}  # what there is on a network that has everything
 WAITS = frozenset({Trouble.SILENT, Trouble.DRIP, Trouble.HUGE})  # troubles that end by our own impatience
 PATIENT, HASTY = 20.0, 1.5  # seconds that a connector waits for an answer
 
@@ -98,7 +88,7 @@ class Site(ABC):
 
     @classmethod
     def knows(cls, stage: Stage, trouble: Trouble) -> bool:
-        """Whether there is such a trouble here. Streams have no line behind TLS."""
+        """Whether there is such a trouble here. Of streams only mail's has a line behind TLS."""
         return trouble in cls.troubles and (trouble is not Trouble.STRANGER or stage is not Stage.STREAM)
 
     def fail(self, stage: Stage, trouble: Trouble) -> None:
@@ -280,8 +270,7 @@ class Mail(Site):
     def knows(cls, stage: Stage, trouble: Trouble) -> bool:
         if trouble is Trouble.GATEWAY:
             return stage is Stage.REPLY
-        secure = trouble is Trouble.STRANGER and super().knows(stage, trouble)
-        return trouble in cls.plain or trouble in cls.refusals or secure
+        return trouble in cls.plain or trouble in cls.refusals or trouble is Trouble.STRANGER
 
     def fail(self, stage: Stage, trouble: Trouble) -> None:
         line, words = (self.sends, self.world.smtp) if stage is Stage.REPLY else (self.line, self.world.imap)
@@ -347,147 +336,3 @@ class Sandbox(Site):
     def failed(self) -> int:
         rows = self.world.people._link.execute("SELECT 10000 - times FROM faults").fetchall()
         return sum(int(each[0]) for each in rows)
-
-
-class Webhooks(Sandbox):
-    """Who is told by a signed POST: our own people, or a CRM. Each knows by its key what it got already.
-
-    Their answer is the status alone: what comes along with a 2xx is nobody's trouble.
-    """
-
-    network = "webhook"
-    runs_on = "sandbox"
-    stages = TELLING
-
-    def __init__(self, folder: Path, receiver: Receiver, line: Line) -> None:
-        super().__init__(folder)
-        self.receiver, self.line = receiver, line
-
-    @classmethod
-    def knows(cls, _stage: Stage, trouble: Trouble) -> bool:
-        return trouble not in (Trouble.GARBAGE, Trouble.HTML, Trouble.TYPES, Trouble.HUGE)
-
-    def target(self) -> Target:
-        """Our people, as the settings would name them."""
-        return Target(reach=lambda: Webhook(self.line.url, ca_file=self.ca, patience=self.wait), hourly=60)
-
-    def system(self) -> System:
-        """The CRM, as the settings would name it."""
-        given = crm_webhook.Settings(secret=SecretStr(KEY), url=self.line.url, ca_file=self.ca, sends=("cases",))
-        return System(connect=lambda: crm_webhook.join(given), takes=given.takes)
-
-    def fail(self, _stage: Stage, trouble: Trouble) -> None:
-        self.line.fail(trouble)
-
-    def heal(self) -> None:
-        self.line.heal()
-
-    @property
-    def failed(self) -> int:
-        return self.line.failed
-
-
-SITES: dict[str, type[Site]] = {
-    each.network: each for each in (Bluesky, FeedSite, Mail, Mastodon, Reddit, Sandbox, Webhooks, X)
-}
-
-
-def cells() -> list[tuple[str, Stage, Trouble]]:
-    """Every network, stage and trouble that go together, in that order."""
-    return [
-        (name, stage, trouble)
-        for name, site in SITES.items()
-        for stage in Stage
-        if stage in site.stages
-        for trouble in Trouble
-        if site.knows(stage, trouble)
-    ]
-
-
-class Networks:
-    """Opens sites. The servers that take their time to start are started once, when they are first needed."""
-
-    def __init__(self, stack: ExitStack, folder: Path, papers: Callable[[], Papers]) -> None:
-        self._stack, self._folder, self._papers = stack, folder, papers
-        self._bluesky: bluesky.Network | None = None
-        self._dovecot: dovecot.Dovecot | None = None
-        self._numbers = 0
-
-    @contextmanager
-    def site(self, network: str, trouble: Trouble) -> Iterator[Site]:
-        """That network with nobody's posts on it yet, behind TLS where the trouble is one of certificates."""
-        self._numbers += 1
-        tls = self._papers() if trouble is Trouble.STRANGER else None
-        with ExitStack() as stack:
-            site = self._sites()[network](stack, tls)
-            site.ca = tls.ca if tls else None
-            site.wait = HASTY if trouble in WAITS else PATIENT
-            if site.wait == HASTY and network == "mail":
-                for name, seconds in (("CONNECT_TIMEOUT", HASTY), ("READ_TIMEOUT", HASTY), ("DEADLINE", 2 * HASTY)):
-                    stack.enter_context(mock.patch.object(mail_wire, name, seconds))
-                reads, sends = (partial(each, deadline=2 * HASTY) for each in (mail_wire.reading, mail_wire.sending))
-                stack.enter_context(mock.patch.object(mail, "reading", reads))
-                stack.enter_context(mock.patch.object(mail, "sending", sends))
-                stack.enter_context(mock.patch.object(mail_sending, "sending", sends))
-            if site.wait == HASTY and network == "webhook":
-                hasty = partial(Signed, patience=HASTY)
-                stack.enter_context(mock.patch.object(crm_webhook, "Signed", hasty))
-            yield site
-
-    def _sites(self) -> dict[str, Callable[[ExitStack, Papers | None], Site]]:
-        return {
-            "bluesky": self._open_bluesky,
-            "feed": self._open_feed,
-            "mail": self._open_mail,
-            "mastodon": self._open_mastodon,
-            "reddit": self._open_reddit,
-            "sandbox": lambda _stack, _tls: Sandbox(self._new_folder()),
-            "webhook": self._open_webhook,
-            "x": self._open_x,
-        }
-
-    def _new_folder(self) -> Path:
-        folder = self._folder / f"site{self._numbers}"
-        folder.mkdir()
-        return folder
-
-    def _open_mastodon(self, stack: ExitStack, tls: Papers | None) -> Site:
-        server = stack.enter_context(MastodonServer())
-        return Mastodon(server, stack.enter_context(Line(server.url, tls=tls)))
-
-    def _open_x(self, stack: ExitStack, tls: Papers | None) -> Site:
-        server = stack.enter_context(XServer())
-        return X(server, stack.enter_context(Line(server.url, tls=tls)))
-
-    def _open_reddit(self, stack: ExitStack, tls: Papers | None) -> Site:
-        server = stack.enter_context(RedditServer())
-        return Reddit(server, stack.enter_context(Line(server.url, tls=tls)))
-
-    def _open_feed(self, stack: ExitStack, tls: Papers | None) -> Site:
-        server = stack.enter_context(FeedServer())
-        return FeedSite(server, stack.enter_context(Line(server.url, tls=tls)))
-
-    def _open_webhook(self, stack: ExitStack, tls: Papers | None) -> Site:
-        receiver = stack.enter_context(Receiver())
-        return Webhooks(self._new_folder(), receiver, stack.enter_context(Line(receiver.url, tls=tls)))
-
-    def _open_bluesky(self, stack: ExitStack, tls: Papers | None) -> Site:
-        if self._bluesky is None:
-            self._bluesky = self._stack.enter_context(bluesky.running())
-        if tls:
-            ours = ssl.create_default_context(cafile=str(tls.ca))
-            stack.enter_context(mock.patch.object(bluesky_wire, "_tls", return_value=ours))
-        jetstream = stack.enter_context(JetstreamServer())
-        line = stack.enter_context(Line(self._bluesky.pds, tls=tls))
-        return Bluesky(self._bluesky, line, jetstream, stack.enter_context(Line(jetstream.url)))
-
-    def _open_mail(self, stack: ExitStack, tls: Papers | None) -> Site:
-        if self._dovecot is None:
-            self._dovecot = self._stack.enter_context(dovecot.server())
-        server, address = self._dovecot, f"site{self._numbers}@brand.example"
-        client = stack.enter_context(server.login(address))
-        words = stack.enter_context(FaultyLine(server.imap)), stack.enter_context(FaultyLine(server.submission))
-        reads, sends = (
-            stack.enter_context(Line(f"tcp://127.0.0.1:{each.here}", tls=tls, plain=True)) for each in words
-        )
-        return Mail(MailWorld(server, address, client, words), reads, sends)

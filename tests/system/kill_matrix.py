@@ -8,6 +8,7 @@ often as the guard lets it, else a moderator approves at once. The
 local servers run here, outside of what dies, and take the same answer as often as it comes: they forget idempotency
 keys, and refuse no doubles. So what counts is their own record: posts without an answer or that the store does not
 know (lost), answers to one post beyond the first (doubled), answers whose case is not that post's (wrong thread).
+Of each post our own people and a CRM are told as well, see `kill_receiver.py`.
 
 The same seed gives the same posts, the same waits and the same victims; what a process was about at that moment is
 chance, as it is in life.
@@ -46,7 +47,9 @@ from tests.connectors.test_reddit import RedditWorld, settings_for
 from tests.connectors.test_x import XWorld
 from tests.servers.mastodon import TOKEN, MastodonServer
 from tests.servers.reddit import RedditServer
+from tests.servers.webhook import Receiver
 from tests.servers.x import KEYS, XServer
+from tests.system.kill_receiver import SECRETS, SETTINGS, Heard, heard, listening, open_ends
 
 ROOT = Path(__file__).parents[2]
 POLICY = """
@@ -62,7 +65,7 @@ templates:
 rules:
   - name: everything
     when: {intents: [question]}
-    then: {reply: answer, case: {}}
+    then: {reply: answer, case: {}, alert: [ops]}
 """
 WORDS = ("fibra", "luz", "agua", "gas", "tren", "móvil", "router", "cita", "tienda", "envío", "cuota", "cable", "bono")
 CASE = re.compile(r"ES-\d+-\d+-\d")
@@ -94,12 +97,12 @@ class Plan:
     aimed: float = 0.5  # the share of deaths that hit a process while it says something
     hurry: float | None = 2.0
     slow: float = 0.25  # seconds, at most, that a network takes over a write; who dies meanwhile has written it
-    patience: float = 120.0  # seconds for the end, once nobody dies any more
+    patience: float = 120.0  # seconds without any progress, once nobody dies any more
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What the networks and the store say at the end; the first three must be empty.
+    """What the networks, who was told, and the store say at the end; the first three must be empty.
 
     `unsure`: what is of unknown outcome at the end. `settled`: how many of unknown outcome were settled, by what was
     found. `answered`: how many posts have their one answer, of `posts` that were not deleted.
@@ -108,6 +111,7 @@ class Outcome:
     lost: tuple[str, ...]
     doubled: tuple[str, ...]
     wrong_thread: tuple[str, ...]
+    heard: Heard
     unsure: int
     settled: dict[str, int]
     posts: int
@@ -123,7 +127,8 @@ class Outcome:
     @property
     def clean(self) -> bool:
         """Whether nothing was lost, doubled or said in the wrong place, and nothing is left open."""
-        return not (self.lost or self.doubled or self.wrong_thread or self.unsure)
+        wrong = self.lost or self.doubled or self.wrong_thread or self.heard.lost or self.heard.doubled
+        return not (wrong or self.unsure)
 
 
 @dataclass
@@ -144,6 +149,7 @@ class Matrix:
     worlds: dict[str, World]
     settings: dict[str, dict[str, str]]
     url: str
+    receiver: Receiver
     _brood: subprocess.Popen[str]
     said: list[Said] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
@@ -189,7 +195,9 @@ class Matrix:
 
     def _prepare(self) -> None:
         (self.folder / "policy.yaml").write_text(POLICY, encoding="utf-8")
-        written = f'[policy]\nfile = "policy.yaml"\n[daemon]\ntick = "1s"\n[database]\nurl = "{self.url}"\n'
+        written = f'[policy]\nfile = "policy.yaml"\n[database]\nurl = "{self.url}"\n'
+        written += '[daemon]\ntick = "1s"\nlisten = "127.0.0.1:0"\n'
+        written += SETTINGS.format(url=self.receiver.url)
         for name in self.worlds:
             written += f'[accounts.{name}]\nnetwork = "{name}"\n'
             written += f'[[sources]]\nname = "{name}"\naccount = "{name}"\nquery = "mentions"\nevery = "1s"\n'
@@ -201,6 +209,7 @@ class Matrix:
             for name, given in self.settings.items()
             for key, value in given.items()
         }
+        environment |= SECRETS
         arguments = ["run", *(part for role in roles for part in ("--role", role))]
         asked = {"folder": str(self.folder), "arguments": arguments, "environment": environment}
         asked |= {"log": str(self.folder / "log")}
@@ -280,10 +289,11 @@ class Matrix:
     # --- how it ends ---
 
     def _wait_until_done(self, store: Store) -> None:
-        """Until every post has its answer and nothing is on its way, or the plan's patience is at its end."""
-        ends, steady = time.monotonic() + self.plan.patience, time.monotonic()
+        """Until every post has its answer and nothing is on its way, or nothing comes forward any more."""
+        forward = steady = time.monotonic()
         before: object = None
-        while time.monotonic() < ends:
+        least = sys.maxsize
+        while time.monotonic() - forward < self.plan.patience:
             for number, pid in enumerate(self.pids):
                 try:
                     os.kill(pid, 0)
@@ -291,6 +301,9 @@ class Matrix:
                     self.counts["ended by themselves"] += 1
                     self.pids[number] = self._start(self.plan.processes[number])
             now = (self._open(store), tuple(self._unanswered()))
+            left = now[0] + len(now[1])
+            if now[0] >= 0 and left < least:
+                least, forward = left, time.monotonic()
             if now != before:
                 before, steady = now, time.monotonic()
             elif now == (0, ()) and time.monotonic() - steady > STEADY:
@@ -304,7 +317,8 @@ class Matrix:
         try:
             with store.read() as tx:
                 drafts = tx.scalar(select(func.count()).select_from(t.drafts).where(going)) or 0
-                return drafts + (tx.scalar(select(func.count()).select_from(t.mentions).where(waits)) or 0)
+                posts = tx.scalar(select(func.count()).select_from(t.mentions).where(waits)) or 0
+                return drafts + posts + open_ends(tx)
         except Outage:
             return -1
 
@@ -331,12 +345,14 @@ class Matrix:
             stored = set(tx.scalars(select(t.mentions.c.external_id)))
             unsure = tx.scalar(select(func.count()).select_from(t.drafts).where(t.drafts.c.state == "unknown")) or 0
             looked = tx.execute(select(t.looks.c.found, func.count()).group_by(t.looks.c.found)).all()
+            beside = heard(tx, self.receiver.came)
         found = told(self._answers(), {row.reference: row.external_id for row in rows}, self.said)
         kept = [said.id for said in self.said if not said.deleted]
         return Outcome(
             lost=tuple(post for post in kept if post not in stored or post not in found.times),
             doubled=tuple(post for post, times in found.times.items() if times > 1),
             wrong_thread=found.misplaced,
+            heard=beside,
             unsure=int(unsure),
             settled={row[0]: row[1] for row in looked},
             posts=len(kept),
@@ -390,6 +406,7 @@ def matrix(folder: Path, plan: Plan) -> Iterator[Matrix]:
         url = f"sqlite:///{folder / 'escucha.db'}"
         if plan.database == "postgresql":
             url = stack.enter_context(postgres.server())
+        receiver = stack.enter_context(listening(plan.seed, plan.slow / 10))
         command = [sys.executable, "-m", "tests.system.brood"]
         command += [str(plan.hurry)] if plan.hurry is not None else []
         environment = {name: value for name, value in os.environ.items() if not name.startswith("ESCUCHA_")}
@@ -402,7 +419,7 @@ def matrix(folder: Path, plan: Plan) -> Iterator[Matrix]:
             env=environment | {"PYTHONPATH": str(ROOT)},
         )
         try:
-            yield Matrix(plan, folder, worlds, settings, url, brood)
+            yield Matrix(plan, folder, worlds, settings, url, receiver, brood)
         finally:
             brood.communicate("")
 

@@ -20,15 +20,17 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from sqlalchemy import event
 
 import connectors
 import policies
+from connectors.sandbox import World
 from listener import log
 from listener import store as stores
 from listener.contract import Connector
@@ -38,7 +40,7 @@ from listener.store import Store, inbox, notices
 from listener.store.notices import Variant
 from listener.store.sources import Wanted
 from listener.types import DraftState, NoticeState
-from tests import databases
+from tests import databases, once
 from tests.listener.flow.world import AUTO, Keywords
 
 NOTICE = "Aviso: hubo un error en las facturas y lo estamos corrigiendo."
@@ -159,9 +161,25 @@ def announce(store: Store, network: str, now: datetime) -> None:
             notices.publish(tx, known[0], by="beto", now=now)
 
 
+def prepare() -> None:
+    """Makes once what every fork would make again: a life on the network inside the process compiles its statements."""
+    once.share()
+    if databases.on_postgres():
+        return
+    with TemporaryDirectory() as folder:
+        settings = {"world": f"{folder}/world.db"}
+        life = {"folder": folder, "network": "sandbox", "settings": settings, "connect": "", "query": "mentions"}
+        make = maker(life)
+        with closing(World(Path(settings["world"]))) as world:
+            world.person("ana")
+            world.post("ana", "@marca ¿horario?")
+        live(life | {"publishes": True, "die_at": None, "later": 0}, make)
+
+
 def main() -> None:
     """Lives as many lives as are asked for."""
     log.start(form="json", level="warning")
+    prepare()
     for line in sys.stdin:
         life = json.loads(line)
         make = maker(life)

@@ -26,7 +26,7 @@ from listener.store.notices import Variant
 from listener.types import FollowUp, NoticeState
 from tests import databases
 from tests.listener.flow.world import AUTO, Keywords
-from tests.system.mortal import Instants, watch, watch_writes
+from tests.system.mortal import Instants, prepare, watch, watch_writes
 
 SAID = {"es": "Corte en Lleida hasta las 17 h.", "en": "Outage in Lleida until 5 pm."}
 RIGHT = {"es": "Corte en Lleida hasta las 18 h.", "en": "Outage in Lleida until 6 pm."}
@@ -113,6 +113,7 @@ def correct(store: Store, outlets: list[Outlet], now: datetime) -> None:
 def main() -> None:
     """Lives as many lives as are asked for."""
     log.start(form="json", level="warning")
+    prepare()
     for line in sys.stdin:
         life = json.loads(line)
         reader, writer = os.pipe()

@@ -37,7 +37,7 @@ from listener.flow.decide import Company
 from listener.flow.pipeline import Pipeline
 from listener.store.sources import Wanted
 from tests.listener.flow.world import AUTO, Keywords
-from tests.system.mortal import Instants, announce, maker, moderate, watch
+from tests.system.mortal import Instants, announce, maker, moderate, prepare, watch
 
 ROUNDS = 6
 
@@ -226,6 +226,7 @@ def end_all(url: str) -> None:
 def main() -> None:
     """Lives as many lives as are asked for."""
     log.start(form="json", level="warning")
+    prepare()
     for line in sys.stdin:
         life = json.loads(line)
         make = maker(life)

@@ -11,19 +11,42 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from listener import store as stores
+from listener.store import mentions
 from tests import postgres
 from tests.servers.mastodon import MastodonServer
+from tests.system.test_canary import free_port
 from tests.system.test_daemon import QUESTION, Company, answered, eventually
+from tests.system.test_degrading import asked
+from tests.system.test_machine import wrong_clock
 
 pytestmark = pytest.mark.slow
 
 TOKEN = "ESCUCHA_ACCOUNTS__CARE__ACCESS_TOKEN"
+# A process as it is, but that a certain text kills it, and that less time passes before others notice.
+MORTAL = """
+import os, signal
+from datetime import timedelta
+from listener import cluster
+from listener.flow import understand
+from listener.store import suspects
+cluster.DEAD, cluster.HEARTBEAT = 4.0, 1.0
+suspects.APART, suspects.HELD = timedelta(seconds=1), timedelta(seconds=20)
+classify = understand._classify
+def dies(model, batch):
+    if any("esto mata" in mention.text for mention in batch):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return classify(model, batch)
+understand._classify = dies
+import cli
+cli.main()
+"""
 
 
 class Cluster(Company):
@@ -33,11 +56,11 @@ class Cluster(Company):
         super().__init__(folder, server)
         self.environment["ESCUCHA_DATABASE__URL"] = url
 
-    def play(self, *roles: str, **more: str) -> subprocess.Popen[str]:
+    def play(self, *roles: str, program: Sequence[str] = ("-m", "cli"), **more: str) -> subprocess.Popen[str]:
         named = [word for role in roles for word in ("--role", role)]
         with (self.folder / "log").open("a") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "cli", "run", *named],
+                [sys.executable, *program, "run", *named],
                 cwd=self.folder,
                 env=self.environment | more,
                 stdout=log,
@@ -83,14 +106,22 @@ def ask(cluster: Cluster, number: int) -> str:
 def test_three_processes_share_the_work(cluster: Cluster) -> None:
     """One hears, one reads and decides and needs no secret for it, one says it; `status` names them, and who is not."""
     post = cluster.server.person("ana").post(QUESTION)
-    poll, work = cluster.play("poll"), cluster.play("work", **{TOKEN: ""})
+    ports = {role: free_port() for role in ("poll", "work", "send")}
+    watched = {role: {"ESCUCHA_DAEMON__WATCH": f"127.0.0.1:{port}"} for role, port in ports.items()}
+    poll, work = cluster.play("poll", **watched["poll"]), cluster.play("work", **{TOKEN: ""}, **watched["work"])
     eventually(lambda: any(line["mention"] for line in cluster.said("decided")))
     seen = cluster.status()
     assert sorted(each["roles"] for each in seen["daemons"]) == [["poll"], ["work"]]
     assert [trouble for trouble in seen["troubles"] if "Nobody sends" in trouble]
     assert not answered(cluster.server)
-    send = cluster.play("send")
+    send = cluster.play("send", **watched["send"])
     eventually(lambda: answered(cluster.server)[post])
+    for role, port in ports.items():
+        assert asked(port, "/healthz") == (200, '{"alive": true}\n')
+        assert asked(port, "/readyz") == (200, '{"ready": true}\n')
+        assert f'roles="{role}"' in asked(port, "/metrics")[1]
+    everybody = [f'escucha_daemons{{role="{role}"}} 1.0' for role in ports]
+    eventually(lambda: all(line in asked(ports["poll"], "/metrics")[1] for line in everybody))
     told = " ".join(cluster("status").split())
     assert "ROLE" in told
     assert "HAS IN HAND" in told
@@ -150,3 +181,73 @@ def test_who_hangs_loses_its_work_to_another(cluster: Cluster) -> None:
     eventually(lambda: answered(cluster.server)[last])
     time.sleep(3)
     assert set(answered(cluster.server).values()) == {1}
+
+
+@pytest.mark.parametrize("machines", ["one", "each its own, and new each time"])
+def test_a_mention_that_kills_whoever_reads_it_is_set_aside_and_the_rest_goes_on(
+    cluster: Cluster, tmp_path: Path, machines: str
+) -> None:
+    """Workers are started anew as systemd would; where nothing of a machine is left, by what their jobs tell."""
+    deaths = 0
+
+    def worker() -> subprocess.Popen[str]:
+        folder = tmp_path / (f"machine {len(cluster.daemons)}" if machines != "one" else "machine")
+        folder.mkdir(exist_ok=True)
+        return cluster.play("work", program=("-c", MORTAL), TMPDIR=str(folder), **{TOKEN: ""})
+
+    def rise_again() -> None:
+        nonlocal deaths
+        for number, each in enumerate(workers):
+            if each.poll() is not None:
+                assert each.returncode == -signal.SIGKILL
+                deaths += 1
+                workers[number] = worker()
+
+    def aside() -> list[str]:
+        with store.read() as tx:
+            return [each.text for each in mentions.recent(tx, limit=100) if "3 times" in (each.trouble or "")]
+
+    for role in ("poll", "send"):
+        cluster.play(role)
+    workers = [worker(), worker()]
+    posts = [ask(cluster, number) for number in range(4)]
+    cluster.server.person("mala").post("@marca esto mata")
+    posts += [ask(cluster, number) for number in range(4, 6)]
+    store = stores.open(cluster.environment["ESCUCHA_DATABASE__URL"])
+    try:
+        eventually(lambda: rise_again() or aside(), within=240)
+        assert aside() == ["@marca esto mata"]
+        assert 3 <= deaths <= 6
+        posts += [ask(cluster, number) for number in range(6, 8)]
+        eventually(lambda: rise_again() or all(answered(cluster.server)[post] for post in posts), within=120)
+        with store.read() as tx:
+            assert [each.text for each in mentions.recent(tx, limit=100) if each.trouble] == ["@marca esto mata"]
+    finally:
+        store.close()
+    assert dict(answered(cluster.server)) == dict.fromkeys(posts, 1)
+    assert [trouble for trouble in cluster.status()["troubles"] if trouble.startswith("1 mention set aside")]
+    cluster("db", "check")
+
+
+def test_machines_whose_clocks_differ_by_minutes_go_by_the_database_s(cluster: Cluster, tmp_path: Path) -> None:
+    """One is 90 s behind, one 90 s ahead: neither takes the other for dead, and nothing is said twice."""
+    library, pids = wrong_clock(tmp_path), {}
+    for name, seconds in (("behind", -90), ("ahead of", 90)):
+        (tmp_path / name).write_text(str(seconds))
+        preloaded = {"LD_PRELOAD": str(library), "WRONG_CLOCK": str(tmp_path / name)}
+        pids[cluster.play("all", **preloaded).pid] = name
+    eventually(lambda: cluster.started() == 2, within=120)
+    posts = [ask(cluster, number) for number in range(4)]
+    eventually(lambda: all(answered(cluster.server)[post] for post in posts), within=120)
+    seen = cluster.status()
+    assert len(seen["daemons"]) == 2
+    assert not [trouble for trouble in seen["troubles"] if "last heard" in trouble]
+    for pid, name in pids.items():
+        (trouble,) = [each for each in seen["troubles"] if f":{pid} goes on without something" in each]
+        assert f"clock is 90 s {name} the database's" in trouble
+    cluster.daemons[0].kill()
+    cluster.daemons[0].wait()
+    posts += [ask(cluster, number) for number in range(4, 7)]
+    eventually(lambda: all(answered(cluster.server)[post] for post in posts), within=120)
+    assert dict(answered(cluster.server)) == dict.fromkeys(posts, 1)
+    cluster("db", "check")

@@ -14,7 +14,7 @@ from tests.system.crowd import crowd
 
 pytestmark = pytest.mark.slow
 
-PEOPLE = 600
+PEOPLE = 240
 
 
 def test_each_of_many_gets_exactly_one(tmp_path: Path) -> None:

@@ -215,14 +215,19 @@ def test_a_log_that_cannot_be_written_keeps_nobody_waiting(company: Housed, serv
     assert daemon.wait(30) == 0
 
 
-def test_a_clock_that_jumps_a_day_there_and_back(company: Housed, server: MastodonServer, tmp_path: Path) -> None:
+def wrong_clock(folder: Path) -> Path:
+    """The library that makes a process's clock wrong, built; skips where nothing can build it."""
     compiler = next((found for name in ("cc", "gcc", "g++") if (found := shutil.which(name))), None)
     if compiler is None:
         assert not os.environ.get("CI"), "CI must have a compiler"
         pytest.skip("no C compiler is here")
-    library, wrong = tmp_path / "wrong_clock.so", tmp_path / "wrong"
-    source = Path(__file__).with_name("wrong_clock.c")
+    library, source = folder / "wrong_clock.so", Path(__file__).with_name("wrong_clock.c")
     subprocess.run([compiler, "-xc", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
+    return library
+
+
+def test_a_clock_that_jumps_a_day_there_and_back(company: Housed, server: MastodonServer, tmp_path: Path) -> None:
+    library, wrong = wrong_clock(tmp_path), tmp_path / "wrong"
     wrong.write_text("0")
     daemon = company.start(LD_PRELOAD=str(library), WRONG_CLOCK=str(wrong))
     posts: list[str] = []

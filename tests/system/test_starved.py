@@ -20,7 +20,7 @@ import pytest
 
 from listener import store as stores
 from listener.store import Store
-from tests import postgres
+from tests import databases
 from tests.connectors.conformance import World
 from tests.connectors.test_mastodon import MastodonWorld
 from tests.servers.mastodon import TOKEN, MastodonServer
@@ -100,23 +100,16 @@ class Starved(KillNine):
 
 
 class OnPostgres(Starved):
-    """The same on a PostgreSQL of its own."""
+    """The same on a PostgreSQL database of its own."""
 
-    @pytest.fixture(autouse=True, scope="class")
-    @classmethod
-    def run_a_server(cls) -> Iterator[None]:
-        with postgres.server() as cls.server:
-            yield
-
-    server: ClassVar[str]
+    server: str
 
     def url(self) -> str:
         return self.server
 
     @contextmanager
     def world(self) -> Iterator[World]:
-        postgres.empty(self.server)
-        with super().world() as world:
+        with databases.one() as self.server, super().world() as world:
             yield world
 
     def open(self, _folder: Path) -> Store:

@@ -637,7 +637,8 @@ os.utime(sys.argv[1], (1, 1))
 
 # The command, where Mastodon is a server on loopback, on which what cannot be seen at once is not there.
 PROMPT = """
-import dataclasses, datetime, cli
+import dataclasses, datetime, signal, cli
+signal.signal(signal.SIGINT, signal.default_int_handler)  # who runs the tests may ignore it, and we would inherit that
 from connectors import mastodon
 mastodon.FACTS = dataclasses.replace(mastodon.FACTS, settle_after=datetime.timedelta(seconds=3))
 cli.main()
@@ -702,7 +703,7 @@ def test_killed_before_the_network_took_it_nothing_is_lost(approved: World, as_p
 def test_stopped_by_hand_it_finishes_what_is_in_hand_and_says_how_to_go_on(
     approved: World, as_person: Run, tmp_path: Path
 ) -> None:
-    approved.fail("publish", Fault.SLOW, times=2, seconds=1)
+    approved.fail("publish", Fault.SLOW, times=2, seconds=6)
     child = start(tmp_path, "publish", "N1")
     until(lambda: states(as_person).count("sending") == 2)
     child.send_signal(signal.SIGINT)

@@ -1,0 +1,188 @@
+"""A real daemon on PostgreSQL servers that are recovered to an earlier point, or taken over from; the network counts.
+
+Its own record says who was answered, and how often. It forgets idempotency keys and takes the same answer twice.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.postgres import Machine
+from tests.servers.mastodon import TOKEN, MastodonServer
+from tests.system.kill_matrix import POLICY
+from tests.system.test_daemon import answered, eventually
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[2]
+HURRY = "2"  # seconds instead of a minute for what a look needs to be certain
+SETTINGS = """
+[policy]
+file = "policy.yaml"
+[accounts.care]
+network = "mastodon"
+instance = "{instance}"
+[[sources]]
+name = "mentions"
+account = "care"
+query = "mentions"
+every = "1s"
+[daemon]
+tick = "1s"
+"""
+ABOUT = ("la fibra", "el móvil", "la tele", "el fútbol", "un router", "el alta", "la mudanza", "una eSIM", "el roaming")
+
+
+class Company:
+    """A folder with settings, a network, and daemons that are forked ready to go."""
+
+    def __init__(self, folder: Path, server: MastodonServer, brood: subprocess.Popen[str]) -> None:
+        self.folder, self.server, self._brood = folder, server, brood
+        (folder / "policy.yaml").write_text(POLICY, encoding="utf-8")
+        (folder / "escucha.toml").write_text(SETTINGS.format(instance=server.url), encoding="utf-8")
+        self.posts: list[str] = []
+
+    def escucha(self, url: str, *arguments: str) -> int:
+        """Runs that command on that database, and gives its process; it writes to the file `log`."""
+        environment = {"ESCUCHA_DATABASE__URL": url, "ESCUCHA_ACCOUNTS__CARE__ACCESS_TOKEN": TOKEN}
+        asked = {"folder": str(self.folder), "arguments": arguments, "environment": environment}
+        asked |= {"log": str(self.folder / "log")}
+        assert self._brood.stdin
+        assert self._brood.stdout
+        self._brood.stdin.write(json.dumps(asked) + "\n")
+        self._brood.stdin.flush()
+        return int(self._brood.stdout.readline())
+
+    def ask(self) -> str:
+        """Somebody asks something that the daemon answers by itself."""
+        about, number = ABOUT[len(self.posts) % len(ABOUT)], len(self.posts)
+        self.posts.append(self.server.person(f"p{number}").post(f"@marca ¿cuánto cuesta {about}, opción {number}?"))
+        return self.posts[-1]
+
+    def all_answered(self) -> bool:
+        return set(self.posts) <= set(answered(self.server))
+
+    def log(self) -> str:
+        return (self.folder / "log").read_text(encoding="utf-8")
+
+    def stays_single(self) -> None:
+        """Everybody is answered, and nobody twice, also a while later."""
+        eventually(self.all_answered, within=120)
+        time.sleep(3)
+        assert dict(answered(self.server)) == dict.fromkeys(self.posts, 1)
+
+
+def end(pid: int, how: signal.Signals) -> None:
+    """Ends that process and waits until it is gone."""
+    os.kill(pid, how)
+
+    def gone() -> bool:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        return False
+
+    eventually(gone)
+
+
+@pytest.fixture
+def company(tmp_path: Path) -> Iterator[Company]:
+    command = [sys.executable, "-m", "tests.system.brood", HURRY]
+    with MastodonServer() as server:
+        server.forget_keys = True
+        brood = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        yield Company(tmp_path, server, brood)
+        brood.communicate(timeout=30)
+
+
+@pytest.fixture
+def held() -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
+
+
+def test_recovered_to_an_earlier_point_it_says_nothing_twice(company: Company, held: ExitStack) -> None:
+    """What it answered after that point it hears and drafts again, finds on the network, and does not say again."""
+    first = Machine()
+    held.callback(first.close)
+    archive = first.folder / "archive"
+    archive.mkdir(mode=0o777)
+    archive.chmod(0o777)
+    first.make(archive_mode="on", archive_command=f"cp %p {archive}/%f")
+    daemon = company.escucha(first.url, "run")
+    company.ask()
+    eventually(company.all_answered)
+    second = first.copy()
+    held.callback(second.close)
+    company.ask()
+    eventually(company.all_answered)
+    point = first.sql("SELECT now()::text")
+    for _ in range(3):
+        company.ask()
+    eventually(company.all_answered)
+    end(daemon, signal.SIGTERM)
+    first.sql("SELECT pg_switch_wal()")
+    eventually(lambda: first.sql("SELECT last_archived_wal >= '0' FROM pg_stat_archiver"))
+    first.kill()
+
+    (second.data / "recovery.signal").touch()
+    (second.data / "recovery.signal").chmod(0o644)
+    second.start(
+        restore_command=f"cp {archive}/%f %p",
+        recovery_target_time=point,
+        recovery_target_action="promote",
+        archive_mode="off",
+    )
+    eventually(lambda: not second.sql("SELECT pg_is_in_recovery()"))
+    known = second.sql("SELECT count(*) FROM mentions", database="escucha")
+    assert known < len(company.posts), "it must have lost something"
+    company.ask()
+    company.escucha(second.url, "run")
+    company.stays_single()
+    sent = "SELECT count(*) FROM drafts WHERE state = 'sent'"
+    eventually(lambda: second.sql(sent, database="escucha") == len(company.posts))
+    assert second.sql("SELECT count(*) FROM lives WHERE began_at IS NOT NULL", database="escucha") == 1
+    assert company.log().count('"action": "settled"') + company.log().count("action=settled") >= 3
+
+
+@pytest.mark.parametrize(("synchronous", "role"), [(True, ("--role", "all")), (False, ())], ids=["roles", "one"])
+def test_a_standby_takes_over_while_it_works(
+    company: Company, held: ExitStack, synchronous: bool, role: tuple[str, ...]
+) -> None:
+    """The first server is killed in the middle of it all, the second promoted: nobody is lost, nobody hears twice."""
+    first = Machine()
+    held.callback(first.close)
+    first.make()
+    second = first.copy("-R")
+    held.callback(second.close)
+    second.start(primary_conninfo=f"host=127.0.0.1 port={first.port} user=postgres application_name=second")
+    eventually(lambda: first.sql("SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'"))
+    if synchronous:
+        first.sql("ALTER SYSTEM SET synchronous_standby_names = 'second'")
+        first.sql("SELECT pg_reload_conf()")
+    both = f"postgresql://app@/escucha?host={first.host}&host={second.host}&target_session_attrs=read-write"
+    company.escucha(both, "run", *role)
+    company.ask()
+    eventually(company.all_answered)
+    company.server.fail("POST /api/v1/statuses", "slow", times=20, pause=0.001)
+    for _ in range(5):
+        company.ask()
+    eventually(lambda: len(answered(company.server)) >= 3)
+    first.kill()
+    company.ask()
+    second.promote()
+    company.ask()
+    company.stays_single()
+    assert second.sql("SELECT count(*) FROM mentions", database="escucha") == len(company.posts)
+    assert second.sql("SELECT count(*) FROM pauses", database="escucha") == 0, "it goes on by itself"
