@@ -88,6 +88,18 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     once.for_test(item)
 
 
+@pytest.fixture
+def no_tables(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The test's database is empty, on PostgreSQL too; on SQLite there is none before somebody makes it."""
+    if not databases.on_postgres():
+        yield
+        return
+    with databases.bare() as url:
+        monkeypatch.setenv(databases.SETTING, url)
+        monkeypatch.setenv(databases.PASSED_ON, url)
+        yield
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown() -> Iterator[None]:
     """Ends a test that never ends clearing up: pytest-timeout stops its clock once a test has failed."""

@@ -7,8 +7,9 @@ names it, for every command and every process that the test starts. One that nob
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from listener import store
@@ -133,6 +134,18 @@ def for_a_test() -> Iterator[str]:
             if not folder.exists():
                 server.drop(url)
                 del _places.others[folder]
+
+
+def edit(folder: Path | str, statement: str) -> None:
+    """Changes the database of that folder by plain SQL, as somebody behind our back would."""
+    if not on_postgres():
+        with closing(sqlite3.connect(Path(folder) / "escucha.db")) as link, link:
+            link.execute(statement)
+        return
+    import psycopg
+
+    with psycopg.connect(os.environ[SETTING]) as other:
+        other.execute(statement)
 
 
 def content(folder: Path | str) -> bytes:

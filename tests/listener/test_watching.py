@@ -21,13 +21,14 @@ from listener.store import Store, access, daemons, mentions, sources, spending, 
 from listener.store.sources import Wanted
 from listener.types import Author, Charge, Post, PostKind
 from listener.watching import Health, Watch, look
+from tests import databases
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 @pytest.fixture
 def opened(tmp_path: Path) -> Iterator[Store]:
-    made = store.open(f"sqlite:///{tmp_path / 'escucha.db'}")
+    made = store.open(databases.at(tmp_path))
     yield made
     made.close()
 

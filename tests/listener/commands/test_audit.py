@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from click.testing import Result
+
+from tests.databases import edit
 
 Run = Callable[..., Result]
 
@@ -18,12 +19,6 @@ def _some_record(escucha: Run, tmp_path: Path) -> None:
     (tmp_path / "escucha.toml").write_text('[database]\nurl = "sqlite:///escucha.db"\n')
     for command in (("pause", "--reason", "un [bold]café"), ("resume",), ("pause",), ("resume",)):
         assert escucha(*command).exit_code == 0
-
-
-def edit(path: Path, statement: str) -> None:
-    with sqlite3.connect(path / "escucha.db") as link:
-        link.execute(statement)
-    link.close()
 
 
 def test_the_record_is_shown_and_asked(escucha: Run) -> None:

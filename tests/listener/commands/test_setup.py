@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from listener.commands import hashtag
 from listener.commands.setup import filled, masked_url, source_name
+from tests import databases
 from tests.servers.mastodon import TOKEN, MastodonServer
 
 Escucha = Callable[..., Result]
@@ -277,7 +278,10 @@ def test_doctor_needs_a_folder_it_can_write(escucha: Escucha, tmp_path: Path) ->
         ("sqlite:///escucha.toml", "is no usable database"),
     ],
 )
-def test_doctor_on_a_database_that_cannot_be(escucha: Escucha, url: str, said: str) -> None:
+def test_doctor_on_a_database_that_cannot_be(
+    escucha: Escucha, monkeypatch: pytest.MonkeyPatch, url: str, said: str
+) -> None:
+    monkeypatch.delenv(databases.SETTING, raising=False)
     Path("escucha.toml").write_text(f'[database]\nurl = "{url}"\n', encoding="utf-8")
     done = escucha("doctor", "--offline", "--json")
     assert done.exit_code == 2
@@ -285,14 +289,11 @@ def test_doctor_on_a_database_that_cannot_be(escucha: Escucha, url: str, said: s
     assert any(said in check["detail"] for check in found), found
 
 
+@pytest.mark.usefixtures("no_tables")
 def test_doctor_knows_an_old_database(escucha: Escucha, tmp_path: Path) -> None:
-    import sqlite3
-
     escucha("init", "--yes")
-    with sqlite3.connect(tmp_path / "escucha.db") as database:
-        database.execute("CREATE TABLE alembic_version (version_num TEXT)")
-        database.execute("INSERT INTO alembic_version VALUES ('0000')")
-    database.close()
+    databases.edit(tmp_path, "CREATE TABLE alembic_version (version_num TEXT)")
+    databases.edit(tmp_path, "INSERT INTO alembic_version VALUES ('0000')")
     found = checks(escucha("doctor", "--offline", "--json"))["database"]
     assert found["ok"] is False
     assert "escucha db upgrade" in found["next_step"]

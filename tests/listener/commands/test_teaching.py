@@ -576,6 +576,7 @@ def test_status_tells_what_was_never_learned_and_needs_nobody_for_it(world: Desk
     assert json.loads(world.run("status", "--json").output)["areas"] is None
 
 
+@pytest.mark.about_sqlite
 def test_asking_whether_to_train_makes_no_database(tmp_path: Path) -> None:
     world = DeskWorld(tmp_path)
     (tmp_path / "escucha.toml").write_text(f'{SETTINGS}\n[policy]\nfile = "policy.yaml"\n', encoding="utf-8")

@@ -12,6 +12,7 @@ from listener import store as stores
 from listener.desk.doors import METRICS, Door, checked_scope, shown
 from listener.errors import Mistake, Outage
 from listener.store import Store, access
+from tests import databases
 
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 
@@ -26,7 +27,7 @@ class Clock:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    opened = stores.open(f"sqlite:///{tmp_path / 'escucha.db'}")
+    opened = stores.open(databases.at(tmp_path))
     yield opened
     opened.close()
 

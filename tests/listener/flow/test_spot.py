@@ -294,7 +294,8 @@ def test_what_nobody_heard_is_no_silence_after_which_all_is_a_spike(tmp_path: Pa
     """The network says that it skipped two weeks and a half; the same traffic as ever goes on afterwards."""
     escucha = Escucha(tmp_path, policy=POLICY)
     try:
-        now = escucha.clock()
+        now = escucha.clock().replace(hour=8, minute=0)  # as the day's traffic begins, whenever the test is played
+        now += timedelta(days=(1 - now.weekday()) % 7 + 7)
         escucha.clock.moment = now - timedelta(days=17)
         writer = Writer(escucha.store)
         writer.write(usual(now - timedelta(days=24), escucha.clock(), hourly=20))
