@@ -24,8 +24,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-STAGES = ("understand", "decide", "poll")  # of the last one, sources are in hand
-SLOTS = 32  # one for each thread that has something in hand
+STAGES = ("understand", "decide", "poll", "stream")
+OF_SOURCES = ("poll", "stream")  # where sources are in hand, and a network may take its time
+SLOTS = 64  # one for each thread that has something in hand
 MOST = 510  # mentions in one slot; a batch has fewer
 _SLOT = 8 * (2 + MOST)  # the stage's number, from 1; how many; their numbers
 _SUFFIX, _UNFINISHED = ".hand", ".hand-new"
@@ -63,7 +64,7 @@ class _Hand:
                 slot = self._own.slot = self._free.pop()
             except IndexError:
                 return  # more threads than anybody starts
-        if stage != "poll":  # a network may take its time
+        if stage not in OF_SOURCES:
             self.since[slot] = time.monotonic()
         ids = mentions[:MOST]
         struct.pack_into(f"={2 + len(ids)}q", self._memory, slot * _SLOT, STAGES.index(stage) + 1, len(ids), *ids)

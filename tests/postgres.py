@@ -35,8 +35,11 @@ def _fast() -> Path | None:
 
 
 @contextmanager
-def server() -> Iterator[str]:
-    """The url of an empty database. Skips where PostgreSQL is not installed; in CI it must be."""
+def server(*, port: int = 0) -> Iterator[str]:
+    """The url of an empty database. Skips where PostgreSQL is not installed; in CI it must be.
+
+    `port`: of this machine, for those who cannot see the socket.
+    """
     bin_ = programs()
     if bin_ is None:
         assert not os.environ.get("CI"), "CI must have PostgreSQL"
@@ -53,12 +56,16 @@ def server() -> Iterator[str]:
 
     data = str(folder / "data")
     run(str(bin_ / "initdb"), "-D", data, "-A", "trust", "-U", "escucha", "--no-sync", "-E", "UTF8")
+    listens = f"-c listen_addresses=127.0.0.1 -p {port}" if port else "-c listen_addresses=''"
     careless = "-c fsync=off -c full_page_writes=off -c wal_level=minimal -c max_wal_senders=0"
-    options = f"-k {folder} -c listen_addresses='' -c max_connections=200 {careless}"
+    options = f"-k {folder} {listens} -c max_connections=200 {careless}"
     run(str(bin_ / "pg_ctl"), "-D", data, "-w", "-l", str(folder / "log"), "-o", options, "start")
     try:
-        run(str(bin_ / "createdb"), "-h", str(folder), "-U", "escucha", "escucha")
-        yield f"postgresql://escucha@/escucha?host={folder}"
+        at = ["-h", "127.0.0.1", "-p", str(port)] if port else ["-h", str(folder)]
+        run(str(bin_ / "createdb"), *at, "-U", "escucha", "escucha")
+        yield (
+            f"postgresql://escucha@127.0.0.1:{port}/escucha" if port else f"postgresql://escucha@/escucha?host={folder}"
+        )
     finally:
         run(str(bin_ / "pg_ctl"), "-D", data, "-m", "immediate", "stop")
         shutil.rmtree(folder)

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 
-from listener import budget, inhand, metrics, situations
+from listener import budget, inhand, metrics
 from listener.budget import Allowance, Use
 from listener.contract import Classifier, Connector, Policy
 from listener.desk import incident_meaning, ruling, suggestions
@@ -31,13 +31,15 @@ from listener.desk.clearance import Price
 from listener.desk.crm_systems import System
 from listener.desk.purse import Purse
 from listener.desk.retaining import retain
-from listener.errors import Crossed, EscuchaError, Mistake, NetworkError, Outage, Unavailable
+from listener.errors import Crossed, EscuchaError, Mistake, NetworkError, Outage
 from listener.flow.act import act
 from listener.flow.alert import Target, Told, alert, strand
 from listener.flow.assign import assign
+from listener.flow.connections import Connections
 from listener.flow.decide import Company, decide
 from listener.flow.deliver import Delivered, deliver
 from listener.flow.follow import follow
+from listener.flow.hearing import Hearing
 from listener.flow.incidents import Gathered, gather
 from listener.flow.ingest import Ingested, failed, ingest, overhear
 from listener.flow.outcomes import Acted
@@ -49,7 +51,6 @@ from listener.flow.receive import Reply, receive, refused
 from listener.flow.recheck import batches, forget, recheck
 from listener.flow.release import Means, release
 from listener.flow.spot import Lookout, Spotted
-from listener.flow.stream import LIFELESS, Ended, Rests, Signs, note_end, offers, stream
 from listener.flow.suspecting import Stage, look_alone, look_for_the_dead, one_by_one, storable
 from listener.flow.watch import watch
 from listener.store import (
@@ -57,13 +58,10 @@ from listener.store import (
     Transaction,
     crm_in,
     crm_out,
-    decisions,
-    identities,
     outbox,
     policies,
     rests,
     sources,
-    streams,
 )
 from listener.store.assigned import Place
 from listener.store.mentions import Saved
@@ -85,7 +83,6 @@ PUNCTUAL = timedelta(seconds=1)  # for so little, money keeps no poll waiting
 TURN = 0.02  # seconds between two batches of second looks, in which a poll that waits gets its turn
 LOOKS_TOLD = 3  # looks in a row that failed, after which it is said; where everything fails, polls have said it before
 LOOKS_REST = timedelta(minutes=1)  # doubled for the first rest of looks that failed, and again for each further one
-AS_HEARD = 60.0  # seconds for which another process's word on what is true of a network is taken
 RECHECK_SPELL = 20.0  # seconds for which one round looks up what is due, batch after batch
 REST = timedelta(
     seconds=15
@@ -173,33 +170,33 @@ class Pipeline:
         self._read_policy = read_policy
         self._refused: str | None = None  # the version that rules and cannot be read here
         self.clock = clock
-        self._connect = connect
         self._renew = renew
         self._network_facts = network_facts
         self._company = company
         self._assigns = assigns
         self._assigned_up_to: Place | None = None
         self._lookout = Lookout(store, is_ours=company.is_ours, pattern=company.case_pattern)
-        self._connections: dict[tuple[str, str], Connector] = {}
         self._locks = {account: threading.Lock() for account in accounts}
         self.purses = {
             account: Purse(store, account, (allowances or {}).get(account, Allowance()), clock) for account in accounts
         }
         self._pressure = Pressure(store, clock)
-        self._as_heard: dict[str, tuple[Facts, float]] = {}  # by account, and until when that is not asked again
-        self._told_facts: dict[str, Facts] = {}
         self._hold: dict[str, datetime] = {}
         self._failures: dict[str, int] = {}
         self._hold_looks: dict[str, datetime] = {}
         self._failed_looks: dict[str, int] = {}
         self._stop = threading.Event()
-        self._connecting = threading.Lock()
         self._paused: set[tuple[str, str]] = set()  # (source, account) when we last looked
         self._looking = threading.Lock()
-        self._overhearing = threading.Lock()  # one stream stores at a time, so that many leave the database to others
-        self._offered: dict[tuple[str, str], bool] = {}
-        self._rests_of_streams = Rests()
-        self._signs_of_streams = Signs()
+        self.connections = Connections(store, connect=connect, network_facts=network_facts)
+        self._hearing = Hearing(
+            store,
+            connections=self.connections,
+            purses=self.purses,
+            keep=self._overhear,
+            clock=clock,
+            stopping=self.stopping,
+        )
 
     def start(self, wanted: Sequence[Wanted] | None, *, by: str) -> None:
         """Writes down which sources are wanted; makes our policy rule where none ever did. None: others listen."""
@@ -263,7 +260,7 @@ class Pipeline:
             if waits:
                 return waits
             try:
-                connector = self._connection(source.account, "listen")
+                connector = self.connections.of(source.account, "listen")
                 # Who we are is asked for now and then; what that costs is not what a poll costs.
                 started = time.perf_counter()
                 inhand.take("poll", [source.id])
@@ -278,7 +275,7 @@ class Pipeline:
                 polled = Polled(source=source, error=error)
             finally:
                 inhand.drop()
-            if connected := self._connections.get((source.account, "listen")):
+            if connected := self.connections.listening(source.account):
                 purse.pay(connected, source)
         if polled.error:
             metrics.error("poll", polled.error)
@@ -289,7 +286,7 @@ class Pipeline:
             pressed = self._pressure.now() if only_finds(page) else 1.0
             keep = partial(ingest, self.store, source, me=polled.me, slower=slower, pressed=pressed)
             ingested = self._whole_or_what_can_be(source, page, lambda page: keep(page, now=self.clock()))
-            self._tell_facts(source.account)
+            self.connections.tell_facts(source.account)
             return ingested
         except Outage:
             raise
@@ -323,105 +320,21 @@ class Pipeline:
         )
 
     def streams(self) -> list[str]:
-        """The sources whose stream should be open now: that have one, are not paused, and do not rest."""
-        with self.store.read() as tx:
-            known = sources.list_all(tx)
-        offered = [
-            source
-            for source in known
-            if not source.paused and self._offers(source) and not self.purses[source.account].refusal(Use.READING)
-        ]
-        stale = [
-            source.name
-            for source in known
-            if source not in offered and (source.streaming_since or source.stream_down_since)
-        ]
-        if stale:
-            with self.store.write() as tx:
-                for name in stale:
-                    streams.closed(tx, name)
-        now = self.clock()
-        return [source.name for source in offered if not self._rests_of_streams.holds(source.name, now)]
+        """The sources whose stream should be open now."""
+        return self._hearing.wanted()
 
     def stream(self, name: str) -> None:
-        """Stores what the stream of that source brings, until it ends or breaks, `stop` is called, or the source is
-        paused, removed or changed. What broke it stands in the source's row, and a poll fills the hole.
-        """
-        with self.store.read() as tx:
-            source = sources.get(tx, name)
-        turn = self._signs_of_streams.begin(name)
-        try:
-            ended = self._listen(source, turn)
-        finally:
-            mine = self._signs_of_streams.end(name, turn)
-        if mine:
-            self._note_end(source, ended)
-
-    def _listen(self, source: Source, turn: int) -> Ended:
-        purse = self.purses[source.account]
-        try:
-            connector = self._connection(source.account, f"stream {source.name}")
-        except Outage:
-            raise
-        except Exception as error:
-            if not isinstance(error, EscuchaError):
-                log.exception("A connector broke.", action="stream_bug", source=source.name)
-            return Ended(error=error)
-
-        def take(source: Source, page: Page) -> Source:
-            purse.pay(connector)
-            return self._overhear(source, page)
-
-        def stopping() -> bool:
-            given_up = not self._signs_of_streams.sign(source.name, turn)
-            return given_up or self.stopping() or purse.refusal(Use.READING) is not None
-
-        try:
-            return stream(self.store, connector, source, take=take, clock=self.clock, stopping=stopping)
-        finally:
-            purse.pay(connector)
+        """Stores what the stream of that source brings, until it ends; see `hearing.py`."""
+        self._hearing.hear(name)
 
     def give_up_streams(self) -> list[str]:
         """The streams whose connector hangs, as none should: whoever reads them is left behind, and others may open."""
-        lifeless = self._signs_of_streams.give_up()
-        if not lifeless:
-            return []
-        with self.store.read() as tx:
-            known = [source for source in sources.list_all(tx) if source.name in lifeless]
-        for source in known:
-            self._connections.pop((source.account, f"stream {source.name}"), None)
-            error = Unavailable(f"its connector has shown no sign of life for {LIFELESS:g} s")
-            self._note_end(source, Ended(error=error, opened_at=self.clock()))
-        return lifeless
-
-    def _note_end(self, source: Source, ended: Ended) -> None:
-        now = self.clock()
-        if ended.error:
-            metrics.error("stream", ended.error)
-        reopens = self._rests_of_streams.after(source.name, ended, now)
-        again = self._rests_of_streams.again(source.name)
-        note_end(self.store, source, ended, now=now, reopens=reopens, again=again)
+        return self._hearing.give_up()
 
     def _overhear(self, source: Source, page: Page) -> Source:
-        with self._overhearing:
-            return self._whole_or_what_can_be(
-                source, page, lambda page: overhear(self.store, source, page, now=self.clock())
-            )
-
-    def _offers(self, source: Source) -> bool:
-        """Whether there is a stream of it, asked once for each query of an account."""
-        if source.account not in self.accounts:
-            return False
-        asked = source.account, source.query
-        if asked not in self._offered:
-            try:
-                self._offered[asked] = offers(self._connection(source.account, "listen"), source.query)
-            except EscuchaError:
-                return False  # polling says so already
-            except Exception:
-                log.exception("A connector broke.", action="stream_bug", source=source.name)
-                self._offered[asked] = False
-        return self._offered[asked]
+        return self._whole_or_what_can_be(
+            source, page, lambda page: overhear(self.store, source, page, now=self.clock())
+        )
 
     def understand(self, ids: Sequence[int] | None = None) -> int:
         """Reads one batch of new mentions, of those `ids` where given; gives how many moved on."""
@@ -469,7 +382,7 @@ class Pipeline:
                 self.store,
                 policy,
                 company=self._company,
-                facts=self._facts,
+                facts=self.connections.facts,
                 limit=BATCH,
                 now=self.clock(),
                 broke=self._why_broke,
@@ -536,7 +449,7 @@ class Pipeline:
     def _prices(self, notice: Notice) -> dict[str, Price]:
         found = {}
         for account in {each.account for each in notice.deliveries} & set(self.accounts):
-            price = self._facts(self.accounts[account], account).publish_price
+            price = self.connections.facts(self.accounts[account], account).publish_price
             if price:
                 found[account] = price
         return found
@@ -554,7 +467,7 @@ class Pipeline:
             if self.stopping() or self._rests(name):
                 continue
             try:
-                connector = self._connection(name, "speak")
+                connector = self.connections.of(name, "speak")
                 if not connector.speaks:
                     continue
                 acted = act(
@@ -658,7 +571,7 @@ class Pipeline:
             while (saved := self._recheck_batch(name)) is not None:
                 changed += len(saved.edited) + len(saved.gone)
                 done += 1
-                if done >= batches(self._facts(self.accounts[name], name)) or time.monotonic() > ends:
+                if done >= batches(self.connections.facts(self.accounts[name], name)) or time.monotonic() > ends:
                     break
                 if self._stop.wait(TURN):
                     break
@@ -667,7 +580,7 @@ class Pipeline:
     def _recheck_batch(self, name: str) -> Saved | None:
         with self._locks[name]:
             try:
-                connector = self._connection(name, "listen")
+                connector = self.connections.of(name, "listen")
                 purse = self.purses[name]
                 saved = recheck(self.store, connector, name, self.accounts[name], now=self.clock(), purse=purse)
             except Outage:
@@ -743,7 +656,7 @@ class Pipeline:
             origins = sources.origins(tx)
         for account, network in origins:
             try:
-                facts = self._facts(network, account)
+                facts = self.connections.facts(network, account)
             except Mistake:
                 continue  # there is no such network any more; `status` names what nobody looks up
             while (batch := forget(self.store, account, network, facts, now=self.clock())) and not self.stopping():
@@ -795,12 +708,6 @@ class Pipeline:
 
     # --- connections ------------------------------------------------------------------------------------------------
 
-    def _connection(self, account: str, role: str) -> Connector:
-        with self._connecting:
-            if (account, role) not in self._connections:
-                self._connections[account, role] = self._connect(account)
-            return self._connections[account, role]
-
     def notice_resumed(self) -> None:
         """Whoever resumes a source may have renewed its account's secrets: the account is connected anew."""
         with self._looking:
@@ -812,35 +719,8 @@ class Pipeline:
                     rests.over(tx, resumed)
             for account in resumed:
                 self._renew(account)
-                with self._connecting:
-                    self._connections = {key: each for key, each in self._connections.items() if key[0] != account}
-                self._offered = {key: each for key, each in self._offered.items() if key[0] != account}
+                self.connections.drop(account)
+                self._hearing.connected_anew(account)
                 self._hold.pop(account, None)
                 self._hold_looks.pop(account, None)
             self._paused = paused
-
-    def _facts(self, network: str, account: str) -> Facts:
-        connected = self._connections.get((account, "listen"))
-        return connected.facts if connected else self._facts_as_heard(network, account)
-
-    def _facts_as_heard(self, network: str, account: str) -> Facts:
-        """What is true of the network as whoever listens through that account has seen it, or else of any."""
-        known = self._as_heard.get(account)
-        if known is None or time.monotonic() > known[1]:
-            of_any = self._network_facts(network)
-            with self.store.read() as tx:
-                kept = identities.facts_of(tx, account)
-            try:
-                found = situations.rebuilt_facts(kept, of_any) if kept else None
-            except situations.Unfit:
-                found = None
-            known = self._as_heard[account] = found or of_any, time.monotonic() + AS_HEARD
-        return known[0]
-
-    def _tell_facts(self, account: str) -> None:
-        """Keeps what the network told of itself, for those who decide in another process."""
-        facts = self._connections[account, "listen"].facts
-        if self._told_facts.get(account) is not facts:
-            with self.store.write() as tx:
-                if identities.found(tx, account, facts=decisions.keep_facts(tx, facts)):
-                    self._told_facts[account] = facts

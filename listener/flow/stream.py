@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -21,6 +21,7 @@ from listener.types import Page
 log = structlog.get_logger(__name__)
 
 STEADY = timedelta(minutes=1)  # a stream that was open for so long has not failed to open
+TRIED = 2  # deaths or bugs in a row, after which a stream is not heard again from where they were
 LIFELESS = 300.0  # seconds without a page, be it an empty one, after which a connector hangs
 
 
@@ -71,6 +72,7 @@ def stream(
                     proven = True
                     since = source.stream_down_since
                     log.info("The stream is open.", action="stream_up", source=source.name, down_since=since)
+                source = _note_proof(store, source, open_for=clock() - opened_at)
                 if not quiet:
                     source = take(source, hearing.with_terms(page, connector, source.query))
                 if stopping():
@@ -123,10 +125,13 @@ class Rests:
 
     def __init__(self) -> None:
         self._failures: dict[str, int] = {}
+        self._bugs: dict[str, int] = {}
         self._until: dict[str, datetime] = {}
 
     def after(self, name: str, ended: Ended, now: datetime) -> datetime | None:
         """When to open it again; None where nobody wants it."""
+        is_bug = ended.error is not None and not isinstance(ended.error, NetworkError)
+        self._bugs[name] = self._bugs.get(name, 0) + 1 if is_bug else 0
         if ended.error is None:
             self._failures.pop(name, None)
             self._until.pop(name, None)
@@ -143,10 +148,19 @@ class Rests:
         """Whether it ended more than once without having been open for a while in between."""
         return self._failures.get(name, 0) > 1
 
-    def holds(self, name: str, now: datetime) -> bool:
+    def passes_over(self, source: Source) -> bool:
+        """Whether it is heard from now on, as what it said where we were killed or broke those who heard it.
+
+        What is passed over stays for the polls, whose cursor such a stream leaves alone.
+        """
+        return source.stream_deaths >= TRIED or self._bugs.get(source.name, 0) >= TRIED
+
+    def holds(self, source: Source, now: datetime) -> bool:
         """Whether it is to be left alone; a clock that was set back must not make that last."""
-        until = self._until.get(name)
-        return until is not None and now < until <= now + budget.CEILING
+        return any(
+            until is not None and now < until <= now + budget.CEILING
+            for until in (self._until.get(source.name), source.stream_rests_until)
+        )
 
 
 class Signs:
@@ -205,6 +219,15 @@ def _note_opening(store: Store, source: Source, now: datetime) -> None:
         streams.up(tx, source, now)
         sources.try_again(tx, source, now=now, apart=budget.HASTE)
         streams.hasten(tx, source, now=now, apart=budget.HASTE)
+
+
+def _note_proof(store: Store, source: Source, *, open_for: timedelta) -> Source:
+    """Processes that died of it are past once it was open for a while."""
+    if not source.stream_deaths or open_for < STEADY:
+        return source
+    with store.write() as tx:
+        streams.proven(tx, source)
+    return replace(source, stream_deaths=0)
 
 
 def _still_wanted(store: Store, source: Source, now: datetime) -> bool:

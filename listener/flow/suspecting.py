@@ -2,6 +2,7 @@
 
 a process died        | what it had in hand waits apart, and is looked at alone
 a job killed twice    | so does what it carries, where nothing is left of those processes
+a process died twice in a row over a source | it is polled, or its stream opened, ever more seldom
 a batch broke         | each of it is tried alone
 a page would not be stored | each of its posts is tried alone
 """
@@ -18,7 +19,7 @@ import structlog
 from listener import budget, inhand, metrics
 from listener.correlation import correlation
 from listener.errors import EscuchaError
-from listener.store import Store, mentions, sources, suspects
+from listener.store import Store, mentions, sources, streams, suspects
 from listener.store.mentions import Mention
 from listener.store.sources import Source
 from listener.types import Garbled, Page
@@ -45,6 +46,8 @@ def look_for_the_dead(store: Store, folder: Path, *, of: str, name: str = "", no
     for left in inhand.start(folder, name, of=of) if name else inhand.left(folder, of=of):
         if left.stage == "poll":
             _polled_to_death(store, left.mentions, now)
+        elif left.stage == "stream":
+            _heard_to_death(store, left.mentions, now)
         else:
             found += suspect(store, left.mentions, stages=[left.stage], now=now)
     return found
@@ -76,6 +79,18 @@ def _polled_to_death(store: Store, source_ids: Sequence[int], now: datetime) -> 
             sources.failed(tx, source, error=DIED, next_poll_at=again, now=now)
             log.warning(
                 "A process died while it read a source.", action="polled_to_death", source=source.name, retry_at=again
+            )
+
+
+def _heard_to_death(store: Store, source_ids: Sequence[int], now: datetime) -> None:
+    """Whichever of them it was: each is opened again, and where processes die in a row ever later; polls go on."""
+    with store.write() as tx:
+        for source in [each for each in sources.list_all(tx) if each.id in source_ids]:
+            deaths = source.stream_deaths + 1
+            again = now if deaths == 1 else budget.reopen(now, failures=deaths, refused=False)
+            streams.died(tx, source, error=DIED, rests_until=again, now=now)
+            log.warning(
+                "A process died while it heard a stream.", action="heard_to_death", source=source.name, retry_at=again
             )
 
 

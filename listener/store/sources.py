@@ -39,6 +39,8 @@ class Source:
     streaming_since: datetime | None = None
     stream_down_since: datetime | None = None
     stream_error: str | None = None
+    stream_deaths: int = 0  # of processes that heard it, in a row
+    stream_rests_until: datetime | None = None
     poll_usd: float = 0.0  # what a poll of it has lately cost
 
 
@@ -79,6 +81,7 @@ def sync(tx: Transaction, wanted: Sequence[Wanted], now: datetime) -> None:
         if (row.query, row.account, row.network) != (source.query, source.account, source.network):
             values |= {"cursor": None, "failures": 0, "failing_since": None, "last_error": None}
             values |= {"streaming_since": None, "stream_down_since": None, "stream_error": None}
+            values |= {"stream_deaths": 0, "stream_rests_until": None}
         tx.execute(update(t.sources).where(t.sources.c.id == row.id).values(next_poll_at=now, **values))
     names = [source.name for source in wanted]
     tx.execute(update(t.sources).where(t.sources.c.name.not_in(names)).values(removed=True))
@@ -317,5 +320,7 @@ def _source(row: Row[Any]) -> Source:
         streaming_since=row.streaming_since,
         stream_down_since=row.stream_down_since,
         stream_error=row.stream_error,
+        stream_deaths=row.stream_deaths,
+        stream_rests_until=row.stream_rests_until,
         poll_usd=row.poll_usd,
     )

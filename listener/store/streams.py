@@ -37,6 +37,18 @@ def down(tx: Transaction, source: Source, *, error: str, now: datetime) -> None:
     )
 
 
+def died(tx: Transaction, source: Source, *, error: str, rests_until: datetime, now: datetime) -> None:
+    """A process died while it heard it; nobody opens it before that moment."""
+    down(tx, source, error=error, now=now)
+    values = {"stream_deaths": source.stream_deaths + 1, "stream_rests_until": rests_until}
+    tx.execute(update(t.sources).where(_COLUMNS.id == source.id).values(**values))
+
+
+def proven(tx: Transaction, source: Source) -> None:
+    """It was open for a while, and nobody died of it."""
+    tx.execute(update(t.sources).where(_COLUMNS.id == source.id).values(stream_deaths=0, stream_rests_until=None))
+
+
 def closed(tx: Transaction, name: str) -> None:
     """There is no stream, and none is missed."""
     some = or_(_COLUMNS.streaming_since.is_not(None), _COLUMNS.stream_down_since.is_not(None))

@@ -116,3 +116,5 @@ def test_how_long_something_is_in_hand_is_known(tmp_path: Path, monkeypatch: pyt
     assert inhand.longest() == pytest.approx(1000, abs=5)
     inhand.drop()
     assert inhand.longest() == 0
+    inhand.take("stream", [1])
+    assert inhand.longest() == 0, "a stream lasts"

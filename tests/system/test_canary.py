@@ -21,23 +21,27 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote, urlsplit
 
 import click
+import psycopg
 import pytest
 from click.testing import CliRunner
+from psycopg import sql
 
 import cli
 import connectors
 import policies
 from listener import log
 from listener.commands.app import App
+from tests import postgres
 from tests.listener.commands.conftest import Steady, _nothing_left_behind
 from tests.servers.mastodon import MastodonServer
+from tests.servers.salesforce import Salesforce
 from tests.system.test_daemon import POLICY, ROOT, eventually
 from tests.test_docs import commands
 
@@ -45,6 +49,8 @@ __all__ = ["_nothing_left_behind"]
 
 pytestmark = pytest.mark.slow
 
+DATABASE = "ESCUCHA_DATABASE__URL"
+LOOKS = (("status",), ("doctor",), ("config", "show"), ("db", "check"), ("crm", "list"), ("audit", "show"), ("inbox",))
 NOT_HERE = ("run", "demo", "model train", "model eval")  # played on their own, or minutes long and without any secret
 SETTINGS = """
 [policy]
@@ -92,6 +98,12 @@ smtp_security = "none"
 system = "webhook"
 url = "{echo}/crm/{in_address}"
 sends = ["cases", "customers"]
+[crm.sf]
+system = "salesforce"
+domain = "brand.my"
+username = "bot@brand.example"
+every = "10s"
+sends = ["cases"]
 [[sources]]
 name = "mentions"
 account = "care"
@@ -122,12 +134,16 @@ class Echo:
     def __enter__(self) -> Self:
         echo = self
         self.asked = 0
+        self.traces: list[bytes] = []
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 status = echo.STATUSES[echo.asked % len(echo.STATUSES)]
                 echo.asked += 1
-                came = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode("utf-8", "replace")
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                if self.path == "/v1/traces":
+                    echo.traces.append(body)
+                came = body.decode("utf-8", "replace")
                 shown = self.headers.get("Authorization", "")
                 with suppress(ValueError):
                     shown += " " + base64.b64decode(shown.partition(" ")[2]).decode("utf-8", "replace")
@@ -194,6 +210,17 @@ class Parrot:
                 link.sendall(tag + b" NO you said " + word.replace(b"\0", b" ") + b"\r\n")
 
 
+class Repeating(Salesforce):
+    """An organisation that lets nobody in, and repeats what it was shown."""
+
+    asked = 0
+
+    def token(self, form: dict[str, list[str]], authorization: str) -> tuple[int, Any]:
+        self.asked += 1
+        shown = base64.b64decode(authorization.partition(" ")[2]).decode("utf-8", "replace")
+        return 400, {"error": "invalid_client", "error_description": f"not you: {form} {authorization} {shown}"}
+
+
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         return int(taken.getsockname()[1])
@@ -202,8 +229,12 @@ def free_port() -> int:
 class World:
     """A company whose every secret is a canary."""
 
-    def __init__(self, folder: Path, mastodon: MastodonServer, echo: Echo, parrot: Parrot) -> None:
-        self.folder, self.mastodon, self.echo = folder, mastodon, echo
+    def __init__(
+        self, folder: Path, mastodon: MastodonServer, echo: Echo, parrot: Parrot, org: Repeating, postgres: str = ""
+    ) -> None:
+        """`postgres`: the address of the database; empty for SQLite."""
+        self.folder, self.mastodon, self.echo, self.org = folder, mastodon, echo, org
+        self.postgres = postgres
         self.door, self.watch = free_port(), free_port()
         self.canaries: dict[str, str] = {}
         self.written: list[tuple[str, str]] = []  # what, and its words
@@ -218,6 +249,10 @@ class World:
         self.plant("ESCUCHA_ALERTS__OPS__SECRET", key=True)
         self.plant("ESCUCHA_ALERTS__OPS__WEBHOOK", before=f"{echo.url}/hooks/")
         self.plant("ESCUCHA_CRM__ERP__SECRET", key=True)
+        for key in ("CONSUMER_KEY", "CONSUMER_SECRET", "PASSWORD"):
+            self.plant(f"ESCUCHA_CRM__SF__{key}")
+        if postgres:
+            self.plant(DATABASE, before="postgresql://escucha:", after=f"@{postgres.partition('@')[2]}")
         self.plant("ESCUCHA_AUDIT__KEY")
         self.plant("HF_TOKEN")
         self.plant("OTEL_EXPORTER_OTLP_HEADERS", before="Authorization=Bearer%20")
@@ -236,8 +271,8 @@ class World:
         )
         (folder / "escucha.toml").write_text(settings + SOURCES, encoding="utf-8")
 
-    def plant(self, name: str, *, key: bool = False, before: str = "", in_file: bool = False) -> str:
-        """A canary as that variable's value, or the last part of it."""
+    def plant(self, name: str, *, key: bool = False, before: str = "", after: str = "", in_file: bool = False) -> str:
+        """A canary as that variable's value, or a part of it."""
         canary = base64.b64encode(secrets.token_bytes(32)).decode() if key else f"canary{secrets.token_hex(12)}"
         self.canaries[name] = canary
         if in_file:
@@ -245,7 +280,7 @@ class World:
             file.write_text(canary + "\n", encoding="utf-8")
             os.environ[f"{name}_FILE"] = str(file)
         else:
-            os.environ[name] = before + canary
+            os.environ[name] = before + canary + after
         return canary
 
     def run(self, *arguments: str, input: str = "") -> str:
@@ -260,10 +295,10 @@ class World:
         self.written.append((f"escucha {' '.join(arguments)}", words))
         return words
 
-    def daemon(self, *prefix: str) -> subprocess.Popen[bytes]:
+    def daemon(self, *prefix: str, **more: str) -> subprocess.Popen[bytes]:
         with (self.folder / "daemon.log").open("ab") as file:
             command = [sys.executable, *(prefix or ("-m", "cli", "run"))]
-            environment = os.environ | {"PYTHONPATH": str(ROOT)}
+            environment = os.environ | {"PYTHONPATH": str(ROOT)} | more
             return subprocess.Popen(command, cwd=self.folder, env=environment, stdout=file, stderr=file)
 
     def ask(self, port: int, method: str, path: str, **how: Any) -> int:
@@ -278,6 +313,8 @@ class World:
         """Each place where a canary shows."""
         places = [(what, words.encode("utf-8", "surrogateescape")) for what, words in self.written]
         places += [(str(file), file.read_bytes()) for file in sorted(self.folder.rglob("*")) if file.is_file()]
+        places += [("a trace", body) for body in self.echo.traces]
+        places += rows(self.postgres) if self.postgres else []
         shown = []
         for name, canary in self.canaries.items():
             forms = forms_of(canary)
@@ -290,6 +327,19 @@ class World:
                     if bytes_ in words
                 ]
         return shown
+
+
+def rows(url: str) -> list[tuple[str, bytes]]:
+    """Each table of the database, the queue's too, as (name, all that stands in it), and the server's log."""
+    with psycopg.connect(url) as link:
+        query = "SELECT table_schema, table_name FROM information_schema.tables WHERE table_type = 'BASE TABLE'"
+        named = [each for each in link.execute(query).fetchall() if each[0] not in ("pg_catalog", "information_schema")]
+        found = []
+        for schema, table in named:
+            every = sql.SQL("SELECT t::text FROM {} t").format(sql.Identifier(schema, table))
+            words = "\n".join(row[0] for row in link.execute(every).fetchall())
+            found.append((f"{schema}.{table}", words.encode()))
+    return [*found, ("the server's log", (Path(url.partition("host=")[2]) / "log").read_bytes())]
 
 
 def forms_of(canary: str) -> dict[str, bytes]:
@@ -306,15 +356,31 @@ def forms_of(canary: str) -> dict[str, bytes]:
     return forms
 
 
+@contextmanager
+def company(folder: Path, monkeypatch: pytest.MonkeyPatch, postgres: str = "") -> Iterator[World]:
+    """A world in a new folder within that one; the environment is put back at the end."""
+    home = folder / "company"
+    home.mkdir()
+    monkeypatch.chdir(home)
+    for name in ("HF_TOKEN", "HF_ENDPOINT", "EDITOR", "TMPDIR", "OTEL_EXPORTER_OTLP_HEADERS"):
+        monkeypatch.setenv(name, "")
+    with MastodonServer() as mastodon, Echo() as echo, Parrot() as parrot, Repeating(folder) as org:
+        for name, value in org.environment.items():
+            monkeypatch.setenv(name, value)
+        yield World(home, mastodon, echo, parrot, org, postgres)
+
+
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    folder = tmp_path / "company"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    for name in ("HF_TOKEN", "HF_ENDPOINT", "EDITOR", "TMPDIR", "OTEL_EXPORTER_OTLP_HEADERS"):
-        monkeypatch.setenv(name, "")  # put back at the end
-    with MastodonServer() as mastodon, Echo() as echo, Parrot() as parrot:
-        yield World(folder, mastodon, echo, parrot)
+    with company(tmp_path, monkeypatch) as made:
+        yield made
+
+
+@pytest.fixture
+def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """The same on PostgreSQL."""
+    with postgres.server() as url, company(tmp_path, monkeypatch, url) as made:
+        yield made
 
 
 def typed(path: tuple[str, ...], command: click.Command, value: str) -> list[str]:
@@ -333,6 +399,7 @@ def test_no_secret_shows_anywhere(world: World) -> None:
     ana.post("@marca ¿cuánto cuesta el plan de fibra?")
     world.run("run", "--once")
     assert world.echo.asked >= 3, "nobody was asked: nothing was tested"
+    assert world.org.asked, "Salesforce was not asked"
     everything = [(path, command) for path, command in commands(cli.escucha) if " ".join(path) not in NOT_HERE]
     assert len(everything) > 150
     for path, command in everything:
@@ -381,6 +448,46 @@ def test_no_secret_shows_anywhere(world: World) -> None:
     assert {"debug", "info"} <= {entry["level"] for entry in entries}
 
 
+def test_no_secret_shows_where_processes_share_the_work(shared: World) -> None:
+    """On PostgreSQL, whose password is one of them, by a process for each role; and while the database is away."""
+    shared.mastodon.person("ana").post("@marca ¿cuánto cuesta el plan de fibra?")
+    running = []
+    try:
+        watches = []
+        for role in ("poll", "work", "send"):
+            watches.append(free_port())
+            at = {"ESCUCHA_DAEMON__WATCH": f"127.0.0.1:{watches[-1]}"}
+            running.append(shared.daemon("-m", "cli", "run", "--role", role, **at))
+        eventually(lambda: shared.mastodon.posts_by("marca"), within=150)
+        eventually(lambda: shared.org.asked, within=60)
+        for port in watches:
+            for path in ("/metrics", "/healthz", "/readyz"):
+                assert shared.ask(port, "GET", path) == 200
+        for arguments in LOOKS:
+            shared.run(*arguments)
+            shared.run(*arguments, "--json")
+        shared.run("db", "backup", "backup.db")
+        running[1].kill()
+        for each in (running[0], running[2]):
+            each.send_signal(signal.SIGTERM)
+            assert each.wait(60) == 0
+    finally:
+        for each in running:
+            each.kill()
+            each.wait()
+    bug = BUG.format(names=repr(sorted(shared.canaries)), arguments=["status"])
+    assert shared.daemon("-c", bug).wait(60) == 1
+    away = os.environ[DATABASE].replace("host=", "host=/nowhere")
+    os.environ[DATABASE] = away
+    for arguments in (*LOOKS, ("db", "upgrade"), ("run", "--role", "work")):
+        assert shared.run(*arguments), "it says something"
+    assert shared.daemon("-m", "cli", "run", "--role", "all").wait(60) != 0
+    assert shared.echo.traces, "nobody traced: nothing was tested"
+    assert list((shared.folder / "tmp").glob("escucha-bug-*")), "nothing broke: nothing was tested"
+    found = shared.found()
+    assert not found, "\n".join(found)
+
+
 @pytest.mark.parametrize("place", ["output", "file", "database"])
 def test_a_canary_that_got_out_is_found(world: World, place: str) -> None:
     """The measure of the other test."""
@@ -393,6 +500,11 @@ def test_a_canary_that_got_out_is_found(world: World, place: str) -> None:
     else:
         world.run("customer", "add", "C-1", "--name", canary)
     assert any("ESCUCHA_CRM__ERP__SECRET" in shown for shown in world.found())
+
+
+def test_a_canary_in_a_table_of_postgresql_is_found(shared: World) -> None:
+    shared.run("customer", "add", "C-1", "--name", shared.canaries[DATABASE])
+    assert any(shown.startswith(f"{DATABASE} as itself in public.customers") for shown in shared.found())
 
 
 def test_what_hides_secrets_knows_each_of_them(world: World) -> None:

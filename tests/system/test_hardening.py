@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import sysconfig
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import postgres
 from tests.servers.mastodon import TOKEN, MastodonServer
 from tests.system import confined
 from tests.system.test_daemon import QUESTION, ROOT, Company, answered, eventually
@@ -57,10 +59,19 @@ def state() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-def within(state: Path, *command: str) -> list[str]:
+@pytest.fixture
+def database() -> Iterator[str]:
+    """The address of a PostgreSQL that can be reached from within, where its socket's folder cannot be seen."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    with postgres.server(port=port) as url:
+        yield url
+
+
+def within(state: Path, *command: str, unit: Path = UNITS[0]) -> list[str]:
     """The words that start that command within the unit's walls."""
-    unit, packages = str(DOCS / "escucha.service"), sysconfig.get_paths()["purelib"]
-    return [sys.executable, "-m", "tests.system.confined", unit, str(state), packages, *command]
+    packages = sysconfig.get_paths()["purelib"]
+    return [sys.executable, "-m", "tests.system.confined", str(unit), str(state), packages, *command]
 
 
 ENVIRONMENT = {
@@ -93,31 +104,56 @@ def test_systemd_itself_finds_little_exposed(unit: Path) -> None:
     assert done.returncode == 0, done.stdout[-300:] + done.stderr
 
 
-def test_the_daemon_works_within_its_unit(state: Path) -> None:
-    with MastodonServer() as server:
+def confined_to(daemon: subprocess.Popen[bytes]) -> None:
+    """Asserts that the kernel holds it within walls."""
+    status = Path(f"/proc/{daemon.pid}/status").read_text()
+    assert f"Uid:\t{confined.NOBODY}" in status
+    assert "NoNewPrivs:\t1" in status
+    assert "Seccomp:\t2" in status
+    assert "CapBnd:\t0000000000000000" in status
+
+
+def works(state: Path, unit: Path, *roles: str, **more: str) -> None:
+    """Asserts that the daemons of these roles, or the one of all, answer a question within the unit's walls, and end
+    in good order.
+    """
+    with MastodonServer() as server, (state / "log").open("wb") as log:
         Company(state, server)
         environment = {**OUTSIDE, **ENVIRONMENT, "PYTHONPATH": str(ROOT), "ESCUCHA_ACCOUNTS__CARE__ACCESS_TOKEN": TOKEN}
         setting = ["/usr/bin/env", f"PYTHONPATH={ENVIRONMENT['PYTHONPATH']}", interpreter(), "-m", "cli", "run"]
-        with (state / "log").open("wb") as log:
-            daemon = subprocess.Popen(within(state, *setting), cwd=ROOT, env=environment, stdout=log, stderr=log)
+        commands = [[*setting, *(["--role", role] if role else [])] for role in roles or ("",)]
+        daemons = [
+            subprocess.Popen(within(state, *words, unit=unit), cwd=ROOT, env=environment | more, stdout=log, stderr=log)
+            for words in commands
+        ]
         try:
             post = server.person("ana").post(QUESTION)
-            eventually(lambda: answered(server)[post] or daemon.poll() is not None, within=90)
-            assert daemon.poll() is None, (state / "log").read_text()[-2000:]
-            status = Path(f"/proc/{daemon.pid}/status").read_text()
-            assert f"Uid:\t{confined.NOBODY}" in status
-            assert "NoNewPrivs:\t1" in status
-            assert "Seccomp:\t2" in status
-            assert "CapBnd:\t0000000000000000" in status
-            daemon.send_signal(signal.SIGTERM)
-            assert daemon.wait(60) == 0
+            eventually(lambda: answered(server)[post] or any(each.poll() is not None for each in daemons), within=150)
+            for daemon in daemons:
+                assert daemon.poll() is None, (state / "log").read_text()[-2000:]
+                confined_to(daemon)
+                daemon.send_signal(signal.SIGTERM)
+            assert [daemon.wait(60) for daemon in daemons] == [0] * len(daemons)
         finally:
-            daemon.kill()
-            daemon.wait()
+            for daemon in daemons:
+                daemon.kill()
+                daemon.wait()
     assert answered(server)[post] == 1
-    assert '"stopped"' in (state / "log").read_text()
+    assert (state / "log").read_text().count('"stopped"') == len(daemons)
+
+
+def test_the_daemon_works_within_its_unit(state: Path) -> None:
+    works(state, UNITS[0])
     database = (state / "escucha.db").stat()
     assert (database.st_uid, database.st_mode & 0o777) == (confined.NOBODY, 0o600)
+
+
+def test_each_role_works_within_its_unit(state: Path, database: str) -> None:
+    """What it has in hand it keeps in the folder of its state, which its unit names."""
+    more = {"ESCUCHA_DATABASE__URL": database, "STATE_DIRECTORY": "/opt/state"}
+    works(state, UNITS[1], "poll", "work", "send", **more)
+    assert '"level": "error"' not in (state / "log").read_text()
+    assert not (state / "escucha.db").exists()
 
 
 FORBIDDEN = {

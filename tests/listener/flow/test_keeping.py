@@ -49,8 +49,8 @@ class Keeping(Escucha):
             connector.facts, connector.looks = self.facts, self.looks
             return connector
 
-        made._connect = connect
-        made._network_facts = lambda _: self.facts
+        made.connections._connect = connect
+        made.connections._network_facts = lambda _: self.facts
         return made
 
     def with_facts(self, **facts: Any) -> None:
@@ -171,7 +171,7 @@ def test_a_network_that_is_gone_stops_nothing(escucha: Keeping) -> None:
 
     escucha.says("@marca va mal")
     escucha.main.poll()
-    escucha.main._network_facts = unknown
+    escucha.main.connections._network_facts = unknown
     assert escucha.main.forget() == 0
 
 

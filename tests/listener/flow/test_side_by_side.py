@@ -278,13 +278,13 @@ def test_who_decides_knows_what_whoever_listens_was_told_of_the_network(escucha:
         facts = replace(sandbox.FACTS, limit=5000)
 
     apart = escucha.pipeline()
-    assert apart._facts("sandbox", "care").limit == sandbox.FACTS.limit
+    assert apart.connections.facts("sandbox", "care").limit == sandbox.FACTS.limit
     listens = escucha.pipeline(connector=Roomy)
     escucha.says("@marca ¿cuánto cuesta?")
     listens.poll()
-    assert apart._facts("sandbox", "care").limit == sandbox.FACTS.limit, "asked once a minute"
+    assert apart.connections.facts("sandbox", "care").limit == sandbox.FACTS.limit, "asked once a minute"
     later = escucha.pipeline()
-    assert later._facts("sandbox", "care") == Roomy.facts
+    assert later.connections.facts("sandbox", "care") == Roomy.facts
     later.understand()
     later.decide()
     with escucha.store.read() as tx:

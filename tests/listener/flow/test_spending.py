@@ -75,8 +75,8 @@ class PaidEscucha(Escucha):
 
     def pipeline(self, **given: Any) -> Pipeline:
         made = super().pipeline(**given)
-        made._connect = lambda _: Paid(sandbox.Settings(world=self.folder / "world.db"), self.facts)
-        made.purses = {"care": Purse(self.store, "care", self.allowance, made.clock)}
+        made.connections._connect = lambda _: Paid(sandbox.Settings(world=self.folder / "world.db"), self.facts)
+        made.purses["care"] = Purse(self.store, "care", self.allowance, made.clock)
         return made
 
     def restart(self, **allowance: float) -> None:
@@ -147,7 +147,7 @@ def test_every_call_is_written_down_also_one_that_fails(escucha: PaidEscucha) ->
 def test_asking_who_we_are_is_paid_but_makes_no_poll_dearer(escucha: PaidEscucha) -> None:
     escucha.restart(day=1_500.0)
     settings = sandbox.Settings(world=escucha.folder / "world.db")
-    escucha.main._connect = lambda _: Paid(settings, escucha.facts, asks_who_we_are=True)
+    escucha.main.connections._connect = lambda _: Paid(settings, escucha.facts, asks_who_we_are=True)
     escucha.main.poll()
     assert escucha.costs() == {"profile": (1, 5.00), "poll": (1, 0.10)}
     assert escucha.source().poll_usd == pytest.approx(0.10)

@@ -16,7 +16,7 @@ from listener.contract import Connector, Streams
 from listener.errors import AuthFailed, NetworkError, Outage, RateLimited, Rejected, Unavailable
 from listener.flow.decide import Company
 from listener.flow.pipeline import Pipeline
-from listener.store import garbled, mentions, sources, stats
+from listener.store import garbled, mentions, sources, stats, streams
 from listener.store.sources import Source, Wanted
 from listener.types import Author, Cursor, MentionState, Page, Post, PostKind
 from tests.listener.flow.world import Escucha, Keywords
@@ -486,6 +486,44 @@ def test_a_bug_in_a_stream_is_told_as_one(escucha: Escucha, radio: Radio, pipeli
     assert pipeline.streams() == []
 
 
+def test_what_breaks_a_stream_again_is_passed_over_and_left_to_the_polls(
+    escucha: Escucha, radio: Radio, pipeline: Pipeline
+) -> None:
+    """A stream that goes on from its cursor would meet the same again, for ever."""
+    radio.polls = [Page(posts=(), cursor={"at": 1})]
+    escucha.clock.forward(hours=1)
+    pipeline.poll()
+    cursor_is(escucha, {"at": 1})
+    radio.script = [BEAT, ValueError("one that nobody can read")]
+    for _ in range(2):
+        pipeline.stream("source-0")
+        escucha.clock.forward(hours=1)
+    radio.script = [BEAT, says(escucha, "1", cursor={"at": 9})]
+    pipeline.stream("source-0")
+    assert radio.opened == [{"at": 1}, {"at": 1}, None]
+    assert heard(escucha) == 1
+    assert row(escucha).cursor == {"at": 1}
+    pipeline.stream("source-0")
+    assert radio.opened[-1] == {"at": 1}, "it ended as streams end"
+
+
+def test_deaths_are_past_once_a_stream_was_open_for_a_while(escucha: Escucha, radio: Radio, pipeline: Pipeline) -> None:
+    later = escucha.clock() + timedelta(minutes=5)
+    with escucha.store.write() as tx:
+        streams.died(tx, row(escucha), error="dead", rests_until=later, now=escucha.clock())
+    assert pipeline.streams() == []
+    escucha.clock.forward(minutes=6)
+    assert pipeline.streams() == ["source-0"]
+    deaths: list[int] = []
+
+    def look() -> None:
+        deaths.append(row(escucha).stream_deaths)
+
+    radio.script = [BEAT, look, lambda: escucha.clock.forward(seconds=61), BEAT, look]
+    pipeline.stream("source-0")
+    assert deaths == [1, 0]
+
+
 def test_a_database_that_is_away_ends_it_without_a_word_about_the_network(
     escucha: Escucha, radio: Radio, pipeline: Pipeline
 ) -> None:
@@ -548,7 +586,7 @@ def test_a_network_that_cannot_be_connected_has_none(escucha: Escucha, error: Ex
         raise error
 
     made = listens(escucha, Radio())
-    made._connect = connect
+    made.connections._connect = connect
     assert made.streams() == []
     assert made.streams() == []
 
@@ -563,7 +601,7 @@ def test_a_stream_that_cannot_be_connected_rests(
         raise error
 
     assert pipeline.streams() == ["source-0"]
-    pipeline._connect = connect
+    pipeline.connections._connect = connect
     pipeline.stream("source-0")
     assert row(escucha).stream_error == said
     assert pipeline.streams() == []

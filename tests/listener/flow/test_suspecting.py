@@ -5,7 +5,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 import policies
 from connectors import sandbox
 from listener import inhand
-from listener.contract import Policy
+from listener.contract import Policy, Streams
 from listener.errors import Outage
 from listener.flow import decide as deciding
 from listener.flow.decide import Company
@@ -21,6 +22,7 @@ from listener.flow.pipeline import Pipeline
 from listener.store import Store, garbled, mentions, sources, suspects
 from listener.store import mentions as stored
 from listener.store import tables as t
+from listener.store.sources import Source
 from listener.types import Cursor, Decision, Garbled, MentionState, Page, Situation, Understanding
 from tests import databases
 from tests.listener.flow.world import Escucha, Keywords
@@ -61,13 +63,26 @@ class DeadlyNetwork(sandbox.Sandbox):
         return super().poll(query, cursor)
 
 
+class DeadlyStream(sandbox.Sandbox, Streams):
+    """A network whose stream kills whoever hears it from where we were, and tells of a post else."""
+
+    def streams(self, query: str) -> bool:
+        return True
+
+    def stream(self, query: str, cursor: Cursor | None) -> Iterator[Page]:
+        yield Page(posts=(), cursor=None)
+        if cursor is not None:
+            os.kill(os.getpid(), signal.SIGKILL)
+        yield replace(self.poll(query, None), cursor={"elsewhere": 1})
+
+
 def process(folder: Path, deadly: str, policy: str) -> None:
     """One process from its start until nothing is left to do, or until something kills it."""
     from listener import store as stores
 
     opened = stores.open(databases.at(folder))
     read = policies.load_text(policy)
-    connector = DeadlyNetwork if deadly == "network" else sandbox.Sandbox
+    connector = {"network": DeadlyNetwork, "stream": DeadlyStream}.get(deadly, sandbox.Sandbox)
     pipeline = Pipeline(
         opened,
         accounts={"care": "sandbox"},
@@ -78,8 +93,10 @@ def process(folder: Path, deadly: str, policy: str) -> None:
         company=Company(case_pattern="ES"),
     )
     pipeline.take_over(f"host:{os.getpid()}")
-    if deadly == "network":
+    if deadly in ("network", "stream"):
         pipeline.poll()
+    for name in pipeline.streams():
+        pipeline.stream(name)
     pipeline.digest()
     inhand.stop()
     opened.close()
@@ -142,6 +159,35 @@ def test_a_source_that_kills_the_process_is_asked_ever_more_seldom(tmp_path_fact
     escucha.says("@marca ¿horario?")
     escucha.round(hours=2)
     assert len(escucha.answers()) == 1, "mended, and nothing lost"
+    escucha.close()
+
+
+@pytest.mark.slow
+def test_a_stream_that_kills_the_process_is_opened_ever_later_and_from_now_on(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    folder = tmp_path_factory.mktemp("stream")
+    escucha = Escucha(folder)
+    policy = escucha.policy.text
+    escucha.says("@marca ¿horario?")
+
+    def seen() -> Source:
+        with escucha.store.read() as tx:
+            return sources.list_all(tx)[0]
+
+    assert [run_one(folder, "stream", policy) for _ in range(2)] == [-9, -9]
+    assert run_one(folder, "stream", policy) == 0, "it rests, and polls go on"
+    assert (seen().stream_deaths, seen().stream_error) == (2, "the process died while it was being read")
+    until = seen().stream_rests_until
+    assert until is not None
+    assert until > escucha.clock()
+    assert states(escucha.store) == {"@marca ¿horario?": ("decided", False)}
+    escucha.says("@marca ¿y mañana?")
+    with escucha.store.write() as tx:
+        tx.execute(t.sources.update().values(stream_rests_until=escucha.clock(), next_poll_at=until))
+    assert run_one(folder, "stream", policy) == 0, "it passes over what kills"
+    assert "@marca ¿y mañana?" in states(escucha.store)
+    assert seen().cursor != {"elsewhere": 1}, "what it passed over is left to the polls"
     escucha.close()
 
 

@@ -154,8 +154,8 @@ def test_writes_that_never_get_a_clear_answer_become_rare_and_are_told_once(escu
     assert len(tried) <= 12, "in an hour: after half a minute, a minute, two, four …"
     assert [entry["log_level"] for entry in tried].count("warning") == 1
     assert [entry["action"] for entry in said].count("send_rest") == 1
-    escucha.main._connections.clear()
-    escucha.main._connect = lambda _: sandbox.Sandbox(sandbox.Settings(world=escucha.folder / "world.db"))
+    escucha.main.connections.drop("care")
+    escucha.main.connections._connect = lambda _: sandbox.Sandbox(sandbox.Settings(world=escucha.folder / "world.db"))
     escucha.round(hours=1)
     escucha.round()
     assert len(escucha.answers()) == 1

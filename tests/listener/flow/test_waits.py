@@ -131,13 +131,13 @@ def test_what_a_person_must_mend_pauses_the_source_and_says_how(tmp_path: Path, 
 def test_a_resumed_source_is_asked_with_freshly_read_secrets(tmp_path: Path) -> None:
     escucha = Escucha(tmp_path)
     events: list[str] = []
-    connect = escucha.main._connect
+    connect = escucha.main.connections._connect
 
     def connects(account: str) -> Connector:
         events.append(f"connects {account}")
         return connect(account)
 
-    escucha.main._connect = connects
+    escucha.main.connections._connect = connects
     escucha.main._renew = lambda account: events.append(f"renews {account}")
     escucha.network.fail("poll", Fault.AUTH_FAILED)
     for _ in range(3):

@@ -413,6 +413,8 @@ def upgrade() -> None:
         sa.Column("streaming_since", sa.DateTime(timezone=True), nullable=True),
         sa.Column("stream_down_since", sa.DateTime(timezone=True), nullable=True),
         sa.Column("stream_error", sa.Text(), nullable=True),
+        sa.Column("stream_deaths", sa.Integer(), nullable=False),
+        sa.Column("stream_rests_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("removed", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_sources")),
         sa.UniqueConstraint("name", name=op.f("uq_sources_name")),
