@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import gc
 import importlib
 import importlib.util
 import io
@@ -198,6 +199,7 @@ def escucha(ctx: click.Context, config_path: Path) -> None:
 
 def main() -> None:
     """Runs the command line and ends the process."""
+    gc.set_threshold(50_000)  # of what is imported all stays: who types a command would wait for it to be gone through
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that knows no ✓ still gets the rest

@@ -23,10 +23,10 @@ RUNS: dict[str, tuple[str, ...]] = {  # what each is called with
     "kills": (),
     "throughput": (),
     "latency": (),
-    "soak": (),
+    "soak": ("--every", "8"),
     "scale_out": (),
     "peer": (),
-    "growth": ("--sizes", "10000,100000,1000000,10000000"),
+    "growth": (),
 }
 
 

@@ -3,8 +3,8 @@
 One mention comes every three seconds (28,800 a day), so that whatever looks at the last hour or day finds as much in
 a long history as in a short one, and ten million are a year. Of three mentions one was answered, of ten one opened a
 case, and a person writes five times. What waits for people is of one size however long the history is: the last
-drafts, the last cases, a few that nobody could handle. Rows are smaller than real ones: a decision's trace has some
-300 bytes, not five thousand.
+drafts, the last cases, a few that nobody could handle; and so is the one incident that there was. Rows are smaller than
+real ones: a decision's trace has some 300 bytes, not five thousand.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ APART = timedelta(seconds=3)  # between two mentions
 NETWORK = "sandbox"
 WAITING = 5_000  # drafts that wait for a person, at most
 OPEN = 3_000  # cases that are open, at most
+STRUCK = 2_000  # mentions of an incident that is over, the last ones but some, at most
 ODD = 50  # of each: set aside, to route, refused, unknown
 DAYS = 56  # for which volumes are kept
 AREAS = ("billing", "network", "shop", "app", "roaming", "tv", "router", "contract")
@@ -265,6 +266,26 @@ def tables() -> list[tuple[str, str, dict[str, str]]]:
             },
         ),
         (
+            "incidents",
+            "i = 1",
+            {
+                "id": "1",
+                "title": "'Corte de fibra'",
+                "state": "'closed'",
+                "opened_by": "'ana'",
+                "opened_at": f"(SELECT {_at()} FROM (SELECT :total - :struck - :odd AS i))",
+                "began_at": f"(SELECT {_at()} FROM (SELECT :total - :struck - :odd AS i))",
+                "ended_at": f"(SELECT {_at()} FROM (SELECT :total - :odd AS i))",
+                "affected": "'{}'",
+                "changed_at": f"(SELECT {_at()} FROM (SELECT :total - :odd AS i))",
+            },
+        ),
+        (
+            "incident_mentions",
+            "i > :total - :struck - :odd AND i <= :total - :odd",
+            {"incident_id": "1", "mention_id": "i", "how": "'rule'", "why": "'it names the place'", "at": _at(later=2)},
+        ),
+        (
             "links",
             "i % 50 = 0",
             {
@@ -303,10 +324,12 @@ def fill(path: Path, total: int, *, policy: str) -> datetime:
     """
     link = sqlite3.connect(path, isolation_level=None)
     link.executescript(
-        "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA foreign_keys=OFF; PRAGMA cache_size=-500000;"
+        "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA foreign_keys=OFF; PRAGMA cache_size=-500000; "
+        "PRAGMA threads=2;"
     )
     values: dict[str, Any] = {"total": total, "policy": policy}
     values |= {"waiting": min(WAITING, total // 6), "open": min(OPEN, total // 40), "odd": min(ODD, total // 200)}
+    values["struck"] = min(STRUCK, total // 5)
     indices = _without_indices(link)
     link.execute("BEGIN")
     (values["audited"],) = link.execute("SELECT coalesce(max(id), 0) FROM audit").fetchone()

@@ -17,8 +17,9 @@ from rich.text import Text
 from listener.commands import attaching, caps, deciding
 from listener.commands.app import App
 from listener.commands.card import held_by
-from listener.commands.drawing import MAX_WORDS, STYLES, WIDEST, label, name_of
+from listener.commands.drawing import MAX_WORDS
 from listener.commands.keyboard import Keyboard
+from listener.commands.lines import STYLES, WIDEST, label, name_of
 from listener.commands.output import clip
 from listener.errors import Mistake
 from listener.escapes import visible

@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from rich.console import Console, Group, RenderableType
+from rich.segment import SegmentLines
 from rich.table import Table
 from rich.text import Text
 
@@ -19,7 +20,8 @@ from listener.commands import case_clocks, case_continue, looking, suggested
 from listener.commands.app import App
 from listener.commands.customer_show import owed_in_words, paid_in_words, since_in_words
 from listener.commands.customer_suggestions import who
-from listener.commands.drawing import STRANGER, WIDEST, articles_of, label, name_of, standing
+from listener.commands.drawing import STRANGER, articles_of, standing
+from listener.commands.lines import WIDEST, label, name_of
 from listener.commands.output import ago, clip, counted, show, spell
 from listener.desk.context import Context
 from listener.errors import PolicyProblem
@@ -79,9 +81,10 @@ def beside(
     """
     wide = screen.width >= WIDE
     left = min(screen.width - NARROWEST - 2, WIDEST_CARD) if wide else min(screen.width, WIDEST)
-    drawn = card(left)
+    # Drawn once: its lines are counted, and then printed.
+    drawn = SegmentLines(screen.render_lines(card(left), screen.options.update_width(left), pad=False), new_lines=True)
     right = min(screen.width - left - 2, WIDEST) if wide else left
-    above = len(screen.render_lines(drawn, screen.options.update_width(left)))
+    above = len(drawn.lines)
     used = sum(len(lines) for name, lines in rows(context, now=now, width=right) if name != "lately")
     room = screen.height - more - used - (0 if wide else above + 1)
     found = draw(context, now=now, width=right, contacts=room if screen.is_terminal else USUAL)

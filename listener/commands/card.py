@@ -123,14 +123,15 @@ class Card:
 
 def of_draft(tx: Transaction, draft: Draft, *, actor: str, now: datetime, before: int = BEFORE) -> Card:
     """Everything around one draft."""
-    return _gather(tx, mentions.get(tx, draft.mention_id), draft, actor=actor, now=now, before=before)
+    mention = mentions.get(tx, draft.mention_id)
+    return _gather(tx, mention, draft, _drafts(tx, mention), actor=actor, now=now, before=before)
 
 
 def of_mention(tx: Transaction, mention: Mention, *, actor: str, now: datetime, before: int = BEFORE) -> Card:
     """Everything around one mention, with the draft that waits or, where none does, the newest."""
     drafts = _drafts(tx, mention)
     chosen = next((draft for draft in drafts if draft.state in inbox.OPEN), drafts[0] if drafts else None)
-    return _gather(tx, mention, chosen, actor=actor, now=now, before=before)
+    return _gather(tx, mention, chosen, drafts, actor=actor, now=now, before=before)
 
 
 def demand_sight(tx: Transaction, mention: Mention, draft: Draft | None) -> None:
@@ -152,7 +153,16 @@ def _drafts(tx: Transaction, mention: Mention) -> list[Draft]:
     return found if sight.opens(tx, mention.id) else [draft for draft in found if not draft.channel]
 
 
-def _gather(tx: Transaction, mention: Mention, draft: Draft | None, *, actor: str, now: datetime, before: int) -> Card:
+def _gather(
+    tx: Transaction,
+    mention: Mention,
+    draft: Draft | None,
+    drafts: Sequence[Draft],
+    *,
+    actor: str,
+    now: datetime,
+    before: int,
+) -> Card:
     made = decisions.decisions_of(tx, mention.id)
     if draft:
         made = [decision for decision in made if decision.revision == draft.revision] or made
@@ -165,7 +175,7 @@ def _gather(tx: Transaction, mention: Mention, draft: Draft | None, *, actor: st
         mention=mention,
         draft=draft,
         images=attachments.of_draft(tx, draft.id) if draft else (),
-        drafts=tuple(_drafts(tx, mention)),
+        drafts=tuple(drafts),
         decision=made[0] if made else None,
         understanding=decisions.understanding_of(tx, mention.id),
         customer=customer,

@@ -11,7 +11,7 @@ from rich.text import Text
 from listener.commands import case_clocks, when
 from listener.commands.app import App, pass_app
 from listener.commands.case_plain import as_plain, who
-from listener.commands.drawing import STYLES, WIDEST
+from listener.commands.lines import STYLES, WIDEST
 from listener.commands.output import ago, clip, console, json_option, print_json, say, show, styled
 from listener.errors import Mistake
 from listener.types import CaseState, Clock

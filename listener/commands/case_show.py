@@ -9,8 +9,9 @@ import click
 from listener.commands import around, around_plain, attaching, case_assignment, case_clocks, case_told, looking
 from listener.commands.app import App, pass_app
 from listener.commands.case_plain import as_plain, who
-from listener.commands.drawing import STRANGER, in_one_line, label, media_line, name_of
+from listener.commands.drawing import STRANGER, media_line
 from listener.commands.keys import incident_keys
+from listener.commands.lines import in_one_line, label, name_of
 from listener.commands.output import block, console, heading, json_option, pairs_of, print_json, say, show, styled
 
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from listener.commands import attaching
 from listener.commands.card import Card, held_by
+from listener.commands.lines import MAX_LABEL, STYLES, WIDEST, in_one_line, label, name_of
 from listener.commands.output import ago, clip, counted, spell
 from listener.desk.continuing import TEMPLATE
 from listener.desk.suggesting import Suggestion
@@ -20,14 +21,11 @@ from listener.escapes import visible
 from listener.store import erasures
 from listener.store.inbox import Draft
 from listener.store.mentions import Mention
-from listener.types import DraftState, IncidentView, Media, PostKind, RuleOutcome, Urgency
+from listener.types import DraftState, IncidentView, Media, PostKind, RuleOutcome
 
-WIDEST = 100  # columns; longer lines are hard to read
 MAX_WORDS = 50_000  # characters of a text; rich would take minutes for a megabyte
 ALL_MEDIA = 50  # pictures and videos of one mention that are shown
-MAX_LABEL = 400  # characters of a name, an address, a reason
 SAME_WORDS = "its words are as they were; the pictures, the content warning or what it quotes changed"
-STYLES = {Urgency.CRITICAL: "bold red", Urgency.HIGH: "yellow", Urgency.NORMAL: "", Urgency.LOW: "dim"}
 HOW = {
     PostKind.MENTION: "named us",
     PostKind.REPLY: "answered us",
@@ -142,12 +140,6 @@ def quoted(mention: Mention) -> list[Text]:
     if not mention.quoted.strip():
         return []
     return [Text("It repeats:", style="dim"), *words(mention.quoted, style="dim")]
-
-
-def name_of(handle: str, network: str) -> str:
-    """`@ana`; a mail address stays what it is."""
-    handle = label(handle)
-    return handle if network == "mail" else "@" + handle.removeprefix("@")
 
 
 def standing(draft: Draft, now: datetime) -> str:
@@ -394,13 +386,6 @@ def during(incident: IncidentView | None) -> list[Text]:
     return lines
 
 
-def in_one_line(incident: IncidentView) -> str:
-    """`say “we are on it”; not: “in an hour”`; "" where agents are told nothing."""
-    told = [f"say “{label(incident.say)}”"] if incident.say else []
-    told += [f"not: {', '.join(f'“{label(phrase)}”' for phrase in incident.avoid)}"] if incident.avoid else []
-    return "; ".join(told)
-
-
 def _notes(card: Card) -> list[Text]:
     """What somebody must know before deciding."""
     notes = []
@@ -439,8 +424,3 @@ def _case(card: Card, now: datetime) -> list[Text]:
     if card.stranger:
         parts.append(Text(STRANGER, style="bold yellow", overflow="fold"))
     return parts
-
-
-def label(text: str) -> str:
-    """Something short from outside, in one line."""
-    return visible(" ".join(str(text)[: MAX_LABEL + 1].split()))[:MAX_LABEL]

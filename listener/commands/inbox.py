@@ -10,10 +10,10 @@ from typing import Any
 import click
 from rich.text import Text
 
-from listener.commands import deciding, money, pausing, unknown
+from listener.commands import inbox_words, money, pausing
 from listener.commands.app import App, pass_app
-from listener.commands.drawing import STYLES, WIDEST, in_one_line, label, name_of
 from listener.commands.keys import draft_keys, incident_keys, media_keys
+from listener.commands.lines import STYLES, WIDEST, in_one_line, label, name_of
 from listener.commands.output import clip, console, heading, json_option, print_json, say, show, spell
 from listener.desk import lasting
 from listener.errors import Mistake
@@ -76,9 +76,11 @@ def inbox(  # noqa: PLR0917
 ) -> None:
     """What waits for a person, by score and by how long it has waited."""
     if in_doubt:
+        from listener.commands import unknown
+
         if states or mine or everything:
             raise Mistake("--unknown shows replies, notices and changes of them; give it with --network or --limit.")
-        deciding.check_network(app, network)
+        inbox_words.check_network(app, network)
         unknown.listing(app, network=network, limit=limit, as_json=as_json)
         return
     chosen = tuple(map(DraftState, states)) or (tuple(DraftState) if everything else (DraftState.PROPOSED,))
@@ -107,7 +109,7 @@ def _read(
     besides: bool,
     undrafted: bool,
 ) -> Listing:
-    deciding.check_network(app, network)
+    inbox_words.check_network(app, network)
     with app.store.read() as tx:
         apart = besides and not undrafted  # with --all they stand among the drafts
         unproposed = waiting.how_many_undrafted(tx, network=network)
@@ -155,7 +157,7 @@ def _print(listing: Listing, now: datetime, *, waiting_only: bool) -> None:
     for waits in listing.drafts:
         show(*_lines(waits, now, width))
     if not listing.drafts:
-        say(deciding.nothing_waits(listing.elsewhere) if waiting_only else "There is no such draft.")
+        say(inbox_words.nothing_waits(listing.elsewhere) if waiting_only else "There is no such draft.")
     elif listing.total > len(listing.drafts):
         say(f"\n{len(listing.drafts)} of {stats.told(listing.total)} shown; --limit shows more.")
     totals = listing.totals
@@ -165,7 +167,7 @@ def _print(listing: Listing, now: datetime, *, waiting_only: bool) -> None:
     _outcomes("The network refused these (escucha retry D…)", listing.failed, totals["failed"], now, width)
     _heard("These could not be handled (escucha mention retry M…)", listing.set_aside, totals["set_aside"], now, width)
     _heard("Heard, and no reply proposed", listing.undrafted, totals["without_draft"], now, width, apart=True)
-    if waiting_only and (line := deciding.no_reply_proposed(listing.unproposed)):
+    if waiting_only and (line := inbox_words.no_reply_proposed(listing.unproposed)):
         say(f"\n{line}")
     if listing.drafts and waiting_only:
         say("\nescucha review goes through them one by one; escucha show D… shows one.")

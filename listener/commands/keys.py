@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from listener.store.cases import Case
-from listener.store.decisions import StoredDecision
-from listener.store.inbox import Draft
-from listener.store.made_from import MadeFrom
-from listener.store.mentions import Mention
 from listener.types import IncidentView, Media, Understanding, Urgency
+
+if TYPE_CHECKING:
+    from listener.store.cases import Case
+    from listener.store.decisions import StoredDecision
+    from listener.store.inbox import Draft
+    from listener.store.made_from import MadeFrom
+    from listener.store.mentions import Mention
 
 
 def draft_keys(draft: Draft) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import click
 
 from listener.commands import card as cards
 from listener.commands.app import App, pass_app
-from listener.commands.drawing import name_of
+from listener.commands.lines import name_of
 from listener.commands.output import counted, say
 from listener.errors import Mistake
 from listener.store import optouts, waiting

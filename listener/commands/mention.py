@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from listener.commands import output
+from listener.commands import inbox_words, output
 from listener.commands.app import App, pass_app
 from listener.errors import AlreadyDone, EscuchaError, Mistake, NetworkError, NotFound
 
@@ -30,10 +30,9 @@ def mention() -> None:
 @pass_app
 def set_aside(app: App, network: str | None, limit: int, as_json: bool) -> None:
     """What could not be handled, and why; everything else goes on."""
-    from listener.commands import deciding
     from listener.store import garbled, waiting
 
-    deciding.check_network(app, network)
+    inbox_words.check_network(app, network)
     with app.store.read() as tx:
         broken = waiting.set_aside(tx, network=network, limit=limit)
         unread = garbled.listing(tx, network=network, limit=limit)

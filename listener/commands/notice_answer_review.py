@@ -17,8 +17,8 @@ from rich.text import Text
 
 from listener.commands import notice_answer_screen as shown
 from listener.commands import output
-from listener.commands.drawing import WIDEST, name_of
 from listener.commands.keyboard import Keyboard, leaving_on_signals
+from listener.commands.lines import WIDEST, name_of
 from listener.commands.review import READING, REASONS, REPEAT
 from listener.desk import answer_runs as desk
 from listener.desk import answering

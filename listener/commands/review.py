@@ -19,13 +19,14 @@ from rich.padding import Padding
 from rich.segment import Segment, Segments
 from rich.text import Text
 
-from listener.commands import alike, deciding, explain, from_article, money, unsaved
+from listener.commands import alike, deciding, explain, from_article, inbox_words, money, unsaved
 from listener.commands import card as cards
 from listener.commands.answers import tidy_reason
 from listener.commands.app import App, pass_app
 from listener.commands.card import Card
-from listener.commands.drawing import ALL_MEDIA, SAME_WORDS, WIDEST, changes, media_line, quoted, words
+from listener.commands.drawing import ALL_MEDIA, SAME_WORDS, changes, media_line, quoted, words
 from listener.commands.keyboard import Keyboard, leaving_on_signals
+from listener.commands.lines import WIDEST
 from listener.commands.output import block, console, say
 from listener.commands.sheet import Sheet
 from listener.errors import AlreadyDone, Mistake, Stale
@@ -76,7 +77,7 @@ def review(app: App, network: str | None, urgent: bool, browser: bool) -> None:
             "`review` reads single keys and needs a terminal; in a script use `escucha inbox --json`, "
             "then `escucha approve` or `escucha reject`."
         )
-    deciding.check_network(app, network)
+    inbox_words.check_network(app, network)
     least = Urgency.HIGH if urgent else Urgency.LOW
     with leaving_on_signals(), Keyboard() as keyboard:
         Review(app=app, keyboard=keyboard, network=network, least=least, browser=browser).run()
@@ -114,8 +115,8 @@ class Review:
             unsaved.sweep(self.app)
             if self._next() is None:
                 with self.app.store.read() as tx:
-                    say(deciding.nothing_waits(waiting.count(tx)))
-                    say(deciding.no_reply_proposed(waiting.how_many_undrafted(tx, network=self.network)))
+                    say(inbox_words.nothing_waits(waiting.count(tx)))
+                    say(inbox_words.no_reply_proposed(waiting.how_many_undrafted(tx, network=self.network)))
                 return
             while True:
                 number = self._next()
@@ -509,7 +510,7 @@ class Review:
         self._answer("Nothing more waits." if not skipped else f"Nothing waits but the {skipped} you skipped.", "bold")
         self._answer(self._sum(), "dim")
         with self.app.store.read() as tx:
-            unproposed = deciding.no_reply_proposed(waiting.how_many_undrafted(tx, network=self.network))
+            unproposed = inbox_words.no_reply_proposed(waiting.how_many_undrafted(tx, network=self.network))
         if unproposed:
             self._answer(unproposed)
         for one in self.news:
@@ -537,7 +538,7 @@ class Review:
         with self.app.store.read() as tx:
             left = len(waiting.queue(tx, network=self.network, least=self.least))
             unknown = waiting.count(tx, states=(DraftState.UNKNOWN,), network=self.network)
-            unproposed = deciding.no_reply_proposed(waiting.how_many_undrafted(tx, network=self.network))
+            unproposed = inbox_words.no_reply_proposed(waiting.how_many_undrafted(tx, network=self.network))
         for number, written in self.unsaved.items():
             say(f"\nWhat you wrote for D{number}, which was not kept:")
             block(written)

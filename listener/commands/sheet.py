@@ -11,7 +11,8 @@ from rich.segment import Segment, Segments
 from rich.text import Text
 
 from listener.commands.card import Card
-from listener.commands.drawing import SHAPES, WIDEST, draw
+from listener.commands.drawing import SHAPES, draw
+from listener.commands.lines import WIDEST
 
 HEAD = 2  # lines of the title, which stands on every page
 

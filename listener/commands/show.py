@@ -9,7 +9,7 @@ from typing import Any
 import click
 from rich.text import Text
 
-from listener.commands import around, around_plain, deciding, drawing, looking, suggested, unknown
+from listener.commands import around, around_plain, deciding, drawing, lines, looking, suggested, unknown
 from listener.commands import card as cards
 from listener.commands.app import App, pass_app
 from listener.commands.attaching import image_keys
@@ -65,7 +65,7 @@ def show(app: App, what: str, quoted: bool, as_json: bool) -> None:
             ("posted", mention.posted_at),
             ("heard", f"by {mention.source}, {mention.heard_at:%Y-%m-%d %H:%M:%S} UTC"),
             ("seen by", mention.visibility),
-            ("link", drawing.label(mention.url or "")),
+            ("link", lines.label(mention.url or "")),
             ("drafts", ", ".join(f"D{draft.id} {draft.state}" for draft in card.drafts)),
             ("looked for", unknown.last_in_words(searched)),
             ("edits", f"{len(card.earlier)}; now revision {mention.revision}" if card.earlier else ""),

@@ -12,7 +12,7 @@ from rich.text import Text
 from listener import budget
 from listener.commands import money
 from listener.commands.app import App
-from listener.commands.drawing import label, name_of
+from listener.commands.lines import label, name_of
 from listener.commands.output import ago, clip, console, counted, fields, heading, print_json, say, show, spell
 from listener.errors import Mistake
 from listener.store import Transaction, looks, unknowns

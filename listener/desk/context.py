@@ -22,6 +22,7 @@ from listener.store import (
     suggestions,
 )
 from listener.store.cases import Case
+from listener.store.customers import Customer
 from listener.store.inbox import Draft
 from listener.store.lately import Account, Mood, Passed, Solved
 from listener.store.links import Link
@@ -84,8 +85,7 @@ class Context:
 def of_mention(tx: Transaction, mention: Mention, *, case: Case | None, now: datetime) -> Context:
     """What is known around a mention, which is not told once more; `case` is the one that it is in."""
     customer = customers.behind(tx, mention.account_id)
-    customer_id = customer.id if customer else None
-    found = _of(tx, account_id=mention.account_id, customer_id=customer_id, about=mention, case=case, now=now)
+    found = _of(tx, account_id=mention.account_id, customer=customer, about=mention, case=case, now=now)
     others = tuple(each for each in found.passed if each.kind != "said" or each.number != mention.id)
     return replace(found, passed=others, open=tuple(each for each in found.open if case is None or each.id != case.id))
 
@@ -94,7 +94,8 @@ def of_case(tx: Transaction, case: Case, *, now: datetime) -> Context:
     """What is known around a case."""
     inside = {number: why for number, why, _ in cases.mentions_in(tx, case)}
     about = mentions.get(tx, next(iter(inside))) if inside else None
-    found = _of(tx, account_id=case.account_id, customer_id=case.customer_id, about=about, case=case, now=now)
+    customer = customers.by_id(tx, case.customer_id) if case.customer_id is not None else None
+    found = _of(tx, account_id=case.account_id, customer=customer, about=about, case=case, now=now)
     waiting = [draft for draft in inbox.of_mentions(tx, list(inside)[-NEWEST:]) if draft.state in inbox.OPEN]
     return replace(found, suggested=tuple(waiting[:SUGGESTED]), inside=inside, strangers=continuing.strangers(tx, case))
 
@@ -103,12 +104,12 @@ def _of(
     tx: Transaction,
     *,
     account_id: int | None,
-    customer_id: int | None,
+    customer: Customer | None,
     about: Mention | None,
     case: Case | None,
     now: datetime,
 ) -> Context:
-    customer = customers.by_id(tx, customer_id) if customer_id is not None else None
+    customer_id = customer.id if customer else None
     theirs = lately.accounts(tx, account_id=account_id, customer_id=customer_id)
     ids = [account.id for account in theirs]
     every = lately.cases_of(tx, account_ids=ids, customer_id=customer_id)

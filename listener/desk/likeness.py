@@ -50,9 +50,19 @@ def alike(
 
 def stems(text: str) -> frozenset[str]:
     """The beginnings of its longer words, without accents and capitals."""
-    plain = unicodedata.normalize("NFKD", text[:LONGEST]).casefold()
-    plain = "".join(character for character in plain if not unicodedata.combining(character))
+    plain = unicodedata.normalize("NFKD", text[:LONGEST]).casefold().translate(_WITHOUT_MARKS)
     return frozenset(word[:STEM] for word in _WORD.findall(plain))
+
+
+class _Marks(dict[int, int | None]):
+    """For `str.translate`: None for a mark that stands over or under a letter. Each character is looked up once."""
+
+    def __missing__(self, code: int) -> int | None:
+        self[code] = None if unicodedata.combining(chr(code)) else code
+        return self[code]
+
+
+_WITHOUT_MARKS = _Marks()
 
 
 def _shares(one: Iterable[str], other: Iterable[str]) -> float:

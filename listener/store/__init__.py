@@ -23,7 +23,7 @@ from zlib import crc32
 
 import filelock
 from sqlalchemy import Connection, Engine, Table, inspect, text
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -32,6 +32,8 @@ from listener.errors import Crossed, Mistake, Outage
 from listener.store import engines
 
 if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
+
     from listener.store.numbers import Stock
     from listener.store.sight import Sight
 
@@ -223,9 +225,12 @@ class Store:
         if self.path and not self.path.exists():
             return None
         with _outages(self.url), self._engine.connect() as link:
-            if not inspect(link).has_table("alembic_version"):
-                return None
-            return cast("str | None", link.scalar(text(STEP)))
+            try:
+                return cast("str | None", link.scalar(text(STEP)))
+            except DBAPIError as error:
+                if _LACKS.search(str(error.orig)):
+                    return None
+                raise
 
     def upgrade(self) -> None:
         """Brings the tables up to this version of Escucha, step by step; does nothing where they are.
@@ -424,7 +429,11 @@ def close_gate(tx: Transaction) -> None:
 
 def upsert(tx: Transaction, table: Table) -> postgresql.Insert | sqlite.Insert:
     """An INSERT that knows ON CONFLICT, for whichever database this is."""
-    return postgresql.insert(table) if tx.dialect.name == "postgresql" else sqlite.insert(table)
+    if tx.dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql  # takes long to load, and who types a command on SQLite waits for it
+
+        return postgresql.insert(table)
+    return sqlite.insert(table)
 
 
 def open(url: str, *, connections: int = engines.CONNECTIONS) -> Store:  # `store.open(url)` reads like what it does

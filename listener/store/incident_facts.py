@@ -139,10 +139,10 @@ def _newest_reading() -> ScalarSelect[Any]:
 def _said(*, texts: bool) -> Select[Any]:
     """Mentions with the newest reading of their present wording, and whose they are."""
     columns, read = t.mentions.c, t.understandings.c
-    owner = select(t.links.c.account_id, func.max(t.links.c.customer_id).label("customer_id"))
-    theirs = owner.where(t.links.c.unlinked_at.is_(None)).group_by(t.links.c.account_id).subquery("theirs")
+    linked = (t.links.c.account_id == columns.account_id, t.links.c.unlinked_at.is_(None))
+    customer = select(func.max(t.links.c.customer_id)).where(*linked).correlate(t.mentions).scalar_subquery()
     # customers and accounts have numbers of their own: the accounts' are made negative to keep them apart
-    person = func.coalesce(theirs.c.customer_id, -columns.account_id).label("person")
+    person = func.coalesce(customer, -columns.account_id).label("person")
     chosen = [
         columns.id,
         columns.posted_at,
@@ -160,7 +160,6 @@ def _said(*, texts: bool) -> Select[Any]:
         select(*chosen, person)
         .select_from(t.mentions)
         .join(t.accounts, t.accounts.c.id == columns.account_id)
-        .outerjoin(theirs, theirs.c.account_id == columns.account_id)
         .outerjoin(t.understandings, read.id == _newest_reading())
         .where(columns.state != MentionState.GONE.value)
         .order_by(columns.posted_at, columns.id)

@@ -224,7 +224,7 @@ def _together(parts: Sequence[Select[Any]]) -> Any:
 
 # --- what was solved ------------------------------------------------------------------------------------------------
 
-ALIKE = 300  # solved cases of a team, the newest, among which those alike are looked for
+ALIKE = 200  # solved cases of a team, the newest, among which those alike are looked for
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, func, insert, literal, select, text, update
+from sqlalchemy import Row, func, insert, select, text, update
 
 from listener.store import Store, Transaction, audit, references, switch
 from listener.store import tables as t
@@ -116,6 +116,5 @@ def _leave_out_numbers(tx: Transaction, life: Life) -> None:
 
 def _newest(tx: Transaction) -> tuple[Row[Any] | None, str | None]:
     """The newest row, and where the database is now: None on a server that only follows another."""
-    where = _WHERE if tx.dialect.name == "postgresql" else literal("")
     row = tx.execute(select(t.lives).order_by(_C.id.desc()).limit(1)).first()
-    return row, tx.scalar(select(where))
+    return row, tx.scalar(select(_WHERE)) if tx.dialect.name == "postgresql" else ""

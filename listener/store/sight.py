@@ -75,7 +75,8 @@ def read(tx: Transaction) -> list[ColumnElement[bool]]:
 
 def opens(tx: Transaction, mention_id: int) -> bool:
     """Whether whoever acts may see what was written in private around that mention."""
-    return tx.scalar(select(t.mentions.c.id).where(t.mentions.c.id == mention_id, *_in_no_hidden_case(tx))) is not None
+    limits = _in_no_hidden_case(tx)
+    return not limits or tx.scalar(select(t.mentions.c.id).where(t.mentions.c.id == mention_id, *limits)) is not None
 
 
 def seen(tx: Transaction) -> list[ColumnElement[bool]]:

@@ -116,12 +116,9 @@ def of(tx: Transaction, case_id: int) -> list[Planned]:
 
 def warned(tx: Transaction, case_ids: Sequence[int], now: datetime) -> dict[int, tuple[Clock, ...]]:
     """Of which clocks a warning was given, by case, for what is neither done nor overdue."""
-    found: dict[int, tuple[Clock, ...]] = {}
-    for clock in _RUNS:
-        query = select(t.cases.c.id).where(t.cases.c.id.in_(case_ids), _is_warned(clock, now))
-        for case_id in tx.scalars(query):
-            found[case_id] = (*found.get(case_id, ()), clock)
-    return found
+    query = select(t.cases.c.id, *(_is_warned(clock, now).label(clock.value) for clock in _RUNS))
+    rows = tx.execute(query.where(t.cases.c.id.in_(case_ids), or_(*(_is_warned(clock, now) for clock in _RUNS))))
+    return {row.id: tuple(clock for clock in _RUNS if getattr(row, clock.value)) for row in rows}
 
 
 def is_late(now: datetime) -> ColumnElement[bool]:

@@ -3,6 +3,7 @@
 A daemon takes seconds to load what it needs; this program loads it once, and each fork goes on as a process of its own
 from there, through the command line, with settings and environment of its own. Reads JSON lines: `folder` (where it
 runs), `arguments` (of `escucha`), `environment`, `log` (the file that it writes to); answers each with its number.
+`ended`: a file for the exit code, put there at its end; `errors`: another one for the error output.
 
 Two things are not as in a real installation. Texts are read by single words instead of the model, which would take
 more time than all the rest. And where `hurry` is given, a claim runs out, a dead process is missed, a digest is made
@@ -49,20 +50,29 @@ def live(asked: dict[str, Any]) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.setsid()
     os.chdir(asked["folder"])
-    with open(asked["log"], "ab") as log, open(os.devnull, "rb") as nothing:
+    with (
+        open(asked["log"], "ab") as log,
+        open(asked.get("errors", asked["log"]), "ab") as errors,
+        open(os.devnull, "rb") as nothing,
+    ):
         os.dup2(nothing.fileno(), 0)
         os.dup2(log.fileno(), 1)
-        os.dup2(log.fileno(), 2)
+        os.dup2(errors.fileno(), 2)
     os.environ.update(asked["environment"])
     app = App(connectors=connectors, policies=policies, config_path=Path("escucha.toml"))
     app.__dict__["classifier"] = Keywords()
     code = 1
     try:
-        cli.escucha(asked["arguments"], obj=app, standalone_mode=False)
-        code = 0
+        cli.escucha(asked["arguments"], obj=app)
+    except SystemExit as end:
+        code = int(end.code or 0)
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
+        if "ended" in asked:
+            half = Path(f"{asked['ended']}.half")
+            half.write_text(str(code), encoding="ascii")
+            half.rename(asked["ended"])
         os._exit(code)
 
 

@@ -9,10 +9,12 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import func, select
 
@@ -70,13 +72,48 @@ def environment() -> dict[str, str]:
     return clean | {"PYTHONPATH": str(ROOT), "ESCUCHA_ACTOR": "eva"}
 
 
-def escucha(folder: Path, *arguments: str, code: int = 0) -> Any:
-    command = [sys.executable, "-m", "cli", *arguments, "--json"]
-    done = subprocess.run(
-        command, cwd=folder, env=environment(), capture_output=True, text=True, timeout=200, check=False
-    )
-    assert done.returncode == code, done.stdout + done.stderr
-    return json.loads(done.stdout) if code == 0 else done.stderr
+class Shell:
+    """Commands as they are typed, each a process of its own that is forked with all loaded (`brood.py`)."""
+
+    def __init__(self, folder: Path, brood: subprocess.Popen[str]) -> None:
+        self.folder, self._brood, self._typed = folder, brood, 0
+
+    def type(self, *arguments: str) -> tuple[int, Path]:
+        """Starts it; gives its number, and the file beside which `.out`, `.err` and at its end `.code` appear."""
+        self._typed += 1
+        said = self.folder / f"typed-{self._typed}"
+        asked = {"folder": str(self.folder), "arguments": [*arguments, "--json"], "environment": {}}
+        asked |= {"log": f"{said}.out", "errors": f"{said}.err", "ended": f"{said}.code"}
+        assert self._brood.stdin
+        assert self._brood.stdout
+        self._brood.stdin.write(json.dumps(asked) + "\n")
+        self._brood.stdin.flush()
+        return int(self._brood.stdout.readline()), said
+
+    def __call__(self, *arguments: str, code: int = 0) -> Any:
+        """What it prints: JSON, or where it is to end with another code, what it says is wrong."""
+        _, said = self.type(*arguments)
+        ended = said.with_suffix(".code")
+        eventually(ended.exists, within=200)
+        out, errors = (said.with_suffix(each).read_text(encoding="utf-8") for each in (".out", ".err"))
+        assert int(ended.read_text()) == code, out + errors
+        return json.loads(out) if code == 0 else errors
+
+
+@pytest.fixture
+def escucha(folder: Path) -> Iterator[Shell]:
+    command = [sys.executable, "-m", "tests.system.brood"]
+    pipe = subprocess.PIPE
+    brood = subprocess.Popen(command, cwd=ROOT, env=environment(), stdin=pipe, stdout=pipe, text=True)
+    yield Shell(folder, brood)
+    brood.communicate(timeout=60)
+
+
+def alone(url: str) -> bool:
+    """Whether nobody else has that database open."""
+    others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    with psycopg.connect(url) as link:
+        return link.execute(others).fetchone() == (0,)
 
 
 def counted(url: str) -> dict[str, int]:
@@ -86,48 +123,48 @@ def counted(url: str) -> dict[str, int]:
         }
 
 
-def test_a_database_in_use_moves_whatever_kills_the_copy(folder: Path) -> None:
+def test_a_database_in_use_moves_whatever_kills_the_copy(folder: Path, escucha: Shell) -> None:
     chance = random.Random(20261123)
     writer = subprocess.Popen([sys.executable, "-c", WRITER, str(folder)], env=environment(), stdout=subprocess.DEVNULL)
     try:
         eventually((folder / "ready").exists)
         with databases.bare() as url:
             for _ in range(KILLS):
-                command = [sys.executable, "-m", "cli", "db", "copy", url]
-                copying = subprocess.Popen(command, cwd=folder, env=environment(), stdout=subprocess.DEVNULL)
-                time.sleep(chance.uniform(0.8, 4))
-                copying.send_signal(signal.SIGKILL)
-                copying.wait()
-            assert escucha(folder, "db", "copy", url)["state"] == "following"
-            again = escucha(folder, "db", "copy", url)
+                copying, _ = escucha.type("db", "copy", url)
+                time.sleep(chance.uniform(0.1, 2))
+                with suppress(ProcessLookupError):  # it was done
+                    os.kill(copying, signal.SIGKILL)
+                eventually(lambda: alone(url))  # the server has noticed, and its lock is free
+            assert escucha("db", "copy", url)["state"] == "following"
+            again = escucha("db", "copy", url)
             assert again["copied"] == 0, "it goes on where it was"
             writer.terminate()
             writer.wait(60)
-            told = escucha(folder, "db", "copy", url, "--finish")
+            told = escucha("db", "copy", url, "--finish")
             assert told["state"] == "moved"
             before, after = counted(f"sqlite:///{folder / 'escucha.db'}"), counted(url)
             assert before["mentions"] > 40, "somebody wrote meanwhile"
             assert after.pop("audit") == before.pop("audit") + 1, "that it moved is written down"
             assert after == before
-            assert "has moved to PostgreSQL" in escucha(folder, "inbox", code=2)
+            assert "has moved to PostgreSQL" in escucha("inbox", code=2)
             (folder / "escucha.toml").write_text(SETTINGS.replace("sqlite:///escucha.db", url), encoding="utf-8")
-            assert escucha(folder, "db", "check")["problems"] == []
-            assert escucha(folder, "audit", "verify")["whole"]
-            assert len(escucha(folder, "inbox", "--limit", "500")) > 0
+            assert escucha("db", "check")["problems"] == []
+            assert escucha("audit", "verify")["whole"]
+            assert len(escucha("inbox", "--limit", "500")) > 0
     finally:
         writer.kill()
         writer.wait()
 
 
-def test_what_is_typed_wrong_is_said_with_the_next_step(folder: Path) -> None:
+def test_what_is_typed_wrong_is_said_with_the_next_step(folder: Path, escucha: Shell) -> None:
     def said(*arguments: str) -> str:
-        return " ".join(escucha(folder, "db", "copy", *arguments, code=2).split())
+        return " ".join(escucha("db", "copy", *arguments, code=2).split())
 
     assert "Say where to copy to" in said()
     assert "escucha db backup" in said("sqlite:///other.db")
     assert "knows sqlite and postgresql" in said("mysql://h/x")
     assert "takes no target" in said("postgresql://h/x", "--give-up")
-    assert escucha(folder, "db", "copy", "--give-up") == {"state": "none"}
+    assert escucha("db", "copy", "--give-up") == {"state": "none"}
     with closing(stores.open(f"sqlite:///{folder / 'escucha.db'}")) as store, store.write() as tx:
         from datetime import UTC, datetime
 

@@ -177,6 +177,7 @@ def test_hostile_names_and_words_stay_within_the_screen(world: DeskWorld) -> Non
 
 def test_a_long_history_takes_no_more_room_and_no_more_questions(world: DeskWorld) -> None:
     ref, number = a_case(world)
+    screen(world, "case", "list")  # whoever comes first writes down where the database is
     with counting(world) as few:
         screen(world, "show", f"M{number}")
     with counting(world) as few_of_case:
