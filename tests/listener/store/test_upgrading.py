@@ -15,7 +15,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, create_engine, insert, inspect, text
+from sqlalchemy import Connection, create_engine, insert, inspect, select, text
 from sqlalchemy.exc import OperationalError
 
 from listener import store
@@ -62,6 +62,9 @@ def test_what_every_version_reads_of_another_stays(database: Store) -> None:
 
 
 def test_tables_of_a_later_step_that_works_with_this_version_are_used(database: Store) -> None:
+    with database.read() as tx:
+        assert upgrading.standing(tx) == upgrading.Standing(step=store.SCHEMA, works_with=store.SCHEMA)
+        assert tx.scalar(select(t.table_steps.c.step)) == store.SCHEMA, "who made the tables wrote that down"
     later(database, "0002", works_with=store.SCHEMA)
     assert database.fits()
     assert database.problems() == []
