@@ -19,13 +19,27 @@ import pytest
 
 from tests.postgres import Machine
 from tests.servers.mastodon import TOKEN, MastodonServer
-from tests.system.kill_matrix import POLICY
 from tests.system.test_daemon import answered, eventually
 
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 HURRY = "2"  # seconds instead of a minute for what a look needs to be certain
+POLICY = """
+name: Put back
+mode: auto
+cases: every
+language: es
+default_team: care
+teams: {care: {what: everything}}
+guard: {per_author_per_day: 5, per_thread: 5, per_hour: 120, min_confidence: 0.5}
+templates:
+  answer: {es: ["Lo vemos en {{ case.reference }}."]}
+rules:
+  - name: everything
+    when: {intents: [question]}
+    then: {reply: answer, case: {}}
+"""
 SETTINGS = """
 [policy]
 file = "policy.yaml"
