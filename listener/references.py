@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 
 from stdnum import damm
 
@@ -43,6 +43,7 @@ def written_by(pattern: str) -> str:
     return pattern if "{" in pattern else pattern + STANDARD
 
 
+@lru_cache(maxsize=64)  # a case's is asked before it is opened
 def reference(pattern: str, year: int, number: int) -> str:
     """A reference such as `ES-26-000123-7`. `pattern`: a whole one, or the letters that stand first."""
     digits = f"{year % 100:02d}{number:0{LEAST}d}"

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -26,10 +26,10 @@ ELSEWHERE = frozenset(
 )
 _PROBES = ("Hola 👩‍👩‍👧 ñandú https://example.com/a/rather/long/address?that=no_network&counts=whole y más", "")
 _TRACES = {"rules", "guards"}
-_WRITTEN: dict[int, tuple[RuleTrace | GuardTrace, bytes]] = {}
-_WHOLE: dict[int, tuple[RuleTrace | GuardTrace, str]] = {}
+_WRITTEN: dict[int, tuple[RuleTrace | GuardTrace, bytes, str]] = {}
+_ROWS: dict[tuple[int, ...], _Row] = {}
 _LATER = frozenset({"stranger", "incident"})  # guards that came after the first decisions were kept
-_MOST = 10_000  # traces remembered
+_MOST, _MOST_ROWS = 10_000, 1_000  # remembered
 _HANDLES = ("ana", "ana@example.social")
 
 
@@ -136,30 +136,48 @@ def fingerprint(decision: Decision) -> str:
     except PydanticSerializationError:  # half a character, which UTF-8 has no bytes for
         values = adapter.dump_python(decision, mode="json", exclude=exclude, exclude_defaults=True, warnings=False)
         said = digest_of(values).encode()
-    rules = [(_WRITTEN.get(id(trace)) or _write(trace))[1] for trace in decision.rules]
-    guards = [(_WRITTEN.get(id(trace)) or _write(trace))[1] for trace in decision.guards if _counts(trace)]
-    return hashlib.sha256(b"\n".join((said, *rules, b"|", *guards))).hexdigest()
+    rules, guards = _row(decision.rules).counted, _row(decision.guards).counted
+    return hashlib.sha256(b"\n".join([said, *rules, b"|", *guards])).hexdigest()
 
 
 def written(traces: Sequence[RuleTrace | GuardTrace]) -> str:
-    """Traces as JSON, a list of objects with every field; what is handed out again and again is written once."""
-    pieces = []
-    for trace in traces:
-        known = _WHOLE.get(id(trace))
-        if known is None:
-            if len(_WHOLE) >= _MOST:
-                _WHOLE.clear()
-            known = _WHOLE[id(trace)] = (trace, json.dumps(asdict(trace)))
-        pieces.append(known[1])
-    return f"[{', '.join(pieces)}]"
+    """Traces as JSON, a list of objects with every field."""
+    return _row(traces).whole
 
 
-def _counts(trace: GuardTrace) -> bool:
-    return trace.guard not in _LATER or bool(trace.holds or trace.forbids or trace.reason)
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """All rules' traces of a decision, or all guards', written down: as a list, and each of those that count."""
+
+    traces: Sequence[RuleTrace | GuardTrace]  # kept, so that no others can take their places in memory
+    whole: str
+    counted: tuple[bytes, ...]
 
 
-def _write(trace: RuleTrace | GuardTrace) -> tuple[RuleTrace | GuardTrace, bytes]:
-    """The trace and its JSON. Policies hand out the same objects again and again; each is written once."""
+def _row(traces: Sequence[RuleTrace | GuardTrace]) -> _Row:
+    """The row. Policies hand out the same objects again and again, in rows that are mostly alike."""
+    places = tuple(map(id, traces))
+    known = _ROWS.get(places)
+    if known is None:
+        if len(_ROWS) >= _MOST_ROWS:
+            _ROWS.clear()
+        pieces = [_WRITTEN.get(id(trace)) or _write(trace) for trace in traces]
+        known = _ROWS[places] = _Row(
+            traces=traces,
+            whole=f"[{', '.join(whole for _, _, whole in pieces)}]",
+            counted=tuple(said for trace, said, _ in pieces if _counts(trace)),
+        )
+    return known
+
+
+def _counts(trace: RuleTrace | GuardTrace) -> bool:
+    if isinstance(trace, RuleTrace) or trace.guard not in _LATER:
+        return True
+    return bool(trace.holds or trace.forbids or trace.reason)
+
+
+def _write(trace: RuleTrace | GuardTrace) -> tuple[RuleTrace | GuardTrace, bytes, str]:
+    """The trace, and its JSON without and with what is at its default; each is written once."""
     if len(_WRITTEN) >= _MOST:
         _WRITTEN.clear()
     adapter = _adapter(RuleTrace if isinstance(trace, RuleTrace) else GuardTrace)
@@ -168,7 +186,7 @@ def _write(trace: RuleTrace | GuardTrace) -> tuple[RuleTrace | GuardTrace, bytes
     except PydanticSerializationError:
         values = adapter.dump_python(trace, mode="json", exclude_defaults=True, warnings=False)
         said = digest_of(values).encode()
-    known = _WRITTEN[id(trace)] = (trace, said)  # kept with it, so that no other can take its place in memory
+    known = _WRITTEN[id(trace)] = (trace, said, json.dumps(asdict(trace)))  # kept with it, as in `_Row`
     return known
 
 

@@ -170,5 +170,5 @@ def _sentences(text: str) -> tuple[int, tuple[str, ...]]:
 
 def _bare(sentence: str) -> str:
     """Its words between single spaces, emoji left out."""
-    words = [word for word in latin(fold(sentence)).split() if _LETTER.search(word)]
+    words = [word for word in latin(fold(sentence)).split() if word.isalnum() or _LETTER.search(word)]
     return f" {' '.join(words)} "

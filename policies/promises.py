@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from listener.types import Clock, IncidentView, Occasion, Promise, Step, Urgency
 from policies.calendars import Hours, local_time, spoken_clock
@@ -59,6 +60,7 @@ class Promises:
         self._of_incidents = {clock: span for clock, span in spans.items() if span is not None}
         self._from_end = rules.resolution_from_end
         self._known: dict[tuple[int, Urgency], tuple[str, ServiceLevel]] = {}
+        self._lately = lru_cache(maxsize=256)(self._promise)  # of a batch, many are promised the same at one moment
 
     def promise(
         self,
@@ -74,7 +76,22 @@ class Promises:
 
         What counts from the incident's end is not due while it lasts; once it is over, `now` is its end.
         """
-        words, level = self._level(team, urgency, network.casefold(), tier.casefold())
+        network, tier = network.casefold(), tier.casefold()
+        if incident is None:
+            return self._lately(team=team, urgency=urgency, network=network, tier=tier, now=now)
+        return self._promise(team=team, urgency=urgency, network=network, tier=tier, now=now, incident=incident)
+
+    def _promise(
+        self,
+        *,
+        team: str,
+        urgency: Urgency,
+        network: str,
+        tier: str,
+        now: datetime,
+        incident: IncidentView | None = None,
+    ) -> Promise:
+        words, level = self._level(team, urgency, network, tier)
         own = self._of_incidents if incident else {}
         waits = self._from_end and incident is not None and incident.state.active
         if own and incident:

@@ -41,11 +41,10 @@ class Watched:
 
 def watched(tx: Transaction, *, places: Places, near: Mapping[tuple[int, int], Near]) -> Watched:
     """What lasts now."""
-    found = incidents.listing(tx)
-    lasting = tuple(each for each in found if each.lasts)
+    lasting = tuple(incidents.active(tx))
     wanted = {place for each in lasting for place in desk.affected_of(each).places}
     sought = {place: words for place, words in places.items() if place in wanted}
-    return Watched(any=bool(found), active=lasting, places=sought, near=near)
+    return Watched(any=bool(lasting) or incidents.there_are(tx), active=lasting, places=sought, near=near)
 
 
 def follow(

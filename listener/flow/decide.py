@@ -6,7 +6,6 @@ for all at once and what is decided of them is written at once (`batches.py`); a
 
 from __future__ import annotations
 
-import json
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -422,14 +421,16 @@ def _trace(situation: Situation, decision: Decision) -> dict[str, Any]:
 
 def _trace_as_json(decision: Decision) -> bulk.Json:
     """The same as it is kept, but for what was seen; what many decisions share is written once."""
-    rest = {
-        "contributions": [vars(part) for part in decision.contributions],
-        "route": _route(decision),
-        "modes": [vars(each) for each in decision.modes],
-        "promise": _promised(decision.case),
-    }
+    rest = bulk.Json.of(
+        {
+            "contributions": decision.contributions,
+            "route": _route(decision),
+            "modes": decision.modes,
+            "promise": _promised(decision.case),
+        }
+    )
     rules, guards = situations.written(decision.rules), situations.written(decision.guards)
-    return bulk.Json(f'{{"rules": {rules}, "guards": {guards}, {json.dumps(rest)[1:]}')
+    return bulk.Json(f'{{"rules":{rules},"guards":{guards},{rest[1:]}')
 
 
 def _promised(case: CasePlan | None) -> dict[str, Any] | None:

@@ -13,6 +13,13 @@ from listener.store import tables as t
 from listener.store.cases import LIVE
 from listener.types import CaseState, Clock, Intent, Urgency
 
+_LIVE_BY_TEAM = (  # asked for each batch that is decided, as all statements that stand ready like this
+    select(t.cases.c.team, func.count())
+    .where(t.cases.c.state.in_([state.value for state in LIVE]))
+    .group_by(t.cases.c.team)
+    .order_by(t.cases.c.team)
+)
+
 
 def open_count(tx: Transaction, customer_id: int) -> int:
     """How many live cases the customer has."""
@@ -21,18 +28,21 @@ def open_count(tx: Transaction, customer_id: int) -> int:
 
 def open_counts(tx: Transaction, customer_ids: Collection[int]) -> dict[int, int]:
     """The same of many customers; who has none is left out."""
+    if not customer_ids:
+        return {}
     live = t.cases.c.state.in_([state.value for state in LIVE])
     of = t.cases.c.customer_id
     query = select(of, func.count()).where(of.in_(list(customer_ids)), live).group_by(of)
-    return {number: int(count) for number, count in tx.execute(query)} if customer_ids else {}
+    return {number: int(count) for number, count in tx.execute(query)}
 
 
 def with_unsolved(tx: Transaction, customer_ids: Collection[int]) -> set[int]:
     """Those of the customers of whom a case was closed without a solution."""
+    if not customer_ids:
+        return set()
     c = t.cases.c
     closed = (c.state == CaseState.CLOSED.value, c.resolved_at.is_(None))
-    query = select(c.customer_id).where(c.customer_id.in_(list(customer_ids)), *closed).distinct()
-    return set(tx.scalars(query)) if customer_ids else set()
+    return set(tx.scalars(select(c.customer_id).where(c.customer_id.in_(list(customer_ids)), *closed).distinct()))
 
 
 def unsolved_complaints(tx: Transaction, *, account_id: int, customer_id: int | None, limit: int = 500) -> int:
@@ -92,6 +102,4 @@ def calendars(tx: Transaction) -> dict[str, int]:
 
 def live_by_team(tx: Transaction) -> dict[str, int]:
     """How many live cases each team has; who has none is left out."""
-    live = t.cases.c.state.in_([state.value for state in LIVE])
-    query = select(t.cases.c.team, func.count()).where(live).group_by(t.cases.c.team).order_by(t.cases.c.team)
-    return {team: int(count) for team, count in tx.execute(query)}
+    return {team: int(count) for team, count in tx.execute(_LIVE_BY_TEAM)}

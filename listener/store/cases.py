@@ -362,10 +362,11 @@ def _these() -> Select[Any]:
 def recent_of(tx: Transaction, customer_ids: Collection[int], *, since: datetime) -> dict[int, list[int]]:
     """The numbers of those customers' cases that are live or were changed since then, by customer."""
     found: dict[int, list[int]] = defaultdict(list)
+    if not customer_ids:
+        return found
     c = t.cases.c
     recent = c.state.in_([state.value for state in LIVE]) | (c.changed_at >= since)
-    query = select(c.customer_id, c.id).where(c.customer_id.in_(list(customer_ids)), recent)
-    for row in tx.execute(query) if customer_ids else ():
+    for row in tx.execute(select(c.customer_id, c.id).where(c.customer_id.in_(list(customer_ids)), recent)):
         found[row.customer_id].append(row.id)
     return found
 

@@ -49,6 +49,7 @@ def key_name(key: bytes) -> str:
 
 
 _COLUMNS = tuple(t.audit.c.keys())
+_LOCKED, _MOVE = select(t.audit_head).with_for_update(), update(t.audit_head)
 _write = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode  # making one takes longer than using it
 _PLAIN = (str, int, float, bool, type(None))
 
@@ -109,18 +110,17 @@ def _chain(tx: Transaction, waiting: Pending, number: int, before: str) -> None:
         before = link(before, number, waiting.key, at=row["at"], by=row["by"], action=row["action"], words=words)
         row.update(id=number, salt=salt, digest=None, key=name, hash=before)
     bulk.add(tx, t.audit, _COLUMNS, [tuple(row[name] for name in _COLUMNS) for row in waiting.rows])
-    tx.execute(update(t.audit_head).values(last=number, hash=before, key=name))
+    tx.execute(_MOVE, {"last": number, "hash": before, "key": name})
     waiting.rows.clear()
 
 
 def _head(tx: Transaction) -> Any:
     """The chain's head, locked; made where there is none."""
-    locked = select(t.audit_head).with_for_update()
-    if (head := tx.execute(locked).first()) is not None:
+    if (head := tx.execute(_LOCKED).first()) is not None:
         return head
     columns = t.audit.c
     newest = tx.execute(select(columns.id, columns.hash, columns.key).order_by(columns.id.desc()).limit(1)).first()
     last, hash_, key = newest or (0, ORIGIN, "")
     new = upsert(tx, t.audit_head).values(one=1, last=last, hash=hash_, key=key)
     tx.execute(new.on_conflict_do_nothing())  # of two that begin the chain at once, one makes it
-    return tx.execute(locked).one()
+    return tx.execute(_LOCKED).one()

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from pydantic_core import from_json
+from pydantic_core import PydanticSerializationError, from_json, to_json
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import OperationalError
@@ -51,6 +51,14 @@ def _from_json(text: str) -> Any:
         return json.loads(text)
 
 
+def as_json(value: Any) -> str:
+    """What `json.dumps` gives, sooner, with no more signs than it takes."""
+    try:
+        return to_json(value).decode()
+    except PydanticSerializationError:  # half a character, which UTF-8 has no bytes for; or what is no JSON
+        return json.dumps(value)
+
+
 def sqlite(address: URL) -> Engine:
     """Raises Mistake for an address that names no file, or one in a folder that is not there."""
     if not address.database or address.database == ":memory:":
@@ -59,7 +67,7 @@ def sqlite(address: URL) -> Engine:
     if not folder.is_dir():
         raise Mistake(f"database.url points into {folder}, which does not exist: make it, or choose another place.")
     waiting = {"timeout": BUSY_SECONDS, "check_same_thread": False}
-    engine = create_engine(address, connect_args=waiting, json_deserializer=_from_json)
+    engine = create_engine(address, connect_args=waiting, json_serializer=as_json, json_deserializer=_from_json)
 
     @event.listens_for(engine, "connect")
     def prepare(link: Any, _record: Any) -> None:
@@ -118,6 +126,7 @@ def postgresql(address: URL, *, connections: int = CONNECTIONS) -> Engine:
         pool_size=min(KEPT_OPEN, connections),
         max_overflow=max(0, connections - KEPT_OPEN),
         pool_timeout=WAIT_SECONDS,
+        json_serializer=as_json,
         execution_options={"preserve_rowcount": True},
     )
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 
 from listener.store import Transaction, upsert
 from listener.store import tables as t
 from listener.types import Author
+
+_OURS = select(t.identities.c.external_id).where(t.identities.c.network == bindparam("network"))
 
 
 def remember(tx: Transaction, *, account: str, network: str, me: Author, now: datetime) -> None:
@@ -34,7 +36,7 @@ def facts_of(tx: Transaction, account: str) -> dict[str, Any] | None:
 
 def ours(tx: Transaction, network: str) -> frozenset[str]:
     """Every id of ours on that network."""
-    return frozenset(tx.scalars(select(t.identities.c.external_id).where(t.identities.c.network == network)))
+    return frozenset(tx.scalars(_OURS, {"network": network}))
 
 
 def everywhere(tx: Transaction) -> frozenset[tuple[str, str]]:

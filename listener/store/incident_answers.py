@@ -182,6 +182,8 @@ def get(tx: Transaction, answer_id: int) -> Answer:
 
 def approved(tx: Transaction, incident_ids: Collection[int]) -> Mapping[int, Mapping[str, tuple[str, ...]]]:
     """What may be said now, by incident and language, the oldest first; only of incidents with any."""
+    if not incident_ids:
+        return {}
     columns = t.incident_answers.c
     where = (columns.incident_id.in_(incident_ids), columns.approved_at.is_not(None), columns.withdrawn_at.is_(None))
     found: dict[int, dict[str, tuple[str, ...]]] = {}

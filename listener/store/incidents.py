@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Row, Select, func, insert, select, update
@@ -21,6 +22,7 @@ from listener.store.cases import as_json
 from listener.types import IncidentState
 
 ACTIVE = tuple(state for state in IncidentState if state.active)
+_ANY = select(t.incidents.c.id).limit(1)
 HOLDS = frozenset({"state", "holds_replies", "holds_cheer"})  # what keeps other things from going out
 
 __all__ = [
@@ -221,12 +223,18 @@ def listing(tx: Transaction, states: Collection[IncidentState] | None = None) ->
 
 def there_are(tx: Transaction) -> bool:
     """Whether there ever was one."""
-    return tx.execute(select(t.incidents.c.id).limit(1)).first() is not None
+    return tx.execute(_ANY).first() is not None
 
 
 def active(tx: Transaction) -> list[Incident]:
     """Those that last, the newest first."""
-    return listing(tx, ACTIVE)
+    return [_incident(row) for row in tx.execute(_active())]
+
+
+@cache
+def _active() -> Select[Any]:
+    lasts = t.incidents.c.state.in_([state.value for state in ACTIVE])
+    return _joined().where(lasts).order_by(t.incidents.c.id.desc())
 
 
 def of_mention(tx: Transaction, mention_id: int) -> Incident | None:

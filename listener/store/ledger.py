@@ -38,6 +38,11 @@ from listener.types import (
 
 PROVISIONAL = 2**62
 
+_MOVE = (
+    update(t.mentions)
+    .where(t.mentions.c.id.in_(bindparam("numbers", expanding=True)))
+    .values(state=MentionState.DECIDED.value)
+)
 _DECIDED = (
     "id",
     "mention_id",
@@ -329,8 +334,7 @@ class Ledger:
         """Writes everything down. Raises Crossed where somebody changed one of the cases since it was read."""
         tx = self._tx
         if self._moved:
-            moving = update(t.mentions).where(t.mentions.c.id.in_(bindparam("numbers", expanding=True)))
-            tx.execute(moving.values(state=MentionState.DECIDED.value), {"numbers": self._moved})
+            tx.execute(_MOVE, {"numbers": self._moved})
         decided = bulk.numbers(tx, t.decisions, len(self._decided))
         bulk.add(tx, t.decisions, _DECIDED, [(id_, *row) for id_, row in zip(decided, self._decided, strict=True)])
         self._settle_cases()

@@ -20,6 +20,8 @@ from listener.store.customers import Customer, by_id, merged_among, ruling
 from listener.store.handles import fold, names
 from listener.types import LinkBasis
 
+_EXPECTED = select(t.expected_links.c.id).where(t.expected_links.c.settled_at.is_(None)).limit(1)
+
 DAEMON = "daemon"
 
 
@@ -242,7 +244,7 @@ def come_true(tx: Transaction, account_id: int, network: str, handle: str, now: 
 def expected_among(tx: Transaction, known_as: Mapping[int, tuple[str, str, str | None]]) -> set[int]:
     """Those of these accounts that somebody expects to be a customer's. By account: network, handle, address."""
     waits = t.expected_links.c
-    if tx.scalar(select(waits.id).where(waits.settled_at.is_(None)).limit(1)) is None:
+    if tx.scalar(_EXPECTED) is None:
         return set()
     called = {
         number: [(network, name) for name in names(handle, url)] for number, (network, handle, url) in known_as.items()

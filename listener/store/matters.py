@@ -150,6 +150,8 @@ def _said(tx: Transaction, case_ids: Sequence[int]) -> Mapping[int, list[Any]]:
 
 def over_since(tx: Transaction, over: Collection[Case]) -> dict[int, datetime]:
     """Since when each of those cases is over."""
+    if not over:
+        return {}
     happened = t.case_events.c
     ends = (CaseState.RESOLVED.value, CaseState.CLOSED.value)
     query = (
@@ -157,7 +159,7 @@ def over_since(tx: Transaction, over: Collection[Case]) -> dict[int, datetime]:
         .where(happened.case_id.in_([case.id for case in over]), happened.kind.in_(ends))
         .group_by(happened.case_id)
     )
-    told = {row.case_id: row.at for row in tx.execute(query)} if over else {}
+    told = {row.case_id: row.at for row in tx.execute(query)}
     return {case.id: told.get(case.id) or case.resolved_at or case.changed_at for case in over}
 
 

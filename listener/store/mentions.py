@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    Integer,
     Row,
     Select,
     Text,
@@ -375,15 +376,23 @@ def awaiting(
     (PostgreSQL; on SQLite a writer is alone). One over which a process died (`suspects`) is for those who ask for it
     and no other.
     """
-    found = t.mentions.c.kind == PostKind.FOUND.value
-    query = _joined().where(t.mentions.c.state == state.value, t.mentions.c.trouble.is_(None))
-    if ids is not None:
-        query = query.where(t.mentions.c.id.in_(list(ids)))
-    if ids is None or len(ids) > 1:
-        query = query.where(~exists().where(t.suspects.c.mention_id == t.mentions.c.id))
+    asked = {"waits": state.value, "most": limit} | ({} if ids is None else {"numbers": list(ids)})
+    by_name = ids is not None and len(ids) <= 1
+    query = _awaiting(some=ids is not None, suspects=by_name, alone=alone)
+    return [_mention(row) for row in tx.execute(query, asked)]
+
+
+@cache
+def _awaiting(*, some: bool, suspects: bool, alone: bool) -> Select[Any]:
+    columns = t.mentions.c
+    query = _joined().where(columns.state == bindparam("waits"), columns.trouble.is_(None))
+    if some:
+        query = query.where(columns.id.in_(bindparam("numbers", expanding=True)))
+    if not suspects:
+        query = query.where(~exists().where(t.suspects.c.mention_id == columns.id))
     if alone:
         query = query.with_for_update(of=t.mentions, skip_locked=True, key_share=True)
-    return [_mention(row) for row in tx.execute(query.order_by(found, t.mentions.c.id).limit(limit))]
+    return query.order_by(columns.kind == PostKind.FOUND.value, columns.id).limit(bindparam("most", type_=Integer))
 
 
 def advance(tx: Transaction, mention: Mention, to: MentionState) -> bool:

@@ -12,6 +12,8 @@ from listener.errors import Mistake, NotFound, Stale
 from listener.store import Transaction, audit, upsert
 from listener.store import tables as t
 
+_ACTIVE = select(t.policy_versions.c.version).where(t.policy_versions.c.active_since.is_not(None))
+
 NAMED = 5  # versions in one sentence
 
 
@@ -90,7 +92,7 @@ def hold(tx: Transaction) -> str | None:
 
 def active(tx: Transaction) -> str | None:
     """The version that rules; None before any did."""
-    return tx.scalar(select(t.policy_versions.c.version).where(t.policy_versions.c.active_since.is_not(None)))
+    return tx.scalar(_ACTIVE)
 
 
 def ruling(tx: Transaction) -> Stored | None:

@@ -5,20 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from listener.store import Transaction, upsert
 from listener.store import tables as t
 from listener.store.numbers import Pocket
+
+_LAST = select(t.case_numbers.c.last).where(t.case_numbers.c.year == bindparam("year")).with_for_update()
+_PATTERNS = select(t.case_patterns.c.pattern).order_by(
+    t.case_patterns.c.first_used_at.desc(), t.case_patterns.c.pattern
+)
 
 
 def next_number(tx: Transaction, year: int) -> int:
     """The number that `take_number` would give in this writing transaction; nobody else gets it before its end."""
     if pocket := _pocket(tx):
         return pocket.next(year)
-    tx.execute(upsert(tx, t.case_numbers).values(year=year, last=0).on_conflict_do_nothing())  # a row to lock
-    query = select(t.case_numbers.c.last).where(t.case_numbers.c.year == year).with_for_update()
-    return int(tx.execute(query).scalar_one()) + 1
+    last = tx.scalar(_LAST, {"year": year})
+    if last is None:
+        tx.execute(upsert(tx, t.case_numbers).values(year=year, last=0).on_conflict_do_nothing())  # a row to lock
+        last = tx.execute(_LAST, {"year": year}).scalar_one()
+    return int(last) + 1
 
 
 def take_number(tx: Transaction, year: int) -> int:
@@ -48,10 +55,7 @@ def keep_pattern(tx: Transaction, pattern: str, now: datetime) -> None:
 
 def patterns(tx: Transaction) -> list[str]:
     """Every pattern by which a reference was ever written, the newest first."""
-    query = select(t.case_patterns.c.pattern).order_by(
-        t.case_patterns.c.first_used_at.desc(), t.case_patterns.c.pattern
-    )
-    return list(tx.scalars(query).all())
+    return list(tx.scalars(_PATTERNS).all())
 
 
 def existing(tx: Transaction, references: Sequence[str]) -> list[str]:

@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
+from typing import Any
 
-from sqlalchemy import ColumnElement, delete, exists, select
+from sqlalchemy import ColumnElement, Select, bindparam, delete, exists, select
 
 from listener.store import Transaction, audit, enter_gate, upsert
 from listener.store import tables as t
@@ -102,10 +104,20 @@ def held(tx: Transaction, network: str, *kinds: SendKind) -> ColumnElement[bool]
 
 def _held(network: str, kinds: Iterable[SendKind]) -> ColumnElement[bool]:
     columns = t.pauses.c
-    of = ("", *(kind.value for kind in kinds))
-    return exists().where(columns.network.in_(("", network)), columns.kind.in_(of))
+    return exists().where(columns.network.in_(("", network)), columns.kind.in_(_kinds(kinds)))
 
 
 def is_paused(tx: Transaction, network: str, *kinds: SendKind) -> bool:
     """Whether something of those kinds is held on that network; without kinds, whether everything there is."""
-    return bool(tx.scalar(select(_held(network, kinds))))
+    return bool(tx.scalar(_is_held(), {"networks": ("", network), "of": _kinds(kinds)}))
+
+
+@cache
+def _is_held() -> Select[Any]:
+    columns = t.pauses.c
+    here = columns.network.in_(bindparam("networks", expanding=True))
+    return select(exists().where(here, columns.kind.in_(bindparam("of", expanding=True))))
+
+
+def _kinds(kinds: Iterable[SendKind]) -> tuple[str, ...]:
+    return ("", *(kind.value for kind in kinds))

@@ -11,17 +11,20 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import text
 from structlog.testing import capture_logs
 
 import connectors
 import policies
+from listener import cluster
 from listener import store as stores
+from listener.cluster import Cluster
 from listener.contract import Edits
 from listener.daemon import Daemon
 from listener.errors import NotFound
@@ -36,6 +39,7 @@ from listener.store import (
     crm_ways,
     customers,
     inbox,
+    jobs,
     mentions,
     notices,
     sources,
@@ -50,6 +54,7 @@ from listener.types import (
     CasePlan,
     DeliveryState,
     DraftState,
+    Duty,
     MentionState,
     Promise,
     Urgency,
@@ -59,6 +64,7 @@ from tests.servers.line import Trouble
 from tests.system.fault_sites import TELLING, WRITING, Bluesky, Site, Stage
 from tests.system.fault_told import Salesforce, Told, Webhooks
 
+JOBS_DONE = 60.0  # seconds within which the jobs of one step are done
 STEP = 60.0  # seconds between two looks at what is due
 TICK = timedelta(seconds=10)
 LASTS = timedelta(minutes=10)
@@ -98,11 +104,14 @@ class Outcome:
         return not wrong and self.came in ("by itself", "refused", "a person")
 
 
-def play(site: Site, stage: Stage, trouble: Trouble, folder: Path) -> Outcome:
-    """One cell, from a healthy network through the trouble to its end."""
+def play(site: Site, stage: Stage, trouble: Trouble, folder: Path, *, url: str = "") -> Outcome:
+    """One cell, from a healthy network through the trouble to its end.
+
+    `url`: an empty PostgreSQL database, over whose jobs the work goes, as with `run --role`; "": SQLite, and no jobs.
+    """
     outcome = Outcome(network=site.network, stage=stage, trouble=trouble)
     began = time.monotonic()
-    with capture_logs() as said, _company(site, stage, folder) as company:
+    with capture_logs() as said, _company(site, stage, folder, url) as company:
         try:
             _STAGES[stage](company, trouble, outcome)
         except Stuck as stuck:
@@ -163,7 +172,8 @@ class Company:
         self.pipeline.start(
             [Wanted(name="heard", account="care", network=network, query=query, every=every)], by="test"
         )
-        self.daemon = Daemon(self.pipeline, tick=TICK, version="test")
+        self.crew = None if store.is_sqlite else Cluster(self.pipeline, Duty, tick=TICK)
+        self.daemon = Daemon(self.pipeline, tick=TICK, version="test", crew=self.crew)
         jobs = self.daemon._scheduler().get_jobs()
         self._jobs = {job.id: (job.trigger.interval, job.func, job.args) for job in jobs}
         self._ran: dict[str, datetime] = {}
@@ -174,13 +184,26 @@ class Company:
         for name, (every, work, arguments) in self._jobs.items():
             if name == "streams" and self.stage is not Stage.STREAM:
                 continue
-            if name.startswith(("act ", "alert ", "tell ")) and self.holds_back:
+            if name.startswith(("act ", "alert ", "tell ", "plan sends")) and self.holds_back:
                 continue
             last = self._ran.get(name)
             if last is None or self.clock() - last >= every:
                 self._ran[name] = self.clock()
                 work(*arguments)
+        if self.crew:
+            self._wait_for_jobs()
         self.moderate()
+
+    def _wait_for_jobs(self) -> None:
+        """Until every job that was made is done, which takes as long as it takes."""
+        ends = time.monotonic() + JOBS_DONE
+        while time.monotonic() < ends:
+            with self.store.read() as tx:
+                jobs.enter(tx)
+                if not tx.scalar(text("SELECT count(*) FROM procrastinate_jobs")):
+                    return
+            time.sleep(0.02)
+        raise Stuck("jobs are left")
 
     def passes(self, span: timedelta, *, step: float = STEP) -> None:
         """So much time passes, step by step."""
@@ -250,11 +273,14 @@ class Company:
 
 
 @contextmanager
-def _company(site: Site, stage: Stage, folder: Path) -> Iterator[Company]:
-    store = stores.open(f"sqlite:///{folder / 'escucha.db'}")
+def _company(site: Site, stage: Stage, folder: Path, url: str) -> Iterator[Company]:
+    store = stores.open(url or f"sqlite:///{folder / 'escucha.db'}")
+    if url:
+        cluster.prepare(store)
     company = Company(site, stage, store)
     try:
-        yield company
+        with company.crew or nullcontext():
+            yield company
     finally:
         company.pipeline.stop()
         company.daemon._leave_streams()
