@@ -65,20 +65,23 @@ def _played(item: pytest.Item) -> list[Any]:
 
 
 @pytest.fixture(autouse=True)
-def _own_database(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _own_database() -> Iterator[None]:
     """With `--on postgresql`, a database of its own for each test, and for every process that it starts."""
     if not databases.on_postgres():
         yield
         return
-    with databases.for_a_test() as url:
-        monkeypatch.setenv(databases.SETTING, url)
-        monkeypatch.setenv(databases.PASSED_ON, url)
+    with databases.for_a_test() as url, pytest.MonkeyPatch.context() as own:  # which no test undoes with its own
+        own.setenv(databases.SETTING, url)
+        own.setenv(databases.PASSED_ON, url)
         yield
 
 
 @pytest.fixture
 def postgres_url() -> Iterator[str]:
-    """A PostgreSQL database with all tables and nothing in them."""
+    """A PostgreSQL database with all tables and nothing in them: the test's own, where every test has one."""
+    if databases.on_postgres():
+        yield os.environ[databases.SETTING]
+        return
     with databases.one() as url:
         yield url
 
