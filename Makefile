@@ -3,8 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-# Tests wait for servers and clocks much of the time, so more run at once than there are processors; the slow ones of a file
-# share what they start. What was compiled once is not compiled at every start.
+# Tests wait for servers and clocks much of the time, so more run at once than there are processors; the slow ones of a file,
+# or of a class, share what they start. What was compiled once is not compiled at every start.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo install test test-postgres check bench lock clean audit sbom
@@ -16,11 +16,11 @@ install: $(VENV)/.runtime ## what `escucha` needs to run, pinned
 
 test: $(VENV)/.dev ## every test, the fast ones first
 	$(BIN)/python -m pytest -q -n 4 --dist worksteal -m "not slow"
-	$(BIN)/python -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder -m slow
+	$(BIN)/python -m pytest -q -n 4 --dist loadscope --no-loadscope-reorder -m slow
 
 test-postgres: $(VENV)/.dev ## the same tests on PostgreSQL
 	$(BIN)/python -m pytest -q -n 4 --dist worksteal -m "not slow" --on postgresql
-	$(BIN)/python -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder -m slow --on postgresql
+	$(BIN)/python -m pytest -q -n 4 --dist loadscope --no-loadscope-reorder -m slow --on postgresql
 
 check: $(VENV)/.dev ## style, types, who imports whom
 	$(BIN)/ruff check .

@@ -20,6 +20,8 @@ settings.load_profile("escucha")
 # What a failed check compared is told, where checks that several tests share failed too.
 pytest.register_assert_rewrite("tests.connectors.conformance", "tests.system.kill")
 
+# Whose tests take longest all together, so that none of them is begun when all others are done.
+LONG = ("test_kill.py", "test_machine.py", "test_starved.py", "test_faults.py", "test_kill_matrix.py", "test_stop.py")
 TIDYING = 120  # seconds that a test may take to clear up after itself
 
 
@@ -41,7 +43,7 @@ def pytest_unconfigure() -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Lets those that take longest begin first, and leaves out on PostgreSQL what is about SQLite."""
-    items.sort(key=lambda item: "system" not in item.path.parts)
+    items.sort(key=lambda item: ("system" not in item.path.parts, item.path.name not in LONG))
     if databases.on_postgres():
         out = [item for item in items if _is_about_sqlite(item)]
         config.hook.pytest_deselected(items=out)
@@ -63,20 +65,23 @@ def _played(item: pytest.Item) -> list[Any]:
 
 
 @pytest.fixture(autouse=True)
-def _own_database(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _own_database() -> Iterator[None]:
     """With `--on postgresql`, a database of its own for each test, and for every process that it starts."""
     if not databases.on_postgres():
         yield
         return
-    with databases.for_a_test() as url:
-        monkeypatch.setenv(databases.SETTING, url)
-        monkeypatch.setenv(databases.PASSED_ON, url)
+    with databases.for_a_test() as url, pytest.MonkeyPatch.context() as own:  # which no test undoes with its own
+        own.setenv(databases.SETTING, url)
+        own.setenv(databases.PASSED_ON, url)
         yield
 
 
 @pytest.fixture
 def postgres_url() -> Iterator[str]:
-    """A PostgreSQL database with all tables and nothing in them."""
+    """A PostgreSQL database with all tables and nothing in them: the test's own, where every test has one."""
+    if databases.on_postgres():
+        yield os.environ[databases.SETTING]
+        return
     with databases.one() as url:
         yield url
 

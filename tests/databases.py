@@ -1,7 +1,7 @@
 """Where a test's database is: an SQLite file in its folder, or, with `pytest --on postgresql`, a database of its own.
 
-On PostgreSQL each test gets an empty one with all tables, copied from a template in 30 ms, and `ESCUCHA_DATABASE__URL`
-names it, for every command and every process that the test starts. One that nobody wrote into is the next test's too.
+On PostgreSQL each test gets an empty one with all tables, copied from a template, and `ESCUCHA_DATABASE__URL` names it,
+for every command and every process that the test starts. One that nobody wrote into is the next test's too.
 """
 
 from __future__ import annotations

@@ -14,9 +14,11 @@ from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache, lru_cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import URL, Engine
+from sqlalchemy.exc import DBAPIError
 
 import policies
 from listener.store import Store, _make_private, connect, engines
@@ -25,6 +27,7 @@ from policies import Guarded
 
 _make_tables = Store.upgrade
 _new_engine = engines.sqlite
+_new_postgres = engines.postgresql
 _read_policy = policies.load_text
 STATEMENTS = 5000  # that are kept, compiled
 
@@ -73,6 +76,23 @@ def _engine(address: URL) -> Engine:
     return made
 
 
+_first_on_postgres: list[Engine] = []
+
+
+def _engine_on_postgres(address: URL, **more: Any) -> Engine:
+    made = _new_postgres(address, **more)
+    if not _first_on_postgres:
+        try:
+            made.connect().close()  # so that it knows what the server can do
+        except DBAPIError:
+            return made
+        made._compiled_cache.capacity = STATEMENTS  # type: ignore[union-attr]
+        _first_on_postgres.append(made)
+    first = _first_on_postgres[0]
+    made.dialect, made._compiled_cache = first.dialect, first._compiled_cache
+    return made
+
+
 @lru_cache(100)
 def _policy(text: str, name: str, mode: Mode | None, modes: tuple[tuple[str, Mode], ...]) -> Guarded:
     return _read_policy(text, name, mode=mode, modes=dict(modes))
@@ -87,7 +107,7 @@ def _load_text(
 def share(*, tables: bool = True, policy: bool = True) -> None:
     """From now on, in this process, everything is made once; tables and policies only where asked for."""
     Store.upgrade = _copy_tables if tables else _make_tables  # type: ignore[method-assign]
-    engines.sqlite = _engine
+    engines.sqlite, engines.postgresql = _engine, _engine_on_postgres
     policies.load_text = _load_text if policy else _read_policy
 
 

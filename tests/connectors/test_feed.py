@@ -124,8 +124,9 @@ def test_nothing_else_in_the_product_knows_that_feeds_exist() -> None:
     """A new network is one file: no list, table, command or setting elsewhere may name it."""
     files = [*(ROOT / "listener").rglob("*.py"), *(ROOT / "policies").rglob("*"), ROOT / "cli.py"]
     files += [path for path in (ROOT / "connectors").glob("*.py") if path.name != "feed.py"]
-    word = re.compile(
-        r"connectors[./]feed|feedparser|['\"]feed['\"]|\b(?:RSS|Atom)\b|\batom feed|rss feed", re.IGNORECASE
+    word = re.compile(  # Bluesky calls its own lists so, which is no name of a network
+        r"connectors[./]feed|feedparser|(?<!body\.get\()['\"]feed['\"]|\b(?:RSS|Atom)\b|\batom feed|rss feed",
+        re.IGNORECASE,
     )
     named = [
         path for path in files if path.is_file() and path.suffix in (".py", ".yaml") and word.search(path.read_text())

@@ -16,20 +16,23 @@ import pytest
 from tests.servers.line import Papers, Trouble, papers
 from tests.system.fault_matrix import FOR_A_PERSON, play
 from tests.system.fault_networks import SITES, Networks, cells
-from tests.system.fault_sites import Stage
+from tests.system.fault_sites import WAITS, Stage
 
 pytestmark = pytest.mark.slow
 
-STRIDE = 17  # cells from one trouble's to the next one's, so that networks and stages take turns
+STRIDE = 47  # cells from one trouble's to the next one's, so that networks and stages take turns
 
 Cell = tuple[str, Stage, Trouble]
 
 
 def chosen() -> list[Cell]:
-    """A cell for each trouble, and one for each stage and each network that this leaves out."""
+    """A cell for each trouble, and one for each stage and each network that this leaves out.
+
+    A look-up that waits is left to the whole matrix: it is asked for hours, and each time takes seconds of ours.
+    """
     picked: list[Cell] = []
     for number, trouble in enumerate(Trouble):
-        there = [cell for cell in cells() if cell[2] is trouble]
+        there = [cell for cell in cells() if cell[2] is trouble and not (cell[1] is Stage.RECHECK and trouble in WAITS)]
         picked.append(there[number * STRIDE % len(there)])
     for cell in cells():
         name, stage, _ = cell

@@ -316,6 +316,7 @@ def test_an_edit_keeps_what_somebody_else_changed_meanwhile(desk: Desk, monkeypa
     assert (told["roles"], told["skills"]) == (["agent"], ["roaming"])
 
 
+@pytest.mark.about_sqlite
 def test_a_copy_of_everything_is_for_whoever_keeps_the_machine(desk: Desk) -> None:
     """It holds every customer and every direct message, which an agent's token must not open."""
     copy = desk.folder / "copy.db"
