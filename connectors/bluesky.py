@@ -304,7 +304,7 @@ class BlueskyConnector(Connector, Replies, Publishes, Amending, Rechecks, Stream
             times = [at for view in written if (at := read_time(view.get("indexedAt")))]
             if cursor is None or (times and min(times) < since - faults.CLOCKS_DIFFER):
                 return found
-        raise Unavailable(f"{account.host} does not let us look far enough back among our own posts")
+        raise OutcomeUnknown(f"{account.host} does not let us look far enough back among our own posts")
 
     def publish(self, request: PublishRequest) -> Posted:
         """Say it to everybody, on its own or going on from an earlier post of ours."""

@@ -297,31 +297,35 @@ class MastodonConnector(Connector, Replies, Messages, Publishes, Amending, Reche
 
     def find_reply(self, request: ReplyRequest, since: datetime) -> Posted | None:
         """Looks under the parent, then through our own posts back to then; whom it answers tells it, not its time."""
+        parent, below = self._below(request)
         our_id, text = self._us(), address(request.text, request.parent_author.handle)
-        candidates, stands = self._answers(request, our_id, since)
+        stands = below is not None
+        candidates = [*(below or ()), *self._own_posts(our_id, since)]
+        parents = {parent} if stands else {parent, ""}  # a lost parent is unset
+        candidates = [each for each in candidates if parent_of(each) in parents]
         if stands:
             return find_ours(candidates, self._host, our_id, text, None)
         return self._surely(find_ours(candidates, self._host, our_id, text, since))
 
     def find_replies(self, request: ReplyRequest, since: datetime) -> Sequence[Posted]:
-        """As `find_reply`. OutcomeUnknown where the parent is gone: what answered it names it no more."""
-        our_id = self._us()
-        candidates, stands = self._answers(request, our_id, since)
-        if not stands:
+        """Looks under the parent; where nothing of ours is there, as `find_reply`. OutcomeUnknown where it is gone."""
+        parent, below = self._below(request)
+        if below is None:
             raise OutcomeUnknown(f"the post is gone from {self._host}, and what answers it is no longer told")
-        return all_ours(candidates, self._host, our_id)
+        our_id = self._us()
+        found = all_ours(below, self._host, our_id, parent)
+        return found or all_ours(self._own_posts(our_id, since), self._host, our_id, parent)
 
-    def _answers(self, request: ReplyRequest, our_id: str, since: datetime) -> tuple[list[dict[str, Any]], bool]:
-        """What may be our answer to that post, and whether the post stands."""
+    def _below(self, request: ReplyRequest) -> tuple[str, list[dict[str, Any]] | None]:
+        """The server's id of the post, and what stands below it; None where the post is gone."""
         parent = own_id(self._host, request.parent_id)
         if parent is None:
             raise OutcomeUnknown(f"the post is of another server than {self._host}, where a reply cannot be looked for")
         context = self._ask(self._api.status_context, parent, want=dict, missing=True)
-        parents = {parent} if context is not None else {parent, ""}  # a lost parent is unset
-        below = context.get("descendants") if context else None
-        candidates = [each for each in below if isinstance(each, dict)] if isinstance(below, list) else []
-        candidates += self._own_posts(our_id, since)
-        return [each for each in candidates if parent_of(each) in parents], context is not None
+        if context is None:
+            return parent, None
+        below = context.get("descendants")
+        return parent, [each for each in below if isinstance(each, dict)] if isinstance(below, list) else []
 
     def message(self, request: MessageRequest) -> Posted:
         """A post that only they see. Rejected where it names anybody else, who would see it too."""
@@ -431,7 +435,7 @@ class MastodonConnector(Connector, Replies, Messages, Publishes, Amending, Reche
         return warning if len(warning) <= room or room < 1 else warning[: room - 1] + "…"
 
     def _own_posts(self, our_id: str, since: datetime) -> list[dict[str, Any]]:
-        """Our own posts, newest first, back to `since`. Unavailable when we cannot look that far."""
+        """Our own posts, newest first, back to `since`. OutcomeUnknown when we cannot look that far."""
         posts: list[dict[str, Any]] = []
         oldest = None
         for _ in range(_OWN_PAGES):
@@ -445,7 +449,7 @@ class MastodonConnector(Connector, Replies, Messages, Publishes, Amending, Reche
             if not readable or str(readable[-1]["id"]) == oldest:
                 break
             oldest = str(readable[-1]["id"])
-        raise Unavailable(f"{self._host} does not let us look far enough back among our own posts")
+        raise OutcomeUnknown(f"{self._host} does not let us look far enough back among our own posts")
 
     # --- asking ---
 

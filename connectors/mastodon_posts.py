@@ -170,12 +170,13 @@ def find_ours(
     return None
 
 
-def all_ours(candidates: Iterable[Mapping[str, Any]], host: str, our_id: str) -> list[Posted]:
-    """Those of these that are ours, whatever they say, each once."""
+def all_ours(candidates: Iterable[Mapping[str, Any]], host: str, our_id: str, parent: str) -> list[Posted]:
+    """Those of these that are ours and answer that post, whatever they say, each once."""
     found: dict[str, Posted] = {}
     for status in candidates:
         account = status.get("account")
-        if isinstance(account, dict) and str(account.get("id")) == our_id:
+        ours = isinstance(account, dict) and str(account.get("id")) == our_id
+        if ours and parent_of(status) == parent:
             posted = to_posted(status, host)
             found[posted.external_id] = posted
     return list(found.values())

@@ -265,11 +265,14 @@ class RedditConnector(Connector, Replies, Amending, Rechecks):
         return found or look(self._below(request))
 
     def find_replies(self, request: ReplyRequest, since: datetime) -> Sequence[Posted]:
-        """As `find_reply`."""
+        """Below the parent; where nothing of ours is there, as `find_reply`."""
         if not is_fullname(request.parent_id):
             raise OutcomeUnknown("what was answered is no comment or post of Reddit")
         us = self._ours()
-        there = [*self._own("comments", us, since), *self._below(request)]
+        found = self._answers_in(self._below(request), us, request)
+        return found or self._answers_in(self._own("comments", us, since), us, request)
+
+    def _answers_in(self, there: Sequence[Thing], us: Us, request: ReplyRequest) -> list[Posted]:
         ours = [each for each in there if us.wrote(each) and each.get("parent_id") == request.parent_id]
         try:
             posted = [to_posted(each, self._site) for each in ours]
@@ -330,7 +333,7 @@ class RedditConnector(Connector, Replies, Amending, Rechecks):
             if batch.after is None or any(item.at < until for item in batch.items):
                 return things
             after = batch.after
-        raise Unavailable("Reddit does not let us look far enough back among what we wrote")
+        raise OutcomeUnknown("Reddit does not let us look far enough back among what we wrote")
 
     def _ahead(self) -> timedelta:
         """How far our clock is ahead of Reddit's, by its last answer."""

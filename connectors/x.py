@@ -335,7 +335,7 @@ class XConnector(Connector, Replies, Publishes, Amending, Rechecks, Metered):
         return self._own_pages(us, since - self._asking.ahead())
 
     def _own_pages(self, us: Us, since: datetime) -> list[dict[str, Any]]:
-        """The same by that time of X's clock. Unavailable when we cannot look that far."""
+        """The same by that time of X's clock. OutcomeUnknown when we cannot look that far."""
         posts: list[dict[str, Any]] = []
         token = None
         for _ in range(_OWN_PAGES):
@@ -357,7 +357,7 @@ class XConnector(Connector, Replies, Publishes, Amending, Rechecks, Metered):
             token = token_after(body)
             if token is None:
                 return posts
-        raise Unavailable("X does not let us look far enough back among our own posts")
+        raise OutcomeUnknown("X does not let us look far enough back among our own posts")
 
     # --- asking ---
 

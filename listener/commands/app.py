@@ -20,7 +20,7 @@ import click
 import structlog
 
 from listener.commands.actor import DAEMON, system_user, who_acts
-from listener.errors import ConfigProblem, Mistake, NotFound, PolicyProblem
+from listener.errors import ConfigProblem, Mistake, NotFound, Outage, PolicyProblem
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -176,10 +176,11 @@ class App:
         from listener.store import lives
 
         opened = store.open(self.config.database.url, connections=self.config.database.connections)
-        if life := lives.recognise(opened, self.now()):
-            structlog.get_logger(__name__).warning(
-                lives.NEWS, action="put_back", known_until=life.known_until.isoformat()
-            )
+        opened.audit_key = self.config.audit.sealing
+        with suppress(Outage):  # who may only read it says nothing by it either
+            if life := lives.recognise(opened, self.now()):
+                since = life.known_until.isoformat()
+                structlog.get_logger(__name__).warning(lives.NEWS, action="put_back", known_until=since)
         opened.crms = {name: cast("Any", each.settings).takes for name, each in self.config.crm.items()}
         if self.now is _now and not opened.is_sqlite:
             from listener.store.clock import Clock

@@ -770,7 +770,7 @@ def test_our_own_posts_beyond_what_can_be_looked_through_are_no_no(server: XServ
     monkeypatch.setattr("connectors.x._OWN_PAGES", 2)
     for n in range(220):
         server.person(BRAND).post(f"aviso {n}")
-    with pytest.raises(Unavailable):
+    with pytest.raises(OutcomeUnknown):
         connected(server).find_published(notice(), datetime.now(UTC))
 
 

@@ -109,13 +109,13 @@ def test_three_processes_share_the_work(cluster: Cluster) -> None:
     ports = {role: free_port() for role in ("poll", "work", "send")}
     watched = {role: {"ESCUCHA_DAEMON__WATCH": f"127.0.0.1:{port}"} for role, port in ports.items()}
     poll, work = cluster.play("poll", **watched["poll"]), cluster.play("work", **{TOKEN: ""}, **watched["work"])
-    eventually(lambda: any(line["mention"] for line in cluster.said("decided")))
+    eventually(lambda: any(line["mention"] for line in cluster.said("decided")), within=150)
     seen = cluster.status()
     assert sorted(each["roles"] for each in seen["daemons"]) == [["poll"], ["work"]]
     assert [trouble for trouble in seen["troubles"] if "Nobody sends" in trouble]
     assert not answered(cluster.server)
     send = cluster.play("send", **watched["send"])
-    eventually(lambda: answered(cluster.server)[post])
+    eventually(lambda: answered(cluster.server)[post], within=150)
     for role, port in ports.items():
         assert asked(port, "/healthz") == (200, '{"alive": true}\n')
         assert asked(port, "/readyz") == (200, '{"ready": true}\n')

@@ -248,3 +248,17 @@ def test_a_backup_that_is_put_in_place_is_noticed(escucha: Run, tmp_path: Path) 
         (tmp_path / name).unlink(missing_ok=True)
     assert len(json.loads(escucha("status", "--json").stdout)["pauses"]) == 1
     assert escucha("audit", "show", "--json").stdout.count('"database.put_back"') == 1
+
+
+def test_that_it_was_put_back_is_sealed_like_everything(
+    escucha: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ESCUCHA_AUDIT__KEY", "a-key-of-more-than-thirty-two-characters")
+    escucha("db", "upgrade")
+    escucha("pause")
+    escucha("db", "backup", "mine.db")
+    (tmp_path / "mine.db").replace(tmp_path / "escucha.db")
+    for name in ("escucha.db-wal", "escucha.db-shm"):
+        (tmp_path / name).unlink(missing_ok=True)
+    assert "database.put_back" in escucha("audit", "show").stdout
+    assert json.loads(escucha("audit", "verify", "--json").stdout)["whole"]
