@@ -18,7 +18,6 @@ from listener import config
 from listener.config.places import places
 from listener.errors import ConfigProblem
 from listener.types import Mode
-from tests import databases
 
 SETTINGS_PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
 
@@ -82,7 +81,7 @@ def test_a_good_file_is_read_whole(read: Any, tmp_path: Path) -> None:
     assert found.accounts["care"].network == "mastodon"
     assert found.accounts["care"].settings.instance == "https://mastodon.social"
     assert found.sources[0].every == timedelta(minutes=90)
-    assert found.database.url == databases.at(tmp_path)
+    assert found.database.url == f"sqlite:///{tmp_path / 'escucha.db'}"
 
 
 def test_an_empty_file_gives_the_defaults(read: Any) -> None:

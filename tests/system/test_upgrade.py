@@ -349,9 +349,10 @@ def test_roles_are_replaced_one_after_the_other(
         with database.read() as report:  # somebody has looked at a table for long, and the upgrade lets others by
             report.execute(text("SELECT count(*) FROM mentions"))
             begun = company.upgrades(new)
-            for _ in range(2):
-                company.ask()
-                company.answer_all()
+            waits = "wait_event_type = 'Lock' AND query LIKE 'ALTER TABLE mentions%'"
+            eventually(lambda: company.rows(f"SELECT 1 FROM pg_stat_activity WHERE {waits}"), within=120)
+            company.ask()
+            company.answer_all()
             assert company.rows(STEP) == [("0001",)]
         database.close()
         _, said = begun.communicate(timeout=240)
