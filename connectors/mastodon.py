@@ -297,8 +297,8 @@ class MastodonConnector(Connector, Replies, Messages, Publishes, Amending, Reche
 
     def find_reply(self, request: ReplyRequest, since: datetime) -> Posted | None:
         """Looks under the parent, then through our own posts back to then; whom it answers tells it, not its time."""
-        parent, below = self._below(request)
-        our_id, text = self._us(), address(request.text, request.parent_author.handle)
+        parent, our_id, below = self._below(request)
+        text = address(request.text, request.parent_author.handle)
         stands = below is not None
         candidates = [*(below or ()), *self._own_posts(our_id, since)]
         parents = {parent} if stands else {parent, ""}  # a lost parent is unset
@@ -309,23 +309,23 @@ class MastodonConnector(Connector, Replies, Messages, Publishes, Amending, Reche
 
     def find_replies(self, request: ReplyRequest, since: datetime) -> Sequence[Posted]:
         """Looks under the parent; where nothing of ours is there, as `find_reply`. OutcomeUnknown where it is gone."""
-        parent, below = self._below(request)
+        parent, our_id, below = self._below(request)
         if below is None:
             raise OutcomeUnknown(f"the post is gone from {self._host}, and what answers it is no longer told")
-        our_id = self._us()
         found = all_ours(below, self._host, our_id, parent)
         return found or all_ours(self._own_posts(our_id, since), self._host, our_id, parent)
 
-    def _below(self, request: ReplyRequest) -> tuple[str, list[dict[str, Any]] | None]:
-        """The server's id of the post, and what stands below it; None where the post is gone."""
+    def _below(self, request: ReplyRequest) -> tuple[str, str, list[dict[str, Any]] | None]:
+        """The server's ids of the post and of our account, and what stands below it; None where the post is gone."""
         parent = own_id(self._host, request.parent_id)
         if parent is None:
             raise OutcomeUnknown(f"the post is of another server than {self._host}, where a reply cannot be looked for")
+        our_id = self._us()
         context = self._ask(self._api.status_context, parent, want=dict, missing=True)
         if context is None:
-            return parent, None
+            return parent, our_id, None
         below = context.get("descendants")
-        return parent, [each for each in below if isinstance(each, dict)] if isinstance(below, list) else []
+        return parent, our_id, [each for each in below if isinstance(each, dict)] if isinstance(below, list) else []
 
     def message(self, request: MessageRequest) -> Posted:
         """A post that only they see. Rejected where it names anybody else, who would see it too."""
