@@ -120,7 +120,7 @@ class Cluster:
         found = {
             "places": Turn(every=RENEW_EVERY, work=self._renew),
             "resumed": Turn(every=self._tick, work=self._pipeline.notice_resumed),
-            "the dead": Turn(every=timedelta(seconds=HEARTBEAT), work=self._pipeline.look_for_the_dead),
+            "dead": Turn(every=timedelta(seconds=HEARTBEAT), work=self._pipeline.look_for_the_dead),
         }
         if Duty.POLL in self.duties:
             found["plan polls"] = Turn(every=self._tick, work=self._plan_polls, duty=Duty.POLL)

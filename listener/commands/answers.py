@@ -185,7 +185,7 @@ def settle(app: App, draft: str, was_sent: bool | None) -> None:
     """Say whether a reply of unknown outcome is on the network, after looking there."""
     unknown = deciding.draft_called(app, draft)
     if unknown.state is not DraftState.UNKNOWN:
-        raise AlreadyDone(f"{deciding.who_changed(unknown)}; there is nothing to settle.")
+        raise AlreadyDone(f"D{unknown.id} is {unknown.state}, not of unknown outcome; there is nothing to settle.")
     if was_sent is None:
         with app.store.read() as tx:
             mention = mentions.get(tx, unknown.mention_id)

@@ -31,6 +31,7 @@ class Listing:
 
     drafts: Sequence[Waiting]
     total: int
+    limit: int | None
     to_route: Sequence[Heard]
     failed: Sequence[Waiting]
     unknown: Sequence[Waiting]
@@ -116,6 +117,7 @@ def _read(
         return Listing(
             drafts=waiting.drafts(tx, states=states, network=network, agent=agent, limit=limit),
             total=waiting.count(tx, states=states, network=network, agent=agent),
+            limit=limit,
             to_route=waiting.to_route(tx, network=network, limit=limit) if besides else (),
             failed=waiting.drafts(tx, states=(DraftState.FAILED,), network=network, limit=limit) if apart else (),
             unknown=waiting.drafts(tx, states=(DraftState.UNKNOWN,), network=network, limit=limit) if apart else (),
@@ -158,8 +160,8 @@ def _print(listing: Listing, now: datetime, *, waiting_only: bool) -> None:
         show(*_lines(waits, now, width))
     if not listing.drafts:
         say(inbox_words.nothing_waits(listing.elsewhere) if waiting_only else "There is no such draft.")
-    elif listing.total > len(listing.drafts):
-        say(f"\n{len(listing.drafts)} of {stats.told(listing.total)} shown; --limit shows more.")
+    elif left := stats.left_out(listing.total, len(listing.drafts), listing.limit):
+        say(f"\n{left}; --limit shows more.")
     totals = listing.totals
     _heard("These need a team (escucha case open M…)", listing.to_route, totals["to_route"], now, width)
     doubt = "Nobody knows whether these went out (escucha inbox --unknown, escucha settle D…)"
@@ -249,7 +251,7 @@ def _outcomes(title: str, listed: Sequence[Waiting], total: int, now: datetime, 
 
 def _left_out(shown: int, total: int) -> None:
     if total > shown:
-        say(f"{shown} of {total} shown.")
+        say(f"{shown:,} of {stats.told(total)} shown.")
 
 
 def _age(moment: datetime, now: datetime) -> str:

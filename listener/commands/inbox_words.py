@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from listener.commands.app import App
 from listener.commands.output import clip
 from listener.errors import Mistake
-from listener.store import waiting
+from listener.store import stats, waiting
 from listener.store.waiting import Undrafted
 from listener.types import Urgency
 
@@ -28,7 +28,7 @@ def check_network(app: App, name: str | None) -> None:
 
 def nothing_waits(elsewhere: int) -> str:
     """The sentence for an empty inbox; `elsewhere`: so many wait that a filter leaves out."""
-    return f"No draft waits here; {elsewhere} elsewhere." if elsewhere else "No draft waits for a person."
+    return f"No draft waits here; {stats.told(elsewhere)} elsewhere." if elsewhere else "No draft waits for a person."
 
 
 def no_reply_proposed(found: Undrafted) -> str:

@@ -31,7 +31,7 @@ from listener.commands.output import block, console, say
 from listener.commands.sheet import Sheet
 from listener.errors import AlreadyDone, Mistake, Stale
 from listener.escapes import visible
-from listener.store import Transaction, inbox, mentions, waiting
+from listener.store import Transaction, inbox, mentions, stats, waiting
 from listener.store.inbox import Draft
 from listener.types import DraftState, MentionState, Urgency
 
@@ -548,7 +548,7 @@ class Review:
         if unproposed:
             say(unproposed)
         if unknown:
-            say(f"Nobody knows whether {unknown} went out: escucha inbox --unknown")
+            say(f"Nobody knows whether {stats.told(unknown)} went out: escucha inbox --unknown")
 
 
 def _danger(card: Card) -> str:

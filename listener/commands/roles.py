@@ -53,7 +53,7 @@ def demand_engine() -> None:
     from importlib.util import find_spec
 
     if find_spec("procrastinate") is None:
-        raise Mistake("--role needs the queue's engine: pip install 'escucha[postgres]'.")
+        raise Mistake("--role needs the queue's engine: in Escucha's folder, pip install '.[postgres]'.")
 
 
 def named(shared: frozenset[Duty]) -> str:

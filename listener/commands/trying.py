@@ -56,7 +56,7 @@ def try_(app: App, what: str, limit: int, as_json: bool) -> None:
     try:
         heard = _hear(app, what, limit)
     except Unavailable as error:
-        error.args = (f"{error} {asking.UNREACHED}",)
+        error.args = (f"{str(error).rstrip('.')}. {asking.UNREACHED}",)
         raise
     tried = list(_decide(app, heard))
     if as_json:

@@ -15,7 +15,7 @@ from listener.commands.app import App
 from listener.commands.lines import label, name_of
 from listener.commands.output import ago, clip, console, counted, fields, heading, print_json, say, show, spell
 from listener.errors import Mistake
-from listener.store import Transaction, looks, unknowns
+from listener.store import Transaction, looks, stats, unknowns
 from listener.store.inbox import Draft
 from listener.store.looks import Look
 from listener.store.unknowns import Awaited, Unknown
@@ -47,7 +47,7 @@ def listing(app: App, *, network: str | None, limit: int | None, as_json: bool) 
     for each in found:
         _print(each, certain[each.name + each.way], app.now())
     if total > len(found):
-        say(f"\n{len(found)} of {total} shown; --limit shows more.")
+        say(f"\n{len(found)} of {stats.told(total)} shown; --limit shows more.")
 
 
 def certain_at(app: App, item: Unknown) -> datetime | None:

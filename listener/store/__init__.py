@@ -254,6 +254,14 @@ class Store:
                     ) from error
             time.sleep(UPGRADE_PAUSE)
 
+    def misfit(self) -> str:
+        """The encoding of a PostgreSQL database that cannot hold what people write; empty where it can."""
+        if self.is_sqlite:
+            return ""
+        with _outages(self.url), self._engine.connect() as link:
+            encoding = str(link.scalar(text("SHOW server_encoding")))
+        return "" if encoding == "UTF8" else encoding
+
     def fits(self) -> bool:
         """Whether this program may work on the tables: they are of its step, or of a later one that allows it."""
         from listener.store import upgrading
@@ -273,6 +281,8 @@ class Store:
     def problems(self) -> list[str]:
         """What is wrong with the database, one sentence each; empty when all is well. Reads only."""
         found = []
+        if encoding := self.misfit():
+            found.append(f"The database writes {encoding}, not UTF8: {NEW_DATABASE}.")
         schema = self.schema()
         if schema in (COPYING, MOVED):
             found.append(ELSEWHERE[schema])
@@ -444,6 +454,9 @@ def open(url: str, *, connections: int = engines.CONNECTIONS) -> Store:  # `stor
     store = connect(url, connections=connections)
     schema = store.schema()
     if schema is None:
+        if encoding := store.misfit():
+            store.close()
+            raise Mistake(f"The database writes {encoding}, not UTF8, and people write more than that: {NEW_DATABASE}.")
         store.upgrade()
     elif schema != SCHEMA and not store.fits():
         store.close()
@@ -454,6 +467,8 @@ def open(url: str, *, connections: int = engines.CONNECTIONS) -> Store:  # `stor
         raise Mistake(f"The database's tables are {age} ({schema}) than this version needs ({SCHEMA}): {step}.")
     return store
 
+
+NEW_DATABASE = "make one with `createdb -E UTF8 -T template0 NAME`, and set database.url to it"
 
 ELSEWHERE = {
     COPYING: "A copy into this database is not finished: `escucha db copy TARGET --finish` makes it whole.",
@@ -477,7 +492,7 @@ def connect(url: str, *, connections: int = engines.CONNECTIONS) -> Store:
     except ArgumentError as error:
         raise Mistake("database.url is not an address: write sqlite:///escucha.db or postgresql://…") from error
     except (NoSuchModuleError, ModuleNotFoundError) as error:
-        raise Mistake("PostgreSQL needs its driver: pip install 'escucha[postgres]'.") from error
+        raise Mistake("PostgreSQL needs its driver: in Escucha's folder, pip install '.[postgres]'.") from error
     raise Mistake(f"database.url names {address.get_backend_name()}; Escucha knows sqlite and postgresql.")
 
 
@@ -505,6 +520,7 @@ _STEPS = {
     "disk is full": "make room beside it",
     "readonly": "let the user who runs Escucha write the file and its folder",
     "unable to open": "let the user who runs Escucha write the file and its folder, on a disk that can be written",
+    'FATAL:  database "': "make it with `createdb -E UTF8 -T template0 NAME`, or mend database.url",
     "disk I/O error": "look at the disk, and run `escucha db check`",
 }
 

@@ -56,7 +56,14 @@ def counts(tx: Transaction) -> Counts:
 
 def told(number: int) -> str:
     """`20`, or `10,000 or more`."""
-    return str(number) if number < MOST else f"{MOST:,} or more"
+    return f"{number:,}" if number < MOST else f"{MOST:,} or more"
+
+
+def left_out(total: int, shown: int, limit: int | None) -> str:
+    """`20 of 37 shown`, where the limit left some out; else empty. `total` was counted up to `MOST`."""
+    if total > shown:
+        return f"{shown:,} of {told(total)} shown"
+    return f"{shown:,} shown, and there may be more" if total >= MOST and shown == limit else ""
 
 
 def _by_state(tx: Transaction, table: Table, states: type[StrEnum]) -> dict[str, int]:

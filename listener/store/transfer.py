@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 from listener.errors import Mistake, Outage
-from listener.store import MOVED, SCHEMA, Store, Transaction, lives, verifying
+from listener.store import COPYING, MOVED, SCHEMA, Store, Transaction, lives, verifying
 from listener.store import tables as t
 from listener.store import transfer_source as source
 from listener.store import transfer_target as target
@@ -61,7 +61,9 @@ class Transfer:
         where = self.new.url.set(password=None).render_as_string()
         with self.old.read() as tx:
             begun = source.order(tx)
-        if begun is None or not target.demand_fit(self.new, begun.name):
+        if begun is not None and self.moved():
+            self._demand_moving(begun, where)
+        elif begun is None or not target.demand_fit(self.new, begun.name):
             if begun is None:
                 target.demand_fit(self.new, "")
             with self.old.read() as tx:
@@ -80,6 +82,24 @@ class Transfer:
     def moved(self) -> bool:
         """Whether the old database was switched off already, and only the new one must be switched on."""
         return self.old.schema() == MOVED
+
+    def _demand_moving(self, begun: source.Order, where: str) -> None:
+        """Raises Mistake where the old database is switched off and the target is not the copy to be switched on."""
+        if begun.target != where:
+            raise Mistake(f"This database has moved to {begun.target}: set database.url to that.")
+        if self.new.schema() == COPYING and target.demand_fit(self.new, begun.name):
+            with self.new.read() as tx:
+                if all(each.compared for each in target.progress(tx).values()):
+                    return
+        elif self.new.fits():
+            raise Mistake(
+                "Everything has moved there already: set ESCUCHA_DATABASE__URL (or database.url) to it, then "
+                "`escucha doctor`, and start."
+            )
+        raise Mistake(
+            "This database has moved, and its copy is not in the target any more. Where nothing ran there, take the "
+            "switch back with `escucha db copy --give-up` and copy again; else restore a backup of the target."
+        )
 
     def fill(self) -> None:
         """Copies what there is, table by table, from where it stopped."""

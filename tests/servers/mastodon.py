@@ -1152,7 +1152,7 @@ A Mastodon server on your own machine, to try Escucha without an account anywher
 --play fills it with a few posts in Spanish and English and prints what to put into Escucha's settings. While it runs:
 
   say something as somebody     curl -d 'who=ana' -d 'text=@marca ¿seguís ahí? #telecom' URL/_test/post
-  see what the brand answered   curl URL/_test/posts?by=marca
+  see what the brand answered   curl 'URL/_test/posts?by=marca'
   make the next answer fail     curl -d 'route=POST /api/v1/statuses' -d 'kind=cut_after' URL/_test/fault
   everything well again         curl -X POST URL/_test/heal
 
@@ -1201,7 +1201,7 @@ def _play(server: MastodonServer) -> None:
 
   curl -d 'who=ana' -d 'text=@{BRAND} ¿seguís ahí? #telecom' {server.url}/_test/post
 
-What the brand answered: curl {server.url}/_test/posts?by={BRAND}     More: --help. Stop: Ctrl-C.
+What the brand answered: curl '{server.url}/_test/posts?by={BRAND}'     More: --help. Stop: Ctrl-C.
 """,
         flush=True,
     )

@@ -60,7 +60,7 @@ def test_up_to_the_limit_every_count_is_exact(store: Store) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "words"), [(0, "0"), (9_999, "9999"), (10_000, "10,000 or more")], ids=["none", "exact", "more"]
+    ("number", "words"), [(0, "0"), (9_999, "9,999"), (10_000, "10,000 or more")], ids=["none", "exact", "more"]
 )
 def test_what_was_not_counted_to_its_end_says_so(number: int, words: str) -> None:
     assert stats.told(number) == words
