@@ -168,7 +168,7 @@ def join(settings: Settings) -> Crm:
     try:
         import simple_salesforce  # noqa: F401
     except ModuleNotFoundError as error:
-        raise Mistake("Salesforce needs its library: pip install 'escucha[salesforce]'.") from error
+        raise Mistake("Salesforce needs its library: pip install '.[salesforce]' in Escucha's folder.") from error
     return SalesforceCrm(settings)
 
 

@@ -80,7 +80,7 @@ class _Tracing:
             from opentelemetry.sdk.trace import TracerProvider
             from opentelemetry.sdk.trace.export import BatchSpanProcessor
         except ModuleNotFoundError as error:
-            raise Mistake("daemon.traces needs its library: pip install 'escucha[telemetry]'.") from error
+            raise Mistake("daemon.traces needs its library: pip install '.[telemetry]' in Escucha's folder.") from error
         logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)  # what is to be said, `_Told` says once
         self._ids = _ids()
         self._share = share

@@ -341,9 +341,9 @@ def _late(app: App, approved: list[Draft], now: datetime) -> list[str]:
         if not reason and now - since <= LATE_AFTER:
             continue
         why = f": {reason.rstrip('.')}" if reason else ""
-        wait = "waits" if len(waiting) == 1 else "wait"
+        have = "has" if len(waiting) == 1 else "have"
         drafts = output.counted(len(waiting), "approved draft")
-        found.append(f"{drafts} of the account {account} {wait} to go out since {output.spell(now - since)}{why}.")
+        found.append(f"{drafts} of the account {account} {have} waited for {output.spell(now - since)} to go out{why}.")
     return found
 
 

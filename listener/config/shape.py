@@ -26,7 +26,7 @@ PATTERNS = {  # what a field demands, and the same for people
     r"^[a-z][a-z0-9+]*://": "an address such as sqlite:///escucha.db or postgresql://host/name",
     r"^[A-Z]{2,6}$": "two to six capital letters",
     r"^[a-z0-9][a-z0-9_-]*$": "lower-case letters, digits, - and _",
-    r"^(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$": "an address and a port, such as 127.0.0.1:8425",
+    r"^(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$": "an address and a port, such as 127.0.0.1:9400",
     r"^https?://[^\s/@]+(/\S*)?$": "an address without a password, such as http://127.0.0.1:4318/v1/traces",
 }
 _LANGUAGE, _ADDRESS, _PREFIX, _NAME, _LISTEN, _COLLECTOR = PATTERNS

@@ -58,7 +58,7 @@ def check_extra() -> None:
     if missing:
         raise Mistake(
             f"Importing a model needs {', '.join(missing)}, which running it does not: install the extra with "
-            "pip install 'escucha[train]', or import on another machine and copy the model's folder here."
+            "pip install '.[train]' in Escucha's folder, or import on another machine and copy the model's folder here."
         )
 
 

@@ -121,7 +121,7 @@ def test_without_the_extra_it_says_how_to_install_it(escucha: Escucha, monkeypat
     monkeypatch.setattr(converting, "EXTRA", ("no_such_library",))
     done = escucha("model", "import", NAME)
     assert done.exit_code == 2
-    assert "pip install 'escucha[train]'" in done.stderr
+    assert "pip install '.[train]'" in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 

@@ -189,7 +189,7 @@ def test_pictures_need_an_extra_and_that_is_told_first(
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     done = escucha("model", "eval", write(GOOD), "--plot", "out")
     assert done.exit_code == 2
-    assert "pip install 'escucha[plots]'" in done.stderr
+    assert "pip install '.[plots]'" in done.stderr
     assert not spoken.batches
     assert not Path("out").exists()
 

@@ -114,8 +114,8 @@ world = "world.db"
         desk.draft(who="eva"), DraftState.APPROVED, decided_at=now, reason="x", not_before=now + timedelta(hours=1)
     )
     assert troubles(desk) == [
-        "1 approved draft of the account care waits to go out since 0 s: the token was revoked.",
-        "1 approved draft of the account press waits to go out since 0 s: nobody answers.",
+        "1 approved draft of the account care has waited for 0 s to go out: the token was revoked.",
+        "1 approved draft of the account press has waited for 0 s to go out: nobody answers.",
     ]
 
 
