@@ -93,8 +93,8 @@ def import_(
 
     Fetches settings, tokenizer and safetensors of exactly one commit, asks what its labels mean in ours, converts it to
     ONNX with int8 weights, measures what that cost, and stores it beside the bundled model. No code that comes with it
-    is run. Needs pip install '.[train]' in Escucha's folder; running the model afterwards does not. Interrupted, it goes on where it
-    stopped. Its licence is for you to read.
+    is run. Needs pip install '.[train]' in Escucha's folder; running the model afterwards does not. Interrupted, it
+    goes on where it stopped. Its licence is for you to read.
     """
     from listener.model import imports
     from listener.model.converting import check_extra

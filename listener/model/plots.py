@@ -29,7 +29,8 @@ def check_extra() -> None:
         import matplotlib  # noqa: F401
     except ImportError as error:
         raise Mistake(
-            "Pictures need matplotlib, which is not installed: pip install '.[plots]' in Escucha's folder, or leave --plot out."
+            "Pictures need matplotlib, which is not installed: pip install '.[plots]' in Escucha's folder, "
+            "or leave --plot out."
         ) from error
 
 
