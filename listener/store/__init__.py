@@ -171,7 +171,7 @@ class Store:
             finally:
                 lock.release()
             return
-        number = crc32(f"escucha sender {account}".encode())
+        number = sender_lock(account)
         with _outages(self.url), self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as link:
             mine = _take(link, number, wait)
             if mine:
@@ -396,6 +396,11 @@ class Store:
     def close(self) -> None:
         """Gives every connection back."""
         self._engine.dispose()
+
+
+def sender_lock(account: str) -> int:
+    """The number of the advisory lock that the account's sole sender holds (PostgreSQL)."""
+    return crc32(f"escucha sender {account}".encode())
 
 
 def _take(link: Connection, number: int, wait: float) -> bool:
