@@ -30,6 +30,7 @@ from procrastinate.jobs import Job, Status
 
 from listener import budget
 from listener.daemon import MOST_STREAMS, Turn
+from listener.desk import answer_runs
 from listener.errors import Outage
 from listener.flow.pipeline import Pipeline
 from listener.flow.suspecting import suspect
@@ -126,6 +127,10 @@ class Cluster:
             found["plan polls"] = Turn(every=self._tick, work=self._plan_polls, duty=Duty.POLL)
         if Duty.SEND in self.duties:
             found["plan sends"] = Turn(every=self._tick, work=self._plan_sends, duty=Duty.SEND)
+            # A run whose last answers were rejected has nothing left to send: no job comes that would end it.
+            found["end runs"] = Turn(
+                every=self._tick, work=lambda: answer_runs.end(self._store, self._pipeline.clock()), duty=Duty.SEND
+            )
         if Duty.WORK in self.duties:
             found["sweep"] = Turn(every=SWEEP_EVERY, work=self.sweep, duty=Duty.WORK)
             found["look alone"] = Turn(every=self._tick, work=self._look_alone, duty=Duty.WORK)
@@ -169,10 +174,8 @@ class Cluster:
             if not parts:
                 continue
             job = self._carrier.configure_task("digest", queue=Duty.WORK, priority=priority, connection=link)
-            try:
+            with _outages():
                 job.batch_defer(*parts)
-            except ConnectorException as error:
-                raise Outage(f"The database took no job: {error.__cause__ or error}.") from error
 
     def sweep(self) -> int:
         """Makes jobs for what waits to be read or decided and no job carries; gives how many mentions."""
@@ -216,7 +219,7 @@ class Cluster:
             link = jobs.enter(tx)
             for task, lock, once, values in wanted:
                 job = self._carrier.configure_task(task, queue=duty, lock=lock, queueing_lock=once, connection=link)
-                with suppress(AlreadyEnqueued), tx.begin_nested():
+                with suppress(AlreadyEnqueued), _outages(), tx.begin_nested():
                     job.defer(**values)
 
     def _draw(self, year: int, how_many: int) -> range:
@@ -377,6 +380,15 @@ class Cluster:
         for name, words, work in tasks:
             app.task(name=name, queue="default")(self._task_of(name, words, work))
         return app
+
+
+@contextmanager
+def _outages() -> Iterator[None]:
+    """Raises Outage where the database takes no job."""
+    try:
+        yield
+    except ConnectorException as error:
+        raise Outage(f"The database took no job: {error.__cause__ or error}.") from error
 
 
 async def _at_home(link: Any) -> None:

@@ -28,7 +28,7 @@ from listener import inhand, metrics
 from listener.contract import BEAT
 from listener.errors import LeftBehind, Outage
 from listener.flow.pipeline import Pipeline
-from listener.store import daemons
+from listener.store import daemons, lives
 from listener.store.clock import Clock
 from listener.types import Duty
 from listener.watching import Health
@@ -376,6 +376,7 @@ class Daemon:
         policy = self._pipeline.policy
         if isinstance(self._pipeline.clock, Clock):
             self._pipeline.clock.look()
+        lives.recognise(self._pipeline.store, self._pipeline.clock())  # a sign of life counts as known
         with self._pipeline.store.write() as tx:
             daemons.alive(
                 tx,

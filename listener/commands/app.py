@@ -178,9 +178,7 @@ class App:
         opened = store.open(self.config.database.url, connections=self.config.database.connections)
         opened.audit_key = self.config.audit.sealing
         with suppress(Outage):  # who may only read it says nothing by it either
-            if life := lives.recognise(opened, self.now()):
-                since = life.known_until.isoformat()
-                structlog.get_logger(__name__).warning(lives.NEWS, action="put_back", known_until=since)
+            lives.recognise(opened, self.now())
         opened.crms = {name: cast("Any", each.settings).takes for name, each in self.config.crm.items()}
         if self.now is _now and not opened.is_sqlite:
             from listener.store.clock import Clock

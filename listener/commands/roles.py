@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from listener.types import Duty
 
 if TYPE_CHECKING:
     from listener.cluster import Cluster
+    from listener.store import Transaction
     from listener.store.daemons import Running
 
 ALL = "all"
@@ -22,7 +24,8 @@ NEEDED = {
     Duty.WORK: "Nobody reads and decides what was heard",
     Duty.SEND: "Nobody sends what is approved",
 }
-MOURNED = timedelta(hours=1)  # for which a process that fell silent is named, while others do its work
+MOURNED = timedelta(hours=1)  # for which a process that fell silent is told of
+SIGN_OF_LIFE = timedelta(seconds=10)  # within which a process that lives says so
 
 
 def duties(app: App, named: Sequence[str]) -> frozenset[Duty]:
@@ -61,20 +64,70 @@ def named(shared: frozenset[Duty]) -> str:
     return ",".join(sorted(shared)) or ALL
 
 
-def troubles(alive: Sequence[Running], silent: Sequence[Running], now: datetime) -> list[str]:
-    """What nobody does of the work that is shared, and who of several died; nothing where nobody shares any."""
+@dataclass(frozen=True, kw_only=True)
+class Hung:
+    """An account kept by a process that fell silent in a send, and who that may be: what it sends may yet go out."""
+
+    account: str
+    processes: Sequence[Running]
+
+
+def hung(tx: Transaction, accounts: Sequence[str], running: Sequence[Running], now: datetime) -> list[Hung]:
+    """The accounts on which nothing goes out until somebody ends the process that hangs there."""
+    from listener.store import daemons, underway
+
+    silent = [each for each in running if Duty.SEND in each.roles and now - each.seen_at >= daemons.SILENT]
+    found = []
+    for account, since in underway.held(tx, accounts).items() if silent else ():
+        # Whoever hangs asked for nothing since it was last heard; who asked later lives, and is only slow.
+        those = [each for each in silent if since <= each.seen_at + SIGN_OF_LIFE]
+        if those := [each for each in those if f"sends on {account}" in each.doing] or those:
+            found.append(Hung(account=account, processes=those))
+    return found
+
+
+def troubles(
+    alive: Sequence[Running], silent: Sequence[Running], now: datetime, hung: Sequence[Hung] = ()
+) -> list[str]:
+    """What nobody does of the work that is shared, and who of several died or hangs; nothing where nobody shares any.
+
+    Who died and whose work others have is told of by `mourned`.
+    """
     if not any(each.roles for each in alive):
         return []
-    done = {role for each in alive for role in each.roles or CHOICES}
+    done = _done(alive)
     found = [f"{NEEDED[duty]}: `escucha run --role {duty}`." for duty in Duty if duty not in done]
-    for each in silent:
-        if each.roles and now - each.seen_at < MOURNED:
-            goes_on = ", and others have its work" if done.issuperset(each.roles) else ""
-            found.append(
-                f"The process {each.name} ({_roles(each)}) was last heard {output.ago(each.seen_at, now)}: it died or "
-                f"hangs{goes_on}. See its log."
-            )
+    for each in hung:
+        who = ", ".join(f"{one.name}, last heard {output.ago(one.seen_at, now)}" for one in each.processes)
+        found.append(
+            f"Nothing goes out on {each.account}: a process hangs in a send there, and what it sends may yet go out. "
+            f"End it (`kill -9`), and others go on: {who}."
+        )
+    found += [
+        f"The process {each.name} ({_roles(each)}) was last heard {output.ago(each.seen_at, now)}: it died or hangs. "
+        "See its log."
+        for each in silent
+        if each.roles and now - each.seen_at < MOURNED and not done.issuperset(each.roles)
+    ]
     return found
+
+
+def mourned(alive: Sequence[Running], silent: Sequence[Running], now: datetime, hung: Sequence[Hung] = ()) -> list[str]:
+    """How many fell silent lately whose work others have, in one sentence; nothing where there are none."""
+    if not any(each.roles for each in alive):
+        return []
+    done, named = _done(alive), {one.name for each in hung for one in each.processes}
+    lately = [each for each in silent if each.roles and now - each.seen_at < MOURNED and each.name not in named]
+    gone = sum(done.issuperset(each.roles) for each in lately)
+    if not gone:
+        return []
+    if gone == 1:
+        return ["1 process fell silent within the hour; others have its work."]
+    return [f"{gone} processes fell silent within the hour; others have their work."]
+
+
+def _done(alive: Sequence[Running]) -> set[str]:
+    return {role for each in alive for role in each.roles or CHOICES}
 
 
 def table(running: Sequence[Running], alive: Sequence[Running], now: datetime, *, step: str) -> None:

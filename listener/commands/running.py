@@ -168,6 +168,7 @@ def status(app: App, as_json: bool) -> None:
             "lost": incident_whom.lost_lines(tx, known),
             "notices": notice_due.troubles(tx, now),
         }
+        seen["hung"] = roles.hung(tx, list(app.config.accounts), seen["daemons"], now)
         awaited, resting = unknowns.awaited(tx), rests.until(tx)
         approved = inbox.waiting(tx, states=(DraftState.APPROVED,))
     now = app.now()  # what others wrote until the rows were read is past
@@ -194,11 +195,18 @@ def status(app: App, as_json: bool) -> None:
         *seen["notices"],
         *telling.troubles(app, seen["alerts"], now, told=[each.target for each in lacking]),
         *(trouble for each in seen["crm"] for trouble in crm_standing.troubles(app, each, now)),
+        *_mourned(seen, now),
     ]
     if as_json:
         output.print_json(_as_json(seen, troubles))
     else:
         _print(app, seen, troubles, now)
+
+
+def _mourned(seen: dict[str, Any], now: datetime) -> list[str]:
+    alive = _alive(seen, now)
+    silent = [daemon for daemon in seen["daemons"] if daemon not in alive]
+    return roles.mourned(alive, silent, now, seen["hung"])
 
 
 def _troubles(seen: dict[str, Any], now: datetime) -> list[str]:
@@ -223,7 +231,7 @@ def _troubles(seen: dict[str, Any], now: datetime) -> list[str]:
         found.append("No daemon is running: start one with `escucha run`.")
     if bar and (alive or silent or seen["room"]):
         found.append(f"The next `escucha run` does not start: {bar}")
-    found += roles.troubles(alive, silent, now)
+    found += roles.troubles(alive, silent, now, seen["hung"])
     found += versions.troubles(seen["tables"].step, alive)
     alone = [daemon for daemon in alive if not daemon.roles]
     if len(alone) > 1:

@@ -300,14 +300,19 @@ def look_after(store: Store, network: str, now: datetime) -> None:
     Where the clock was set back, what went out before counts as earlier by as much: nothing waits for the old time.
     """
     with store.read() as tx:
-        runs = answer_runs.running(tx)
-        if not runs:
+        if not answer_runs.running(tx):
             return
         last, _ = outbox.pace(tx, network, now)
-        over = [run for run in runs if not answer_runs.undecided(tx, run.id)]
     if last is not None and last > now:
         with store.write() as tx:
             outbox.set_pace_back(tx, network, now)
+    end(store, now)
+
+
+def end(store: Store, now: datetime) -> None:
+    """Runs that have nothing left to send are done."""
+    with store.read() as tx:
+        over = [run for run in answer_runs.running(tx) if not answer_runs.undecided(tx, run.id)]
     for run in over:
         with store.write() as tx:
             current = answer_runs.get(tx, run.id)

@@ -55,9 +55,8 @@ def act(
     """
     purse = purse or Purse(store, account, Allowance(), clock)
     done = Acted()
+    lives.recognise(store, clock())
     _testify(store, account)
-    if life := lives.recognise(store, clock()):
-        log.warning(lives.NEWS, action="put_back", known_until=life.known_until.isoformat())
     with store.sole_sender(account, wait=wait) as mine:
         if not mine:
             done.busy = True

@@ -85,7 +85,7 @@ def queued(tx: Transaction, queue: str) -> set[str]:
 
 
 def uncarried(tx: Transaction, task: str, limit: int) -> list[int]:
-    """Mentions that wait to be read or decided and stand in no job of that task, the oldest first."""
+    """Mentions that wait to be read or decided, in no job of that task: what addresses us first, then the oldest."""
     query = f"""
         WITH carried AS MATERIALIZED (
             SELECT CAST(jsonb_array_elements_text(args -> 'ids') AS bigint) AS id
@@ -94,7 +94,7 @@ def uncarried(tx: Transaction, task: str, limit: int) -> list[int]:
         SELECT mentions.id FROM mentions LEFT JOIN carried ON carried.id = mentions.id
         WHERE mentions.state IN ('new', 'understood') AND mentions.trouble IS NULL AND carried.id IS NULL
           AND NOT EXISTS (SELECT 1 FROM suspects WHERE suspects.mention_id = mentions.id)
-        ORDER BY mentions.id LIMIT :limit
+        ORDER BY mentions.kind = 'found', mentions.id LIMIT :limit
     """  # noqa: S608 - our own schema's name
     return [int(each) for each in tx.scalars(text(query), {"task": task, "limit": limit})]
 

@@ -11,9 +11,10 @@ from __future__ import annotations
 import sqlite3
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import structlog
 from sqlalchemy import Row, func, insert, select, text, update
 
 from listener.store import Store, Transaction, audit, references, switch
@@ -22,9 +23,9 @@ from listener.store import tables as t
 SHORT = timedelta(minutes=10)  # where more than this is missing, nothing goes out before a person has looked
 MONTH = timedelta(days=30)  # as much may be missing where nothing was ever written down
 SPARE = 100  # numbers of cases left out, besides twice those of an equally long time
-NEWS = "The database is not where it was: what went out since is looked for before anything is said."
 BEGUN = "database.put_back"
 _C = t.lives.c
+log = structlog.get_logger(__name__)
 _WHERE = text(  # a server that only repeats another one's writes is nowhere: nothing begins there
     "CASE WHEN pg_is_in_recovery() THEN NULL ELSE concat_ws(' ', (SELECT system_identifier FROM pg_control_system()), "
     "substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8), 'lives'::regclass::oid) END"
@@ -40,14 +41,16 @@ class Life:
 
 
 def recognise(store: Store, now: datetime) -> Life | None:
-    """Begins a life where the database is not where it was, and gives it; None where all is as ever.
+    """Begins a life where the database is not where it was, and gives it; the log says so. None where all is as ever.
 
-    Ask before anything is written: what is written first counts as known.
+    Ask before anything is written: what is written first counts as known, a sign of life too. Only where another
+    server took over does the database itself know better.
     """
     with store.read() as tx:
         known, where = _newest(tx)
     if where is None or (known is not None and known.place == where):
         return None
+    life = None
     with store.write() as tx:
         if not store.is_sqlite:
             tx.execute(text("LOCK TABLE lives IN EXCLUSIVE MODE"))
@@ -55,8 +58,12 @@ def recognise(store: Store, now: datetime) -> Life | None:
         if known is None:
             tx.execute(insert(t.lives).values(place=where, by="daemon"))
         elif known.place != where:  # no other process was first
-            return _begin(tx, where or "", by="daemon", now=now, hold=False)
-    return None
+            learned = _learned_until(tx, known.place, where or "")
+            life = _begin(tx, where or "", by="daemon", now=now, hold=False, learned=learned)
+    if life:
+        news = "The database is not where it was: what went out since is looked for before anything is said."
+        log.warning(news, action="put_back", known_until=life.known_until.isoformat())
+    return life
 
 
 def begin(store: Store, *, by: str, now: datetime) -> Life:
@@ -96,10 +103,19 @@ def mark_copy(link: sqlite3.Connection) -> None:
         link.commit()
 
 
-def _begin(tx: Transaction, where: str, *, by: str, now: datetime, hold: bool) -> Life:
+def _learned_until(tx: Transaction, before: str, where: str) -> datetime | None:
+    """When the other server wrote the last that this one learned before it took over; None where it did not."""
+    if tx.dialect.name != "postgresql" or where.rpartition(" ")[0] == before.rpartition(" ")[0]:
+        return None
+    learned: datetime | None = tx.scalar(text("SELECT pg_last_xact_replay_timestamp()"))
+    return learned and learned.astimezone(UTC)
+
+
+def _begin(tx: Transaction, where: str, *, by: str, now: datetime, hold: bool, learned: datetime | None = None) -> Life:
     written = select(func.max(t.audit.c.at)).where(t.audit.c.at <= now, t.audit.c.action != BEGUN)
     alive = select(func.max(t.daemons.c.seen_at)).where(t.daemons.c.seen_at <= now)
     known_until = max((at for at in (tx.scalar(written), tx.scalar(alive)) if at), default=now - MONTH)
+    known_until = min(known_until, learned or now)
     life = Life(began_at=now, known_until=known_until)
     tx.execute(insert(t.lives).values(place=where, began_at=now, known_until=known_until, by=by))
     _leave_out_numbers(tx, life)

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Table, and_, or_, select, update
+from sqlalchemy import ColumnElement, Table, and_, or_, select, text, update
 
-from listener.store import Transaction, amendments, inbox, notices, senders
+from listener.store import Transaction, amendments, inbox, notices, sender_lock, senders
 from listener.store import tables as t
 from listener.store.amendments import Amendment
 from listener.store.inbox import Draft
@@ -119,3 +119,15 @@ def testify(tx: Transaction, ended: dict[str, list[int]]) -> None:
         columns = TABLES[what].c
         still_so = (columns.id.in_(ids), columns.state == UNKNOWN, columns.reason == senders.DIED)
         tx.execute(update(TABLES[what]).where(*still_so).values(reason=senders.KILLED))
+
+
+def held(tx: Transaction, accounts: Sequence[str]) -> dict[str, datetime]:
+    """By account that has a sole sender now, when that one last asked the server for something (PostgreSQL)."""
+    numbers = {sender_lock(each): each for each in accounts}
+    query = text(
+        "SELECT (classid::bigint << 32) | objid::bigint AS number, state_change "
+        "FROM pg_locks JOIN pg_stat_activity USING (pid) "
+        "WHERE locktype = 'advisory' AND objsubid = 1 AND granted AND state_change IS NOT NULL "
+        "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    )
+    return {numbers[row.number]: row.state_change for row in tx.execute(query) if row.number in numbers}

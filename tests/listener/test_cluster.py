@@ -14,9 +14,11 @@ from sqlalchemy import text
 
 from listener import cluster as clusters
 from listener.cluster import Cluster
-from listener.store import Store, jobs, places, rests, sources, suspects
-from listener.types import Duty
+from listener.errors import Outage
+from listener.store import Store, inbox, jobs, places, rests, sources, suspects
+from listener.types import DraftState, Duty, RunState
 from tests import postgres
+from tests.listener.desk.answering_world import begun
 from tests.listener.flow.world import Escucha
 
 pytestmark = pytest.mark.slow
@@ -121,6 +123,61 @@ def test_the_sweep_finds_what_no_job_carries_and_only_that(escucha: Escucha, one
     assert escucha.main.digest() == 2
     clear(escucha.store)
     assert one.sweep() == 0, "nothing waits"
+
+
+def test_the_sweep_begins_with_what_addresses_us(
+    tmp_path: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However much was found before: it may be more than one sweep takes, and nobody may be reading it."""
+    monkeypatch.setattr(clusters, "SWEPT", 2)
+    postgres.empty(postgres_url)
+    escucha = Escucha(tmp_path, url=postgres_url, queries=("#fibra", "mentions"))
+    clusters.prepare(escucha.store)
+    for number in range(3):
+        escucha.says(f"#fibra {number}")
+    escucha.main.poll()
+    escucha.says("@marca mal")
+    escucha.main.poll(["source-1"])
+    one = process(escucha, "one", Duty)
+    assert one.sweep() == 2
+    assert [(values["ids"], priority) for _, priority, _, values in queue(escucha.store)] == [
+        ([4], clusters.DIRECT),
+        ([1], 0),
+    ]
+    assert one.sweep() == 2, "and the rest in turn"
+    assert one.sweep() == 0
+    escucha.close()
+
+
+def test_a_queue_that_takes_no_job_is_an_outage(escucha: Escucha, one: Cluster) -> None:
+    """Whichever job it is: the daemon waits for the database then, and tells of no bug."""
+    with escucha.store.write() as tx:
+        tx.execute(text(f"DROP SCHEMA {jobs.schema()} CASCADE"))
+    with pytest.raises(Outage, match="took no job"), escucha.store.write() as tx:
+        one.carry(tx, [1])
+    with pytest.raises(Outage, match="took no job"):
+        one._make(Duty.POLL, [("poll", "poll care", "poll source-0", {"source": "source-0"})])
+
+
+def test_a_run_whose_last_answers_are_rejected_ends_without_a_send(tmp_path: Path, postgres_url: str) -> None:
+    postgres.empty(postgres_url)
+    desk = begun(tmp_path, url=postgres_url)
+    escucha = desk.escucha
+    clusters.prepare(escucha.store)
+    desk.complain("ana", "beto")
+    run = desk.running()
+    end = process(escucha, "one", [Duty.SEND]).turns()["end runs"]
+    assert end.duty is Duty.SEND
+    for open_ in (2, 1, 0):
+        end.work()
+        assert desk.run(run).state is (RunState.RUNNING if open_ else RunState.DONE)
+        for draft in escucha.drafts(DraftState.APPROVED)[:1]:
+            with escucha.store.write() as tx:
+                inbox.reject(tx, draft, by="ana", reason="No.", now=escucha.clock())
+    with escucha.store.read() as tx:
+        assert jobs.to_send(tx, escucha.clock()) == set(), "no job would have ended it"
+    assert not escucha.answers()
+    escucha.close()
 
 
 def test_what_a_process_died_of_is_in_no_job(escucha: Escucha, one: Cluster) -> None:

@@ -11,14 +11,16 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from listener import store as stores
-from listener.store import mentions
+from listener.store import mentions, underway
 from tests import postgres
 from tests.servers.mastodon import MastodonServer
 from tests.system.test_canary import free_port
@@ -70,6 +72,15 @@ class Cluster(Company):
         self.daemons.append(process)
         return process
 
+    @contextmanager
+    def database(self) -> Iterator[stores.Store]:
+        """The database that its processes share."""
+        opened = stores.open(self.environment["ESCUCHA_DATABASE__URL"])
+        try:
+            yield opened
+        finally:
+            opened.close()
+
     def said(self, action: str) -> list[dict[str, Any]]:
         return [line for line in self.log() if line["action"] == action]
 
@@ -101,6 +112,18 @@ ABOUT = (
 
 def ask(cluster: Cluster, number: int) -> str:
     return str(cluster.server.person(f"p{number}").post(f"@marca ¿cuánto cuesta {ABOUT[number]}?"))
+
+
+def drafts(cluster: Cluster) -> Counter[str]:
+    """How many of the answers are in which state."""
+    with cluster.database() as store, store.read() as tx:
+        return Counter(tx.exec_driver_sql("SELECT state FROM drafts").scalars())
+
+
+def sends(cluster: Cluster) -> bool:
+    """Whether anybody is the account's sender at this moment."""
+    with cluster.database() as store, store.read() as tx:
+        return bool(underway.held(tx, ["care"]))
 
 
 def test_three_processes_share_the_work(cluster: Cluster) -> None:
@@ -168,10 +191,11 @@ def test_postgresql_is_restarted_under_them(cluster: Cluster, url: str) -> None:
 
 
 def test_who_hangs_loses_its_work_to_another(cluster: Cluster) -> None:
-    """A process that is stopped in its tracks holds nothing for ever, and wakes up harmlessly."""
+    """A process that is stopped in its tracks, but not in a send, holds nothing for ever, and wakes up harmlessly."""
     hangs = cluster.play("all")
     first = ask(cluster, 1)
     eventually(lambda: answered(cluster.server)[first])
+    eventually(lambda: drafts(cluster) == {"sent": 1} and not sends(cluster))
     os.kill(hangs.pid, signal.SIGSTOP)
     cluster.play("all")
     later = [ask(cluster, number) for number in range(2, 6)]
@@ -179,8 +203,33 @@ def test_who_hangs_loses_its_work_to_another(cluster: Cluster) -> None:
     os.kill(hangs.pid, signal.SIGCONT)
     last = ask(cluster, 7)
     eventually(lambda: answered(cluster.server)[last])
-    time.sleep(3)
+    eventually(lambda: drafts(cluster) == {"sent": 6})
     assert set(answered(cluster.server).values()) == {1}
+
+
+def test_who_hangs_in_a_send_keeps_its_account_until_it_is_ended(cluster: Cluster) -> None:
+    """Nobody can know whether what it sends still goes out: nothing is doubled, and all goes out once it is killed."""
+    cluster.server.fail("POST /api/v1/statuses", "timeout_after", seconds=600)
+    hangs = cluster.play("all")
+    first = ask(cluster, 1)
+    eventually(lambda: answered(cluster.server)[first])
+    os.kill(hangs.pid, signal.SIGSTOP)
+    cluster.play("all")
+    later = [ask(cluster, number) for number in range(2, 6)]
+    eventually(lambda: drafts(cluster) == {"sending": 1, "approved": 4}, within=120)
+    eventually(lambda: any(line["task"] == "act" for line in cluster.said("taken_over")), within=120)
+    said = "Nothing goes out on care: a process hangs in a send there"
+    eventually(lambda: any(said in trouble for trouble in cluster.status()["troubles"]), within=120)
+    (trouble,) = [trouble for trouble in cluster.status()["troubles"] if said in trouble]
+    assert f":{hangs.pid}, last heard" in trouble
+    assert drafts(cluster) == {"sending": 1, "approved": 4}
+    assert dict(answered(cluster.server)) == {first: 1}
+    hangs.kill()
+    hangs.wait()
+    eventually(lambda: drafts(cluster) == {"sent": 5}, within=120)
+    assert dict(answered(cluster.server)) == dict.fromkeys([first, *later], 1)
+    assert not [trouble for trouble in cluster.status()["troubles"] if "hangs" in trouble]
+    cluster("db", "check")
 
 
 @pytest.mark.parametrize("machines", ["one", "each its own, and new each time"])

@@ -32,7 +32,7 @@ def process(name: str, *named: str, silent: float = 0) -> Running:
         pytest.param(
             [process("a", "poll", "work", "send")],
             [process("b", "work", silent=3)],
-            ["b (work) was last heard 3 min ago: it died or hangs, and others have its work"],
+            [],
             id="one of two died",
         ),
         pytest.param(
@@ -49,6 +49,43 @@ def test_what_nobody_does_is_said(alive: list[Running], silent: list[Running], s
     assert len(found) == len(said)
     for sentence, words in zip(found, said, strict=True):
         assert words in sentence
+
+
+SHARED = [process("a", "poll", "work", "send")]
+
+
+@pytest.mark.parametrize(
+    ("alive", "silent", "said"),
+    [
+        pytest.param(SHARED, [], [], id="nobody"),
+        pytest.param(
+            SHARED,
+            [process("b", "work", silent=3)],
+            ["1 process fell silent within the hour; others have its work."],
+            id="one",
+        ),
+        pytest.param(
+            SHARED,
+            [process(f"b{minutes}", "work", silent=minutes) for minutes in range(3, 11)],
+            ["8 processes fell silent within the hour; others have their work."],
+            id="several",
+        ),
+        pytest.param(SHARED, [process("b", "work", silent=61)], [], id="long ago"),
+        pytest.param([process("a", "poll")], [process("b", "work", silent=3)], [], id="nobody has its work"),
+        pytest.param([process("a")], [process("b", silent=3)], [], id="nobody shares anything"),
+    ],
+)
+def test_who_died_without_harm_is_one_sentence(alive: list[Running], silent: list[Running], said: list[str]) -> None:
+    assert roles.mourned(alive, silent, NOW) == said
+
+
+def test_who_hangs_in_a_send_is_named_with_what_to_do_and_counted_once() -> None:
+    hangs = process("b", "send", silent=3)
+    hung = [roles.Hung(account="care", processes=[hangs])]
+    (said,) = roles.troubles(SHARED, [hangs], NOW, hung)
+    assert "Nothing goes out on care" in said
+    assert "(`kill -9`), and others go on: b, last heard 3 min ago." in said
+    assert roles.mourned(SHARED, [hangs], NOW, hung) == []
 
 
 def test_roles_as_metrics_name_them() -> None:

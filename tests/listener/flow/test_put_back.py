@@ -12,6 +12,7 @@ import pytest
 from connectors import sandbox
 from connectors.sandbox import Fault
 from listener import store as stores
+from listener.daemon import Daemon
 from listener.store import inbox, lives, looks, mentions, switch
 from listener.types import DraftState, Finding, Sent
 from tests.listener.flow.test_unknown import publish, states
@@ -43,16 +44,21 @@ def copied(escucha: Escucha) -> Path:
     return target
 
 
-def put_back(escucha: Escucha, copy: Path, *, connector: type[sandbox.Sandbox] = sandbox.Sandbox) -> None:
-    """Puts it in place and starts, as a command or daemon does; the network forgets the keys it was written to with."""
+def put_in_place(escucha: Escucha, copy: Path) -> None:
+    """The database goes on as that copy, under whoever works on it; the network forgets what it was written to with."""
     escucha.store.close()
     for name in ("escucha.db-wal", "escucha.db-shm"):
         (escucha.folder / name).unlink(missing_ok=True)
     shutil.copy(copy, escucha.folder / "escucha.db")
+    escucha.forgets_keys()
+
+
+def put_back(escucha: Escucha, copy: Path, *, connector: type[sandbox.Sandbox] = sandbox.Sandbox) -> None:
+    """Puts it in place and starts, as a command or daemon does."""
+    put_in_place(escucha, copy)
     escucha.store = stores.open(f"sqlite:///{escucha.folder / 'escucha.db'}")
     lives.recognise(escucha.store, escucha.clock())
     escucha.main = escucha.pipeline(connector=connector)
-    escucha.forgets_keys()
 
 
 def paused(escucha: Escucha) -> bool:
@@ -173,6 +179,29 @@ def test_after_a_long_time_nothing_goes_out_before_a_person_says_so(escucha: Esc
         escucha.round()
     assert {draft.state for draft in escucha.drafts()} == {DraftState.SENT}
     assert len(escucha.answers()) == 2
+
+
+def test_a_sign_of_life_of_who_went_on_working_is_nothing_that_was_known(escucha: Escucha) -> None:
+    """Another server takes over under a daemon: what it does first is to say that it lives."""
+    daemon = Daemon(escucha.main, tick=timedelta(seconds=1), version="test")
+    daemon._alive()
+    copy = copied(escucha)
+    escucha.says("@marca ¿horario?")
+    escucha.round(minutes=40)
+    assert len(escucha.answers()) == 1
+    put_in_place(escucha, copy)
+    daemon._alive()
+    assert paused(escucha)
+    for _ in range(2):
+        escucha.round()
+    with escucha.store.write() as tx:
+        assert switch.resume(tx, network=None, by="eva", now=escucha.clock())
+    for draft in escucha.drafts(DraftState.PROPOSED):
+        escucha.approve(draft)
+    for _ in range(3):
+        escucha.round()
+    assert escucha.draft().state is DraftState.SENT
+    assert len(escucha.answers()) == 1
 
 
 def test_who_says_it_themselves_after_it_was_noticed_takes_nothing_back(escucha: Escucha) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Self
 
 import pytest
 from alembic import op
@@ -15,7 +16,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, create_engine, insert, inspect, select, text
+from sqlalchemy import Connection, create_engine, func, insert, inspect, select, text
 from sqlalchemy.exc import OperationalError
 
 from listener import store
@@ -113,6 +114,29 @@ def test_nobody_is_left_behind_by_an_upgrade(database: Store) -> None:
         named = r"running: ahead:9 \(version 0\.1, step 0001\), host:7 \(version 0\.1, step 0001\)\. Bring each"
         with pytest.raises(Mistake, match=named):
             upgrading.demand_that_all_can_stay(tx, "0002")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("wrong", [timedelta(minutes=1), timedelta(minutes=-1)], ids=["ahead", "behind"])
+def test_who_runs_is_told_by_the_databases_clock_however_wrong_our_own_is(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch, wrong: timedelta
+) -> None:
+    """A clock that is ahead takes those that run for dead, one that is behind those that died for running."""
+
+    class Wrong(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Self:
+            return super().now(tz) + wrong
+
+    database = store.open(postgres_url)
+    with database.write() as tx:
+        now = tx.execute(select(func.clock_timestamp())).scalar_one()
+        daemons.alive(tx, name="host:7", version="0.1", started_at=now, now=now)
+        daemons.alive(tx, name="dead:8", version="0.1", started_at=now, now=now - 2 * daemons.SILENT)
+        monkeypatch.setattr(upgrading, "datetime", Wrong)
+        with pytest.raises(Mistake, match=r"running: host:7 \(version 0\.1, step 0001\)\. Bring"):
+            upgrading.demand_that_all_can_stay(tx, "0002")
+    database.close()
 
 
 def test_a_process_that_starts_while_a_step_is_taken_is_not_left_behind_either(database: Store) -> None:
