@@ -1,8 +1,8 @@
 """A small HTTP server for what is asked of the daemon: so many at once, so long each, and nobody keeps the others out.
 
-A fixed number of threads serve, a fixed number of callers wait, whoever comes beyond is sent away with 503. A caller
-has so many seconds to say what they want, however slowly they speak; one answer, then the connection ends. TLS is the
-business of what stands before it.
+A fixed number of threads serve, a fixed number of callers wait, whoever comes beyond is sent away (503, or what `full`
+says). A caller has so many seconds to say what they want, however slowly they speak; one answer, then the connection
+ends. TLS is the business of what stands before it.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
@@ -38,10 +39,11 @@ def place(listen: str) -> tuple[str, int]:
 
 
 class Server(socketserver.TCPServer):
+    """The server at an address and a port; `handler` says what is answered. `full`: what is said beyond so many."""
+
     allow_reuse_address = True
     request_queue_size = WAITING
-
-    """The server at an address and a port; `handler` says what is answered."""
+    full = HTTPStatus.SERVICE_UNAVAILABLE
 
     def __init__(
         self,
@@ -78,7 +80,7 @@ class Server(socketserver.TCPServer):
         if not self._places.acquire(blocking=False):
             with suppress(OSError):
                 request.settimeout(1.0)
-                request.sendall(_FULL)
+                request.sendall(_sent_away(self.full))
             self.shutdown_request(request)
             return
         with self._lock:
@@ -172,9 +174,11 @@ class Handler(BaseHTTPRequestHandler):
         log.debug("A request came.", action="received", line=format % args)
 
 
-_FULL = (
-    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nConnection: close\r\n"
-    b"Retry-After: %d\r\nContent-Length: %d\r\n\r\n%s"
-)
-_SORRY = b'{"error": "Too many callers at once; send it again."}\n'
-_FULL = _FULL % (COME_BACK, len(_SORRY), _SORRY)
+def _sent_away(status: HTTPStatus) -> bytes:
+    """The whole answer to whoever comes beyond those who may wait."""
+    body = b'{"error": "Too many callers at once; send it again."}\n'
+    head = (
+        f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Type: application/json\r\nConnection: close\r\n"
+        f"Retry-After: {COME_BACK}\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body

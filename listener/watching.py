@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from http import HTTPStatus
 from ipaddress import ip_address
 from types import TracebackType
 from typing import Any, Self
@@ -33,6 +34,10 @@ from listener.store.sources import Source
 log = structlog.get_logger(__name__)
 
 FRESH = 5.0  # seconds for which what the database said is said again: several may scrape
+AWAY = 10.0  # seconds after which a database that was asked and says nothing counts as away
+# Whoever asks here says so in one packet. A probe gives up after a second, and then what works is started anew: so
+# callers who say nothing must not be in its way.
+THREADS, PATIENCE, DEADLINE = 64, 0.5, 1.0  # of so many at once, seconds of silence, seconds for a whole request
 ALIVE = timedelta(seconds=30)  # since when a process counts as dead that said nothing
 
 
@@ -108,10 +113,13 @@ def _of_this_machine(host: str) -> bool:
 
 
 class _Server(Server):
+    request_queue_size = 1024  # who comes beyond those is let in a second later, which is too late for a probe
+    full = HTTPStatus.TOO_MANY_REQUESTS  # 503 would say that what works is to be started anew
+
     def __init__(self, at: tuple[str, int], *, health: Callable[[], Health], door: Door | None) -> None:
         self.health = health
         self.door = door
-        super().__init__(at, _Handler, name="watch", threads=4)
+        super().__init__(at, _Handler, name="watch", threads=THREADS, patience=PATIENCE, deadline=DEADLINE)
 
 
 class _Handler(Handler):
@@ -154,19 +162,26 @@ class _Handler(Handler):
 
 
 class _Fresh:
-    """What the database knows, asked at most once in `FRESH` seconds; None while it does not answer."""
+    """What the database knows, asked at most once in `FRESH` seconds, by one; None while it does not answer.
+
+    Whoever comes while it is asked gets what it said last, and waits for nothing.
+    """
 
     def __init__(self, store: Store, clock: Callable[[], datetime], budgets: dict[tuple[str, str], float]) -> None:
         self._store = store
         self._clock = clock
         self._budgets = budgets
-        self._lock = threading.Lock()
+        self._asking = threading.Lock()
         self._seen: Standing | None = None
         self._asked = float("-inf")
+        self._since = float("inf")  # when it was last begun to ask
 
     def __call__(self) -> Standing | None:
-        with self._lock:
+        if not self._asking.acquire(blocking=False):
+            return self._seen if time.monotonic() - self._since < AWAY else None
+        try:
             if time.monotonic() - self._asked >= FRESH:
+                self._since = time.monotonic()
                 try:
                     with self._store.read() as tx:
                         self._seen = look(tx, self._clock(), self._budgets)
@@ -174,6 +189,8 @@ class _Fresh:
                     self._seen = None
                 self._asked = time.monotonic()
             return self._seen
+        finally:
+            self._asking.release()
 
 
 def look(tx: Transaction, now: datetime, budgets: dict[tuple[str, str], float]) -> Standing:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from listener.commands import output
+from listener.commands import identity, output, permitted
 from listener.commands.app import App, pass_app
 from listener.errors import Mistake
 
@@ -38,7 +38,7 @@ def copy(app: App, *, target: str | None, finish: bool, give_up: bool, as_json: 
         if give_up:
             if target or finish:
                 raise Mistake("--give-up takes no target, and not --finish.")
-            _give_up(old, as_json)
+            _give_up(app, old, as_json)
             return
         if not target:
             raise Mistake("Say where to copy to: escucha db copy postgresql://user@host/name")
@@ -61,15 +61,24 @@ def copy(app: App, *, target: str | None, finish: bool, give_up: bool, as_json: 
     output.say("Next: set ESCUCHA_DATABASE__URL (or database.url) to the new database, then escucha doctor, and start.")
 
 
-def _give_up(old: Store, as_json: bool) -> None:
+def _give_up(app: App, old: Store, as_json: bool) -> None:
+    from listener import store
     from listener.store import transfer
 
-    done = transfer.give_up(old)
+    moved = old.schema() == store.MOVED
+    if moved:  # before any command only tables of this step are asked who acts
+        with old.read() as tx:
+            acting = identity.of(tx, app.now())
+        permitted.demand_of_keeper(acting, "db copy")
+    old.audit_key = app.config.audit.sealing
+    done = transfer.give_up(old, by=acting.name if moved else app.actor, now=app.now())
     if as_json:
         output.print_json({"state": "given up" if done else "none"})
     elif done:
         output.say("The copy is given up; this database is in use as before. Drop the other one by hand.")
-        output.say("If Escucha ran on the other one already, begin with `escucha pause`: what it said is unknown here.")
+        if moved:
+            output.say("What the other one said is unknown here: it is looked for on its network first.")
+            output.say("Everything is paused: stop Escucha on the other one, then `escucha resume`.")
     else:
         output.say("No copy was begun; nothing to do.")
 

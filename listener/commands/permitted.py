@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from listener.commands.app import App
+    from listener.commands.identity import Identity
     from listener.store import Transaction
     from listener.store.users import User
 
@@ -270,11 +271,8 @@ def demand(app: App, path: str) -> None:
     if acting.user is None and acting.stranger:
         _refuse(app, path, f"{acting.name} is no user here; an admin adds them with `escucha user add`, or set "
                 "ESCUCHA_TOKEN to their token.")  # fmt: skip
-    if acting.user is not None and not may(acting.user, allowed):
-        _refuse(app, path, f"`escucha {path}` is for {_named(allowed)}; {acting.name} is {_named(acting.user.roles)}.")
-    if not within(acting.only, path):
-        _refuse(app, path, f"This token of {acting.name} is for {_listed(acting.only or ())} alone, not for "
-                f"`escucha {path}`.")  # fmt: skip
+    if why := _why_not(acting, path, allowed):
+        _refuse(app, path, why)
     if not app.has_database:
         return
     if acting.user is not None and not may(acting.user, SEES_ALL_CASES):
@@ -282,6 +280,21 @@ def demand(app: App, path: str) -> None:
 
         app.store.sight = Sight(agent=acting.user.name, teams=acting.user.teams)
     app.store.admits = lambda tx: _still(app, tx, path, allowed)
+
+
+def demand_of_keeper(acting: Identity, path: str) -> None:
+    """The same for a command of `KEEPER`, at tables that no command may open and nobody may write. Raises Mistake."""
+    if why := _why_not(acting, path, PERMITTED[path]):
+        raise Mistake(why)
+
+
+def _why_not(acting: Identity, path: str, allowed: frozenset[str]) -> str:
+    """Why that user, or that token, may not; "" where they may."""
+    if acting.user is not None and not may(acting.user, allowed):
+        return f"`escucha {path}` is for {_named(allowed)}; {acting.name} is {_named(acting.user.roles)}."
+    if not within(acting.only, path):
+        return f"This token of {acting.name} is for {_listed(acting.only or ())} alone, not for `escucha {path}`."
+    return ""
 
 
 def _can_tell(app: App) -> bool:

@@ -518,15 +518,29 @@ def _make_private(path: Path, flags: int = 0) -> None:
 _LACKS = re.compile(r"no such (table|column)|has no column named|(relation|column) .* does not exist")
 
 _CROSSED = {"40P01", "40001", "55P03"}  # PostgreSQL's deadlock, failed serialization, and lock that took too long
+_FORBIDDEN = {"42501", "25006"}  # PostgreSQL's missing right, and a write to what only reads
 
+_OWN = "let the user of database.url own the database and what is in it: ALTER DATABASE … OWNER TO …"
+_WRITABLE = "database.url must name the server that takes writes, not a standby"
 
-# What a person does about it, by SQLite's words.
+# What a person does about it, by SQLite's and PostgreSQL's words.
 _STEPS = {
     "disk is full": "make room beside it",
     "readonly": "let the user who runs Escucha write the file and its folder",
     "unable to open": "let the user who runs Escucha write the file and its folder, on a disk that can be written",
     'FATAL:  database "': "make it with `createdb -E UTF8 -T template0 NAME`, or mend database.url",
+    'FATAL:  role "': "make it with `createuser NAME`, or mend database.url",
     "disk I/O error": "look at the disk, and run `escucha db check`",
+    "No space left on device": "make room on its machine",
+    "Connection refused": "start it, or mend database.url",
+    "too many c": "raise its max_connections, or lower database.connections",
+    "connection slots": "raise its max_connections, or lower database.connections",
+    "password": "its password belongs into ~/.pgpass or PGPASSWORD",
+    "permission denied": _OWN,
+    "must be owner": _OWN,
+    "read-only transaction": _WRITABLE,
+    "session is read-only": _WRITABLE,
+    "during recovery": _WRITABLE,
 }
 
 
@@ -546,7 +560,8 @@ def _outages(url: URL) -> Iterator[None]:
         if getattr(error.orig, "sqlstate", None) in _CROSSED:
             raise Crossed(f"Two processes stood in each other's way in the database ({reason}): try again.") from error
         where = url.database if url.get_backend_name() == "sqlite" else url.render_as_string(hide_password=True)
-        if error.connection_invalidated or type(error).__name__ in {"OperationalError", "InterfaceError"}:
+        forbidden = getattr(error.orig, "sqlstate", None) in _FORBIDDEN or "during recovery" in reason  # on a standby
+        if forbidden or error.connection_invalidated or type(error).__name__ in {"OperationalError", "InterfaceError"}:
             raise Outage(f"The database {where} does not do its part: {reason}{_step(reason)}.") from error
         if type(error).__name__ == "DatabaseError":
             raise Outage(f"{where} is no usable database: {reason}.") from error

@@ -69,8 +69,13 @@ def recognise(store: Store, now: datetime) -> Life | None:
 def begin(store: Store, *, by: str, now: datetime) -> Life:
     """A new life because a person says so, for what cannot be recognised; nothing goes out before they say more."""
     with store.write() as tx:
-        _, where = _newest(tx)
-        return _begin(tx, where or "", by=by, now=now, hold=True)
+        return begin_in(tx, by=by, now=now)
+
+
+def begin_in(tx: Transaction, *, by: str, now: datetime) -> Life:
+    """The same in a transaction that goes on."""
+    _, where = _newest(tx)
+    return _begin(tx, where or "", by=by, now=now, hold=True)
 
 
 def lost(tx: Transaction, since: datetime) -> Life | None:

@@ -12,9 +12,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import text
 
 from listener.errors import Mistake, Outage
-from listener.store import COPYING, MOVED, SCHEMA, Store, Transaction, lives, verifying
+from listener.store import COPYING, MOVED, SCHEMA, STEP, Store, Transaction, audit, lives, verifying
 from listener.store import tables as t
 from listener.store import transfer_source as source
 from listener.store import transfer_target as target
@@ -218,10 +221,19 @@ class Transfer:
 _AGAIN = "nothing was switched; copy again into a new database"
 
 
-def give_up(old: Store) -> bool:
-    """Ends a copy that was begun, or takes the switch-over back; whether there was one."""
+def give_up(old: Store, *, by: str, now: datetime) -> bool:
+    """Ends a copy that was begun, or takes the switch-over back; whether there was one.
+
+    What was said meanwhile on the database to which it had moved is unknown here: a new life begins (`lives.py`).
+    """
     with old.write() as tx:
-        return source.give_up(tx)
+        moved = tx.scalar(text(STEP)) == MOVED
+        if not source.give_up(tx):
+            return False
+        audit.record(tx, at=now, by=by, action="database.copy_given_up", subject="database", moved=moved)
+        if moved:
+            lives.begin_in(tx, by=by, now=now)
+        return True
 
 
 def _demand_steps(old: Store) -> None:

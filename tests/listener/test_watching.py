@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import select
 import socket
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -107,6 +109,92 @@ def test_beyond_this_machine_what_is_measured_wants_a_token_and_no_reasons_are_t
         with opened.write() as tx:
             access.revoke(tx, made.id, by="boss", now=NOW)
         assert ask(watched, "/metrics", Authorization=f"Bearer {words}")[0] == 401
+
+
+def silent(watched: Watch, many: int) -> list[socket.socket]:
+    """So many who are let in and say nothing."""
+    host, _, port = watched.url.removeprefix("http://").rpartition(":")
+    return [socket.create_connection((host, int(port)), timeout=8) for _ in range(many)]
+
+
+def test_who_says_nothing_is_not_in_the_way_of_a_probe(opened: Store) -> None:
+    with watch(opened, Health()) as watched, contextlib.ExitStack() as links:
+        quiet = [links.enter_context(link) for link in silent(watched, 63)]
+        assert ask(watched, "/healthz")[0] == 200
+        quiet += [links.enter_context(link) for link in silent(watched, 63)]
+        assert [link.recv(1) for link in quiet] == [b""] * len(quiet), "each was shown out"
+
+
+def test_who_speaks_without_end_is_shown_out(opened: Store) -> None:
+    said = 0
+    with watch(opened, Health()) as watched, contextlib.closing(silent(watched, 1)[0]) as link:
+        link.settimeout(0.1)
+        while said < 80:  # a letter in each tenth of a second
+            said += 1
+            try:
+                link.sendall(b"x")
+                link.recv(1)
+                break
+            except TimeoutError:
+                continue
+            except OSError:
+                break
+    assert said < 80
+
+
+def test_too_many_at_once_are_no_reason_to_start_it_anew(opened: Store) -> None:
+    hold = threading.Event()
+
+    def held() -> Health:
+        hold.wait(30)
+        return Health()
+
+    made = Watch("127.0.0.1:0", store=opened, health=held, clock=lambda: NOW, version="1")
+    with made as watched, contextlib.ExitStack() as links:
+        asking = []
+        for _ in range(64 + 64 + 1):
+            asking += [links.enter_context(link) for link in silent(watched, 1)]
+            asking[-1].sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        try:
+            answered, _, _ = select.select(asking, [], [], 20)
+            assert len(answered) == 1, "all the others wait"
+            answer = answered[0].recv(65536)
+        finally:
+            hold.set()
+    assert answer.startswith(b"HTTP/1.1 429 Too Many Requests\r\nContent-Type: application/json\r\n")
+    assert answer.endswith(b'{"error": "Too many callers at once; send it again."}\n')
+
+
+@pytest.mark.parametrize(("away", "up"), [(60.0, 1), (0.0, 0)], ids=["asked just now", "asked long ago"])
+def test_one_asks_the_database_and_the_others_get_what_it_said_last(
+    opened: Store, monkeypatch: pytest.MonkeyPatch, away: float, up: int
+) -> None:
+    monkeypatch.setattr("listener.watching.FRESH", 0.0)
+    monkeypatch.setattr("listener.watching.AWAY", away)
+    asked, slow, go = [0], threading.Event(), threading.Event()
+
+    def clock() -> datetime:
+        """Read once for each time that the database is asked; the second time it takes until `go`."""
+        asked[0] += 1
+        if asked[0] == 2:
+            slow.set()
+            go.wait(30)
+        return NOW
+
+    with Watch("127.0.0.1:0", store=opened, health=Health, clock=clock, version="1") as watched:
+        assert ask(watched, "/metrics")[0] == 200
+        first = threading.Thread(target=ask, args=(watched, "/metrics"))
+        first.start()
+        try:
+            assert slow.wait(20)
+            for _ in range(5):
+                assert f"escucha_database_up {up}.0" in ask(watched, "/metrics")[1].decode()
+            assert asked == [2]
+        finally:
+            go.set()
+            first.join(20)
+        assert "escucha_database_up 1.0" in ask(watched, "/metrics")[1].decode()
+        assert asked == [3]
 
 
 def test_an_address_that_is_taken_is_said_in_a_sentence(opened: Store) -> None:

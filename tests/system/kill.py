@@ -45,7 +45,7 @@ from tests.system.mortal import NOTICE
 
 AROUND = range(-1, 3)  # instants, counted from the one before the network is asked
 PARTS = 4
-TURNS = 3  # a life on a busy machine may have fewer instants than the one by which they were counted: another is lived
+TURNS = 3  # a life may have fewer instants than the one by which they were counted: another is lived
 TEXTS = {"ana": "¿horario?", "beto": "todo mal", "carla": "¿y el precio?"}
 
 
@@ -122,20 +122,26 @@ class KillNine(ABC):
 
     @pytest.mark.parametrize("part", range(PARTS))
     def test_death_loses_and_doubles_nothing(self, lives: Lives, tmp_path: Path, part: int) -> None:
-        """Dies at one instant after another, each time in a fresh world, then lives on."""
-        for die_at in self.instants(lives, tmp_path)[part::PARTS]:
-            assert any(self.dies(lives, tmp_path / f"{die_at}-{turn}", die_at) for turn in range(TURNS))
+        """Dies at one instant after another, each time in a fresh world, then lives on.
+
+        An instant near the end of the life by which they were counted may lie beyond the end of every other one.
+        """
+        instants = self.instants(lives, tmp_path)[part::PARTS]
+        turns = range(TURNS)
+        never = [at for at in instants if not any(self.dies(lives, tmp_path / f"{at}-{turn}", at) for turn in turns)]
+        assert len(never) <= max(1, len(instants) // 10), never
 
     def dies(self, lives: Lives, folder: Path, die_at: int) -> bool:
         """Whether a process died at that instant; it lives on in either case, and the books are right."""
         folder.mkdir()
         with self.world() as world:
             posts = self.people_write(world)
-            died: bool = self.live(lives, folder, world, die_at=die_at)["died"]
+            told = self.live(lives, folder, world, die_at=die_at)
+            assert told["died"] or told["instants"] <= die_at, "it had that instant, and lived through it"
             self.live(lives, folder, world, later=600)
             self.live(lives, folder, world, later=2400)  # looks rest as long as an unknown is old
             self.check_the_books(folder, world, posts)
-        return died
+        return bool(told["died"])
 
     def instants(self, lives: Lives, tmp_path: Path) -> list[int]:
         """When to die, as a life without death tells."""

@@ -16,6 +16,7 @@ chance, as it is in life.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import random
@@ -77,10 +78,11 @@ SEED = 20261123
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What is played. `processes`: the roles of each daemon, empty for one that does everything; `pause` and `pace`:
-    seconds from one death, and from one post of a network, to the next, on average. `edited`, `deleted`: the shares of
-    posts. `hurry`: seconds instead of minutes for what waits after a death, see `brood.py`; None: as in life.
-    `restarts`: how often the database server is killed too (PostgreSQL).
+    """What is played. `kills`: more, while somebody waits for an answer, until one died in mid-send. `processes`: the
+    roles of each daemon, empty for one that does everything; `pause` and `pace`: seconds from one death, and from one
+    post of a network, to the next, on average. `edited`, `deleted`: the shares of posts. `hurry`: seconds instead of
+    minutes for what waits after a death, see `brood.py`; None: as in life. `restarts`: how often the database server
+    is killed too (PostgreSQL).
     """
 
     seed: int = SEED
@@ -173,10 +175,12 @@ class Matrix:
         ends = time.monotonic() + BEGUN
         while not self._answers() and time.monotonic() < ends:
             time.sleep(0.05)
-        for number in range(self.plan.kills):
+        for number in itertools.count():
+            if number >= self.plan.kills and (self.counts["in_mid_send"] or not self._unanswered()):
+                break
             time.sleep(chance.uniform(0, 2 * self.plan.pause))
             victim = chance.randrange(len(self.pids))
-            if chance.random() < self.plan.aimed:
+            if chance.random() < self.plan.aimed or number >= self.plan.kills:
                 victim = self._sender(store, chance.uniform(0, self.plan.slow), otherwise=victim)
             self._kill(victim, store)
             if number in restarts:

@@ -22,9 +22,17 @@ from tests.system.kill_receiver import Heard, heard
 
 ROLES = (("poll",), ("work",), ("send",), ("send",))
 PLANS = {
-    "sqlite": Plan(seed=3, posts=20, kills=8, patience=90),
+    "sqlite": Plan(seed=3, posts=20, kills=8, patience=90, slow=1.0),
     "roles on postgresql": Plan(
-        seed=4, posts=15, kills=6, pace=0.4, patience=90, database="postgresql", restarts=1, processes=ROLES
+        seed=4,
+        posts=15,
+        kills=6,
+        pace=0.4,
+        patience=90,
+        slow=1.0,
+        database="postgresql",
+        restarts=1,
+        processes=ROLES,
     ),
 }
 

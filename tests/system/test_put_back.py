@@ -13,10 +13,14 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
+from listener import store as stores
+from listener.store import daemons, lives, switch
 from tests.postgres import Machine
 from tests.servers.mastodon import TOKEN, MastodonServer
 from tests.system.test_daemon import answered, eventually
@@ -200,3 +204,44 @@ def test_a_standby_takes_over_while_it_works(
     company.stays_single()
     assert second.sql("SELECT count(*) FROM mentions", database="escucha") == len(company.posts)
     assert second.sql("SELECT count(*) FROM pauses", database="escucha") == 0, "it goes on by itself"
+
+
+def test_a_standby_that_was_behind_knows_when_it_learned_last(held: ExitStack) -> None:
+    """Whatever was written there first, before anybody noticed: it is no proof of what was known."""
+    first = Machine()
+    held.callback(first.close)
+    first.make()
+    before = stores.open(first.url)
+    held.callback(before.close)
+    with before.write() as tx:
+        began = tx.scalar(text("SELECT clock_timestamp()"))
+    assert lives.recognise(before, began) is None, "the first place that it knows"
+    second = first.copy("-R")
+    held.callback(second.close)
+    second.start(primary_conninfo=f"host=127.0.0.1 port={first.port} user=postgres")
+    with before.write() as tx:
+        daemons.alive(tx, name="host:7", version="1", started_at=began, now=tx.scalar(text("SELECT clock_timestamp()")))
+    heard = "SELECT max(seen_at) FROM daemons"
+    last = first.sql(heard, database="escucha")
+    eventually(lambda: second.sql(heard, database="escucha") == last)
+    second.sql("ALTER SYSTEM SET primary_conninfo = ''")
+    second.sql("SELECT pg_reload_conf()")
+    eventually(lambda: not second.sql("SELECT count(*) FROM pg_stat_wal_receiver"))
+    after = first.sql("SELECT clock_timestamp()")
+    with before.write() as tx:  # which the second one never learns
+        daemons.alive(tx, name="host:7", version="1", started_at=began, now=after + timedelta(seconds=1))
+    first.kill()
+    second.promote()
+
+    later = after + timedelta(minutes=20)
+    taken_over = stores.open(second.url)
+    held.callback(taken_over.close)
+    with taken_over.write() as tx:
+        daemons.alive(tx, name="host:7", version="1", started_at=began, now=later)
+    life = lives.recognise(taken_over, later)
+    assert life is not None
+    assert last <= life.known_until <= after
+    with taken_over.read() as tx:
+        (pause,) = switch.pauses(tx)
+    assert f"{life.known_until:%Y-%m-%d %H:%M:%S} UTC" in (pause.reason or "")
+    assert lives.recognise(taken_over, later) is None

@@ -141,7 +141,7 @@ def test_after_a_pause_no_write_begins(tmp_path: Path, database: str, request: p
         for _ in range(PAUSES):
             before = len(server.begun)
             resume(store)
-            until = time.monotonic() + 20
+            until = time.monotonic() + 90
             while len(server.begun) == before and time.monotonic() < until:
                 time.sleep(0.005)
             time.sleep(chance.uniform(0, 0.3))

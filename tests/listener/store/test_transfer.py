@@ -150,8 +150,8 @@ def test_nobody_writes_into_the_old_database_any_more(world: Escucha, empty: str
         stores.open(databases.at(world.folder))
     with pytest.raises(IntegrityError, match="has moved"), world.store.write() as tx:  # a process that has it open
         audit.record(tx, at=datetime.now(UTC), by="eva", action="x", subject="y")
-    assert transfer.give_up(world.store)
-    assert not transfer.give_up(world.store)
+    assert transfer.give_up(world.store, by="eva", now=datetime.now(UTC))
+    assert not transfer.give_up(world.store, by="eva", now=datetime.now(UTC))
     with closing(stores.open(databases.at(world.folder))) as old, old.write() as tx:
         audit.record(tx, at=datetime.now(UTC), by="eva", action="x", subject="y")
     names = "SELECT count(*) FROM sqlite_master WHERE name LIKE 'copy%'"
@@ -306,7 +306,7 @@ def test_wrong_targets_are_refused(world: Escucha, empty: str, postgres_url: str
     with pytest.raises(Mistake, match="Another process is copying"):
         begun(world, empty)
     ended(first)
-    transfer.give_up(world.store)
+    transfer.give_up(world.store, by="eva", now=datetime.now(UTC))
     with pytest.raises(Mistake, match="unfinished copy of another database"):
         begun(world, empty)
 
