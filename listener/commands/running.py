@@ -128,7 +128,7 @@ def _version() -> str:
 @pass_app
 def status(app: App, as_json: bool) -> None:
     """How things stand: what is paused, failing, late, waiting."""
-    from listener.commands import incident_spikes, incident_whom, money, notice_due, ruling_policy, unknown
+    from listener.commands import incident_spikes, incident_whom, money, notice_due, put_back, ruling_policy, unknown
     from listener.flow import pressure
     from listener.store import (
         alerts,
@@ -137,6 +137,7 @@ def status(app: App, as_json: bool) -> None:
         daemons,
         garbled,
         inbox,
+        lives,
         mentions,
         rests,
         sources,
@@ -153,6 +154,7 @@ def status(app: App, as_json: bool) -> None:
             "daemons": daemons.running(tx),
             "tables": upgrading.standing(tx),
             "pauses": switch.pauses(tx),
+            "put_back": lives.lost(tx, now - put_back.TOLD),
             "sources": sources.list_all(tx),
             "gaps": sources.gaps(tx, now - timedelta(days=7)),
             "counts": stats.counts(tx),
@@ -406,7 +408,7 @@ def _health(source: Source, now: datetime) -> str:
 
 
 def _print(app: App, seen: dict[str, Any], troubles: list[str], now: datetime) -> None:
-    from listener.commands import money, ruling_policy
+    from listener.commands import money, put_back, ruling_policy
     from listener.store import named, stats
 
     def states(counted: Mapping[str, int]) -> str:
@@ -450,6 +452,7 @@ def _print(app: App, seen: dict[str, Any], troubles: list[str], now: datetime) -
             ("areas", areas.why if areas and not areas.stops_run else ""),
             ("policy", ruling_policy.row(seen["policy"], now)),
             ("database", named(app.store.url)),
+            ("put back", put_back.row(seen["put_back"])),
             ("tables", f"step {seen['tables'].step}, for versions of step {seen['tables'].works_with} and later"),
             ("mentions", states(counts.mentions)),
             ("drafts", states(counts.drafts)),
@@ -480,6 +483,7 @@ def _as_json(seen: dict[str, Any], troubles: list[str]) -> dict[str, Any]:
         "daemons": seen["daemons"],
         "tables": seen["tables"],
         "pauses": seen["pauses"],
+        "put_back": seen["put_back"],
         "sources": [
             {key: value for key, value in asdict(source).items() if key not in ("id", "cursor")}
             for source in seen["sources"]

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -240,13 +241,20 @@ def test_a_backup_that_is_put_in_place_is_noticed(escucha: Run, tmp_path: Path) 
     escucha("pause")
     escucha("resume")
     escucha("db", "backup", "mine.db")
-    assert json.loads(escucha("status", "--json").stdout)["pauses"] == []
+    seen = json.loads(escucha("status", "--json").stdout)
+    assert (seen["pauses"], seen["put_back"]) == ([], None)
+    assert "put back" not in escucha("status").stdout
     with closing(sqlite3.connect(tmp_path / "mine.db")) as link, link:
         link.execute("UPDATE audit SET at = datetime(at, '-1 day')")  # as though it were of yesterday
     (tmp_path / "mine.db").replace(tmp_path / "escucha.db")
     for name in ("escucha.db-wal", "escucha.db-shm"):
         (tmp_path / name).unlink(missing_ok=True)
-    assert len(json.loads(escucha("status", "--json").stdout)["pauses"]) == 1
+    seen = json.loads(escucha("status", "--json").stdout)
+    assert len(seen["pauses"]) == 1
+    assert set(seen["put_back"]) == {"known_until", "began_at"}
+    known_until = datetime.fromisoformat(seen["put_back"]["known_until"])
+    shown = " ".join(escucha("status").stdout.split())
+    assert f"UTC to {known_until:%Y-%m-%d %H:%M} UTC; before a post" in shown
     assert escucha("audit", "show", "--json").stdout.count('"database.put_back"') == 1
 
 

@@ -249,6 +249,7 @@ def test_status_for_programs_keeps_its_keys(desk: DeskWorld) -> None:
         "oldest_waiting",
         "backlog",
         "slowed",
+        "put_back",
         "unreadable_posts",
         "areas",
         "money",

@@ -7,14 +7,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from listener import store as stores
 from listener.desk import codes, merging
 from listener.desk import customers as rules
-from listener.errors import AlreadyDone, Mistake, NotFound
+from listener.errors import AlreadyDone, Crossed, Mistake, NotFound
 from listener.flow.pipeline import Pipeline
-from listener.store import Store, Transaction, customers
-from listener.types import LinkBasis
+from listener.store import Store, Transaction, customers, mentions, together
+from listener.types import LinkBasis, MentionState
 from tests.listener.desk.people_world import PeopleWorld
 
 TIMES = 4
@@ -125,6 +126,41 @@ def test_posts_of_one_person_from_two_accounts_open_one_case(world: PeopleWorld)
         world.says("@marca todo mal", who=who)
     deciding(world)
     assert [(whose, inside) for whose, _, inside in world.cases()] == [("C1", {"ana", "beto"})]
+
+
+def impatiently(world: PeopleWorld, work: Callable[[Transaction], object]) -> None:
+    """Does it, and raises Crossed where it must wait for somebody."""
+    with world.store.write() as tx:
+        tx.execute(text("SET LOCAL lock_timeout = '200ms'"))
+        work(tx)
+
+
+@pytest.mark.slow
+def test_whose_an_account_is_stays_so_while_its_posts_are_decided(tmp_path: Path, postgres_url: str) -> None:
+    """Nobody links the account, nor merges its customer's record, between the look at them and the decision."""
+    world = PeopleWorld(tmp_path, url=postgres_url)
+    world.adds("C1", "C2")
+    world.links_("C2", "ana")
+    for who in ("ana", "beto"):
+        world.says("@marca todo mal", who=who)
+    world.clock.forward(seconds=11)
+    world.main.poll()
+    world.main.understand()
+    meanwhile = {"ana": joining(world, "C1", "C2"), "beto": linking(world, "C1", "beto")}
+    with world.store.read() as tx:
+        heard = mentions.awaiting(tx, MentionState.UNDERSTOOD, 10)
+    assert {each.author.handle.lstrip("@").partition("@")[0] for each in heard} == set(meanwhile)
+    for each in heard:
+        work = meanwhile[each.author.handle.lstrip("@").partition("@")[0]]
+        with world.store.write() as deciding_tx:
+            together.steady(deciding_tx)
+            assert together.hold(deciding_tx, [each])
+            with pytest.raises(Crossed):
+                impatiently(world, work)
+        with world.store.write() as tx:
+            work(tx)
+    assert sorted(world.handles("C1")) == ["ana", "beto"]
+    world.close()
 
 
 def deciding(world: PeopleWorld) -> None:

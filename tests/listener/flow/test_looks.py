@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -166,3 +167,15 @@ def test_who_died_here_is_named_dead_to_the_machine_that_took_over(
         assert ended == {"reply": [draft_id]}
         underway.testify(tx, ended)
     assert escucha.draft().reason == senders.KILLED
+
+
+def test_what_was_tried_twice_is_looked_for_since_the_first_attempt(escucha: Escucha) -> None:
+    number = unknown_answer(escucha, Fault.NEVER_ARRIVED)
+    first = escucha.clock()
+    with escucha.store.write() as tx:
+        for since, found in ((first, Finding.NOT_FOUND), (first + timedelta(hours=1), Finding.UNREACHED)):
+            at = since + timedelta(minutes=1)
+            looks.keep(tx, Sent.REPLY, number, asked="our own posts", found=found, at=at, since=since)
+    with escucha.store.read() as tx:
+        assert looks.earliest(tx, Sent.REPLY, number) == first
+        assert looks.earliest(tx, Sent.NOTICE, number) is None

@@ -279,6 +279,25 @@ def test_rows_that_are_too_many_stop_the_switch(world: Escucha, empty: str) -> N
     ended(going)
 
 
+def test_an_audit_log_that_ends_with_another_entry_stops_the_switch(world: Escucha, empty: str) -> None:
+    """As many rows, and a chain that holds: only its end tells that it is not the source's."""
+    going = begun(world, empty)
+    brought(going)
+    with going.new.write() as tx:
+        newest, before = tx.execute(select(t.audit).order_by(t.audit.c.id.desc()).limit(2)).all()
+        tx.execute(delete(t.audit).where(t.audit.c.id == newest.id))
+        tx.execute(update(t.audit_head).values(last=before.id, hash=before.hash, key=before.key))
+    with going.new.write() as tx:
+        audit.record(tx, at=newest.at, by="mallory", action=newest.action, subject=newest.subject)
+    with going.new.read() as tx, world.store.read() as source_tx:
+        assert verifying.verify(tx, keys={}).fault is None
+        assert source.count(tx, t.audit) == source.count(source_tx, t.audit)
+    with pytest.raises(Outage, match="The audit log of the copy ends with another entry"):
+        going.finish(keys={})
+    assert world.store.schema() == stores.SCHEMA, "nothing was switched"
+    ended(going)
+
+
 def _any(column: Any) -> Any:
     return {"DATETIME": datetime.now(UTC), "JSON": {}}.get(str(column.type), "1")
 
