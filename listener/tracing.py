@@ -66,7 +66,10 @@ def on() -> bool:
 def span(
     name: str, correlation: str, *, began: datetime, ended: datetime, about: Mapping[str, Any], error: str = ""
 ) -> None:
-    """One step of that mention's way. `heard` is the root of its trace. `error`: why it failed, if it did."""
+    """One step of that mention's way. `heard` is the root of its trace.
+
+    `error`: the name of its error's class, if it failed; what a network says may hold people's words.
+    """
     if _on is not None:
         _on.span(name, correlation, (began, ended), error, about)
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
@@ -23,6 +23,7 @@ from listener.types import CrmRecord
 
 TOLD = 100  # problems that are told of one event or page
 NEEDED = ("reference", "name")
+AHEAD = timedelta(days=1)  # a clock may be wrong by so much; beyond, nothing that came after would ever count
 
 
 @dataclass(kw_only=True)
@@ -79,6 +80,10 @@ def take(
             done.older += 1
             continue
         try:
+            if record.changed_at and record.changed_at > now + AHEAD:
+                raise Mistake(
+                    f"It says that it was changed at {record.changed_at.isoformat()}, more than a day from now."
+                )
             person, digest = read(naming, record, known=was, types=types)
         except Mistake as mistake:
             done.unusable += 1

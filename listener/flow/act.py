@@ -229,7 +229,7 @@ def _send_each(
                 began, before = clock(), len(done.errors)
                 _say(way, item, clock, done)
                 if tracing.on() and about:
-                    why = done.errors[-1] if len(done.errors) > before else ""
+                    why = done.kind if len(done.errors) > before else ""
                     what = {"network": item.network, "kind": way.kind, way.kind: item.id}
                     tracing.span("sent", about["correlation"], began=began, ended=clock(), about=what, error=why)
                 way.pay()
@@ -248,11 +248,12 @@ def _say(way: Way, item: Any, clock: Callable[[], datetime], done: Acted) -> Non
         count(way, item, "failed", error)
         done.failed += 1
         done.errors.append(str(error))
+        done.kind = type(error).__name__
         log.warning("The network refused it.", action="refused", kind=way.kind, id=item.id, reason=str(error))
     except OutcomeUnknown as error:
         record(way.store, way.box.unknown, item, str(error), clock())
         count(way, item, "unknown", error)
-        unclear(done, str(error))
+        unclear(done, str(error), type(error).__name__)
         # Once for each: what was tried before, and was not there, may come to this again and again.
         say = log.info if item.reason else log.warning
         say("Nobody knows yet whether it went out.", action="unknown", kind=way.kind, id=item.id, reason=str(error))
@@ -263,7 +264,7 @@ def _say(way: Way, item: Any, clock: Callable[[], datetime], done: Acted) -> Non
     except Exception as error:
         record(way.store, way.box.unknown, item, f"a bug in the connector: {type(error).__name__}", clock())
         count(way, item, "unknown", error)
-        unclear(done, f"a bug in the connector: {type(error).__name__}")
+        unclear(done, f"a bug in the connector: {type(error).__name__}", type(error).__name__)
         log.exception("A connector broke while writing.", action="send_bug", kind=way.kind, id=item.id)
     else:
         now = clock()

@@ -109,7 +109,7 @@ def _leave(way: Way, item: Any, why: str, now: datetime, done: Acted) -> None:
     """It is of unknown outcome, for a person or later looks."""
     record(way.store, way.box.unknown, item, why, now)
     count(way, item, "unknown", OutcomeUnknown(why))
-    unclear(done, why)
+    unclear(done, why, OutcomeUnknown.__name__)
 
 
 def _is_there(way: Way, item: Any, doubt: _Doubt, found: Posted, now: datetime) -> bool:

@@ -36,6 +36,7 @@ class Acted:
     unsettled: int = 0
     broke: str | None = None
     errors: list[str] = field(default_factory=list)
+    kind: str = ""  # of the last error: the name of its class, which holds nobody's words
 
     @property
     def shaken(self) -> bool:
@@ -63,8 +64,9 @@ def count(way: Way, item: Any, outcome: str, error: Exception) -> None:
     metrics.error(f"send {way.kind}", error)
 
 
-def unclear(done: Acted, reason: str) -> None:
-    """One more of unknown outcome."""
+def unclear(done: Acted, reason: str, kind: str) -> None:
+    """One more of unknown outcome. `kind`: the name of the error's class."""
+    done.kind = kind
     done.unknown += 1
     done.unclear += 1
     done.errors.append(reason)
@@ -73,6 +75,7 @@ def unclear(done: Acted, reason: str) -> None:
 def rest_account(done: Acted, error: NetworkError, now: datetime) -> None:
     """The account is left in peace."""
     done.hold_until = now + rest(error)
+    done.kind = type(error).__name__
     done.errors.append(str(error))
 
 

@@ -15,21 +15,20 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
-import structlog
-
 from listener.contract import Receives
 from listener.desk import crm_records, doors
 from listener.desk.crm_records import Taken
 from listener.desk.crm_systems import System
 from listener.errors import AuthFailed, EscuchaError, Outage, Rejected
+from listener.sparing import Sparing
 from listener.store import Store, crm_in, crm_ways
 from listener.store.crm_ways import IN
 from listener.types import CrmEvent
 
-log = structlog.get_logger(__name__)
-
 SAID = 10  # problems that a reply tells
 COME_BACK = 30  # seconds after which a sender may try again
+
+_sparing = Sparing()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,15 +65,17 @@ def receive(
         event = crm.receive(headers, body, let_in=let_in)
         reply = _store(store, name, crm.naming, event, digest=hashlib.sha256(body).hexdigest(), now=now)
     except AuthFailed as error:
-        log.warning("A post to a CRM's address was not believed.", action="crm_refused", crm=name, reason=str(error))
+        _sparing.warn(
+            "A post to a CRM's address was not believed.", action="crm_refused", crm=name, now=now, reason=str(error)
+        )
         return refused(401, str(error))
     except Rejected as error:
         return refused(400, str(error))
     except Outage as error:
-        log.warning("What a CRM sent could not be kept.", action="crm_late", crm=name, reason=str(error))
+        _sparing.warn("What a CRM sent could not be kept.", action="crm_late", crm=name, now=now, reason=str(error))
         return refused(503, "We cannot keep anything just now; send it again.")
     except EscuchaError as error:
-        log.warning("What a CRM sent could not be taken.", action="crm_late", crm=name, reason=str(error))
+        _sparing.warn("What a CRM sent could not be taken.", action="crm_late", crm=name, now=now, reason=str(error))
         return refused(503, "Our settings for this CRM cannot be used; send it again later.")
     return reply
 

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from connectors.sandbox import Fault
+from connectors.sandbox import Fault, Sandbox
 from listener import log, metrics, tracing
 from listener.correlation import correlation
+from listener.errors import NetworkError, OutcomeUnknown, Rejected, Unavailable
 from listener.store import mentions
 from tests.listener.flow.world import Escucha
 from tests.listener.test_metrics import value
@@ -86,3 +87,33 @@ def test_a_mention_is_traced_from_its_post_to_its_answer(escucha: Escucha, monke
     assert spans == [(name, correlation("sandbox", post)) for name in ("heard", "read", "decided", "sent")]
     assert "abren" not in "".join(words)
     assert "ana" not in "".join(words)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (Rejected("ana wrote: todo mal"), "Rejected"),
+        (OutcomeUnknown("ana wrote: todo mal"), "OutcomeUnknown"),
+        (Unavailable("ana wrote: todo mal"), "Unavailable"),
+    ],
+)
+def test_a_trace_names_what_went_wrong_and_holds_no_words_of_a_network(
+    escucha: Escucha, monkeypatch: pytest.MonkeyPatch, error: NetworkError, kind: str
+) -> None:
+    told: list[dict[str, object]] = []
+
+    def span(name: str, _of: str, **more: object) -> None:
+        if name == "sent":
+            told.append(more)
+
+    def refuses(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(tracing, "on", lambda: True)
+    monkeypatch.setattr(tracing, "span", span)
+    escucha.round()
+    escucha.says("@marca ¿a qué hora abren?")
+    monkeypatch.setattr(Sandbox, "reply", refuses)
+    escucha.round()
+    assert [each["error"] for each in told] == [kind]
+    assert "todo mal" not in str(told)

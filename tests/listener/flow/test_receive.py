@@ -19,6 +19,7 @@ from listener.desk import crm_news, crm_records
 from listener.desk.crm_systems import System
 from listener.errors import Mistake
 from listener.flow.receive import Reply
+from listener.sparing import Sparing
 from listener.store import access, audit, crm_in, crm_out, customers, merges
 from listener.store.customers import Customer
 from listener.types import AlertState, CrmRecord
@@ -126,6 +127,29 @@ def test_an_older_event_that_comes_late_changes_nothing(world: Escucha) -> None:
     reply = post(world, ana(plan="Plata", at="2026-05-04T11:00:00Z"), event="e0")
     assert (reply.fields["older"], stored(world).tier) == (1, "Oro")
     assert post(world, ana(plan="Bronce", at="2026-05-04T12:00:01Z"), event="e2").fields["changed"] == 1
+
+
+def test_what_says_it_changed_beyond_tomorrow_freezes_nobody(world: Escucha) -> None:
+    now = world.clock()
+    ahead = post(world, ana(plan="Oro", at=(now + timedelta(days=1, minutes=1)).isoformat()))
+    assert ahead.status == 422
+    assert "more than a day from now" in ahead.fields["problems"][0]
+    assert post(world, ana(plan="Oro", at=(now + timedelta(hours=23)).isoformat()), event="e2").status == 200
+    assert stored(world).tier == "Oro"
+
+
+def test_refusals_are_said_once_a_minute_with_how_many_there_were(
+    world: Escucha, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("listener.flow.receive._sparing", Sparing())
+    for _ in range(50):
+        assert post(world, ana(), key=b"x" * 32).status == 401
+    assert capsys.readouterr().out.count("was not believed") == 1
+    world.clock.forward(minutes=1)
+    post(world, ana(), key=b"x" * 32)
+    said = capsys.readouterr().out
+    assert said.count("was not believed") == 1
+    assert "unsaid=49" in said
 
 
 def test_deleted_there_is_marked_and_the_customer_stays(world: Escucha) -> None:
