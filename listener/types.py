@@ -15,6 +15,9 @@ from typing import Any, NamedTuple
 
 Cursor = Mapping[str, Any]
 
+# What may stand in the query of a PostgreSQL url and nobody is to read (libpq, "Parameter Key Words")
+DATABASE_SECRETS = frozenset({"password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key"})
+
 
 def utc(moment: datetime) -> datetime:
     """The same moment in UTC.

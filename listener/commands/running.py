@@ -409,7 +409,7 @@ def _health(source: Source, now: datetime) -> str:
 
 def _print(app: App, seen: dict[str, Any], troubles: list[str], now: datetime) -> None:
     from listener.commands import money, put_back, ruling_policy
-    from listener.store import stats
+    from listener.store import named, stats
 
     def states(counted: Mapping[str, int]) -> str:
         return ", ".join(f"{stats.told(number)} {state}" for state, number in counted.items() if number) or "none"
@@ -451,7 +451,7 @@ def _print(app: App, seen: dict[str, Any], troubles: list[str], now: datetime) -
             *((f"stream of {source.name}", _stream(source, now)) for source in seen["sources"]),
             ("areas", areas.why if areas and not areas.stops_run else ""),
             ("policy", ruling_policy.row(seen["policy"], now)),
-            ("database", app.store.url.render_as_string(hide_password=True)),
+            ("database", named(app.store.url)),
             ("put back", put_back.row(seen["put_back"])),
             ("tables", f"step {seen['tables'].step}, for versions of step {seen['tables'].works_with} and later"),
             ("mentions", states(counts.mentions)),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote_plus, urlsplit
 
 import click
 
 from listener.commands import asking, hashtag, output, settings_file
 from listener.commands.app import App, pass_app
 from listener.errors import Mistake
+from listener.types import DATABASE_SECRETS
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -192,12 +193,20 @@ def shown(settings: Config) -> dict[str, Any]:
 
 
 def masked_url(url: str) -> str:
-    """The address without its password."""
+    """The address without its password, wherever in it that stands."""
     try:
         parts = urlsplit(url)
+        if parts.query:
+            url = url.replace(parts.query, "&".join(map(_masked_part, parts.query.split("&"))))
         if not parts.password:
             return url
         host = parts.netloc.rpartition("@")[2]
-        return parts._replace(netloc=f"{parts.username}:{output.MASK}@{host}").geturl()
+        return urlsplit(url)._replace(netloc=f"{parts.username}:{output.MASK}@{host}").geturl()
     except ValueError:
         return output.MASK
+
+
+def _masked_part(part: str) -> str:
+    """`name=value` of a query, as it may be shown."""
+    name = part.partition("=")[0]
+    return f"{name}={output.MASK}" if unquote_plus(name).lower() in DATABASE_SECRETS else part

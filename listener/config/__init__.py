@@ -28,7 +28,7 @@ from listener.config.shape import (
     duration,
     env_name,
     is_secret,
-    password_of,
+    passwords_of,
 )
 from listener.config.targets import Target
 
@@ -55,6 +55,6 @@ __all__ = [
     "env_name",
     "is_secret",
     "load",
-    "password_of",
+    "passwords_of",
     "with_terms",
 ]

@@ -38,7 +38,7 @@ from listener.config.shape import (
     System,
     env_name,
     is_secret,
-    password_of,
+    passwords_of,
 )
 from listener.config.targets import NAME, Target
 from listener.errors import ConfigProblem, Mistake
@@ -168,7 +168,7 @@ class _Check:
         for network in _table(_table(merged.get("policy")).get("modes")):
             if network not in self.networks:
                 self._add(("policy", "modes", network), f"is not a network; {_near(network, self.networks)}")
-        if isinstance(url := _table(self.written.get("database")).get("url"), str) and password_of(url):
+        if isinstance(url := _table(self.written.get("database")).get("url"), str) and passwords_of(url):
             name = env_name("database", "url")
             self._add(("database", "url"), f"holds a password; delete the line and set {name} or {name}_FILE.")
         if "key" in _table(self.written.get("audit")):

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, get_args
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, quote_plus, unquote, urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 from listener import reach, references
 from listener.config.targets import TELLING, Target
-from listener.types import Mode
+from listener.types import DATABASE_SECRETS, Mode
 
 FILE_NAME = "escucha.toml"
 PREFIX = "ESCUCHA_"
@@ -383,15 +383,18 @@ class Config:
             parts = urlsplit(url)
             values += [text for text in (parts.path, parts.query) if len(text) >= TELLING]
         values += [self.audit.key.get_secret_value()] if self.audit.key else []
-        return [value for value in (*values, password_of(self.database.url)) if value and value != STAND_IN]
+        return [value for value in (*values, *passwords_of(self.database.url)) if value and value != STAND_IN]
 
 
-def password_of(url: str) -> str:
-    """The password inside a database url, "" when there is none."""
+def passwords_of(url: str) -> list[str]:
+    """The passwords inside a database url, wherever in it they stand, as they are written and as they are meant."""
     try:
-        return urlsplit(url).password or ""
+        parts = urlsplit(url)
+        asked = parse_qsl(parts.query)
+        held = [parts.password or "", *(value for name, value in asked if name.lower() in DATABASE_SECRETS)]
+        return [each for word in held if word for each in dict.fromkeys((word, unquote(word), quote_plus(word)))]
     except ValueError:
-        return ""
+        return []
 
 
 def is_secret(model: type[BaseModel], key: str) -> bool:

@@ -30,6 +30,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from listener.errors import Crossed, Mistake, Outage
 from listener.store import engines
+from listener.types import DATABASE_SECRETS
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql
@@ -81,8 +82,8 @@ class Store:
     @property
     def mark(self) -> str:
         """Eight letters by which the databases of one machine are told apart; nothing of the address is in them."""
-        named = str(self.path.resolve()) if self.path else self.url.set(password=None).render_as_string()
-        return sha256(named.encode()).hexdigest()[:8]
+        where = str(self.path.resolve()) if self.path else named(self.url)
+        return sha256(where.encode()).hexdigest()[:8]
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:
@@ -544,6 +545,13 @@ _STEPS = {
 }
 
 
+def named(url: URL) -> str:
+    """Where a database is, to be said or kept: without what is secret, wherever in the url it stands."""
+    said = {name: value for name, value in url.query.items() if name.lower() not in DATABASE_SECRETS}
+    bare = URL.create(url.drivername, url.username, None, url.host, url.port, url.database, said)
+    return bare.render_as_string()
+
+
 def _step(reason: str) -> str:
     return next((f" ({step})" for words, step in _STEPS.items() if words in reason), "")
 
@@ -559,7 +567,7 @@ def _outages(url: URL) -> Iterator[None]:
             raise Outage(f"{FOREIGN} ({reason}): {FOREIGN_STEP}.") from error
         if getattr(error.orig, "sqlstate", None) in _CROSSED:
             raise Crossed(f"Two processes stood in each other's way in the database ({reason}): try again.") from error
-        where = url.database if url.get_backend_name() == "sqlite" else url.render_as_string(hide_password=True)
+        where = url.database if url.get_backend_name() == "sqlite" else named(url)
         forbidden = getattr(error.orig, "sqlstate", None) in _FORBIDDEN or "during recovery" in reason  # on a standby
         if forbidden or error.connection_invalidated or type(error).__name__ in {"OperationalError", "InterfaceError"}:
             raise Outage(f"The database {where} does not do its part: {reason}{_step(reason)}.") from error

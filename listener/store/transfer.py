@@ -17,7 +17,7 @@ from datetime import datetime
 from sqlalchemy import text
 
 from listener.errors import Mistake, Outage
-from listener.store import COPYING, MOVED, SCHEMA, STEP, Store, Transaction, audit, lives, verifying
+from listener.store import COPYING, MOVED, SCHEMA, STEP, Store, Transaction, audit, lives, named, verifying
 from listener.store import tables as t
 from listener.store import transfer_source as source
 from listener.store import transfer_target as target
@@ -61,7 +61,7 @@ class Transfer:
         if not self._held.enter_context(self.new.alone(target.LOCK)):
             raise Mistake("Another process is copying into the target; wait for it, or stop it.")
         _demand_steps(self.old)
-        where = self.new.url.set(password=None).render_as_string()
+        where = named(self.new.url)
         with self.old.read() as tx:
             begun = source.order(tx)
         if begun is not None and self.moved():

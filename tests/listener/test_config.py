@@ -241,6 +241,8 @@ def test_a_wrong_variable_is_named(
     [
         (GOOD.replace('instance =', 'access_token = "hunter2hunter2"\ninstance ='), "ACCOUNTS__CARE__ACCESS_TOKEN"),
         ('[database]\nurl = "postgresql://u:hunter2hunter2@h/db"', "DATABASE__URL"),
+        ('[database]\nurl = "postgresql://u@h/db?password=hunter2hunter2"', "DATABASE__URL"),
+        ('[database]\nurl = "postgresql://u@h/db?sslmode=require&sslpassword=hunter2hunter2"', "DATABASE__URL"),
     ],
 )  # fmt: skip
 def test_a_secret_in_the_file_is_refused_and_not_repeated(read: Any, text: str, key: str) -> None:

@@ -155,6 +155,8 @@ def test_config_show_is_readable(escucha: Escucha) -> None:
         ("sqlite:////a/b.db", "sqlite:////a/b.db"),
         ("postgresql://u@h/db", "postgresql://u@h/db"),
         ("postgresql://u:p@h/db?x=1", "postgresql://u:•••@h/db?x=1"),
+        ("postgresql://u@h/db?a=1&password=p&b=2", "postgresql://u@h/db?a=1&password=•••&b=2"),
+        ("postgresql://u:p@h/db?sslPassword=p&%70assword=pq", "postgresql://u:•••@h/db?sslPassword=•••&%70assword=•••"),
         ("postgresql://[", "•••"),
     ],
 )

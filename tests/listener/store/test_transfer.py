@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import create_engine, delete, insert, inspect, select, text, update
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError
 
 from listener import store as stores
@@ -157,6 +158,15 @@ def test_nobody_writes_into_the_old_database_any_more(world: Escucha, empty: str
     names = "SELECT count(*) FROM sqlite_master WHERE name LIKE 'copy%'"
     with world.store.read() as tx:
         assert tx.scalar(text(names)) == 0
+
+
+def test_where_it_goes_to_is_kept_without_a_password(world: Escucha, empty: str) -> None:
+    going = begun(world, f"{empty}{'&' if '?' in empty else '?'}password=hunter2hunter2")
+    with world.store.read() as tx:
+        begun_to = source.order(tx)
+    assert begun_to is not None
+    assert begun_to.target == stores.named(make_url(empty).set(drivername="postgresql+psycopg"))
+    ended(going)
 
 
 def test_a_half_copy_is_no_database(world: Escucha, empty: str) -> None:
