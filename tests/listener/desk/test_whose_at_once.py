@@ -163,6 +163,35 @@ def test_whose_an_account_is_stays_so_while_its_posts_are_decided(tmp_path: Path
     world.close()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("other", ["ana", "beto"], ids=["one account", "one customer"])
+def test_posts_of_one_person_are_decided_by_one_process_at_a_time(
+    tmp_path: Path, postgres_url: str, other: str
+) -> None:
+    """Of the same account, or of another one of the same customer; nobody else waits."""
+    world = PeopleWorld(tmp_path, url=postgres_url)
+    world.adds("C1")
+    if other == "beto":
+        for who in ("ana", "beto"):
+            world.hears(who)
+            world.links_("C1", who)
+    for who in ("ana", other, "carla"):
+        world.says("@marca todo mal", who=who)
+    world.clock.forward(seconds=11)
+    world.main.poll()
+    world.main.understand()
+    with world.store.read() as tx:
+        first, second, stranger = sorted(mentions.awaiting(tx, MentionState.UNDERSTOOD, 10), key=lambda each: each.id)
+    with world.store.write() as deciding_tx:
+        together.steady(deciding_tx)
+        assert together.hold(deciding_tx, [first])
+        with pytest.raises(Crossed):
+            impatiently(world, lambda tx: together.hold(tx, [second]))
+        impatiently(world, lambda tx: together.hold(tx, [stranger]))
+    impatiently(world, lambda tx: together.hold(tx, [second]))
+    world.close()
+
+
 def deciding(world: PeopleWorld) -> None:
     """Two daemons decide what was heard, at once."""
     world.clock.forward(seconds=11)
