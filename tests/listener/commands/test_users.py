@@ -177,6 +177,23 @@ def test_each_role_may_what_is_its_own(desk: Desk, role: str, may: list[str], ma
         refused(desk.by("luis", *command.split()), f"`escucha {path}` is for", f"luis is {role}.")
 
 
+@pytest.mark.parametrize("command", ["db backup", "db copy", "db restored"])
+def test_what_the_machines_keeper_may_is_of_users_for_supervisors_alone(desk: Desk, command: str) -> None:
+    for role in ("agent", "moderator", "marketing"):
+        desk.joins(role, "--role", role)
+        refused(desk.by(role, *command.split()), f"`escucha {command}` is for supervisor or admin")
+    assert permitted.PERMITTED[command] == {"supervisor", "admin", "machine"}
+
+
+def test_a_stranger_at_the_machine_may_this_and_nothing_else() -> None:
+    strangers = {path for path, roles in permitted.PERMITTED.items() if permitted.NO_USER in roles}
+    assert strangers == {
+        *("init", "doctor", "config show", "source check", "policy check", "demo", "try", "run", "pause", "status"),
+        *("db backup", "db check", "db copy", "db restored", "db upgrade", "audit anchor", "audit verify", "kb index"),
+        *("model eval", "model import", "model info"),
+    }
+
+
 def test_a_refusal_names_who_may_and_stands_in_the_audit_log(desk: Desk) -> None:
     desk.joins("luis", "--role", "agent")
     told = desk.by("luis", "source", "pause", "tag").stderr
