@@ -87,5 +87,5 @@ def test_a_place_where_nothing_can_be_written_is_told(tmp_path: Path, figures: F
 
 def test_without_the_extra_one_sentence_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(Mistake, match=r"pip install 'escucha\[plots\]'"):
+    with pytest.raises(Mistake, match=r"pip install '\.\[plots\]'"):
         plots.check_extra()
