@@ -194,6 +194,8 @@ def test_what_the_guard_saw_stands_in_the_trace(escucha: Escucha) -> None:
 @pytest.mark.about_sqlite
 def test_the_counts_of_a_day_are_found_by_an_index(escucha: Escucha) -> None:
     """On SQLite, whose plans do not depend on how many rows there are; PostgreSQL walks over what is small."""
+    if not escucha.store.is_sqlite:
+        pytest.skip("PostgreSQL walks over what is small")
     asked: list[str] = []
     with escucha.store.read() as tx:
         real = tx.execute
