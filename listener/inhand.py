@@ -3,7 +3,7 @@
     inhand.start(folder, name)    from now on; gives what processes that died had in hand
     inhand.left(folder)           the same later on, where others may die beside this one
     inhand.take("decide", ids)    before the model or the policy looks at these mentions: a memory write, no system call
-    inhand.drop("decide")         when they are done with
+    inhand.drop()                 when this thread is done with them
 
 A mention that kills whoever looks at it must not kill every process for ever; so it must be known which one it was. It
 stands in a small file of the process, mapped into memory: the kernel keeps what was written there whatever becomes of

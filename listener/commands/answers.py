@@ -12,7 +12,6 @@ from listener.commands import attaching, caps, deciding, from_article, money, un
 from listener.commands import unknown as unknown_sends
 from listener.commands.app import App, pass_app
 from listener.commands.output import SomeFailed, block, clip, complain, say
-from listener.commands.running import DEAD_AFTER
 from listener.errors import AlreadyDone, Mistake, Stale
 from listener.store import daemons, inbox, mentions, switch
 from listener.store.inbox import Draft
@@ -301,7 +300,7 @@ def _held(app: App, draft: Draft) -> str:
             return "; sending is paused, so it waits"
         if broke := money.why_broke(app, draft.account):
             return f"; it waits: {broke}"
-        alive = any(abs(app.now() - daemon.seen_at) < DEAD_AFTER for daemon in daemons.running(tx))
+        alive = any(abs(app.now() - daemon.seen_at) < daemons.SILENT for daemon in daemons.running(tx))
     return "" if alive else "; it goes out when `escucha run` runs"
 
 

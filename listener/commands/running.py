@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from listener.store.stats import Counts
 
 LATE_AFTER = timedelta(minutes=5)  # an approved draft goes out within seconds; later something is in its way
-DEAD_AFTER = timedelta(seconds=30)  # a daemon says every few seconds that it lives
 
 
 @click.command()
@@ -384,7 +383,9 @@ def _untended(seen: dict[str, Any]) -> list[str]:
 
 
 def _alive(seen: dict[str, Any], now: datetime) -> list[Running]:
-    return [daemon for daemon in seen["daemons"] if abs(now - daemon.seen_at) < DEAD_AFTER]
+    from listener.store.daemons import SILENT
+
+    return [daemon for daemon in seen["daemons"] if abs(now - daemon.seen_at) < SILENT]
 
 
 def _stream(source: Source, now: datetime) -> str:
