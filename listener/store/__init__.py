@@ -28,7 +28,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from listener.errors import Crossed, Mistake, Outage
+from listener.errors import Away, Crossed, Mistake, Outage
 from listener.store import engines
 from listener.types import DATABASE_SECRETS
 
@@ -519,6 +519,7 @@ def _make_private(path: Path, flags: int = 0) -> None:
 _LACKS = re.compile(r"no such (table|column)|has no column named|(relation|column) .* does not exist")
 
 _CROSSED = {"40P01", "40001", "55P03"}  # PostgreSQL's deadlock, failed serialization, and lock that took too long
+_GONE = ("08", "57P")  # PostgreSQL's lost connection, and a server that ends, begins or recovers
 _FORBIDDEN = {"42501", "25006"}  # PostgreSQL's missing right, and a write to what only reads
 
 _OWN = "let the user of database.url own the database and what is in it: ALTER DATABASE … OWNER TO …"
@@ -556,6 +557,15 @@ def _step(reason: str) -> str:
     return next((f" ({step})" for words, step in _STEPS.items() if words in reason), "")
 
 
+def _is_away(error: DBAPIError, reason: str) -> bool:
+    """Whether it is the server that is away (PostgreSQL), and not there and unwilling."""
+    if isinstance(error.orig, sqlite3.Error):
+        return False
+    state = getattr(error.orig, "sqlstate", None)
+    refused = "FATAL:" in reason and "the database system is" not in reason  # so it is there
+    return error.connection_invalidated or (not refused if state is None else state.startswith(_GONE))
+
+
 @contextmanager
 def _outages(url: URL) -> Iterator[None]:
     """Turns a database that does not do its part into one sentence."""
@@ -570,7 +580,8 @@ def _outages(url: URL) -> Iterator[None]:
         where = url.database if url.get_backend_name() == "sqlite" else named(url)
         forbidden = getattr(error.orig, "sqlstate", None) in _FORBIDDEN or "during recovery" in reason  # on a standby
         if forbidden or error.connection_invalidated or type(error).__name__ in {"OperationalError", "InterfaceError"}:
-            raise Outage(f"The database {where} does not do its part: {reason}{_step(reason)}.") from error
+            kind = Outage if forbidden or not _is_away(error, reason) else Away
+            raise kind(f"The database {where} does not do its part: {reason}{_step(reason)}.") from error
         if type(error).__name__ == "DatabaseError":
             raise Outage(f"{where} is no usable database: {reason}.") from error
         raise
