@@ -22,11 +22,10 @@ from listener import store as stores
 from listener.store import tables as t
 from tests import databases
 from tests.listener.flow.world import Escucha
-from tests.system.test_daemon import eventually
+from tests.system.company import ROOT, Brood, brood, eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.about_sqlite]
 
-ROOT = Path(__file__).parents[2]
 KILLS = 6
 SETTINGS = '[database]\nurl = "sqlite:///escucha.db"\n[accounts.care]\nnetwork = "sandbox"\nworld = "world.db"\n'
 
@@ -75,20 +74,15 @@ def environment() -> dict[str, str]:
 class Shell:
     """Commands as they are typed, each a process of its own that is forked with all loaded (`brood.py`)."""
 
-    def __init__(self, folder: Path, brood: subprocess.Popen[str]) -> None:
-        self.folder, self._brood, self._typed = folder, brood, 0
+    def __init__(self, folder: Path, born: Brood) -> None:
+        self.folder, self._born, self._typed = folder, born, 0
 
     def type(self, *arguments: str) -> tuple[int, Path]:
         """Starts it; gives its number, and the file beside which `.out`, `.err` and at its end `.code` appear."""
         self._typed += 1
         said = self.folder / f"typed-{self._typed}"
-        asked = {"folder": str(self.folder), "arguments": [*arguments, "--json"], "environment": {}}
-        asked |= {"log": f"{said}.out", "errors": f"{said}.err", "ended": f"{said}.code"}
-        assert self._brood.stdin
-        assert self._brood.stdout
-        self._brood.stdin.write(json.dumps(asked) + "\n")
-        self._brood.stdin.flush()
-        return int(self._brood.stdout.readline()), said
+        files = {"log": f"{said}.out", "errors": f"{said}.err", "ended": f"{said}.code"}
+        return self._born.escucha(self.folder, *arguments, "--json", environment={}, **files), said
 
     def __call__(self, *arguments: str, code: int = 0) -> Any:
         """What it prints: JSON, or where it is to end with another code, what it says is wrong."""
@@ -102,11 +96,8 @@ class Shell:
 
 @pytest.fixture
 def escucha(folder: Path) -> Iterator[Shell]:
-    command = [sys.executable, "-m", "tests.system.brood"]
-    pipe = subprocess.PIPE
-    brood = subprocess.Popen(command, cwd=ROOT, env=environment(), stdin=pipe, stdout=pipe, text=True)
-    yield Shell(folder, brood)
-    brood.communicate(timeout=60)
+    with brood(ESCUCHA_ACTOR="eva") as born:
+        yield Shell(folder, born)
 
 
 def alone(url: str) -> bool:

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from connectors.mastodon_posts import full_id
 from listener import store as stores
 from listener.desk import stopping
 from listener.desk.stopping import Scope, Stopped
@@ -25,7 +26,7 @@ from listener.store.notices import Variant
 from listener.types import Author, Mode, Post, PostKind, ReplyPlan, SendKind
 from tests import databases
 from tests.servers.mastodon import TOKEN, Fault, MastodonServer
-from tests.system.test_daemon import Company, eventually
+from tests.system.company import Company, eventually
 
 pytestmark = pytest.mark.slow
 
@@ -79,9 +80,10 @@ def fill(store: Store, server: Watched) -> None:
     with store.write() as tx:
         source_id, policy = sources.get(tx, "mentions").id, policies.active(tx) or ""
         for number in range(REPLIES * len(ACCOUNTS)):
-            author = Author(external_id=f"x{number}", handle=f"p{number}", display_name="")
-            parent = server.person(f"p{number}").post(f"¿Qué pasa con el plan {number}?")
-            post = Post(external_id=parent, author=author, text="¿Qué pasa?", posted_at=now, kind=PostKind.MENTION)
+            person, asked = server.person(f"p{number}"), f"¿Qué pasa con el plan {number}?"
+            author = Author(external_id=full_id(server.host, person.id), handle=person.acct, display_name="")
+            parent = full_id(server.host, person.post(asked))
+            post = Post(external_id=parent, author=author, text=asked, posted_at=now, kind=PostKind.MENTION)
             (mention_id,) = mentions.save(tx, source_id=source_id, network="mastodon", posts=[post], now=now).new
             tx.execute(text("UPDATE mentions SET state = 'decided' WHERE id = :id"), {"id": mention_id})
             said = f"@p{number} lo vemos en el caso {number}."
