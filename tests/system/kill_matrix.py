@@ -194,7 +194,7 @@ class Matrix:
         }
         environment |= SECRETS
         arguments = ["run", *(part for role in roles for part in ("--role", role))]
-        return self._born.escucha(self.folder, *arguments, environment=environment)
+        return self._born.escucha(self.folder, *arguments, environment=environment).pid
 
     def _sender(self, store: Store, later: float, *, otherwise: int) -> int:
         """Which process is saying something, so many seconds after it began; `otherwise` where none begins soon."""

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import os
 import random
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from listener import store as stores
 from listener.store import tables as t
 from tests import databases
 from tests.listener.flow.world import Escucha
-from tests.system.company import ROOT, Brood, brood, eventually
+from tests.system.company import ROOT, Brood, Forked, brood, eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.about_sqlite]
 
@@ -77,20 +76,19 @@ class Shell:
     def __init__(self, folder: Path, born: Brood) -> None:
         self.folder, self._born, self._typed = folder, born, 0
 
-    def type(self, *arguments: str) -> tuple[int, Path]:
-        """Starts it; gives its number, and the file beside which `.out`, `.err` and at its end `.code` appear."""
+    def type(self, *arguments: str) -> tuple[Forked, Path]:
+        """Starts it; gives its process, and the file beside which `.out` and `.err` appear."""
         self._typed += 1
         said = self.folder / f"typed-{self._typed}"
-        files = {"log": f"{said}.out", "errors": f"{said}.err", "ended": f"{said}.code"}
+        files = {"log": f"{said}.out", "errors": f"{said}.err"}
         return self._born.escucha(self.folder, *arguments, "--json", environment={}, **files), said
 
     def __call__(self, *arguments: str, code: int = 0) -> Any:
         """What it prints: JSON, or where it is to end with another code, what it says is wrong."""
-        _, said = self.type(*arguments)
-        ended = said.with_suffix(".code")
-        eventually(ended.exists, within=200)
+        process, said = self.type(*arguments)
+        ended = process.wait(200)
         out, errors = (said.with_suffix(each).read_text(encoding="utf-8") for each in (".out", ".err"))
-        assert int(ended.read_text()) == code, out + errors
+        assert ended == code, out + errors
         return json.loads(out) if code == 0 else errors
 
 
@@ -123,8 +121,7 @@ def test_a_database_in_use_moves_whatever_kills_the_copy(folder: Path, escucha: 
             for _ in range(KILLS):
                 copying, _ = escucha.type("db", "copy", url)
                 time.sleep(chance.uniform(0.1, 2))
-                with suppress(ProcessLookupError):  # it was done
-                    os.kill(copying, signal.SIGKILL)
+                copying.kill()
                 eventually(lambda: alone(url))  # the server has noticed, and its lock is free
             assert escucha("db", "copy", url)["state"] == "following"
             again = escucha("db", "copy", url)

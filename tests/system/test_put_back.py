@@ -5,7 +5,6 @@ Its own record says who was answered, and how often. It forgets idempotency keys
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 from collections.abc import Iterator
@@ -20,7 +19,7 @@ from listener import store as stores
 from listener.store import daemons, lives, switch
 from tests.postgres import Machine
 from tests.servers.mastodon import TOKEN, MastodonServer
-from tests.system.company import Brood, account, answered, brood, eventually, policy, settle
+from tests.system.company import Brood, Forked, account, answered, brood, eventually, policy, settle
 
 pytestmark = pytest.mark.slow
 
@@ -37,7 +36,7 @@ class Company:
         settle(folder, policy(when="{intents: [question]}"), care)
         self.posts: list[str] = []
 
-    def escucha(self, url: str, *arguments: str) -> int:
+    def escucha(self, url: str, *arguments: str) -> Forked:
         """Runs that command on that database, and gives its process; it writes to the file `log`."""
         secrets = {"ESCUCHA_DATABASE__URL": url, "ESCUCHA_ACCOUNTS__CARE__ACCESS_TOKEN": TOKEN}
         return self._born.escucha(self.folder, *arguments, environment=secrets)
@@ -59,20 +58,6 @@ class Company:
         eventually(self.all_answered, within=120)
         time.sleep(3)
         assert dict(answered(self.server)) == dict.fromkeys(self.posts, 1)
-
-
-def end(pid: int, how: signal.Signals) -> None:
-    """Ends that process and waits until it is gone."""
-    os.kill(pid, how)
-
-    def gone() -> bool:
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return True
-        return False
-
-    eventually(gone)
 
 
 @pytest.fixture
@@ -107,7 +92,8 @@ def test_recovered_to_an_earlier_point_it_says_nothing_twice(company: Company, h
     for _ in range(3):
         company.ask()
     eventually(company.all_answered)
-    end(daemon, signal.SIGTERM)
+    daemon.send_signal(signal.SIGTERM)
+    assert daemon.wait() == 0
     first.sql("SELECT pg_switch_wal()")
     eventually(lambda: first.sql("SELECT last_archived_wal >= '0' FROM pg_stat_archiver"))
     first.kill()
