@@ -4,8 +4,10 @@
     GET /healthz   200 while the process works, 503 once it hangs: then it should be started anew
     GET /readyz    200 while it can do its part, 503 while it cannot: its database is away, it starts or it stops
 
-On an address of this machine alone everybody may look. On any other, `/metrics` wants a token (`escucha access add NAME
---for metrics`), and the two others say no more than yes or no.
+On an address of this machine alone everybody on it may look, under an address or as `localhost`: any other name in the
+header `Host` is a web page's that had its own name stand for this machine (DNS rebinding), and hears nothing (421). On
+any other address, `/metrics` wants a token (`escucha access add NAME --for metrics`), and the two others say no more
+than yes or no.
 """
 
 from __future__ import annotations
@@ -112,6 +114,25 @@ def _of_this_machine(host: str) -> bool:
         return host == "localhost"
 
 
+def _means_this_machine(host: str) -> bool:
+    """Whether a header `Host` names no name but `localhost`: an address, which no web page can have stand for another.
+
+    Without one it is no browser that asks.
+    """
+    name = host.strip().lower()
+    if name.startswith("["):
+        name = name[1:].partition("]")[0]
+    elif name.count(":") == 1:
+        name = name.partition(":")[0]
+    if name in ("", "localhost"):
+        return True
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
 class _Server(Server):
     request_queue_size = 1024  # who comes beyond those is let in a second later, which is too late for a probe
     full = HTTPStatus.TOO_MANY_REQUESTS  # 503 would say that what works is to be started anew
@@ -129,6 +150,10 @@ class _Handler(Handler):
     def do_GET(self) -> None:
         """One question."""
         self.server.heard(self.connection)
+        if self.server.door is None and not _means_this_machine(self.headers.get("Host", "")):
+            sentence = "Ask by the address of this machine or as localhost; no other name is answered here."
+            self.say_json(HTTPStatus.MISDIRECTED_REQUEST, {"error": sentence})
+            return
         match self.path.partition("?")[0]:
             case "/healthz":
                 health = self.server.health()

@@ -22,6 +22,7 @@ METRICS = "metrics"
 CRM = "crm:"  # and the CRM's name: posting for it
 REMEMBERED = timedelta(minutes=10)  # a yes counts for so long while the database is away
 LONGEST = 200  # characters of a token
+PATIENCE = 1.0  # seconds that a stranger waits for those before them
 _BEARER = re.compile(r"bearer +([!-~]+) *", re.IGNORECASE)
 _CRM = re.compile(r"crm:[a-z][a-z0-9]*(?:_[a-z0-9]+)*")
 
@@ -41,7 +42,11 @@ def shown(authorization: str) -> str:
 
 
 class Door:
-    """One door. Asks the database each time, so that a token that was taken back opens nothing from then on."""
+    """One door. Asks the database each time, so that a token that was taken back opens nothing from then on.
+
+    Strangers are asked after one at a time: however many come, they take one connection, and nobody who was let in
+    before waits for them.
+    """
 
     def __init__(self, store: Store, scope: str, clock: Callable[[], datetime]) -> None:
         self._store = store
@@ -49,21 +54,23 @@ class Door:
         self._clock = clock
         self._opened: dict[str, datetime] = {}  # by digest: when it last opened
         self._lock = threading.Lock()
+        self._strangers = threading.Lock()
 
     def opens(self, authorization: str) -> bool:
         """Whether that header shows a token for this door.
 
-        Raises Outage where nobody can say, for what it did not open a few minutes ago.
+        Raises Outage where nobody can say, for what it did not open a few minutes ago: the database is away, or too
+        many strangers ask.
         """
         words = shown(authorization)
         if not words:
             return False
         key, now = digest(words), self._clock()
+        with self._lock:
+            before = self._opened.get(key)
         try:
-            found = find(self._store, words, self._scope, now)
+            found = self._find_stranger(words, now) if before is None else find(self._store, words, self._scope, now)
         except Outage:
-            with self._lock:
-                before = self._opened.get(key)
             if before is not None and now - before < REMEMBERED:
                 return True
             raise
@@ -72,6 +79,14 @@ class Door:
             if found:
                 self._opened[key] = now
         return found
+
+    def _find_stranger(self, words: str, now: datetime) -> bool:
+        if not self._strangers.acquire(timeout=PATIENCE):
+            raise Outage("Too many who were never let in ask at once.")
+        try:
+            return find(self._store, words, self._scope, now)
+        finally:
+            self._strangers.release()
 
 
 def find(store: Store, words: str, scope: str, now: datetime) -> bool:

@@ -96,6 +96,45 @@ def test_anything_else_is_refused_in_json(opened: Store, method: str, path: str,
         assert "/metrics" in json.loads(body)["error"]
 
 
+@pytest.mark.parametrize("path", ["/metrics", "/readyz", "/healthz"])
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1:9425", 200),
+        ("127.0.0.1", 200),
+        ("localhost:9425", 200),
+        ("LOCALHOST", 200),
+        ("[::1]:9425", 200),
+        ("10.0.0.5:9425", 200),  # as a tunnel names it; no web page can have an address stand for another
+        ("", 200),
+        ("attacker.example:9425", 421),
+        ("attacker.example", 421),
+        ("localhost.attacker.example", 421),
+        ("127.0.0.1.attacker.example:9425", 421),
+        ("attacker.example:9425:1", 421),
+        ("[attacker.example]", 421),
+        ("user@localhost", 421),
+    ],
+)
+def test_on_this_machine_no_name_is_answered_that_a_web_page_could_have_stand_for_it(
+    opened: Store, host: str, status: int, path: str
+) -> None:
+    health = Health(hurts=["no model"])
+    with watch(opened, health) as watched:
+        found, body, _ = ask(watched, path, Host=host)
+        assert found == status
+        if status == 421:
+            sentence = "Ask by the address of this machine or as localhost; no other name is answered here."
+            assert json.loads(body) == {"error": sentence}
+
+
+def test_beyond_this_machine_a_name_is_as_good_as_an_address(opened: Store) -> None:
+    """The token keeps web pages out there, and the others say yes or no."""
+    with watch(opened, Health(), listen="0.0.0.0:0") as watched:
+        assert ask(watched, "/readyz", Host="escucha.example:9425")[0] == 200
+        assert ask(watched, "/metrics", Host="escucha.example:9425")[0] == 401
+
+
 def test_beyond_this_machine_what_is_measured_wants_a_token_and_no_reasons_are_told(opened: Store) -> None:
     with opened.write() as tx:
         made, words = access.issue(tx, "prometheus", [METRICS], expires_at=None, by="boss", now=NOW)
@@ -154,7 +193,7 @@ def test_too_many_at_once_are_no_reason_to_start_it_anew(opened: Store) -> None:
         asking = []
         for _ in range(64 + 64 + 1):
             asking += [links.enter_context(link) for link in silent(watched, 1)]
-            asking[-1].sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            asking[-1].sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
         try:
             answered, _, _ = select.select(asking, [], [], 20)
             assert len(answered) == 1, "all the others wait"

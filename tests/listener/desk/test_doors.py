@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import pytest
 from listener import store as stores
 from listener.desk.doors import METRICS, Door, checked_scope, shown
 from listener.errors import Mistake, Outage
-from listener.store import Store, access
+from listener.store import Store, Transaction, access
 from tests import databases
 
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
@@ -113,3 +115,39 @@ def test_what_was_taken_back_is_not_remembered(store: Store, monkeypatch: pytest
     monkeypatch.setattr(store, "read", away)
     with pytest.raises(Outage):
         door.opens(f"Bearer {words}")
+
+
+def test_strangers_ask_one_at_a_time_and_keep_nobody_out(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stranger whose question hangs in the database has the others wait, and then sent away; not who is known."""
+    _, words = let_in(store, METRICS)
+    door = Door(store, METRICS, Clock())
+    assert door.opens(f"Bearer {words}")
+    read, hangs, go = store.read, threading.Event(), threading.Event()
+    asking = [0]
+
+    @contextmanager
+    def slow() -> Iterator[Transaction]:
+        asking[0] += 1
+        if threading.current_thread().name == "stranger":
+            hangs.set()
+            go.wait(30)
+        with read() as tx:
+            yield tx
+
+    monkeypatch.setattr(store, "read", slow)
+    monkeypatch.setattr("listener.desk.doors.PATIENCE", 0.01)
+    said: list[bool] = []
+    first = threading.Thread(target=lambda: said.append(door.opens("Bearer esc_guessed")), name="stranger")
+    first.start()
+    try:
+        assert hangs.wait(20)
+        for number in range(20):
+            with pytest.raises(Outage):
+                door.opens(f"Bearer esc_guessed{number}")
+        assert asking == [1]
+        assert door.opens(f"Bearer {words}")
+    finally:
+        go.set()
+        first.join(20)
+    assert said == [False]
+    assert not door.opens("Bearer esc_another")
