@@ -7,7 +7,7 @@
 The functions are those that the embedded daemon calls, and the rows say what is to be done, as ever: a job only says
 that there is something. So one that is lost costs time and nothing else (`sweep` finds its mentions, the next tick its
 source or account), and one done twice changes nothing. Jobs of processes that died are given to others, and what is
-done by a timer is done by one process for each duty (`store/places.py`).
+done by a timer is done by one process for each duty (`store/loans.py`).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from listener.desk import answer_runs
 from listener.errors import Away, Outage
 from listener.flow.pipeline import Pipeline
 from listener.flow.suspecting import suspect
-from listener.store import Store, Transaction, jobs, places, references, rests, sources, suspects
+from listener.store import Store, Transaction, jobs, loans, references, rests, sources, suspects
 from listener.store.numbers import Stock
 from listener.types import Duty
 
@@ -48,7 +48,7 @@ HEARTBEAT = 5.0  # seconds between two signs of life of a worker
 DEAD = 20.0  # seconds without one, after which its jobs are given to others
 SWEEP_EVERY = timedelta(seconds=15)
 SWEPT = 4096  # mentions that one sweep finds
-RENEW_EVERY = timedelta(seconds=5)  # of the places, which last three times as long
+RENEW_EVERY = timedelta(seconds=5)  # of the loans, which last three times as long
 DEADLY = 2  # processes that died of one job, after which what it carries is looked at one by one
 BUSY = 20  # looks at what another process has in hand, before it is left to the sweep
 LOOK_AGAIN = 0.1  # seconds between them
@@ -76,7 +76,7 @@ class Cluster:
         self._tick = tick
         self._name = ""
         self._guard: Guard = lambda _name, work: work()
-        self._places: set[str] = set()
+        self._loans: set[str] = set()
         self._streams: list[str] = []  # that this process wants or has
         self._doing: Counter[str] = Counter()
         self._telling = threading.Lock()
@@ -115,12 +115,12 @@ class Cluster:
             self._thread.join()
         self._store.carries = self._store.numbers = None
         with suppress(Outage), self._store.write(leaving=True) as tx:
-            places.leave(tx, holder=self._name)
+            loans.leave(tx, holder=self._name)
 
     def turns(self) -> Mapping[str, Turn]:
         """What is done by a timer for the jobs: they are made, lost ones are found, and who does what is settled."""
         found = {
-            "places": Turn(every=RENEW_EVERY, work=self._renew),
+            "loans": Turn(every=RENEW_EVERY, work=self._renew),
             "resumed": Turn(every=self._tick, work=self._pipeline.notice_resumed),
             "dead": Turn(every=timedelta(seconds=HEARTBEAT), work=self._pipeline.look_for_the_dead),
         }
@@ -139,11 +139,11 @@ class Cluster:
 
     def leads(self, duty: Duty) -> bool:
         """Whether this process does what one process of that duty does for all."""
-        return f"lead {duty}" in self._places
+        return f"lead {duty}" in self._loans
 
     def listens(self, wanted: Sequence[str], running: Iterable[str]) -> list[str]:
         """Those of the wanted streams that are this process's to open: each has one process."""
-        held = [name.removeprefix("stream ") for name in self._places if name.startswith("stream ")]
+        held = [name.removeprefix("stream ") for name in self._loans if name.startswith("stream ")]
         ours = dict.fromkeys([*running, *held])
         self._streams = list(dict.fromkeys([*ours, *wanted]))[: max(MOST_STREAMS, len(ours))]
         return [name for name in wanted if name in held]
@@ -157,10 +157,10 @@ class Cluster:
         names = [*(f"lead {duty}" for duty in self.duties), *(f"stream {name}" for name in self._streams)]
         try:
             with self._store.write() as tx:
-                self._places = places.take(tx, names, holder=self._name)
-                places.forget(tx)
+                self._loans = loans.take(tx, names, holder=self._name)
+                loans.forget(tx)
         except Outage:
-            self._places = set()
+            self._loans = set()
             raise
 
     # --- jobs are made ------------------------------------------------------------------------------------------------

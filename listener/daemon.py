@@ -184,7 +184,7 @@ class Daemon:
             waits = self._trouble.get("alive", f"the database has taken nothing for {now - self._wrote:.0f} s")
         else:
             waits = self._trouble.get("alive", "")
-        return Health(hangs=hangs, waits=waits, hurts=[*filter(None, [self._pipeline.policy_trouble]), *self._hurts()])
+        return Health(hangs=hangs, waits=waits, hurts=[*filter(None, [self._pipeline.ruler.trouble]), *self._hurts()])
 
     def _hurts(self) -> list[str]:
         """What it does without, in sentences; why nothing is decided stands apart."""
@@ -376,7 +376,7 @@ class Daemon:
             thread.join(max(0.0, until - time.monotonic()))
 
     def _alive(self) -> None:
-        policy = self._pipeline.policy
+        policy = self._pipeline.ruler.policy
         if isinstance(self._pipeline.clock, Clock):
             self._pipeline.clock.look()
         lives.recognise(self._pipeline.store, self._pipeline.clock())  # a sign of life counts as known
@@ -388,7 +388,7 @@ class Daemon:
                 started_at=self._started_at,
                 now=self._pipeline.clock(),
                 policy=policy.version if policy else "",
-                trouble=self._pipeline.policy_trouble,
+                trouble=self._pipeline.ruler.trouble,
                 hurts=self._hurts(),
                 reads=self._pipeline.reader.reads,
                 roles=sorted(self._crew.duties) if self._crew else (),

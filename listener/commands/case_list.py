@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.text import Text
 
-from listener.commands import case_clocks, when
+from listener.commands import case_clocks, screenful, when
 from listener.commands.app import App, pass_app
 from listener.commands.case_plain import as_plain, who
 from listener.commands.lines import STYLES, WIDEST
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 LIMIT = 50
 MOST_ASLEEP = 100  # snoozed cases that are counted
 LONGEST_NAME = 12  # columns of a team's or an agent's name in the queue
+BESIDES = 3  # lines of the queue that are no case: the headings, how many more there are, how many are snoozed
 LEAST_TITLE = 8  # columns; a title that has less room than this says nothing
 
 
@@ -43,7 +44,11 @@ LEAST_TITLE = 8  # columns; a title that has less room than this says nothing
 @click.option("--snoozed", is_flag=True, help="Only those that are snoozed; the others leave them out.")
 @click.option("--all", "everything", is_flag=True, help="Also those that are over.")
 @click.option("--late", "late", is_flag=True, help="Only those past what was promised, or close to it.")
-@click.option("--limit", type=click.IntRange(1, 10_000), default=LIMIT, show_default=True, help="How many at most.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 10_000),
+    help=f"How many at most; else {LIMIT}, or what a terminal shows at once.",
+)
 @json_option
 @pass_app
 def list_(
@@ -60,7 +65,7 @@ def list_(
     snoozed: bool,
     everything: bool,
     late: bool,
-    limit: int,
+    limit: int | None,
     as_json: bool,
 ) -> None:
     """What is to be done, by score and by how long it has waited.
@@ -77,6 +82,8 @@ def list_(
     before = when.to_come(due_before, now) if due_before else None
     hides = not (snoozed or everything or late or watched)
     wanted = [CaseState(state) for state in states] or (list(CaseState) if everything else list(cases.LIVE))
+    most = limit or LIMIT
+    room = None if limit or as_json else screenful.room()
     with app.store.read() as tx:
         asked = skill.strip().casefold() if skill is not None else None
         found = cases.listing(
@@ -85,7 +92,7 @@ def list_(
             team=team,
             agent=app.actor if mine else agent,
             skill=asked,
-            limit=limit + 1,
+            limit=most + 1,
             late_at=now if late else None,
             tag=tag.strip() if tag is not None else None,
             watcher=app.actor if watched else None,
@@ -93,13 +100,13 @@ def list_(
             awake_at=now if hides else None,
             asleep_at=now if snoozed else None,
         )
-        listed = found[:limit]
+        listed = found[: _fitting(room, most)]
         words = cases.last_words(tx, listed)
         warned = steps.warned(tx, [each.id for each in listed], now)
         asleep = len(cases.listing(tx, states=wanted, team=team, asleep_at=now, limit=MOST_ASLEEP)) if hides else 0
     if as_json:
         plain = [{**as_plain(each, now), "warned": warned.get(each.id, ())} for each in listed]
-        print_json({"cases": plain, "more": len(found) > limit})
+        print_json({"cases": plain, "more": len(found) > most})
         return
     if late and not listed:
         say("No case is late, and none soon will be.")
@@ -108,10 +115,18 @@ def list_(
         say("No case is snoozed.")
         return
     _print_queue(listed, words, now, warned)
-    if len(found) > limit:
-        say(f"There are more; see them with --limit {limit * 4}.")
+    if len(found) > most:
+        shown = "There are more" if len(listed) == most else f"{len(listed)} of more than {most} shown"
+        say(f"{shown}; see them with --limit {most * 4}.")
+    elif len(found) > len(listed):
+        say(f"{len(listed)} of {len(found)} shown; --limit {most} shows all of them.")
     if asleep:
         say(f"{asleep if asleep < MOST_ASLEEP else f'{asleep} or more'} snoozed; --snoozed shows them.")
+
+
+def _fitting(room: int | None, most: int) -> int:
+    """How many cases are shown, two lines each, where a terminal keeps `room` lines in sight; `most` elsewhere."""
+    return most if room is None else min(most, max(1, (room - BESIDES) // 2))
 
 
 def _print_queue(
@@ -122,6 +137,7 @@ def _print_queue(
         say("No such case waits; --all shows those that are over.")
         return
     width = min(console().width, WIDEST)
+    several = len({each.network for each in listed}) > 1
     headers = [
         styled(header, "bold")
         for header in ("CASE", "URGENCY", "SCORE", "STATE", "TEAM", "AGENT", "ANSWER", "DUE", "ABOUT")
@@ -139,7 +155,7 @@ def _print_queue(
         line.truncate(width, overflow="ellipsis")
         show(line)
         if number:
-            show(_said(listed[number - 1], words, width))
+            show(_said(listed[number - 1], words, width, several=several))
 
 
 def _cells(case: Case, now: datetime, warned: tuple[Clock, ...]) -> list[Text]:
@@ -152,7 +168,7 @@ def _cells(case: Case, now: datetime, warned: tuple[Clock, ...]) -> list[Text]:
         styled(clip(case.agent or "", LONGEST_NAME)),
         _due(case, now, warned),
         _own_due(case, now),
-        styled(clip(case.title, WIDEST)),
+        styled(clip(case.title.removesuffix(f" on {case.network}"), WIDEST)),
     ]
 
 
@@ -174,8 +190,9 @@ def _own_due(case: Case, now: datetime) -> Text:
     )
 
 
-def _said(case: Case, words: dict[int, str], width: int) -> Text:
-    line = styled("    " + clip(who(case), 24))
+def _said(case: Case, words: dict[int, str], width: int, *, several: bool) -> Text:
+    """Whose it is and what they last said; where the cases are of several networks, on which."""
+    line = styled("    " + clip(who(case), 24) + (f" on {clip(case.network, 10)}" if several and case.network else ""))
     if said := words.get(case.id):
         line.append(": ")
         line.append(clip(said[:2000], width - line.cell_len), "dim")

@@ -24,8 +24,8 @@ from listener import store as stores
 from listener.store import mentions, underway
 from tests import postgres
 from tests.servers.mastodon import MastodonServer
+from tests.system.company import QUESTION, Company, answered, eventually
 from tests.system.test_canary import free_port
-from tests.system.test_daemon import QUESTION, Company, answered, eventually
 from tests.system.test_degrading import asked
 from tests.system.test_machine import wrong_clock
 
