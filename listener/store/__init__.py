@@ -285,12 +285,8 @@ class Store:
         if encoding := self.misfit():
             found.append(f"The database writes {encoding}, not UTF8: {NEW_DATABASE}.")
         schema = self.schema()
-        if schema in (COPYING, MOVED):
-            found.append(ELSEWHERE[schema])
-        elif not self.fits():
-            newer = schema is not None and schema > SCHEMA
-            step = "use the version of Escucha that upgraded them" if newer else "run `escucha db upgrade`"
-            found.append(f"The tables are at step {schema or 'none'}, this version needs {SCHEMA}: {step}.")
+        if not self.fits():
+            found.append(unfit(schema))
         elif lacks := self._foreign():
             found.append(f"{FOREIGN} (it has {lacks}): {FOREIGN_STEP}.")
         if self.is_sqlite:
@@ -466,11 +462,7 @@ def open(url: str, *, connections: int = engines.CONNECTIONS) -> Store:  # `stor
         store.upgrade()
     elif schema != SCHEMA and not store.fits():
         store.close()
-        if schema in (COPYING, MOVED):
-            raise Mistake(ELSEWHERE[schema])
-        age = "older" if schema < SCHEMA else "newer"
-        step = "run `escucha db upgrade`" if schema < SCHEMA else "use the version of Escucha that upgraded it"
-        raise Mistake(f"The database's tables are {age} ({schema}) than this version needs ({SCHEMA}): {step}.")
+        raise Mistake(unfit(schema))
     return store
 
 
@@ -481,6 +473,19 @@ ELSEWHERE = {
     MOVED: "This database has moved to PostgreSQL and takes nothing any more: set database.url to where it is now "
     "(`escucha db copy --give-up` takes that back).",
 }
+
+
+def unfit(step: str | None) -> str:
+    """Why this version does not work with tables of that step (None: there are none), and what to do, in a sentence."""
+    if step in ELSEWHERE:
+        return ELSEWHERE[step]
+    if step is None:
+        return "The database has no tables yet: run `escucha db upgrade`."
+    older = step < SCHEMA
+    age, do = (
+        ("older", "run `escucha db upgrade`") if older else ("newer", "use the version of Escucha that upgraded it")
+    )
+    return f"The database's tables are {age} ({step}) than this version needs ({SCHEMA}): {do}."
 
 
 def connect(url: str, *, connections: int = engines.CONNECTIONS) -> Store:
