@@ -41,8 +41,9 @@ from benchmarks.results import Aim, Table
 from connectors import sandbox
 from listener import store as stores
 from listener.flow.decide import Company, decide
+from listener.flow.digest import BATCH
 from listener.flow.ingest import ingest
-from listener.flow.pipeline import BATCH, Pipeline
+from listener.flow.pipeline import Pipeline
 from listener.flow.understand import understand
 from listener.model import card as cards
 from listener.model import onnx, reading

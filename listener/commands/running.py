@@ -105,8 +105,8 @@ def _one_round(app: App) -> None:
         waiting = stats.counts(tx).drafts["proposed"]
     wait, was = "waits" if waiting == 1 else "wait", "was" if done.sent == 1 else "were"
     output.say(f"{output.counted(waiting, 'draft')} {wait} in `escucha inbox`; {done.sent} {was} sent now.")
-    if app.pipeline.policy_trouble:
-        raise output.SomeFailed(f"Nothing was decided: {app.pipeline.policy_trouble}")
+    if app.pipeline.ruler.trouble:
+        raise output.SomeFailed(f"Nothing was decided: {app.pipeline.ruler.trouble}")
     if failed == len(listening) > 0:
         raise Outage("No source could be read; look at `escucha status`.")
     if failed:

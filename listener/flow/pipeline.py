@@ -8,105 +8,60 @@ The daemon, the command line and the tests call these same functions.
 
 from __future__ import annotations
 
-import os
-import random
-import tempfile
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import structlog
 
-from listener import budget, inhand, metrics
-from listener.budget import Allowance, Use
+from listener import budget
+from listener.budget import Allowance
 from listener.contract import Classifier, Connector, Policy
-from listener.desk import incident_meaning, ruling, suggestions
-from listener.desk.clearance import Price
+from listener.desk import ruling, suggestions
 from listener.desk.crm_systems import System
-from listener.desk.purse import Purse
 from listener.desk.retaining import retain
-from listener.errors import Crossed, EscuchaError, Mistake, NetworkError, Outage
-from listener.flow.act import act
+from listener.errors import Mistake
 from listener.flow.alert import Target, Told, alert, strand
 from listener.flow.assign import assign
 from listener.flow.connections import Connections
-from listener.flow.decide import Company, decide
+from listener.flow.decide import Company
 from listener.flow.deliver import Delivered, deliver
+from listener.flow.digest import Digest
 from listener.flow.follow import follow
 from listener.flow.hearing import Hearing
 from listener.flow.incidents import Gathered, gather
-from listener.flow.ingest import Ingested, failed, ingest, overhear
+from listener.flow.ingest import Ingested
+from listener.flow.looking_up import Looks
+from listener.flow.money import Money
 from listener.flow.outcomes import Acted
-from listener.flow.poll import Polled, poll
-from listener.flow.pressure import Pressure, only_finds
+from listener.flow.polling import Polls
 from listener.flow.pull import Pulled, pull
 from listener.flow.reading import Reader
 from listener.flow.receive import Reply, receive, refused
-from listener.flow.recheck import batches, forget, recheck
+from listener.flow.recheck import forget
 from listener.flow.release import Means, release
+from listener.flow.ruling import Ruler
+from listener.flow.sending import Sending
 from listener.flow.spot import Lookout, Spotted
-from listener.flow.suspecting import Stage, look_alone, look_for_the_dead, one_by_one, storable
+from listener.flow.suspecting import look_for_the_dead
 from listener.flow.watch import watch
-from listener.store import (
-    Store,
-    Transaction,
-    crm_in,
-    crm_out,
-    outbox,
-    policies,
-    rests,
-    sources,
-)
+from listener.store import Store, crm_in, crm_out, rests, sources
 from listener.store.assigned import Place
-from listener.store.mentions import Saved
-from listener.store.notices import Notice
-from listener.store.sources import Source, Wanted
-from listener.types import Facts, LinkCheck, Page
+from listener.store.sources import Wanted
+from listener.types import Facts, LinkCheck
 
 if TYPE_CHECKING:
     from listener.desk.shelving import Embed
 
 log = structlog.get_logger(__name__)
 
-Result = TypeVar("Result")
-
-TRIES = 5  # of what two processes stood in each other's way in
-BATCH = 250  # mentions understood or decided in one transaction; no more than `inhand.MOST`
-POLLERS = 8  # sources waited for at once; each of one account after the other
-PUNCTUAL = timedelta(seconds=1)  # for so little, money keeps no poll waiting
-TURN = 0.02  # seconds between two batches of second looks, in which a poll that waits gets its turn
-LOOKS_TOLD = 3  # looks in a row that failed, after which it is said; where everything fails, polls have said it before
-LOOKS_REST = timedelta(minutes=1)  # doubled for the first rest of looks that failed, and again for each further one
-RECHECK_SPELL = 20.0  # seconds for which one round looks up what is due, batch after batch
-REST = timedelta(
-    seconds=15
-)  # doubled for the first rest of an account that cannot send, and again for each further one
-
 
 def utc_now() -> datetime:
     """The present moment."""
     return datetime.now(UTC)
-
-
-def again(work: Callable[[], Result]) -> Result:
-    """What `work` gives, done once more where another process stood in its way, `TRIES` times in all.
-
-    Work that is done whole or not at all only. Raises Crossed where each time somebody did.
-    """
-    for left in reversed(range(TRIES)):
-        try:
-            return work()
-        except Crossed:
-            if not left:
-                raise
-            time.sleep(random.uniform(0, 0.2))  # noqa: S311  so that the two do not meet again
-    raise AssertionError("no try was made")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,13 +117,9 @@ class Pipeline:
         self.targets = dict(targets or {})
         self.systems = dict(systems or {})
         self._periods = dict(periods or {})
-        self._means = Means(check_links=check_links, prices=self._prices, left=self._left)
         self._embed = lambda: None if self.reader.trouble else embed()
         self.accounts = accounts  # our account's name -> its network
-        self.policy = policy
-        self.policy_trouble = ""  # why nothing is decided
-        self._read_policy = read_policy
-        self._refused: str | None = None  # the version that rules and cannot be read here
+        self.ruler = Ruler(store, policy, read=read_policy)
         self.clock = clock
         self._renew = renew
         self._network_facts = network_facts
@@ -176,24 +127,42 @@ class Pipeline:
         self._assigns = assigns
         self._assigned_up_to: Place | None = None
         self._lookout = Lookout(store, is_ours=company.is_ours, pattern=company.case_pattern)
-        self._locks = {account: threading.Lock() for account in accounts}
-        self.purses = {
-            account: Purse(store, account, (allowances or {}).get(account, Allowance()), clock) for account in accounts
-        }
-        self._pressure = Pressure(store, clock)
-        self._hold: dict[str, datetime] = {}
-        self._failures: dict[str, int] = {}
-        self._hold_looks: dict[str, datetime] = {}
-        self._failed_looks: dict[str, int] = {}
         self._stop = threading.Event()
         self._paused: set[tuple[str, str]] = set()  # (source, account) when we last looked
         self._looking = threading.Lock()
         self.connections = Connections(store, connect=connect, network_facts=network_facts)
+        self.money = Money(
+            store, accounts=accounts, allowances=allowances or {}, connections=self.connections, clock=clock
+        )
+        self._means = Means(check_links=check_links, prices=self.money.prices, left=self.money.left)
+        self._digest = Digest(
+            store,
+            reader=self.reader,
+            ruler=self.ruler,
+            company=company,
+            connections=self.connections,
+            money=self.money,
+            embed=self._embed,
+            clock=clock,
+            stopping=self.stopping,
+        )
+        purses, locks = self.money.purses, {account: threading.Lock() for account in accounts}
+        self._polls = Polls(store, connections=self.connections, purses=purses, locks=locks, clock=clock)
+        self._looks = Looks(
+            store,
+            accounts=accounts,
+            connections=self.connections,
+            purses=purses,
+            locks=locks,
+            clock=clock,
+            stop=self._stop,
+        )
+        self._sending = Sending(store, connections=self.connections, purses=purses, clock=clock, stopping=self.stopping)
         self._hearing = Hearing(
             store,
             connections=self.connections,
-            purses=self.purses,
-            keep=self._overhear,
+            purses=purses,
+            keep=self._polls.overhear,
             clock=clock,
             stopping=self.stopping,
         )
@@ -201,8 +170,9 @@ class Pipeline:
     def start(self, wanted: Sequence[Wanted] | None, *, by: str) -> None:
         """Writes down which sources are wanted; makes our policy rule where none ever did. None: others listen."""
         with self.store.write() as tx:
-            if self.policy is not None and ruling.begin(tx, self.policy, by=by, now=self.clock()):
-                log.info("This policy rules from now on.", action="policy", version=self.policy.version)
+            policy = self.ruler.policy
+            if policy is not None and ruling.begin(tx, policy, by=by, now=self.clock()):
+                log.info("This policy rules from now on.", action="policy", version=policy.version)
             if wanted is None:
                 return
             sources.sync(tx, wanted, self.clock())
@@ -210,14 +180,7 @@ class Pipeline:
             for source in known:
                 sources.try_again(tx, source, now=self.clock(), apart=budget.HASTE)
         for source in known:
-            self._look_at_the_money_again(source)
-
-    def _look_at_the_money_again(self, source: Source) -> None:
-        """A source that waits for money need not wait for what the settings no longer say."""
-        if source.poll_usd and not source.failures and source.account in self.purses:
-            at = self.purses[source.account].due_at(source)
-            with self.store.write() as tx:
-                sources.sooner(tx, source, at)
+            self.money.look_again(source)
 
     def stop(self) -> None:
         """Asks every stage to end after what it has in hand."""
@@ -244,80 +207,7 @@ class Pipeline:
         """
         thrifty = thrifty or not names
         self.notice_resumed()
-        with self.store.write() as tx:
-            due = sources.claim_due(
-                tx, self.clock(), lease=budget.POLL_LEASE, names=names, account=account, source=source
-            )
-        if not due:
-            return []
-        with ThreadPoolExecutor(max_workers=min(POLLERS, len(due)), thread_name_prefix="poll") as pollers:
-            return list(pollers.map(partial(self._poll_one, thrifty=thrifty), due))
-
-    def _poll_one(self, source: Source, *, thrifty: bool) -> Ingested:
-        purse = self.purses[source.account]
-        with self._locks[source.account]:
-            waits = self._wait_for_money(source, purse, thrifty=thrifty)
-            if waits:
-                return waits
-            try:
-                connector = self.connections.of(source.account, "listen")
-                # Who we are is asked for now and then; what that costs is not what a poll costs.
-                started = time.perf_counter()
-                inhand.take("poll", [source.id])
-                polled = poll(source, connector, introduced=partial(purse.pay, connector))
-                metrics.polled(source.network, time.perf_counter() - started)
-            except Outage:
-                raise
-            except EscuchaError as error:  # it cannot even be connected
-                polled = Polled(source=source, error=error)
-            except Exception as error:
-                log.exception("A connector broke.", action="connect_bug", source=source.name)
-                polled = Polled(source=source, error=error)
-            finally:
-                inhand.drop()
-            if connected := self.connections.listening(source.account):
-                purse.pay(connected, source)
-        if polled.error:
-            metrics.error("poll", polled.error)
-        if polled.page is None:
-            return failed(self.store, source, polled.error or RuntimeError("no page"), self.clock())
-        try:
-            page, slower = polled.page, purse.slower()
-            pressed = self._pressure.now() if only_finds(page) else 1.0
-            keep = partial(ingest, self.store, source, me=polled.me, slower=slower, pressed=pressed)
-            ingested = self._whole_or_what_can_be(source, page, lambda page: keep(page, now=self.clock()))
-            self.connections.tell_facts(source.account)
-            return ingested
-        except Outage:
-            raise
-        except Exception as error:
-            log.exception("A page could not be stored.", action="ingest_bug", source=source.name)
-            metrics.error("ingest", error)
-            return failed(self.store, source, error, self.clock())
-
-    def _whole_or_what_can_be(self, source: Source, page: Page, keep: Callable[[Page], Result]) -> Result:
-        """What `keep` gives for the page or, where it breaks, for what is left without the posts it breaks on."""
-        try:
-            return again(lambda: keep(page))
-        except EscuchaError:
-            raise
-        except Exception:
-            log.exception("A page could not be stored; trying post by post.", action="ingest_bug", source=source.name)
-        rest = storable(self.store, source, page, now=self.clock())
-        return again(lambda: keep(rest))
-
-    def _wait_for_money(self, source: Source, purse: Purse, *, thrifty: bool) -> Ingested | None:
-        """Why the source is not polled now, None where it may be; it comes again when there is money."""
-        now = self.clock()
-        refusal = purse.refusal(Use.READING)
-        at = budget.day_turns(now) if refusal else purse.due_at(source) if thrifty else now
-        if at <= now + PUNCTUAL:
-            return None
-        with self.store.write() as tx:
-            sources.wait_for_money(tx, source, until=min(at, now + max(source.every, budget.CEILING)))
-        return Ingested(
-            source=source.name, saved=Saved(), waits=refusal or f"is polled again at {at:%H:%M} UTC, to make money last"
-        )
+        return self._polls.poll(names, account=account, source=source, thrifty=thrifty)
 
     def streams(self) -> list[str]:
         """The sources whose stream should be open now."""
@@ -331,28 +221,13 @@ class Pipeline:
         """The streams whose connector hangs, as none should: whoever reads them is left behind, and others may open."""
         return self._hearing.give_up()
 
-    def _overhear(self, source: Source, page: Page) -> Source:
-        return self._whole_or_what_can_be(
-            source, page, lambda page: overhear(self.store, source, page, now=self.clock())
-        )
-
     def understand(self, ids: Sequence[int] | None = None) -> int:
         """Reads one batch of new mentions, of those `ids` where given; gives how many moved on."""
-        return self._whole_or_one_by_one("understand", lambda some: self.reader.understand(limit=BATCH, ids=some), ids)
+        return self._digest.understand(ids)
 
     def decide(self, ids: Sequence[int] | None = None) -> int:
         """Decides one batch of understood mentions by the policy that rules; gives how many. `ids`: of these only."""
-        return self._whole_or_one_by_one("decide", self._decide, ids)
-
-    def _whole_or_one_by_one(self, stage: str, work: Stage, ids: Sequence[int] | None) -> int:
-        try:
-            return work(ids)
-        except EscuchaError:
-            raise
-        except Exception as error:
-            log.exception("A batch broke; trying one by one.", action=f"{stage}_bug")
-            metrics.error(stage, error)
-            return one_by_one(self.store, stage, work, limit=BATCH, ids=ids, clock=self.clock)
+        return self._digest.decide(ids)
 
     def take_over(self, name: str) -> int:
         """Keeps what this process, of that name, has in hand from now on, and looks for the dead; see below."""
@@ -362,167 +237,37 @@ class Pipeline:
         """What processes that died on this machine had in hand is looked at alone from now on; gives how many
         mentions.
         """
-        path = self.store.path
-        folder = path.parent if path else Path(os.environ.get("STATE_DIRECTORY") or tempfile.gettempdir())
-        return look_for_the_dead(self.store, folder, of=self.store.mark, name=name, now=self.clock())
+        return look_for_the_dead(self.store, name=name, now=self.clock())
 
     def look_alone(self) -> int:
         """Looks alone at each mention over which a process died; gives how many moved on."""
-        stages = {"understand": self.understand, "decide": self.decide}
-        return look_alone(self.store, stages, clock=self.clock, stopping=self.stopping)
-
-    def _decide(self, ids: Sequence[int] | None = None) -> int:
-        self._take_up_the_policy()
-        policy = self.policy
-        if policy is None:
-            return 0
-        near = incident_meaning.awaiting(self.store, self._embed, limit=BATCH, ids=ids)
-        return again(
-            lambda: decide(
-                self.store,
-                policy,
-                company=self._company,
-                facts=self.connections.facts,
-                limit=BATCH,
-                now=self.clock(),
-                broke=self._why_broke,
-                near=near,
-                ids=ids,
-            )
-        )
+        return self._digest.look_alone()
 
     def gather(self) -> Gathered:
         """Goes on with what the incidents have yet to go through: earlier mentions, cases, and what those are told.
 
         Waits while no policy can be read: without its places, mentions would be let go that belong there.
         """
-        if self.policy is None or self.policy_trouble:
+        policy = self.ruler.policy
+        if policy is None or self.ruler.trouble:
             return Gathered()
         return gather(
             self.store,
-            places=self.policy.places,
+            places=policy.places,
             embed=self._embed,
             is_ours=self._company.is_ours,
             now=self.clock,
             stopping=self.stopping,
         )
 
-    def _why_broke(self, tx: Transaction, account: str) -> str:
-        """Why that account has no money to send anything; empty where it has, or needs none."""
-        purse = self.purses.get(account)
-        if purse is None or not purse.allowance.limited:
-            return ""
-        return purse.standing(tx).refusal(Use.SENDING) or ""
-
-    def _take_up_the_policy(self) -> None:
-        """From now on decides by the policy that rules, where that is another one than ours and can be read."""
-        ours = self.policy.version if self.policy else None
-        with self.store.read() as tx:
-            stored = policies.ruling(tx)
-        if stored is None or stored.version == ours:
-            if self._refused:
-                log.info("Mentions are decided again.", action="policy", version=ours)
-            self._refused, self.policy_trouble = None, ""
-            metrics.ready(policy=True)
-        elif self._read_policy is not None and stored.version != self._refused:
-            try:
-                self.policy = ruling.read(stored, self._read_policy, exactly=True)
-            except EscuchaError as error:
-                self._refuse(stored.version, str(error))
-            except Exception as error:
-                log.exception("A policy broke its reader.", action="policy_bug", version=stored.version)
-                self._refuse(stored.version, f"Reading the policy {stored.version} broke ({type(error).__name__}).")
-            else:
-                self._refused, self.policy_trouble = None, ""
-                metrics.ready(policy=True)
-                log.info("Another policy rules from now on.", action="policy", version=stored.version, was=ours)
-
-    def _refuse(self, version: str, reason: str) -> None:
-        self._refused, self.policy_trouble = version, reason
-        metrics.ready(policy=False)
-        log.error("Nothing is decided.", action="policy_refused", version=version, reason=reason)
-
     def release(self) -> int:
         """Lets the notices go out whose time has come; gives how many."""
         return release(self.store, self._means, clock=self.clock, stopping=self.stopping)
 
-    def _prices(self, notice: Notice) -> dict[str, Price]:
-        found = {}
-        for account in {each.account for each in notice.deliveries} & set(self.accounts):
-            price = self.connections.facts(self.accounts[account], account).publish_price
-            if price:
-                found[account] = price
-        return found
-
-    def _left(self, tx: Transaction, notice: Notice) -> dict[str, float]:
-        accounts = {each.account for each in notice.deliveries} & set(self.purses)
-        return {
-            name: self.purses[name].left(tx, Use.SENDING) for name in accounts if self.purses[name].allowance.limited
-        }
-
     def act(self, *, account: str | None = None) -> list[Acted]:
         """Sends what is approved, on every account or on one; an account that must rest is left in peace."""
-        done = []
-        for name in self.accounts if account is None else (account,):
-            if self.stopping() or self._rests(name):
-                continue
-            try:
-                connector = self.connections.of(name, "speak")
-                if not connector.speaks:
-                    continue
-                acted = act(
-                    self.store,
-                    connector,
-                    name,
-                    clock=self.clock,
-                    stopping=self.stopping,
-                    purse=self.purses[name],
-                )
-            except Outage:
-                raise
-            except EscuchaError as error:
-                metrics.error("act", error)
-                self._rest(name, str(error), self.clock())
-                continue
-            except Exception as error:
-                log.exception("A connector broke.", action="act_bug", account=name)
-                metrics.error("act", error)
-                self._rest(name, f"a bug: {type(error).__name__}", self.clock())
-                continue
-            if acted.hold_until:
-                self._rest(name, acted.errors[-1], acted.hold_until)
-            elif acted.unclear:
-                self._rest_if_again(name, acted.errors[-1])
-            elif not acted.busy and (acted.sent or not acted.unsettled) and self._failures.pop(name, 0):
-                log.info("Sending works again.", action="send_up", account=name)
-            done.append(acted)
-        return done
-
-    def _rest(self, account: str, reason: str, until: datetime, *, already: int = 0) -> None:
-        """Leaves the account in peace, longer each time in a row; said once when it begins.
-
-        `already`: after so many failures in a row it was not yet left in peace.
-        """
-        failures = self._failures[account] = self._failures.get(account, 0) + 1
-        longer = budget.back_off(self.clock(), failures=max(1, failures - already), every=REST)
-        self._hold[account] = min(max(until, longer), self.clock() + budget.CEILING)
-        with self.store.write() as tx:
-            outbox.held_up(tx, account, reason)
-            rests.rest(tx, account, self._hold[account])
-        if failures == 1 + already:
-            log.warning("Sending rests.", action="send_rest", account=account, reason=reason, until=self._hold[account])
-
-    def _rest_if_again(self, account: str, reason: str) -> None:
-        """One write without a clear answer is looked for at once. Where the next one brings none either, it rests."""
-        if self._failures.get(account):
-            self._rest(account, reason, self.clock(), already=1)
-        else:
-            self._failures[account] = 1
-
-    def _rests(self, account: str) -> bool:
-        """Whether the account is left in peace; a clock that was set back must not make that last."""
-        until, now = self._hold.get(account), self.clock()
-        return until is not None and now < until <= now + budget.CEILING
+        sent = [self._sending.send(name) for name in (self.accounts if account is None else (account,))]
+        return [acted for acted in sent if acted is not None]
 
     def alert(self, *, target: str | None = None) -> list[Told]:
         """Tells our own people what waits for them: every target, or one."""
@@ -563,58 +308,11 @@ class Pipeline:
 
         Batch after batch while something is due, as far as requests and time reach; polls get their turn in between.
         """
-        changed = 0
-        for name in self.accounts if account is None else (account,):
-            if self._looks_rest(name):
-                continue
-            ends, done = time.monotonic() + RECHECK_SPELL, 0
-            while (saved := self._recheck_batch(name)) is not None:
-                changed += len(saved.edited) + len(saved.gone)
-                done += 1
-                if done >= batches(self.connections.facts(self.accounts[name], name)) or time.monotonic() > ends:
-                    break
-                if self._stop.wait(TURN):
-                    break
-        return changed
-
-    def _recheck_batch(self, name: str) -> Saved | None:
-        with self._locks[name]:
-            try:
-                connector = self.connections.of(name, "listen")
-                purse = self.purses[name]
-                saved = recheck(self.store, connector, name, self.accounts[name], now=self.clock(), purse=purse)
-            except Outage:
-                raise
-            except NetworkError as error:
-                metrics.error("recheck", error)
-                self._rest_looks(name, error)
-                return None
-            except EscuchaError:
-                return None  # polling says so already
-            except Exception as error:
-                log.exception("A connector broke.", action="recheck_bug", account=name)
-                metrics.error("recheck", error)
-                return None
-            if saved is not None and self._failed_looks.pop(name, 0) >= LOOKS_TOLD:
-                log.info("Posts are looked up again.", action="looks_up", account=name)
-            return saved
-
-    def _rest_looks(self, account: str, error: NetworkError) -> None:
-        """Looks nothing up for a while: as long as the network asks, and longer each time in a row."""
-        failures = self._failed_looks[account] = self._failed_looks.get(account, 0) + 1
-        until = budget.back_off(self.clock(), failures=failures, every=LOOKS_REST, retry_after=error.retry_after)
-        self._hold_looks[account] = until
-        say = log.warning if failures == LOOKS_TOLD else log.debug
-        say("Posts cannot be looked up.", action="looks_down", account=account, reason=str(error), again_at=until)
-
-    def _looks_rest(self, account: str) -> bool:
-        """Whether nothing is looked up for the account; a clock that was set back must not make that last."""
-        until, now = self._hold_looks.get(account), self.clock()
-        return until is not None and now < until <= now + budget.CEILING
+        return sum(self._looks.look(name) for name in (self.accounts if account is None else (account,)))
 
     def assign(self) -> int:
         """Gives cases that nobody has to agents, as the settings say; gives how many changed hands."""
-        policy = self.policy
+        policy = self.ruler.policy
         if policy is None or not self._assigns:
             return 0
         handed, self._assigned_up_to = assign(
@@ -628,13 +326,14 @@ class Pipeline:
 
     def watch(self) -> int:
         """Warns, tells and hands on what is late or soon will be; gives how many steps were done."""
-        if self.policy is not None:
-            follow(self.store, self.policy, now=self.clock(), stopping=self.stopping)
+        policy = self.ruler.policy
+        if policy is not None:
+            follow(self.store, policy, now=self.clock(), stopping=self.stopping)
         return watch(self.store, now=self.clock(), stopping=self.stopping)
 
     def spot(self) -> Spotted:
         """Counts what was decided, and tells of far more people than normal who say that something is wrong."""
-        policy = self.policy
+        policy = self.ruler.policy
         if policy is None:
             return Spotted()
         return self._lookout.look(policy, now=self.clock(), stopping=self.stopping)
@@ -668,20 +367,8 @@ class Pipeline:
         return sum(retain(self.store, self._periods, now=self.clock(), stopping=self.stopping).values())
 
     def digest(self) -> int:
-        """Understands and decides until nothing is left or `stop` was called; gives how many mentions were decided.
-
-        While the model, which needs no Python, reads a batch, the one before it is decided.
-        """
-        decided = 0
-        self.look_alone()
-        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="understand") as ahead:
-            while not self.stopping():
-                reading = ahead.submit(self.understand)
-                judged = self.decide()
-                decided += judged
-                if not reading.result() and not judged:
-                    break
-        return decided
+        """Understands and decides until nothing is left or `stop` was called; gives how many mentions were decided."""
+        return self._digest.all()
 
     def once(self, names: Sequence[str] = ()) -> Round:
         """One whole round: what is due, or the named sources, is polled page after page, read, decided and sent."""
@@ -721,6 +408,6 @@ class Pipeline:
                 self._renew(account)
                 self.connections.drop(account)
                 self._hearing.connected_anew(account)
-                self._hold.pop(account, None)
-                self._hold_looks.pop(account, None)
+                self._sending.holds.lift(account)
+                self._looks.lift(account)
             self._paused = paused

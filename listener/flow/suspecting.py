@@ -9,6 +9,8 @@ a page would not be stored | each of its posts is tried alone
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -37,12 +39,13 @@ class _TriedError(Exception):
     """It can be stored; what was written to find out is undone."""
 
 
-def look_for_the_dead(store: Store, folder: Path, *, of: str, name: str = "", now: datetime) -> int:
-    """What processes that died had in hand is suspected; gives how many mentions.
+def look_for_the_dead(store: Store, *, name: str = "", now: datetime) -> int:
+    """What processes of this machine that died had in hand is suspected; gives how many mentions.
 
-    `name`: this process's, where it begins to keep what it has in hand itself; `of` which database.
+    `name`: this process's, where it begins to keep what it has in hand itself.
     """
-    found = 0
+    path, of, found = store.path, store.mark, 0
+    folder = path.parent if path else Path(os.environ.get("STATE_DIRECTORY") or tempfile.gettempdir())
     for left in inhand.start(folder, name, of=of) if name else inhand.left(folder, of=of):
         if left.stage == "poll":
             _polled_to_death(store, left.mentions, now)
@@ -112,6 +115,20 @@ def look_alone(
         with store.write() as tx:
             suspects.cleared(tx, [suspect.mention_id])
     return moved
+
+
+def whole_or_one_by_one(
+    store: Store, stage: str, work: Stage, *, limit: int, ids: Sequence[int] | None, clock: Callable[[], datetime]
+) -> int:
+    """What `work` moves on of a batch, which is tried mention by mention where it breaks. See `one_by_one`."""
+    try:
+        return work(ids)
+    except EscuchaError:
+        raise
+    except Exception as error:
+        log.exception("A batch broke; trying one by one.", action=f"{stage}_bug")
+        metrics.error(stage, error)
+    return one_by_one(store, stage, work, limit=limit, ids=ids, clock=clock)
 
 
 def one_by_one(

@@ -1361,8 +1361,8 @@ table_steps = Table(  # the migrations that these tables have seen
     Column("taken_at", Moment, nullable=False),
 )
 
-places = Table(  # what one process of several does, on loan: who does not renew it has lost it
-    "places",
+loans = Table(  # what one process of several does: who does not renew it has lost it
+    "loans",
     metadata,
     Column("name", String(200), primary_key=True),  # "lead poll", "stream mentions"
     Column("holder", String(100), nullable=False),  # host:pid

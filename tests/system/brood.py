@@ -27,7 +27,7 @@ import policies
 from listener import budget, cluster
 from listener.commands import running
 from listener.commands.app import App
-from listener.store import alerts_out, crm_out, migrations, places, suspects
+from listener.store import alerts_out, crm_out, loans, migrations, suspects
 from tests.listener.flow.world import Keywords
 
 LOADED = (running, migrations)  # what a daemon would load by itself
@@ -39,7 +39,7 @@ def hurry(seconds: float) -> None:
     suspects.APART, suspects.HELD = after / 2, 3 * after
     budget.POLL_LEASE = alerts_out.LEASE = alerts_out.DIGEST_EVERY = crm_out.LEASE = after
     cluster.HEARTBEAT, cluster.DEAD = seconds / 4, 2 * seconds
-    cluster.RENEW_EVERY, places.LOAN = after, 3 * after
+    cluster.RENEW_EVERY, loans.LASTS = after, 3 * after
     for name in connectors.available():
         module = connectors.load(name)
         if module.FACTS.settle_after is not None:

@@ -20,7 +20,7 @@ import pytest
 
 from tests import postgres
 from tests.servers.mastodon import MastodonServer
-from tests.system.test_daemon import ANOTHER, Company, answered, eventually
+from tests.system.company import ANOTHER, Company, answered, eventually
 
 pytestmark = pytest.mark.slow
 

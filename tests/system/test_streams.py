@@ -17,7 +17,7 @@ from listener.contract import BEAT
 from listener.store import tables as t
 from tests import databases
 from tests.servers.mastodon import MastodonServer
-from tests.system.test_daemon import Company, eventually
+from tests.system.company import Company, eventually
 
 pytestmark = pytest.mark.slow
 

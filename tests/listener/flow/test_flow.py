@@ -216,7 +216,7 @@ def test_a_new_policy_puts_approved_drafts_before_people_again(escucha: Escucha)
     newer.act()
     assert escucha.answers() == []
     draft = escucha.draft()
-    assert (draft.state, draft.policy_version) == (DraftState.PROPOSED, newer.policy.version)
+    assert (draft.state, draft.policy_version) == (DraftState.PROPOSED, newer.ruler.policy.version)
     escucha.approve(draft)
     newer.act()
     assert len(escucha.answers()) == 1

@@ -141,7 +141,7 @@ def test_a_colleague_gets_no_answer_and_what_they_answered_is_held(escucha: Escu
 
 def test_without_money_the_answer_waits_for_a_person(escucha: Escucha) -> None:
     allowance = Allowance(day=1.0)
-    escucha.main.purses["care"] = Purse(escucha.store, "care", allowance, escucha.clock)
+    escucha.main.money.purses["care"] = Purse(escucha.store, "care", allowance, escucha.clock)
     assert asks(escucha, "ana") == set()
     post = escucha.says("@marca ¿y los lunes?", who="beto")
     escucha.clock.forward(seconds=11)

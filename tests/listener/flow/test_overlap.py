@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-import listener.flow.pipeline as stages
+import listener.flow.digest as stages
 from listener.errors import Outage
 from listener.store import mentions
 from listener.types import Decision, MentionState, Situation, Understanding
@@ -51,15 +51,15 @@ def test_one_batch_is_decided_while_the_next_is_read(tmp_path: Path, monkeypatch
     escucha, reader = Escucha(tmp_path), Tells()
     policy = Waits(escucha.policy, reader)
     monkeypatch.setattr(escucha.main.reader, "_load", lambda: reader)
-    escucha.main.policy = policy
-    decide = escucha.main.decide
+    escucha.main.ruler.policy = policy
+    decide = escucha.main._digest.decide
 
     def looks() -> int:
         number = decide()
         reader.looked.set()
         return number
 
-    monkeypatch.setattr(escucha.main, "decide", looks)
+    monkeypatch.setattr(escucha.main._digest, "decide", looks)
     for number in range(5):
         escucha.says(f"@marca ¿cuánto cuesta? {number}", who=f"p{number}")
     escucha.main.poll()
@@ -78,7 +78,7 @@ def test_an_outage_in_either_ends_both(tmp_path: Path, monkeypatch: pytest.Monke
     def fails() -> int:
         raise Outage("the disk is full")
 
-    monkeypatch.setattr(escucha.main, stage, fails)
+    monkeypatch.setattr(escucha.main._digest, stage, fails)
     with pytest.raises(Outage, match="full"):
         escucha.main.digest()
     escucha.close()

@@ -27,7 +27,7 @@ def test_a_batch_that_takes_long_is_written_down_piece_by_piece(
     escucha: Escucha, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(flow, "LONGEST", 0.05)
-    escucha.main.policy = Slow(policies.load_text(AUTO)._rules)
+    escucha.main.ruler.policy = Slow(policies.load_text(AUTO)._rules)
     for number in range(6):
         escucha.says(f"@marca todo mal {number}", who=f"ana{number}")
     escucha.clock.forward(seconds=11)

@@ -111,7 +111,7 @@ def test_whoever_activates_waits_for_the_batch_that_is_being_decided(escucha: Es
                 assert not waiting[0].done()
             return super().decide(situation)
 
-    escucha.main.policy = Interrupted(written.load_text(AUTO)._rules)
+    escucha.main.ruler.policy = Interrupted(written.load_text(AUTO)._rules)
     hear(escucha, "ana", "beto", "carla")
     with ThreadPoolExecutor(1) as boss:
         assert escucha.main.decide() == 3
@@ -130,16 +130,16 @@ def test_a_policy_that_cannot_be_read_decides_nothing_and_neither_does_the_one_b
     (line,) = [line for line in logged if line["log_level"] == "error"]
     assert (line["action"], line["version"]) == ("policy_refused", "from-the-future")
     assert "The policy from-the-future cannot be read by this version of Escucha: policy from-the-future:" in (
-        escucha.main.policy_trouble
+        escucha.main.ruler.trouble
     )
-    assert "telepathy" in escucha.main.policy_trouble
+    assert "telepathy" in escucha.main.ruler.trouble
     assert versions(escucha) == []
     restarted = process(escucha, None)
-    assert (restarted.decide(), bool(restarted.policy_trouble)) == (0, True)
+    assert (restarted.decide(), bool(restarted.ruler.trouble)) == (0, True)
     assert active(escucha) == "from-the-future"
     escucha.activate(written.load_text(AUTO))
     assert escucha.main.decide() == 1
-    assert escucha.main.policy_trouble == ""
+    assert escucha.main.ruler.trouble == ""
     assert versions(escucha) == [before]
 
 
@@ -166,7 +166,7 @@ def test_a_reader_with_a_bug_decides_nothing(escucha: Escucha) -> None:
     hear(escucha, "ana")
     with structlog.testing.capture_logs():
         assert [other.decide(), other.decide()] == [0, 0]
-    assert "broke (RecursionError)" in other.policy_trouble
+    assert "broke (RecursionError)" in other.ruler.trouble
     assert escucha.main.decide() == 1
 
 
@@ -180,7 +180,7 @@ def test_settings_that_give_other_modes_decide_nothing_until_started_again(escuc
     hear(escucha, "ana")
     with structlog.testing.capture_logs():
         assert escucha.main.decide() == 0
-    assert "other modes (everywhere: manual) than our settings give it (none)" in escucha.main.policy_trouble
+    assert "other modes (everywhere: manual) than our settings give it (none)" in escucha.main.ruler.trouble
     assert other.decide() == 1
     assert escucha.draft().automatic is False
     process(escucha, escucha.policy)

@@ -299,7 +299,7 @@ def test_whoever_holds_an_older_policy_decides_nothing(escucha: Escucha) -> None
         assert (decisions.decisions_of(tx, 1), cases.listing(tx)) == ([], [])
     assert escucha.drafts() == []
     assert newer.decide() == 1
-    assert escucha.draft().policy_version == newer.policy.version
+    assert escucha.draft().policy_version == newer.ruler.policy.version
 
 
 # --- two processes at once ---

@@ -13,7 +13,8 @@ from sqlalchemy import select
 
 from connectors import sandbox
 from listener.errors import Crossed
-from listener.flow.pipeline import Pipeline, again
+from listener.flow.crossing import again
+from listener.flow.pipeline import Pipeline
 from listener.store import Transaction, cases, mentions, references, stats
 from listener.store import tables as t
 from listener.store.mentions import Mention

@@ -76,7 +76,7 @@ class PaidEscucha(Escucha):
     def pipeline(self, **given: Any) -> Pipeline:
         made = super().pipeline(**given)
         made.connections._connect = lambda _: Paid(sandbox.Settings(world=self.folder / "world.db"), self.facts)
-        made.purses["care"] = Purse(self.store, "care", self.allowance, made.clock)
+        made.money.purses["care"] = Purse(self.store, "care", self.allowance, made.clock)
         return made
 
     def restart(self, **allowance: float) -> None:
@@ -106,7 +106,7 @@ class PaidEscucha(Escucha):
 
     def level(self) -> Level:
         with self.store.read() as tx:
-            return self.main.purses["care"].standing(tx).level
+            return self.main.money.purses["care"].standing(tx).level
 
     def source(self) -> sources.Source:
         with self.store.read() as tx:
@@ -169,7 +169,7 @@ def test_each_utc_day_has_its_own_row_and_the_month_their_sum(escucha: PaidEscuc
 def test_a_charge_that_the_database_did_not_take_is_kept_for_the_next_time(
     escucha: PaidEscucha, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    purse = escucha.main.purses["care"]
+    purse = escucha.main.money.purses["care"]
     paid = Paid(sandbox.Settings(world=escucha.folder / "world.db"), sandbox.FACTS)
     paid.poll("mentions", None)
     with monkeypatch.context() as broken:
@@ -277,7 +277,7 @@ def test_deletions_that_the_network_wants_followed_are_followed_with_the_last_of
     assert escucha.level() is Level.NO_SENDING
     assert escucha.main.recheck() == 1
     later = escucha.says("@marca ¿y mañana?")
-    escucha.main.purses["care"].allowance = Allowance()
+    escucha.main.money.purses["care"].allowance = Allowance()
     escucha.main.poll(["source-0"])
     escucha.restart(day=10.0)
     escucha.clock.forward(hours=21)
