@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import (
     JSON,
@@ -28,6 +28,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    TextClause,
     TypeDecorator,
     UniqueConstraint,
     text,
@@ -104,7 +105,11 @@ def ref(target: str, *, nullable: bool = False, index: bool = True) -> Column[An
     return Column(f"{target.removesuffix('s')}_id", BigKey, ForeignKey(f"{target}.id"), nullable=nullable, index=index)
 
 
-def only(which: ColumnElement[bool], *, on_sqlite: ColumnElement[bool] | None = None) -> Mapping[str, Any]:
+ONLY = "only"  # under which an index keeps it
+Condition = ColumnElement[bool] | TextClause
+
+
+def only(which: Condition, *, on_sqlite: Condition | None = None) -> Mapping[str, Any]:
     """What an index is told that holds only such rows; `on_sqlite`: how SQLite says the same, where it differs.
 
     PostgreSQL is told when the index is made there (below): to name it here would load all that speaks to it, and who
@@ -113,15 +118,13 @@ def only(which: ColumnElement[bool], *, on_sqlite: ColumnElement[bool] | None = 
     return {"sqlite_where": which if on_sqlite is None else on_sqlite, "info": {ONLY: which}}
 
 
-ONLY = "only"
-
-
 @compiles(CreateIndex, "postgresql")
 def _create_index(create: CreateIndex, compiler: DDLCompiler, **more: Any) -> str:
     index: Index = create.element
     if ONLY in index.info:
         index.dialect_options["postgresql"]["where"] = index.info[ONLY]
-    return str(compiler.visit_create_index(create, **more))
+    made: str = cast(Any, compiler).visit_create_index(create, **more)
+    return made
 
 
 # --- listening ------------------------------------------------------------------------------------------------------
