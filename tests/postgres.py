@@ -131,7 +131,12 @@ class Machine:
 
     def run(self, program: str, *arguments: str) -> str:
         """One of PostgreSQL's programs, as the user who owns the server; gives what it prints."""
-        command = [*self._as_user, str(self._bin / program), *arguments]
+        return self.typed(str(self._bin / program), *arguments)
+
+    def typed(self, *words: str) -> str:
+        """Any program, as that user, who finds PostgreSQL's."""
+        path = f"PATH={self._bin}:{os.environ['PATH']}"
+        command = [*self._as_user, "env", path, *words]
         done = subprocess.run(command, capture_output=True, text=True, check=False, cwd="/")
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
