@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -142,6 +143,8 @@ def test_a_process_is_dead_only_where_that_is_certain(other: subprocess.Popen[st
     assert not senders.is_dead(senders.me())
     assert senders.is_dead(f"{host}:{pid}:{int(began) - 1}:{where}"), "the number was given to another one since"
     other.kill()
+    os.waitid(os.P_PID, other.pid, os.WEXITED | os.WNOWAIT)
+    assert senders.is_dead(name), "it has ended, and nobody has taken notice yet"
     other.wait()
     assert senders.is_dead(name)
     assert not senders.is_dead(f"{host}:{pid}:{began}:{'0' * 16}"), "of another machine nothing is known"

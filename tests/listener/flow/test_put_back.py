@@ -239,6 +239,32 @@ def test_numbers_that_people_were_told_are_not_given_again(escucha: Escucha) -> 
     assert not set(told) & set(given)
 
 
+def test_as_many_more_numbers_are_left_out_as_were_given_before(
+    escucha: Escucha, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twice as many as in as long a time before; of what is spare besides there is next to nothing here."""
+    monkeypatch.setattr(lives, "SPARE", 1)
+
+    def asked(times: int, begun: int) -> None:
+        for number in range(begun, begun + times):
+            escucha.says(f"@marca ¿horario de la tienda {number}?", who=f"p{number}")
+        escucha.round(minutes=2)
+
+    def references() -> set[str]:
+        with escucha.store.read() as tx:
+            return set(tx.exec_driver_sql("SELECT reference FROM cases").scalars())
+
+    asked(3, 0)
+    copy, known = copied(escucha), references()
+    asked(6, 3)
+    told = references()
+    put_back(escucha, copy)
+    for _ in range(3):
+        escucha.round()
+    assert len(references()) == len(told) == 9
+    assert references() & told == known
+
+
 def test_a_database_that_stays_where_it_is_looks_for_nothing(escucha: Escucha) -> None:
     copied(escucha)
     escucha.network.fail("find_replies", Fault.AUTH_FAILED, times=100)
