@@ -172,6 +172,14 @@ def test_who_died_here_is_named_dead_to_the_machine_that_took_over(
     assert escucha.draft().reason == senders.KILLED
 
 
+def test_nobody_is_named_dead_over_what_was_settled_meanwhile(escucha: Escucha) -> None:
+    draft_id = unknown_answer(escucha, Fault.NEVER_ARRIVED)
+    with escucha.store.write() as tx:
+        tx.execute(t.drafts.update().values(reason="looked for it"))
+        underway.testify(tx, {"reply": [draft_id]})
+    assert escucha.draft().reason == "looked for it"
+
+
 def test_what_was_tried_twice_is_looked_for_since_the_first_attempt(escucha: Escucha) -> None:
     number = unknown_answer(escucha, Fault.NEVER_ARRIVED)
     first = escucha.clock()

@@ -150,6 +150,25 @@ def test_where_it_cannot_be_looked_for_it_waits(escucha: Escucha) -> None:
     assert len(escucha.answers()) == 1
 
 
+def test_who_looked_before_that_time_knows_nothing_of_what_came_in_it(escucha: Escucha) -> None:
+    """It was not there then; it went out after the copy, and no look can prove that it did not."""
+    escucha.main = escucha.pipeline(connector=Forgetful)
+    escucha.network.fail("reply", Fault.NEVER_ARRIVED)
+    escucha.says("@marca ¿horario?")
+    escucha.round()
+    assert escucha.draft().state is DraftState.UNKNOWN
+    now = escucha.clock()
+    with escucha.store.write() as tx:
+        inbox.settle_by_hand(tx, escucha.draft(), was_sent=False, by="mod", now=now)
+        inbox.approve(tx, inbox.retry(tx, inbox.get(tx, 1), by="mod", now=now), by="mod", now=now)
+    escucha.clock.forward(seconds=1)
+    put_back(escucha, copied(escucha), connector=Forgetful)
+    for _ in range(3):
+        escucha.round()
+    assert escucha.draft().state is DraftState.UNKNOWN
+    assert escucha.answers() == []
+
+
 def test_a_notice_that_went_out_is_not_published_again(escucha: Escucha) -> None:
     publish(escucha)
     copy = copied(escucha)
@@ -179,6 +198,16 @@ def test_after_a_long_time_nothing_goes_out_before_a_person_says_so(escucha: Esc
         escucha.round()
     assert {draft.state for draft in escucha.drafts()} == {DraftState.SENT}
     assert len(escucha.answers()) == 2
+
+
+@pytest.mark.parametrize(("minutes", "holds"), [(9, False), (11, True)])
+def test_where_more_than_ten_minutes_are_missing_a_person_looks_first(
+    escucha: Escucha, minutes: int, holds: bool
+) -> None:
+    copy = copied(escucha)
+    escucha.clock.forward(minutes=minutes)
+    put_back(escucha, copy)
+    assert paused(escucha) == holds
 
 
 def test_a_sign_of_life_of_who_went_on_working_is_nothing_that_was_known(escucha: Escucha) -> None:
