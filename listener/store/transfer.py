@@ -17,7 +17,7 @@ from datetime import datetime
 from sqlalchemy import Table, text
 
 from listener.errors import Mistake, Outage
-from listener.store import COPYING, MOVED, SCHEMA, STEP, Store, Transaction, audit, lives, named, verifying
+from listener.store import COPYING, MOVED, SCHEMA, STEP, Store, Transaction, audit, lives, named, unfit, verifying
 from listener.store import tables as t
 from listener.store import transfer_source as source
 from listener.store import transfer_target as target
@@ -244,8 +244,8 @@ def _demand_steps(old: Store) -> None:
     if not old.is_sqlite:
         raise Mistake("`db copy` copies an SQLite database; from PostgreSQL to PostgreSQL use pg_dump and pg_restore.")
     step = old.schema()
-    if step not in (SCHEMA, MOVED):
-        raise Mistake(f"The tables are at step {step or 'none'}, not {SCHEMA}: run `escucha db upgrade` first.")
+    if step not in (SCHEMA, MOVED):  # also newer ones that this version works with: it does not know all their rows
+        raise Mistake(unfit(step))
 
 
 def _changes(tx: Transaction, behind: int) -> tuple[int, dict[str, tuple[list[Key], dict[Key, source.Row]]]]:

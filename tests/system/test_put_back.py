@@ -118,6 +118,38 @@ def test_recovered_to_an_earlier_point_it_says_nothing_twice(company: Company, h
     assert company.log().count('"action": "settled"') + company.log().count("action=settled") >= 3
 
 
+def test_the_way_back_to_a_point_in_time_is_as_printed(held: ExitStack) -> None:
+    """The blocks of docs/operations.md, typed by whoever owns the server; but for where things lie."""
+    page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
+    part = page.partition("### Back to a point in time")[2].partition("###")[0]
+    blocks = part.split("```")[1::2]
+    assert len(blocks) == 3
+    server = Machine()
+    held.callback(server.close)
+    server.make(port=str(server.port), unix_socket_directories=str(server.folder))
+    backup = server.folder / "backup"
+
+    def typed(block: str, *more: tuple[str, str]) -> None:
+        for printed, here in (*more, ("/var/lib/postgresql", str(server.folder)), ("/backup", str(backup))):
+            block = block.replace(printed, here)
+        server.typed(f"PGHOST={server.folder}", f"PGPORT={server.port}", "PGUSER=postgres", "bash", "-euc", block)
+
+    def said(what: str) -> None:
+        server.sql(f"CREATE TABLE {what} (a int)", database="escucha")
+
+    typed(blocks[0])
+    said("before")
+    typed(blocks[1])
+    said("after")
+    point = server.sql("SELECT now()::text")
+    said("wrong")
+    (base,) = backup.glob("base-*")
+    typed(blocks[2], ("base-2026-11-22", base.name), ("2026-11-22 14:05:00+00", point))
+    there = "SELECT string_agg(tablename, ' ' ORDER BY tablename) FROM pg_tables WHERE schemaname = 'public'"
+    assert server.sql(there, database="escucha") == "after before"
+    said("later")
+
+
 @pytest.mark.parametrize(("synchronous", "role"), [(True, ("--role", "all")), (False, ())], ids=["roles", "one"])
 def test_a_standby_takes_over_while_it_works(
     company: Company, held: ExitStack, synchronous: bool, role: tuple[str, ...]

@@ -340,6 +340,16 @@ def test_wrong_targets_are_refused(world: Escucha, empty: str, postgres_url: str
         begun(world, empty)
 
 
+@pytest.mark.parametrize(
+    ("step", "do"), [("0000", "run `escucha db upgrade`"), ("0009", "use the version of Escucha that upgraded it")]
+)
+def test_tables_of_another_version_are_refused_with_what_helps(world: Escucha, empty: str, step: str, do: str) -> None:
+    with world.store.write() as tx:
+        tx.execute(text("UPDATE alembic_version SET version_num = :step"), {"step": step})
+    with pytest.raises(Mistake, match=do):
+        begun(world, empty)
+
+
 def test_what_postgresql_cannot_hold_is_named_before_anything_is_done(world: Escucha, empty: str) -> None:
     with world.store.write() as tx:
         tx.execute(update(t.mentions).where(t.mentions.c.id == 1).values(text="a\0b"))
