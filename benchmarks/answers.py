@@ -15,7 +15,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from tests.system.crowd import crowd
+from tests.system.complainers import complainers
 
 
 def main() -> None:
@@ -24,7 +24,7 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=4000)
     parser.add_argument("--kill", action="store_true", help="kill -9, twice")
     wanted = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, crowd(Path(folder), wanted.people) as people:
+    with tempfile.TemporaryDirectory() as folder, complainers(Path(folder), wanted.people) as people:
         began = time.perf_counter()
         if wanted.kill:
             people.killed_twice(wanted.people)

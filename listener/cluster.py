@@ -7,7 +7,7 @@
 The functions are those that the embedded daemon calls, and the rows say what is to be done, as ever: a job only says
 that there is something. So one that is lost costs time and nothing else (`sweep` finds its mentions, the next tick its
 source or account), and one done twice changes nothing. Jobs of processes that died are given to others, and what is
-done by a timer is done by one process for each duty (`store/places.py`).
+done by a timer is done by one process for each duty (`store/loans.py`).
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
+import psycopg
 import structlog
 from procrastinate import App, PsycopgConnector, SyncPsycopgConnector, schema
 from procrastinate.exceptions import AlreadyEnqueued, ConnectorException, UniqueViolation
@@ -31,10 +32,10 @@ from procrastinate.jobs import Job, Status
 from listener import budget
 from listener.daemon import MOST_STREAMS, Turn
 from listener.desk import answer_runs
-from listener.errors import Outage
+from listener.errors import Away, Outage
 from listener.flow.pipeline import Pipeline
 from listener.flow.suspecting import suspect
-from listener.store import Store, Transaction, jobs, places, references, rests, sources, suspects
+from listener.store import Store, Transaction, jobs, loans, references, rests, sources, suspects
 from listener.store.numbers import Stock
 from listener.types import Duty
 
@@ -47,7 +48,7 @@ HEARTBEAT = 5.0  # seconds between two signs of life of a worker
 DEAD = 20.0  # seconds without one, after which its jobs are given to others
 SWEEP_EVERY = timedelta(seconds=15)
 SWEPT = 4096  # mentions that one sweep finds
-RENEW_EVERY = timedelta(seconds=5)  # of the places, which last three times as long
+RENEW_EVERY = timedelta(seconds=5)  # of the loans, which last three times as long
 DEADLY = 2  # processes that died of one job, after which what it carries is looked at one by one
 BUSY = 20  # looks at what another process has in hand, before it is left to the sweep
 LOOK_AGAIN = 0.1  # seconds between them
@@ -75,7 +76,7 @@ class Cluster:
         self._tick = tick
         self._name = ""
         self._guard: Guard = lambda _name, work: work()
-        self._places: set[str] = set()
+        self._loans: set[str] = set()
         self._streams: list[str] = []  # that this process wants or has
         self._doing: Counter[str] = Counter()
         self._telling = threading.Lock()
@@ -85,7 +86,7 @@ class Cluster:
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
-        self.trouble = ""  # why no jobs are taken, in a sentence
+        self._broke = False  # the engine, and did not work since
         self._carrier = App(connector=SyncPsycopgConnector())  # never opened: it uses the connections of transactions
 
     # --- beside the daemon --------------------------------------------------------------------------------------------
@@ -114,12 +115,12 @@ class Cluster:
             self._thread.join()
         self._store.carries = self._store.numbers = None
         with suppress(Outage), self._store.write(leaving=True) as tx:
-            places.leave(tx, holder=self._name)
+            loans.leave(tx, holder=self._name)
 
     def turns(self) -> Mapping[str, Turn]:
         """What is done by a timer for the jobs: they are made, lost ones are found, and who does what is settled."""
         found = {
-            "places": Turn(every=RENEW_EVERY, work=self._renew),
+            "loans": Turn(every=RENEW_EVERY, work=self._renew),
             "resumed": Turn(every=self._tick, work=self._pipeline.notice_resumed),
             "dead": Turn(every=timedelta(seconds=HEARTBEAT), work=self._pipeline.look_for_the_dead),
         }
@@ -138,11 +139,11 @@ class Cluster:
 
     def leads(self, duty: Duty) -> bool:
         """Whether this process does what one process of that duty does for all."""
-        return f"lead {duty}" in self._places
+        return f"lead {duty}" in self._loans
 
     def listens(self, wanted: Sequence[str], running: Iterable[str]) -> list[str]:
         """Those of the wanted streams that are this process's to open: each has one process."""
-        held = [name.removeprefix("stream ") for name in self._places if name.startswith("stream ")]
+        held = [name.removeprefix("stream ") for name in self._loans if name.startswith("stream ")]
         ours = dict.fromkeys([*running, *held])
         self._streams = list(dict.fromkeys([*ours, *wanted]))[: max(MOST_STREAMS, len(ours))]
         return [name for name in wanted if name in held]
@@ -156,10 +157,10 @@ class Cluster:
         names = [*(f"lead {duty}" for duty in self.duties), *(f"stream {name}" for name in self._streams)]
         try:
             with self._store.write() as tx:
-                self._places = places.take(tx, names, holder=self._name)
-                places.forget(tx)
+                self._loans = loans.take(tx, names, holder=self._name)
+                loans.forget(tx)
         except Outage:
-            self._places = set()
+            self._loans = set()
             raise
 
     # --- jobs are made ------------------------------------------------------------------------------------------------
@@ -289,6 +290,7 @@ class Cluster:
     async def _live(self) -> None:
         """Takes jobs until it is ended; begins anew, after a moment, where the database went away."""
         self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
+        self._loop.set_exception_handler(_unheard)
         hands = sum(AT_ONCE[duty] for duty in self.duties)
         self._loop.set_default_executor(ThreadPoolExecutor(hands, thread_name_prefix="job"))
         while not self._ended.is_set():
@@ -305,10 +307,19 @@ class Cluster:
                 return
 
     def _note(self, error: BaseException) -> None:
-        reason = str(error.__cause__ or error).strip().splitlines()[0] if str(error.__cause__ or error) else repr(error)
-        if not self.trouble:
-            log.error("No jobs are taken.", action="jobs_down", reason=reason)
-        self.trouble = f"It takes no jobs ({reason}); it begins again by itself."
+        """Tells of it as of any stage: of a server that was back a moment later not at all, of what is no outage as of
+        a bug.
+        """
+
+        def fail() -> None:
+            if not _is_away(error):
+                raise error
+            reason = str(error.__cause__ or error).strip().partition("\n")[0] or type(error).__name__
+            raise Away(f"The database gives no jobs: {reason}.") from error
+
+        if self._broke or not _is_away(error):
+            self._guard("jobs", fail)
+        self._broke = True
 
     async def _work_until_it_breaks(self) -> None:
         app = self._engine()
@@ -320,9 +331,8 @@ class Cluster:
 
     async def _works(self) -> None:
         await asyncio.sleep(1)
-        if self.trouble:
-            log.info("Jobs are taken again.", action="jobs_up")
-        self.trouble = ""
+        self._broke = False
+        self._guard("jobs", lambda: None)
 
     async def _keep_working(self, app: App, duty: Duty) -> None:
         await app.run_worker_async(
@@ -351,9 +361,7 @@ class Cluster:
                     await asyncio.to_thread(self._suspect, job)
                 with suppress(ConnectorException):  # it ended meanwhile
                     await _to_others(app, job)
-                    log.warning(
-                        "A job of a process that died goes to another.", action="taken_over", task=job.task_name
-                    )
+                    log.warning("A job that its process lost goes to another.", action="taken_over", task=job.task_name)
 
     def _suspect(self, job: Job) -> None:
         ids, stages = job.task_kwargs["ids"], list(suspects.AWAITED)
@@ -382,13 +390,25 @@ class Cluster:
         return app
 
 
+def _is_away(error: BaseException) -> bool:
+    """Whether it is the database that does not answer the engine, and no bug."""
+    return isinstance(error, ConnectorException | psycopg.Error | OSError)
+
+
+def _unheard(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """What befell a task of the engine that nobody waits for; that the database is away is told by its end."""
+    error = context.get("exception")
+    if error is None or not _is_away(error):
+        loop.default_exception_handler(context)
+
+
 @contextmanager
 def _outages() -> Iterator[None]:
-    """Raises Outage where the database takes no job."""
+    """Raises Away where the database takes no job."""
     try:
         yield
     except ConnectorException as error:
-        raise Outage(f"The database took no job: {error.__cause__ or error}.") from error
+        raise Away(f"The database took no job: {error.__cause__ or error}.") from error
 
 
 async def _at_home(link: Any) -> None:

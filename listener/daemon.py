@@ -26,7 +26,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from listener import inhand, metrics
 from listener.contract import BEAT
-from listener.errors import LeftBehind, Outage
+from listener.errors import Away, LeftBehind, Outage
 from listener.flow.pipeline import Pipeline
 from listener.store import daemons, lives
 from listener.store.clock import Clock
@@ -65,7 +65,6 @@ class Crew(Protocol):
     """What a process knows of the others that it shares the work with; see `cluster.py`."""
 
     duties: frozenset[Duty]
-    trouble: str
 
     def join(self, name: str, guard: Callable[[str, Callable[[], Any]], None]) -> None:
         """Hands over the process's name, and how what is done is guarded."""
@@ -110,6 +109,7 @@ class Daemon:
         self._ended = False
         self._stopped = threading.Event()
         self._trouble: dict[str, str] = {}  # what stands in a stage's way, by stage
+        self._away = ""  # that the database is away, in the words that whoever met it first had for it
         self._telling = threading.Lock()
         self._unborn: dict[threading.Thread, float] = {}  # threads that did not begin, since when
         self._streams: dict[str, threading.Thread] = {}
@@ -183,7 +183,7 @@ class Daemon:
         elif now - self._wrote > SILENT:
             waits = self._trouble.get("alive", f"the database has taken nothing for {now - self._wrote:.0f} s")
         else:
-            waits = ""
+            waits = self._trouble.get("alive", "")
         return Health(hangs=hangs, waits=waits, hurts=[*filter(None, [self._pipeline.ruler.trouble]), *self._hurts()])
 
     def _hurts(self) -> list[str]:
@@ -193,9 +193,8 @@ class Daemon:
             for name, why in list(self._trouble.items())
             if name != "alive"
         ]
-        jobless = self._crew.trouble if self._crew else ""
         clock = self._pipeline.clock.trouble if isinstance(self._pipeline.clock, Clock) else ""
-        return [*filter(None, [self._pipeline.reader.trouble, jobless, clock]), *broken]
+        return [*filter(None, [self._pipeline.reader.trouble, clock]), *broken]
 
     def _scheduler(self) -> BackgroundScheduler:
         """One job for each stage; where it waits for a network one for each account, so that none waits for another."""
@@ -307,7 +306,8 @@ class Daemon:
             self._leave(error)
         except (Outage, MemoryError) as error:
             metrics.error(name.split(maxsplit=1)[0], error)
-            self._waits(name, str(error) if isinstance(error, Outage) else NO_MEMORY)
+            reason = str(error) if isinstance(error, Outage) else NO_MEMORY
+            self._waits(name, reason, away=isinstance(error, Away))
         except Exception as bug:
             metrics.error(name.split(maxsplit=1)[0], bug)
             if self._trouble.get(name) != repr(bug):
@@ -327,8 +327,10 @@ class Daemon:
             log.critical("Another version is needed; stops.", action="left_behind", reason=str(error))
             self.stop()
 
-    def _waits(self, name: str, reason: str) -> None:
+    def _waits(self, name: str, reason: str, *, away: bool) -> None:
         with self._telling:
+            if away:  # a server that ends and begins has ever other words for it
+                self._away = reason = self._away if self._away in self._trouble.values() else reason
             known = reason in self._trouble.values()
             self._trouble[name] = reason
         if not known:
@@ -343,7 +345,8 @@ class Daemon:
             reason = self._trouble.pop(name, None)
             gone = {reason} if reason else set()
             if name == "alive":
-                met = {each for each, why in self._trouble.items() if why == reason or each.startswith("stream ")}
+                same = (reason, self._away)
+                met = {each for each, why in self._trouble.items() if why in same or each.startswith("stream ")}
                 gone |= {self._trouble.pop(each) for each in met}
             over = gone - set(self._trouble.values())
         for each in sorted(over):

@@ -11,6 +11,7 @@ EscuchaError
 │   ├── LeftBehind        the tables are too new for this version: another one must be started
 │   └── AlreadyDone       somebody else was first
 ├── Outage                the machine, not the person: database, disk; exit code 1
+│   ├── Away              the database server cannot be reached, or cut us off: it ends, begins, or is gone
 │   └── Crossed           two processes stood in each other's way; done again, it works
 └── NetworkError          what a connector may raise; anything else from a connector is a bug
     ├── RateLimited       wait `retry_after` seconds
@@ -82,6 +83,10 @@ class AlreadyDone(Mistake):
 
 class Outage(EscuchaError):
     """The database or the disk does not do its part; nothing was half-written."""
+
+
+class Away(Outage):
+    """The database server cannot be reached, or cut us off; whatever words it or the network has for that."""
 
 
 class Crossed(Outage):

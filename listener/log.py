@@ -15,13 +15,18 @@ import re
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import Any, Literal, TextIO, cast
+from dataclasses import dataclass
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Literal, TextIO, cast
 from urllib.parse import unquote
 
-import structlog
-from structlog.typing import EventDict, Processor
-
 from listener.escapes import visible
+
+if TYPE_CHECKING:
+    from structlog.typing import EventDict, Processor
 
 WRITTEN = frozenset({"text", "body", "draft", "post", "raw", "title", "content", "content_warning", "display_name"})
 MASK = "•••"
@@ -57,10 +62,59 @@ def masked(text: str) -> str:
 def start(
     *, form: Literal["auto", "lines", "json"] = "auto", level: Literal["debug", "info", "warning"] = "info"
 ) -> None:
-    """Sends our logs, and the libraries' warnings, to standard error in that form. May be called again."""
+    """Sends our logs, and the libraries' warnings, to standard error in that form. May be called again.
+
+    structlog takes a tenth of a second to load, and most commands that somebody types log nothing: it is told all of
+    this when somebody first imports it, before they have it.
+    """
     hide_environment()
     lines = form == "lines" or (form == "auto" and sys.stderr.isatty())
-    number = logging.getLevelNamesMapping()[level.upper()]
+    wanted = _Wanted(lines=lines, colours=sys.stderr.isatty(), level=logging.getLevelNamesMapping()[level.upper()])
+    root = logging.getLogger()
+    root.handlers = [other for other in root.handlers if not isinstance(other, _StandardError)] + [_StandardError()]
+    root.setLevel(logging.WARNING)  # below that, libraries speak of requests with everything in them
+    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _OnImport)]
+    if "structlog" in sys.modules:
+        _configure(wanted)
+    else:
+        sys.meta_path.insert(0, _OnImport(wanted))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Wanted:
+    """How a line looks, and from which number of `logging` on there is one."""
+
+    lines: bool
+    colours: bool
+    level: int
+
+
+class _OnImport(MetaPathFinder):
+    """Tells structlog how to write, as soon as somebody imports it."""
+
+    def __init__(self, wanted: _Wanted) -> None:
+        self._wanted = wanted
+
+    def find_spec(self, fullname: str, _path: Any, _target: Any = None, /) -> ModuleSpec | None:
+        """The module as others find it, which is told after it was run."""
+        if fullname != "structlog":
+            return None
+        sys.meta_path.remove(self)
+        spec = find_spec(fullname)
+        if spec is not None and (loader := cast(Any, spec.loader)) is not None:
+            run = loader.exec_module
+
+            def then_tell(module: ModuleType) -> None:
+                run(module)
+                _configure(self._wanted)
+
+            loader.exec_module = then_tell
+        return spec
+
+
+def _configure(wanted: _Wanted) -> None:
+    import structlog
+
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -70,26 +124,23 @@ def start(
         _clean,
     ]
     renderer: Processor = (
-        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=0, sort_keys=False)
-        if lines
+        structlog.dev.ConsoleRenderer(colors=wanted.colours, pad_event_to=0, sort_keys=False)
+        if wanted.lines
         else structlog.processors.JSONRenderer(ensure_ascii=False)
     )
     structlog.configure(
-        processors=[*shared, *([_shorten] if lines else []), renderer],
-        wrapper_class=structlog.make_filtering_bound_logger(number),
+        processors=[*shared, *([_shorten] if wanted.lines else []), renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(wanted.level),
         logger_factory=lambda *_: structlog.WriteLogger(cast(TextIO, _Sink())),
         cache_logger_on_first_use=False,
     )
-    handler = _StandardError()
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[_foreign, *shared],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
-        )
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[_foreign, *shared],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
     )
-    root = logging.getLogger()
-    root.handlers = [other for other in root.handlers if not isinstance(other, _StandardError)] + [handler]
-    root.setLevel(logging.WARNING)  # below that, libraries speak of requests with everything in them
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, _StandardError):
+            handler.setFormatter(formatter)
 
 
 class _Sink:
@@ -111,6 +162,8 @@ class _StandardError(logging.Handler):
     """The libraries' part of it."""
 
     def emit(self, record: logging.LogRecord) -> None:
+        import structlog  # noqa: F401 which brings our formatter where there is none yet
+
         _Sink().write(self.format(record) + "\n")  # in one piece: threads write side by side
 
 

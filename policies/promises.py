@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from typing import NamedTuple
 
 from listener.types import Clock, IncidentView, Occasion, Promise, Step, Urgency
 from policies.calendars import Hours, local_time, spoken_clock
@@ -19,6 +20,16 @@ from policies.schema import PolicyFile
 from policies.schema_levels import OnlyLevel, ServiceLevel, StepOf
 
 _ALL_TIME = OpenTime(None)
+
+
+class _Asked(NamedTuple):
+    """For which case a promise is asked; network and tier in small letters."""
+
+    team: str
+    urgency: Urgency
+    network: str
+    tier: str
+    now: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +50,12 @@ class _Only:
             urgency=frozenset(level.urgency) if level.urgency else None,
         )
 
-    def fits(self, team: str, urgency: Urgency, network: str, tier: str) -> bool:
+    def fits(self, asked: _Asked) -> bool:
         return (
-            (self.network is None or network in self.network)
-            and (self.team is None or team in self.team)
-            and (self.tier is None or tier in self.tier)
-            and (self.urgency is None or urgency in self.urgency)
+            (self.network is None or asked.network in self.network)
+            and (self.team is None or asked.team in self.team)
+            and (self.tier is None or asked.tier in self.tier)
+            and (self.urgency is None or asked.urgency in self.urgency)
         )
 
 
@@ -76,22 +87,11 @@ class Promises:
 
         What counts from the incident's end is not due while it lasts; once it is over, `now` is its end.
         """
-        network, tier = network.casefold(), tier.casefold()
-        if incident is None:
-            return self._lately(team=team, urgency=urgency, network=network, tier=tier, now=now)
-        return self._promise(team=team, urgency=urgency, network=network, tier=tier, now=now, incident=incident)
+        asked = _Asked(team, urgency, network.casefold(), tier.casefold(), now)
+        return self._promise(asked, incident) if incident else self._lately(asked)
 
-    def _promise(
-        self,
-        *,
-        team: str,
-        urgency: Urgency,
-        network: str,
-        tier: str,
-        now: datetime,
-        incident: IncidentView | None = None,
-    ) -> Promise:
-        words, level = self._level(team, urgency, network, tier)
+    def _promise(self, asked: _Asked, incident: IncidentView | None = None) -> Promise:
+        words, level = self._level(asked)
         own = self._of_incidents if incident else {}
         waits = self._from_end and incident is not None and incident.state.active
         if own and incident:
@@ -101,17 +101,18 @@ class Promises:
         steps: list[Step] = []
         moments: dict[str, datetime] = {}
         spans = {Clock.FIRST_RESPONSE: level.first_response, Clock.RESOLUTION: level.resolution, **own}
+        warned, broken = (self._escalation.chain(when, asked.team) for when in ("on_warning", "on_breach"))
         for which, span in spans.items():
             if span is None or (which is Clock.RESOLUTION and waits):
                 continue
             used = level.warn.after(span) if level.warn else None
             if used is not None:
-                warning = moments[f"{which}_warning"] = clock.after(now, used)
+                warning = moments[f"{which}_warning"] = clock.after(asked.now, used)
                 steps.append(Step(which, Occasion.WARNING, 0, warning))
-                steps += _steps(self._escalation.chain("on_warning", team), clock, warning, which, Occasion.WARNING)
-            due = moments[f"{which}_due"] = clock.after(now, span)
+                steps += _steps(warned, clock, warning, which, Occasion.WARNING)
+            due = moments[f"{which}_due"] = clock.after(asked.now, span)
             steps.append(Step(which, Occasion.BREACH, 0, due))
-            steps += _steps(self._escalation.chain("on_breach", team), clock, due, which, Occasion.BREACH)
+            steps += _steps(broken, clock, due, which, Occasion.BREACH)
         return Promise(
             level=words,
             calendar=calendar,
@@ -144,10 +145,10 @@ class Promises:
         closed = clock.why_not_sooner(now, due, calendar)
         return f"{spoken_clock(local_time(due, zone))} ({zone.key})" + (f", {closed}" if closed else "")
 
-    def _level(self, team: str, urgency: Urgency, network: str, tier: str) -> tuple[str, ServiceLevel]:
+    def _level(self, asked: _Asked) -> tuple[str, ServiceLevel]:
         """The level that fits, and its name in words."""
-        fits = (place for place, only in enumerate(self._only) if only.fits(team, urgency, network, tier))
-        place = next(fits, -1)
+        urgency = asked.urgency
+        place = next((place for place, only in enumerate(self._only) if only.fits(asked)), -1)
         found = self._known.get((place, urgency))
         if found is None:
             only = self._levels.only[place] if place >= 0 else None

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from tests import databases, once
+from tests import databases, made_once
 
 # A slow machine is no failure, and CI plays the same examples each time: what it finds must be found again.
 settings.register_profile("escucha", deadline=None, derandomize=bool(os.environ.get("CI")), print_blob=True)
@@ -30,7 +30,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    once.share()
+    made_once.share()
     if config.getoption("--on") == "postgresql":
         databases.use_postgres()
         # A store that a test leaves open ends with its database.
@@ -88,7 +88,7 @@ def postgres_url() -> Iterator[str]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    once.for_test(item)
+    made_once.for_test(item)
 
 
 @pytest.fixture

@@ -112,7 +112,7 @@ def add(
     _refuse_twice(sources, name=name, account=account, query=query)
     entry = {"name": name, "account": account, "query": query, "every": every}
     after = settings_file.with_source(before, account=account, account_settings=settings, source=entry)
-    unwritten: list[config.Place] = [("sources", len(sources))]
+    unwritten: list[config.KeyPath] = [("sources", len(sources))]
     unwritten += [("accounts", account)] if settings is not None else []
     planned = config.check(
         after,

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 import click
-import structlog
 
 from listener.commands.actor import DAEMON, system_user, who_acts
 from listener.errors import ConfigProblem, Mistake, NotFound, Outage, PolicyProblem
@@ -402,7 +401,8 @@ class App:
     def reader(self, *, areas: bool = False) -> Model:
         """The model that came with Escucha alone, with the areas it was taught or without."""
         from listener.model import reading
-        from listener.model.fewshot import FILE, Areas, there
+        from listener.model.areas_file import FILE, there
+        from listener.model.fewshot import Areas
 
         settings = self.config_or_default
         model = reading.load(profile=settings.model.profile)
@@ -468,6 +468,8 @@ class App:
         try:
             found = self._read_config()
         except ConfigProblem as problem:
+            import structlog
+
             structlog.get_logger(__name__).warning(
                 "The settings cannot be read again, so the old ones stay.",
                 action="settings_kept",

@@ -35,13 +35,10 @@ def upgrade(app: App, as_json: bool) -> None:
     with _connected(app) as database:
         before = database.schema()
         if before in store.ELSEWHERE:
-            raise Mistake(store.ELSEWHERE[before])
+            raise Mistake(store.unfit(before))
         newer = before is not None and before > store.SCHEMA
         if newer and not database.fits():
-            raise Mistake(
-                f"The tables are newer ({before}) than this version knows ({store.SCHEMA}): "
-                "use the version of Escucha that upgraded them."
-            )
+            raise Mistake(store.unfit(before))
         if not newer:
             database.upgrade()
         after = database.schema()
@@ -137,8 +134,8 @@ def restored(app: App, as_json: bool) -> None:
 
     _there(app)
     with _connected(app) as database:
-        if database.schema() != store.SCHEMA:
-            raise Mistake("The tables are of another version: run `escucha db upgrade` first.")
+        if not database.fits():
+            raise Mistake(store.unfit(database.schema()))
         database.audit_key = app.config.audit.sealing
         life = lives.begin(database, by=app.actor, now=app.now())
     if as_json:

@@ -114,9 +114,9 @@ def describe(folder: Path, models: Path, *, profile: Profile, also: Sequence[str
 
 def _areas(models: Path, reader: str) -> LearnedAreas | None:
     from listener.errors import Mistake
-    from listener.model import fewshot
+    from listener.model import areas_file, fewshot
 
-    path = models / fewshot.FILE
+    path = models / areas_file.FILE
     try:
         learned = fewshot.learned_from(path)
         if learned is None:

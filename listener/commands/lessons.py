@@ -82,7 +82,7 @@ def areas_of(app: App) -> Mapping[str, Any]:
 
 def areas_file(app: App) -> Path:
     """Where the learned areas are kept."""
-    from listener.model.fewshot import FILE
+    from listener.model.areas_file import FILE
 
     return app.config_or_default.models / FILE
 
@@ -128,7 +128,7 @@ def hint(app: App) -> Behind | None:
 
 def _bar(app: App, mistake: Mistake) -> Behind:
     """Why `escucha run` refuses what was learned; to train again is no way out where the policy has no areas."""
-    from listener.model.fewshot import there
+    from listener.model.areas_file import there
 
     with suppress(EscuchaError):  # neither the policy nor the model may be there to ask
         path, reader = areas_file(app), app.reader_version
@@ -149,10 +149,14 @@ def _of_another(path: Path, reader: str) -> bool:
 
 def _learned(app: App) -> Areas | None:
     """The learned areas; None: there are none. Raises Mistake where the present model cannot read by them."""
-    from listener.model.fewshot import Areas, there
+    from listener.model.areas_file import there
 
     path = areas_file(app)
-    return Areas.load(path, reader=app.reader_version) if there(path) else None
+    if not there(path):
+        return None
+    from listener.model.fewshot import Areas
+
+    return Areas.load(path, reader=app.reader_version)
 
 
 def _key(text: str) -> str:

@@ -75,7 +75,8 @@ def _needed(app: App, found: Understanding) -> Needed | None:
     """Raises Mistake where a card, or what was learned, cannot be read."""
     from listener.model import card as cards
     from listener.model import imported
-    from listener.model.fewshot import Areas, there
+    from listener.model.areas_file import there
+    from listener.model.fewshot import Areas
     from listener.model.imported_card import read_card
     from listener.model.reading import BUNDLED, reader_version
 

@@ -8,7 +8,7 @@ Secrets come from the environment only: `ESCUCHA_ACCOUNTS__CARE__ACCESS_TOKEN`, 
 path of a file that holds the value. Every key is described in docs/settings.md.
 """
 
-from listener.config.places import Place
+from listener.config.lines import KeyPath
 from listener.config.reading import CRM, check, load, with_terms
 from listener.config.shape import (
     FILE_NAME,
@@ -45,7 +45,7 @@ __all__ = [
     "Customers",
     "DaemonSettings",
     "Database",
-    "Place",
+    "KeyPath",
     "PolicySettings",
     "SourceSettings",
     "System",

@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from listener.config import lacking
-from listener.config.places import Place, places
+from listener.config.lines import KeyPath, lines
 from listener.config.shape import (
     OF_EVERY_ACCOUNT,
     PATTERNS,
@@ -106,7 +106,7 @@ def check(
     *,
     networks: Sequence[str],
     settings_of: Callable[[str], type[BaseModel]],
-    unwritten: Collection[Place] = (),
+    unwritten: Collection[KeyPath] = (),
     crms: Sequence[str] = (),
 ) -> Config:
     """`load` for a text that is about to stand in `path`; faults in its `unwritten` places are told without a line."""
@@ -114,7 +114,7 @@ def check(
         written = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigProblem([_syntax(path, str(error))]) from error
-    return _Check(path, places(text), written, networks, settings_of, unwritten=unwritten, crms=crms).config()
+    return _Check(path, lines(text), written, networks, settings_of, unwritten=unwritten, crms=crms).config()
 
 
 def _syntax(path: Path, message: str) -> str:
@@ -138,12 +138,12 @@ class _Check:
     def __init__(
         self,
         path: Path,
-        lines: Mapping[Place, int],
+        lines: Mapping[KeyPath, int],
         written: dict[str, Any],
         networks: Sequence[str],
         settings_of: Callable[[str], type[BaseModel]],
         *,
-        unwritten: Collection[Place],
+        unwritten: Collection[KeyPath],
         crms: Sequence[str],
     ) -> None:
         self.path, self.lines, self.written = path, lines, written
@@ -151,7 +151,7 @@ class _Check:
         self.crms = crms
         self.problems: list[str] = []
         self.notes: list[str] = []
-        self.from_env: dict[Place, str] = {}
+        self.from_env: dict[KeyPath, str] = {}
 
     def config(self) -> Config:
         merged = self._merge()
@@ -216,18 +216,18 @@ class _Check:
             asked.append(source.model_copy(update={"query": query}))
         return tuple(asked)
 
-    def _add(self, place: Place, sentence: str) -> None:
+    def _add(self, place: KeyPath, sentence: str) -> None:
         key = ".".join(str(part) for part in place if isinstance(part, str))
         self._say(place, f"{key}{sentence if sentence[:1] == ':' else f' {sentence}'}")
 
-    def _say(self, place: Place, sentence: str) -> None:
+    def _say(self, place: KeyPath, sentence: str) -> None:
         self.problems.append(self._placed(place, sentence))
 
-    def _placed(self, place: Place, sentence: str) -> str:
+    def _placed(self, place: KeyPath, sentence: str) -> str:
         where = self._where(place)
         return (f"{where}: {sentence}" if where else sentence).replace("\n", " ")
 
-    def _where(self, place: Place) -> str:
+    def _where(self, place: KeyPath) -> str:
         """The variable or the line that says it; empty where nobody wrote it yet."""
         if place in self.from_env:
             return self.from_env[place]
@@ -267,7 +267,7 @@ class _Check:
                     f"{name}: write two underscores between the parts, as in {env_name(*section.split('_', 1))}."
                 )
 
-    def _over(self, place: Place, under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    def _over(self, place: KeyPath, under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
         result = dict(under)
         for key, value in over.items():
             if isinstance(value, dict):
@@ -296,7 +296,7 @@ class _Check:
                 self.from_env["sources", names[name], key] = env_name("sources", name, key)
         return result
 
-    def _files(self, place: Place, values: dict[str, Any], model: type[BaseModel]) -> dict[str, Any]:
+    def _files(self, place: KeyPath, values: dict[str, Any], model: type[BaseModel]) -> dict[str, Any]:
         """`url_file = "/run/secrets/url"` from the environment as `url = "…"`, unless the model knows `url_file`."""
         result: dict[str, Any] = {}
         for key, value in values.items():
@@ -314,7 +314,7 @@ class _Check:
 
     # --- each part is checked ---
 
-    def _explain(self, error: ValidationError, inside: Place) -> None:
+    def _explain(self, error: ValidationError, inside: KeyPath) -> None:
         for problem in error.errors(include_url=False, include_context=True):
             place = (*inside, *problem["loc"])
             kind, key = problem["type"], str(place[-1])
@@ -335,7 +335,7 @@ class _Check:
         for name, values in accounts.items():
             if not isinstance(values, dict):
                 continue
-            place: Place = ("accounts", name)
+            place: KeyPath = ("accounts", name)
             network = values.get("network")
             if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", name):
                 self._add(place, "is no account name; use lower case, digits and single underscores.")
@@ -467,7 +467,7 @@ class _Check:
             faults.append(self._placed((*place, *problem["loc"]), sentence))
         return faults
 
-    def _budget(self, account: Place, value: Any) -> Budget:
+    def _budget(self, account: KeyPath, value: Any) -> Budget:
         place = (*account, "budget")
         if value is None:
             return Budget()
@@ -489,7 +489,7 @@ class _Check:
         found: dict[str, Target] = {}
         in_file = _table(self.written.get("alerts"))
         for name, values in targets.items():
-            place: Place = ("alerts", name)
+            place: KeyPath = ("alerts", name)
             if not isinstance(values, dict):
                 continue
             if not NAME.fullmatch(name) or name == "none":
@@ -514,7 +514,7 @@ class _Check:
                 found[name] = target
         return found
 
-    def _target(self, place: Place, given: dict[str, Any]) -> Target | None:
+    def _target(self, place: KeyPath, given: dict[str, Any]) -> Target | None:
         try:
             target = Target.model_validate(given)
         except ValidationError as error:
@@ -528,7 +528,7 @@ class _Check:
         anchored = self.path.resolve().parent / target.ca_file if target.ca_file else None
         return target.model_copy(update={"ca_file": anchored})
 
-    def _line_of(self, place: Place) -> str:
+    def _line_of(self, place: KeyPath) -> str:
         return f"{self.path.name}, line {self.lines[place]}" if place in self.lines else self.path.name
 
     def _sources(self, sources: Any, accounts: dict[str, Any]) -> None:

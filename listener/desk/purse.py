@@ -8,8 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-
-import structlog
+from typing import Any
 
 from listener import budget
 from listener.budget import Allowance, Spent, Use
@@ -18,8 +17,6 @@ from listener.errors import Outage
 from listener.store import Store, Transaction, audit, sources, spending
 from listener.store.sources import Source
 from listener.types import Charge
-
-log = structlog.get_logger(__name__)
 
 WORTH_SAYING = 1.25  # slowed down by less than this is no news
 
@@ -100,7 +97,7 @@ class Purse:
                     if source:
                         sources.costs(tx, source, budget.smoothed(before, cost))
             except Outage as error:
-                log.debug(
+                _log().debug(
                     "The cost is written down later.", action="pay_later", account=self.account, reason=str(error)
                 )
                 return
@@ -180,6 +177,7 @@ class Purse:
                     spent_today=round(standing.spent.today, 6),
                     spent_month=round(standing.spent.month, 6),
                 )
+                log = _log()
                 say = log.info if standing.level is Level.ENOUGH else log.warning
                 say(
                     "The money reaches for more or for less than before.",
@@ -192,3 +190,10 @@ class Purse:
                 )
         self._level = standing.level
         return standing
+
+
+def _log() -> Any:
+    """Where it is told; it takes long to load, and whoever types a command that only looks waits for it."""
+    import structlog
+
+    return structlog.get_logger(__name__)

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from listener.errors import Mistake
+from listener.model.areas_file import there
 from listener.model.probability import logistic, softmax
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     Numbers = NDArray[np.float64]
     Floats = NDArray[np.float32]
 
-FILE = "areas.npz"
 METHOD = 1  # grows when the same examples would teach something else
 AGAIN = "teach them again: escucha model train"
 _ARRAYS = ("slopes", "offsets", "middles", "sureness", "threshold")
@@ -149,17 +149,6 @@ def learned_from(path: Path) -> tuple[str, str] | None:
         return str(facts["digest"]), str(facts["reader"])
     except KeyError as error:
         raise _damaged(path) from error
-
-
-def there(path: Path) -> bool:
-    """Whether there is such a file. Raises Mistake where nobody may look."""
-    try:
-        path.stat()
-    except FileNotFoundError:
-        return False
-    except OSError as error:
-        raise Mistake(f"{path} cannot be read ({error.strerror}); let Escucha read it, or move it away.") from error
-    return True
 
 
 def sure(sureness: Numbers, odds: Numbers, likeness: Numbers) -> Numbers:

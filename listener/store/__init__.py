@@ -28,7 +28,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from listener.errors import Crossed, Mistake, Outage
+from listener.errors import Away, Crossed, Mistake, Outage
 from listener.store import engines
 from listener.types import DATABASE_SECRETS
 
@@ -285,12 +285,8 @@ class Store:
         if encoding := self.misfit():
             found.append(f"The database writes {encoding}, not UTF8: {NEW_DATABASE}.")
         schema = self.schema()
-        if schema in (COPYING, MOVED):
-            found.append(ELSEWHERE[schema])
-        elif not self.fits():
-            newer = schema is not None and schema > SCHEMA
-            step = "use the version of Escucha that upgraded them" if newer else "run `escucha db upgrade`"
-            found.append(f"The tables are at step {schema or 'none'}, this version needs {SCHEMA}: {step}.")
+        if not self.fits():
+            found.append(unfit(schema))
         elif lacks := self._foreign():
             found.append(f"{FOREIGN} (it has {lacks}): {FOREIGN_STEP}.")
         if self.is_sqlite:
@@ -466,11 +462,7 @@ def open(url: str, *, connections: int = engines.CONNECTIONS) -> Store:  # `stor
         store.upgrade()
     elif schema != SCHEMA and not store.fits():
         store.close()
-        if schema in (COPYING, MOVED):
-            raise Mistake(ELSEWHERE[schema])
-        age = "older" if schema < SCHEMA else "newer"
-        step = "run `escucha db upgrade`" if schema < SCHEMA else "use the version of Escucha that upgraded it"
-        raise Mistake(f"The database's tables are {age} ({schema}) than this version needs ({SCHEMA}): {step}.")
+        raise Mistake(unfit(schema))
     return store
 
 
@@ -481,6 +473,19 @@ ELSEWHERE = {
     MOVED: "This database has moved to PostgreSQL and takes nothing any more: set database.url to where it is now "
     "(`escucha db copy --give-up` takes that back).",
 }
+
+
+def unfit(step: str | None) -> str:
+    """Why this version does not work with tables of that step (None: there are none), and what to do, in a sentence."""
+    if step in ELSEWHERE:
+        return ELSEWHERE[step]
+    if step is None:
+        return "The database has no tables yet: run `escucha db upgrade`."
+    older = step < SCHEMA
+    age, do = (
+        ("older", "run `escucha db upgrade`") if older else ("newer", "use the version of Escucha that upgraded it")
+    )
+    return f"The database's tables are {age} ({step}) than this version needs ({SCHEMA}): {do}."
 
 
 def connect(url: str, *, connections: int = engines.CONNECTIONS) -> Store:
@@ -519,6 +524,7 @@ def _make_private(path: Path, flags: int = 0) -> None:
 _LACKS = re.compile(r"no such (table|column)|has no column named|(relation|column) .* does not exist")
 
 _CROSSED = {"40P01", "40001", "55P03"}  # PostgreSQL's deadlock, failed serialization, and lock that took too long
+_GONE = ("08", "57P")  # PostgreSQL's lost connection, and a server that ends, begins or recovers
 _FORBIDDEN = {"42501", "25006"}  # PostgreSQL's missing right, and a write to what only reads
 
 _OWN = "let the user of database.url own the database and what is in it: ALTER DATABASE … OWNER TO …"
@@ -556,6 +562,15 @@ def _step(reason: str) -> str:
     return next((f" ({step})" for words, step in _STEPS.items() if words in reason), "")
 
 
+def _is_away(error: DBAPIError, reason: str) -> bool:
+    """Whether it is the server that is away (PostgreSQL), and not there and unwilling."""
+    if isinstance(error.orig, sqlite3.Error):
+        return False
+    state = getattr(error.orig, "sqlstate", None)
+    refused = "FATAL:" in reason and "the database system is" not in reason  # so it is there
+    return error.connection_invalidated or (not refused if state is None else state.startswith(_GONE))
+
+
 @contextmanager
 def _outages(url: URL) -> Iterator[None]:
     """Turns a database that does not do its part into one sentence."""
@@ -570,7 +585,8 @@ def _outages(url: URL) -> Iterator[None]:
         where = url.database if url.get_backend_name() == "sqlite" else named(url)
         forbidden = getattr(error.orig, "sqlstate", None) in _FORBIDDEN or "during recovery" in reason  # on a standby
         if forbidden or error.connection_invalidated or type(error).__name__ in {"OperationalError", "InterfaceError"}:
-            raise Outage(f"The database {where} does not do its part: {reason}{_step(reason)}.") from error
+            kind = Outage if forbidden or not _is_away(error, reason) else Away
+            raise kind(f"The database {where} does not do its part: {reason}{_step(reason)}.") from error
         if type(error).__name__ == "DatabaseError":
             raise Outage(f"{where} is no usable database: {reason}.") from error
         raise

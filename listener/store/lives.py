@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import structlog
 from sqlalchemy import Row, func, insert, select, text, update
 
 from listener.store import Store, Transaction, audit, references, switch
@@ -25,7 +24,6 @@ MONTH = timedelta(days=30)  # as much may be missing where nothing was ever writ
 SPARE = 100  # numbers of cases left out, besides twice those of an equally long time
 BEGUN = "database.put_back"
 _C = t.lives.c
-log = structlog.get_logger(__name__)
 _WHERE = text(  # a server that only repeats another one's writes is nowhere: nothing begins there
     "CASE WHEN pg_is_in_recovery() THEN NULL ELSE concat_ws(' ', (SELECT system_identifier FROM pg_control_system()), "
     "substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8), 'lives'::regclass::oid) END"
@@ -61,8 +59,10 @@ def recognise(store: Store, now: datetime) -> Life | None:
             learned = _learned_until(tx, known.place, where or "")
             life = _begin(tx, where or "", by="daemon", now=now, hold=False, learned=learned)
     if life:
+        import structlog  # takes long to load, and whoever types a command waits for it
+
         news = "The database is not where it was: what went out since is looked for before anything is said."
-        log.warning(news, action="put_back", known_until=life.known_until.isoformat())
+        structlog.get_logger(__name__).warning(news, action="put_back", known_until=life.known_until.isoformat())
     return life
 
 

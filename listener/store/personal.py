@@ -320,7 +320,7 @@ HELD: dict[str, Held] = {
     "pauses": Held(clear=("network", "kind", "by", "reason")),
     "table_steps": Held(clear=("step", "works_with")),
     "daemons": Held(clear=("name", "version", "step", "policy", "trouble", "hurts", "roles", "doing")),
-    "places": Held(clear=("name", "holder")),
+    "loans": Held(clear=("name", "holder")),
     "lives": Held(clear=("place", "by")),
     "rests": Held(clear=("account",)),
     "audit": Held(words=("subject", "detail"), clear=("by", "action", "salt", "digest", "key", "hash")),

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import (
     JSON,
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     Date,
     DateTime,
     Dialect,
@@ -27,10 +28,14 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    TextClause,
     TypeDecorator,
     UniqueConstraint,
     text,
 )
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.schema import CreateIndex
+from sqlalchemy.sql.compiler import DDLCompiler
 
 metadata = MetaData(
     naming_convention={
@@ -98,6 +103,28 @@ NEVER_AGAIN: Mapping[str, Any] = {"sqlite_autoincrement": True}
 def ref(target: str, *, nullable: bool = False, index: bool = True) -> Column[Any]:
     """A column that points at another table's id."""
     return Column(f"{target.removesuffix('s')}_id", BigKey, ForeignKey(f"{target}.id"), nullable=nullable, index=index)
+
+
+ONLY = "only"  # under which an index keeps it
+Condition = ColumnElement[bool] | TextClause
+
+
+def only(which: Condition, *, on_sqlite: Condition | None = None) -> Mapping[str, Any]:
+    """What an index is told that holds only such rows; `on_sqlite`: how SQLite says the same, where it differs.
+
+    PostgreSQL is told when the index is made there (below): to name it here would load all that speaks to it, and who
+    types a command on SQLite waits for that.
+    """
+    return {"sqlite_where": which if on_sqlite is None else on_sqlite, "info": {ONLY: which}}
+
+
+@compiles(CreateIndex, "postgresql")
+def _create_index(create: CreateIndex, compiler: DDLCompiler, **more: Any) -> str:
+    index: Index = create.element
+    if ONLY in index.info:
+        index.dialect_options["postgresql"]["where"] = index.info[ONLY]
+    made: str = cast(Any, compiler).visit_create_index(create, **more)
+    return made
 
 
 # --- listening ------------------------------------------------------------------------------------------------------
@@ -245,14 +272,12 @@ Index(  # what is to be looked up again, or is too old to be kept; what is gone 
     mentions.c.source_id,
     mentions.c.posted_at,
     mentions.c.checked_at,
-    sqlite_where=mentions.c.gone_at.is_(None),
-    postgresql_where=mentions.c.gone_at.is_(None),
+    **only(mentions.c.gone_at.is_(None)),
 )
 Index(  # the few that are set aside
     "ix_mentions_set_aside",
     mentions.c.id,
-    sqlite_where=mentions.c.trouble.is_not(None),
-    postgresql_where=mentions.c.trouble.is_not(None),
+    **only(mentions.c.trouble.is_not(None)),
 )
 
 suspects = Table(  # mentions over which a process died: looked at alone, and after some deaths by nobody
@@ -333,8 +358,7 @@ understandings = Table(
 Index(  # the few that no model could read
     "ix_understandings_unread",
     understandings.c.mention_id,
-    sqlite_where=text("model_version = 'nobody'"),
-    postgresql_where=text("model_version = 'nobody'"),
+    **only(text("model_version = 'nobody'")),
 )
 
 decisions = Table(
@@ -367,8 +391,7 @@ decisions = Table(
 Index(
     "ix_decisions_to_route",
     decisions.c.queue_at,
-    sqlite_where=text("needs_routing = 1 AND routed = 0"),
-    postgresql_where=text("needs_routing AND NOT routed"),
+    **only(text("needs_routing AND NOT routed"), on_sqlite=text("needs_routing = 1 AND routed = 0")),
 )
 
 facts = Table(  # what was true of a network when something was decided; never changed
@@ -430,14 +453,12 @@ Index(  # of the few that are an incident's answer
     "ix_drafts_incident_id",
     drafts.c.incident_id,
     drafts.c.state,
-    sqlite_where=drafts.c.incident_id.is_not(None),
-    postgresql_where=drafts.c.incident_id.is_not(None),
+    **only(drafts.c.incident_id.is_not(None)),
 )
 Index(  # to whom we wrote alone
     "ix_drafts_recipient",
     drafts.c.recipient,
-    sqlite_where=drafts.c.recipient != "",
-    postgresql_where=drafts.c.recipient != "",
+    **only(drafts.c.recipient != ""),
 )
 
 draft_quotes = Table(  # mentions whose words a draft repeats, beside the one that it answers
@@ -556,8 +577,7 @@ customers = Table(
 Index(  # of the few that were merged: an index of all would be taken for whoever was not, before one that sorts
     "ix_customers_merged_into_id",
     customers.c.merged_into_id,
-    sqlite_where=customers.c.merged_into_id.is_not(None),
-    postgresql_where=customers.c.merged_into_id.is_not(None),
+    **only(customers.c.merged_into_id.is_not(None)),
 )
 
 field_types = Table(  # what an imported field holds; one that is not here holds text
@@ -666,8 +686,7 @@ Index(
     "uq_links_current",
     links.c.account_id,
     unique=True,
-    sqlite_where=links.c.unlinked_at.is_(None),
-    postgresql_where=links.c.unlinked_at.is_(None),
+    **only(links.c.unlinked_at.is_(None)),
 )
 
 expected_links = Table(  # accounts that we were told of and have not heard yet
@@ -690,8 +709,7 @@ Index(
     expected_links.c.network,
     expected_links.c.handle,
     unique=True,
-    sqlite_where=expected_links.c.settled_at.is_(None),
-    postgresql_where=expected_links.c.settled_at.is_(None),
+    **only(expected_links.c.settled_at.is_(None)),
 )
 
 link_codes = Table(  # one-time codes by which a customer says which account is theirs
@@ -835,14 +853,12 @@ cases = Table(  # what its events say: store/rebuilding.py
 Index(  # of the few whose clocks an incident set
     "ix_cases_timed_by",
     cases.c.timed_by,
-    sqlite_where=cases.c.timed_by.is_not(None),
-    postgresql_where=cases.c.timed_by.is_not(None),
+    **only(cases.c.timed_by.is_not(None)),
 )
 Index(  # of the few that sleep, for the same reason
     "ix_cases_snoozed_until",
     cases.c.snoozed_until,
-    sqlite_where=cases.c.snoozed_until.is_not(None),
-    postgresql_where=cases.c.snoozed_until.is_not(None),
+    **only(cases.c.snoozed_until.is_not(None)),
 )
 
 case_mentions = Table(
@@ -940,14 +956,12 @@ Index(  # a mention is of one incident at most
     "uq_incident_mentions_current",
     incident_mentions.c.mention_id,
     unique=True,
-    sqlite_where=incident_mentions.c.undone_at.is_(None),
-    postgresql_where=incident_mentions.c.undone_at.is_(None),
+    **only(incident_mentions.c.undone_at.is_(None)),
 )
 Index(
     "ix_incident_mentions_to_join",
     incident_mentions.c.incident_id,
-    sqlite_where=text("joined_at IS NULL AND undone_at IS NULL"),
-    postgresql_where=text("joined_at IS NULL AND undone_at IS NULL"),
+    **only(text("joined_at IS NULL AND undone_at IS NULL")),
 )
 
 incident_answers = Table(  # what is said to those whom it hits, in variants; never changed but to approve or withdraw
@@ -971,8 +985,7 @@ Index(  # no variant stands there twice
     incident_answers.c.language,
     incident_answers.c.wording,
     unique=True,
-    sqlite_where=incident_answers.c.withdrawn_at.is_(None),
-    postgresql_where=incident_answers.c.withdrawn_at.is_(None),
+    **only(incident_answers.c.withdrawn_at.is_(None)),
 )
 
 incident_customers = Table(  # a list of those whom it hits, that somebody brought
@@ -1351,8 +1364,8 @@ table_steps = Table(  # the migrations that these tables have seen
     Column("taken_at", Moment, nullable=False),
 )
 
-places = Table(  # what one process of several does, on loan: who does not renew it has lost it
-    "places",
+loans = Table(  # what one process of several does: who does not renew it has lost it
+    "loans",
     metadata,
     Column("name", String(200), primary_key=True),  # "lead poll", "stream mentions"
     Column("holder", String(100), nullable=False),  # host:pid

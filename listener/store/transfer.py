@@ -9,15 +9,15 @@ anew where it is applied.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import text
+from sqlalchemy import Table, text
 
 from listener.errors import Mistake, Outage
-from listener.store import COPYING, MOVED, SCHEMA, STEP, Store, Transaction, audit, lives, named, verifying
+from listener.store import COPYING, MOVED, SCHEMA, STEP, Store, Transaction, audit, lives, named, unfit, verifying
 from listener.store import tables as t
 from listener.store import transfer_source as source
 from listener.store import transfer_target as target
@@ -41,6 +41,16 @@ class Copied:
     copied: int = 0  # rows, in this run
     compared: int = 0
     changes: int = 0  # rows that changed meanwhile and were copied again
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Batch:
+    """Rows of one table, the key up to which they go, and whether they are the last ones."""
+
+    table: Table
+    rows: Sequence[source.Row]
+    last: Key | None
+    whole: bool
 
 
 class Transfer:
@@ -107,23 +117,12 @@ class Transfer:
     def fill(self) -> None:
         """Copies what there is, table by table, from where it stopped."""
         with self.new.read() as tx:
-            reached = target.progress(tx)
-        for table in t.metadata.sorted_tables:
-            if reached[table.name].copied:
-                continue
-            last, whole, many = reached[table.name].copied_to, False, 0
-            with self.old.read() as tx:
-                there = source.count(tx, table)
-            while not whole:
-                with self.old.read() as tx:
-                    rows = source.after(tx, table, last, at_most=BATCH)
-                last, whole = (source.key_of(table, rows[-1]) if rows else last), len(rows) < BATCH
-                with self.new.write() as tx, _telling(table.name):
-                    target.put(tx, table, rows)
-                    target.copied(tx, table, last, whole=whole)
-                many += len(rows)
-                self.done.copied += len(rows)
-                self.report("copy", table.name, many, there)
+            left = {name: each.copied_to for name, each in target.progress(tx).items() if not each.copied}
+        for batch in self._batches("copy", left):
+            with self.new.write() as tx, _telling(batch.table.name):
+                target.put(tx, batch.table, batch.rows)
+                target.copied(tx, batch.table, batch.last, whole=batch.whole)
+            self.done.copied += len(batch.rows)
 
     def follow(self, held: Transaction | None = None) -> int:
         """Brings over what changed, and compares it; how many changes that were. `held`: where nobody else may write.
@@ -163,27 +162,32 @@ class Transfer:
         A row that changed since it was copied is left to `follow`, which compares it too.
         """
         with self.new.read() as tx:
-            reached, behind = target.progress(tx), target.applied(tx)
-        for table in t.metadata.sorted_tables:
-            if reached[table.name].compared:
-                continue
-            last, whole, many = reached[table.name].compared_to, False, 0
+            behind = target.applied(tx)
+            left = {name: each.compared_to for name, each in target.progress(tx).items() if not each.compared}
+        for batch in self._batches("compare", left):
+            table = batch.table
+            with self.old.read() as tx:
+                changing = dict(source.changed(tx, behind=behind, until=source.newest_change(tx)))
+            still = set(changing.get(table, ()))
+            wanted = {key: row for row in batch.rows if (key := source.key_of(table, row)) not in still}
+            with self.new.write() as tx:
+                _demand_same(table.name, wanted, target.by_keys(tx, table, list(wanted)))
+                target.compared(tx, table, batch.last, whole=batch.whole)
+            self.done.compared += len(batch.rows)
+
+    def _batches(self, what: str, left: Mapping[str, Key | None]) -> Iterator[_Batch]:
+        """The source's rows, table by table, each from the key after which it is `left`; tells when one was done."""
+        for table in [each for each in t.metadata.sorted_tables if each.name in left]:
+            last, whole, many = left[table.name], False, 0
             with self.old.read() as tx:
                 there = source.count(tx, table)
             while not whole:
                 with self.old.read() as tx:
                     rows = source.after(tx, table, last, at_most=BATCH)
-                    changing = dict(source.changed(tx, behind=behind, until=source.newest_change(tx)))
-                still = set(changing.get(table, ()))
-                wanted = {source.key_of(table, row): row for row in rows}
                 last, whole = (source.key_of(table, rows[-1]) if rows else last), len(rows) < BATCH
-                wanted = {key: row for key, row in wanted.items() if key not in still}
-                with self.new.write() as tx:
-                    _demand_same(table.name, wanted, target.by_keys(tx, table, list(wanted)))
-                    target.compared(tx, table, last, whole=whole)
+                yield _Batch(table=table, rows=rows, last=last, whole=whole)
                 many += len(rows)
-                self.done.compared += len(rows)
-                self.report("compare", table.name, many, there)
+                self.report(what, table.name, many, there)
 
     def finish(self, *, keys: Mapping[str, bytes]) -> None:
         """Switches over: nobody can write into the old database any more, and the new one is whole.
@@ -240,8 +244,8 @@ def _demand_steps(old: Store) -> None:
     if not old.is_sqlite:
         raise Mistake("`db copy` copies an SQLite database; from PostgreSQL to PostgreSQL use pg_dump and pg_restore.")
     step = old.schema()
-    if step not in (SCHEMA, MOVED):
-        raise Mistake(f"The tables are at step {step or 'none'}, not {SCHEMA}: run `escucha db upgrade` first.")
+    if step not in (SCHEMA, MOVED):  # also newer ones that this version works with: it does not know all their rows
+        raise Mistake(unfit(step))
 
 
 def _changes(tx: Transaction, behind: int) -> tuple[int, dict[str, tuple[list[Key], dict[Key, source.Row]]]]:

@@ -15,7 +15,7 @@ from sqlalchemy import text
 from listener import cluster as clusters
 from listener.cluster import Cluster
 from listener.errors import Outage
-from listener.store import Store, inbox, jobs, places, rests, sources, suspects
+from listener.store import Store, inbox, jobs, loans, rests, sources, suspects
 from listener.types import DraftState, Duty, RunState
 from tests import postgres
 from tests.listener.desk.answering_world import begun
@@ -254,14 +254,14 @@ def test_an_account_that_rests_has_no_job_whoever_was_told(escucha: Escucha, one
         assert jobs.to_send(tx, escucha.clock()) == set()
 
 
-def test_a_place_is_one_process_s_until_it_is_renewed_no_more(escucha: Escucha) -> None:
+def test_a_loan_is_one_process_s_until_it_is_renewed_no_more(escucha: Escucha) -> None:
     first, second = process(escucha, "first", Duty), process(escucha, "second", [Duty.WORK])
     first._renew()
     second._renew()
     assert all(first.leads(duty) for duty in Duty)
     assert not second.leads(Duty.WORK)
     with escucha.store.write() as tx:
-        tx.execute(text("UPDATE places SET until = now() - interval '1 s'"))
+        tx.execute(text("UPDATE loans SET until = now() - interval '1 s'"))
     second._renew()
     first._renew()
     assert second.leads(Duty.WORK)
@@ -277,7 +277,7 @@ def test_each_stream_has_one_process(escucha: Escucha) -> None:
     assert first.listens(["a", "b"], []) == ["a", "b"]
     assert second.listens(["a", "b"], []) == []
     with escucha.store.write() as tx:
-        places.leave(tx, holder="first")
+        loans.leave(tx, holder="first")
     second._renew()
     assert second.listens(["a", "b"], []) == ["a", "b"]
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, Field, SecretStr
 
 from listener import config
-from listener.config.places import places
+from listener.config.lines import lines
 from listener.errors import ConfigProblem
 from listener.types import Mode
 
@@ -272,10 +272,10 @@ def test_durations_count(seconds: int) -> None:
     assert config.duration(f"{minutes}m{rest}s") == timedelta(seconds=seconds)
 
 
-def test_places_know_tables_arrays_and_dotted_keys() -> None:
+def test_lines_know_tables_arrays_and_dotted_keys() -> None:
     tables = ["a = 1", "[b]  # c", "c.d = 2", '"e f" = 3', "[[s]]", "n = 1", "[[s]]", "[s.t]", "n = 2"]
     text = "\n".join([*tables, 'x = """', "y = 1", '"""'])
-    assert places(text) == {
+    assert lines(text) == {
         ("a",): 1,
         ("b",): 2,
         ("b", "c", "d"): 3,
@@ -291,8 +291,8 @@ def test_places_know_tables_arrays_and_dotted_keys() -> None:
 
 
 @given(st.text(max_size=200))
-def test_places_survive_any_text(text: str) -> None:
-    assert all(line >= 1 for line in places(text).values())
+def test_lines_survive_any_text(text: str) -> None:
+    assert all(line >= 1 for line in lines(text).values())
 
 
 def test_the_page_of_settings_is_true() -> None:

@@ -17,12 +17,10 @@ chance, as it is in life.
 from __future__ import annotations
 
 import itertools
-import json
 import os
 import random
 import re
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -50,24 +48,10 @@ from tests.servers.mastodon import TOKEN, MastodonServer
 from tests.servers.reddit import RedditServer
 from tests.servers.webhook import Receiver
 from tests.servers.x import KEYS, XServer
+from tests.system.company import Brood, account, brood, policy, settle
 from tests.system.kill_receiver import SECRETS, SETTINGS, Heard, heard, listening, open_ends
 
-ROOT = Path(__file__).parents[2]
-POLICY = """
-name: Kill matrix
-mode: auto
-cases: every
-language: es
-default_team: care
-teams: {care: {what: everything}}
-guard: {per_author_per_day: 5, per_thread: 5, per_hour: 120, min_confidence: 0.5}
-templates:
-  answer: {es: ["Lo vemos en {{ case.reference }}."]}
-rules:
-  - name: everything
-    when: {intents: [question]}
-    then: {reply: answer, case: {}, alert: [ops]}
-"""
+POLICY = policy(when="{intents: [question]}", then="{reply: answer, case: {}, alert: [ops]}")
 WORDS = ("fibra", "luz", "agua", "gas", "tren", "móvil", "router", "cita", "tienda", "envío", "cuota", "cable", "bono")
 CASE = re.compile(r"ES-\d+-\d+-\d")
 BEGUN = 30.0  # seconds within which the first answer comes; only then somebody dies
@@ -152,7 +136,7 @@ class Matrix:
     settings: dict[str, dict[str, str]]
     url: str
     receiver: Receiver
-    _brood: subprocess.Popen[str]
+    _born: Brood
     said: list[Said] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     _over: threading.Event = field(default_factory=threading.Event)
@@ -198,14 +182,9 @@ class Matrix:
     # --- what dies ---
 
     def _prepare(self) -> None:
-        (self.folder / "policy.yaml").write_text(POLICY, encoding="utf-8")
-        written = f'[policy]\nfile = "policy.yaml"\n[database]\nurl = "{self.url}"\n'
-        written += '[daemon]\ntick = "1s"\nlisten = "127.0.0.1:0"\n'
-        written += SETTINGS.format(url=self.receiver.url)
-        for name in self.worlds:
-            written += f'[accounts.{name}]\nnetwork = "{name}"\n'
-            written += f'[[sources]]\nname = "{name}"\naccount = "{name}"\nquery = "mentions"\nevery = "1s"\n'
-        (self.folder / "escucha.toml").write_text(written, encoding="utf-8")
+        told = f'[database]\nurl = "{self.url}"\n' + SETTINGS.format(url=self.receiver.url)
+        accounts = [account(name, name) for name in self.worlds]
+        settle(self.folder, POLICY, told, *accounts, daemon='listen = "127.0.0.1:0"\n')
 
     def _start(self, roles: Sequence[str]) -> int:
         environment = {
@@ -215,13 +194,7 @@ class Matrix:
         }
         environment |= SECRETS
         arguments = ["run", *(part for role in roles for part in ("--role", role))]
-        asked = {"folder": str(self.folder), "arguments": arguments, "environment": environment}
-        asked |= {"log": str(self.folder / "log")}
-        assert self._brood.stdin
-        assert self._brood.stdout
-        self._brood.stdin.write(json.dumps(asked) + "\n")
-        self._brood.stdin.flush()
-        return int(self._brood.stdout.readline())
+        return self._born.escucha(self.folder, *arguments, environment=environment).pid
 
     def _sender(self, store: Store, later: float, *, otherwise: int) -> int:
         """Which process is saying something, so many seconds after it began; `otherwise` where none begins soon."""
@@ -411,21 +384,8 @@ def matrix(folder: Path, plan: Plan) -> Iterator[Matrix]:
         if plan.database == "postgresql":
             url = stack.enter_context(postgres.server())
         receiver = stack.enter_context(listening(plan.seed, plan.slow / 10))
-        command = [sys.executable, "-m", "tests.system.brood"]
-        command += [str(plan.hurry)] if plan.hurry is not None else []
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("ESCUCHA_")}
-        brood = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=ROOT,
-            env=environment | {"PYTHONPATH": str(ROOT)},
-        )
-        try:
-            yield Matrix(plan, folder, worlds, settings, url, receiver, brood)
-        finally:
-            brood.communicate("")
+        born = stack.enter_context(brood(hurry=plan.hurry))
+        yield Matrix(plan, folder, worlds, settings, url, receiver, born)
 
 
 Wait = Callable[[], float]  # seconds that the next write takes

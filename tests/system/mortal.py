@@ -40,7 +40,7 @@ from listener.store import Store, inbox, notices
 from listener.store.notices import Variant
 from listener.store.sources import Wanted
 from listener.types import DraftState, NoticeState
-from tests import databases, once
+from tests import databases, made_once
 from tests.listener.flow.world import AUTO, Keywords
 
 NOTICE = "Aviso: hubo un error en las facturas y lo estamos corrigiendo."
@@ -163,7 +163,7 @@ def announce(store: Store, network: str, now: datetime) -> None:
 
 def prepare() -> None:
     """Makes once what every fork would make again: a life on the network inside the process compiles its statements."""
-    once.share()
+    made_once.share()
     if databases.on_postgres():
         return
     with TemporaryDirectory() as folder:

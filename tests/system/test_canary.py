@@ -42,7 +42,7 @@ from tests import postgres
 from tests.listener.commands.conftest import Steady, _nothing_left_behind
 from tests.servers.mastodon import MastodonServer
 from tests.servers.salesforce import Salesforce
-from tests.system.test_daemon import POLICY, ROOT, eventually
+from tests.system.company import POLICY, ROOT, eventually
 from tests.test_docs import commands
 
 __all__ = ["_nothing_left_behind"]

@@ -13,6 +13,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,8 @@ from listener import store as stores
 from listener.store import mentions, underway
 from tests import postgres
 from tests.servers.mastodon import MastodonServer
+from tests.system.company import QUESTION, Company, answered, eventually
 from tests.system.test_canary import free_port
-from tests.system.test_daemon import QUESTION, Company, answered, eventually
 from tests.system.test_degrading import asked
 from tests.system.test_machine import wrong_clock
 
@@ -186,16 +187,34 @@ def test_what_a_killed_process_had_in_hand_is_done_by_another(cluster: Cluster) 
 
 
 def test_postgresql_is_restarted_under_them(cluster: Cluster, url: str) -> None:
-    """They go on by themselves, and say once each time that no jobs were taken."""
-    for role in ("poll", "work", "send"):
-        cluster.play(role)
-    first = ask(cluster, 1)
-    eventually(lambda: answered(cluster.server)[first])
-    postgres.restart(url)
-    later = [ask(cluster, number) for number in range(2, 6)]
-    eventually(lambda: all(answered(cluster.server)[post] for post in later), within=120)
-    assert dict(answered(cluster.server)) == dict.fromkeys([first, *later], 1)
+    """They go on by themselves, and each says once that the database is away and once that it is back."""
+    ports = {role: free_port() for role in ("poll", "work", "send")}
+    for role, port in ports.items():
+        cluster.play(role, ESCUCHA_DAEMON__WATCH=f"127.0.0.1:{port}")
+    posts = [ask(cluster, 1)]
+
+    def ready() -> set[int]:
+        return {asked(port, "/readyz")[0] for port in ports.values()}
+
+    def all_answered() -> bool:
+        return all(answered(cluster.server)[post] for post in posts)
+
+    eventually(all_answered)
+    for how in ("fast", "immediate"):
+        with ThreadPoolExecutor(1) as apart:
+            restarting = apart.submit(postgres.restart, url, away=8.0, how=how)
+            eventually(lambda: ready() == {503}, within=8)
+            restarting.result()
+        posts += [ask(cluster, len(posts) + number) for number in range(1, 5)]
+        eventually(all_answered, within=120)
+        eventually(lambda: ready() == {200})
+    time.sleep(6)  # whatever would be said later
+    assert dict(answered(cluster.server)) == dict.fromkeys(posts, 1)
     assert all(process.poll() is None for process in cluster.daemons)
+    troubles = [line for line in cluster.log() if line["level"] in ("error", "critical")]
+    assert [line["action"] for line in troubles] == 6 * ["stage_down"], troubles
+    assert len(cluster.said("stage_up")) == 6
+    assert "Traceback" not in (cluster.folder / "log").read_text()
 
 
 def test_who_hangs_loses_its_work_to_another(cluster: Cluster) -> None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import os
 import random
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +21,10 @@ from listener import store as stores
 from listener.store import tables as t
 from tests import databases
 from tests.listener.flow.world import Escucha
-from tests.system.test_daemon import eventually
+from tests.system.company import ROOT, Brood, Forked, brood, eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.about_sqlite]
 
-ROOT = Path(__file__).parents[2]
 KILLS = 6
 SETTINGS = '[database]\nurl = "sqlite:///escucha.db"\n[accounts.care]\nnetwork = "sandbox"\nworld = "world.db"\n'
 
@@ -75,38 +73,29 @@ def environment() -> dict[str, str]:
 class Shell:
     """Commands as they are typed, each a process of its own that is forked with all loaded (`brood.py`)."""
 
-    def __init__(self, folder: Path, brood: subprocess.Popen[str]) -> None:
-        self.folder, self._brood, self._typed = folder, brood, 0
+    def __init__(self, folder: Path, born: Brood) -> None:
+        self.folder, self._born, self._typed = folder, born, 0
 
-    def type(self, *arguments: str) -> tuple[int, Path]:
-        """Starts it; gives its number, and the file beside which `.out`, `.err` and at its end `.code` appear."""
+    def type(self, *arguments: str) -> tuple[Forked, Path]:
+        """Starts it; gives its process, and the file beside which `.out` and `.err` appear."""
         self._typed += 1
         said = self.folder / f"typed-{self._typed}"
-        asked = {"folder": str(self.folder), "arguments": [*arguments, "--json"], "environment": {}}
-        asked |= {"log": f"{said}.out", "errors": f"{said}.err", "ended": f"{said}.code"}
-        assert self._brood.stdin
-        assert self._brood.stdout
-        self._brood.stdin.write(json.dumps(asked) + "\n")
-        self._brood.stdin.flush()
-        return int(self._brood.stdout.readline()), said
+        files = {"log": f"{said}.out", "errors": f"{said}.err"}
+        return self._born.escucha(self.folder, *arguments, "--json", environment={}, **files), said
 
     def __call__(self, *arguments: str, code: int = 0) -> Any:
         """What it prints: JSON, or where it is to end with another code, what it says is wrong."""
-        _, said = self.type(*arguments)
-        ended = said.with_suffix(".code")
-        eventually(ended.exists, within=200)
+        process, said = self.type(*arguments)
+        ended = process.wait(200)
         out, errors = (said.with_suffix(each).read_text(encoding="utf-8") for each in (".out", ".err"))
-        assert int(ended.read_text()) == code, out + errors
+        assert ended == code, out + errors
         return json.loads(out) if code == 0 else errors
 
 
 @pytest.fixture
 def escucha(folder: Path) -> Iterator[Shell]:
-    command = [sys.executable, "-m", "tests.system.brood"]
-    pipe = subprocess.PIPE
-    brood = subprocess.Popen(command, cwd=ROOT, env=environment(), stdin=pipe, stdout=pipe, text=True)
-    yield Shell(folder, brood)
-    brood.communicate(timeout=60)
+    with brood(ESCUCHA_ACTOR="eva") as born:
+        yield Shell(folder, born)
 
 
 def alone(url: str) -> bool:
@@ -132,8 +121,7 @@ def test_a_database_in_use_moves_whatever_kills_the_copy(folder: Path, escucha: 
             for _ in range(KILLS):
                 copying, _ = escucha.type("db", "copy", url)
                 time.sleep(chance.uniform(0.1, 2))
-                with suppress(ProcessLookupError):  # it was done
-                    os.kill(copying, signal.SIGKILL)
+                copying.kill()
                 eventually(lambda: alone(url))  # the server has noticed, and its lock is free
             assert escucha("db", "copy", url)["state"] == "following"
             again = escucha("db", "copy", url)

@@ -8,94 +8,20 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from listener.daemon import notify
-from tests.servers.mastodon import TOKEN, MastodonServer
+from tests.servers.mastodon import MastodonServer
 from tests.servers.webhook import Receiver
+from tests.system.company import ANOTHER, POLICY, QUESTION, ROOT, Company, answered, eventually
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parents[2]
 UNIT = ROOT / "docs" / "escucha.service"
-QUESTION = "@marca ¿cuánto cuesta el plan de fibra?"  # the model is sure about this one
-ANOTHER = "@marca ¿cuánto cuesta el plan de fibra de {} megas?"  # many alike would be a campaign
-POLICY = """
-name: Test
-mode: auto
-cases: every
-language: es
-default_team: care
-teams: {care: {what: everything}}
-guard: {per_author_per_day: 5, per_thread: 5, per_hour: 120, min_confidence: 0.5}
-templates:
-  answer: {es: ["Lo vemos en {{ case.reference }}."], en: ["We look into {{ case.reference }}."]}
-rules:
-  - name: everything
-    when: {network: mastodon}
-    then: {reply: answer, case: {}}
-"""
-
-
-class Company:
-    """A folder with settings for the local server, and the commands run in it."""
-
-    def __init__(self, folder: Path, server: MastodonServer) -> None:
-        self.folder = folder
-        (folder / "policy.yaml").write_text(POLICY, encoding="utf-8")
-        (folder / "escucha.toml").write_text(
-            f"""
-[policy]
-file = "policy.yaml"
-[accounts.care]
-network = "mastodon"
-instance = "{server.url}"
-[[sources]]
-name = "mentions"
-account = "care"
-query = "mentions"
-every = "1s"
-[daemon]
-tick = "1s"
-""",
-            encoding="utf-8",
-        )
-        self.environment = os.environ | {"ESCUCHA_ACCOUNTS__CARE__ACCESS_TOKEN": TOKEN, "PYTHONPATH": str(ROOT)}
-        self.daemons: list[subprocess.Popen[str]] = []
-
-    def start(self, **more: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "cli", "run"]
-        with (self.folder / "log").open("a") as log:
-            daemon = subprocess.Popen(
-                command, cwd=self.folder, env=self.environment | more, stdout=log, stderr=log, text=True
-            )
-        self.daemons.append(daemon)
-        return daemon
-
-    def __call__(self, *arguments: str, code: int = 0) -> str:
-        command = [sys.executable, "-m", "cli", *arguments]
-        done = subprocess.run(
-            command, cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=120, check=False
-        )
-        assert done.returncode == code, done.stdout + done.stderr
-        return done.stdout
-
-    def status(self) -> Any:
-        return json.loads(self("status", "--json"))
-
-    def log(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in (self.folder / "log").read_text().splitlines() if line.startswith("{")]
-
-    def started(self) -> int:
-        """How many daemons said so."""
-        return sum(line["action"] == "started" for line in self.log())
 
 
 @pytest.fixture
@@ -112,18 +38,6 @@ def company(tmp_path: Path, server: MastodonServer) -> Iterator[Company]:
     for daemon in made.daemons:
         daemon.kill()
         daemon.wait()
-
-
-def eventually(what: Callable[[], Any], *, within: float = 60) -> None:
-    """Waits until `what()` is true."""
-    until = time.monotonic() + within
-    while not what():
-        assert time.monotonic() < until, "it never happened"
-        time.sleep(0.1)
-
-
-def answered(server: MastodonServer) -> Counter[str]:
-    return Counter(row["in_reply_to_id"] for row in server.posts_by("marca"))
 
 
 def test_two_daemons_by_mistake_killed_and_stopped(company: Company, server: MastodonServer) -> None:

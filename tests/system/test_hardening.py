@@ -19,7 +19,7 @@ import pytest
 from tests import postgres
 from tests.servers.mastodon import TOKEN, MastodonServer
 from tests.system import confined
-from tests.system.test_daemon import QUESTION, ROOT, Company, answered, eventually
+from tests.system.company import QUESTION, ROOT, Company, answered, eventually
 
 pytestmark = pytest.mark.slow
 

@@ -10,7 +10,7 @@ import pytest
 
 from listener.store import answer_runs, inbox
 from listener.types import DraftState, RunState
-from tests.system.crowd import crowd
+from tests.system.complainers import complainers
 
 pytestmark = pytest.mark.slow
 
@@ -18,7 +18,7 @@ PEOPLE = 240
 
 
 def test_each_of_many_gets_exactly_one(tmp_path: Path) -> None:
-    with crowd(tmp_path, PEOPLE) as people:
+    with complainers(tmp_path, PEOPLE) as people:
         people.killed_twice(PEOPLE)
         assert Counter(people.said().values()) == {1: PEOPLE}, "the server counts"
         with people.store.read() as tx:

@@ -5,11 +5,7 @@ Its own record says who was answered, and how often. It forgets idempotency keys
 
 from __future__ import annotations
 
-import json
-import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -23,63 +19,27 @@ from listener import store as stores
 from listener.store import daemons, lives, switch
 from tests.postgres import Machine
 from tests.servers.mastodon import TOKEN, MastodonServer
-from tests.system.test_daemon import answered, eventually
+from tests.system.company import Brood, Forked, account, answered, brood, eventually, policy, settle
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parents[2]
-HURRY = "2"  # seconds instead of a minute for what a look needs to be certain
-POLICY = """
-name: Put back
-mode: auto
-cases: every
-language: es
-default_team: care
-teams: {care: {what: everything}}
-guard: {per_author_per_day: 5, per_thread: 5, per_hour: 120, min_confidence: 0.5}
-templates:
-  answer: {es: ["Lo vemos en {{ case.reference }}."]}
-rules:
-  - name: everything
-    when: {intents: [question]}
-    then: {reply: answer, case: {}}
-"""
-SETTINGS = """
-[policy]
-file = "policy.yaml"
-[accounts.care]
-network = "mastodon"
-instance = "{instance}"
-[[sources]]
-name = "mentions"
-account = "care"
-query = "mentions"
-every = "1s"
-[daemon]
-tick = "1s"
-"""
+HURRY = 2.0  # seconds instead of a minute for what a look needs to be certain
 ABOUT = ("la fibra", "el móvil", "la tele", "el fútbol", "un router", "el alta", "la mudanza", "una eSIM", "el roaming")
 
 
 class Company:
     """A folder with settings, a network, and daemons that are forked ready to go."""
 
-    def __init__(self, folder: Path, server: MastodonServer, brood: subprocess.Popen[str]) -> None:
-        self.folder, self.server, self._brood = folder, server, brood
-        (folder / "policy.yaml").write_text(POLICY, encoding="utf-8")
-        (folder / "escucha.toml").write_text(SETTINGS.format(instance=server.url), encoding="utf-8")
+    def __init__(self, folder: Path, server: MastodonServer, born: Brood) -> None:
+        self.folder, self.server, self._born = folder, server, born
+        care = account("care", "mastodon", source="mentions", instance=server.url)
+        settle(folder, policy(when="{intents: [question]}"), care)
         self.posts: list[str] = []
 
-    def escucha(self, url: str, *arguments: str) -> int:
+    def escucha(self, url: str, *arguments: str) -> Forked:
         """Runs that command on that database, and gives its process; it writes to the file `log`."""
-        environment = {"ESCUCHA_DATABASE__URL": url, "ESCUCHA_ACCOUNTS__CARE__ACCESS_TOKEN": TOKEN}
-        asked = {"folder": str(self.folder), "arguments": arguments, "environment": environment}
-        asked |= {"log": str(self.folder / "log")}
-        assert self._brood.stdin
-        assert self._brood.stdout
-        self._brood.stdin.write(json.dumps(asked) + "\n")
-        self._brood.stdin.flush()
-        return int(self._brood.stdout.readline())
+        secrets = {"ESCUCHA_DATABASE__URL": url, "ESCUCHA_ACCOUNTS__CARE__ACCESS_TOKEN": TOKEN}
+        return self._born.escucha(self.folder, *arguments, environment=secrets)
 
     def ask(self) -> str:
         """Somebody asks something that the daemon answers by itself."""
@@ -100,28 +60,11 @@ class Company:
         assert dict(answered(self.server)) == dict.fromkeys(self.posts, 1)
 
 
-def end(pid: int, how: signal.Signals) -> None:
-    """Ends that process and waits until it is gone."""
-    os.kill(pid, how)
-
-    def gone() -> bool:
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return True
-        return False
-
-    eventually(gone)
-
-
 @pytest.fixture
 def company(tmp_path: Path) -> Iterator[Company]:
-    command = [sys.executable, "-m", "tests.system.brood", HURRY]
-    with MastodonServer() as server:
+    with MastodonServer() as server, brood(hurry=HURRY) as born:
         server.forget_keys = True
-        brood = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        yield Company(tmp_path, server, brood)
-        brood.communicate(timeout=30)
+        yield Company(tmp_path, server, born)
 
 
 @pytest.fixture
@@ -149,7 +92,8 @@ def test_recovered_to_an_earlier_point_it_says_nothing_twice(company: Company, h
     for _ in range(3):
         company.ask()
     eventually(company.all_answered)
-    end(daemon, signal.SIGTERM)
+    daemon.send_signal(signal.SIGTERM)
+    assert daemon.wait() == 0
     first.sql("SELECT pg_switch_wal()")
     eventually(lambda: first.sql("SELECT last_archived_wal >= '0' FROM pg_stat_archiver"))
     first.kill()
@@ -172,6 +116,38 @@ def test_recovered_to_an_earlier_point_it_says_nothing_twice(company: Company, h
     eventually(lambda: second.sql(sent, database="escucha") == len(company.posts))
     assert second.sql("SELECT count(*) FROM lives WHERE began_at IS NOT NULL", database="escucha") == 1
     assert company.log().count('"action": "settled"') + company.log().count("action=settled") >= 3
+
+
+def test_the_way_back_to_a_point_in_time_is_as_printed(held: ExitStack) -> None:
+    """The blocks of docs/operations.md, typed by whoever owns the server; but for where things lie."""
+    page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
+    part = page.partition("### Back to a point in time")[2].partition("###")[0]
+    blocks = part.split("```")[1::2]
+    assert len(blocks) == 3
+    server = Machine()
+    held.callback(server.close)
+    server.make(port=str(server.port), unix_socket_directories=str(server.folder))
+    backup = server.folder / "backup"
+
+    def typed(block: str, *more: tuple[str, str]) -> None:
+        for printed, here in (*more, ("/var/lib/postgresql", str(server.folder)), ("/backup", str(backup))):
+            block = block.replace(printed, here)
+        server.typed(f"PGHOST={server.folder}", f"PGPORT={server.port}", "PGUSER=postgres", "bash", "-euc", block)
+
+    def said(what: str) -> None:
+        server.sql(f"CREATE TABLE {what} (a int)", database="escucha")
+
+    typed(blocks[0])
+    said("before")
+    typed(blocks[1])
+    said("after")
+    point = server.sql("SELECT now()::text")
+    said("wrong")
+    (base,) = backup.glob("base-*")
+    typed(blocks[2], ("base-2026-11-22", base.name), ("2026-11-22 14:05:00+00", point))
+    there = "SELECT string_agg(tablename, ' ' ORDER BY tablename) FROM pg_tables WHERE schemaname = 'public'"
+    assert server.sql(there, database="escucha") == "after before"
+    said("later")
 
 
 @pytest.mark.parametrize(("synchronous", "role"), [(True, ("--role", "all")), (False, ())], ids=["roles", "one"])

@@ -1,4 +1,4 @@
-"""The stop, counted by the network: with two daemons in the middle of hundreds of replies and notices, no write begins
+"""The stop, counted by the network: with two daemons in the middle of replies and notices, no write begins
 after a pause returned, at whichever instant it came.
 """
 
@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from connectors.mastodon_posts import full_id
 from listener import store as stores
 from listener.desk import stopping
 from listener.desk.stopping import Scope, Stopped
@@ -24,13 +25,13 @@ from listener.store import Store, inbox, mentions, notices, policies, sources, s
 from listener.store.notices import Variant
 from listener.types import Author, Mode, Post, PostKind, ReplyPlan, SendKind
 from tests import databases
-from tests.servers.mastodon import TOKEN, Fault, MastodonServer
-from tests.system.test_daemon import Company, eventually
+from tests.servers.mastodon import BRAND, TOKEN, Fault, MastodonServer
+from tests.system.company import Brood, Company, brood, eventually
 
 pytestmark = pytest.mark.slow
 
-ACCOUNTS = ("care", "brand")
-REPLIES = 150  # of each account
+ACCOUNTS = REPLIES, NOTICES = "care", "brand"  # what each of them says
+OF_EACH = 100  # more than go out between the pauses
 PAUSES = 5  # on each database
 QUIET = 1.2  # seconds that nothing may begin in; the daemons look every second
 
@@ -49,10 +50,16 @@ class Watched(MastodonServer):
         return super().fault_for(method, path)
 
 
+@pytest.fixture(scope="module")
+def born() -> Iterator[Brood]:
+    with brood() as made:
+        yield made
+
+
 @contextmanager
-def company_of(folder: Path, server: Watched, url: str = "") -> Iterator[tuple[Company, Store]]:
+def company_of(folder: Path, server: Watched, born: Brood, url: str = "") -> Iterator[tuple[Company, Store]]:
     """Two daemons on one database, with two accounts, and everything that there is to say."""
-    company = Company(folder, server)
+    company = Company(folder, server, born)
     settings = folder / "escucha.toml"
     written = settings.read_text(encoding="utf-8")
     written += f'[accounts.brand]\nnetwork = "mastodon"\ninstance = "{server.url}"\n'
@@ -74,14 +81,15 @@ def company_of(folder: Path, server: Watched, url: str = "") -> Iterator[tuple[C
 
 
 def fill(store: Store, server: Watched) -> None:
-    """Replies that a rule let go, and notices that are going out, by the hundred."""
+    """Replies on one account that a rule let go, and notices that are going out on the other."""
     now = datetime.now(UTC)
     with store.write() as tx:
         source_id, policy = sources.get(tx, "mentions").id, policies.active(tx) or ""
-        for number in range(REPLIES * len(ACCOUNTS)):
-            author = Author(external_id=f"x{number}", handle=f"p{number}", display_name="")
-            parent = server.person(f"p{number}").post(f"¿Qué pasa con el plan {number}?")
-            post = Post(external_id=parent, author=author, text="¿Qué pasa?", posted_at=now, kind=PostKind.MENTION)
+        for number in range(OF_EACH):
+            person, asked = server.person(f"p{number}"), f"¿Qué pasa con el plan {number}?"
+            author = Author(external_id=full_id(server.host, person.id), handle=person.acct, display_name="")
+            parent = full_id(server.host, person.post(asked))
+            post = Post(external_id=parent, author=author, text=asked, posted_at=now, kind=PostKind.MENTION)
             (mention_id,) = mentions.save(tx, source_id=source_id, network="mastodon", posts=[post], now=now).new
             tx.execute(text("UPDATE mentions SET state = 'decided' WHERE id = :id"), {"id": mention_id})
             said = f"@p{number} lo vemos en el caso {number}."
@@ -90,7 +98,7 @@ def fill(store: Store, server: Watched) -> None:
                 tx,
                 mention_id=mention_id,
                 revision=1,
-                account=ACCOUNTS[number % len(ACCOUNTS)],
+                account=REPLIES,
                 decision_id=None,
                 case_id=None,
                 plan=plan,
@@ -101,15 +109,11 @@ def fill(store: Store, server: Watched) -> None:
                 now=now,
             )
             inbox.approve(tx, inbox.get(tx, draft_id), by="rule test", now=now, automatic=True)
-        for number in range(40):
             said = f"Aviso {number}: lo estamos viendo."
-            variants = [
-                Variant(
-                    account=account, network="mastodon", language="es", text=f"{said} {account}", length=9, limit=500
-                )
-                for account in ACCOUNTS
-            ]
-            made = notices.draft(tx, title=said, variants=variants, by="ana", now=now)
+            variant = Variant(
+                account=NOTICES, network="mastodon", language="es", text=said, length=len(said), limit=500
+            )
+            made = notices.draft(tx, title=said, variants=[variant], by="ana", now=now)
             notices.publish(tx, notices.approve(tx, made, by="eva", now=now), by="eva", now=now)
 
 
@@ -131,11 +135,13 @@ def after(server: Watched, moment: float) -> list[float]:
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
-def test_after_a_pause_no_write_begins(tmp_path: Path, database: str, request: pytest.FixtureRequest) -> None:
+def test_after_a_pause_no_write_begins(
+    tmp_path: Path, born: Brood, database: str, request: pytest.FixtureRequest
+) -> None:
     url = request.getfixturevalue("postgres_url") if database == "postgresql" else ""
     chance = random.Random(20261123)
     waited = between = 0
-    with Watched() as server, company_of(tmp_path, server, url) as (company, store):
+    with Watched() as server, company_of(tmp_path, server, born, url) as (company, store):
         server.fail("POST /api/v1/statuses", "slow", times=100_000, pause=0.00002)
         assert server.begun == [], "it was paused before there was anything to say"
         for _ in range(PAUSES):
@@ -163,12 +169,13 @@ def test_after_a_pause_no_write_begins(tmp_path: Path, database: str, request: p
         moment = time.monotonic()
         time.sleep(QUIET)
         assert after(server, moment) == [], "the command itself"
+        assert {bool(row["in_reply_to_id"]) for row in server.posts_by(BRAND)} == {True, False}, "replies and notices"
 
 
-def test_a_lost_database_is_no_way_around_it(tmp_path: Path, postgres_url: str) -> None:
+def test_a_lost_database_is_no_way_around_it(tmp_path: Path, born: Brood, postgres_url: str) -> None:
     """Every connection is cut in mid-send, again and again: after a pause nothing begins but what the pause named."""
     chance = random.Random(7)
-    with Watched() as server, company_of(tmp_path, server, postgres_url) as (_, store):
+    with Watched() as server, company_of(tmp_path, server, born, postgres_url) as (_, store):
         for _ in range(3):
             before = len(server.begun)
             resume(store)
@@ -184,8 +191,8 @@ def test_a_lost_database_is_no_way_around_it(tmp_path: Path, postgres_url: str) 
             assert len(after(server, moment)) <= len(done.left)
 
 
-def test_a_suspended_sender_is_told_and_its_end_is_waited_for(tmp_path: Path) -> None:
-    with Watched() as server, company_of(tmp_path, server) as (company, store):
+def test_a_suspended_sender_is_told_and_its_end_is_waited_for(tmp_path: Path, born: Brood) -> None:
+    with Watched() as server, company_of(tmp_path, server, born) as (company, store):
         server.fail("POST /api/v1/statuses", "timeout_before", times=2, seconds=4)
         resume(store)
         eventually(lambda: len(server.begun) == len(ACCOUNTS))  # both wait for their answer, and hold no database
@@ -201,9 +208,9 @@ def test_a_suspended_sender_is_told_and_its_end_is_waited_for(tmp_path: Path) ->
         assert after(server, moment) == []
 
 
-def test_killed_senders_hold_no_pause_up_on_postgresql_either(tmp_path: Path, postgres_url: str) -> None:
+def test_killed_senders_hold_no_pause_up_on_postgresql_either(tmp_path: Path, born: Brood, postgres_url: str) -> None:
     """The server cannot tell who died from who lost it, but on this machine a dead process is plain to see."""
-    with Watched() as server, company_of(tmp_path, server, postgres_url) as (company, store):
+    with Watched() as server, company_of(tmp_path, server, born, postgres_url) as (company, store):
         server.fail("POST /api/v1/statuses", "timeout_before", times=2, seconds=8)
         resume(store)
         eventually(lambda: len(server.begun) == len(ACCOUNTS))

@@ -21,7 +21,7 @@ from sqlalchemy import text
 
 from listener import store
 from tests.servers.mastodon import MastodonServer
-from tests.system.test_daemon import ROOT, Company, answered, eventually
+from tests.system.company import ROOT, Company, answered, eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # many processes, each of which loads the model
 

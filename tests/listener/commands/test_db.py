@@ -220,7 +220,7 @@ def test_in_a_folder_that_hands_its_group_down_the_group_may_write(escucha: Run,
 
 @pytest.mark.usefixtures("no_tables")
 def test_who_says_that_it_was_put_back_stops_everything_until_a_person_goes_on(escucha: Run, tmp_path: Path) -> None:
-    no = "The tables are of another version" if databases.on_postgres() else "There is no database"
+    no = "The database has no tables yet" if databases.on_postgres() else "There is no database"
     assert no in escucha("db", "restored").stderr
     escucha("db", "upgrade")
     escucha("leave-alone", "M1")  # whatever opens it
@@ -231,8 +231,11 @@ def test_who_says_that_it_was_put_back_stops_everything_until_a_person_goes_on(e
     assert "was put back" in paused["reason"]
     assert escucha("resume").exit_code == 0
     assert set(json.loads(escucha("db", "restored", "--json").stdout)) == {"known_until", "began_at"}
-    edit(tmp_path, "UPDATE alembic_version SET version_num = '0000'")
-    assert "run `escucha db upgrade` first" in escucha("db", "restored").stderr
+    for step, do in (("0000", "run `escucha db upgrade`"), ("0009", "use the version of Escucha that upgraded it")):
+        edit(tmp_path, f"UPDATE alembic_version SET version_num = '{step}'")
+        assert do in " ".join(escucha("db", "restored").stderr.split())
+    edit(tmp_path, "UPDATE alembic_version SET version_num = 'moved'")
+    assert "has moved to PostgreSQL" in " ".join(escucha("db", "restored").stderr.split())
 
 
 @pytest.mark.about_sqlite

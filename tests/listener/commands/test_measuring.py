@@ -17,7 +17,7 @@ import policies
 from listener.commands import describing
 from listener.commands.app import App
 from listener.errors import Mistake
-from listener.model import fewshot
+from listener.model import areas_file
 from listener.types import Intent, Sentiment, Signal, Understanding
 from tests.listener.commands.desk_world import DANGEROUS
 from tests.listener.model.spoken import Spoken
@@ -253,7 +253,7 @@ def test_what_was_learned_and_imported_is_named(tmp_path: Path) -> None:
     assert found.areas is None
     assert [(one.name, one.used, one.card) for one in found.beside] == [("gone", True, None)]
     models.mkdir()
-    (models / fewshot.FILE).write_bytes(b"no archive")
+    (models / areas_file.FILE).write_bytes(b"no archive")
     broken = describing.describe(folder, models, profile="full", also=[])
     assert broken.areas is not None
     assert "cannot be read" in broken.areas.trouble

@@ -182,7 +182,7 @@ def change(store: Store, chance: random.Random) -> None:
     now = datetime.now(UTC)
     with store.write() as tx:
         for _ in range(chance.randint(1, 8)):
-            ids = list(tx.scalars(select(t.places.c.name)))
+            ids = list(tx.scalars(select(t.loans.c.name)))
             one = chance.choice(ids) if ids else ""
             match chance.randint(0, 4):
                 case 0 | 1:
@@ -190,7 +190,7 @@ def change(store: Store, chance: random.Random) -> None:
                 case 2:
                     tx.execute(update(t.mentions).values(text=t.mentions.c.text + "'"))
                 case 3 if one:
-                    tx.execute(delete(t.places).where(t.places.c.name == one))
+                    tx.execute(delete(t.loans).where(t.loans.c.name == one))
                 case _:
                     known = list(tx.scalars(select(t.sources.c.name).order_by(t.sources.c.id)))
                     if len(known) > 1:
@@ -273,8 +273,8 @@ def test_rows_that_are_too_many_stop_the_switch(world: Escucha, empty: str) -> N
     going = begun(world, empty)
     brought(going)
     with going.new.write() as tx:
-        tx.execute(insert(t.places).values({c.name: _any(c) for c in t.places.c}))
-    with pytest.raises(Outage, match=r"other rows than the source in places \(1 rows, not 0\)"):
+        tx.execute(insert(t.loans).values({c.name: _any(c) for c in t.loans.c}))
+    with pytest.raises(Outage, match=r"other rows than the source in loans \(1 rows, not 0\)"):
         going.finish(keys={})
     ended(going)
 
@@ -337,6 +337,16 @@ def test_wrong_targets_are_refused(world: Escucha, empty: str, postgres_url: str
     ended(first)
     transfer.give_up(world.store, by="eva", now=datetime.now(UTC))
     with pytest.raises(Mistake, match="unfinished copy of another database"):
+        begun(world, empty)
+
+
+@pytest.mark.parametrize(
+    ("step", "do"), [("0000", "run `escucha db upgrade`"), ("0009", "use the version of Escucha that upgraded it")]
+)
+def test_tables_of_another_version_are_refused_with_what_helps(world: Escucha, empty: str, step: str, do: str) -> None:
+    with world.store.write() as tx:
+        tx.execute(text("UPDATE alembic_version SET version_num = :step"), {"step": step})
+    with pytest.raises(Mistake, match=do):
         begun(world, empty)
 
 

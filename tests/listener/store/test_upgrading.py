@@ -76,7 +76,8 @@ def test_tables_of_a_later_step_that_works_with_this_version_are_used(database: 
     with pytest.raises(Mistake, match=r"newer .0003. than this version needs"):
         store.open(url)
     assert database.problems() == [
-        "The tables are at step 0003, this version needs 0001: use the version of Escucha that upgraded them."
+        "The database's tables are newer (0003) than this version needs (0001): use the version of Escucha that "
+        "upgraded it."
     ]
 
 

@@ -335,11 +335,11 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_daemons")),
     )
     op.create_table(
-        "places",
+        "loans",
         sa.Column("name", sa.String(length=200), nullable=False),
         sa.Column("holder", sa.String(length=100), nullable=False),
         sa.Column("until", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("name", name=op.f("pk_places")),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_loans")),
     )
     op.create_table(
         "lives",

@@ -1,6 +1,6 @@
 """Thousands of people with one complaint, on a Mastodon server of their own, and the processes that answer them.
 
-    python -m tests.system.crowd FOLDER URL LATER      sends as a daemon does, LATER seconds ahead, until it is killed
+    python -m tests.system.complainers FOLDER URL LATER  sends as a daemon does, LATER seconds ahead, until it is killed
 
 What was said is counted in the server's own record. The server forgets idempotency keys: only what Escucha wrote down,
 and what it finds by looking, keeps it from repeating itself.
@@ -61,7 +61,7 @@ ANSWERS = (
 TOGETHER = 500
 READ = {
     language: Understanding(
-        model_version="crowd",
+        model_version="by hand",
         language=language,
         language_score=0.99,
         sentiment=Sentiment.NEUTRAL,
@@ -74,7 +74,7 @@ READ = {
 
 
 @dataclass(kw_only=True)
-class Crowd:
+class Complainers:
     """Where it all is. `url` is the server's."""
 
     folder: Path
@@ -120,7 +120,7 @@ class Crowd:
 
     def sender(self, *, later: int = 0) -> subprocess.Popen[str]:
         """One more process that sends; it ends when it can do nothing more."""
-        command = [sys.executable, "-m", "tests.system.crowd", str(self.folder), self.url, str(later)]
+        command = [sys.executable, "-m", "tests.system.complainers", str(self.folder), self.url, str(later)]
         return subprocess.Popen(command, text=True)
 
     def until(self, number: int, *, patience: float = 300) -> None:
@@ -154,7 +154,7 @@ def facts(_network: str, _account: str) -> Facts:
 
 
 @contextmanager
-def crowd(folder: Path, people: int) -> Iterator[Crowd]:
+def complainers(folder: Path, people: int) -> Iterator[Complainers]:
     """So many people who complained, each once, one in four in English; every mention read, decided and in a case."""
     state = folder / "mastodon.jsonl"
     with MastodonServer(state=state, forget_keys=True) as server:
@@ -169,7 +169,7 @@ def crowd(folder: Path, people: int) -> Iterator[Crowd]:
         url = process.stdout.readline().strip()
         store = stores.open(databases.at(folder))
         incident = _heard(store, [(number, full_id(host, each)) for number, each in posts])
-        yield Crowd(folder=folder, url=url, store=store, incident=incident)
+        yield Complainers(folder=folder, url=url, store=store, incident=incident)
         store.close()
     finally:
         process.kill()
@@ -186,7 +186,7 @@ def _heard(store: Store, posts: list[tuple[int, str]]) -> Incident:
         incident = incidents.open(tx, title="Cobros dobles", by="ana", now=now, began_at=now - timedelta(hours=3))
         incident_answers.propose(tx, incident, ANSWERS, by="ana", now=now, two_people=False)
         incident = incidents.get(tx, incident.id)
-        tx.execute(insert(t.model_versions).values(version="crowd", first_used_at=now))
+        tx.execute(insert(t.model_versions).values(version="by hand", first_used_at=now))
         kept = decisions.keep_facts(tx, facts("", ""))
     for first in range(0, len(posts), TOGETHER):
         with store.write() as tx:
@@ -202,7 +202,7 @@ def _some(tx: Any, posts: list[tuple[int, str]], source_id: int, incident: Incid
     language = {row.id: "en" if row.id % 4 == 0 else "es" for row in rows}
     saw = {code: situations.kept(_situation(code, now)) for code in READ}
     tx.execute(insert(t.understandings), [_read(row.id, language[row.id], now) for row in rows])
-    decided = {"revision": 1, "policy_version": "x", "model_version": "crowd", "urgency": "normal", "trace": {}}
+    decided = {"revision": 1, "policy_version": "x", "model_version": "by hand", "urgency": "normal", "trace": {}}
     decided |= {"needs_routing": False, "escalate_to": "", "ignored": "", "tags": [], "alerts": [], "facts": kept}
     decided |= {"at": now, "score": 0, "queue_at": now}
     tx.execute(insert(t.decisions), [{"mention_id": row.id, "saw": saw[language[row.id]], **decided} for row in rows])

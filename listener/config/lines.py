@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-Place = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 
 _PART = r"""(?:[A-Za-z0-9_-]+|"[^"\n]*"|'[^'\n]*')"""
 _DOTTED = rf"{_PART}(?:\s*\.\s*{_PART})*"
@@ -18,11 +18,11 @@ _KEY = re.compile(rf"^\s*({_DOTTED})\s*=")
 _FENCE = re.compile(r'"""|' + "'''")
 
 
-def places(text: str) -> Mapping[Place, int]:
+def lines(text: str) -> Mapping[KeyPath, int]:
     """The line (from 1) of every table and key; elements of an array of tables count from 0."""
-    found: dict[Place, int] = {}
-    tables: dict[Place, int] = {}
-    inside: Place = ()
+    found: dict[KeyPath, int] = {}
+    tables: dict[KeyPath, int] = {}
+    inside: KeyPath = ()
     fenced = False
     for number, line in enumerate(text.splitlines(), start=1):
         opens = fenced
@@ -42,5 +42,5 @@ def places(text: str) -> Mapping[Place, int]:
     return found
 
 
-def _parts(dotted: str) -> Place:
+def _parts(dotted: str) -> KeyPath:
     return tuple(part.strip("\"'") for part in re.findall(_PART, dotted))
