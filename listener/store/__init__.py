@@ -540,6 +540,10 @@ _STEPS = {
     "disk I/O error": "look at the disk, and run `escucha db check`",
     "No space left on device": "make room on its machine",
     "Connection refused": "start it, or mend database.url",
+    "failed: No such file or directory": "start it, or mend database.url",  # a socket
+    "failed to resolve host": "mend database.url, or how names are looked up here",
+    "timeout expired": "look whether its machine and the network between are up, or mend database.url",
+    "the database system is": "wait until it has begun",
     "too many c": "raise its max_connections, or lower database.connections",
     "connection slots": "raise its max_connections, or lower database.connections",
     "password": "its password belongs into ~/.pgpass or PGPASSWORD",
