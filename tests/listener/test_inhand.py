@@ -68,6 +68,25 @@ def test_of_several_databases_each_finds_its_own(tmp_path: Path) -> None:
     assert inhand.left(tmp_path, of="one") == []
 
 
+@pytest.mark.parametrize("whose", ["another user's", "taken over meanwhile"])
+def test_what_is_another_s_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whose: str) -> None:
+    inhand.start(tmp_path, "dead:1")
+    inhand.take("decide", [7])
+    (file,) = tmp_path.glob("*.hand")
+    held = file.read_bytes()
+    inhand.stop()
+    file.write_bytes(held)  # as it stands there once its process was killed
+    with monkeypatch.context() as patch:
+        if whose == "another user's":
+            patch.setattr(os, "geteuid", lambda: file.stat().st_uid + 1)
+        else:  # by one who had it before us, between our opening and our locking it
+            patch.setattr(inhand.fcntl, "flock", lambda *_: file.unlink())
+        assert inhand.left(tmp_path) == []
+    assert file.exists() == (whose == "another user's")
+    file.write_bytes(held)
+    assert inhand.left(tmp_path) == [Left(stage="decide", mentions=(7,))]
+
+
 def test_who_ends_in_good_order_leaves_nothing(tmp_path: Path) -> None:
     inhand.start(tmp_path, "this:1")
     inhand.take("decide", [1])

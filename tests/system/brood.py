@@ -6,8 +6,8 @@ runs), `arguments` (of `escucha`), `environment`, `log` (the file that it writes
 `ended`: a file for the exit code, put there at its end; `errors`: another one for the error output.
 
 Two things are not as in a real installation. Texts are read by single words instead of the model, which would take
-more time than all the rest. And where `hurry` is given, a claim runs out, a dead process is missed, a digest is made
-and a look becomes conclusive after so many seconds instead of minutes: the local servers show at once what they took.
+more time than all the rest. And where `hurry` is given, a claim runs out, a silent stream is given up, a digest is made
+and a look becomes conclusive after some such seconds instead of minutes: the local servers show at once what they took.
 """
 
 from __future__ import annotations
@@ -18,15 +18,18 @@ import signal
 import sys
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import cli
 import connectors
 import policies
+from connectors.mastodon_streaming import Patience
 from listener import budget, cluster
 from listener.commands import running
 from listener.commands.app import App
+from listener.flow import stream
 from listener.store import alerts_out, crm_out, loans, migrations, suspects
 from tests.listener.flow.world import Keywords
 
@@ -37,6 +40,8 @@ def hurry(seconds: float) -> None:
     """Shortens what a daemon waits for after somebody died."""
     after = timedelta(seconds=seconds)
     suspects.APART, suspects.HELD = after / 2, 3 * after
+    budget.HASTE, stream.STEADY = after / 2, 2 * after
+    connectors.load("mastodon").Patience = partial(Patience, beat=seconds / 4, silence=2 * seconds)
     budget.POLL_LEASE = alerts_out.LEASE = alerts_out.DIGEST_EVERY = crm_out.LEASE = after
     cluster.HEARTBEAT, cluster.DEAD = seconds / 4, 2 * seconds
     cluster.RENEW_EVERY, loans.LASTS = after, 3 * after

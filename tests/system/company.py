@@ -137,7 +137,9 @@ def brood(*, hurry: float | None = None, **environment: str) -> Iterator[Brood]:
 
 
 class Company:
-    """A folder with settings for the local server, and the commands run in it."""
+    """A folder with settings for the local server, and the commands run in it, behind `before` where that is set."""
+
+    before: tuple[str, ...] = ()
 
     def __init__(self, folder: Path, server: MastodonServer, born: Brood | None = None) -> None:
         """`born`: what daemons and commands are forked from; None: each loads by itself all it needs, the model too."""
@@ -152,7 +154,7 @@ class Company:
         if self._born:
             daemon = self._born.escucha(self.folder, "run", *arguments, environment=self.environment | more)
         else:
-            command = [sys.executable, "-m", "cli", "run", *arguments]
+            command = [*self.before, sys.executable, "-m", "cli", "run", *arguments]
             with (self.folder / "log").open("a") as log:
                 daemon = subprocess.Popen(
                     command, cwd=self.folder, env=self.environment | more, stdout=log, stderr=log, text=True
@@ -172,7 +174,7 @@ class Company:
             ended = typed.wait()
             said, wrong = (each.read_text(encoding="utf-8") for each in files)
         else:
-            command = [sys.executable, "-m", "cli", *arguments]
+            command = [*self.before, sys.executable, "-m", "cli", *arguments]
             done = subprocess.run(
                 command, cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=120, check=False
             )

@@ -35,35 +35,7 @@ def server() -> Iterator[MastodonServer]:
 
 
 class Housed(Company):
-    """A company whose commands run behind `before`, such as in a place that only they see."""
-
-    before: tuple[str, ...] = ()
-
-    def start(self, **more: str) -> subprocess.Popen[str]:
-        with (self.folder / "log").open("a") as log:
-            daemon = subprocess.Popen(
-                [*self.before, sys.executable, "-m", "cli", "run"],
-                cwd=self.folder,
-                env=self.environment | more,
-                stdout=log,
-                stderr=log,
-                text=True,
-            )
-        self.daemons.append(daemon)
-        return daemon
-
-    def __call__(self, *arguments: str, code: int = 0) -> str:
-        done = subprocess.run(
-            [*self.before, sys.executable, "-m", "cli", *arguments],
-            cwd=self.folder,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert done.returncode == code, done.stdout + done.stderr
-        return done.stdout
+    """A company that is told more settings, and what it says."""
 
     def add(self, settings: str) -> None:
         with (self.folder / "escucha.toml").open("a") as file:

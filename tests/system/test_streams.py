@@ -17,9 +17,11 @@ from listener.contract import BEAT
 from listener.store import tables as t
 from tests import databases
 from tests.servers.mastodon import MastodonServer
-from tests.system.company import Company, eventually
+from tests.system.company import Brood, Company, brood, eventually
 
 pytestmark = pytest.mark.slow
+
+HURRY = 2.0  # seconds: a stream is silent after twice that, not after 40
 
 
 @pytest.fixture
@@ -28,10 +30,16 @@ def server() -> Iterator[MastodonServer]:
         yield made
 
 
+@pytest.fixture(scope="module")
+def born() -> Iterator[Brood]:
+    with brood(hurry=HURRY) as made:
+        yield made
+
+
 @pytest.fixture
-def company(tmp_path: Path, server: MastodonServer) -> Iterator[Company]:
+def company(tmp_path: Path, server: MastodonServer, born: Brood) -> Iterator[Company]:
     """It looks once an hour; a hashtag is listened to besides its mentions."""
-    made = Company(tmp_path, server)
+    made = Company(tmp_path, server, born)
     settings = tmp_path / "escucha.toml"
     text = settings.read_text(encoding="utf-8").replace('every = "1s"', 'every = "1h"')
     tag = '\n[[sources]]\nname = "tag"\naccount = "care"\nquery = "#telecom"\nevery = "1h"\n'
@@ -78,7 +86,7 @@ def quiet(server: MastodonServer) -> None:
     """Waits until nothing was polled for a while."""
     while True:
         before = polls(server)
-        time.sleep(8)
+        time.sleep(2 * HURRY)  # a stream asks for a poll after half of that, and the daemon looks every second
         if polls(server) == before:
             return
 
@@ -148,7 +156,8 @@ def test_a_server_without_streams_is_polled_and_asked_for_them_hardly_again(
     company.start()
     server.person("ana").post("@marca hola")
     eventually(lambda: heard(company)["hola"] == 1, within=90)
-    time.sleep(10)
+    asked = polls(server)["/api/v1/notifications"]
+    eventually(lambda: polls(server)["/api/v1/notifications"] >= asked + 6)
     assert sum(seen.path.startswith("/api/v1/streaming") for seen in list(server.requests)) == 2
     down = source(company, "mentions")
     assert "refuses this (404)" in down["stream_error"]

@@ -164,22 +164,25 @@ def test_an_outcome_no_look_can_tell_waits_for_a_person(escucha: Escucha) -> Non
 
 
 @pytest.mark.parametrize(
-    ("fault", "state"),
+    ("fault", "state", "rests"),
     [
-        (Fault.RATE_LIMITED, DraftState.APPROVED),
-        (Fault.UNAVAILABLE, DraftState.APPROVED),
-        (Fault.AUTH_FAILED, DraftState.APPROVED),
-        (Fault.REJECTED, DraftState.FAILED),
+        (Fault.RATE_LIMITED, DraftState.APPROVED, 20),
+        (Fault.UNAVAILABLE, DraftState.APPROVED, 30),
+        (Fault.AUTH_FAILED, DraftState.APPROVED, 300),
+        (Fault.REJECTED, DraftState.FAILED, None),
     ],
 )
-def test_a_refused_send_is_written_down_and_the_rest_waits(escucha: Escucha, fault: Fault, state: DraftState) -> None:
+def test_a_refused_send_is_written_down_and_the_rest_waits(
+    escucha: Escucha, fault: Fault, state: DraftState, rests: int | None
+) -> None:
+    """`rests`: for so many seconds at least nothing goes out on the account."""
     escucha.network.fail("reply", fault, seconds=20)
     escucha.says("@marca ¿horario?")
     escucha.round()
     assert escucha.draft().state is state
     assert escucha.answers() == []
-    if state is DraftState.APPROVED:
-        escucha.main.act()
+    if rests is not None:
+        escucha.round(seconds=rests - 1)
         assert escucha.answers() == [], "the account rests first"
         escucha.round(minutes=6)
         assert len(escucha.answers()) == 1

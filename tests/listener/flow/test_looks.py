@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -142,6 +143,8 @@ def test_a_process_is_dead_only_where_that_is_certain(other: subprocess.Popen[st
     assert not senders.is_dead(senders.me())
     assert senders.is_dead(f"{host}:{pid}:{int(began) - 1}:{where}"), "the number was given to another one since"
     other.kill()
+    os.waitid(os.P_PID, other.pid, os.WEXITED | os.WNOWAIT)
+    assert senders.is_dead(name), "it has ended, and nobody has taken notice yet"
     other.wait()
     assert senders.is_dead(name)
     assert not senders.is_dead(f"{host}:{pid}:{began}:{'0' * 16}"), "of another machine nothing is known"
@@ -167,6 +170,14 @@ def test_who_died_here_is_named_dead_to_the_machine_that_took_over(
         assert ended == {"reply": [draft_id]}
         underway.testify(tx, ended)
     assert escucha.draft().reason == senders.KILLED
+
+
+def test_nobody_is_named_dead_over_what_was_settled_meanwhile(escucha: Escucha) -> None:
+    draft_id = unknown_answer(escucha, Fault.NEVER_ARRIVED)
+    with escucha.store.write() as tx:
+        tx.execute(t.drafts.update().values(reason="looked for it"))
+        underway.testify(tx, {"reply": [draft_id]})
+    assert escucha.draft().reason == "looked for it"
 
 
 def test_what_was_tried_twice_is_looked_for_since_the_first_attempt(escucha: Escucha) -> None:

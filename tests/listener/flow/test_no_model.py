@@ -197,3 +197,19 @@ def test_a_draft_that_a_person_rejected_is_not_proposed_again(tmp_path_factory: 
     escucha.round(minutes=10)
     assert escucha.draft().state is DraftState.REJECTED
     escucha.close()
+
+
+def test_a_draft_that_a_person_edited_stays_theirs(tmp_path_factory: pytest.TempPathFactory) -> None:
+    always = AUTO.replace("when: {intents: [question]}", 'when: {text.contains: ["abren"]}')
+    escucha = Escucha(tmp_path_factory.mktemp("edited"), policy=always)
+    broken = Broken(escucha)
+    escucha.says("@marca ¿a qué hora abren?")
+    escucha.round()
+    escucha.round(seconds=61)
+    with escucha.store.write() as tx:
+        inbox.edit(tx, escucha.draft(), text="Abrimos a las 9.", length=16, by="mod", now=escucha.clock())
+    broken.error = None
+    escucha.round(minutes=10)
+    assert (escucha.draft().state, escucha.draft().text) == (DraftState.PROPOSED, "Abrimos a las 9.")
+    assert escucha.answers() == []
+    escucha.close()

@@ -150,6 +150,25 @@ def test_where_it_cannot_be_looked_for_it_waits(escucha: Escucha) -> None:
     assert len(escucha.answers()) == 1
 
 
+def test_who_looked_before_that_time_knows_nothing_of_what_came_in_it(escucha: Escucha) -> None:
+    """It was not there then; it went out after the copy, and no look can prove that it did not."""
+    escucha.main = escucha.pipeline(connector=Forgetful)
+    escucha.network.fail("reply", Fault.NEVER_ARRIVED)
+    escucha.says("@marca ¿horario?")
+    escucha.round()
+    assert escucha.draft().state is DraftState.UNKNOWN
+    now = escucha.clock()
+    with escucha.store.write() as tx:
+        inbox.settle_by_hand(tx, escucha.draft(), was_sent=False, by="mod", now=now)
+        inbox.approve(tx, inbox.retry(tx, inbox.get(tx, 1), by="mod", now=now), by="mod", now=now)
+    escucha.clock.forward(seconds=1)
+    put_back(escucha, copied(escucha), connector=Forgetful)
+    for _ in range(3):
+        escucha.round()
+    assert escucha.draft().state is DraftState.UNKNOWN
+    assert escucha.answers() == []
+
+
 def test_a_notice_that_went_out_is_not_published_again(escucha: Escucha) -> None:
     publish(escucha)
     copy = copied(escucha)
@@ -179,6 +198,16 @@ def test_after_a_long_time_nothing_goes_out_before_a_person_says_so(escucha: Esc
         escucha.round()
     assert {draft.state for draft in escucha.drafts()} == {DraftState.SENT}
     assert len(escucha.answers()) == 2
+
+
+@pytest.mark.parametrize(("minutes", "holds"), [(9, False), (11, True)])
+def test_where_more_than_ten_minutes_are_missing_a_person_looks_first(
+    escucha: Escucha, minutes: int, holds: bool
+) -> None:
+    copy = copied(escucha)
+    escucha.clock.forward(minutes=minutes)
+    put_back(escucha, copy)
+    assert paused(escucha) == holds
 
 
 def test_a_sign_of_life_of_who_went_on_working_is_nothing_that_was_known(escucha: Escucha) -> None:
@@ -237,6 +266,32 @@ def test_numbers_that_people_were_told_are_not_given_again(escucha: Escucha) -> 
         given = tx.exec_driver_sql("SELECT reference FROM cases").scalars().all()
     assert len(told) == len(given) == 1
     assert not set(told) & set(given)
+
+
+def test_as_many_more_numbers_are_left_out_as_were_given_before(
+    escucha: Escucha, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twice as many as in as long a time before; of what is spare besides there is next to nothing here."""
+    monkeypatch.setattr(lives, "SPARE", 1)
+
+    def asked(times: int, begun: int) -> None:
+        for number in range(begun, begun + times):
+            escucha.says(f"@marca ¿horario de la tienda {number}?", who=f"p{number}")
+        escucha.round(minutes=2)
+
+    def references() -> set[str]:
+        with escucha.store.read() as tx:
+            return set(tx.exec_driver_sql("SELECT reference FROM cases").scalars())
+
+    asked(3, 0)
+    copy, known = copied(escucha), references()
+    asked(6, 3)
+    told = references()
+    put_back(escucha, copy)
+    for _ in range(3):
+        escucha.round()
+    assert len(references()) == len(told) == 9
+    assert references() & told == known
 
 
 def test_a_database_that_stays_where_it_is_looks_for_nothing(escucha: Escucha) -> None:

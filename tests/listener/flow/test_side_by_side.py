@@ -17,6 +17,7 @@ from listener.flow.crossing import again
 from listener.flow.pipeline import Pipeline
 from listener.store import Transaction, cases, mentions, references, stats
 from listener.store import tables as t
+from listener.store.ledger import Ledger
 from listener.store.mentions import Mention
 from listener.store.numbers import BLOCK, Pocket, Stock
 from listener.types import Decision, MentionState, Situation, Visibility
@@ -235,6 +236,29 @@ def test_two_that_wait_for_each_other_are_told_apart_and_done_again(many: Escuch
 
     at_once(lambda: again(lambda: work(0)), lambda: again(lambda: work(1)))
     assert sorted(tries) == [1, 2]
+
+
+def test_who_changes_a_case_first_keeps_what_others_were_about_to_write_of_it(escucha: Escucha) -> None:
+    """Of two cases that a book changes one is as it was read, one is not: nothing of the book is written."""
+    for who in ("ana", "beto"):
+        escucha.says("@marca todo mal", who=who)
+    escucha.round()
+    with escucha.store.read() as tx:
+        found = cases.listing(tx)
+    with escucha.store.write() as tx:
+        cases.record(tx, found[0], "title", by="eva", now=escucha.clock(), became={"title": "hers"})
+
+    def write_both() -> None:
+        with escucha.store.write() as tx:
+            book = Ledger(tx, pattern="ES", now=escucha.clock())
+            for case in found:
+                book.record(case, "title", by="rule", became={"title": "the rule's"})
+            book.settle()
+
+    with pytest.raises(Crossed):
+        write_both()
+    with escucha.store.read() as tx:
+        assert sorted(case.title for case in cases.listing(tx)) == sorted(["hers", found[1].title])
 
 
 def test_who_crosses_each_time_is_told() -> None:

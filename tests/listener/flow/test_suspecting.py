@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from listener.store import Store, garbled, mentions, sources, suspects
 from listener.store import mentions as stored
 from listener.store import tables as t
 from listener.store.sources import Source
+from listener.store.suspects import Suspect
 from listener.types import Cursor, Decision, Garbled, MentionState, Page, Situation, Understanding
 from tests import databases
 from tests.listener.flow.world import Escucha, Keywords
@@ -203,6 +205,46 @@ def test_one_death_costs_those_beside_it_nothing_but_a_moment(escucha: Escucha) 
     assert set(states(escucha.store).values()) == {("decided", False)}
     with escucha.store.read() as tx:
         assert not suspects.is_due(tx, now=escucha.clock())
+
+
+def test_after_a_second_death_it_waits_a_minute_while_the_rest_goes_on(escucha: Escucha) -> None:
+    escucha.says("@marca ¿horario?")
+    escucha.main.poll()
+    waits = []
+    for _ in range(2):
+        with escucha.store.write() as tx:
+            (mention,) = mentions.recent(tx, limit=1)
+            suspects.died(tx, "understand", [mention.id], now=escucha.clock())
+            waits.append(not suspects.is_due(tx, now=escucha.clock()))
+    assert waits == [False, True]
+    due = []
+    for seconds in (59, 1):
+        escucha.clock.forward(seconds=seconds)
+        with escucha.store.read() as tx:
+            due.append(suspects.is_due(tx, now=escucha.clock()))
+    assert due == [False, True]
+
+
+def test_of_two_who_look_for_the_next_one_at_once_one_gets_it(escucha: Escucha) -> None:
+    escucha.says("@marca ¿horario?")
+    escucha.main.poll()
+    with escucha.store.write() as tx:
+        (mention,) = mentions.recent(tx, limit=1)
+        suspects.died(tx, "understand", [mention.id], now=escucha.clock())
+    found: list[Suspect | None] = []
+
+    def looks() -> None:
+        with escucha.store.write() as tx:
+            found.append(suspects.next_one(tx, now=escucha.clock()))
+
+    with escucha.store.write() as tx:
+        first = suspects.next_one(tx, now=escucha.clock())
+        second = threading.Thread(target=looks)
+        second.start()
+        second.join(0.5)  # it has asked, and waits for who was quicker
+    second.join(30)
+    assert first is not None
+    assert found == [None]
 
 
 def test_who_is_silent_about_what_it_looked_at_alone_has_died_of_it(escucha: Escucha) -> None:
