@@ -549,7 +549,6 @@ _STEPS = {
     "failed to resolve host": "look at the host in database.url, or at this machine's network",
     "Connection refused": "start it, or mend database.url",
     "failed: No such file or directory": "start it, or mend database.url",  # a socket
-    "failed to resolve host": "mend database.url, or how names are looked up here",
     "timeout expired": "look whether its machine and the network between are up, or mend database.url",
     "the database system is": "wait until it has begun",
     "too many c": "raise its max_connections, or lower database.connections",
