@@ -10,8 +10,9 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from typing import Any, NamedTuple
+
+from listener.sooner import Word
 
 Cursor = Mapping[str, Any]
 
@@ -32,7 +33,7 @@ def utc(moment: datetime) -> datetime:
 # --- what a network says -------------------------------------------------------------------------------------------
 
 
-class PostKind(StrEnum):
+class PostKind(Word):
     """How a post came to concern us."""
 
     MENTION = "mention"  # it names our account
@@ -41,7 +42,7 @@ class PostKind(StrEnum):
     FOUND = "found"  # a hashtag or a search found it; its author did not address us
 
 
-class Visibility(StrEnum):
+class Visibility(Word):
     """How widely a post can be seen, widest first."""
 
     PUBLIC = "public"
@@ -55,7 +56,7 @@ class Visibility(StrEnum):
         return self if order.index(self) >= order.index(other) else other
 
 
-class ContactKind(StrEnum):
+class ContactKind(Word):
     """What a profile may name."""
 
     MAIL = "mail"
@@ -260,7 +261,7 @@ class Posted:
     posted_at: datetime | None = None
 
 
-class Sent(StrEnum):
+class Sent(Word):
     """What we send, by where its outcome is kept."""
 
     REPLY = "reply"
@@ -268,7 +269,7 @@ class Sent(StrEnum):
     AMENDMENT = "amendment"
 
 
-class Finding(StrEnum):
+class Finding(Word):
     """What came of looking for something of ours on a network."""
 
     THERE = "there"
@@ -279,7 +280,7 @@ class Finding(StrEnum):
     UNREACHED = "unreached"  # it could not be asked
 
 
-class Answerable(StrEnum):
+class Answerable(Word):
     """Whom a network lets us answer."""
 
     ANYONE = "anyone"
@@ -346,13 +347,13 @@ class Facts:
 # --- what the model says -------------------------------------------------------------------------------------------
 
 
-class Sentiment(StrEnum):
+class Sentiment(Word):
     NEGATIVE = "negative"
     NEUTRAL = "neutral"
     POSITIVE = "positive"
 
 
-class Intent(StrEnum):
+class Intent(Word):
     COMPLAINT = "complaint"
     QUESTION = "question"
     REQUEST = "request"
@@ -364,7 +365,7 @@ class Intent(StrEnum):
     OFF_TOPIC = "off_topic"
 
 
-class Signal(StrEnum):
+class Signal(Word):
     """What should make somebody look: five reasons to hurry, and two of tone."""
 
     SAFETY = "safety"  # life, limb or health in danger
@@ -404,19 +405,19 @@ NOBODY = "nobody"  # what stands for a model's version where no model could read
 # --- what the policy sees and says ---------------------------------------------------------------------------------
 
 
-class Mode(StrEnum):
+class Mode(Word):
     AUTO = "auto"
     MANUAL = "manual"
 
 
-class CaseMode(StrEnum):
+class CaseMode(Word):
     """Whether every mention becomes a case or a person routes each one."""
 
     EVERY = "every"
     ROUTED = "routed"
 
 
-class Urgency(StrEnum):
+class Urgency(Word):
     """How soon somebody should look, most patient first."""
 
     LOW = "low"
@@ -494,7 +495,7 @@ class Offer:
     because: str = ""
 
 
-class Speaker(StrEnum):
+class Speaker(Word):
     """Who said something in a thread."""
 
     US = "us"  # Escucha, for us
@@ -540,7 +541,7 @@ class SendsView:
     wordings_before: tuple[str, ...] = ()  # what this author or this conversation was told already, newest first
 
 
-class LinkCode(StrEnum):
+class LinkCode(Word):
     """What came of a one-time code that somebody wrote to us."""
 
     NONE = "none"
@@ -564,7 +565,7 @@ class TeamsView:
     on_duty: Mapping[str, int] | None = None
 
 
-class IncidentState(StrEnum):
+class IncidentState(Word):
     """How far something that hits many is. It lasts while it is investigated, identified or being fixed."""
 
     PROPOSED = "proposed"  # by a spike; no person has said yes
@@ -672,7 +673,7 @@ class Situation:
     incidents: tuple[IncidentView, ...] = ()
 
 
-class RuleOutcome(StrEnum):
+class RuleOutcome(Word):
     MATCHED = "matched"
     FAILED = "failed"
     NOT_REACHED = "not reached"
@@ -704,7 +705,7 @@ class GuardTrace:
     reason: str = ""
 
 
-class Level(StrEnum):
+class Level(Word):
     """What can say how a reply goes out, widest first."""
 
     SETTINGS = "settings"
@@ -761,7 +762,7 @@ class MassReply:
     reason: str = ""
 
 
-class Clock(StrEnum):
+class Clock(Word):
     """What a case is timed by."""
 
     FIRST_RESPONSE = "first_response"
@@ -769,7 +770,7 @@ class Clock(StrEnum):
     INFORMATION = "information"  # since a colleague's team was asked for something
 
 
-class Occasion(StrEnum):
+class Occasion(Word):
     """Why a step is taken."""
 
     WARNING = "warning"  # what was promised will soon be due
@@ -914,7 +915,7 @@ class Decision:
 # --- what is stored -------------------------------------------------------------------------------------------------
 
 
-class Duty(StrEnum):
+class Duty(Word):
     """What one process does of the work that several share: hear, read and decide, or say."""
 
     POLL = "poll"
@@ -922,7 +923,7 @@ class Duty(StrEnum):
     SEND = "send"
 
 
-class MentionState(StrEnum):
+class MentionState(Word):
     NEW = "new"
     UNDERSTOOD = "understood"
     DECIDED = "decided"
@@ -934,7 +935,7 @@ def wording_key(source: str) -> str:
     return hashlib.sha256(source.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
-class DraftState(StrEnum):
+class DraftState(Word):
     PROPOSED = "proposed"
     APPROVED = "approved"
     REJECTED = "rejected"
@@ -945,7 +946,7 @@ class DraftState(StrEnum):
     UNKNOWN = "unknown"
 
 
-class SendKind(StrEnum):
+class SendKind(Word):
     """What goes out, as it can be stopped. One thing may be of several kinds."""
 
     AUTOMATIC = "automatic"  # a reply that a rule approved
@@ -957,14 +958,14 @@ class SendKind(StrEnum):
     AMENDMENT = "amendment"  # a change of a post that is out: edited, pinned, deleted
 
 
-class CaseState(StrEnum):
+class CaseState(Word):
     OPEN = "open"
     PENDING = "pending"
     RESOLVED = "resolved"
     CLOSED = "closed"
 
 
-class Channel(StrEnum):
+class Channel(Word):
     """Where a conversation goes on."""
 
     MAIL = "mail"
@@ -973,7 +974,7 @@ class Channel(StrEnum):
     CHAT = "chat"  # or video
 
 
-class CallOutcome(StrEnum):
+class CallOutcome(Word):
     """What came of a call, a chat or a video call."""
 
     REACHED = "reached"
@@ -982,14 +983,14 @@ class CallOutcome(StrEnum):
     SOLVED = "solved"
 
 
-class Audience(StrEnum):
+class Audience(Word):
     """Whom an article is for."""
 
     INTERNAL = "internal"
     PUBLIC = "public"  # its words may be said to everybody
 
 
-class SpikeState(StrEnum):
+class SpikeState(Word):
     """What people said of a spike."""
 
     SEEN = "seen"  # nothing yet
@@ -997,7 +998,7 @@ class SpikeState(StrEnum):
     OPENED = "opened"  # an incident is about it
 
 
-class VersionState(StrEnum):
+class VersionState(Word):
     """How far one version of an article is. Its words never change; an edit is a new version."""
 
     DRAFT = "draft"
@@ -1009,7 +1010,7 @@ class VersionState(StrEnum):
     RETIRED = "retired"
 
 
-class Attached(StrEnum):
+class Attached(Word):
     """How a mention came to an incident."""
 
     RULE = "rule"
@@ -1019,12 +1020,12 @@ class Attached(StrEnum):
     SPIKE = "spike"
 
 
-class NoticeKind(StrEnum):
+class NoticeKind(Word):
     NOTICE = "notice"  # what people need to know
     CHEER = "cheer"  # what is only to please or to sell; held back while an incident says so
 
 
-class NoticeState(StrEnum):
+class NoticeState(Word):
     DRAFT = "draft"
     APPROVED = "approved"
     PUBLISHING = "publishing"  # somebody said so; from here the daemon goes on with it too
@@ -1032,7 +1033,7 @@ class NoticeState(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
-class LinkState(StrEnum):
+class LinkState(Word):
     """What came of fetching a link, best first."""
 
     FINE = "fine"
@@ -1049,7 +1050,7 @@ class LinkCheck:
     detail: str = ""
 
 
-class DeliveryState(StrEnum):
+class DeliveryState(Word):
     """One notice on one account."""
 
     WAITING = "waiting"
@@ -1059,7 +1060,7 @@ class DeliveryState(StrEnum):
     UNKNOWN = "unknown"
 
 
-class RunState(StrEnum):
+class RunState(Word):
     """One answer for each person of an incident, all together."""
 
     DRAFTING = "drafting"  # it is being worked out who gets which words
@@ -1071,7 +1072,7 @@ class RunState(StrEnum):
     DROPPED = "dropped"  # what has not gone out never will
 
 
-class LeftOut(StrEnum):
+class LeftOut(Word):
     """Why somebody gets no answer of a run."""
 
     ANSWERED = "answered"  # they have an answer of ours already
@@ -1092,7 +1093,7 @@ class LeftOut(StrEnum):
     REJECTED = "rejected"  # by who read it
 
 
-class FollowUp(StrEnum):
+class FollowUp(Word):
     """Why a notice follows another, below it or with its link."""
 
     CORRECTION = "correction"  # for where the first cannot be changed
@@ -1100,7 +1101,7 @@ class FollowUp(StrEnum):
     NEWS = "news"
 
 
-class AmendmentKind(StrEnum):
+class AmendmentKind(Word):
     """What is done to a message that is out."""
 
     EDIT = "edit"
@@ -1109,7 +1110,7 @@ class AmendmentKind(StrEnum):
     UNPIN = "unpin"
 
 
-class AmendmentState(StrEnum):
+class AmendmentState(Word):
     """One change of one message that is out. Unlike a message it may be tried again: twice is as once."""
 
     PROPOSED = "proposed"  # waits for somebody else's approval
@@ -1121,7 +1122,7 @@ class AmendmentState(StrEnum):
     DROPPED = "dropped"  # taken back, or something else was wanted instead
 
 
-class Role(StrEnum):
+class Role(Word):
     """What somebody who works here does; several may be one person's."""
 
     AGENT = "agent"
@@ -1131,7 +1132,7 @@ class Role(StrEnum):
     ADMIN = "admin"
 
 
-class LinkBasis(StrEnum):
+class LinkBasis(Word):
     """Why we believe that an account belongs to a customer; `forbidden`: we must not even ask."""
 
     SELF_DECLARED = "self_declared"
@@ -1288,7 +1289,7 @@ class CrmDelivery:
     fields: Mapping[str, Any]
 
 
-class AlertState(StrEnum):
+class AlertState(Word):
     """One message to one target, or one delivery to a CRM.
 
     Unlike a reply it may go out twice, under one key, when we died while sending it.

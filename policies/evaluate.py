@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from listener.sooner import altered
 from listener.types import (
     AlertPlan,
     CaseMode,
@@ -166,7 +167,7 @@ class Rules:
         case, route, needs_routing = self._case(said, situation, urgency)
         if case is not None and route is not None:
             skills = self.routes.skills(situation.understanding.areas, said.skills)
-            case = replace(case, skills=skills, because=route.because, score=score, minutes_per_point=per_point)
+            case = altered(case, skills=skills, because=route.because, score=score, minutes_per_point=per_point)
         reply, modes = self._reply(said, situation, case, urgency)
         return Decision(
             policy_version=self.version,

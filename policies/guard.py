@@ -38,6 +38,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from listener.sooner import altered
 from listener.types import (
     NOBODY,
     CaseView,
@@ -147,7 +148,7 @@ class Guarded:
         traces = tuple(
             [passed if (stop := check(about)) is None else _stopped(passed.guard, *stop) for passed, check in _CHECKS]
         )
-        decision = replace(
+        decision = altered(
             proposed,
             reply=_allowed(proposed.reply, traces, until=situation.posted_at + self._settings.max_age),
             guards=traces,

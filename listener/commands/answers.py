@@ -300,8 +300,7 @@ def _held(app: App, draft: Draft) -> str:
             return "; sending is paused, so it waits"
         if broke := money.why_broke(app, draft.account):
             return f"; it waits: {broke}"
-        alive = any(abs(app.now() - daemon.seen_at) < daemons.SILENT for daemon in daemons.running(tx))
-    return "" if alive else "; it goes out when `escucha run` runs"
+        return "" if daemons.sends(tx, app.now()) else "; it goes out when `escucha run` runs"
 
 
 def _confirm(question: str, *, default: bool = False) -> bool:

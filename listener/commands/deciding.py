@@ -16,7 +16,7 @@ from typing import Any
 import click
 
 from listener.commands import card as cards
-from listener.commands import drawing, looking, unsaved
+from listener.commands import drawing, line_editor, looking, unsaved
 from listener.commands.app import App
 from listener.commands.drawing import MAX_WORDS
 from listener.commands.output import clip, console
@@ -175,7 +175,7 @@ def who_changed(draft: Draft) -> str:
 
 
 def write_in_editor(app: App, draft: Draft, text: str) -> str | None:
-    """What the person made of the text in $EDITOR; None when they left it as it was or gave up.
+    """What the person made of the text in $EDITOR, or without any; None when they left it as it was or gave up.
 
     What differs from the draft stays in a file of this person until `unsaved.forget`, whatever happens meanwhile.
     Raises Mistake when the editor does not run, naming that file where it holds something.
@@ -184,10 +184,13 @@ def write_in_editor(app: App, draft: Draft, text: str) -> str | None:
     def leave_it_to_the_editor(*_: Any) -> None:
         """Ctrl-C belongs to the editor while it runs; a handler of our own is not inherited by it."""
 
-    path = unsaved.lay_down(app, draft, text)
-    before = signal.signal(signal.SIGINT, leave_it_to_the_editor)
+    path, by_line = unsaved.lay_down(app, draft, text), line_editor.is_needed()
+    before = signal.signal(signal.SIGINT, signal.default_int_handler if by_line else leave_it_to_the_editor)
     try:
-        click.edit(filename=str(path))
+        if by_line:
+            line_editor.edit(path)
+        else:
+            click.edit(filename=str(path))
         written = unsaved.tidy(path.read_text(encoding="utf-8-sig"))
     except click.ClickException as error:
         raise Mistake(

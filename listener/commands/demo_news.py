@@ -94,9 +94,9 @@ class Watch:
 
     @staticmethod
     def _case(case: Case, now: datetime) -> Event:
-        due = f", answer within {spell(case.first_response_due - case.opened_at)}" if case.first_response_due else ""
+        due = f", due in {spell(case.first_response_due - case.opened_at)}" if case.first_response_due else ""
         who = case.customer_name or (f"@{case.handle}" if case.handle else "nobody")
-        text = f"{case.reference} → {case.team}, {case.urgency.value}{due} ({who})"
+        text = f"{case.reference} {who} → {case.team}, {case.urgency.value}{due}"
         return Event(at=now, kind="case", word="case", text=text)
 
     def _draft(self, draft: Draft, handle: str, now: datetime) -> list[Event]:

@@ -113,11 +113,11 @@ class Picture:
         lines = max(height - 7, 6)  # what the headline, three rules and the counters leave
         mentions = max(min(lines * 3 // 5, 24) // 2, 2)
         events = max(min(lines - 2 * mentions, 16), 2)
-        head = Text(f"{self._title} · ", style="bold").append(self._scene, style="not bold cyan")
+        head = Text(self._scene or "It begins", style="bold cyan")
         head.truncate(width, overflow="ellipsis")
         return Group(
             head,
-            Rule(style="dim"),
+            Rule(Text(self._title, style="dim"), style="dim", align="left"),
             self._feed(list(self._rows)[-mentions:], width, 2 * mentions),
             Rule(style="dim"),
             self._happened(list(self._events)[-events:], width, events),

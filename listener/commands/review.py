@@ -31,12 +31,13 @@ from listener.commands.output import block, console, say
 from listener.commands.sheet import Sheet
 from listener.errors import AlreadyDone, Mistake, Stale
 from listener.escapes import visible
-from listener.store import Transaction, inbox, mentions, stats, waiting
+from listener.store import Transaction, daemons, inbox, mentions, stats, waiting
 from listener.store.inbox import Draft
 from listener.types import DraftState, MentionState, Urgency
 
 READING = 0.7  # seconds that a draft stands before `a` counts; longer than a keyboard waits before it repeats a key
 MOST_NEWS = 5  # lines of news under a card; what is longer has a screen of its own
+NOBODY_SENDS = "Nothing goes out before `escucha run` runs."
 REPEAT = 0.25  # seconds between two presses of a key that is not held down
 
 KEYS = {
@@ -100,6 +101,7 @@ class Review:
     done: list[list[tuple[int, int]]] = field(default_factory=list)  # what `u` takes back: (number, edit)
     unsaved: dict[int, str] = field(default_factory=dict)  # words that could not be kept, by the draft they are for
     policies: set[str] = field(default_factory=set)  # those of which it was said that they are new
+    told_of_nobody: bool = False  # whether it was said that no process sends
     sheet: Sheet | None = None  # what stands on the screen
     again: int | None = None  # the draft to show next, whatever the order
     news: list[RenderableType] = field(default_factory=list)  # what the last key did
@@ -244,9 +246,17 @@ class Review:
         self.passed[draft.id] = "approved"
         self.done.append([(approved.id, approved.edit)])
         broke = money.why_broke(self.app, draft.account)
-        waits = f" It waits: {broke}." if broke else ""
+        waits = f" It waits: {broke}." if broke else self._nobody_sends()
         self._tell(f"D{draft.id} approved; u takes it back.{waits}", "yellow" if broke else "green")
         return True
+
+    def _nobody_sends(self) -> str:
+        """That nothing goes out while no process sends, said once; else empty."""
+        if self.told_of_nobody:
+            return ""
+        with self.app.store.read() as tx:
+            self.told_of_nobody = not daemons.sends(tx, self.app.now())
+        return f" {NOBODY_SENDS}" if self.told_of_nobody else ""
 
     def _edit(self, draft: Draft) -> bool:
         with self.app.store.read() as tx:
@@ -420,7 +430,7 @@ class Review:
         self.passed |= {one.id: "approved" for one in done.approved}
         if done.approved:
             self.done.append([(one.id, one.edit) for one in done.approved])
-            self._tell(f"{len(done.approved)} approved; u takes all of them back.", "green")
+            self._tell(f"{len(done.approved)} approved; u takes all of them back.{self._nobody_sends()}", "green")
         else:
             self._tell("None was approved.", "dim")
         return True
@@ -539,12 +549,13 @@ class Review:
             left = len(waiting.queue(tx, network=self.network, least=self.least))
             unknown = waiting.count(tx, states=(DraftState.UNKNOWN,), network=self.network)
             unproposed = inbox_words.no_reply_proposed(waiting.how_many_undrafted(tx, network=self.network))
+            held = "approved" in self.passed.values() and not daemons.sends(tx, self.app.now())
         for number, written in self.unsaved.items():
             say(f"\nWhat you wrote for D{number}, which was not kept:")
             block(written)
         for number, path in unsaved.sweep(self.app):
             say(f"What you wrote for D{number} was not saved in it; it lies in {path}, and e goes on with it.")
-        say(f"\n{self._sum()}; {left} wait.")
+        say(f"\n{self._sum()}; {left} wait.{f' {NOBODY_SENDS}' if held else ''}")
         if unproposed:
             say(unproposed)
         if unknown:

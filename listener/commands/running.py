@@ -104,7 +104,7 @@ def _one_round(app: App) -> None:
     with app.store.read() as tx:
         waiting = stats.counts(tx).drafts["proposed"]
     wait, was = "waits" if waiting == 1 else "wait", "was" if done.sent == 1 else "were"
-    output.say(f"{output.counted(waiting, 'draft')} {wait} in `escucha inbox`; {done.sent} {was} sent now.")
+    output.say(f"{stats.told_of(waiting, 'draft')} {wait} in `escucha inbox`; {done.sent} {was} sent now.")
     if app.pipeline.ruler.trouble:
         raise output.SomeFailed(f"Nothing was decided: {app.pipeline.ruler.trouble}")
     if failed == len(listening) > 0:
@@ -174,6 +174,7 @@ def status(app: App, as_json: bool) -> None:
         approved = inbox.waiting(tx, states=(DraftState.APPROVED,))
     now = app.now()  # what others wrote until the rows were read is past
     seen["unlooked"] = unknown.overdue(app, awaited, resting, now)
+    seen["told_apart"] = unknown.how_many_late(awaited, now)
     seen["slowed"] = pressure.ratio(seen["oldest_waiting"], now)
     seen["room"] = app.store.short_of_room()
     seen["areas"] = lessons.hint(app)
@@ -212,6 +213,8 @@ def _mourned(seen: dict[str, Any], now: datetime) -> list[str]:
 
 def _troubles(seen: dict[str, Any], now: datetime) -> list[str]:
     """What a person should act on, most pressing first."""
+    from listener.store import stats
+
     counts: Counts = seen["counts"]
     found = [seen["room"]] if seen["room"] else []
     areas: lessons.Behind | None = seen["areas"]
@@ -219,11 +222,7 @@ def _troubles(seen: dict[str, Any], now: datetime) -> list[str]:
     alive = _alive(seen, now)
     silent = [daemon for daemon in seen["daemons"] if daemon not in alive]
     if not alive and silent:
-        last = silent[0]
-        found.append(
-            f"The daemon {last.name} was last heard {output.ago(last.seen_at, now)}: it died, hangs, or cannot write "
-            "its database. See its log, and `escucha doctor`."
-        )
+        found.append(roles.nobody_left(silent, now))
     elif not alive and seen["room"]:
         found.append("No daemon is running, or none can say so: see to the disk first, then `escucha run`.")
     elif not alive and bar:
@@ -260,9 +259,9 @@ def _troubles(seen: dict[str, Any], now: datetime) -> list[str]:
         elif source.failing_since:
             since = output.spell(now - source.failing_since)
             found.append(f"{source.name} has been failing for {since}: {source.last_error}")
-    found += _unsent(counts) + seen["unlooked"]
+    found += _unsent(counts, seen["told_apart"]) + seen["unlooked"]
     if counts.troubled:
-        broken = output.counted(counts.troubled, "mention")
+        broken = stats.told_of(counts.troubled, "mention")
         found.append(f"{broken} set aside because a stage broke: `escucha mention set-aside`.")
     if seen["garbled"]:
         posts = output.counted(seen["garbled"], "post")
@@ -285,25 +284,31 @@ def _behind(seen: dict[str, Any], now: datetime) -> list[str]:
     ]
 
 
-def _unsent(counts: Counts) -> list[str]:
-    """What the networks refused, or of which nobody knows."""
+def _unsent(counts: Counts, told_apart: int) -> list[str]:
+    """What the networks refused, or of which nobody knows. `told_apart`: so many of those have a sentence of their own,
+    changes of notices as well.
+    """
+    from listener.store import stats
+
     found: list[str] = []
     unknown = counts.drafts["unknown"] + counts.deliveries["unknown"]
-    if unknown:
+    others = min(unknown, unknown + counts.amendments["unknown"] - told_apart)
+    if others > 0:
+        more = "other send" if told_apart else "send"
         found.append(
-            f"{output.counted(unknown, 'send')} of unknown outcome: `escucha inbox --unknown` tells "
+            f"{stats.told_of(others, more)} of unknown outcome: `escucha inbox --unknown` tells "
             "what looking for them found."
         )
     changes = counts.amendments["failed"] + counts.amendments["unknown"]
     if changes:
         found.append(
-            f"{output.counted(changes, 'change')} of notices that are out refused, or of unknown outcome: "
+            f"{stats.told_of(changes, 'change')} of notices that are out refused, or of unknown outcome: "
             "`escucha notice status N1` says which, and its command again tries once more."
         )
     failed = counts.drafts["failed"] + counts.deliveries["failed"]
     if failed:
         found.append(
-            f"{output.counted(failed, 'send')} refused: `escucha inbox --state failed`, `escucha notice status`."
+            f"{stats.told_of(failed, 'send')} refused: `escucha inbox --state failed`, `escucha notice status`."
         )
     return found
 
@@ -424,7 +429,7 @@ def _print(app: App, seen: dict[str, Any], troubles: list[str], now: datetime) -
     output.say()
     roles.table(seen["daemons"], _alive(seen, now), now, step=seen["tables"].step)
     output.table(
-        ["source", "network", "query", "health", "last heard", "next", "mentions"],
+        ["source", "network", "query", "health", "last heard", "next", "first here"],
         [
             [
                 source.name,

@@ -63,7 +63,7 @@ def show(app: App, what: str, quoted: bool, as_json: bool) -> None:
     fields(
         [
             ("posted", mention.posted_at),
-            ("heard", f"by {mention.source}, {mention.heard_at:%Y-%m-%d %H:%M:%S} UTC"),
+            ("heard", f"first by {mention.source}, {mention.heard_at:%Y-%m-%d %H:%M:%S} UTC"),
             ("seen by", mention.visibility),
             ("link", lines.label(mention.url or "")),
             ("drafts", ", ".join(f"D{draft.id} {draft.state}" for draft in card.drafts)),

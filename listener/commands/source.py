@@ -41,7 +41,7 @@ def list_(app: App, as_json: bool) -> None:
         return
     now = app.now()
     output.table(
-        ["name", "network", "query", "every", "last heard", "mentions", "state"],
+        ["name", "network", "query", "every", "last heard", "first here", "state"],
         [
             (
                 each["name"],

@@ -107,16 +107,26 @@ def overdue(app: App, awaited: Sequence[Awaited], resting: Mapping[str, datetime
 
     `resting`: until when nothing is sent on an account.
     """
+    return [
+        f"{counted(len(since), 'send')} of unknown outcome on the account {account} (`escucha inbox --unknown`) should "
+        f"have been looked for {ago(min(since), now)}: {_why_not(app, account, resting.get(account), now)}."
+        for account, since in sorted(_late(awaited, now).items())
+    ]
+
+
+def how_many_late(awaited: Sequence[Awaited], now: datetime) -> int:
+    """Of how many of them `overdue` tells."""
+    return sum(map(len, _late(awaited, now).values()))
+
+
+def _late(awaited: Sequence[Awaited], now: datetime) -> dict[str, list[datetime]]:
+    """By account, since when each was to be looked for that should have been long ago."""
     late: dict[str, list[datetime]] = {}
     for each in awaited:
         due = next_look(each) or each.sending_since
         if due is not None and now - due > LATE_AFTER:
             late.setdefault(each.account, []).append(due)
-    return [
-        f"{counted(len(since), 'send')} of unknown outcome on the account {account} should have been looked for "
-        f"{ago(min(since), now)}: {_why_not(app, account, resting.get(account), now)}."
-        for account, since in sorted(late.items())
-    ]
+    return late
 
 
 def _why_not(app: App, account: str, rests_until: datetime | None, now: datetime) -> str:

@@ -168,6 +168,7 @@ def _with_channel(heard: Heard, around: Around, why: str) -> str:
 
 _NO_WORDS = re.compile(r"https?://\S+|[@#]\S+")
 _DIGIT = re.compile(r"\d")
+_FIRST_MARK = "\u0300"  # before it stands no sign that goes on another
 _WORD = re.compile(r"[^\W\d_]{4,}")
 _OF_ALL_DAYS = """
     about again also been before buenas buenos cada como cuando cuanto cual desde donde dias does doing ellos entre esta
@@ -184,6 +185,7 @@ _EVERYBODYS = frozenset(_OF_ALL_DAYS.split())
 def told(text: str) -> frozenset[str]:
     """The beginnings of the words by which a text says what it is about: no names of accounts, no everyday words."""
     pieces = " ".join(piece for piece in text[:5000].split() if not _DIGIT.search(piece))
-    plain = unicodedata.normalize("NFKD", _NO_WORDS.sub(" ", pieces).casefold())
-    bare = "".join(sign for sign in plain if not unicodedata.combining(sign))
+    bare = unicodedata.normalize("NFKD", _NO_WORDS.sub(" ", pieces).casefold())
+    if not bare.isascii():
+        bare = "".join([sign for sign in bare if sign < _FIRST_MARK or not unicodedata.combining(sign)])
     return frozenset(word[:LETTERS] for word in _WORD.findall(bare) if word not in _EVERYBODYS)

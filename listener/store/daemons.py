@@ -11,6 +11,7 @@ from sqlalchemy import delete, func, select
 from listener import store
 from listener.store import Transaction, upsert
 from listener.store import tables as t
+from listener.types import Duty
 
 SILENT = timedelta(seconds=30)  # who has said nothing for so long is taken for dead
 
@@ -68,6 +69,12 @@ def alive(
     }
     statement = upsert(tx, t.daemons).values(name=name, **values)
     tx.execute(statement.on_conflict_do_update(index_elements=["name"], set_=values))
+
+
+def sends(tx: Transaction, now: datetime) -> bool:
+    """Whether a process lives that says what is approved."""
+    alive = (each for each in running(tx) if abs(now - each.seen_at) < SILENT)
+    return any(not each.roles or Duty.SEND in each.roles for each in alive)
 
 
 def gone(tx: Transaction, name: str) -> None:

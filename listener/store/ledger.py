@@ -8,7 +8,6 @@ settled before.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
@@ -18,6 +17,7 @@ from sqlalchemy import bindparam, update
 from listener import situations
 from listener.errors import Crossed
 from listener.references import reference, written_by
+from listener.sooner import altered
 from listener.store import Transaction, audit, bulk, cases, chain, crm_out, references, steps
 from listener.store import tables as t
 from listener.store.cases import Case
@@ -315,7 +315,7 @@ class Ledger:
         }
         if "urgency_rank" in seen:
             seen["urgency"] = list(Urgency)[seen.pop("urgency_rank")]
-        return replace(case, **seen)
+        return altered(case, **seen)
 
     def attach(self, case: Case, mention_id: int, *, why: str, by: str) -> Case:
         """As `cases.attach`, of a mention that is in no case."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -71,13 +71,13 @@ class Spoken:
         theirs = self._of_account.get(mention.account_id, [])
         thread = self._in_thread.get((mention.network, mention.thread_id or ""), [])
         lately = [each for each in theirs if each.lately]
-        to_them = Counter((each.rule, each.wording) for each in lately)
-        rules: Counter[str] = Counter()
-        wordings: Counter[str] = Counter()
+        to_them = {(each.rule, each.wording) for each in lately}
+        rules: dict[str, int] = {}
+        wordings: dict[str, int] = {}
         groups = self._groups[mention.network]
         for (rule, wording), group in groups.items():
-            rules[rule] += group.said
-            wordings[wording] += group.people - ((rule, wording) in to_them)
+            rules[rule] = rules.get(rule, 0) + group.said
+            wordings[wording] = wordings.get(wording, 0) + group.people - ((rule, wording) in to_them)
         both = {each.place: each for each in (*theirs, *thread)}
         told = [both[place] for place in sorted(both, reverse=True)]
         return Sends(

@@ -59,6 +59,11 @@ def told(number: int) -> str:
     return f"{number:,}" if number < MOST else f"{MOST:,} or more"
 
 
+def told_of(number: int, thing: str) -> str:
+    """`1 mention`, `20 mentions`, `10,000 or more mentions`."""
+    return f"{told(number)} {thing}" if number == 1 else f"{told(number)} {thing}s"
+
+
 def left_out(total: int, shown: int, limit: int | None) -> str:
     """`20 of 37 shown`, where the limit left some out; else empty. `total` was counted up to `MOST`."""
     if total > shown:

@@ -15,8 +15,8 @@ import pexpect
 import pytest
 
 from listener.commands import deciding
-from listener.commands.review import KEYS, MORE_KEYS, READING
-from listener.store import inbox
+from listener.commands.review import KEYS, MORE_KEYS, NOBODY_SENDS, READING
+from listener.store import daemons, inbox
 from listener.store.attachments import NewImage
 from listener.types import DraftState, GuardTrace, Media, RuleOutcome, RuleTrace, Urgency
 from tests.listener.commands.desk_world import DANGER, DANGEROUS, GUARDS, REPLY, Clock, DeskWorld
@@ -37,7 +37,9 @@ def desk(tmp_path: Path) -> Iterator[DeskWorld]:
 class Moderator:
     """Somebody in front of a terminal."""
 
-    def __init__(self, desk: DeskWorld, *args: str, actor: str = "ana", editor: str = "true", lines: int = 24) -> None:
+    def __init__(
+        self, desk: DeskWorld, *args: str, actor: str = "ana", editor: str = "true", lines: int = 24, path: str = ""
+    ) -> None:
         environment = {
             **os.environ,
             "ESCUCHA_ACTOR": actor,
@@ -48,6 +50,7 @@ class Moderator:
             "PYTHONWARNINGS": "default",
             "XDG_STATE_HOME": str(desk.folder / "state"),
         }
+        environment["PATH"] = path or environment["PATH"]
         environment.pop("COLUMNS", None)
         self.terminal = pexpect.spawn(
             sys.executable,
@@ -464,6 +467,48 @@ def test_a_new_policy_is_said_once_and_read_again(desk: DeskWorld, sits_down: Si
     ana.sees("Nothing more waits")
     now = desk.now_is(draft)
     assert (now.state, now.policy_version) == (DraftState.APPROVED, "p3")
+
+
+def test_without_any_editor_the_words_are_changed_in_the_terminal(
+    desk: DeskWorld, sits_down: Sits, tmp_path: Path
+) -> None:
+    draft = desk.draft()
+    ana = sits_down(editor="", path=str(tmp_path / "no programs"))
+    ana.card()
+    ana.press("e")
+    ana.sees("No editor is set", "export EDITOR=nano", "> Hola Ana", "8")
+    ana.press(" ¡Gracias!\r")
+    ana.card("¡Gracias!", then="Edited")
+    ana.press("e")
+    ana.sees("> Hola Ana", "Gracias!")
+    ana.press(" y algo más\x03")
+    ana.card(then="Nothing was changed")
+    ana.press("q")
+    ana.leaves()
+    assert desk.now_is(draft).text == f"{REPLY} ¡Gracias!"
+
+
+def test_who_approves_hears_once_that_nobody_sends(desk: DeskWorld, sits_down: Sits) -> None:
+    for who in ("luis", "eva", "zoe"):
+        desk.decides(desk.hears(who=who))
+    ana = sits_down()
+    ana.card("1 of 3")
+    ana.press("a")
+    ana.card("2 of 3", then=NOBODY_SENDS)
+    ana.press("a")
+    assert NOBODY_SENDS not in ana.card("3 of 3", then="approved; u takes it back")
+    ana.press("q")
+    assert f"2 approved, 0 rejected, 0 skipped; 1 wait. {NOBODY_SENDS}" in ana.leaves()[0]
+    with desk.store.write() as tx:
+        daemons.alive(tx, name="host:1", version="1", started_at=desk.clock(), now=desk.clock(), roles=("poll",))
+    ana = sits_down()
+    ana.card("1 of 1")
+    with desk.store.write() as tx:
+        daemons.alive(tx, name="host:2", version="1", started_at=desk.clock(), now=desk.clock(), roles=("send",))
+    ana.press("a")
+    ana.sees("approved")
+    ana.press("q")
+    assert NOBODY_SENDS not in ana.leaves()[0]
 
 
 def test_edit_checks_keeps_the_words_and_asks_again(desk: DeskWorld, sits_down: Sits, tmp_path: Path) -> None:

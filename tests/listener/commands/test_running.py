@@ -413,18 +413,27 @@ def test_a_look_that_should_have_come_is_missed(desk: DeskWorld) -> None:
     desk.put(desk.draft(), DraftState.UNKNOWN, sending_since=sent, looked_at=sent + timedelta(minutes=20))
     desk.clock.forward(minutes=44)  # the next look comes as long after the last one as that came after the sending
     assert missed() == []
+    assert [each for each in troubles(desk) if "of unknown outcome" in each] != []
     desk.clock.forward(minutes=2)
     assert missed() == [
-        "1 send of unknown outcome on the account care should have been looked for 6 min ago: "
+        "1 send of unknown outcome on the account care (`escucha inbox --unknown`) should have been looked for 6 min "
+        "ago: "
         "no daemon that sends does so; see its log."
     ]
+    assert [each for each in troubles(desk) if "of unknown outcome" in each] == missed()  # told once
+    fresh = desk.draft(who="eva")
+    desk.put(fresh, DraftState.UNKNOWN, sending_since=desk.clock())
+    assert [each for each in troubles(desk) if each.startswith("1 other send of unknown outcome: ")]
+    desk.put(fresh, DraftState.SENT)
     with desk.store.write() as tx:
         rests.rest(tx, "care", desk.clock() + timedelta(minutes=10))
     assert "needs, a rest until" in missed()[0]
     desk.put(desk.draft(who="luis"), DraftState.UNKNOWN, sending_since=sent, account="former")
     care, former = missed()
     assert care.startswith("1 send of unknown outcome on the account care")
-    assert former.startswith("1 send of unknown outcome on the account former should have been looked for 46 min ago")
+    assert former.startswith(
+        "1 send of unknown outcome on the account former (`escucha inbox --unknown`) should have been"
+    )
     assert "no longer names it; name it there again, or settle them by hand" in former
 
 

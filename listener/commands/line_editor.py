@@ -1,0 +1,41 @@
+"""An editor for machines that have none: the words stand in the terminal's own line, one line after the other."""
+
+from __future__ import annotations
+
+import os
+import sys
+from functools import partial
+from pathlib import Path
+from shutil import which
+
+import click
+
+from listener.commands.output import say
+
+TRIED = ("sensible-editor", "vim", "nano", "vi")  # by `click.edit`, where nobody chose one
+
+
+def is_needed() -> bool:
+    """Whether somebody sits there, chose no editor, and none is found."""
+    chosen = os.environ.get("VISUAL") or os.environ.get("EDITOR")
+    return not chosen and sys.stdin.isatty() and not any(map(which, TRIED))
+
+
+def edit(path: Path) -> None:
+    """Lets the person change what is in the file; Ctrl-C and Ctrl-D leave it as it was. Raises OSError."""
+    import readline
+
+    say("No editor is set: change the words here, a line at a time. Enter takes a line, Ctrl-C leaves all as it was.")
+    say("For an editor of yours, set EDITOR before you begin, as in `export EDITOR=nano`.")
+    written = []
+    try:
+        for line in path.read_text(encoding="utf-8").rstrip("\n").split("\n"):
+            readline.set_startup_hook(partial(readline.insert_text, line))
+            written.append(input("> "))
+    except (KeyboardInterrupt, EOFError):
+        click.echo()
+        return
+    finally:
+        readline.set_startup_hook(None)
+        readline.clear_history()  # what we say to people is nobody's next command
+    path.write_text("\n".join(written) + "\n", encoding="utf-8")
