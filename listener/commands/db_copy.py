@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from listener.store import Store
     from listener.store.transfer import Copied, Report, Transfer
 
+PAUSE = 5  # seconds between two lines about how far it is
 ROUNDS = 20  # of following, before somebody writes more than can be followed
 FEW = 200  # changes that the switch-over may still bring over
 
@@ -50,12 +51,13 @@ def copy(app: App, *, target: str | None, finish: bool, give_up: bool, as_json: 
         output.print_json({**told, "compared": moved.compared, "changes": moved.changes, "seconds": seconds})
         return
     if not finish:
-        output.say(f"Copied {moved.copied} rows, compared {moved.compared}, followed {moved.changes} changes.")
+        output.say(f"Copied {moved.copied:,} rows, compared {moved.compared:,}, followed {moved.changes:,} changes.")
         output.say()
         output.say("The copy is as the database is. Run it again at any time: it brings what changed since.")
         output.say("To switch over, stop Escucha, then: escucha db copy TARGET --finish")
         return
-    output.say(f"Moved: {sum(moved.rows.values())} rows in {len(moved.rows)} tables, each compared with its original.")
+    rows = f"{sum(moved.rows.values()):,} rows"
+    output.say(f"Moved: {rows} in {len(moved.rows)} tables, each compared with its original.")
     output.say("Nobody can write into the SQLite file any more. Keep it until you trust the new database.")
     output.say()
     output.say("Next: set ESCUCHA_DATABASE__URL (or database.url) to the new database, then escucha doctor, and start.")
@@ -134,15 +136,15 @@ def _demand_that_nothing_runs(app: App, old: Store) -> None:
 
 
 def _progress() -> Report:
-    """Says how far it is, a line for each table and, in large ones, every few seconds."""
-    said = 0.0
+    """Says every few seconds how far it is; most tables take less, and the end tells of all of them."""
+    said = time.monotonic()
 
     def report(what: str, table: str, done: int, of: int) -> None:
         nonlocal said
         now = time.monotonic()
-        if done and (done >= of or now - said > 5):
+        if done and now - said > PAUSE:
             said = now
-            output.say(f"{_DOING[what]} {table}: {done} of {max(done, of)}")
+            output.say(f"{_DOING[what]} {table}: {done:,} of {max(done, of):,}")
 
     return report
 

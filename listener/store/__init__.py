@@ -495,6 +495,8 @@ def connect(url: str, *, connections: int = engines.CONNECTIONS) -> Store:
     """
     try:
         address = make_url(url)
+        if "@" in (address.host or ""):  # what stands before it is the end of a password, and not to be told
+            raise Mistake("database.url has an @ too many: in a password write it as %40, or keep that in ~/.pgpass.")
         if address.get_backend_name() == "sqlite":
             return Store(engines.sqlite(address), address)
         if address.get_backend_name() == "postgresql":
@@ -502,9 +504,14 @@ def connect(url: str, *, connections: int = engines.CONNECTIONS) -> Store:
             return Store(engines.postgresql(address, connections=connections), address)
     except ArgumentError as error:
         raise Mistake("database.url is not an address: write sqlite:///escucha.db or postgresql://…") from error
+    except ValueError as error:
+        raise Mistake("database.url has a port that is no number: write postgresql://user@host:5432/name.") from error
     except (NoSuchModuleError, ModuleNotFoundError) as error:
         raise Mistake("PostgreSQL needs its driver: in Escucha's folder, pip install '.[postgres]'.") from error
-    raise Mistake(f"database.url names {address.get_backend_name()}; Escucha knows sqlite and postgresql.")
+    raise Mistake(
+        f"database.url names {address.get_backend_name()}, and Escucha knows sqlite and postgresql: write "
+        "sqlite:///escucha.db or postgresql://user@host/name."
+    )
 
 
 def _make_private(path: Path, flags: int = 0) -> None:
@@ -539,7 +546,11 @@ _STEPS = {
     'FATAL:  role "': "make it with `createuser NAME`, or mend database.url",
     "disk I/O error": "look at the disk, and run `escucha db check`",
     "No space left on device": "make room on its machine",
+    "failed to resolve host": "look at the host in database.url, or at this machine's network",
     "Connection refused": "start it, or mend database.url",
+    "failed: No such file or directory": "start it, or mend database.url",  # a socket
+    "timeout expired": "look whether its machine and the network between are up, or mend database.url",
+    "the database system is": "wait until it has begun",
     "too many c": "raise its max_connections, or lower database.connections",
     "connection slots": "raise its max_connections, or lower database.connections",
     "password": "its password belongs into ~/.pgpass or PGPASSWORD",
@@ -580,6 +591,8 @@ def _outages(url: URL) -> Iterator[None]:
         reason = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
         if _LACKS.search(reason):
             raise Outage(f"{FOREIGN} ({reason}): {FOREIGN_STEP}.") from error
+        if "invalid connection option" in reason:
+            raise Mistake(f"database.url asks PostgreSQL's client for what it does not know: {reason}.") from error
         if getattr(error.orig, "sqlstate", None) in _CROSSED:
             raise Crossed(f"Two processes stood in each other's way in the database ({reason}): try again.") from error
         where = url.database if url.get_backend_name() == "sqlite" else named(url)

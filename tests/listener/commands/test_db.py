@@ -71,6 +71,35 @@ def test_looking_for_a_database_makes_none(escucha: Run, tmp_path: Path, command
     assert not (tmp_path / "escucha.db").exists()
 
 
+@pytest.mark.parametrize(
+    ("url", "code", "words"),
+    [
+        (
+            "postgres://u@h/x",
+            2,
+            "names postgres, and Escucha knows sqlite and postgresql: write sqlite:///escucha.db or",
+        ),
+        ("postgresq://u@h/x", 2, "write sqlite:///escucha.db or postgresql://user@host/name."),
+        ("postgresql://u@h:54x32/x", 2, "a port that is no number: write postgresql://user@host:5432/name."),
+        ("postgresql://u:pa@ss@127.0.0.1:1/x", 2, "in a password write it as %40"),
+        ("postgresql//u@h/x", 2, "write an address such as sqlite:///escucha.db or postgresql://host/name."),
+        ("postgresql://u@127.0.0.1:1/x?sslmod=require", 2, 'does not know: invalid connection option "sslmod".'),
+        ("postgresql+psycopg://u@127.0.0.1:1/x", 1, "(start it, or mend database.url)."),
+        ("postgresql://u@nowhere.invalid/x", 1, "(look at the host in database.url, or at this machine's network)."),
+    ],
+)
+def test_an_address_that_is_mistyped_is_one_sentence_with_the_next_step(
+    escucha: Run, monkeypatch: pytest.MonkeyPatch, url: str, code: int, words: str
+) -> None:
+    monkeypatch.setenv("ESCUCHA_DATABASE__URL", url)
+    for typed in (["inbox"], ["db", "check"]):
+        result = escucha(*typed)
+        assert (result.exit_code, result.stdout) == (code, "")
+        assert words in result.stderr
+        assert "ss@" not in result.stderr
+        assert len(result.stderr.splitlines()) == 1
+
+
 def test_check_of_a_good_database(escucha: Run) -> None:
     escucha("db", "upgrade")
     result = escucha("db", "check")
