@@ -78,6 +78,7 @@ class Cluster:
         self._guard: Guard = lambda _name, work: work()
         self._loans: set[str] = set()
         self._streams: list[str] = []  # that this process wants or has
+        self._refused: set[str] = set()  # what others had when it last asked
         self._doing: Counter[str] = Counter()
         self._telling = threading.Lock()
         self._reading = threading.Lock()
@@ -142,10 +143,14 @@ class Cluster:
         return f"lead {duty}" in self._loans
 
     def listens(self, wanted: Sequence[str], running: Iterable[str]) -> list[str]:
-        """Those of the wanted streams that are this process's to open: each has one process."""
+        """Those of the wanted streams that are this process's to open: each has one process.
+
+        It asks for no more than it may have open, and first for those that it did not ask for in vain just now.
+        """
         held = [name.removeprefix("stream ") for name in self._loans if name.startswith("stream ")]
         ours = dict.fromkeys([*running, *held])
-        self._streams = list(dict.fromkeys([*ours, *wanted]))[: max(MOST_STREAMS, len(ours))]
+        hopeful = [name for name in wanted if f"stream {name}" not in self._refused]
+        self._streams = list(dict.fromkeys([*ours, *hopeful, *wanted]))[: max(MOST_STREAMS, len(ours))]
         return [name for name in wanted if name in held]
 
     def doing(self) -> str:
@@ -159,6 +164,7 @@ class Cluster:
             with self._store.write() as tx:
                 self._loans = loans.take(tx, names, holder=self._name)
                 loans.forget(tx)
+            self._refused = set(names) - self._loans
         except Outage:
             self._loans = set()
             raise

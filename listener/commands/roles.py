@@ -25,6 +25,8 @@ NEEDED = {
     Duty.SEND: "Nobody sends what is approved",
 }
 MOURNED = timedelta(hours=1)  # for which a process that fell silent is told of
+TOGETHER = timedelta(minutes=1)  # of whoever was last heard, who fell silent for the same reason
+NAMED = 5  # of them, at most
 SIGN_OF_LIFE = timedelta(seconds=10)  # within which a process that lives says so
 
 
@@ -110,6 +112,25 @@ def troubles(
         if each.roles and now - each.seen_at < MOURNED and not done.issuperset(each.roles)
     ]
     return found
+
+
+def nobody_left(silent: Sequence[Running], now: datetime) -> str:
+    """That no process lives, of which these did, last heard first: what nobody does, who did it, and what starts it."""
+    last = silent[0]
+    if not any(each.roles for each in silent):
+        return (
+            f"The daemon {last.name} was last heard {output.ago(last.seen_at, now)}: it died, hangs, or cannot write "
+            "its database. See its log, and `escucha doctor`."
+        )
+    fell = [each for each in silent if last.seen_at - each.seen_at < TOGETHER]
+    who = ", ".join(f"{each.name} ({_roles(each)})" for each in fell[:NAMED])
+    more = f" and {len(fell) - NAMED} more" if len(fell) > NAMED else ""
+    again = ", ".join(f"`escucha run --role {duty}`" for duty in Duty)
+    return (
+        f"No process lives: nobody listens, reads and decides, or sends. Last heard {output.ago(last.seen_at, now)}: "
+        f"{who}{more}; they died, hang, or cannot write the database. See their logs and `escucha doctor`, then "
+        f"{again}."
+    )
 
 
 def mourned(alive: Sequence[Running], silent: Sequence[Running], now: datetime, hung: Sequence[Hung] = ()) -> list[str]:

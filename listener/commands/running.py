@@ -222,11 +222,7 @@ def _troubles(seen: dict[str, Any], now: datetime) -> list[str]:
     alive = _alive(seen, now)
     silent = [daemon for daemon in seen["daemons"] if daemon not in alive]
     if not alive and silent:
-        last = silent[0]
-        found.append(
-            f"The daemon {last.name} was last heard {output.ago(last.seen_at, now)}: it died, hangs, or cannot write "
-            "its database. See its log, and `escucha doctor`."
-        )
+        found.append(roles.nobody_left(silent, now))
     elif not alive and seen["room"]:
         found.append("No daemon is running, or none can say so: see to the disk first, then `escucha run`.")
     elif not alive and bar:

@@ -548,6 +548,9 @@ _STEPS = {
     "No space left on device": "make room on its machine",
     "failed to resolve host": "look at the host in database.url, or at this machine's network",
     "Connection refused": "start it, or mend database.url",
+    "failed: No such file or directory": "start it, or mend database.url",  # a socket
+    "timeout expired": "look whether its machine and the network between are up, or mend database.url",
+    "the database system is": "wait until it has begun",
     "too many c": "raise its max_connections, or lower database.connections",
     "connection slots": "raise its max_connections, or lower database.connections",
     "password": "its password belongs into ~/.pgpass or PGPASSWORD",

@@ -15,6 +15,7 @@ import cli
 from benchmarks import history
 from listener.commands.app import App
 
+pytestmark = pytest.mark.about_sqlite  # one file for all; PostgreSQL's ways: tests/listener/store/test_plans.py
 TOTAL = 4000
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import text
 
 from listener import cluster as clusters
 from listener.cluster import Cluster
+from listener.daemon import MOST_STREAMS
 from listener.errors import Outage
 from listener.store import Store, inbox, jobs, loans, rests, sources, suspects
 from listener.types import DraftState, Duty, RunState
@@ -254,6 +255,18 @@ def test_an_account_that_rests_has_no_job_whoever_was_told(escucha: Escucha, one
         assert jobs.to_send(tx, escucha.clock()) == set()
 
 
+def test_a_rest_that_only_a_wrong_clock_explains_holds_nobody(escucha: Escucha, one: Cluster) -> None:
+    escucha.says("@marca ¿cuánto cuesta?")
+    escucha.main.poll()
+    escucha.main.digest()
+    with escucha.store.write() as tx:
+        rests.rest(tx, "care", escucha.clock() + timedelta(hours=2))
+    one._plan_sends()
+    assert queue(escucha.store) == [("act", 0, "act care", {"account": "care"})]
+    one._act("care")
+    assert len(escucha.answers()) == 1
+
+
 def test_a_loan_is_one_process_s_until_it_is_renewed_no_more(escucha: Escucha) -> None:
     first, second = process(escucha, "first", Duty), process(escucha, "second", [Duty.WORK])
     first._renew()
@@ -280,6 +293,16 @@ def test_each_stream_has_one_process(escucha: Escucha) -> None:
         loans.leave(tx, holder="first")
     second._renew()
     assert second.listens(["a", "b"], []) == ["a", "b"]
+
+
+def test_streams_that_one_process_has_no_room_for_are_another_s(escucha: Escucha) -> None:
+    first, second = process(escucha, "first", [Duty.POLL]), process(escucha, "second", [Duty.POLL])
+    names = [f"s{number:03}" for number in range(MOST_STREAMS + 5)]
+    for each in (first, second, first, second):
+        each.listens(names, [])
+        each._renew()
+    assert first.listens(names, []) == names[:MOST_STREAMS]
+    assert second.listens(names, []) == names[MOST_STREAMS:]
 
 
 def test_jobs_of_a_process_that_died_are_done_by_another(escucha: Escucha, monkeypatch: pytest.MonkeyPatch) -> None:

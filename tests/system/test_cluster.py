@@ -24,13 +24,14 @@ from listener import store as stores
 from listener.store import mentions, underway
 from tests import postgres
 from tests.servers.mastodon import MastodonServer
-from tests.system.company import QUESTION, Company, answered, eventually
+from tests.system.company import QUESTION, Brood, Company, Process, answered, brood, eventually
 from tests.system.test_canary import free_port
 from tests.system.test_degrading import asked
 from tests.system.test_machine import wrong_clock
 
 pytestmark = pytest.mark.slow
 
+REAL = ("-m", "cli")  # the program as it is started in life
 TOKEN = "ESCUCHA_ACCOUNTS__CARE__ACCESS_TOKEN"
 # A process as it is, but that a certain text kills it, and that less time passes before others notice.
 MORTAL = """
@@ -55,12 +56,16 @@ cli.main()
 class Cluster(Company):
     """A company whose processes share the work. The sweep finds at least what a killed one never made a job of."""
 
-    def __init__(self, folder: Path, server: MastodonServer, url: str) -> None:
-        super().__init__(folder, server)
+    def __init__(self, folder: Path, server: MastodonServer, url: str, born: Brood) -> None:
+        super().__init__(folder, server, born)
+        self.server = server
         self.environment["ESCUCHA_DATABASE__URL"] = url
 
-    def play(self, *roles: str, program: Sequence[str] = ("-m", "cli"), **more: str) -> subprocess.Popen[str]:
+    def play(self, *roles: str, program: Sequence[str] = (), **more: str) -> Process:
+        """A process of these roles: forked, or one that loads by itself that `program` of Python's."""
         named = [word for role in roles for word in ("--role", role)]
+        if not program:
+            return self.start(*named, **more)
         with (self.folder / "log").open("a") as log:
             process = subprocess.Popen(
                 [sys.executable, *program, "run", *named],
@@ -92,12 +97,17 @@ def url() -> Iterator[str]:
         yield found
 
 
+@pytest.fixture(scope="module")
+def born() -> Iterator[Brood]:
+    with brood(hurry=2) as made:
+        yield made
+
+
 @pytest.fixture
-def cluster(tmp_path: Path, url: str) -> Iterator[Cluster]:
+def cluster(tmp_path: Path, url: str, born: Brood) -> Iterator[Cluster]:
     with MastodonServer() as server:
         server.forget_keys = True
-        made = Cluster(tmp_path, server, url)
-        made.server = server
+        made = Cluster(tmp_path, server, url, born)
         yield made
         for process in made.daemons:
             process.kill()
@@ -121,7 +131,7 @@ def drafts(cluster: Cluster) -> Counter[str]:
         return Counter(tx.exec_driver_sql("SELECT state FROM drafts").scalars())
 
 
-def stops_idle(cluster: Cluster, process: subprocess.Popen[str]) -> bool:
+def stops_idle(cluster: Cluster, process: Process) -> bool:
     """Stops the only process there is in its tracks, unless it sends or asks the database for something just then."""
     busy = (
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
@@ -140,13 +150,14 @@ def test_three_processes_share_the_work(cluster: Cluster) -> None:
     post = cluster.server.person("ana").post(QUESTION)
     ports = {role: free_port() for role in ("poll", "work", "send")}
     watched = {role: {"ESCUCHA_DAEMON__WATCH": f"127.0.0.1:{port}"} for role, port in ports.items()}
-    poll, work = cluster.play("poll", **watched["poll"]), cluster.play("work", **{TOKEN: ""}, **watched["work"])
+    poll = cluster.play("poll", program=REAL, **watched["poll"])
+    work = cluster.play("work", program=REAL, **{TOKEN: ""}, **watched["work"])
     eventually(lambda: any(line["mention"] for line in cluster.said("decided")), within=150)
     seen = cluster.status()
     assert sorted(each["roles"] for each in seen["daemons"]) == [["poll"], ["work"]]
     assert [trouble for trouble in seen["troubles"] if "Nobody sends" in trouble]
     assert not answered(cluster.server)
-    send = cluster.play("send", **watched["send"])
+    send = cluster.play("send", program=REAL, **watched["send"])
     eventually(lambda: answered(cluster.server)[post], within=150)
     for role, port in ports.items():
         assert asked(port, "/healthz") == (200, '{"alive": true}\n')
@@ -265,7 +276,7 @@ def test_a_mention_that_kills_whoever_reads_it_is_set_aside_and_the_rest_goes_on
     """Workers are started anew as systemd would; where nothing of a machine is left, by what their jobs tell."""
     deaths = 0
 
-    def worker() -> subprocess.Popen[str]:
+    def worker() -> Process:
         folder = tmp_path / (f"machine {len(cluster.daemons)}" if machines != "one" else "machine")
         folder.mkdir(exist_ok=True)
         return cluster.play("work", program=("-c", MORTAL), TMPDIR=str(folder), **{TOKEN: ""})
@@ -274,7 +285,7 @@ def test_a_mention_that_kills_whoever_reads_it_is_set_aside_and_the_rest_goes_on
         nonlocal deaths
         for number, each in enumerate(workers):
             if each.poll() is not None:
-                assert each.returncode == -signal.SIGKILL
+                assert each.poll() == -signal.SIGKILL
                 deaths += 1
                 workers[number] = worker()
 
@@ -311,7 +322,7 @@ def test_machines_whose_clocks_differ_by_minutes_go_by_the_database_s(cluster: C
     for name, seconds in (("behind", -90), ("ahead of", 90)):
         (tmp_path / name).write_text(str(seconds))
         preloaded = {"LD_PRELOAD": str(library), "WRONG_CLOCK": str(tmp_path / name)}
-        pids[cluster.play("all", **preloaded).pid] = name
+        pids[cluster.play("all", program=REAL, **preloaded).pid] = name
     eventually(lambda: cluster.started() == 2, within=120)
     posts = [ask(cluster, number) for number in range(4)]
     eventually(lambda: all(answered(cluster.server)[post] for post in posts), within=120)

@@ -165,7 +165,7 @@ def test_doctor_names_whoever_no_longer_fits_the_policy(desk: Desk) -> None:
 def test_of_two_processes_that_take_at_once_one_gets_it(desk: Desk) -> None:
     reference = opened(desk)
     command = [sys.executable, str(ROOT / "cli.py"), "case", "take", reference]
-    environment = {"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     both = [
         subprocess.Popen(
             command,

@@ -550,27 +550,22 @@ PIECES = st.sampled_from(COMMANDS + MARKUP + UNSEEN + WIDE) | st.text(max_size=3
 HOSTILE = st.lists(PIECES, min_size=1, max_size=6).map("".join)
 
 
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeskWorld]:
-    world = DeskWorld(tmp_path_factory.mktemp("desk"))
-    yield world
-    world.close()
-
-
 def _storable(text: str) -> str:
     return text.replace("\x00", "").encode("utf-8", "replace").decode()
 
 
 @pytest.mark.slow
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(  # all of them in one inbox
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
 @given(text=HOSTILE, name=HOSTILE, handle=HOSTILE, reply=HOSTILE, alt=HOSTILE)
 def test_nothing_from_outside_reaches_the_terminal_or_breaks_the_json(
-    shared: DeskWorld, text: str, name: str, handle: str, reply: str, alt: str
+    desk: DeskWorld, text: str, name: str, handle: str, reply: str, alt: str
 ) -> None:
     media = (Media(kind=_storable(alt), url=_storable(alt), alt=alt),)
-    mention = shared.hears(text, who=_storable(handle), name=name, media=media, warning=alt, url=_storable(text))
+    mention = desk.hears(text, who=_storable(handle), name=name, media=media, warning=alt, url=_storable(text))
     trace = RuleTrace(rule=alt, outcome=RuleOutcome.FAILED, condition=text, wanted=alt, saw=text)
-    draft = shared.decides(mention, reply=_storable(reply) or "x", rules=(trace,), urgency=Urgency.CRITICAL)
+    draft = desk.decides(mention, reply=_storable(reply) or "x", rules=(trace,), urgency=Urgency.CRITICAL)
     assert draft
     for command in (
         ("inbox", "--limit", "1", "--state", "proposed"),
@@ -579,7 +574,7 @@ def test_nothing_from_outside_reaches_the_terminal_or_breaks_the_json(
         ("approve", f"D{draft.id}"),
         ("edit", f"D{draft.id}", "--text", text),
     ):
-        done = shared.run(*command)
+        done = desk.run(*command)
         assert done.exit_code in (0, 2), (done.output, done.exception)
         assert not DANGEROUS.search(done.stdout + done.stderr), command
     for command in (
@@ -587,11 +582,11 @@ def test_nothing_from_outside_reaches_the_terminal_or_breaks_the_json(
         ("show", f"M{mention}", "--json"),
         ("explain", f"D{draft.id}", "--json"),
     ):
-        done = shared.run(*command)
+        done = desk.run(*command)
         assert done.exit_code == 0, (done.output, done.exception)
         json.loads(done.stdout)
         assert not DANGEROUS.search(done.stdout), command
-    shared.run("reject", f"D{draft.id}", "--reason", text + "x")
+    desk.run("reject", f"D{draft.id}", "--reason", text + "x")
 
 
 @pytest.mark.slow

@@ -51,6 +51,18 @@ def test_what_nobody_does_is_said(alive: list[Running], silent: list[Running], s
         assert words in sentence
 
 
+def test_where_nobody_is_left_one_sentence_says_what_nobody_does_and_who_did() -> None:
+    fell = [process("a", "poll", silent=1.0), process("b", "work", silent=1.2), process("c", "send", silent=1.5)]
+    assert roles.nobody_left([*fell, process("long ago", "send", silent=9)], NOW) == (
+        "No process lives: nobody listens, reads and decides, or sends. Last heard 1 min ago: a (poll), b (work), "
+        "c (send); they died, hang, or cannot write the database. See their logs and `escucha doctor`, then "
+        "`escucha run --role poll`, `escucha run --role work`, `escucha run --role send`."
+    )
+    many = [process(f"p{number}", "work", silent=1) for number in range(7)]
+    assert "p4 (work) and 2 more; they died" in roles.nobody_left(many, NOW)
+    assert roles.nobody_left([process("a", silent=1)], NOW).startswith("The daemon a was last heard 1 min ago: it died")
+
+
 SHARED = [process("a", "poll", "work", "send")]
 
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import func, select
 
 import policies
 from connectors import sandbox
@@ -223,6 +224,18 @@ def test_after_a_second_death_it_waits_a_minute_while_the_rest_goes_on(escucha: 
         with escucha.store.read() as tx:
             due.append(suspects.is_due(tx, now=escucha.clock()))
     assert due == [False, True]
+
+
+def test_what_was_set_aside_is_written_down_once(escucha: Escucha) -> None:
+    escucha.says("@marca ¿horario?")
+    escucha.main.poll()
+    for _ in range(suspects.MOST + 1):
+        with escucha.store.write() as tx:
+            (mention,) = mentions.recent(tx, limit=1)
+            suspects.died(tx, "understand", [mention.id], now=escucha.clock())
+    with escucha.store.read() as tx:
+        entries = select(func.count()).select_from(t.audit).where(t.audit.c.action == "mention.set_aside")
+        assert tx.scalar(entries) == 1
 
 
 def test_of_two_who_look_for_the_next_one_at_once_one_gets_it(escucha: Escucha) -> None:
