@@ -25,7 +25,6 @@ from functools import partial
 from typing import Any
 
 import psycopg
-import structlog
 from procrastinate import App, PsycopgConnector, SyncPsycopgConnector, schema
 from procrastinate.exceptions import AlreadyEnqueued, ConnectorException, UniqueViolation
 from procrastinate.jobs import Job, Status
@@ -36,11 +35,12 @@ from listener.desk import answer_runs
 from listener.errors import Away, Outage
 from listener.flow.pipeline import Pipeline
 from listener.flow.suspecting import suspect
+from listener.log import logger
 from listener.store import Store, Transaction, jobs, loans, references, rests, sources, suspects
 from listener.store.numbers import Stock
 from listener.types import Duty
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 AT_ONCE = {Duty.POLL: 8, Duty.WORK: 2, Duty.SEND: 8}  # jobs of one process; of work, one reads while another decides
 JOB = 128  # mentions in one job
