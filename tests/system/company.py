@@ -192,6 +192,13 @@ class Company:
         """How many daemons said so."""
         return sum(line["action"] == "started" for line in self.log())
 
+    def end(self) -> None:
+        """Nobody lives on."""
+        for daemon in self.daemons:
+            daemon.send_signal(signal.SIGCONT)
+            daemon.kill()
+            daemon.wait()
+
 
 def eventually(what: Callable[[], Any], *, within: float = 60) -> None:
     """Waits until `what()` is true."""

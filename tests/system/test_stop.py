@@ -73,10 +73,7 @@ def company_of(folder: Path, server: Watched, born: Brood, url: str = "") -> Ite
     try:
         yield company, store
     finally:
-        for daemon in company.daemons:
-            daemon.send_signal(signal.SIGCONT)
-            daemon.kill()
-            daemon.wait()
+        company.end()
         store.close()
 
 
