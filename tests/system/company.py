@@ -113,6 +113,8 @@ class Brood:
     ) -> Forked:
         """Runs that command there. What it says goes to the file `log` of that folder, or apart to `errors`."""
         ended = folder / f"ended-{next(self._born)}"
+        for each in {log, errors or log}:
+            (folder / each).touch()  # whoever reads it at once finds nothing said yet
         asked = {"folder": str(folder), "arguments": arguments, "environment": environment, "ended": str(ended)}
         asked |= {"log": str(folder / log), "errors": str(folder / (errors or log))}
         assert self._program.stdin
