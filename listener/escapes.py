@@ -29,6 +29,8 @@ def may_hide(text: str) -> bool:
 
 def visible(text: str, *, lines: bool = False) -> str:
     """The text with every hidden or commanding character as an escape; `lines` keeps line breaks and tabs."""
+    if text.isascii() and text.isprintable():
+        return text  # as nearly all is
     if lines:
         text = text.replace("\r\n", "\n").expandtabs(4)
     in_a_flag = {at for match in _TAGGED_FLAG.finditer(text) for at in range(match.start() + 1, match.end())}

@@ -54,8 +54,9 @@ def hide_environment() -> None:
 
 def masked(text: str) -> str:
     """The text without any known secret."""
-    for secret in sorted(_hidden, key=len, reverse=True):
-        text = text.replace(secret, MASK)
+    if any(secret in text for secret in _hidden):
+        for secret in sorted(_hidden, key=len, reverse=True):
+            text = text.replace(secret, MASK)
     return text
 
 

@@ -151,7 +151,7 @@ def standing(draft: Draft, now: datetime) -> str:
             return f"{edited} {ago(draft.decided_at or draft.proposed_at, now)}"
         case DraftState.APPROVED:
             later = draft.not_before and draft.not_before > now
-            due = f", goes out {ago(draft.not_before, now)}" if later else ", goes out next"
+            due = f", goes out {ago(draft.not_before, now)}" if later else ", waits to go out"
             return f"approved{who} {ago(draft.decided_at, now)}{due}"
         case DraftState.SENDING:
             return f"being sent since {ago(draft.sending_since, now)}"

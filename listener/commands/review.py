@@ -53,9 +53,9 @@ KEYS = {
 }
 MORE_KEYS = {
     "A": ("all alike", "Approve those of the same template, after reading them."),
-    "k": ("knowledge", "Put the answer of an article beside it in place of the reply."),
+    "k": ("knowledge", "Put the answer of an article in place of the reply."),
     "m": ("message", "All of it, with its pictures and what it quotes."),
-    "space": ("more", "The next page, where one draft fills several; a counts after the last."),
+    "space": ("more", "The next page of a draft; a counts after the last one."),
 }
 REASONS = {
     "1": "wrong facts",
@@ -555,7 +555,9 @@ class Review:
             block(written)
         for number, path in unsaved.sweep(self.app):
             say(f"What you wrote for D{number} was not saved in it; it lies in {path}, and e goes on with it.")
-        say(f"\n{self._sum()}; {left} wait.{f' {NOBODY_SENDS}' if held else ''}")
+        say(f"\n{self._sum()}; {left} wait.")
+        if held:
+            say(NOBODY_SENDS)
         if unproposed:
             say(unproposed)
         if unknown:

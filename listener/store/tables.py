@@ -236,7 +236,7 @@ mentions = Table(
     Column("network", String(50), nullable=False),
     Column("external_id", String(300), nullable=False),
     ref("sources"),
-    ref("accounts"),
+    ref("accounts", index=False),  # found by the index with when it was posted
     Column("state", String(20), nullable=False),
     Column("revision", Integer, nullable=False, default=1),
     Column("kind", String(20), nullable=False),

@@ -14,7 +14,7 @@ from pathlib import Path
 import pexpect
 import pytest
 
-from listener.commands import deciding
+from listener.commands import deciding, review
 from listener.commands.review import KEYS, MORE_KEYS, NOBODY_SENDS, READING
 from listener.store import daemons, inbox
 from listener.store.attachments import NewImage
@@ -498,7 +498,7 @@ def test_who_approves_hears_once_that_nobody_sends(desk: DeskWorld, sits_down: S
     ana.press("a")
     assert NOBODY_SENDS not in ana.card("3 of 3", then="approved; u takes it back")
     ana.press("q")
-    assert f"2 approved, 0 rejected, 0 skipped; 1 wait. {NOBODY_SENDS}" in ana.leaves()[0]
+    assert f"2 approved, 0 rejected, 0 skipped; 1 wait.\n{NOBODY_SENDS}\n" in ana.leaves()[0].replace("\r", "")
     with desk.store.write() as tx:
         daemons.alive(tx, name="host:1", version="1", started_at=desk.clock(), now=desk.clock(), roles=("poll",))
     ana = sits_down()
@@ -739,6 +739,10 @@ def test_hostile_words_stay_words(desk: DeskWorld, sits_down: Sits) -> None:
     ana.press("\x03")
     text, _ = ana.leaves()
     assert not DANGEROUS.search(text.replace("\r", ""))
+
+
+def test_no_line_of_the_help_is_wider_than_the_terminal() -> None:
+    assert max(map(len, review._help().plain.splitlines()[: len(KEYS | MORE_KEYS)])) <= 80
 
 
 def test_every_key_is_in_the_docs() -> None:

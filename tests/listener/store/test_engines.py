@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from listener import store as stores
-from listener.errors import Outage
+from listener.errors import Away, Outage
 from listener.store import Store, engines, switch
 
 pytestmark = pytest.mark.slow
@@ -80,3 +80,32 @@ def test_no_process_takes_more_connections_than_it_may(postgres_url: str, monkey
         with pytest.raises(Outage, match=r"raise database\.connections"), made.read():
             pass
     made.close()
+
+
+def test_a_server_that_is_away_is_told_from_one_that_refuses(postgres_url: str) -> None:
+    """One cause has many words: nobody answers, or it cut us off; a wrong name is another cause."""
+
+    def asked(url: str) -> type[Outage]:
+        made = stores.connect(url)
+        with pytest.raises(Outage) as told, made.read():
+            pass
+        made.close()
+        return told.type
+
+    assert asked("postgresql://escucha@127.0.0.1:1/escucha") is Away
+    assert asked("postgresql://escucha@/escucha?host=/nowhere") is Away
+    folder = postgres_url.partition("?")[2]
+    assert asked(f"postgresql://escucha@/nothing?{folder}") is Outage
+    assert asked(f"postgresql://nobody@/escucha?{folder}") is Outage
+
+
+def test_who_is_cut_off_in_mid_transaction_hears_that_it_is_away(opened: Store) -> None:
+    def goes_on() -> None:
+        with opened.write() as tx:
+            number = tx.scalar(text("SELECT pg_backend_pid()"))
+            with opened.write() as other:
+                other.execute(text("SELECT pg_terminate_backend(:number)"), {"number": number})
+            tx.execute(text("SELECT 1"))
+
+    with pytest.raises(Away):
+        goes_on()

@@ -601,7 +601,6 @@ def upgrade() -> None:
         sa.UniqueConstraint("network", "external_id", name=op.f("uq_mentions_network_external_id")),
     )
     with op.batch_alter_table("mentions", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_mentions_account_id"), ["account_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_mentions_copy_key_heard_at"), ["copy_key", "heard_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_mentions_account_id_posted_at"), ["account_id", "posted_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_mentions_network_parent_id"), ["network", "parent_id"], unique=False)
