@@ -621,6 +621,13 @@ def upgrade() -> None:
             sqlite_where=sa.text("gone_at IS NULL"),
             postgresql_where=sa.text("gone_at IS NULL"),
         )
+        batch_op.create_index(
+            "ix_mentions_waiting",
+            ["state", sa.text("(kind = 'found')"), "id"],
+            unique=False,
+            sqlite_where=sa.text("state IN ('new', 'understood')"),
+            postgresql_where=sa.text("state IN ('new', 'understood')"),
+        )
         batch_op.create_index(batch_op.f("ix_mentions_thread_id_posted_at"), ["thread_id", "posted_at"], unique=False)
 
     op.create_table(
