@@ -73,11 +73,33 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
 }
 
 
+MOST_NAMED = 30  # commands of a group that are told one by one
+
+
 def _exists(module: str) -> bool:
     return importlib.util.find_spec(f"listener.commands.{module}") is not None
 
 
-class Escucha(click.Group):
+class Guessing(click.Group):
+    """Says what somebody may have meant who names a command that is not there."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        known = self.list_commands(ctx)
+        if args[0] not in known and not args[0].startswith("-"):
+            import difflib
+
+            close = difflib.get_close_matches(args[0], known, n=1)
+            there = f"there is: {', '.join(known)}" if len(known) <= MOST_NAMED else "see --help"
+            where = f" in `{self.name}`" if ctx.parent else ""
+            ctx.fail(
+                f"There is no command {args[0]!r}{where}; " + (f"did you mean {close[0]}?" if close else f"{there}.")
+            )
+        return super().resolve_command(ctx, args)
+
+
+class Escucha(Guessing):
     """Knows every command's name and help without importing it, and ends every run with the right code."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
@@ -90,17 +112,6 @@ class Escucha(click.Group):
         module = importlib.import_module(f"listener.commands.{name}")
         command: click.Command = getattr(module, f"{cmd_name}_" if cmd_name == "try" else cmd_name.replace("-", "_"))
         return _asking_first(command, cmd_name)
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        known = self.list_commands(ctx)
-        if args[0] not in known and not args[0].startswith("-"):
-            import difflib
-
-            close = difflib.get_close_matches(args[0], known, n=1)
-            ctx.fail(f"There is no command {args[0]!r}; " + (f"did you mean {close[0]}?" if close else "see --help."))
-        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         known = self.list_commands(ctx)
@@ -131,10 +142,10 @@ class Escucha(click.Group):
 
 def _asking_first(command: click.Command, path: str) -> click.Command:
     """The same command; it, or each that it holds, asks whether whoever acts may, before it does anything."""
+    if isinstance(command, click.Group):
+        inner = {name: _asking_first(each, f"{path} {name}") for name, each in command.commands.items()}
+        return Guessing(command.name, inner, help=command.help, callback=command.callback, params=command.params)
     asking = copy.copy(command)
-    if isinstance(asking, click.Group):
-        asking.commands = {name: _asking_first(inner, f"{path} {name}") for name, inner in asking.commands.items()}
-        return asking
     goes_on = command.callback
 
     @click.pass_obj

@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +25,6 @@ from functools import partial
 from typing import Any
 
 import psycopg
-import structlog
 from procrastinate import App, PsycopgConnector, SyncPsycopgConnector, schema
 from procrastinate.exceptions import AlreadyEnqueued, ConnectorException, UniqueViolation
 from procrastinate.jobs import Job, Status
@@ -35,11 +35,12 @@ from listener.desk import answer_runs
 from listener.errors import Away, Outage
 from listener.flow.pipeline import Pipeline
 from listener.flow.suspecting import suspect
+from listener.log import logger
 from listener.store import Store, Transaction, jobs, loans, references, rests, sources, suspects
 from listener.store.numbers import Stock
 from listener.types import Duty
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 AT_ONCE = {Duty.POLL: 8, Duty.WORK: 2, Duty.SEND: 8}  # jobs of one process; of work, one reads while another decides
 JOB = 128  # mentions in one job
@@ -52,6 +53,7 @@ RENEW_EVERY = timedelta(seconds=5)  # of the loans, which last three times as lo
 DEADLY = 2  # processes that died of one job, after which what it carries is looked at one by one
 BUSY = 20  # looks at what another process has in hand, before it is left to the sweep
 LOOK_AGAIN = 0.1  # seconds between them
+SHAKY, OFTEN = 60.0, 3  # seconds within which its engine breaks so often where something else is wrong
 POLLING = 5.0  # seconds after which a worker looks for jobs of which it was not told
 
 Guard = Callable[[str, Callable[[], Any]], None]
@@ -87,7 +89,8 @@ class Cluster:
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
-        self._broke = False  # the engine, and did not work since
+        self._breaks: list[float] = []  # when the engine broke, by the monotonic clock, within `SHAKY`
+        self._answers = True  # the database, when it was last asked for the engine
         self._carrier = App(connector=SyncPsycopgConnector())  # never opened: it uses the connections of transactions
 
     # --- beside the daemon --------------------------------------------------------------------------------------------
@@ -309,12 +312,14 @@ class Cluster:
                 self._note(reasons[0])
             try:
                 await asyncio.sleep(1)
+                await self._until_it_answers()
             except asyncio.CancelledError:
                 return
 
     def _note(self, error: BaseException) -> None:
-        """Tells of it as of any stage: of a server that was back a moment later not at all, of what is no outage as of
-        a bug.
+        """Tells of it as of any stage, of what is no outage as of a bug.
+
+        A cut connection alone is no news: that the database is away is told by whoever asks it.
         """
 
         def fail() -> None:
@@ -323,9 +328,21 @@ class Cluster:
             reason = str(error.__cause__ or error).strip().partition("\n")[0] or type(error).__name__
             raise Away(f"The database gives no jobs: {reason}.") from error
 
-        if self._broke or not _is_away(error):
+        now = time.monotonic()
+        self._breaks = [*(each for each in self._breaks if now - each < SHAKY), now]
+        if len(self._breaks) >= OFTEN or not _is_away(error):
             self._guard("jobs", fail)
-        self._broke = True
+
+    async def _until_it_answers(self) -> None:
+        """Waits for the database. Asked in vain, the engine would ask ever more seldom, and be late when it is back."""
+        self._answers = False
+        while not self._answers:
+            await asyncio.to_thread(self._guard, "jobs", self._ask)
+            await asyncio.sleep(0 if self._answers else 1)
+
+    def _ask(self) -> None:
+        with self._store.read():
+            self._answers = True
 
     async def _work_until_it_breaks(self) -> None:
         app = self._engine()
@@ -337,7 +354,6 @@ class Cluster:
 
     async def _works(self) -> None:
         await asyncio.sleep(1)
-        self._broke = False
         self._guard("jobs", lambda: None)
 
     async def _keep_working(self, app: App, duty: Duty) -> None:

@@ -20,7 +20,6 @@ from functools import partial
 from types import FrameType
 from typing import Any, Protocol
 
-import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
@@ -28,12 +27,13 @@ from listener import inhand, metrics
 from listener.contract import BEAT
 from listener.errors import Away, LeftBehind, Outage
 from listener.flow.pipeline import Pipeline
+from listener.log import logger
 from listener.store import daemons, lives
 from listener.store.clock import Clock
 from listener.types import Duty
 from listener.watching import Health
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 RECHECK_EVERY = timedelta(seconds=60)
 SPOT_EVERY = timedelta(seconds=60)

@@ -1,6 +1,6 @@
 """Logs: one sentence plus keys, readable on a terminal and JSON elsewhere, on standard error.
 
-    log = structlog.get_logger()
+    log = logger(__name__)
     log.info("A source works again.", source=name, mentions=3)
 
 Known secrets are masked wherever they turn up. What people wrote never shows above debug: a value under one of
@@ -16,17 +16,13 @@ import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec
-from importlib.util import find_spec
-from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, TextIO, cast
 from urllib.parse import unquote
 
 from listener.escapes import visible
 
 if TYPE_CHECKING:
-    from structlog.typing import EventDict, Processor
+    from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
 WRITTEN = frozenset({"text", "body", "draft", "post", "raw", "title", "content", "content_warning", "display_name"})
 MASK = "•••"
@@ -35,6 +31,8 @@ SHORTEST_SECRET = 4  # masking anything shorter would only garble the log
 
 _hidden: set[str] = set()
 _SECRET = re.compile(r"(?:ESCUCHA_\w*|HF_)(?:TOKEN|SECRET|PASSWORD|KEY)|OTEL_EXPORTER_OTLP_\w*HEADERS|PGPASSWORD")
+
+_told: list[_Wanted] = []  # by the last `start`
 
 
 def hide(secrets: Iterable[str]) -> None:
@@ -65,8 +63,8 @@ def start(
 ) -> None:
     """Sends our logs, and the libraries' warnings, to standard error in that form. May be called again.
 
-    structlog takes a tenth of a second to load, and most commands that somebody types log nothing: it is told all of
-    this when somebody first imports it, before they have it.
+    structlog takes a tenth of a second to load, and most commands that somebody types log nothing: it is loaded, and
+    told of this, when a module that logs first asks for its `logger`.
     """
     hide_environment()
     lines = form == "lines" or (form == "auto" and sys.stderr.isatty())
@@ -74,11 +72,18 @@ def start(
     root = logging.getLogger()
     root.handlers = [other for other in root.handlers if not isinstance(other, _StandardError)] + [_StandardError()]
     root.setLevel(logging.WARNING)  # below that, libraries speak of requests with everything in them
-    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _OnImport)]
+    _told[:] = [wanted]
     if "structlog" in sys.modules:
         _configure(wanted)
-    else:
-        sys.meta_path.insert(0, _OnImport(wanted))
+
+
+def logger(name: str) -> FilteringBoundLogger:
+    """The log of that module, which writes as `start` was told, also where that was said before."""
+    import structlog
+
+    if _told and not structlog.is_configured():
+        _configure(_told[0])
+    return cast("FilteringBoundLogger", structlog.get_logger(name))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,29 +93,6 @@ class _Wanted:
     lines: bool
     colours: bool
     level: int
-
-
-class _OnImport(MetaPathFinder):
-    """Tells structlog how to write, as soon as somebody imports it."""
-
-    def __init__(self, wanted: _Wanted) -> None:
-        self._wanted = wanted
-
-    def find_spec(self, fullname: str, _path: Any, _target: Any = None, /) -> ModuleSpec | None:
-        """The module as others find it, which is told after it was run."""
-        if fullname != "structlog":
-            return None
-        sys.meta_path.remove(self)
-        spec = find_spec(fullname)
-        if spec is not None and (loader := cast(Any, spec.loader)) is not None:
-            run = loader.exec_module
-
-            def then_tell(module: ModuleType) -> None:
-                run(module)
-                _configure(self._wanted)
-
-            loader.exec_module = then_tell
-        return spec
 
 
 def _configure(wanted: _Wanted) -> None:
@@ -163,8 +145,7 @@ class _StandardError(logging.Handler):
     """The libraries' part of it."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        import structlog  # noqa: F401 which brings our formatter where there is none yet
-
+        logger(__name__)  # brings our formatter where there is none yet
         _Sink().write(self.format(record) + "\n")  # in one piece: threads write side by side
 
 

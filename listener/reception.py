@@ -13,13 +13,12 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Self
 
-import structlog
-
 from listener.errors import Mistake
 from listener.flow.receive import Reply, refused
+from listener.log import logger
 from listener.serving import DEADLINE, LOOK_EVERY, PATIENCE, THREADS, Handler, Server, place
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 Answer = Callable[[str, Mapping[str, str], bytes], Reply]
 

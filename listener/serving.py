@@ -19,9 +19,9 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
-import structlog
+from listener.log import logger
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 THREADS = 8
 WAITING = 64  # callers who wait for a thread

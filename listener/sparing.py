@@ -6,9 +6,9 @@ import threading
 from datetime import datetime, timedelta
 from typing import Any
 
-import structlog
+from listener.log import logger
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 EVERY = timedelta(minutes=1)
 

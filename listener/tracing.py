@@ -21,9 +21,8 @@ import threading
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-import structlog
-
 from listener.errors import Mistake
+from listener.log import logger
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
     from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 TIMEOUT = 5.0  # seconds for one hand-over to the collector
 QUEUED = 8192  # spans that wait for it; what comes beyond is let go

@@ -23,17 +23,16 @@ from ipaddress import ip_address
 from types import TracebackType
 from typing import Any, Self
 
-import structlog
-
 from listener import metrics
 from listener.desk.doors import METRICS, Door
 from listener.errors import Mistake, Outage
+from listener.log import logger
 from listener.metrics import SourceStanding, Standing
 from listener.serving import LOOK_EVERY, Handler, Server, place
 from listener.store import Store, Transaction, backlog, daemons, sources, spending, stats, switch
 from listener.store.sources import Source
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 FRESH = 5.0  # seconds for which what the database said is said again: several may scrape
 AWAY = 10.0  # seconds after which a database that was asked and says nothing counts as away

@@ -102,6 +102,21 @@ def test_a_misspelt_command_is_guessed() -> None:
     assert "did you mean doctor?" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("notice statsu", "There is no command 'statsu' in `notice`; did you mean status?"),
+        ("notice show", "There is no command 'show' in `notice`; there is: "),
+        ("explian", "There is no command 'explian'; did you mean explain?"),
+        ("zzz", "There is no command 'zzz'; see --help."),
+    ],
+)
+def test_a_command_that_is_not_there_leads_to_those_that_are(typed: str, said: str) -> None:
+    result = CliRunner().invoke(cli.escucha, typed.split())
+    assert result.exit_code == 2
+    assert said in result.stderr
+
+
 @pytest.fixture
 def failing(monkeypatch: pytest.MonkeyPatch) -> type[Exception]:
     """A command `doctor` that raises what `Failing.error` holds."""

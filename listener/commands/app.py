@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 import click
 
+from listener import log
 from listener.commands.actor import DAEMON, system_user, who_acts
 from listener.errors import ConfigProblem, Mistake, NotFound, Outage, PolicyProblem
 
@@ -120,7 +121,6 @@ class App:
     @cached_property
     def config(self) -> Config:
         """The settings. Raises ConfigProblem with every problem at once."""
-        from listener import log
 
         log.start()
         found = self._read_config()
@@ -141,7 +141,7 @@ class App:
     @cached_property
     def config_or_default(self) -> Config:
         """The settings, or the defaults where there is no file: for what works without any."""
-        from listener import config, log
+        from listener import config
 
         if self.config_path.exists():
             return self.config
@@ -371,7 +371,6 @@ class App:
 
         Raises Mistake, or ConfigProblem for every secret that it lacks.
         """
-        from listener import log
 
         found = self.config.crm[name]
         with suppress(ConfigProblem):  # what cannot be read stays as it was
@@ -463,14 +462,10 @@ class App:
 
         What stands in the environment is what it was when the process began.
         """
-        from listener import log
-
         try:
             found = self._read_config()
         except ConfigProblem as problem:
-            import structlog
-
-            structlog.get_logger(__name__).warning(
+            log.logger(__name__).warning(
                 "The settings cannot be read again, so the old ones stay.",
                 action="settings_kept",
                 reason=str(problem),

@@ -14,6 +14,7 @@ from listener.commands import crm_standing, lessons, output, pausing, roles, tel
 from listener.commands.actor import DAEMON
 from listener.commands.app import App, pass_app
 from listener.errors import Mistake, NoModel, Outage
+from listener.log import logger
 from listener.types import Duty
 
 if TYPE_CHECKING:
@@ -76,12 +77,10 @@ def run(app: App, once: bool, named: tuple[str, ...]) -> None:
 
 def _tell_of_the_policy(app: App) -> None:
     """Says where the settings' policy file is not what rules."""
-    import structlog
-
     from listener.commands import ruling_policy
 
     if said := ruling_policy.differs(app, app.ruling()):
-        structlog.get_logger(__name__).warning(said, action="policy_differs")
+        logger(__name__).warning(said, action="policy_differs")
 
 
 def _one_round(app: App) -> None:

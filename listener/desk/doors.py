@@ -10,13 +10,12 @@ import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-import structlog
-
 from listener.errors import Mistake, Outage
+from listener.log import logger
 from listener.store import Store, access
 from listener.store.tokens import digest
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 METRICS = "metrics"
 CRM = "crm:"  # and the CRM's name: posting for it

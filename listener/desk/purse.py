@@ -8,12 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 
 from listener import budget
 from listener.budget import Allowance, Spent, Use
 from listener.contract import Connector, Metered
 from listener.errors import Outage
+from listener.log import logger
 from listener.store import Store, Transaction, audit, sources, spending
 from listener.store.sources import Source
 from listener.types import Charge
@@ -97,7 +97,7 @@ class Purse:
                     if source:
                         sources.costs(tx, source, budget.smoothed(before, cost))
             except Outage as error:
-                _log().debug(
+                logger(__name__).debug(
                     "The cost is written down later.", action="pay_later", account=self.account, reason=str(error)
                 )
                 return
@@ -177,7 +177,7 @@ class Purse:
                     spent_today=round(standing.spent.today, 6),
                     spent_month=round(standing.spent.month, 6),
                 )
-                log = _log()
+                log = logger(__name__)
                 say = log.info if standing.level is Level.ENOUGH else log.warning
                 say(
                     "The money reaches for more or for less than before.",
@@ -190,10 +190,3 @@ class Purse:
                 )
         self._level = standing.level
         return standing
-
-
-def _log() -> Any:
-    """Where it is told; it takes long to load, and whoever types a command that only looks waits for it."""
-    import structlog
-
-    return structlog.get_logger(__name__)

@@ -9,15 +9,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import structlog
-
 from listener.desk import erasing
 from listener.errors import Mistake
+from listener.log import logger
 from listener.store import Store, Transaction, erasures, persons, retention
 from listener.store.personal import Person
 from listener.store.persons import Known
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 AT_ONCE = 200  # rows in one transaction
 CUSTOMERS_AT_ONCE = 100  # erased together: each erasure searches everything

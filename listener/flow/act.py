@@ -26,13 +26,14 @@ from listener.errors import NetworkError, OutcomeUnknown, Rejected
 from listener.flow.before import ripe, said_before
 from listener.flow.outcomes import Acted, count, note, record, rest, rest_account, unclear
 from listener.flow.ways import CLOCK_SLACK, AmendmentsWay, AnswersWay, NoticesWay, RepliesWay, Way
+from listener.log import logger
 from listener.store import Store, lives, outbox, switch, underway
 from listener.store.amendments import Amendment
 from listener.store.inbox import Draft
 from listener.store.notices import Delivery
 from listener.types import Finding, Posted
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 
 def act(

@@ -16,18 +16,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import structlog
-
 from listener import budget
 from listener.contract import Alerts
 from listener.desk import handing_over
 from listener.errors import EscuchaError, Outage
+from listener.log import logger
 from listener.store import Store, alerts, alerts_out
 from listener.store.alerts import Alert
 from listener.store.alerts_out import PATIENCE
 from listener.types import AlertMessage
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 VERSION = 1  # of the fields that programs get; it changes where one of them goes or means something else
 NAMED = 20  # alerts that a digest tells one by one

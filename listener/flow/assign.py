@@ -9,17 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-import structlog
-
 from listener.desk import handing
 from listener.desk.assigning import Candidate, Need, hindrance
 from listener.desk.clocks import Moved
 from listener.errors import Outage, Stale
+from listener.log import logger
 from listener.store import Store, assigned, users
 from listener.store.assigned import Place
 from listener.store.cases import Case
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 MOST = 100  # cases at the queue's head, and as many behind
 

@@ -12,16 +12,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import structlog
-
 from listener import metrics
 from listener.errors import NetworkError, OutcomeUnknown, Rejected
 from listener.flow.outcomes import Acted, count, note, record, rest_account, unclear
 from listener.flow.ways import CLOCK_SLACK, Way
+from listener.log import logger
 from listener.store import Transaction, lives, looks
 from listener.types import Finding, Posted
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 ANYTHING = "for anything of ours in its place, from a time of which the database knows nothing"
 MAYBE = "it may have gone out in a time of which the database knows nothing, and no look can prove that it did not"

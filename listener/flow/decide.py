@@ -13,8 +13,6 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
-import structlog
-
 from listener import garbage, inhand, metrics, situations, tracing
 from listener.contract import Policy
 from listener.desk import cases as desk_cases
@@ -22,6 +20,7 @@ from listener.desk import handing, incident_cases, incident_matching, lasting, s
 from listener.desk.batches import Batch
 from listener.desk.clocks import Moved
 from listener.desk.situating import QUICK, Around, Company, Matter, first_contact
+from listener.log import logger
 from listener.store import (
     Store,
     Transaction,
@@ -44,7 +43,7 @@ from listener.types import CasePlan, Decision, Facts, LinkCode, MentionState, Mo
 
 __all__ = ["Company", "decide", "first_contact"]
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 LONGEST = 2.0  # seconds for which a batch keeps other writers waiting, one mention more at most; they wait for 30
 BREAKS = 6  # mentions of a batch that had to be decided by themselves, after which the rest is too

@@ -14,18 +14,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-import structlog
-
 from listener.contract import Delivers
 from listener.desk import crm_news, handing_over
 from listener.desk.crm_systems import System
 from listener.errors import AuthFailed, EscuchaError, Outage, Rejected
+from listener.log import logger
 from listener.store import Store, crm_out, crm_ways
 from listener.store.crm_out import PATIENCE, Delivery
 from listener.store.crm_ways import OUT
 from listener.types import CrmDelivery
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 SUSPICIOUS = 3  # refusals in a row after which the CRM rests: it may be more than these that is wrong
 

@@ -8,14 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-import structlog
-
 from listener.contract import Policy
 from listener.desk import incident_clocks
 from listener.errors import Outage
+from listener.log import logger
 from listener.store import Store, timed
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 MOST = 200  # cases that one look finds
 

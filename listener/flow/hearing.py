@@ -7,19 +7,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
-import structlog
-
 from listener import inhand, metrics
 from listener.budget import Use
 from listener.desk.purse import Purse
 from listener.errors import EscuchaError, Outage, Unavailable
 from listener.flow.connections import Connections
 from listener.flow.stream import LIFELESS, Ended, Rests, Signs, note_end, offers, stream
+from listener.log import logger
 from listener.store import Store, sources, streams
 from listener.store.sources import Source
 from listener.types import Page
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 
 class Hearing:

@@ -5,17 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-import structlog
-
 from listener import budget, garbage, metrics, tracing
 from listener.correlation import correlation
 from listener.errors import AuthFailed, NetworkError, RateLimited, Rejected
+from listener.log import logger
 from listener.store import Store, Transaction, erasing, garbled, identities, mentions, sources, streams
 from listener.store.mentions import Saved
 from listener.store.sources import Source
 from listener.types import Author, Page
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)

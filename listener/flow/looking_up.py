@@ -10,18 +10,17 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
-import structlog
-
 from listener import budget, metrics
 from listener.desk.purse import Purse
 from listener.errors import EscuchaError, NetworkError, Outage
 from listener.flow.connections import Connections
 from listener.flow.holds import Holds
 from listener.flow.recheck import batches, recheck
+from listener.log import logger
 from listener.store import Store
 from listener.store.mentions import Saved
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 TURN = 0.02  # seconds between two batches of second looks, in which a poll that waits gets its turn
 TOLD = 3  # looks in a row that failed, after which it is said; where everything fails, polls have said it before

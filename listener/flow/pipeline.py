@@ -15,8 +15,6 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-import structlog
-
 from listener import budget
 from listener.budget import Allowance
 from listener.contract import Classifier, Connector, Policy
@@ -48,6 +46,7 @@ from listener.flow.sending import Sending
 from listener.flow.spot import Lookout, Spotted
 from listener.flow.suspecting import look_for_the_dead
 from listener.flow.watch import watch
+from listener.log import logger
 from listener.store import Store, crm_in, crm_out, rests, sources
 from listener.store.assigned import Place
 from listener.store.sources import Wanted
@@ -56,7 +55,7 @@ from listener.types import Facts, LinkCheck
 if TYPE_CHECKING:
     from listener.desk.shelving import Embed
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 
 def utc_now() -> datetime:

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import structlog
-
 from listener.contract import Connector
 from listener.desk import hearing
 from listener.errors import NetworkError, Outage
+from listener.log import logger
 from listener.store.sources import Source
 from listener.types import Author, Page
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)

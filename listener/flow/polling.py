@@ -14,8 +14,6 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
-import structlog
-
 from listener import budget, inhand, metrics
 from listener.budget import Use
 from listener.desk.purse import Purse
@@ -26,12 +24,13 @@ from listener.flow.ingest import Ingested, failed, ingest, overhear
 from listener.flow.poll import Polled, poll
 from listener.flow.pressure import Pressure, only_finds
 from listener.flow.suspecting import storable
+from listener.log import logger
 from listener.store import Store, sources
 from listener.store.mentions import Saved
 from listener.store.sources import Source
 from listener.types import Page
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 POLLERS = 8  # sources waited for at once; each of one account after the other
 PUNCTUAL = timedelta(seconds=1)  # for so little, money keeps no poll waiting

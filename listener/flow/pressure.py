@@ -10,13 +10,12 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
-import structlog
-
 from listener import budget, metrics
+from listener.log import logger
 from listener.store import Store, stats
 from listener.types import Page, PostKind
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 FRESH = 5.0  # seconds for which one look at what waits counts
 

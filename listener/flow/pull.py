@@ -13,18 +13,17 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
 
-import structlog
-
 from listener import budget
 from listener.contract import Pulls
 from listener.desk import crm_records, handing_over
 from listener.desk.crm_records import Taken
 from listener.desk.crm_systems import System
 from listener.errors import AuthFailed, EscuchaError, Mistake, NetworkError, Outage
+from listener.log import logger
 from listener.store import Store, crm_ways
 from listener.store.crm_ways import IN, Claimed
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 KEPT = 1000  # records that cannot be used are told until they can, as many as these
 LEASE = timedelta(minutes=5)  # one that pulls and has not come back by then is taken for dead; two do no harm

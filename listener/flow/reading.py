@@ -11,16 +11,15 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-import structlog
-
 from listener import budget, metrics
 from listener.contract import Classifier
 from listener.errors import EscuchaError, NoModel, Outage
 from listener.flow.understand import PLAIN, understand
+from listener.log import logger
 from listener.store import Store, daemons, mentions, unread
 from listener.store.mentions import Mention
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 REST = timedelta(seconds=15)  # doubled for the first rest of a model that failed, and again for each further one
 LONGEST_REST = timedelta(minutes=5)  # a look at some files costs nobody anything

@@ -7,17 +7,16 @@ from __future__ import annotations
 
 from datetime import datetime
 
-import structlog
-
 from listener import budget
 from listener.budget import Use
 from listener.contract import Connector, Rechecks
 from listener.desk.purse import Purse
+from listener.log import logger
 from listener.store import Store, erasing, mentions
 from listener.store.mentions import Saved
 from listener.types import Facts
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 REQUESTS = 40  # in one round on one account; listening lives on the same allowance
 OLD = 200  # posts emptied in one transaction for their age

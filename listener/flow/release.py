@@ -12,15 +12,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-import structlog
-
 from listener.desk import clearance
 from listener.desk.clearance import Price
+from listener.log import logger
 from listener.store import Store, Transaction, notice_links, notices, scheduled
 from listener.store.notices import Notice
 from listener.types import LinkCheck
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import structlog
-
 from listener import metrics
 from listener.contract import Policy
 from listener.desk import ruling
 from listener.errors import EscuchaError
+from listener.log import logger
 from listener.store import Store, policies
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 
 class Ruler:

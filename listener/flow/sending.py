@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
-import structlog
-
 from listener import budget, metrics
 from listener.desk.purse import Purse
 from listener.errors import EscuchaError, Outage
@@ -14,9 +12,10 @@ from listener.flow.act import act
 from listener.flow.connections import Connections
 from listener.flow.holds import Holds
 from listener.flow.outcomes import Acted
+from listener.log import logger
 from listener.store import Store, outbox, rests
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 REST = timedelta(
     seconds=15

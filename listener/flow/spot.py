@@ -16,20 +16,19 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-import structlog
-
 from listener.contract import Policy
 from listener.desk import places, spiking
 from listener.insight import counting, normal, spikes, wording
 from listener.insight.counting import Gap, Key, Said
 from listener.insight.normal import Normal
+from listener.log import logger
 from listener.store import Store, Transaction, identities, listening, policies, volumes
 from listener.store import spikes as kept
 from listener.store.spikes import Cause, Found
 from listener.store.volumes import Label, Voice
 from listener.types import Author
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 AT_ONCE = 1_000  # mentions counted in one transaction
 TURN = 0.1  # seconds between two of them, in which whoever else waits to write gets their turn

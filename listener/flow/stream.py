@@ -8,17 +8,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-import structlog
-
 from listener import budget
 from listener.contract import BEAT, Connector, Streams
 from listener.desk import hearing
 from listener.errors import AuthFailed, NetworkError, NotFound, Outage, RateLimited, Rejected, Unavailable
+from listener.log import logger
 from listener.store import Store, sources, streams
 from listener.store.sources import Source
 from listener.types import Page
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 STEADY = timedelta(minutes=1)  # a stream that was open for so long has not failed to open
 TRIED = 2  # deaths or bugs in a row, after which a stream is not heard again from where they were

@@ -16,17 +16,16 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-import structlog
-
 from listener import budget, inhand, metrics
 from listener.correlation import correlation
 from listener.errors import EscuchaError
+from listener.log import logger
 from listener.store import Store, mentions, sources, streams, suspects
 from listener.store.mentions import Mention
 from listener.store.sources import Source
 from listener.types import Garbled, Page
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 DIED = "the process died while it was being read"
 PATIENCE = 10  # failures in a row after which a page of which no post can be stored is set aside whole

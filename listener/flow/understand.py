@@ -6,16 +6,15 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-import structlog
-
 from listener import garbage, inhand, metrics, tracing
 from listener.contract import Classifier
 from listener.errors import NoModel
+from listener.log import logger
 from listener.store import Store, decisions, mentions
 from listener.store.mentions import Mention
 from listener.types import MentionState, Understanding
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 PLAIN = "Hola"  # what every model can read that can read anything
 

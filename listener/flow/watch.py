@@ -10,13 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-import structlog
-
 from listener.desk import clocks, marks
 from listener.errors import Outage
+from listener.log import logger
 from listener.store import Store, cases, steps
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 MOST = 200  # cases that one look finds
 

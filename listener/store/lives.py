@@ -16,6 +16,7 @@ from typing import Any
 
 from sqlalchemy import Row, func, insert, select, text, update
 
+from listener.log import logger
 from listener.store import Store, Transaction, audit, references, switch
 from listener.store import tables as t
 
@@ -59,10 +60,8 @@ def recognise(store: Store, now: datetime) -> Life | None:
             learned = _learned_until(tx, known.place, where or "")
             life = _begin(tx, where or "", by="daemon", now=now, hold=False, learned=learned)
     if life:
-        import structlog  # takes long to load, and whoever types a command waits for it
-
         news = "The database is not where it was: what went out since is looked for before anything is said."
-        structlog.get_logger(__name__).warning(news, action="put_back", known_until=life.known_until.isoformat())
+        logger(__name__).warning(news, action="put_back", known_until=life.known_until.isoformat())
     return life
 
 

@@ -385,14 +385,14 @@ def awaiting(
 @cache
 def _awaiting(*, some: bool, suspects: bool, alone: bool) -> Select[Any]:
     columns = t.mentions.c
-    query = _joined().where(columns.state == bindparam("waits"), columns.trouble.is_(None))
+    query = _joined().where(columns.state == bindparam("waits"), t.WAITING, columns.trouble.is_(None))
     if some:
         query = query.where(columns.id.in_(bindparam("numbers", expanding=True)))
     if not suspects:
         query = query.where(~exists().where(t.suspects.c.mention_id == columns.id))
     if alone:
         query = query.with_for_update(of=t.mentions, skip_locked=True, key_share=True)
-    return query.order_by(columns.kind == PostKind.FOUND.value, columns.id).limit(bindparam("most", type_=Integer))
+    return query.order_by(t.FOUND, columns.id).limit(bindparam("most", type_=Integer))
 
 
 def advance(tx: Transaction, mention: Mention, to: MentionState) -> bool:

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from procrastinate.exceptions import ConnectorException
 from sqlalchemy import text
 
 from listener import cluster as clusters
 from listener.cluster import Cluster
 from listener.daemon import MOST_STREAMS
-from listener.errors import Outage
+from listener.errors import Away, Outage
 from listener.store import Store, inbox, jobs, loans, rests, sources, suspects
 from listener.types import DraftState, Duty, RunState
 from tests import postgres
@@ -339,6 +340,24 @@ def test_the_next_job_does_not_wait_for_ever_for_one_whose_process_died(
     with one:
         one._renew()
         eventually(lambda: not queue(escucha.store))
+
+
+def test_an_engine_that_breaks_ever_again_is_told_of_and_a_connection_that_was_cut_is_not(escucha: Escucha) -> None:
+    told: list[Exception] = []
+
+    def guard(_name: str, work: Callable[[], Any]) -> None:
+        try:
+            work()
+        except (Outage, KeyError) as error:
+            told.append(error)
+
+    one = Cluster(escucha.main, [Duty.WORK], tick=timedelta(seconds=1))
+    one.join("one", guard)
+    for times in range(clusters.OFTEN):
+        assert not told, times
+        one._note(ConnectorException("its connection was cut"))
+    one._note(KeyError("a bug"))
+    assert [type(each) for each in told] == [Away, KeyError]
 
 
 def test_two_versions_queues_live_side_by_side(escucha: Escucha, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -113,6 +113,8 @@ class Brood:
     ) -> Forked:
         """Runs that command there. What it says goes to the file `log` of that folder, or apart to `errors`."""
         ended = folder / f"ended-{next(self._born)}"
+        for each in {log, errors or log}:
+            (folder / each).touch()  # whoever reads it at once finds nothing said yet
         asked = {"folder": str(folder), "arguments": arguments, "environment": environment, "ended": str(ended)}
         asked |= {"log": str(folder / log), "errors": str(folder / (errors or log))}
         assert self._program.stdin
@@ -191,6 +193,13 @@ class Company:
     def started(self) -> int:
         """How many daemons said so."""
         return sum(line["action"] == "started" for line in self.log())
+
+    def end(self) -> None:
+        """Nobody lives on."""
+        for daemon in self.daemons:
+            daemon.send_signal(signal.SIGCONT)
+            daemon.kill()
+            daemon.wait()
 
 
 def eventually(what: Callable[[], Any], *, within: float = 60) -> None:

@@ -109,9 +109,7 @@ def cluster(tmp_path: Path, url: str, born: Brood) -> Iterator[Cluster]:
         server.forget_keys = True
         made = Cluster(tmp_path, server, url, born)
         yield made
-        for process in made.daemons:
-            process.kill()
-            process.wait()
+        made.end()
 
 
 # Different enough that they are no campaign, which people would look at first.

@@ -17,7 +17,7 @@ import pytest
 from listener.daemon import notify
 from tests.servers.mastodon import MastodonServer
 from tests.servers.webhook import Receiver
-from tests.system.company import ANOTHER, POLICY, QUESTION, ROOT, Company, answered, eventually
+from tests.system.company import ANOTHER, POLICY, QUESTION, ROOT, Brood, Company, answered, brood, eventually
 
 pytestmark = pytest.mark.slow
 
@@ -33,11 +33,23 @@ def server() -> Iterator[MastodonServer]:
 
 @pytest.fixture
 def company(tmp_path: Path, server: MastodonServer) -> Iterator[Company]:
+    """Its processes load all they need by themselves, the model too."""
     made = Company(tmp_path, server)
     yield made
-    for daemon in made.daemons:
-        daemon.kill()
-        daemon.wait()
+    made.end()
+
+
+@pytest.fixture(scope="module")
+def born() -> Iterator[Brood]:
+    with brood() as made:
+        yield made
+
+
+@pytest.fixture
+def forked(tmp_path: Path, server: MastodonServer, born: Brood) -> Iterator[Company]:
+    made = Company(tmp_path, server, born)
+    yield made
+    made.end()
 
 
 def test_two_daemons_by_mistake_killed_and_stopped(company: Company, server: MastodonServer) -> None:
@@ -64,46 +76,46 @@ def test_two_daemons_by_mistake_killed_and_stopped(company: Company, server: Mas
     assert status["counts"]["drafts"]["sending"] == 0
 
 
-def test_when_pause_returns_nothing_goes_out_any_more(company: Company, server: MastodonServer) -> None:
+def test_when_pause_returns_nothing_goes_out_any_more(forked: Company, server: MastodonServer) -> None:
     server.fail("POST /api/v1/statuses", "slow", times=1000, pause=0.0005)
-    company.start()
+    forked.start()
     for n in range(100):
         server.person(f"p{n}").post(ANOTHER.format(100 + n))
     eventually(lambda: len(answered(server)) >= 3)
-    company("pause", "--reason", "incident")
+    forked("pause", "--reason", "incident")
     said = len(server.posts_by("marca"))
     time.sleep(3)
     assert len(server.posts_by("marca")) == said
     assert said < 100, "everything was out before the pause: nothing was tested"
-    assert any("paused" in trouble for trouble in company.status()["troubles"])
-    company("resume")
-    eventually(lambda: len(company.status()["pauses"]) == 0)
+    assert any("paused" in trouble for trouble in forked.status()["troubles"])
+    forked("resume")
+    eventually(lambda: len(forked.status()["pauses"]) == 0)
 
 
-def test_one_dead_source_disturbs_no_other(company: Company, server: MastodonServer) -> None:
-    with (company.folder / "escucha.toml").open("a") as file:
+def test_one_dead_source_disturbs_no_other(forked: Company, server: MastodonServer) -> None:
+    with (forked.folder / "escucha.toml").open("a") as file:
         file.write('[[sources]]\nname = "tag"\naccount = "care"\nquery = "#telecom"\nevery = "1s"\n')
     server.fail("GET /api/v1/timelines/tag", "html", times=1000)
-    company.start()
+    forked.start()
     post = server.person("ana").post(QUESTION)
     eventually(lambda: answered(server)[post])
-    eventually(lambda: any(source["failures"] > 1 for source in company.status()["sources"]))
-    failing = [source["name"] for source in company.status()["sources"] if source["failing_since"]]
+    eventually(lambda: any(source["failures"] > 1 for source in forked.status()["sources"]))
+    failing = [source["name"] for source in forked.status()["sources"] if source["failing_since"]]
     assert failing == ["tag"]
-    assert [entry["source"] for entry in company.log() if entry["action"] == "source_down"] == ["tag"], "said once"
+    assert [entry["source"] for entry in forked.log() if entry["action"] == "source_down"] == ["tag"], "said once"
     server.heal()
-    company("source", "poll", "tag")
-    eventually(lambda: not any(source["failing_since"] for source in company.status()["sources"]))
+    forked("source", "poll", "tag")
+    eventually(lambda: not any(source["failing_since"] for source in forked.status()["sources"]))
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def shared(request: pytest.FixtureRequest, company: Company) -> Company:
+def shared(request: pytest.FixtureRequest, forked: Company) -> Company:
     """A company on each of the two databases."""
     if request.param == "postgresql":
         url = request.getfixturevalue("postgres_url")
-        with (company.folder / "escucha.toml").open("a") as file:
+        with (forked.folder / "escucha.toml").open("a") as file:
             file.write(f'[database]\nurl = "{url}"\n')
-    return company
+    return forked
 
 
 def test_running_daemons_take_a_new_policy_between_two_batches(shared: Company, server: MastodonServer) -> None:
@@ -163,18 +175,18 @@ def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr.strip()) == (0, "")
 
 
-def test_our_own_people_are_told_while_everything_is_paused(company: Company, server: MastodonServer) -> None:
+def test_our_own_people_are_told_while_everything_is_paused(forked: Company, server: MastodonServer) -> None:
     with Receiver((500, {})) as receiver:
-        with (company.folder / "escucha.toml").open("a") as file:
+        with (forked.folder / "escucha.toml").open("a") as file:
             file.write(f'[alerts.ops]\nwebhook = "{receiver.url}"\n')
-        (company.folder / "policy.yaml").write_text(POLICY.replace("case: {}", "case: {}, alert: ops"))
-        company("pause")
-        company.start()
-        company.start()
+        (forked.folder / "policy.yaml").write_text(POLICY.replace("case: {}", "case: {}, alert: ops"))
+        forked("pause")
+        forked.start()
+        forked.start()
         server.person("ana").post(QUESTION)
         eventually(lambda: len(receiver.came) == 2)  # the first time, the receiver was not well
         time.sleep(3)
     assert len(set(receiver.keys)) == 1
     assert len(receiver.keys) == 2
-    assert json.loads(company("alert", "list", "--json"))["alerts"][0]["state"] == "sent"
+    assert json.loads(forked("alert", "list", "--json"))["alerts"][0]["state"] == "sent"
     assert not answered(server)

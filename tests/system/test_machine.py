@@ -53,9 +53,7 @@ class Housed(Company):
 def company(tmp_path: Path, server: MastodonServer) -> Iterator[Housed]:
     made = Housed(tmp_path, server)
     yield made
-    for daemon in made.daemons:
-        daemon.kill()
-        daemon.wait()
+    made.end()
 
 
 def everybody(server: MastodonServer, first: int, count: int) -> list[str]:

@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import random
 import signal
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -73,10 +74,7 @@ def company_of(folder: Path, server: Watched, born: Brood, url: str = "") -> Ite
     try:
         yield company, store
     finally:
-        for daemon in company.daemons:
-            daemon.send_signal(signal.SIGCONT)
-            daemon.kill()
-            daemon.wait()
+        company.end()
         store.close()
 
 
@@ -128,6 +126,22 @@ def resume(store: Store) -> None:
         for each in switch.pauses(tx):
             kind = SendKind(each.kind) if each.kind else None
             switch.resume(tx, network=each.network or None, kind=kind, by="test", now=datetime.now(UTC))
+
+
+def suspended(company: Company, store: Store) -> bool:
+    """Stops the daemons in their tracks; not where one of them was just then writing into an SQLite file."""
+    for daemon in company.daemons:
+        daemon.send_signal(signal.SIGSTOP)
+    if store.path is None:
+        return True
+    with closing(sqlite3.connect(store.path, timeout=0.2)) as link:
+        try:
+            link.execute("BEGIN IMMEDIATE")
+            return True
+        except sqlite3.OperationalError:
+            for daemon in company.daemons:
+                daemon.send_signal(signal.SIGCONT)
+            return False
 
 
 def after(server: Watched, moment: float) -> list[float]:
@@ -196,8 +210,7 @@ def test_a_suspended_sender_is_told_and_its_end_is_waited_for(tmp_path: Path, bo
         server.fail("POST /api/v1/statuses", "timeout_before", times=2, seconds=4)
         resume(store)
         eventually(lambda: len(server.begun) == len(ACCOUNTS))  # both wait for their answer, and hold no database
-        for daemon in company.daemons:
-            daemon.send_signal(signal.SIGSTOP)
+        eventually(lambda: suspended(company, store))
         company("pause", "--wait", "1", code=3)
         threading.Timer(0.5, lambda: [daemon.send_signal(signal.SIGCONT) for daemon in company.daemons]).start()
         said: Any = company("pause")

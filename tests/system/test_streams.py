@@ -45,9 +45,7 @@ def company(tmp_path: Path, server: MastodonServer, born: Brood) -> Iterator[Com
     tag = '\n[[sources]]\nname = "tag"\naccount = "care"\nquery = "#telecom"\nevery = "1h"\n'
     settings.write_text(text + tag, encoding="utf-8")
     yield made
-    for daemon in made.daemons:
-        daemon.kill()
-        daemon.wait()
+    made.end()
 
 
 def polls(server: MastodonServer) -> Counter[str]:

@@ -71,10 +71,9 @@ log.start(form={form!r}, level="warning")
 log.hide(["hunter2hunter2"])
 assert "structlog" not in sys.modules
 logging.getLogger("a.library").warning("It says hunter2hunter2.")
-import structlog
-structlog.get_logger().info("Too little to be told.")
-structlog.get_logger().warning("Told.", text="what somebody wrote")
-assert not [finder for finder in sys.meta_path if "listener" in type(finder).__module__]
+own = log.logger("a.module")
+own.info("Too little to be told.")
+own.warning("Told.", text="what somebody wrote")
 """
     done = subprocess.run(
         [sys.executable, "-c", code],

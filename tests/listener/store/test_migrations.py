@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, inspect, text
+from sqlalchemy import Engine, create_engine, inspect, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex
 
@@ -50,8 +51,16 @@ def test_indexes_and_constraints_are_named_as_the_code_names_them(tmp_path: Path
         one, other = inspect(migrated), inspect(created)
         for ask in ("get_indexes", "get_unique_constraints", "get_foreign_keys", "get_pk_constraint"):
             assert _sorted(getattr(one, ask)(name)) == _sorted(getattr(other, ask)(name)), (name, ask)
+    assert _indexes(migrated) == _indexes(created)
     migrated.dispose()
     created.dispose()
+
+
+def _indexes(engine: Engine) -> set[str]:
+    """How each was made, but for brackets and spaces."""
+    with engine.connect() as link:
+        made = link.execute(text("SELECT sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"))
+        return {re.sub(r'[\s()"]+', "", each) for each in made.scalars()}
 
 
 def _sorted(found: object) -> list[str]:

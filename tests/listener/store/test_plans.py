@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import event, insert, text
+from sqlalchemy import event, insert, text, update
 
 from listener import cluster
 from listener import store as stores
@@ -162,6 +162,22 @@ def test_no_question_of_the_day_reads_a_long_history_whole(store: Store, questio
     assert plans
     whole = [step for step in plans if step["Node Type"] == "Seq Scan" and step["Relation Name"] in BIG]
     assert not [step for step in whole if not _ends_early(step)], "\n".join(map(_told, plans))
+
+
+def test_what_waits_in_masses_is_taken_up_in_its_order_without_being_sorted(store: Store) -> None:
+    plans: list[Mapping[str, Any]] = []
+    with suppress(_EnoughSeen), store.write() as tx:
+        tx.execute(update(t.mentions).values(state="new"))
+        tx.execute(text("ANALYZE mentions"))
+        with _plans(tx) as plans:
+            assert len(mentions.awaiting(tx, MentionState.NEW, 250, alone=True)) == 250
+        raise _EnoughSeen
+    assert "ix_mentions_waiting" in [step.get("Index Name") for step in plans], "\n".join(map(_told, plans))
+    assert "Sort" not in [step["Node Type"] for step in plans], "\n".join(map(_told, plans))
+
+
+class _EnoughSeen(Exception):
+    """Ends a transaction that must leave nothing behind."""
 
 
 def _ends_early(step: Mapping[str, Any]) -> bool:

@@ -601,7 +601,6 @@ def upgrade() -> None:
         sa.UniqueConstraint("network", "external_id", name=op.f("uq_mentions_network_external_id")),
     )
     with op.batch_alter_table("mentions", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_mentions_account_id"), ["account_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_mentions_copy_key_heard_at"), ["copy_key", "heard_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_mentions_account_id_posted_at"), ["account_id", "posted_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_mentions_network_parent_id"), ["network", "parent_id"], unique=False)
@@ -621,6 +620,13 @@ def upgrade() -> None:
             unique=False,
             sqlite_where=sa.text("gone_at IS NULL"),
             postgresql_where=sa.text("gone_at IS NULL"),
+        )
+        batch_op.create_index(
+            "ix_mentions_waiting",
+            ["state", sa.text("(kind = 'found')"), "id"],
+            unique=False,
+            sqlite_where=sa.text("state IN ('new', 'understood')"),
+            postgresql_where=sa.text("state IN ('new', 'understood')"),
         )
         batch_op.create_index(batch_op.f("ix_mentions_thread_id_posted_at"), ["thread_id", "posted_at"], unique=False)
 
