@@ -67,7 +67,13 @@ def sqlite(address: URL) -> Engine:
     if not folder.is_dir():
         raise Mistake(f"database.url points into {folder}, which does not exist: make it, or choose another place.")
     waiting = {"timeout": BUSY_SECONDS, "check_same_thread": False}
-    engine = create_engine(address, connect_args=waiting, json_serializer=as_json, json_deserializer=_from_json)
+    engine = create_engine(
+        address,
+        connect_args=waiting,
+        pool_use_lifo=True,  # few connections do the work, and remember pages and statements; the others hold little
+        json_serializer=as_json,
+        json_deserializer=_from_json,
+    )
 
     @event.listens_for(engine, "connect")
     def prepare(link: Any, _record: Any) -> None:
@@ -123,6 +129,7 @@ def postgresql(address: URL, *, connections: int = CONNECTIONS) -> Engine:
         address,
         connect_args={name: value for name, value in _ASKED.items() if name not in address.query},
         pool_pre_ping=True,
+        pool_use_lifo=True,  # few connections do the work, and have their statements prepared
         pool_size=min(KEPT_OPEN, connections),
         max_overflow=max(0, connections - KEPT_OPEN),
         pool_timeout=WAIT_SECONDS,
