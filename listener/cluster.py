@@ -36,7 +36,7 @@ from listener.errors import Away, Outage
 from listener.flow.pipeline import Pipeline
 from listener.flow.suspecting import suspect
 from listener.log import logger
-from listener.store import Store, Transaction, jobs, loans, references, rests, sources, suspects
+from listener.store import GONE, Store, Transaction, jobs, loans, references, rests, sources, suspects
 from listener.store.numbers import Stock
 from listener.types import Duty
 
@@ -326,7 +326,8 @@ class Cluster:
             if not _is_away(error):
                 raise error
             reason = str(error.__cause__ or error).strip().partition("\n")[0] or type(error).__name__
-            raise Away(f"The database gives no jobs: {reason}.") from error
+            # No Away: the database answers others, and that it does must not count as the engine working.
+            raise Outage(f"The database gives no jobs: {reason}.") from error
 
         now = time.monotonic()
         self._breaks = [*(each for each in self._breaks if now - each < SHAKY), now]
@@ -334,10 +335,13 @@ class Cluster:
             self._guard("jobs", fail)
 
     async def _until_it_answers(self) -> None:
-        """Waits for the database. Asked in vain, the engine would ask ever more seldom, and be late when it is back."""
+        """Waits for the database. Asked in vain, the engine would ask ever more seldom, and be late when it is back.
+
+        Under a name of its own: that the database answers does not say that jobs are taken.
+        """
         self._answers = False
         while not self._answers:
-            await asyncio.to_thread(self._guard, "jobs", self._ask)
+            await asyncio.to_thread(self._guard, "jobs asked", self._ask)
             await asyncio.sleep(0 if self._answers else 1)
 
     def _ask(self) -> None:
@@ -426,11 +430,21 @@ def _unheard(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
 
 @contextmanager
 def _outages() -> Iterator[None]:
-    """Raises Away where the database takes no job."""
+    """Raises Outage where the database takes no job: Away where nobody reaches it."""
     try:
         yield
     except ConnectorException as error:
-        raise Away(f"The database took no job: {error.__cause__ or error}.") from error
+        cause = error.__cause__ or error
+        reason = str(cause).strip().partition("\n")[0] or type(cause).__name__
+        kind = Away if _is_cut(cause) else Outage
+        raise kind(f"The database took no job: {reason}.") from error
+
+
+def _is_cut(error: BaseException) -> bool:
+    """Whether the connection is gone; a server that answers and refuses is not away."""
+    state = getattr(error, "sqlstate", None)
+    lost = isinstance(error, psycopg.OperationalError | psycopg.InterfaceError | OSError)
+    return lost and (state is None or state.startswith(GONE))
 
 
 async def _at_home(link: Any) -> None:

@@ -188,10 +188,17 @@ class Daemon:
 
     def _hurts(self) -> list[str]:
         """What it does without, in sentences; why nothing is decided stands apart."""
+        told = dict(self._trouble)
+        waits = told.pop("alive", "")  # that stands apart, and what meets the same is no news
+        alike: dict[str, list[str]] = {}
+        for name, why in told.items():
+            if why != waits:
+                alike.setdefault(why, []).append(name)
         broken = [
-            f"The stage {name} breaks ({why}); the rest goes on, see the log."
-            for name, why in list(self._trouble.items())
-            if name != "alive"
+            f"The stage {names[0]} breaks ({why}); the rest goes on, see the log."
+            if len(names) == 1
+            else f"The stages {', '.join(names)} break ({why}); the rest goes on, see the log."
+            for why, names in alike.items()
         ]
         clock = self._pipeline.clock.trouble if isinstance(self._pipeline.clock, Clock) else ""
         return [*filter(None, [self._pipeline.reader.trouble, clock]), *broken]

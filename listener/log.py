@@ -52,8 +52,9 @@ def hide_environment() -> None:
 
 def masked(text: str) -> str:
     """The text without any known secret."""
-    if any(secret in text for secret in _hidden):
-        for secret in sorted(_hidden, key=len, reverse=True):
+    hidden = tuple(_hidden)  # in one step: another thread may add to it
+    if any(secret in text for secret in hidden):
+        for secret in sorted(hidden, key=len, reverse=True):
             text = text.replace(secret, MASK)
     return text
 

@@ -16,9 +16,13 @@ TRIED = ("sensible-editor", "vim", "nano", "vi")  # by `click.edit`, where nobod
 
 
 def is_needed() -> bool:
-    """Whether somebody sits there, chose no editor, and none is found."""
+    """Whether somebody sits there, chose no editor, and none is found.
+
+    Where what is printed goes elsewhere, Python asks without readline, and each line would stand there empty.
+    """
     chosen = os.environ.get("VISUAL") or os.environ.get("EDITOR")
-    return not chosen and sys.stdin.isatty() and not any(map(which, TRIED))
+    there = sys.stdin.isatty() and sys.stdout.isatty()
+    return not chosen and there and not any(map(which, TRIED))
 
 
 def edit(path: Path) -> None:

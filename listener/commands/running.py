@@ -284,14 +284,15 @@ def _behind(seen: dict[str, Any], now: datetime) -> list[str]:
 
 
 def _unsent(counts: Counts, told_apart: int) -> list[str]:
-    """What the networks refused, or of which nobody knows. `told_apart`: so many of those have a sentence of their own,
-    changes of notices as well.
+    """What the networks refused, or of which nobody knows.
+
+    `told_apart`: so many of the sends of unknown outcome have a sentence of their own.
     """
     from listener.store import stats
 
     found: list[str] = []
     unknown = counts.drafts["unknown"] + counts.deliveries["unknown"]
-    others = min(unknown, unknown + counts.amendments["unknown"] - told_apart)
+    others = unknown - told_apart
     if others > 0:
         more = "other send" if told_apart else "send"
         found.append(
@@ -426,7 +427,7 @@ def _print(app: App, seen: dict[str, Any], troubles: list[str], now: datetime) -
     else:
         output.show(output.styled("All is well.", "green"))
     output.say()
-    roles.table(seen["daemons"], _alive(seen, now), now, step=seen["tables"].step)
+    roles.table(seen["daemons"], _alive(seen, now), now, step=seen["tables"].step, hung=seen["hung"])
     output.table(
         ["source", "network", "query", "health", "last heard", "next", "first here"],
         [

@@ -115,8 +115,9 @@ def overdue(app: App, awaited: Sequence[Awaited], resting: Mapping[str, datetime
 
 
 def how_many_late(awaited: Sequence[Awaited], now: datetime) -> int:
-    """Of how many of them `overdue` tells."""
-    return sum(map(len, _late(awaited, now).values()))
+    """Of how many of them `overdue` tells; changes of what is out are counted elsewhere."""
+    sends = [each for each in awaited if each.what is not Sent.AMENDMENT]
+    return sum(map(len, _late(sends, now).values()))
 
 
 def _late(awaited: Sequence[Awaited], now: datetime) -> dict[str, list[datetime]]:

@@ -110,9 +110,12 @@ def look_alone(
             suspect = suspects.next_one(tx, now=clock())
         if suspect is None:
             break
-        moved += stages[suspect.stage]([suspect.mention_id])
-        with store.write() as tx:
-            suspects.cleared(tx, [suspect.mention_id])
+        try:
+            moved += stages[suspect.stage]([suspect.mention_id])
+        finally:  # what raised is no death, and what nobody looked at is no less suspect
+            with store.write() as tx:
+                if not suspects.put_back(tx, suspect, now=clock()):
+                    suspects.cleared(tx, [suspect.mention_id])
     return moved
 
 

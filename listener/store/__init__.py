@@ -495,7 +495,7 @@ def connect(url: str, *, connections: int = engines.CONNECTIONS) -> Store:
     """
     try:
         address = make_url(url)
-        if "@" in (address.host or ""):  # what stands before it is the end of a password, and not to be told
+        if _has_an_at_too_many(url, address):  # what stands before it is the end of a password, and not to be told
             raise Mistake("database.url has an @ too many: in a password write it as %40, or keep that in ~/.pgpass.")
         if address.get_backend_name() == "sqlite":
             return Store(engines.sqlite(address), address)
@@ -512,6 +512,14 @@ def connect(url: str, *, connections: int = engines.CONNECTIONS) -> Store:
         f"database.url names {address.get_backend_name()}, and Escucha knows sqlite and postgresql: write "
         "sqlite:///escucha.db or postgresql://user@host/name."
     )
+
+
+def _has_an_at_too_many(url: str, address: URL) -> bool:
+    """Whether a password with an @ in it was taken for the host and what follows, which are told."""
+    if address.get_backend_name() == "sqlite":
+        return False
+    after = url.partition("@")[2].partition("=")[0]
+    return "@" in f"{address.host or ''}{address.database or ''}{after}"
 
 
 def _make_private(path: Path, flags: int = 0) -> None:
@@ -531,7 +539,7 @@ def _make_private(path: Path, flags: int = 0) -> None:
 _LACKS = re.compile(r"no such (table|column)|has no column named|(relation|column) .* does not exist")
 
 _CROSSED = {"40P01", "40001", "55P03"}  # PostgreSQL's deadlock, failed serialization, and lock that took too long
-_GONE = ("08", "57P")  # PostgreSQL's lost connection, and a server that ends, begins or recovers
+GONE = ("08", "57P")  # PostgreSQL's lost connection, and a server that ends, begins or recovers
 _FORBIDDEN = {"42501", "25006"}  # PostgreSQL's missing right, and a write to what only reads
 
 _OWN = "let the user of database.url own the database and what is in it: ALTER DATABASE … OWNER TO …"
@@ -548,6 +556,8 @@ _STEPS = {
     "No space left on device": "make room on its machine",
     "failed to resolve host": "look at the host in database.url, or at this machine's network",
     "Connection refused": "start it, or mend database.url",
+    "server closed the connection": "wait until it is back, or look at its log",
+    "connection is bad: invalid": "mend database.url",
     "failed: No such file or directory": "start it, or mend database.url",  # a socket
     "timeout expired": "look whether its machine and the network between are up, or mend database.url",
     "the database system is": "wait until it has begun",
@@ -579,7 +589,7 @@ def _is_away(error: DBAPIError, reason: str) -> bool:
         return False
     state = getattr(error.orig, "sqlstate", None)
     refused = "FATAL:" in reason and "the database system is" not in reason  # so it is there
-    return error.connection_invalidated or (not refused if state is None else state.startswith(_GONE))
+    return error.connection_invalidated or (not refused if state is None else state.startswith(GONE))
 
 
 @contextmanager
@@ -591,7 +601,7 @@ def _outages(url: URL) -> Iterator[None]:
         reason = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
         if _LACKS.search(reason):
             raise Outage(f"{FOREIGN} ({reason}): {FOREIGN_STEP}.") from error
-        if "invalid connection option" in reason:
+        if "invalid connection option" in reason or reason.startswith("bad value for connect_timeout"):
             raise Mistake(f"database.url asks PostgreSQL's client for what it does not know: {reason}.") from error
         if getattr(error.orig, "sqlstate", None) in _CROSSED:
             raise Crossed(f"Two processes stood in each other's way in the database ({reason}): try again.") from error

@@ -82,6 +82,19 @@ def is_due(tx: Transaction, *, now: datetime) -> bool:
     return tx.execute(query.limit(1)).first() is not None
 
 
+def put_back(tx: Transaction, suspect: Suspect, *, now: datetime) -> bool:
+    """Where nobody could look at it (no model, no database), it waits apart as before; whether it was so."""
+    columns = t.mentions.c
+    waits = (columns.state == AWAITED[suspect.stage].value, columns.trouble.is_(None))
+    reason = f"{suspect.stage}: a process died while it looked at this; it is looked at alone"
+    again = update(t.mentions).where(columns.id == suspect.mention_id, *waits).values(trouble=reason)
+    if not tx.execute(again).rowcount:
+        return False
+    mine = t.suspects.c.mention_id == suspect.mention_id
+    tx.execute(update(t.suspects).where(mine).values(due_at=now + APART))
+    return True
+
+
 def cleared(tx: Transaction, mention_ids: Sequence[int]) -> None:
     """They were looked at, and nothing died of it; or a person wants them to be."""
     tx.execute(delete(t.suspects).where(t.suspects.c.mention_id.in_(list(mention_ids))))

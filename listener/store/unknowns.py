@@ -6,14 +6,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select
 
 from listener.store import Transaction, amendments, looks, notices, waiting
 from listener.store import tables as t
-from listener.store.amendments import Amendment
 from listener.store.looks import Look
-from listener.store.notices import Delivery
 from listener.types import DraftState, Sent
 
 
@@ -119,6 +118,7 @@ def count(tx: Transaction, *, network: str | None = None) -> int:
 class Awaited:
     """When one of them was sent, and when it was last looked for; each None where nobody knows or never."""
 
+    what: Sent
     account: str
     sending_since: datetime | None
     looked_at: datetime | None
@@ -128,7 +128,12 @@ def awaited(tx: Transaction) -> list[Awaited]:
     """When each of them was looked for, whoever may see it."""
     columns = t.drafts.c
     asked = select(columns.account, columns.sending_since, columns.looked_at)
-    replies = tx.execute(asked.where(columns.state == DraftState.UNKNOWN.value)).all()
-    found = [Awaited(account=row.account, sending_since=row.sending_since, looked_at=row.looked_at) for row in replies]
-    doubts: list[Delivery | Amendment] = [*notices.in_doubt(tx), *amendments.in_doubt(tx)]
-    return found + [Awaited(account=d.account, sending_since=d.sending_since, looked_at=d.looked_at) for d in doubts]
+    found: list[tuple[Sent, Any]] = [
+        (Sent.REPLY, row) for row in tx.execute(asked.where(columns.state == DraftState.UNKNOWN.value)).all()
+    ]
+    found += [(Sent.NOTICE, each) for each in notices.in_doubt(tx)]
+    found += [(Sent.AMENDMENT, each) for each in amendments.in_doubt(tx)]
+    return [
+        Awaited(what=what, account=each.account, sending_since=each.sending_since, looked_at=each.looked_at)
+        for what, each in found
+    ]

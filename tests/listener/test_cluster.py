@@ -16,7 +16,7 @@ from sqlalchemy import text
 from listener import cluster as clusters
 from listener.cluster import Cluster
 from listener.daemon import MOST_STREAMS
-from listener.errors import Away, Outage
+from listener.errors import Outage
 from listener.store import Store, inbox, jobs, loans, rests, sources, suspects
 from listener.types import DraftState, Duty, RunState
 from tests import postgres
@@ -357,7 +357,7 @@ def test_an_engine_that_breaks_ever_again_is_told_of_and_a_connection_that_was_c
         assert not told, times
         one._note(ConnectorException("its connection was cut"))
     one._note(KeyError("a bug"))
-    assert [type(each) for each in told] == [Away, KeyError]
+    assert [type(each) for each in told] == [Outage, KeyError]
 
 
 def test_two_versions_queues_live_side_by_side(escucha: Escucha, monkeypatch: pytest.MonkeyPatch) -> None:
