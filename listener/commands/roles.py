@@ -151,10 +151,21 @@ def _done(alive: Sequence[Running]) -> set[str]:
     return {role for each in alive for role in each.roles or CHOICES}
 
 
-def table(running: Sequence[Running], alive: Sequence[Running], now: datetime, *, step: str) -> None:
-    """Who does what, and of which version; nothing where nobody shares the work and all are of the tables' `step`."""
+def table(
+    running: Sequence[Running], alive: Sequence[Running], now: datetime, *, step: str, hung: Sequence[Hung] = ()
+) -> None:
+    """Who does what, and of which version; nothing where nobody shares the work and all are of the tables' `step`.
+
+    Who fell silent and whose work others have is counted by `mourned`, and takes no line here.
+    """
     if not any(each.roles for each in running) and all(each.step == step for each in alive):
         return
+    done, named = _done(alive), {one.name for each in hung for one in each.processes}
+    listed = [
+        each
+        for each in running
+        if each in alive or each.name in named or not each.roles or not done.issuperset(each.roles)
+    ]
     output.table(
         ["process", "role", "version (step)", "started", "last heard", "has in hand"],
         [
@@ -166,7 +177,7 @@ def table(running: Sequence[Running], alive: Sequence[Running], now: datetime, *
                 output.ago(each.seen_at, now),
                 (each.doing or "nothing") if each in alive else "silent",
             ]
-            for each in sorted(running, key=lambda each: (each not in alive, each.name))
+            for each in sorted(listed, key=lambda each: (each not in alive, each.name))
         ],
         empty="",
         wide="has in hand",
