@@ -13,7 +13,7 @@ from listener import types
 from listener.sooner import Word, altered
 from listener.types import PostKind
 
-WORDS = [each for each in vars(types).values() if isinstance(each, type) and issubclass(each, Word) and each is not Word]
+WORDS = [each for each in vars(types).values() if isinstance(each, type) and Word in each.__bases__]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
