@@ -229,7 +229,7 @@ class Pipeline:
         return self._digest.decide(ids)
 
     def take_over(self, name: str) -> int:
-        """Keeps what this process, of that name, has in hand from now on, and looks for the dead; see below."""
+        """Keeps what this process, of that name, has in hand from now on, and `look_for_the_dead`."""
         return self.look_for_the_dead(name=name)
 
     def look_for_the_dead(self, *, name: str = "") -> int:
@@ -407,6 +407,6 @@ class Pipeline:
                 self._renew(account)
                 self.connections.drop(account)
                 self._hearing.connected_anew(account)
-                self._sending.holds.lift(account)
+                self._sending.lift(account)
                 self._looks.lift(account)
             self._paused = paused

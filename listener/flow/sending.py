@@ -39,11 +39,11 @@ class Sending:
         self._purses = purses
         self._clock = clock
         self._stopping = stopping
-        self.holds = Holds()
+        self._holds = Holds()
 
     def send(self, account: str) -> Acted | None:
         """Sends what is approved on the account; None where it must rest, cannot speak, or its connector failed."""
-        if self._stopping() or self.holds.holds(account, self._clock()):
+        if self._stopping() or self._holds.holds(account, self._clock()):
             return None
         try:
             connector = self._connections.of(account, "speak")
@@ -72,19 +72,23 @@ class Sending:
             self._rest(account, acted.errors[-1], acted.hold_until)
         elif acted.unclear:
             self._rest_if_again(account, acted.errors[-1])
-        elif not acted.busy and (acted.sent or not acted.unsettled) and self.holds.worked(account):
+        elif not acted.busy and (acted.sent or not acted.unsettled) and self._holds.worked(account):
             log.info("Sending works again.", action="send_up", account=account)
         return acted
+
+    def lift(self, account: str) -> None:
+        """The account may be tried again at once: a person resumed it."""
+        self._holds.lift(account)
 
     def _rest(self, account: str, reason: str, until: datetime, *, already: int = 0) -> None:
         """Leaves the account in peace, longer each time in a row; said once when it begins.
 
         `already`: after so many failures in a row it was not yet left in peace.
         """
-        failures = self.holds.failed(account)
+        failures = self._holds.failed(account)
         longer = budget.back_off(self._clock(), failures=max(1, failures - already), every=REST)
         until = min(max(until, longer), self._clock() + budget.CEILING)
-        self.holds.hold(account, until)
+        self._holds.hold(account, until)
         with self._store.write() as tx:
             outbox.held_up(tx, account, reason)
             rests.rest(tx, account, until)
@@ -93,7 +97,7 @@ class Sending:
 
     def _rest_if_again(self, account: str, reason: str) -> None:
         """One write without a clear answer is looked for at once. Where the next one brings none either, it rests."""
-        if self.holds.failures(account):
+        if self._holds.failures(account):
             self._rest(account, reason, self._clock(), already=1)
         else:
-            self.holds.failed(account)
+            self._holds.failed(account)
