@@ -147,7 +147,7 @@ def test_the_new_database_goes_on_where_the_old_one_stopped(world: Escucha, empt
 
 def test_nobody_writes_into_the_old_database_any_more(world: Escucha, empty: str) -> None:
     moved(world, empty)
-    with pytest.raises(Mistake, match="has moved to PostgreSQL"):
+    with pytest.raises(Mistake, match=r"has moved to postgresql://escucha@/"):
         stores.open(databases.at(world.folder))
     with pytest.raises(IntegrityError, match="has moved"), world.store.write() as tx:  # a process that has it open
         audit.record(tx, at=datetime.now(UTC), by="eva", action="x", subject="y")
