@@ -406,7 +406,7 @@ class Daemon:
     def _farewell(self) -> None:
         try:
             with self._pipeline.store.write(leaving=True) as tx:
-                daemons.gone(tx, self.name)
+                daemons.gone(tx, self.name, self._pipeline.clock())
         except Outage as error:
             log.warning("Could not sign off.", action="stage_down", stage="alive", reason=str(error))
 

@@ -35,10 +35,10 @@ def upgrade(app: App, as_json: bool) -> None:
     with _connected(app) as database:
         before = database.schema()
         if before in store.ELSEWHERE:
-            raise Mistake(store.unfit(before))
+            raise Mistake(database.unfit())
         newer = before is not None and before > store.SCHEMA
         if newer and not database.fits():
-            raise Mistake(store.unfit(before))
+            raise Mistake(database.unfit())
         if not newer:
             database.upgrade()
         after = database.schema()
@@ -123,19 +123,19 @@ def backup(app: App, target: Path | None, as_json: bool) -> None:
 @output.json_option
 @pass_app
 def restored(app: App, as_json: bool) -> None:
-    """Say that the database was put back to an earlier state, where that is not noticed by itself.
+    """Say that the database was put back to an earlier state, where that is not noticed by itself; nothing may run.
 
     By itself it is noticed of a copy that `escucha db backup` made, and on PostgreSQL of a recovery to a point in time,
     of a dump, and of a server that took over. It is not of files that something else copied. Nothing goes out then
     before `escucha resume`, and what may have gone out since is looked for on its network before it is said.
     """
-    from listener import store
     from listener.store import lives
 
     _there(app)
     with _connected(app) as database:
         if not database.fits():
-            raise Mistake(store.unfit(database.schema()))
+            raise Mistake(database.unfit())
+        db_copy.demand_that_nothing_runs(app, database, then="`escucha db restored`")
         database.audit_key = app.config.audit.sealing
         life = lives.begin(database, by=app.actor, now=app.now())
     if as_json:

@@ -44,23 +44,32 @@ def copy(app: App, *, target: str | None, finish: bool, give_up: bool, as_json: 
         if not target:
             raise Mistake("Say where to copy to: escucha db copy postgresql://user@host/name")
         began = time.monotonic()
-        moved = _copied(app, old, target, finish=finish, quiet=as_json)
+        moved, where = _copied(app, old, target, finish=finish, quiet=as_json)
         seconds = round(time.monotonic() - began, 1)
     if as_json:
-        told = {"state": "moved" if finish else "following", "rows": moved.rows, "copied": moved.copied}
+        told = {
+            "state": "moved" if finish else "following",
+            "target": where,
+            "rows": moved.rows,
+            "copied": moved.copied,
+        }
         output.print_json({**told, "compared": moved.compared, "changes": moved.changes, "seconds": seconds})
         return
     if not finish:
         output.say(f"Copied {moved.copied:,} rows, compared {moved.compared:,}, followed {moved.changes:,} changes.")
         output.say()
-        output.say("The copy is as the database is. Run it again at any time: it brings what changed since.")
+        output.say(
+            f"The copy in {where} is as the database is. Run it again at any time: it brings what changed since."
+        )
         output.say("To switch over, stop Escucha, then: escucha db copy TARGET --finish")
         return
     rows = f"{sum(moved.rows.values()):,} rows"
-    output.say(f"Moved: {rows} in {len(moved.rows)} tables, each compared with its original.")
+    output.say(f"Moved to {where}: {rows} in {len(moved.rows)} tables, each compared with its original.")
     output.say("Nobody can write into the SQLite file any more. Keep it until you trust the new database.")
     output.say()
-    output.say("Next: set ESCUCHA_DATABASE__URL (or database.url) to the new database, then escucha doctor, and start.")
+    output.say(
+        f"Next: set database.url in {app.config_path} (or ESCUCHA_DATABASE__URL) to it, then escucha doctor, and start."
+    )
 
 
 def _give_up(app: App, old: Store, as_json: bool) -> None:
@@ -85,18 +94,21 @@ def _give_up(app: App, old: Store, as_json: bool) -> None:
         output.say("No copy was begun; nothing to do.")
 
 
-def _copied(app: App, old: Store, target: str, *, finish: bool, quiet: bool) -> Copied:
+def _copied(app: App, old: Store, target: str, *, finish: bool, quiet: bool) -> tuple[Copied, str]:
+    """What was done, and where to, without a password."""
     from listener import store
     from listener.store import audit, chain, transfer
 
     moved_before = old.schema() == store.MOVED
     actor = "" if moved_before else app.actor
     if finish and not moved_before:
-        _demand_that_nothing_runs(app, old)
+        demand_that_nothing_runs(app, old, then="switch over")
     new = store.connect(target)
     try:
         if new.is_sqlite:
             raise Mistake("`db copy` copies to PostgreSQL; to copy into another SQLite file: escucha db backup FILE")
+        if not (new.url.database or {"dbname", "service"} & new.url.query.keys()):  # the client would take the user's
+            raise Mistake(f"{store.named(new.url)} names no database: write postgresql://user@host/name.")
         going = transfer.Transfer(old, new, report=(lambda *_: None) if quiet else _progress())
         try:
             going.begin()
@@ -110,7 +122,7 @@ def _copied(app: App, old: Store, target: str, *, finish: bool, quiet: bool) -> 
                     audit.record(tx, at=app.now(), by=actor or "escucha", action="database.moved", subject="database")
         finally:
             going.close()
-        return going.done
+        return going.done, store.named(new.url)
     finally:
         new.close()
 
@@ -126,13 +138,14 @@ def _bring(going: Transfer) -> None:
             break
 
 
-def _demand_that_nothing_runs(app: App, old: Store) -> None:
+def demand_that_nothing_runs(app: App, database: Store, *, then: str) -> None:
+    """Raises Mistake where a process lives on that database; `then`: what is to be done when it has stopped."""
     from listener.store import daemons
 
-    with old.read() as tx:
+    with database.read() as tx:
         alive = [each.name for each in daemons.running(tx) if app.now() - each.seen_at < daemons.SILENT]
     if alive:
-        raise Mistake(f"Escucha is running ({', '.join(alive)}): stop it first, then switch over.")
+        raise Mistake(f"Escucha is running ({', '.join(alive)}): stop it first, then {then}.")
 
 
 def _progress() -> Report:

@@ -279,14 +279,25 @@ class Store:
             with suppress(OSError):
                 _make_private(self.path)
 
+    def unfit(self) -> str:
+        """Why this version does not work with the tables, and what to do, in a sentence."""
+        from listener.store import transfer_source
+
+        step = self.schema()
+        if step == MOVED:
+            with self.read() as tx:
+                to = transfer_source.order(tx)
+            if to is not None:
+                return _moved(f"to {to.target}", "that")
+        return unfit(step)
+
     def problems(self) -> list[str]:
         """What is wrong with the database, one sentence each; empty when all is well. Reads only."""
         found = []
         if encoding := self.misfit():
             found.append(f"The database writes {encoding}, not UTF8: {NEW_DATABASE}.")
-        schema = self.schema()
         if not self.fits():
-            found.append(unfit(schema))
+            found.append(self.unfit())
         elif lacks := self._foreign():
             found.append(f"{FOREIGN} (it has {lacks}): {FOREIGN_STEP}.")
         if self.is_sqlite:
@@ -461,17 +472,25 @@ def open(url: str, *, connections: int = engines.CONNECTIONS) -> Store:  # `stor
             raise Mistake(f"The database writes {encoding}, not UTF8, and people write more than that: {NEW_DATABASE}.")
         store.upgrade()
     elif schema != SCHEMA and not store.fits():
+        why = store.unfit()
         store.close()
-        raise Mistake(unfit(schema))
+        raise Mistake(why)
     return store
 
 
 NEW_DATABASE = "make one with `createdb -E UTF8 -T template0 NAME`, and set database.url to it"
 
+
+def _moved(to: str, there: str) -> str:
+    return (
+        f"This database has moved {to} and takes nothing any more: set database.url to {there} "
+        "(`escucha db copy --give-up` takes that back)."
+    )
+
+
 ELSEWHERE = {
     COPYING: "A copy into this database is not finished: `escucha db copy TARGET --finish` makes it whole.",
-    MOVED: "This database has moved to PostgreSQL and takes nothing any more: set database.url to where it is now "
-    "(`escucha db copy --give-up` takes that back).",
+    MOVED: _moved("to PostgreSQL", "where it is now"),
 }
 
 
@@ -573,9 +592,9 @@ _STEPS = {
 
 
 def named(url: URL) -> str:
-    """Where a database is, to be said or kept: without what is secret, wherever in the url it stands."""
+    """Where a database is, as a person writes it, to be said or kept: without what is secret, wherever it stands."""
     said = {name: value for name, value in url.query.items() if name.lower() not in DATABASE_SECRETS}
-    bare = URL.create(url.drivername, url.username, None, url.host, url.port, url.database, said)
+    bare = URL.create(url.get_backend_name(), url.username, None, url.host, url.port, url.database, said)
     return bare.render_as_string()
 
 
@@ -608,8 +627,9 @@ def _outages(url: URL) -> Iterator[None]:
         where = url.database if url.get_backend_name() == "sqlite" else named(url)
         forbidden = getattr(error.orig, "sqlstate", None) in _FORBIDDEN or "during recovery" in reason  # on a standby
         if forbidden or error.connection_invalidated or type(error).__name__ in {"OperationalError", "InterfaceError"}:
-            kind = Outage if forbidden or not _is_away(error, reason) else Away
-            raise kind(f"The database {where} does not do its part: {reason}{_step(reason)}.") from error
+            if not forbidden and _is_away(error, reason):
+                raise Away(f"The database {where} cannot be reached: {reason}{_step(reason)}.") from error
+            raise Outage(f"The database {where} cannot be used: {reason}{_step(reason)}.") from error
         if type(error).__name__ == "DatabaseError":
             raise Outage(f"{where} is no usable database: {reason}.") from error
         raise

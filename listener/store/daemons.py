@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from zlib import crc32
 
 from sqlalchemy import delete, func, select
 
@@ -14,6 +15,8 @@ from listener.store import tables as t
 from listener.types import Duty
 
 SILENT = timedelta(seconds=30)  # who has said nothing for so long is taken for dead
+
+FAREWELL = crc32(b"escucha farewell")  # the advisory lock of whoever says good-bye (PostgreSQL)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,9 +80,17 @@ def sends(tx: Transaction, now: datetime) -> bool:
     return any(not each.roles or Duty.SEND in each.roles for each in alive)
 
 
-def gone(tx: Transaction, name: str) -> None:
-    """Says that it stopped in good order."""
-    tx.execute(delete(t.daemons).where(t.daemons.c.name == name))
+def gone(tx: Transaction, name: str, now: datetime) -> None:
+    """Says that it stopped in good order; the last to stop forgets those that died before, but who may hang in a send.
+
+    What was theirs others had taken over, and that all has stopped is what is true then.
+    """
+    if tx.dialect.name == "postgresql":  # of two that stop in the same moment one is the last
+        tx.execute(select(func.pg_advisory_xact_lock(FAREWELL)))
+    columns = t.daemons.c
+    tx.execute(delete(t.daemons).where(columns.name == name))
+    if not any(abs(now - each.seen_at) < SILENT for each in running(tx)):
+        tx.execute(delete(t.daemons).where(columns.doing.not_like("%sends on%")))
 
 
 def running(tx: Transaction) -> list[Running]:

@@ -17,7 +17,7 @@ from datetime import datetime
 from sqlalchemy import Table, text
 
 from listener.errors import Mistake, Outage
-from listener.store import COPYING, MOVED, SCHEMA, STEP, Store, Transaction, audit, lives, named, unfit, verifying
+from listener.store import COPYING, MOVED, SCHEMA, STEP, Store, Transaction, audit, lives, named, verifying
 from listener.store import tables as t
 from listener.store import transfer_source as source
 from listener.store import transfer_target as target
@@ -106,7 +106,7 @@ class Transfer:
                     return
         elif self.new.fits():
             raise Mistake(
-                "Everything has moved there already: set ESCUCHA_DATABASE__URL (or database.url) to it, then "
+                "Everything has moved there already: set database.url (or ESCUCHA_DATABASE__URL) to it, then "
                 "`escucha doctor`, and start."
             )
         raise Mistake(
@@ -245,7 +245,7 @@ def _demand_steps(old: Store) -> None:
         raise Mistake("`db copy` copies an SQLite database; from PostgreSQL to PostgreSQL use pg_dump and pg_restore.")
     step = old.schema()
     if step not in (SCHEMA, MOVED):  # also newer ones that this version works with: it does not know all their rows
-        raise Mistake(unfit(step))
+        raise Mistake(old.unfit())
 
 
 def _changes(tx: Transaction, behind: int) -> tuple[int, dict[str, tuple[list[Key], dict[Key, source.Row]]]]:

@@ -14,9 +14,10 @@ from datetime import date
 from typing import Any
 
 from sqlalchemy import JSON, Date, Select, String, Table, Text, func, inspect, select, text, tuple_, type_coerce
+from sqlalchemy.engine import make_url
 
 from listener.errors import Mistake
-from listener.store import MOVED, SCHEMA, Transaction
+from listener.store import MOVED, SCHEMA, Transaction, named
 from listener.store import tables as t
 
 AT_ONCE = 400  # rows asked for by their keys
@@ -37,7 +38,7 @@ def order(tx: Transaction) -> Order | None:
     if not inspect(tx).has_table("copy_order"):
         return None
     row = tx.execute(text("SELECT name, target FROM copy_order")).first()
-    return Order(name=row.name, target=row.target) if row else None
+    return Order(name=row.name, target=named(make_url(row.target))) if row else None
 
 
 def begin(tx: Transaction, target: str) -> Order:

@@ -134,7 +134,7 @@ def test_a_database_in_use_moves_whatever_kills_the_copy(folder: Path, escucha: 
             assert before["mentions"] > 40, "somebody wrote meanwhile"
             assert after.pop("audit") == before.pop("audit") + 1, "that it moved is written down"
             assert after == before
-            assert "has moved to PostgreSQL" in escucha("inbox", code=2)
+            assert "has moved to postgresql://" in escucha("inbox", code=2)
             (folder / "escucha.toml").write_text(SETTINGS.replace("sqlite:///escucha.db", url), encoding="utf-8")
             assert escucha("db", "check")["problems"] == []
             assert escucha("audit", "verify")["whole"]

@@ -11,13 +11,14 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from click.testing import Result
 
 from listener import store
+from listener.store import daemons
 from tests import databases
 from tests.databases import edit
 
@@ -84,7 +85,8 @@ def test_looking_for_a_database_makes_none(escucha: Run, tmp_path: Path, command
         ("postgresql://u:pa@ss@127.0.0.1:1/x", 2, "in a password write it as %40"),
         ("postgresql//u@h/x", 2, "write an address such as sqlite:///escucha.db or postgresql://host/name."),
         ("postgresql://u@127.0.0.1:1/x?sslmod=require", 2, 'does not know: invalid connection option "sslmod".'),
-        ("postgresql+psycopg://u@127.0.0.1:1/x", 1, "(start it, or mend database.url)."),
+        ("postgresql+psycopg://u@127.0.0.1:1/x", 1, "cannot be reached: connection failed"),
+        ("postgresql://u@127.0.0.1:1/x", 1, "(start it, or mend database.url)."),
         ("postgresql://u@nowhere.invalid/x", 1, "(look at the host in database.url, or at this machine's network)."),
     ],
 )
@@ -253,6 +255,15 @@ def test_who_says_that_it_was_put_back_stops_everything_until_a_person_goes_on(e
     assert no in escucha("db", "restored").stderr
     escucha("db", "upgrade")
     escucha("leave-alone", "M1")  # whatever opens it
+    with closing(store.open(databases.at(tmp_path))) as database:
+        with database.write() as tx:
+            now = datetime.now(UTC)
+            daemons.alive(tx, name="host:7", version="1", started_at=now, now=now)
+        lives = escucha("db", "restored")
+        assert (lives.exit_code, lives.stdout) == (2, "")
+        assert "Escucha is running (host:7): stop it first, then `escucha db restored`." in lives.stderr
+        with database.write() as tx:
+            daemons.gone(tx, "host:7", now)
     said = escucha("db", "restored")
     assert said.exit_code == 0
     assert "Everything is paused" in said.stdout
@@ -265,6 +276,19 @@ def test_who_says_that_it_was_put_back_stops_everything_until_a_person_goes_on(e
         assert do in " ".join(escucha("db", "restored").stderr.split())
     edit(tmp_path, "UPDATE alembic_version SET version_num = 'moved'")
     assert "has moved to PostgreSQL" in " ".join(escucha("db", "restored").stderr.split())
+    edit(tmp_path, "CREATE TABLE copy_order (name TEXT NOT NULL, target TEXT NOT NULL)")
+    edit(tmp_path, "INSERT INTO copy_order VALUES ('a', 'postgresql+psycopg://ana@db.brand.example/escucha')")
+    for command in (["db", "restored"], ["db", "check"], ["status"], ["inbox"]):
+        told = " ".join(escucha(*command).output.split())
+        assert "moved to postgresql://ana@db.brand.example/escucha and takes nothing any more" in told
+
+
+@pytest.mark.about_sqlite
+def test_a_copy_needs_the_name_of_the_database_it_goes_into(escucha: Run) -> None:
+    escucha("db", "upgrade")
+    refused = escucha("db", "copy", "postgresql://ana:hunter22@127.0.0.1:1")
+    assert refused.exit_code == 2
+    assert "postgresql://ana@127.0.0.1:1 names no database" in " ".join(refused.stderr.split())
 
 
 @pytest.mark.about_sqlite

@@ -132,10 +132,39 @@ def test_a_full_disk_is_said_before_anything_else(desk: DeskWorld, monkeypatch: 
     monkeypatch.setattr("listener.store.ROOM", 2**62)
     desk.clock.forward(days=2)
     with desk.store.write() as tx:
-        daemons.gone(tx, "host:1")
+        daemons.gone(tx, "host:1", desk.clock())
     full, nobody = troubles(desk)[:2]
     assert full.startswith("Less than 200 MB are free beside ")
     assert nobody == "No daemon is running, or none can say so: see to the disk first, then `escucha run`."
+
+
+def test_where_the_last_stopped_in_order_nobody_died(desk: DeskWorld) -> None:
+    def lives(name: str, doing: str = "") -> None:
+        with desk.store.write() as tx:
+            daemons.alive(
+                tx, name=name, version="1", started_at=desk.clock(), now=desk.clock(), roles=["send"], doing=doing
+            )
+
+    lives("killed:1")
+    lives("hangs:1", "sends on care")
+    desk.clock.forward(minutes=10)
+    lives("first:1")
+    lives("last:1")
+
+    def known() -> set[str]:
+        with desk.store.read() as tx:
+            return {each.name for each in daemons.running(tx)}
+
+    everybody = known()
+    with desk.store.write() as tx:
+        daemons.gone(tx, "first:1", desk.clock())
+    assert known() == everybody - {"first:1"}
+    with desk.store.write() as tx:
+        daemons.gone(tx, "last:1", desk.clock())
+    assert known() == {"hangs:1"}, "what it sends may yet go out"
+    with desk.store.write() as tx:
+        daemons.gone(tx, "hangs:1", desk.clock())
+    assert "No daemon is running: start one with `escucha run`." in troubles(desk)
 
 
 @pytest.mark.parametrize("lost", ["ALTER TABLE sources DROP COLUMN wait_until", "DROP TABLE pauses"])

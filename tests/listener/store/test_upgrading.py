@@ -100,9 +100,9 @@ def test_who_has_the_tables_open_writes_no_more_when_they_are_too_new(
             pytest.raises(LeftBehind, match=r"to step 0003, which works with versions of step 0002 and later"),
             database.write() as tx,
         ):
-            daemons.gone(tx, "never")
+            daemons.gone(tx, "never", datetime.now(UTC))
     with database.write(leaving=True) as tx:
-        daemons.gone(tx, "me")
+        daemons.gone(tx, "me", datetime.now(UTC))
 
 
 def test_nobody_is_left_behind_by_an_upgrade(database: Store) -> None:
