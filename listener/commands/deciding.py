@@ -190,7 +190,7 @@ def write_in_editor(app: App, draft: Draft, text: str) -> str | None:
         if by_line:
             line_editor.edit(path)
         else:
-            click.edit(filename=str(path))
+            click.edit(filename=str(path), editor=line_editor.program())
         written = unsaved.tidy(path.read_text(encoding="utf-8-sig"))
     except click.ClickException as error:
         raise Mistake(

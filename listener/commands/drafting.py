@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from listener.commands import attaching
+from listener.commands import attaching, line_editor
 from listener.commands.app import App
 from listener.contract import Connector, Publishes
 from listener.desk import notice_pages
@@ -55,7 +55,7 @@ def write_in_editor(app: App, title: str, accounts: Sequence[str]) -> Written:
         raise Mistake("It says nothing yet; give it text with --text 'es=…', or a file with --file.")
     page = notice_pages.sheet(title, app.config.brand.languages, accounts)
     try:
-        text = click.edit(page, extension=".md", require_save=True)
+        text = click.edit(page, extension=".md", require_save=True, editor=line_editor.program())
     except click.ClickException as error:
         raise Mistake(
             f"The editor could not be used ({error.message}); set EDITOR, or use --text or --file."

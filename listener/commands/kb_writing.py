@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from listener.commands import case_typed, kb_plain, reading_as
+from listener.commands import case_typed, kb_plain, line_editor, reading_as
 from listener.commands.app import App, pass_app
 from listener.commands.output import SomeFailed, clip, complain, counted, json_option, print_json, say
 from listener.desk import article_pages, knowledge
@@ -312,7 +312,7 @@ def _in_editor(page: str) -> Written:
     if not sys.stdin.isatty() or not sys.stdout.isatty():
         raise Mistake("An editor needs a terminal; without one, give --title and --body, or --file.")
     try:
-        text = click.edit(page, extension=".yaml", require_save=True)
+        text = click.edit(page, extension=".yaml", require_save=True, editor=line_editor.program())
     except click.ClickException as error:
         raise Mistake(f"The editor could not be used ({error.message}); set EDITOR, or use --file.") from error
     if text is None:

@@ -12,7 +12,15 @@ import click
 
 from listener.commands.output import say
 
-TRIED = ("sensible-editor", "vim", "nano", "vi")  # by `click.edit`, where nobody chose one
+TRIED = ("vim", "nano", "vi")
+
+
+def program() -> str:
+    """The editor to start: the person's own, or the first that is there; the last of `TRIED` where none is.
+
+    Debian's `sensible-editor`, which `click.edit` would take, asks in the middle of the work which one it is to be.
+    """
+    return _own() or next(filter(which, TRIED), TRIED[-1])
 
 
 def is_needed() -> bool:
@@ -20,9 +28,12 @@ def is_needed() -> bool:
 
     Where what is printed goes elsewhere, Python asks without readline, and each line would stand there empty.
     """
-    chosen = os.environ.get("VISUAL") or os.environ.get("EDITOR")
     there = sys.stdin.isatty() and sys.stdout.isatty()
-    return not chosen and there and not any(map(which, TRIED))
+    return there and not _own() and not any(map(which, TRIED))
+
+
+def _own() -> str:
+    return os.environ.get("VISUAL") or os.environ.get("EDITOR") or ""
 
 
 def edit(path: Path) -> None:

@@ -15,8 +15,8 @@ from rich.console import Console, Group
 from rich.padding import Padding
 from rich.text import Text
 
+from listener.commands import line_editor, output
 from listener.commands import notice_answer_screen as shown
-from listener.commands import output
 from listener.commands.keyboard import Keyboard, leaving_on_signals
 from listener.commands.lines import WIDEST, name_of
 from listener.commands.review import READING, REASONS, REPEAT
@@ -165,7 +165,7 @@ class _Reading:
     def _edit(self, answer: Answer) -> bool:
         """Whether its words changed."""
         with self.keyboard.lent():
-            written = click.edit(answer.text)
+            written = click.edit(answer.text, editor=line_editor.program())
         if written is None or written.strip() == answer.text:
             self._say("Nothing was changed.")
             return False

@@ -16,6 +16,7 @@ from listener.flow.reading import Reader
 from listener.flow.ruling import Ruler
 from listener.flow.suspecting import Stage, look_alone, whole_or_one_by_one
 from listener.store import Store
+from listener.store.suspects import Suspect
 
 if TYPE_CHECKING:
     from listener.desk.shelving import Embed
@@ -48,6 +49,7 @@ class Digest:
         self._embed = embed
         self._clock = clock
         self._stopping = stopping
+        self._seen_alone: list[Suspect] = []
 
     def understand(self, ids: Sequence[int] | None = None) -> int:
         """Reads one batch of new mentions, of those `ids` where given; gives how many moved on."""
@@ -60,7 +62,7 @@ class Digest:
     def look_alone(self) -> int:
         """Looks alone at each mention over which a process died; gives how many moved on."""
         stages = {"understand": self.understand, "decide": self.decide}
-        return look_alone(self._store, stages, clock=self._clock, stopping=self._stopping)
+        return look_alone(self._store, stages, seen=self._seen_alone, clock=self._clock, stopping=self._stopping)
 
     def all(self) -> int:
         """Understands and decides until nothing is left or we stop; gives how many mentions were decided.

@@ -23,6 +23,7 @@ from listener.log import logger
 from listener.store import Store, mentions, sources, streams, suspects
 from listener.store.mentions import Mention
 from listener.store.sources import Source
+from listener.store.suspects import Suspect
 from listener.types import Garbled, Page
 
 log = logger(__name__)
@@ -97,11 +98,21 @@ def _heard_to_death(store: Store, source_ids: Sequence[int], now: datetime) -> N
 
 
 def look_alone(
-    store: Store, stages: Mapping[str, Stage], *, clock: Callable[[], datetime], stopping: Callable[[], bool]
+    store: Store,
+    stages: Mapping[str, Stage],
+    *,
+    seen: list[Suspect],
+    clock: Callable[[], datetime],
+    stopping: Callable[[], bool],
 ) -> int:
-    """Looks at each mention over which a process died, alone; gives how many moved on."""
+    """Looks at each mention over which a process died, alone; gives how many moved on.
+
+    `seen` is the process's own: what it looked at and lived, while a database that is away keeps that from being
+    written down. What raises meanwhile is no death.
+    """
     moved = 0
     while not stopping():
+        _settle(store, seen, clock())
         with store.read() as tx:
             waits = suspects.is_due(tx, now=clock())
         if not waits:
@@ -112,11 +123,18 @@ def look_alone(
             break
         try:
             moved += stages[suspect.stage]([suspect.mention_id])
-        finally:  # what raised is no death, and what nobody looked at is no less suspect
-            with store.write() as tx:
-                if not suspects.put_back(tx, suspect, now=clock()):
-                    suspects.cleared(tx, [suspect.mention_id])
+        finally:
+            seen.append(suspect)
+            _settle(store, seen, clock())
     return moved
+
+
+def _settle(store: Store, seen: list[Suspect], now: datetime) -> None:
+    if seen:
+        with store.write() as tx:
+            for suspect in seen:
+                suspects.survived(tx, suspect, now=now)
+        seen.clear()
 
 
 def whole_or_one_by_one(

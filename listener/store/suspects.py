@@ -45,13 +45,16 @@ def died(tx: Transaction, stage: str, mention_ids: Sequence[int], *, now: dateti
         }
         statement = upsert(tx, t.suspects).values(mention_id=number, **values)
         tx.execute(statement.on_conflict_do_update(index_elements=["mention_id"], set_=values))
-        times = "once" if deaths == 1 else "twice" if deaths == 2 else f"{deaths} times"
-        alone = "it is looked at alone" if deaths < MOST else "nobody looks at it again by itself"
-        reason = f"{stage}: a process died while it looked at this {times}; {alone}"
-        tx.execute(update(t.mentions).where(columns.id == number).values(trouble=reason))
+        tx.execute(update(t.mentions).where(columns.id == number).values(trouble=_reason(stage, deaths)))
         if deaths == MOST:
             audit.record(tx, at=now, by="daemon", action="mention.set_aside", subject=f"mention {number}", stage=stage)
     return found
+
+
+def _reason(stage: str, deaths: int) -> str:
+    times = "once" if deaths == 1 else "twice" if deaths == 2 else f"{deaths} times"
+    alone = "it is looked at alone" if deaths < MOST else "nobody looks at it again by itself"
+    return f"{stage}: a process died while it looked at this {times}; {alone}"
 
 
 def next_one(tx: Transaction, *, now: datetime) -> Suspect | None:
@@ -82,17 +85,20 @@ def is_due(tx: Transaction, *, now: datetime) -> bool:
     return tx.execute(query.limit(1)).first() is not None
 
 
-def put_back(tx: Transaction, suspect: Suspect, *, now: datetime) -> bool:
-    """Where nobody could look at it (no model, no database), it waits apart as before; whether it was so."""
-    columns = t.mentions.c
+def survived(tx: Transaction, suspect: Suspect, *, now: datetime) -> None:
+    """Who looked at it lives: it is suspect no more.
+
+    Where nobody could look at it (no model, no database) it waits apart as before, with the deaths it had, and is due
+    in a minute. Where it was taken for another death meanwhile, it is somebody else's.
+    """
+    columns, known = t.mentions.c, t.suspects.c
+    mine = (known.mention_id == suspect.mention_id, known.stage == suspect.stage, known.deaths == suspect.deaths)
+    if not tx.execute(update(t.suspects).where(*mine).values(due_at=now + APART)).rowcount:
+        return
     waits = (columns.state == AWAITED[suspect.stage].value, columns.trouble.is_(None))
-    reason = f"{suspect.stage}: a process died while it looked at this; it is looked at alone"
-    again = update(t.mentions).where(columns.id == suspect.mention_id, *waits).values(trouble=reason)
-    if not tx.execute(again).rowcount:
-        return False
-    mine = t.suspects.c.mention_id == suspect.mention_id
-    tx.execute(update(t.suspects).where(mine).values(due_at=now + APART))
-    return True
+    again = update(t.mentions).where(columns.id == suspect.mention_id, *waits)
+    if not tx.execute(again.values(trouble=_reason(suspect.stage, suspect.deaths))).rowcount:
+        cleared(tx, [suspect.mention_id])
 
 
 def cleared(tx: Transaction, mention_ids: Sequence[int]) -> None:

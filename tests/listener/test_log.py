@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -54,6 +55,21 @@ def test_lines_can_be_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
     structlog.get_logger().info("Started.", tick=5)
     assert "Started." in (err := capsys.readouterr().err)
     assert "\x1b" not in err
+
+
+def test_what_another_thread_hides_meanwhile_stands_in_nobodys_way() -> None:
+    class Slow(str):
+        """A text in which looking for a secret takes so long that another thread hides one more."""
+
+        def __contains__(self, secret: str) -> bool:
+            other = threading.Thread(target=log.hide, args=([f"{secret}-{secret}"],))
+            other.start()
+            other.join()
+            return super().__contains__(secret)
+
+    log.hide(["hunter2", "tr0ub4dor"])
+    assert log.masked(Slow("It is hunter2.")) == "It is •••."
+    assert log.masked(Slow("hunter2-hunter2")) == "•••", "from then on"
 
 
 def test_secrets_are_masked_everywhere(capsys: pytest.CaptureFixture[str]) -> None:

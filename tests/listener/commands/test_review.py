@@ -488,9 +488,41 @@ def test_without_any_editor_the_words_are_changed_in_the_terminal(
     assert desk.now_is(draft).text == f"{REPLY} ¡Gracias!"
 
 
+def test_without_an_editor_of_ones_own_one_that_asks_nothing_is_started(
+    desk: DeskWorld, sits_down: Sits, tmp_path: Path
+) -> None:
+    draft, programs = desk.draft(), tmp_path / "programs"
+    programs.mkdir()
+    asks = "echo 'Select an editor.'; read -r number"  # Debian's, where nobody chose one before
+    for name, does in (("sensible-editor", asks), ("vi", "echo 'Hola, con vi' >\"$1\"")):
+        (programs / name).write_text(f"#!/bin/sh\n{does}\n", encoding="utf-8")
+        (programs / name).chmod(0o755)
+    ana = sits_down(editor="", path=str(programs))
+    ana.card()
+    ana.press("e")
+    assert "Select" not in ana.card("Hola, con vi", then="Edited")
+    ana.press("q")
+    ana.leaves()
+    assert desk.now_is(draft).text == "Hola, con vi"
+
+
+def test_what_is_printed_elsewhere_is_no_place_to_write_in(desk: DeskWorld, tmp_path: Path) -> None:
+    draft = desk.draft()
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "ESCUCHA_ACTOR": "ana", "PATH": str(tmp_path / "none")}
+    environment |= {"EDITOR": "", "VISUAL": "", "XDG_STATE_HOME": str(desk.folder / "state")}
+    typed = f"exec {sys.executable} {ROOT / 'cli.py'} edit D{draft.id} >printed"
+    child = pexpect.spawn("/bin/sh", ["-c", typed], cwd=str(desk.folder), env=environment, encoding="utf-8", timeout=20)
+    child.expect("The editor did not run")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert (child.exitstatus, (desk.folder / "printed").read_text(encoding="utf-8")) == (2, "")
+
+
 def test_who_approves_hears_once_that_nobody_sends(desk: DeskWorld, sits_down: Sits) -> None:
     for who in ("luis", "eva", "zoe"):
         desk.decides(desk.hears(who=who))
+    with desk.store.write() as tx:  # who polls does not send
+        daemons.alive(tx, name="host:1", version="1", started_at=desk.clock(), now=desk.clock(), roles=("poll",))
     ana = sits_down()
     ana.card("1 of 3")
     ana.press("a")
@@ -499,8 +531,6 @@ def test_who_approves_hears_once_that_nobody_sends(desk: DeskWorld, sits_down: S
     assert NOBODY_SENDS not in ana.card("3 of 3", then="approved; u takes it back")
     ana.press("q")
     assert f"2 approved, 0 rejected, 0 skipped; 1 wait.\n{NOBODY_SENDS}\n" in ana.leaves()[0].replace("\r", "")
-    with desk.store.write() as tx:
-        daemons.alive(tx, name="host:1", version="1", started_at=desk.clock(), now=desk.clock(), roles=("poll",))
     ana = sits_down()
     ana.card("1 of 1")
     with desk.store.write() as tx:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from importlib import metadata
 from pathlib import Path
@@ -16,11 +17,12 @@ import connectors
 import policies
 from connectors.sandbox_world import Fault, World
 from listener import daemon
-from listener.commands import running
+from listener.commands import running, unknown
 from listener.commands.app import App
-from listener.store import daemons, rests, sources, streams, tables
+from listener.store import daemons, rests, sources, stats, streams, tables
 from listener.store.sources import Wanted
-from listener.types import DraftState, Urgency
+from listener.store.unknowns import Awaited
+from listener.types import DraftState, Sent, Urgency
 from tests.listener.commands.desk_world import DANGEROUS, SETTINGS, DeskWorld
 
 Escucha = Callable[..., Result]
@@ -472,6 +474,24 @@ def test_a_look_that_should_have_come_is_missed(desk: DeskWorld) -> None:
         "1 send of unknown outcome on the account former (`escucha inbox --unknown`) should have been"
     )
     assert "no longer names it; name it there again, or settle them by hand" in former
+
+
+def test_changes_of_notices_are_no_other_sends(desk: DeskWorld) -> None:
+    """Five replies have a sentence of their own; three changes of unknown outcome have another one."""
+    now = desk.clock()
+    with desk.store.read() as tx:
+        none = stats.counts(tx)
+    unknown_now = {"drafts": {**none.drafts, "unknown": 5}, "amendments": {**none.amendments, "unknown": 3}}
+    awaited = [
+        Awaited(what=what, account="care", sending_since=now - timedelta(hours=2), looked_at=None)
+        for what in (*[Sent.REPLY] * 5, *[Sent.AMENDMENT] * 3)
+    ]
+    told_apart = unknown.how_many_late(awaited, now)
+    assert told_apart == 5
+    (changes,) = running._unsent(replace(none, **unknown_now), told_apart)
+    assert changes.startswith("3 changes of notices that are out")
+    sends, _ = running._unsent(replace(none, **unknown_now), 3)
+    assert sends.startswith("2 other sends of unknown outcome")
 
 
 def test_what_is_approved_and_cannot_go_out(desk: DeskWorld) -> None:

@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,10 +17,11 @@ import policies
 from connectors import sandbox
 from listener import inhand
 from listener.contract import Policy, Streams
-from listener.errors import Outage
+from listener.errors import NoModel, Outage
 from listener.flow import decide as deciding
 from listener.flow.decide import Company
 from listener.flow.pipeline import Pipeline
+from listener.flow.suspecting import look_alone
 from listener.store import Store, garbled, mentions, sources, suspects
 from listener.store import mentions as stored
 from listener.store import tables as t
@@ -294,6 +295,99 @@ def test_what_was_done_before_the_death_is_not_suspected(escucha: Escucha) -> No
     with escucha.store.write() as tx:
         (mention,) = mentions.recent(tx, limit=1)
         assert suspects.died(tx, "decide", [mention.id], now=escucha.clock()) == []
+
+
+def _suspected(escucha: Escucha, stage: str, *, deaths: int = 2) -> None:
+    """A mention over which so many processes died, and whose next look is due."""
+    escucha.says("@marca ¿horario?")
+    escucha.main.poll()
+    if stage == "decide":
+        escucha.main.understand()
+    with escucha.store.write() as tx:
+        (mention,) = mentions.recent(tx, limit=1)
+        for _ in range(deaths):
+            suspects.died(tx, stage, [mention.id], now=escucha.clock())
+    escucha.clock.forward(minutes=deaths - 1)
+
+
+def _standing(escucha: Escucha) -> tuple[str, str | None, list[int]]:
+    """What is of the one mention: its state, what it waits for, and its deaths where it is suspect."""
+    with escucha.store.read() as tx:
+        (mention,) = mentions.recent(tx, limit=1)
+        return mention.state.value, mention.trouble, list(tx.scalars(select(t.suspects.c.deaths)))
+
+
+TWICE = "a process died while it looked at this twice; it is looked at alone"
+
+
+def test_a_database_that_goes_away_while_a_suspect_is_looked_at_is_no_death(
+    escucha: Escucha, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_args, **_named):  # type: ignore[no-untyped-def]
+        raise Outage("the database is away")
+
+    _suspected(escucha, "decide")
+    with monkeypatch.context() as patch:
+        patch.setattr(deciding, "_tell", away)
+        with pytest.raises(Outage):
+            escucha.main.digest()
+    assert _standing(escucha) == ("understood", f"decide: {TWICE}", [2])
+    escucha.main.digest()
+    assert _standing(escucha)[0] == "understood", "it waits a minute, apart from the rest"
+    escucha.clock.forward(minutes=11)
+    escucha.main.digest()
+    assert _standing(escucha) == ("decided", None, [])
+
+
+def test_a_database_that_is_still_away_when_the_look_is_over_is_no_death_either(escucha: Escucha) -> None:
+    """The process remembers that it lives, and writes it down once it can."""
+    _suspected(escucha, "understand")
+    seen: list[Suspect] = []
+
+    def look(stage: Callable[[Sequence[int] | None], int]) -> int:
+        stages = {"understand": stage}
+        return look_alone(escucha.store, stages, seen=seen, clock=escucha.clock, stopping=lambda: False)
+
+    def goes_away(_ids: Sequence[int] | None) -> int:
+        with escucha.store.write() as tx:
+            tx.exec_driver_sql("ALTER TABLE suspects RENAME TO away")
+        return 0
+
+    with pytest.raises(Outage):
+        look(goes_away)
+    escucha.clock.forward(minutes=11)
+    with escucha.store.write() as tx:
+        tx.exec_driver_sql("ALTER TABLE away RENAME TO suspects")
+    assert look(escucha.main.understand) == 0
+    assert _standing(escucha) == ("new", f"understand: {TWICE}", [2])
+    escucha.clock.forward(minutes=1)
+    assert look(escucha.main.understand) == 1
+    assert _standing(escucha) == ("understood", None, [])
+
+
+def test_a_model_that_is_away_clears_nobody(escucha: Escucha) -> None:
+    def away() -> Keywords:
+        raise NoModel("its file is damaged")
+
+    _suspected(escucha, "understand", deaths=1)
+    loads, escucha.main.reader._load = escucha.main.reader._load, away
+    escucha.main.digest()
+    assert _standing(escucha) == ("new", f"understand: {TWICE.replace('twice', 'once')}", [1])
+    escucha.main.reader._load = loads
+    escucha.clock.forward(minutes=11)
+    escucha.main.digest()
+    assert _standing(escucha) == ("decided", None, [])
+
+
+def test_who_was_silent_so_long_that_it_counts_as_dead_leaves_it_to_the_next(escucha: Escucha) -> None:
+    _suspected(escucha, "understand")
+    with escucha.store.write() as tx:
+        late = suspects.next_one(tx, now=escucha.clock())
+        escucha.clock.forward(minutes=11)
+        assert suspects.next_one(tx, now=escucha.clock()) is None
+        assert late is not None
+        suspects.survived(tx, late, now=escucha.clock())
+    assert _standing(escucha)[2] == [3]
 
 
 class Fragile(Keywords):
