@@ -13,7 +13,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -39,6 +39,7 @@ RECHECK_EVERY = timedelta(seconds=60)
 SPOT_EVERY = timedelta(seconds=60)
 RETAIN_EVERY = timedelta(minutes=10)  # a bounded part each time: what is due today is gone today
 ALIVE_EVERY = timedelta(seconds=5)
+STANDARD_ERROR = 2  # its file, which takes a word without a lock
 LOOK_EVERY = 0.2  # seconds between two looks whether to stop
 MOST_STREAMS = 32  # open at once in one process
 HANGS = 60.0  # seconds after which a loop that comes round five times a second hangs
@@ -287,6 +288,9 @@ class Daemon:
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         # Only flags are set here: a handler that logs or locks could meet itself in the middle of either.
+        if not self._stopped.is_set() and os.isatty(STANDARD_ERROR):
+            with suppress(OSError):
+                os.write(STANDARD_ERROR, "\rStopping …\n".encode())  # over the terminal's ^C
         self.stop()
 
     def _look_for_the_unborn(self) -> None:

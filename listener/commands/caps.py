@@ -5,7 +5,7 @@ The policy counted when it decided; of many posts decided together each was unde
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
@@ -13,6 +13,7 @@ from typing import Any, cast
 from listener.commands.app import App
 from listener.errors import PolicyProblem
 from listener.store import Transaction, inbox
+from listener.store.inbox import Spoken
 from listener.store.mentions import Mention
 from listener.store.waiting import Alike
 
@@ -76,13 +77,14 @@ def already(tx: Transaction, mention: Mention, caps: Caps | None, *, now: dateti
     return Already(sentence=f"{_named(spoken, mention.network)} ({told})", over=bool(reached))
 
 
-def _named(spoken: list[tuple[int, bool]], network: str) -> str:
-    theirs = [number for number, to_them in spoken if to_them]
-    numbers = theirs or [number for number, _ in spoken]
+def _named(spoken: Sequence[Spoken], network: str) -> str:
+    theirs = [each for each in spoken if each.theirs]
+    numbers = [each.number for each in theirs or spoken]
     if not numbers:
         return f"much was said on {network} already"
     names = ", ".join(f"D{number}" for number in numbers[:NAMED]) + (" …" if len(numbers) > NAMED else "")
-    return f"already approved {'for this person' if theirs else 'in this conversation'}: {names}"
+    elsewhere = "" if any(each.here for each in theirs) else " elsewhere"
+    return f"already approved {f'for this person{elsewhere}' if theirs else 'in this conversation'}: {names}"
 
 
 def keep_under(tx: Transaction, listed: Iterable[Alike], caps: Caps, *, network: str, now: datetime) -> Iterator[Alike]:

@@ -119,7 +119,7 @@ def list_(
         shown = "There are more" if len(listed) == most else f"{len(listed)} of more than {most} shown"
         say(f"{shown}; see them with --limit {most * 4}.")
     elif len(found) > len(listed):
-        say(f"{len(listed)} of {len(found)} shown; --limit {most} shows all of them.")
+        say(f"{len(listed)} of {len(found)} shown; --limit {len(found)} shows all of them.")
     if asleep:
         say(f"{asleep if asleep < MOST_ASLEEP else f'{asleep} or more'} snoozed; --snoozed shows them.")
 

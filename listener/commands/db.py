@@ -76,14 +76,19 @@ def check(app: App, ctx: click.Context, as_json: bool) -> None:
         problems = database.problems()
         schema = database.schema()
         known = versions.known(database, app.now())
+        with database.read() as tx:
+            moving = db_copy.underway(tx)
     if as_json:
         told = {"works_with": known.works_with, "daemons": [versions.brief(each) for each in known.running]}
-        output.print_json({"schema": schema, "needed": store.SCHEMA, "problems": problems} | told)
+        output.print_json({"schema": schema, "needed": store.SCHEMA, "problems": problems, "move": moving} | told)
     else:
         for problem in problems:
             output.say(f"• {problem}")
         if not problems:
-            output.say(f"All is well: the tables are at step {schema} and whole.")
+            well = "" if moving else "All is well: "
+            output.say(f"{well}{'The' if moving else 'the'} tables are at step {schema} and whole.")
+        if moving and schema != store.MOVED:
+            output.say(moving)
         for line in versions.lines(known):
             output.say(line)
     if problems:

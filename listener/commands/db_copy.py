@@ -14,7 +14,7 @@ from listener.commands.app import App, pass_app
 from listener.errors import Mistake
 
 if TYPE_CHECKING:
-    from listener.store import Store
+    from listener.store import Store, Transaction
     from listener.store.transfer import Copied, Report, Transfer
 
 PAUSE = 5  # seconds between two lines about how far it is
@@ -69,6 +69,19 @@ def copy(app: App, *, target: str | None, finish: bool, give_up: bool, as_json: 
     output.say()
     output.say(
         f"Next: set database.url in {app.config_path} (or ESCUCHA_DATABASE__URL) to it, then escucha doctor, and start."
+    )
+
+
+def underway(tx: Transaction) -> str:
+    """That a copy of this database was begun, how it goes on and how it is taken back; empty where none was."""
+    from listener.store import transfer_source
+
+    begun = transfer_source.order(tx) if tx.dialect.name == "sqlite" else None
+    if begun is None:
+        return ""
+    return (
+        f"A move to {begun.target} was begun, and every change is written down for it: `escucha db copy TARGET` goes "
+        "on with it, with `--finish` it is switched over; `escucha db copy --give-up` takes it back."
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, replace
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from listener.commands import crm_standing, lessons, output, pausing, roles, telling, versions, watched
+from listener import log
+from listener.commands import crm_standing, db_copy, lessons, output, pausing, roles, telling, versions, watched
 from listener.commands.actor import DAEMON
 from listener.commands.app import App, pass_app
 from listener.errors import Mistake, NoModel, Outage
@@ -48,6 +50,8 @@ def run(app: App, once: bool, named: tuple[str, ...]) -> None:
         raise Mistake(f"{app.config_path} names no source: add one with `escucha source add`.")
     if once and named:
         raise Mistake("--once does everything itself; leave --role out.")
+    if once and sys.stderr.isatty() and not app.config.daemon.model_fields_set & {"log_format", "log_level"}:
+        log.start(level="warning")  # who looks on reads the summary
     shared = roles.duties(app, named)
     if shared != {Duty.WORK}:  # who only reads and decides asks no network, and needs no secret
         app.demand_secrets()
@@ -167,6 +171,7 @@ def status(app: App, as_json: bool) -> None:
             "spikes": incident_spikes.live_lines(tx, now),
             "lost": incident_whom.lost_lines(tx, known),
             "notices": notice_due.troubles(tx, now),
+            "copy": db_copy.underway(tx),
         }
         seen["hung"] = roles.hung(tx, list(app.config.accounts), seen["daemons"], now)
         awaited, resting = unknowns.awaited(tx), rests.until(tx)
@@ -178,7 +183,8 @@ def status(app: App, as_json: bool) -> None:
     seen["room"] = app.store.short_of_room()
     seen["areas"] = lessons.hint(app)
     seen["policy"] = ruling_policy.standing(app)
-    if not _alive(seen, now):  # what it left behind says nothing any more
+    polling = (not daemon.roles or Duty.POLL in daemon.roles for daemon in _alive(seen, now))
+    if not any(polling):  # what whoever listened left behind says nothing any more
         nothing = {"streaming_since": None, "stream_down_since": None, "stream_error": None}
         seen["sources"] = [replace(source, **nothing) for source in seen["sources"]]
     broke = [trouble for standing in seen["money"] if (trouble := money.trouble(app, standing))]
@@ -197,6 +203,7 @@ def status(app: App, as_json: bool) -> None:
         *telling.troubles(app, seen["alerts"], now, told=[each.target for each in lacking]),
         *(trouble for each in seen["crm"] for trouble in crm_standing.troubles(app, each, now)),
         *_mourned(seen, now),
+        *([seen["copy"]] if seen["copy"] else ()),
     ]
     if as_json:
         output.print_json(_as_json(seen, troubles))
@@ -257,7 +264,7 @@ def _troubles(seen: dict[str, Any], now: datetime) -> list[str]:
             )
         elif source.failing_since:
             since = output.spell(now - source.failing_since)
-            found.append(f"{source.name} has been failing for {since}: {source.last_error}")
+            found.append(f"{source.name} has been failing for {since}: {(source.last_error or '').rstrip('.')}.")
     found += _unsent(counts, seen["told_apart"]) + seen["unlooked"]
     if counts.troubled:
         broken = stats.told_of(counts.troubled, "mention")
@@ -403,16 +410,6 @@ def _stream(source: Source, now: datetime) -> str:
     return ""
 
 
-def _health(source: Source, now: datetime) -> str:
-    if source.paused:
-        return "paused"
-    if source.failing_since:
-        return "failing"
-    if source.succeeded_at is None:
-        return "not polled yet"
-    return "late" if now - source.next_poll_at > max(2 * source.every, timedelta(minutes=1)) else "well"
-
-
 def _print(app: App, seen: dict[str, Any], troubles: list[str], now: datetime) -> None:
     from listener.commands import money, put_back, ruling_policy
     from listener.store import named, stats
@@ -435,7 +432,7 @@ def _print(app: App, seen: dict[str, Any], troubles: list[str], now: datetime) -
                 source.name,
                 source.network,
                 source.query,
-                _health(source, now),
+                source.health(now),
                 output.ago(source.succeeded_at, now),
                 output.ago(source.next_poll_at, now) if not source.paused else "",
                 source.mentions_total,

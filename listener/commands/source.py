@@ -50,7 +50,7 @@ def list_(app: App, as_json: bool) -> None:
                 each["every"],
                 output.ago(each["succeeded_at"], now) or "never",
                 each["mentions"],
-                output.styled(each["state"], "" if each["state"] in ("works", "new") else "bold red"),
+                output.styled(each["state"], "" if each["state"] in ("well", "new") else "bold red"),
             )
             for each in told
         ],
@@ -259,7 +259,7 @@ def _told(app: App, wanted: SourceSettings, known: Source | None) -> dict[str, A
         "network": app.config.accounts[wanted.account].network,
         "query": wanted.query,
         "every": wanted.every,
-        "state": _state(known),
+        "state": known.health(app.now()) if known else "new",
         "polled_at": known.polled_at if known else None,
         "succeeded_at": known.succeeded_at if known else None,
         "next_poll_at": known.next_poll_at if known else None,
@@ -269,12 +269,3 @@ def _told(app: App, wanted: SourceSettings, known: Source | None) -> dict[str, A
         "paused": known.paused if known else None,
         "mentions": known.mentions_total if known else 0,
     }
-
-
-def _state(known: Source | None) -> str:
-    """`new`, `works`, `fails` or `paused`."""
-    if known is None or (known.polled_at is None and not known.paused):
-        return "new"
-    if known.paused:
-        return "paused"
-    return "fails" if known.failing_since else "works"

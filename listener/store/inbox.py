@@ -552,20 +552,27 @@ def sends(
     )
 
 
-def spoken(
-    tx: Transaction, *, account_id: int, network: str, thread_id: str | None, now: datetime
-) -> list[tuple[int, bool]]:
-    """The drafts that `sends` counts for an author's day and for a thread, newest first; True: said to that author."""
+@dataclass(frozen=True, kw_only=True)
+class Spoken:
+    """A draft that counts: to the author in question (`theirs`), in the conversation in question (`here`)."""
+
+    number: int
+    theirs: bool
+    here: bool
+
+
+def spoken(tx: Transaction, *, account_id: int, network: str, thread_id: str | None, now: datetime) -> list[Spoken]:
+    """The drafts that `sends` counts for an author's day and for a thread, newest first."""
     when = func.coalesce(t.drafts.c.sent_at, t.drafts.c.decided_at)
     theirs = t.mentions.c.account_id == account_id
     thread = and_(t.mentions.c.network == network, t.mentions.c.thread_id == thread_id)
     query = (
-        select(t.drafts.c.id, theirs.label("theirs"))
+        select(t.drafts.c.id, theirs.label("theirs"), thread.label("here"))
         .join(t.mentions, t.mentions.c.id == t.drafts.c.mention_id)
         .where(t.drafts.c.state.in_(SPOKEN), or_(and_(theirs, when >= now - timedelta(days=1)), thread))
         .order_by(t.drafts.c.id.desc())
     )
-    return [(row.id, bool(row.theirs)) for row in tx.execute(query)]
+    return [Spoken(number=row.id, theirs=bool(row.theirs), here=bool(row.here)) for row in tx.execute(query)]
 
 
 def is_ours(tx: Transaction, network: str, external_id: str | None) -> bool:

@@ -43,6 +43,16 @@ class Source:
     stream_rests_until: datetime | None = None
     poll_usd: float = 0.0  # what a poll of it has lately cost
 
+    def health(self, now: datetime) -> str:
+        """`new` until it was first heard, `well`, `late`, `failing` or `paused`."""
+        if self.paused:
+            return "paused"
+        if self.failing_since:
+            return "failing"
+        if self.succeeded_at is None:
+            return "new"
+        return "late" if now - self.next_poll_at > max(2 * self.every, timedelta(minutes=1)) else "well"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:

@@ -91,7 +91,9 @@ def test_every_wall_of_the_unit_is_put_up_or_said_to_be_missing() -> None:
 
 def test_the_units_differ_in_what_they_run_alone() -> None:
     one, many = (confined.directives(unit) for unit in UNITS)
-    assert {name for name in one.keys() | many.keys() if one.get(name) != many.get(name)} == {"ExecStart", "User"}
+    differing = {name for name in one.keys() | many.keys() if one.get(name) != many.get(name)}
+    assert differing == {"EnvironmentFile", "ExecStart", "User"}
+    assert many["EnvironmentFile"] == [*one["EnvironmentFile"], "-/etc/escucha/%i"]  # what one role needs alone
     assert many["ExecStart"][0].endswith(" run --role %i")
 
 

@@ -18,7 +18,7 @@ import pytest
 from click.testing import Result
 
 from listener import store
-from listener.store import daemons
+from listener.store import daemons, transfer_source
 from tests import databases
 from tests.databases import edit
 
@@ -134,7 +134,7 @@ def test_check_of_a_good_database(escucha: Run) -> None:
         ],
     )
     told = json.loads(escucha("db", "check", "--json").stdout)
-    assert told == {"schema": "0001", "needed": "0001", "problems": [], "works_with": "0001", "daemons": []}
+    assert told == {"schema": "0001", "needed": "0001", "problems": [], "works_with": "0001", "daemons": [], "move": ""}
 
 
 @pytest.mark.parametrize(
@@ -302,6 +302,22 @@ def test_who_says_that_it_was_put_back_stops_everything_until_a_person_goes_on(e
     for command in (["db", "restored"], ["db", "check"], ["status"], ["inbox"]):
         told = " ".join(escucha(*command).output.split())
         assert "moved to postgresql://ana@db.brand.example/escucha and takes nothing any more" in told
+
+
+@pytest.mark.about_sqlite
+def test_a_move_that_was_begun_is_not_all_well(escucha: Run, tmp_path: Path) -> None:
+    escucha("db", "upgrade")
+    with closing(store.open(databases.at(tmp_path))) as database, database.write() as tx:
+        transfer_source.begin(tx, "postgresql://ana@db.brand.example/escucha")
+    begun = "A move to postgresql://ana@db.brand.example/escucha was begun"
+    for command in (["db", "check"], ["status"]):
+        told = " ".join(escucha(*command).stdout.split())
+        assert begun in told
+        assert "`escucha db copy --give-up` takes it back" in told
+        assert "All is well" not in told
+    assert json.loads(escucha("db", "check", "--json").stdout)["move"].startswith(begun)
+    escucha("db", "copy", "--give-up")
+    assert "All is well" in escucha("db", "check").stdout
 
 
 @pytest.mark.about_sqlite

@@ -305,7 +305,7 @@ def test_what_passes_the_limits_meanwhile_is_told_and_asked_about(desk: DeskWorl
     assert desk.run("approve", "D3", "--yes").exit_code == 0
     desk.decides(desk.hears(thread="other"), reply="Gracias.")
     shown = " ".join(desk.run("show", "D6").stdout.split())
-    assert "D3, D2, D1 (3 to this person in a day, 3 is the limit)" in shown
+    assert "for this person elsewhere: D3, D2, D1 (3 to this person in a day, 3 is the limit)" in shown
 
 
 def test_of_several_each_failure_is_named_and_the_rest_is_done(desk: DeskWorld) -> None:

@@ -125,7 +125,7 @@ def test_what_happened_while_the_rows_were_read_is_not_in_the_future(desk: DeskW
     with desk.store.write() as tx:
         late = desk.clock() + timedelta(seconds=2)
         sources.failed(tx, sources.get(tx, "tag"), error="nobody there", next_poll_at=late, now=late)
-    assert "tag has been failing for 0 s: nobody there" in troubles(desk)
+    assert "tag has been failing for 0 s: nobody there." in troubles(desk)
 
 
 def test_a_full_disk_is_said_before_anything_else(desk: DeskWorld, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -378,7 +378,7 @@ def test_sources_that_fail_and_that_are_paused(desk: DeskWorld) -> None:
     assert told == [
         "held is paused: too loud. Mend that (a new token in the environment, or a new query, needs a restart of the "
         "daemon), then: `escucha source resume held`.",
-        f"tag has been failing for 3 h: {HOSTILE}",
+        f"tag has been failing for 3 h: {HOSTILE}.",
         "tag may have missed posts: 300 posts were too old.",
     ]
     shown = fine(desk.run("status"))
@@ -402,6 +402,14 @@ def test_a_stream_is_shown_while_it_is_open_and_while_it_is_down(desk: DeskWorld
     (told,) = json.loads(desk.run("status", "--json").stdout)["sources"]
     assert (told["streaming_since"], told["stream_error"]) == (None, HOSTILE)
     assert told["stream_down_since"]
+
+
+def test_where_nobody_listens_no_stream_is_polled_meanwhile(desk: DeskWorld) -> None:
+    with desk.store.write() as tx:
+        streams.down(tx, sources.get(tx, "tag"), error="gone", now=desk.clock())
+        daemons.gone(tx, "host:1", desk.clock())
+        daemons.alive(tx, name="host:2", version="1", started_at=desk.clock(), now=desk.clock(), roles=["send"])
+    assert "stream of" not in fine(desk.run("status"))
 
 
 def test_what_a_dead_daemon_left_behind_is_no_stream(desk: DeskWorld) -> None:

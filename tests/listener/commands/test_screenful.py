@@ -77,12 +77,12 @@ def test_the_queue_keeps_its_first_cases_in_sight(busy: DeskWorld) -> None:
     assert len(shown) <= 22
     assert shown[0].startswith("CASE")
     assert "critical" in shown[1]
-    assert shown[-1] == "9 of 14 shown; --limit 50 shows all of them."
+    assert shown[-1] == "9 of 14 shown; --limit 14 shows all of them."
 
 
 def test_what_is_asked_for_and_what_fits_is_shown_whole(busy: DeskWorld) -> None:
     assert sum("@who" in line or "@zoe" in line for line in seen(busy, "inbox", "--limit", "14")) == 14
-    assert len(seen(busy, "case", "list", "--limit", "50")) == 1 + 2 * 14
+    assert len(seen(busy, "case", "list", "--limit", "14")) == 1 + 2 * 14
     tall = seen(busy, "inbox", lines=80)
     assert sum("@who" in line or "@zoe" in line for line in tall) == 14
     assert [line for line in tall if line.startswith("These need a team")]

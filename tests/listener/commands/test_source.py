@@ -282,10 +282,11 @@ def test_list_tells_how_each_source_fares(escucha: Escucha, world: World) -> Non
     world.person("@ana").post("hola #marca")
     escucha("source", "poll", "play")
     (works,) = told(escucha("source", "list", "--json"))
-    assert (works["state"], works["mentions"]) == ("works", 1)
+    assert (works["state"], works["mentions"]) == ("well", 1)
     assert works["succeeded_at"].endswith("Z")
     shown = escucha("source", "list").stdout
-    assert "works" in shown
+    assert "well" in shown
+    assert " well " in escucha("status").stdout, "one word for one state"
     assert max(len(line) for line in shown.splitlines()) <= 80
 
 
@@ -295,7 +296,7 @@ def test_a_failed_poll_is_one_sentence_and_remembered(escucha: Escucha, world: W
     assert done.exit_code == 1
     assert "Traceback" not in done.output
     (fails,) = told(escucha("source", "list", "--json"))
-    assert (fails["state"], fails["failures"]) == ("fails", 1)
+    assert (fails["state"], fails["failures"]) == ("failing", 1)
     assert told(escucha("source", "check", "play", "--json"))["last_error"]
 
 
