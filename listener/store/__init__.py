@@ -513,9 +513,9 @@ def connect(url: str, *, connections: int = engines.CONNECTIONS) -> Store:
     `connections`: as many to PostgreSQL as this process may have at most.
     """
     try:
+        if wrong := _mistyped(url):
+            raise Mistake(f"database.url {wrong}.")
         address = make_url(url)
-        if _has_an_at_too_many(url, address):  # what stands before it is the end of a password, and not to be told
-            raise Mistake("database.url has an @ too many: in a password write it as %40, or keep that in ~/.pgpass.")
         if address.get_backend_name() == "sqlite":
             return Store(engines.sqlite(address), address)
         if address.get_backend_name() == "postgresql":
@@ -533,12 +533,23 @@ def connect(url: str, *, connections: int = engines.CONNECTIONS) -> Store:
     )
 
 
-def _has_an_at_too_many(url: str, address: URL) -> bool:
-    """Whether a password with an @ in it was taken for the host and what follows, which are told."""
-    if address.get_backend_name() == "sqlite":
-        return False
-    after = url.partition("@")[2].partition("=")[0]
-    return "@" in f"{address.host or ''}{address.database or ''}{after}"
+def _mistyped(url: str) -> str:
+    """What is wrong with an address that would be taken for another one, and what to do; empty where nothing is.
+
+    Never with words of it: what stands before an @ too many is the end of a password.
+    """
+    if "\0" in url:
+        return "has a NUL character in it, which no name of a file or database has: take it out"
+    if url.startswith("sqlite"):
+        return ""
+    # What stands behind an = is a value, which may hold an @; a password with an = has its host behind that.
+    credentials, at, rest = url.partition("@")
+    if "@" in rest.partition("=")[0] or "@" in rest.partition("?")[0]:
+        return "has an @ too many: in a password write it as %40, or keep that in ~/.pgpass"
+    host = rest if at else credentials.partition("://")[2]
+    if host.startswith("[") and "]" not in host:
+        return "has a [ that nothing closes: write postgresql://user@[::1]:5432/name"
+    return ""
 
 
 def _make_private(path: Path, flags: int = 0) -> None:
@@ -620,8 +631,10 @@ def _outages(url: URL) -> Iterator[None]:
         reason = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
         if _LACKS.search(reason):
             raise Outage(f"{FOREIGN} ({reason}): {FOREIGN_STEP}.") from error
-        if "invalid connection option" in reason or reason.startswith("bad value for connect_timeout"):
+        if "invalid connection option" in reason:
             raise Mistake(f"database.url asks PostgreSQL's client for what it does not know: {reason}.") from error
+        if reason.startswith("bad value for connect_timeout"):
+            raise Mistake(f"database.url asks PostgreSQL's client for what it cannot do: {reason}.") from error
         if getattr(error.orig, "sqlstate", None) in _CROSSED:
             raise Crossed(f"Two processes stood in each other's way in the database ({reason}): try again.") from error
         where = url.database if url.get_backend_name() == "sqlite" else named(url)

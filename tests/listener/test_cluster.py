@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 from procrastinate.exceptions import ConnectorException
 from sqlalchemy import text
+from structlog.testing import capture_logs
 
 from listener import cluster as clusters
 from listener.cluster import Cluster
-from listener.daemon import MOST_STREAMS
+from listener.daemon import MOST_STREAMS, Daemon
 from listener.errors import Outage
-from listener.store import Store, inbox, jobs, loans, rests, sources, suspects
+from listener.store import Store, Transaction, inbox, jobs, loans, rests, sources, suspects
 from listener.types import DraftState, Duty, RunState
 from tests import postgres
 from tests.listener.desk.answering_world import begun
@@ -358,6 +359,42 @@ def test_an_engine_that_breaks_ever_again_is_told_of_and_a_connection_that_was_c
         one._note(ConnectorException("its connection was cut"))
     one._note(KeyError("a bug"))
     assert [type(each) for each in told] == [Outage, KeyError]
+
+
+def test_an_engine_that_breaks_while_the_database_answers_is_told_of_once(escucha: Escucha) -> None:
+    """That its sign of life is taken says nothing of the jobs, so it is no news that the stage works again."""
+
+    def rename(tx: Transaction, function: str, to: str) -> None:
+        tx.exec_driver_sql(f"ALTER FUNCTION {jobs.schema()}.{function} RENAME TO {to}")
+
+    one = Cluster(escucha.main, [Duty.WORK], tick=timedelta(seconds=1))
+    daemon = Daemon(escucha.main, tick=timedelta(seconds=1), version="test", crew=one)
+    breaks = 0
+    note = one._note
+
+    def counted(error: BaseException) -> None:
+        nonlocal breaks
+        note(error)
+        daemon._guarded("alive", daemon._alive)
+        breaks += 1
+
+    one._note = counted  # type: ignore[method-assign]
+    with escucha.store.write() as tx:
+        rename(tx, "procrastinate_fetch_job_v2", "elsewhere")
+    with capture_logs() as lines:
+
+        def told() -> list[tuple[str, str]]:
+            return [(each["action"], each["stage"]) for each in lines if each["action"].startswith("stage_")]
+
+        with one:
+            eventually(lambda: breaks >= clusters.OFTEN + 2)
+            assert told() == [("stage_down", "jobs")]
+            (hurt,) = daemon.health().hurts
+            assert hurt.startswith("The stage jobs breaks (The database gives no jobs: function ")
+            with escucha.store.write() as tx:
+                rename(tx, "elsewhere", "procrastinate_fetch_job_v2")
+            eventually(lambda: len(told()) > 1)
+    assert told() == [("stage_down", "jobs"), ("stage_up", "jobs")]
 
 
 def test_two_versions_queues_live_side_by_side(escucha: Escucha, monkeypatch: pytest.MonkeyPatch) -> None:

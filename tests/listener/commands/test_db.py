@@ -83,6 +83,17 @@ def test_looking_for_a_database_makes_none(escucha: Run, tmp_path: Path, command
         ("postgresq://u@h/x", 2, "write sqlite:///escucha.db or postgresql://user@host/name."),
         ("postgresql://u@h:54x32/x", 2, "a port that is no number: write postgresql://user@host:5432/name."),
         ("postgresql://u:pa@ss@127.0.0.1:1/x", 2, "in a password write it as %40"),
+        ("postgresql://u:pa@ss@/w@127.0.0.1:1/x", 2, "in a password write it as %40"),
+        ("postgresql://u:pa@ss@:w@127.0.0.1:1/x", 2, "in a password write it as %40"),
+        ("postgresql://u:pa@ss@=w@127.0.0.1:1/x", 2, "in a password write it as %40"),
+        ("postgresql://u:pass@w@?x@127.0.0.1:1/x", 2, "in a password write it as %40"),
+        ("postgresql://u:p@ss/w@127.0.0.1:1/x", 2, "in a password write it as %40"),
+        ("postgresql://u:se@cret#x/y@127.0.0.1:1/x", 2, "in a password write it as %40"),
+        ("postgresql://[::1/x", 2, "a [ that nothing closes: write postgresql://user@[::1]:5432/name."),
+        ("postgresql://u:pass@[::1/x", 2, "a [ that nothing closes: write postgresql://user@[::1]:5432/name."),
+        ("postgresql://u:pa[ss@127.0.0.1:1/x", 1, "(start it, or mend database.url)."),
+        ("postgresql://u:pw@127.0.0.1:1/x?options=-cx%3Da@b", 1, "(start it, or mend database.url)."),
+        ("postgresql://u@127.0.0.1:1/x?connect_timeout=abc", 2, "cannot do: bad value for connect_timeout: 'abc'."),
         ("postgresql//u@h/x", 2, "write an address such as sqlite:///escucha.db or postgresql://host/name."),
         ("postgresql://u@127.0.0.1:1/x?sslmod=require", 2, 'does not know: invalid connection option "sslmod".'),
         ("postgresql+psycopg://u@127.0.0.1:1/x", 1, "cannot be reached: connection failed"),
@@ -98,8 +109,18 @@ def test_an_address_that_is_mistyped_is_one_sentence_with_the_next_step(
         result = escucha(*typed)
         assert (result.exit_code, result.stdout) == (code, "")
         assert words in result.stderr
-        assert "ss@" not in result.stderr
+        assert not [part for part in ("ss@", "ss/", "cret", "pass@") if part in result.stderr]
         assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_name_with_a_nul_character_is_one_sentence(escucha: Run) -> None:
+    """No environment can hold one, but the settings file can."""
+    Path("escucha.toml").write_text('[database]\nurl = "sqlite:///a\\u0000b.db"\n', encoding="utf-8")
+    result = escucha("inbox")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == (
+        "database.url has a NUL character in it, which no name of a file or database has: take it out.\n"
+    )
 
 
 def test_check_of_a_good_database(escucha: Run) -> None:
