@@ -33,8 +33,8 @@ LATE_AFTER = timedelta(minutes=5)  # an approved draft goes out within seconds; 
 @click.option(
     "--once",
     is_flag=True,
-    help="One round: poll, read, decide, send what is approved; then end. A terminal is told what came of it, and of the "
-    "log only warnings, unless daemon.log_level or daemon.log_format is set.",
+    help="One round: poll, read, decide, send what is approved; then end. A terminal is told what came of it, and of "
+    "the log only warnings, unless daemon.log_level or daemon.log_format is set.",
 )
 @click.option(
     "--role",
