@@ -159,7 +159,7 @@ def test_writes_that_never_get_a_clear_answer_become_rare_and_are_told_once(escu
     escucha.round(hours=1)
     escucha.round()
     assert len(escucha.answers()) == 1
-    assert not escucha.main._sending.holds.failures("care")
+    assert not escucha.main._sending._holds.failures("care")
 
 
 def test_a_round_ends_after_a_few_writes_without_a_clear_answer(escucha: Escucha) -> None:
