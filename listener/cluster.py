@@ -325,9 +325,8 @@ class Cluster:
         def fail() -> None:
             if not _is_away(error):
                 raise error
-            reason = str(error.__cause__ or error).strip().partition("\n")[0] or type(error).__name__
             # No Away: the database answers others, and that it does must not count as the engine working.
-            raise Outage(f"The database gives no jobs: {reason}.") from error
+            raise Outage(f"The database gives no jobs: {_reason(error)}.") from error
 
         now = time.monotonic()
         self._breaks = [*(each for each in self._breaks if now - each < SHAKY), now]
@@ -434,10 +433,14 @@ def _outages() -> Iterator[None]:
     try:
         yield
     except ConnectorException as error:
-        cause = error.__cause__ or error
-        reason = str(cause).strip().partition("\n")[0] or type(cause).__name__
-        kind = Away if _is_cut(cause) else Outage
-        raise kind(f"The database took no job: {reason}.") from error
+        kind = Away if _is_cut(error.__cause__ or error) else Outage
+        raise kind(f"The database took no job: {_reason(error)}.") from error
+
+
+def _reason(error: BaseException) -> str:
+    """What is behind it, in one line."""
+    cause = error.__cause__ or error
+    return str(cause).strip().partition("\n")[0] or type(cause).__name__
 
 
 def _is_cut(error: BaseException) -> bool:

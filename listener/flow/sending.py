@@ -17,9 +17,8 @@ from listener.store import Store, outbox, rests
 
 log = logger(__name__)
 
-REST = timedelta(
-    seconds=15
-)  # doubled for the first rest of an account that cannot send, and again for each further one
+# Doubled for the first rest of an account that cannot send, and again for each further one.
+REST = timedelta(seconds=15)
 
 
 class Sending:
